@@ -1,0 +1,34 @@
+# Every verb of the project. Logic lives in build/*.ts; each target here says what, not how.
+# Needs git, make, npm and a shell; Bun comes pinned from package-lock.json.
+
+SHELL := /bin/sh
+BUN := node_modules/.bin/bun
+BOOTSTRAP_SOURCES := $(wildcard src/bootstrap.ts src/runtime/* src/runtime-api/*) \
+  build/compile.ts build/bun-executable.ts build/architectures.ts package-lock.json
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+# npm writes its own record of what is installed; when the lock file is newer, install again.
+node_modules/.package-lock.json: package-lock.json
+	npm ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: bootstrap
+bootstrap: dist/bootstrap-amd64 dist/bootstrap-arm64 ## Compile the runtime for both architectures
+
+dist/bootstrap-%: $(BOOTSTRAP_SOURCES) node_modules/.package-lock.json
+	$(BUN) build/compile.ts bootstrap $*
+
+.PHONY: check
+check: node_modules/.package-lock.json ## Check the types
+	$(BUN) check
+
+.PHONY: fmt
+fmt: node_modules/.package-lock.json ## Format the sources
+	$(BUN) fmt
+
+.PHONY: clean
+clean: ## Remove what was built (the cache of downloads stays)
+	rm -rf dist

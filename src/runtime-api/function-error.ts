@@ -1,0 +1,68 @@
+/**
+ * What goes wrong, in the words of the Runtime API: error types, the error body, the X-Ray cause.
+ *
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-invokeerror
+ * @module
+ */
+
+/** Types that our runtime reports while it loads the handler. */
+export type InitErrorType =
+  | "Runtime.MalformedHandlerName"
+  | "Runtime.NoSuchHandler"
+  | "Runtime.InvalidEntrypoint"
+  | "Runtime.UserCodeSyntaxError"
+  | "Runtime.InitError"
+  | "Runtime.HandlerNotFound";
+
+/** Types that our runtime reports for an event whose handler did not name one of its own. */
+export type InvocationErrorType =
+  | "Function.ExitError"
+  | "Function.KilledBySignal"
+  | "Function.ResponseSizeTooLarge"
+  | "Runtime.ForkServerDied";
+
+/** The JSON body of `/error` and `/init/error`. */
+export interface FunctionError {
+  readonly errorMessage: string;
+  readonly errorType: string;
+  readonly stackTrace: readonly string[];
+}
+
+/** Error types that the platform keeps as they are; it records any other as `…Unknown`. */
+const KEPT_ERROR_TYPE = /^(Runtime|Function)\.[A-Z][a-zA-Z]+$/;
+
+/**
+ * Names an error in the form that the platform keeps, for the header `Lambda-Runtime-Function-Error-Type`.
+ *
+ * A handler's own type keeps its letters behind `Function.`: `ValidationError` becomes
+ * `Function.ValidationError`; one with nothing left of it becomes `Function.ExitError`.
+ */
+export function headerErrorType(errorType: string): string {
+  if (KEPT_ERROR_TYPE.test(errorType)) return errorType;
+  const letters = errorType.replace(/[^a-zA-Z]/g, "");
+  const named = `Function.${letters.charAt(0).toUpperCase()}${letters.slice(1)}`;
+  return KEPT_ERROR_TYPE.test(named) ? named : "Function.ExitError";
+}
+
+/** Serializes an error body; a lone surrogate or control character cannot make it invalid. */
+export function errorBody(error: FunctionError): string {
+  const { errorMessage, errorType, stackTrace } = error;
+  return JSON.stringify({ errorMessage, errorType, stackTrace });
+}
+
+/**
+ * Serializes the X-Ray cause of an error, in ASCII since it is a header's value.
+ * @see https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html
+ */
+export function xrayErrorCause(error: FunctionError, workingDirectory: string): string {
+  const cause = {
+    working_directory: workingDirectory,
+    exceptions: [{ type: error.errorType, message: error.errorMessage, stack: [] }],
+    paths: [],
+    message: error.errorMessage,
+  };
+  return JSON.stringify(cause).replace(
+    /[^\x20-\x7e]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
