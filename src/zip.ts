@@ -57,7 +57,7 @@ const S_IFLNK = 0o120000;
 const FIXED_TIME = new Date(1980, 0, 1);
 
 /** Compressed bytes by content, so that a file that goes into three archives costs once. */
-const deflatedBytes = new WeakMap<Uint8Array, Uint8Array>();
+const deflatedBytes = new WeakMap<Uint8Array, Uint8Array<ArrayBuffer>>();
 
 /**
  * Packs entries into a zip archive: sorted by path, dated 1980-01-01, without extra fields.
@@ -77,7 +77,7 @@ export function zip(entries: readonly ZipEntry[]): Uint8Array<ArrayBuffer> {
 }
 
 function addEntry(archive: Zip, entry: ZipEntry): void {
-  const bytes = entry.kind === "file" ? entry.bytes : Buffer.from(entry.target);
+  const bytes = entry.kind === "file" ? entry.bytes : new TextEncoder().encode(entry.target);
   const type = entry.kind === "file" ? S_IFREG : S_IFLNK;
   const mode = entry.kind === "file" ? entry.mode : 0o777;
   const file: ZipInputFile = {
@@ -93,7 +93,7 @@ function addEntry(archive: Zip, entry: ZipEntry): void {
   file.ondata?.(null, deflate(bytes), true);
 }
 
-function deflate(bytes: Uint8Array<ArrayBuffer>): Uint8Array {
+function deflate(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const known = deflatedBytes.get(bytes);
   if (known !== undefined) return known;
   const deflated = Bun.deflateSync(bytes, { library: "libdeflate", level: COMPRESSION_LEVEL });
