@@ -20,6 +20,30 @@ export const PATH = {
   error: (requestId: string) => `/${API_VERSION}/runtime/invocation/${requestId}/error`,
 } as const;
 
+/**
+ * Paths of the Extensions, Logs and Telemetry APIs, on the same address.
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
+ */
+export const EXTENSION_PATH = {
+  register: "/2020-01-01/extension/register",
+  next: "/2020-01-01/extension/event/next",
+  initError: "/2020-01-01/extension/init/error",
+  exitError: "/2020-01-01/extension/exit/error",
+  logs: "/2020-08-15/logs",
+  telemetry: "/2022-07-01/telemetry",
+} as const;
+
+/** Header names of the Extensions API. */
+export const EXTENSION_HEADER = {
+  name: "Lambda-Extension-Name",
+  identifier: "Lambda-Extension-Identifier",
+  eventIdentifier: "Lambda-Extension-Event-Identifier",
+  functionErrorType: "Lambda-Extension-Function-Error-Type",
+} as const;
+
+/** Most extensions that one execution environment may register. */
+export const EXTENSIONS_MAX = 10;
+
 /** Header names as AWS spells them; compare them in any case. */
 export const HEADER = {
   requestId: "Lambda-Runtime-Aws-Request-Id",

@@ -21,6 +21,25 @@ export type InvocationErrorType =
   | "Function.ResponseSizeTooLarge"
   | "Runtime.ForkServerDied";
 
+/** Types that the platform itself reports to the caller of an invocation. */
+export type PlatformErrorType =
+  | "Function.ResponseSizeTooLarge"
+  | "Runtime.ExitError"
+  | "Runtime.InvalidEntrypoint"
+  | "Runtime.InvalidResponseModeHeader"
+  | "Runtime.TruncatedResponse"
+  | "Runtime.Unknown"
+  | "Sandbox.Timedout";
+
+/** Types of the bodies with which the Runtime API refuses a request. */
+export type RefusalType =
+  | "InvalidFunctionResponseMode"
+  | "InvalidRequestID"
+  | "InvalidStateTransition"
+  | "InvokeTimeout"
+  | "RequestEntityTooLarge"
+  | "InternalServerError";
+
 /** The JSON body of `/error` and `/init/error`. */
 export interface FunctionError {
   readonly errorMessage: string;
@@ -30,6 +49,12 @@ export interface FunctionError {
 
 /** Error types that the platform keeps as they are; it records any other as `…Unknown`. */
 const KEPT_ERROR_TYPE = /^(Runtime|Function)\.[A-Z][a-zA-Z]+$/;
+
+/** What the platform keeps of a type in its own records; unanchored, as the platform has it. */
+export function recordedErrorType(errorType: string): string {
+  if (/(Runtime|Function)\.[A-Z][a-zA-Z]+/.test(errorType)) return errorType;
+  return errorType.startsWith("Function.") ? "Function.Unknown" : "Runtime.Unknown";
+}
 
 /**
  * Names an error in the form that the platform keeps, for the header `Lambda-Runtime-Function-Error-Type`.
