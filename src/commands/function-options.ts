@@ -1,0 +1,175 @@
+/**
+ * The options that every command which runs a function shares, and what they mean.
+ *
+ * @module
+ */
+
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { basename, delimiter, resolve } from "node:path";
+import { parseEnv } from "node:util";
+
+import { type Command, Option } from "commander";
+
+import { findBootstrap } from "../host/bootstrap-finder.ts";
+import { parseSettings } from "../host/config.ts";
+import { DEFAULT_SETTINGS, type FunctionSettings } from "../host/function-settings.ts";
+import { CommandError } from "./exit-status.ts";
+
+/** The options as commander hands them over. */
+export interface FunctionOptions {
+  readonly handler?: string;
+  readonly bootstrap?: string;
+  readonly name?: string;
+  readonly timeout?: string;
+  readonly memory?: string;
+  readonly region?: string;
+  readonly env?: readonly string[];
+  readonly envFile?: readonly string[];
+  readonly inheritEnv?: boolean;
+  readonly layer?: readonly string[];
+  readonly workers?: string;
+  readonly concurrency?: string;
+  readonly queue?: string;
+  readonly queueTimeout?: string;
+  readonly initTimeout?: string;
+}
+
+/** Adds the shared options to a command. */
+export function addFunctionOptions(command: Command): Command {
+  return command
+    .option("--handler <name>", "handler, as in _HANDLER (default: function.handler)")
+    .option("--name <name>", "name of the function (default: the folder's)")
+    .option("--bootstrap <path>", "bootstrap to run (default: DIR/bootstrap, else ours)")
+    .option("--timeout <time>", "time for one event: 3, 500ms, 1m30s (default: 3)")
+    .option("--init-timeout <time>", "time to get ready (default: 10)")
+    .option("--memory <MB>", "memory size; given, it is enforced (default: 128)")
+    .option("--region <region>", "region in ARNs (default: AWS_REGION or us-east-1)")
+    .addOption(collected("--env <NAME=VALUE>", "variable of the function; NAME alone copies ours"))
+    .addOption(collected("--env-file <file>", "file of NAME=VALUE lines"))
+    .option("--inherit-env", "let the function see all our variables")
+    .addOption(collected("--layer <dir>", "folder that stands in for a layer's /opt"))
+    .option("--workers <n>", "execution environments (default: 1)")
+    .addOption(new Option("--concurrency <n>", "AWS_LAMBDA_MAX_CONCURRENCY").hideHelp())
+    .option("--queue <n>", "events that may wait (default: 100)")
+    .option("--queue-timeout <time>", "longest wait of an event (default: none)");
+}
+
+/** An option that may be given several times. */
+export function collected(flags: string, description: string): Option {
+  return new Option(flags, `${description} (repeatable)`).argParser(
+    (value: string, previous: readonly string[] | undefined) => [...(previous ?? []), value],
+  );
+}
+
+/** What a command adds to the options, as prior systems' variables do. */
+export interface SettingsDefaults {
+  readonly handler?: string;
+  readonly name?: string;
+  readonly timeout?: string;
+  readonly memoryMb?: number;
+  readonly workers?: string;
+  readonly inheritEnvironment?: boolean;
+}
+
+/**
+ * Turns a folder and options into the settings of its function.
+ * @param command The bootstrap and its arguments behind `--`, none to look for one.
+ * @throws {CommandError} When an option is wrong or there is nothing to run.
+ */
+export function functionSettings(
+  directory: string,
+  command: readonly string[],
+  options: FunctionOptions,
+  defaults: SettingsDefaults = {},
+): FunctionSettings {
+  const root = resolve(directory);
+  if (statSync(root, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new CommandError(`no such folder: ${directory}`);
+  }
+  const text = {
+    timeout: options.timeout ?? defaults.timeout,
+    initTimeout: options.initTimeout,
+    memory: options.memory,
+    workers: options.workers ?? defaults.workers,
+    concurrency: options.concurrency,
+    queue: options.queue,
+    queueTimeout: options.queueTimeout,
+    name: options.name ?? defaults.name ?? functionName(root),
+  };
+  const parsed = parseSettings(text, defaults.memoryMb);
+  if (parsed.kind === "invalid") throw new CommandError(parsed.message);
+  const { settings } = parsed;
+  const inherit = options.inheritEnv ?? defaults.inheritEnvironment ?? false;
+  return {
+    ...DEFAULT_SETTINGS,
+    ...settings,
+    directory: root,
+    command: bootstrapCommand(root, command, options.bootstrap),
+    handler: options.handler ?? defaults.handler ?? "function.handler",
+    region: options.region ?? process.env["AWS_REGION"] ?? DEFAULT_SETTINGS.region,
+    memoryEnforced: options.memory !== undefined,
+    variables: functionVariables(options),
+    inherited: inherit ? definedOnly(process.env) : {},
+    layers: (options.layer ?? []).map((layer) => resolve(layer)),
+  };
+}
+
+/** A folder's name with only the characters that a function's name may have. */
+function functionName(directory: string): string {
+  const name = basename(directory).replace(/[^a-zA-Z0-9_-]+/g, "-");
+  return name === "" || name === "-" ? "function" : name.slice(0, 64);
+}
+
+function bootstrapCommand(
+  directory: string,
+  command: readonly string[],
+  option: string | undefined,
+): readonly string[] {
+  const [program, ...rest] = command;
+  if (program !== undefined) return [executable(program), ...rest];
+  if (option !== undefined) return [resolve(option)];
+  const search = findBootstrap(directory);
+  if (search.kind === "missing") {
+    throw new CommandError(
+      `no bootstrap found\n  looked for: ${search.tried.join(", ")}\n` +
+        "  build ours with: make bootstrap, or name one: --bootstrap PATH, or -- COMMAND",
+    );
+  }
+  return [search.path];
+}
+
+/** The file of a program: a path as it stands, a bare name by the search path. */
+function executable(program: string): string {
+  if (program.includes("/")) return resolve(program);
+  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
+    const path = resolve(folder, program);
+    if (statSync(path, { throwIfNoEntry: false })?.isFile() === true) return path;
+  }
+  throw new CommandError(`command not found: ${program}`);
+}
+
+function functionVariables(options: FunctionOptions): Record<string, string> {
+  const variables: Record<string, string> = {};
+  for (const file of options.envFile ?? []) {
+    if (!existsSync(file)) throw new CommandError(`no such file: ${file}`);
+    Object.assign(variables, definedOnly(parseEnv(readFileSync(file, "utf8"))));
+  }
+  for (const assignment of options.env ?? []) {
+    const at = assignment.indexOf("=");
+    const name = at === -1 ? assignment : assignment.slice(0, at);
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+      throw new CommandError(`--env ${assignment}: not a variable name: "${name}"`);
+    }
+    const value = at === -1 ? process.env[name] : assignment.slice(at + 1);
+    if (value !== undefined) variables[name] = value;
+  }
+  return variables;
+}
+
+function definedOnly(
+  variables: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(variables).filter((pair): pair is [string, string] => pair[1] !== undefined),
+  );
+}

@@ -1,0 +1,146 @@
+/**
+ * `lambda-shell run`: events from standard input, responses to standard output, logs to standard error.
+ *
+ * @module
+ */
+
+import { readFileSync } from "node:fs";
+
+import { type Command, Option } from "commander";
+
+import { FunctionHost } from "../host/function-host.ts";
+import {
+  type FramedEvent,
+  framedEvents,
+  type Framing,
+  FRAMINGS,
+} from "../host/ingress/event-framing.ts";
+import { runEvents } from "../host/ingress/stdio.ts";
+import { errorSummary } from "./error-summary.ts";
+import { EXIT, outcomeStatus } from "./exit-status.ts";
+import {
+  addFunctionOptions,
+  type FunctionOptions,
+  functionSettings,
+  type SettingsDefaults,
+} from "./function-options.ts";
+import { onInterrupt } from "./interrupt.ts";
+import { splitCommand } from "./split-command.ts";
+import { warn } from "./terminal.ts";
+
+interface RunOptions extends FunctionOptions {
+  readonly envelope: "none" | "refunc";
+  readonly requestId?: "random" | "md5";
+  readonly framing: Framing;
+  readonly eventFile?: string;
+  readonly skipInvalid?: boolean;
+  readonly unordered?: boolean;
+  readonly defaultEvent: boolean;
+  readonly fail: boolean;
+}
+
+/** Adds the command to the program. */
+export function addRunCommand(program: Command): void {
+  const command = program
+    .command("run")
+    .summary("events from standard input, responses to standard output")
+    .description(
+      "Run events from standard input through a function, one response line each;\n" +
+        "the function's log goes to standard error. -- CMD runs any other custom runtime.",
+    )
+    .argument("[dir]", "folder of the function", ".")
+    .argument("[command...]", "bootstrap with its arguments, behind --")
+    .option("--event-file <file>", "one event from a file instead of standard input")
+    .addOption(
+      new Option("--framing <how>", "how events are told apart").choices(FRAMINGS).default("auto"),
+    )
+    .addOption(
+      new Option("--envelope <form>", "refunc: {payload,error,ContentType} per line")
+        .choices(["none", "refunc"])
+        .default("none"),
+    )
+    .addOption(
+      new Option("--request-id <how>", "random, or md5 of the event").choices(["random", "md5"]),
+    )
+    .option("--skip-invalid", "go on after a line that is not JSON, and exit 0")
+    .option("--unordered", "print responses as they come (with --workers)")
+    .option("--no-default-event", "run nothing when standard input is empty")
+    .option("--no-fail", "exit 0 on function errors");
+  addFunctionOptions(command).action(
+    async (_dir: string, _command: string[], options: RunOptions) => {
+      const { directory, bootstrap } = splitCommand(command);
+      process.exitCode = await run(directory, bootstrap, options);
+    },
+  );
+}
+
+async function run(
+  directory: string,
+  bootstrap: readonly string[],
+  options: RunOptions,
+): Promise<number> {
+  const refunc = options.envelope === "refunc";
+  const settings = functionSettings(directory, bootstrap, options, refunc ? REFUNC_DEFAULTS : {});
+  const host = new FunctionHost(settings, { onLog: (chunk) => void process.stderr.write(chunk) });
+  const interrupted = onInterrupt(() => host.kill());
+  host.start();
+  const events = withDefault(inputEvents(options), options.defaultEvent);
+  const result = await runEvents(host, events, {
+    envelope: options.envelope,
+    requestId: options.requestId ?? (refunc ? "md5" : "random"),
+    skipInvalid: options.skipInvalid ?? refunc,
+    unordered: options.unordered ?? false,
+    parallel: settings.environments * settings.concurrency,
+    write: writeOut,
+    complain: (message) => warn(`error: ${message}`),
+    onFunctionError: (outcome) => warn(errorSummary(outcome, host.settings)),
+  });
+  await host.stop();
+  const signalled = interrupted();
+  if (signalled !== undefined) return signalled;
+  const statuses = [...result.outcomes].map(outcomeStatus);
+  const worst = options.fail ? Math.max(EXIT.ok, ...statuses) : EXIT.ok;
+  return result.invalid > 0 ? Math.max(worst, EXIT.functionError) : worst;
+}
+
+/** What the old runner gives a function where nothing is said. */
+const REFUNC_DEFAULTS: SettingsDefaults = {
+  name: process.env["AWS_LAMBDA_FUNCTION_NAME"] ?? "refunc",
+  memoryMb: 1536,
+  timeout: "30",
+  inheritEnvironment: true,
+};
+
+function inputEvents(options: RunOptions): AsyncIterable<FramedEvent> {
+  if (options.eventFile !== undefined) {
+    return framedEvents(chunksOf(readFileSync(options.eventFile)), "nul");
+  }
+  if (process.stdin.isTTY) warn("reading events from the terminal, Ctrl-D to end");
+  return framedEvents(Bun.stdin.stream(), options.framing);
+}
+
+async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+/** Nothing on standard input is one event, `{}`; at a terminal it is none. */
+async function* withDefault(
+  events: AsyncIterable<FramedEvent>,
+  wanted: boolean,
+): AsyncGenerator<FramedEvent> {
+  let any = false;
+  for await (const event of events) {
+    any = true;
+    yield event;
+  }
+  if (!any && wanted && !process.stdin.isTTY) {
+    yield { kind: "event", line: 1, bytes: Buffer.from("{}") };
+  }
+}
+
+/** Writes to standard output and waits until it is taken, so that a slow reader slows us down. */
+function writeOut(bytes: Uint8Array): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  process.stdout.write(bytes, () => resolve());
+  return promise;
+}

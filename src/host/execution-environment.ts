@@ -1,0 +1,424 @@
+/**
+ * One execution environment: a Runtime API port, the bootstrap that talks to it, and its clocks.
+ *
+ * It starts once, serves events one after another, and ends once: by itself, or killed with everything
+ * it started. Whatever happens, each invocation that was delivered to it is settled.
+ * @module
+ */
+
+import { constants } from "node:os";
+
+import { functionEnvironment } from "./function-environment.ts";
+import { drainLog, type LogSink, LogTail } from "./function-log.ts";
+import { functionArn, type FunctionSettings } from "./function-settings.ts";
+import {
+  type FunctionErrorOrigin,
+  type InvocationOutcome,
+  type InvocationReport,
+  LOG_TAIL_BYTES_MAX,
+} from "./outcome.ts";
+import type { PendingInvocation } from "./pending-invocation.ts";
+import * as platformError from "./platform-error.ts";
+import type { PlatformError, ProcessEnd } from "./platform-error.ts";
+import { peakResidentBytes, processTree, treeResidentBytes } from "./process-tree.ts";
+import { type ErrorAnswer, type RuntimeAnswer, RuntimeApiServer } from "./runtime-api-server.ts";
+
+/** Lambda's time from SIGTERM to SIGKILL with an internal extension, in milliseconds. */
+const TERMINATION_MS = 500;
+
+/** How long the log of a process that has ended may take to arrive, in milliseconds. */
+const LOG_DRAIN_MS = 100;
+
+/** How long a log line that belongs to an answer may trail behind it, in milliseconds. */
+const LOG_SETTLE_MS = 10;
+
+/** How long a killed environment's port refuses late answers before it closes, in milliseconds. */
+const LATE_ANSWER_MS = 2_000;
+
+/** How often the memory of an environment is looked at, in milliseconds. */
+const MEMORY_WATCH_MS = 100;
+
+const BYTES_PER_MB = 1024 * 1024;
+
+/** Why an environment could not begin its work. */
+export type InitFailure =
+  | { readonly kind: "reported"; readonly error: ErrorAnswer }
+  | { readonly kind: "ended"; readonly end: ProcessEnd }
+  | { readonly kind: "timed-out" };
+
+/** What the pool wants to know of an environment. */
+export interface EnvironmentListener {
+  /** Waits for an event now. */
+  onReady(environment: ExecutionEnvironment): void;
+  /** Has ended, in its init phase or later; it is of no more use. */
+  onEnd(environment: ExecutionEnvironment, end: ProcessEnd, failure?: InitFailure): void;
+  onAnswered(invocation: PendingInvocation, report: InvocationReport, origin: string): void;
+}
+
+type Phase = "starting" | "serving" | "ending" | "ended";
+
+/** One bootstrap with its Runtime API. */
+export class ExecutionEnvironment {
+  readonly index: number;
+  readonly #settings: FunctionSettings;
+  readonly #listener: EnvironmentListener;
+  readonly #sink: LogSink;
+  readonly #api: RuntimeApiServer;
+  readonly #tail = new LogTail(LOG_TAIL_BYTES_MAX);
+  readonly #startedAtMs = performance.now();
+  readonly #deadlines = new Map<PendingInvocation, Timer>();
+  readonly #ended = Promise.withResolvers<void>();
+  #phase: Phase = "starting";
+  #process: Bun.Subprocess<"ignore", "pipe", "pipe"> | undefined;
+  #logDrained: Promise<unknown> = Promise.resolve();
+  #initTimer: Timer | undefined;
+  #memoryTimer: Timer | undefined;
+  #initMs: number | undefined;
+  #served = 0;
+  #peakBytes = 0;
+  #initError: ErrorAnswer | undefined;
+  #initTimedOut = false;
+  #logChangedAtMs = 0;
+  /** What still ran when the last event's time was up, for the message. */
+  lastTimeoutProcesses: readonly string[] = [];
+
+  constructor(
+    settings: FunctionSettings,
+    index: number,
+    listener: EnvironmentListener,
+    sink: LogSink,
+  ) {
+    this.#settings = settings;
+    this.index = index;
+    this.#listener = listener;
+    this.#sink = sink;
+    this.#api = new RuntimeApiServer(
+      {
+        onNext: () => this.#onNext(),
+        onAnswer: (invocation, answer) => void this.#onAnswer(invocation, answer),
+        onInitError: (error) => {
+          this.#initError = error;
+        },
+      },
+      settings.concurrency,
+    );
+    this.#api.extensions.registeredFunction = {
+      functionName: settings.name,
+      functionVersion: settings.version,
+      handler: settings.handler,
+    };
+  }
+
+  /** Fulfilled when the process has gone and everything it left is cleaned up. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  /** True when it waits for an event. */
+  get ready(): boolean {
+    return this.#phase === "serving" && this.#api.ready;
+  }
+
+  get busy(): boolean {
+    return this.#deadlines.size > 0;
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  /** Time from start to the first `/next`, in milliseconds, once that has come. */
+  get initMs(): number | undefined {
+    return this.#initMs;
+  }
+
+  /** Starts the bootstrap; a bootstrap that cannot be started is an end like any other. */
+  async start(): Promise<void> {
+    const address = await this.#api.listen();
+    if (this.#phase !== "starting") return void this.#finish({ kind: "exited", status: 0 });
+    const { command, directory, initTimeoutMs } = this.#settings;
+    try {
+      this.#process = Bun.spawn([...command], {
+        cwd: directory,
+        env: functionEnvironment(this.#settings, address, this.index),
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+        // A process group of its own, so that everything a handler started dies with it.
+        detached: true,
+        onExit: (_process, status, signal) => void this.#onExit(processEnd(status, signal)),
+      });
+    } catch (error) {
+      return this.#finish({ kind: "not-started", reason: startFailure(command[0] ?? "", error) });
+    }
+    const take = (chunk: Uint8Array) => this.#takeLog(chunk);
+    this.#logDrained = Promise.all([
+      drainLog(this.#process.stdout, take),
+      drainLog(this.#process.stderr, take),
+    ]);
+    this.#initTimer = setTimeout(() => {
+      this.#initTimedOut = true;
+      this.kill();
+    }, initTimeoutMs);
+    if (this.#settings.memoryEnforced) {
+      this.#memoryTimer = setInterval(() => this.#watchMemory(), MEMORY_WATCH_MS);
+    }
+  }
+
+  /** Gives an event to the runtime; false when it does not wait for one after all. */
+  deliver(invocation: PendingInvocation): boolean {
+    const { timeoutMs } = this.#settings;
+    const arn = functionArn(this.#settings, invocation.request.qualifier);
+    const deadlineMs = Date.now() + timeoutMs;
+    const headers = invocation.headers(deadlineMs, arn);
+    if (!this.ready || !this.#api.deliver(invocation, headers)) return false;
+    if (!this.busy) this.#tail.clear();
+    invocation.deliveredAtMs = performance.now();
+    const timer = setTimeout(() => this.#onTimeout(invocation), timeoutMs);
+    this.#deadlines.set(invocation, timer);
+    if (this.#api.extensions.size > 0) {
+      const { requestId, request } = invocation;
+      const tracing = { type: "X-Amzn-Trace-Id", value: request.traceId ?? "" } as const;
+      this.#api.extensions.publish({
+        eventType: "INVOKE",
+        deadlineMs,
+        requestId,
+        invokedFunctionArn: arn,
+        tracing,
+      });
+    }
+    return true;
+  }
+
+  /** Ends it as Lambda does: at once, or with SIGTERM and half a second when an extension asked. */
+  async stop(): Promise<void> {
+    if (this.#phase === "ended") return;
+    const registered = this.#api.extensions.size > 0;
+    this.#phase = "ending";
+    if (registered) {
+      const deadlineMs = Date.now() + TERMINATION_MS;
+      this.#api.extensions.publish({
+        eventType: "SHUTDOWN",
+        deadlineMs,
+        shutdownReason: "spindown",
+      });
+      this.#signal("SIGTERM");
+      await Promise.race([this.ended, Bun.sleep(TERMINATION_MS)]);
+    }
+    this.kill();
+    await this.ended;
+  }
+
+  /** Kills the process and everything in its group. */
+  kill(): void {
+    if (this.#phase === "ended") return;
+    this.#phase = "ending";
+    if (this.#process === undefined) return;
+    this.#signal("SIGKILL");
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    const pid = this.#process?.pid;
+    if (pid === undefined) return;
+    try {
+      process.kill(-pid, signal);
+    } catch {
+      // The group is gone already.
+    }
+  }
+
+  #onNext(): void {
+    if (this.#phase === "starting") {
+      this.#phase = "serving";
+      this.#initMs = performance.now() - this.#startedAtMs;
+      clearTimeout(this.#initTimer);
+    }
+    // An invocation ends when the runtime asks for the next one.
+    for (const [invocation, timer] of this.#deadlines) {
+      if (!invocation.settled || this.#settings.concurrency > 1) continue;
+      clearTimeout(timer);
+      this.#deadlines.delete(invocation);
+    }
+    if (this.#phase === "serving") this.#listener.onReady(this);
+  }
+
+  async #onAnswer(invocation: PendingInvocation, answer: RuntimeAnswer): Promise<void> {
+    if (this.#settings.concurrency > 1) {
+      clearTimeout(this.#deadlines.get(invocation));
+      this.#deadlines.delete(invocation);
+    }
+    if (invocation.request.logTail === true) await this.#logSettled();
+    const { requestId } = invocation;
+    switch (answer.kind) {
+      case "response":
+        return this.#settle(invocation, {
+          kind: "response",
+          body: answer.body,
+          contentType: answer.contentType,
+        });
+      case "stream":
+        return this.#settle(invocation, {
+          kind: "stream",
+          chunks: answer.stream,
+          end: answer.stream.end,
+          contentType: answer.contentType,
+        });
+      case "error": {
+        const { body, contentType, errorType } = answer;
+        const error = { body, contentType, errorType };
+        return this.#settleError(invocation, "reported", error);
+      }
+      case "too-large":
+        return this.#settleError(
+          invocation,
+          "response-too-large",
+          platformError.responseTooLargeError(),
+        );
+      case "invalid-mode":
+        return this.#settleError(invocation, "invalid-response", platformError.invalidModeError());
+      case "truncated": {
+        // A runtime that dies breaks off too; its death is the better reason.
+        await Promise.race([this.ended, Bun.sleep(LOG_DRAIN_MS)]);
+        const error = platformError.truncatedError(requestId);
+        return this.#settleError(invocation, "invalid-response", error);
+      }
+    }
+  }
+
+  #onTimeout(invocation: PendingInvocation): void {
+    const pid = this.#process?.pid;
+    this.lastTimeoutProcesses =
+      pid === undefined
+        ? []
+        : processTree(pid)
+            .slice(1)
+            .map((each) => `${each.command} (pid ${each.pid})`);
+    this.#takeReportedMemory();
+    const { timeoutMs } = this.#settings;
+    const error = platformError.timeoutError(invocation.requestId, timeoutMs);
+    this.#settleError(invocation, "timeout", error);
+    this.#api.terminate();
+    void this.stop();
+  }
+
+  async #onExit(end: ProcessEnd): Promise<void> {
+    // Whatever the process left behind in its group goes with it.
+    this.#signal("SIGKILL");
+    await Promise.race([this.#logDrained, Bun.sleep(LOG_DRAIN_MS)]);
+    this.#finish(end);
+  }
+
+  #finish(end: ProcessEnd): void {
+    const starting = this.#initMs === undefined;
+    this.#phase = "ended";
+    clearTimeout(this.#initTimer);
+    clearInterval(this.#memoryTimer);
+    for (const [invocation, timer] of this.#deadlines) {
+      clearTimeout(timer);
+      if (invocation.settled) continue;
+      this.#settleError(invocation, "exit", platformError.exitError(invocation.requestId, end));
+    }
+    this.#deadlines.clear();
+    this.#api.terminate();
+    setTimeout(() => this.#api.close(), LATE_ANSWER_MS).unref();
+    this.#ended.resolve();
+    this.#listener.onEnd(this, end, starting ? this.#initFailure(end) : undefined);
+  }
+
+  #initFailure(end: ProcessEnd): InitFailure {
+    if (this.#initError !== undefined) return { kind: "reported", error: this.#initError };
+    return this.#initTimedOut ? { kind: "timed-out" } : { kind: "ended", end };
+  }
+
+  #settleError(
+    invocation: PendingInvocation,
+    origin: FunctionErrorOrigin,
+    error: PlatformError,
+  ): void {
+    this.#settle(invocation, { kind: "function-error", origin, ...error });
+  }
+
+  #settle(invocation: PendingInvocation, outcome: OutcomeWithoutReport): void {
+    if (invocation.settled) return;
+    const report = this.#report(invocation);
+    invocation.settle({ ...outcome, report });
+    const status = outcome.kind === "function-error" ? outcome.origin : "success";
+    this.#listener.onAnswered(invocation, report, status);
+  }
+
+  #report(invocation: PendingInvocation): InvocationReport {
+    this.#takeReportedMemory();
+    const first = this.#served === 0;
+    this.#served += 1;
+    return {
+      requestId: invocation.requestId,
+      durationMs: performance.now() - invocation.deliveredAtMs,
+      initDurationMs: first ? this.#initMs : undefined,
+      memorySizeMb: this.#settings.memoryMb,
+      maxMemoryUsedMb: Math.ceil(this.#peakBytes / BYTES_PER_MB),
+      environment: this.index,
+      log: this.#tail.bytes(),
+    };
+  }
+
+  #takeReportedMemory(): void {
+    const pid = this.#process?.pid;
+    if (pid !== undefined) this.#peakBytes = Math.max(this.#peakBytes, peakResidentBytes(pid));
+  }
+
+  #watchMemory(): void {
+    const pid = this.#process?.pid;
+    if (pid === undefined) return;
+    const bytes = treeResidentBytes(pid);
+    this.#peakBytes = Math.max(this.#peakBytes, bytes);
+    if (bytes > this.#settings.memoryMb * BYTES_PER_MB) this.#signal("SIGKILL");
+  }
+
+  #takeLog(chunk: Uint8Array): void {
+    this.#logChangedAtMs = performance.now();
+    this.#tail.add(chunk);
+    this.#sink(chunk, this.index);
+  }
+
+  /** Waits until the log has been quiet for a moment; it comes through another pipe than the answer. */
+  async #logSettled(): Promise<void> {
+    const untilMs = performance.now() + LOG_DRAIN_MS;
+    do await Bun.sleep(LOG_SETTLE_MS);
+    while (performance.now() < untilMs && performance.now() - this.#logChangedAtMs < LOG_SETTLE_MS);
+  }
+}
+
+type WithoutReport<Outcome> = Outcome extends { readonly report: unknown }
+  ? Omit<Outcome, "report">
+  : never;
+
+type OutcomeWithoutReport = WithoutReport<InvocationOutcome>;
+
+/** Bun names the signal, whatever its types say. */
+function processEnd(status: number | null, signal: number | string | null): ProcessEnd {
+  if (typeof signal === "string") return { kind: "signalled", signal };
+  if (typeof signal === "number") return { kind: "signalled", signal: signalName(signal) };
+  return { kind: "exited", status: status ?? 0 };
+}
+
+function signalName(signal: number): string {
+  const names = Object.entries(constants.signals);
+  return names.find(([, number]) => number === signal)?.[0] ?? `signal ${signal}`;
+}
+
+function startFailure(program: string, error: unknown): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (code === "ENOENT") return `Couldn't find valid bootstrap(s): [${program}]`;
+  const reason = START_FAILURES[code] ?? String(error);
+  return `fork/exec ${program}: ${reason}`;
+}
+
+const START_FAILURES: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  ENOEXEC: "exec format error",
+  ENOTDIR: "not a directory",
+};

@@ -1,0 +1,83 @@
+/**
+ * What a function writes: passed on at once, its last bytes kept.
+ *
+ * @module
+ */
+
+/** Receives a function's log as it is written. */
+export type LogSink = (chunk: Uint8Array, environment: number) => void;
+
+/** Keeps the last bytes of a stream that never ends. */
+export class LogTail {
+  #chunks: Uint8Array[] = [];
+  #byteLength = 0;
+  readonly #bytesMax: number;
+
+  /** @param bytesMax Bytes that are kept. */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  add(chunk: Uint8Array): void {
+    this.#chunks.push(chunk);
+    this.#byteLength += chunk.byteLength;
+    // Joined only now and then, so that a chatty function costs no copy per line.
+    if (this.#byteLength > this.#bytesMax * 4) {
+      const bytes = this.bytes();
+      this.#chunks = [bytes];
+      this.#byteLength = bytes.byteLength;
+    }
+  }
+
+  bytes(): Uint8Array {
+    if (this.#chunks.length === 0) return EMPTY;
+    const all = Buffer.concat(this.#chunks);
+    return all.byteLength <= this.#bytesMax ? all : all.subarray(all.byteLength - this.#bytesMax);
+  }
+
+  clear(): void {
+    this.#chunks = [];
+    this.#byteLength = 0;
+  }
+}
+
+const EMPTY = new Uint8Array(0);
+
+/**
+ * Reads a child's stream to its end.
+ * @returns A promise that is fulfilled when the last process that holds the stream has gone.
+ */
+export async function drainLog(
+  stream: ReadableStream<Uint8Array>,
+  take: (chunk: Uint8Array) => void,
+): Promise<void> {
+  const reader = stream.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    take(value);
+  }
+}
+
+/** Hands on whole lines, for logs of several environments side by side. */
+export class LineSplitter {
+  #rest = "";
+  readonly #decoder = new TextDecoder();
+  readonly #take: (line: string) => void;
+
+  constructor(take: (line: string) => void) {
+    this.#take = take;
+  }
+
+  add(chunk: Uint8Array): void {
+    const lines = (this.#rest + this.#decoder.decode(chunk, { stream: true })).split("\n");
+    this.#rest = lines.pop() ?? "";
+    for (const line of lines) this.#take(line);
+  }
+
+  /** Hands on what stands after the last line feed. */
+  flush(): void {
+    if (this.#rest !== "") this.#take(this.#rest);
+    this.#rest = "";
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * Everything that the host must know of one function to run it.
+ *
+ * @module
+ */
+
+/** Account of every function here, in ARNs. */
+export const LOCAL_ACCOUNT_ID = "123456789012";
+
+/** One function: where it is, how it is started, and its bounds. */
+export interface FunctionSettings {
+  readonly name: string;
+  /** `LAMBDA_TASK_ROOT`, absolute. */
+  readonly directory: string;
+  /** The bootstrap with its arguments. */
+  readonly command: readonly string[];
+  /** `_HANDLER`. */
+  readonly handler: string;
+  readonly version: string;
+  readonly region: string;
+  readonly accountId: string;
+  readonly memoryMb: number;
+  /** Kills an environment that has more memory than {@link memoryMb}, as Lambda does. */
+  readonly memoryEnforced: boolean;
+  /** From delivery of an event to the next `/next`, in milliseconds. */
+  readonly timeoutMs: number;
+  /** From start to the first `/next`, in milliseconds. */
+  readonly initTimeoutMs: number;
+  /** The function's own variables; they win over Lambda's unreserved ones. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** Variables that the whole process has, below all others; empty unless asked for. */
+  readonly inherited: Readonly<Record<string, string>>;
+  /** Folders that stand in for `/opt`. */
+  readonly layers: readonly string[];
+  /** Execution environments that are kept. */
+  readonly environments: number;
+  /** Loops of one environment, `AWS_LAMBDA_MAX_CONCURRENCY`; 1 is the plain contract. */
+  readonly concurrency: number;
+  /** Events that may wait. */
+  readonly queueMax: number;
+  /** Longest wait of an event for an environment, in milliseconds; 0 is for ever. */
+  readonly queueTimeoutMs: number;
+}
+
+/** Lambda's own limits and the host's, as defaults. */
+export const DEFAULT_SETTINGS = {
+  version: "$LATEST",
+  region: "us-east-1",
+  accountId: LOCAL_ACCOUNT_ID,
+  memoryMb: 128,
+  memoryEnforced: false,
+  timeoutMs: 3_000,
+  // Lambda allows 10 s for the init phase of an on-demand function.
+  initTimeoutMs: 10_000,
+  variables: {},
+  inherited: {},
+  layers: [],
+  environments: 1,
+  concurrency: 1,
+  queueMax: 100,
+  queueTimeoutMs: 0,
+} as const satisfies Partial<FunctionSettings>;
+
+/** The ARN of a function, with the qualifier that its caller named. */
+export function functionArn(settings: FunctionSettings, qualifier?: string): string {
+  const arn = `arn:aws:lambda:${settings.region}:${settings.accountId}:function:${settings.name}`;
+  return qualifier === undefined ? arn : `${arn}:${qualifier}`;
+}

@@ -1,0 +1,85 @@
+/**
+ * What a caller asks of a function, and every way in which that can end.
+ *
+ * @module
+ */
+
+/** One event with what its caller said about it. */
+export interface InvocationRequest {
+  /** The event's bytes, at most {@link EVENT_BYTES_MAX} of `contract.ts`. */
+  readonly event: Uint8Array;
+  /** Chosen by the caller instead of a random one. */
+  readonly requestId?: string;
+  readonly traceId?: string;
+  /** JSON, decoded already. */
+  readonly clientContext?: string;
+  readonly cognitoIdentity?: string;
+  readonly tenantId?: string;
+  /** Version or alias that the caller named, for the ARN. */
+  readonly qualifier?: string;
+  /** Further headers of `/next`, by their full name. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The caller takes the response as it is written. */
+  readonly streaming?: boolean;
+  /** The caller wants the last bytes of the log with the outcome. */
+  readonly logTail?: boolean;
+  /** Fires when the caller has gone; an event that still waits is then dropped. */
+  readonly signal?: AbortSignal;
+}
+
+/** What the platform measured of one invocation. */
+export interface InvocationReport {
+  readonly requestId: string;
+  /** From delivery to answer, in milliseconds. */
+  readonly durationMs: number;
+  /** From start to the first `/next`, in milliseconds; only with the first event of an environment. */
+  readonly initDurationMs: number | undefined;
+  readonly memorySizeMb: number;
+  readonly maxMemoryUsedMb: number;
+  /** Number of the execution environment, from 0. */
+  readonly environment: number;
+  /** The last bytes that the function wrote to its log, at most {@link LOG_TAIL_BYTES_MAX}. */
+  readonly log: Uint8Array;
+}
+
+/** How a streamed response ended: well, or with an error after bytes were sent. */
+export type StreamEnd =
+  | { readonly kind: "complete" }
+  | { readonly kind: "failed"; readonly errorType: string; readonly errorBody: string };
+
+/** Why an event was never given to a runtime. */
+export type RejectionReason =
+  "queue-full" | "queue-timeout" | "draining" | "caller-gone" | "event-too-large";
+
+/** Where a function error comes from. */
+export type FunctionErrorOrigin =
+  "reported" | "timeout" | "exit" | "init" | "response-too-large" | "invalid-response";
+
+/** Every way in which an invocation ends. */
+export type InvocationOutcome =
+  | {
+      readonly kind: "response";
+      readonly body: Uint8Array;
+      readonly contentType: string | undefined;
+      readonly report: InvocationReport;
+    }
+  | {
+      readonly kind: "stream";
+      readonly contentType: string | undefined;
+      readonly chunks: AsyncIterable<Uint8Array>;
+      readonly end: Promise<StreamEnd>;
+      readonly report: InvocationReport;
+    }
+  | {
+      readonly kind: "function-error";
+      readonly origin: FunctionErrorOrigin;
+      readonly errorType: string;
+      /** JSON of the error, as the runtime wrote it or as the platform words it. */
+      readonly body: Uint8Array;
+      readonly contentType: string;
+      readonly report: InvocationReport;
+    }
+  | { readonly kind: "rejected"; readonly reason: RejectionReason };
+
+/** Bytes of log that Lambda returns with `X-Amz-Log-Type: Tail`. */
+export const LOG_TAIL_BYTES_MAX = 4096;

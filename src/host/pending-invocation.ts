@@ -1,0 +1,84 @@
+/**
+ * One invocation from the moment it is accepted until its caller has the one answer it gets.
+ *
+ * @module
+ */
+
+import { randomUUID } from "node:crypto";
+
+import { CONTENT_TYPE, HEADER } from "../runtime-api/contract.ts";
+import type { InvocationOutcome, InvocationRequest } from "./outcome.ts";
+
+/** An accepted invocation; the first {@link settle} wins, later ones have no effect. */
+export class PendingInvocation {
+  readonly request: InvocationRequest;
+  readonly requestId: string;
+  /** Unique per attempt, since callers may choose equal request ids. */
+  readonly attemptId = randomUUID();
+  readonly outcome: Promise<InvocationOutcome>;
+  /** Monotonic time of delivery to a runtime, in milliseconds; 0 while it waits. */
+  deliveredAtMs = 0;
+  #resolve: ((outcome: InvocationOutcome) => void) | undefined;
+
+  constructor(request: InvocationRequest) {
+    this.request = request;
+    this.requestId = request.requestId ?? randomUUID();
+    const { promise, resolve } = Promise.withResolvers<InvocationOutcome>();
+    this.outcome = promise;
+    this.#resolve = resolve;
+  }
+
+  get settled(): boolean {
+    return this.#resolve === undefined;
+  }
+
+  /** Gives the caller its answer; false when it has one already. */
+  settle(outcome: InvocationOutcome): boolean {
+    const resolve = this.#resolve;
+    if (resolve === undefined) return false;
+    this.#resolve = undefined;
+    resolve(outcome);
+    return true;
+  }
+
+  /**
+   * The headers of `/next` for this invocation; those without a value are left out.
+   * @param deadlineMs Epoch milliseconds at which the function is killed.
+   */
+  headers(deadlineMs: number, functionArn: string): Record<string, string> {
+    const { request } = this;
+    const headers: Record<string, string> = {
+      // Exactly this, always: the Python client hands over bytes for anything else, the C++ one crashes.
+      "Content-Type": CONTENT_TYPE.json,
+      "Content-Length": String(request.event.byteLength),
+      [HEADER.requestId]: this.requestId,
+      [HEADER.deadlineMs]: String(Math.round(deadlineMs)),
+      [HEADER.invokedFunctionArn]: functionArn,
+      [HEADER.traceId]: headerValue(request.traceId ?? newTraceId()),
+      [HEADER.invocationId]: this.attemptId,
+    };
+    if (request.clientContext) headers[HEADER.clientContext] = headerValue(request.clientContext);
+    if (request.cognitoIdentity) {
+      headers[HEADER.cognitoIdentity] = headerValue(request.cognitoIdentity);
+    }
+    if (request.tenantId) headers[HEADER.tenantId] = headerValue(request.tenantId);
+    for (const [name, value] of Object.entries(request.headers ?? {})) {
+      if (value !== "") headers[name] = headerValue(value);
+    }
+    return headers;
+  }
+}
+
+/** A fresh X-Ray trace id, unsampled. */
+export function newTraceId(): string {
+  const hex = randomUUID().replaceAll("-", "");
+  const seconds = Math.floor(Date.now() / 1000).toString(16);
+  return `Root=1-${seconds}-${hex.slice(0, 24)};Parent=${hex.slice(16)};Sampled=0`;
+}
+
+/** UTF-8 bytes as header characters, with nothing in it that could end the header. */
+function headerValue(text: string): string {
+  return Buffer.from(text, "utf8")
+    .toString("latin1")
+    .replace(/[\r\n\0]/g, " ");
+}

@@ -1,0 +1,115 @@
+/**
+ * Errors in the platform's own words: time-out, exit, response too large, and the like.
+ *
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+ * @module
+ */
+
+import { CONTENT_TYPE, RESPONSE_BYTES_MAX } from "../runtime-api/contract.ts";
+import type { PlatformErrorType } from "../runtime-api/function-error.ts";
+
+/** How a process ended. */
+export type ProcessEnd =
+  | { readonly kind: "exited"; readonly status: number }
+  | { readonly kind: "signalled"; readonly signal: string }
+  | { readonly kind: "not-started"; readonly reason: string };
+
+/** An error with its type, before it is put into an outcome. */
+export interface PlatformError {
+  readonly errorType: string;
+  readonly body: Uint8Array;
+  readonly contentType: string;
+}
+
+/** The function took longer than it may. */
+export function timeoutError(requestId: string, timeoutMs: number): PlatformError {
+  const seconds = (timeoutMs / 1000).toFixed(2);
+  return platformError("Sandbox.Timedout", requestId, `Task timed out after ${seconds} seconds`);
+}
+
+/** The runtime's process ended before it answered. */
+export function exitError(requestId: string, end: ProcessEnd): PlatformError {
+  if (end.kind === "not-started") {
+    return platformError("Runtime.InvalidEntrypoint", requestId, end.reason);
+  }
+  return platformError("Runtime.ExitError", requestId, exitReason(end));
+}
+
+/** Why a process ended, as Lambda says it. */
+export function exitReason(end: ProcessEnd): string {
+  switch (end.kind) {
+    case "exited":
+      return end.status === 0
+        ? "Runtime exited without providing a reason"
+        : `Runtime exited with error: exit status ${end.status}`;
+    case "signalled":
+      return `Runtime exited with error: signal: ${SIGNAL_WORDS[end.signal] ?? end.signal}`;
+    case "not-started":
+      return end.reason;
+  }
+}
+
+/** The response is larger than a caller may be sent. */
+export function responseTooLargeError(): PlatformError {
+  const errorType: PlatformErrorType = "Function.ResponseSizeTooLarge";
+  const errorMessage = `Response payload size exceeded maximum allowed payload size (${RESPONSE_BYTES_MAX} bytes).`;
+  return jsonError(errorType, { errorMessage, errorType });
+}
+
+/** The runtime named a response mode that does not exist; Lambda gives the caller nothing else. */
+export function invalidModeError(): PlatformError {
+  return {
+    errorType: "Runtime.InvalidResponseModeHeader" satisfies PlatformErrorType,
+    body: new Uint8Array(0),
+    contentType: CONTENT_TYPE.json,
+  };
+}
+
+/** The runtime broke off while it sent its answer. */
+export function truncatedError(requestId: string): PlatformError {
+  return platformError("Runtime.TruncatedResponse", requestId, "The response was truncated");
+}
+
+/** The runtime did not ask for its first event in time. */
+export function initTimeoutError(requestId: string, timeoutMs: number): PlatformError {
+  const seconds = (timeoutMs / 1000).toFixed(2);
+  return platformError("Sandbox.Timedout", requestId, `Init timed out after ${seconds} seconds`);
+}
+
+function platformError(
+  errorType: PlatformErrorType,
+  requestId: string,
+  words: string,
+): PlatformError {
+  return jsonError(errorType, {
+    errorType,
+    errorMessage: `RequestId: ${requestId} Error: ${words}`,
+  });
+}
+
+function jsonError(errorType: string, value: unknown): PlatformError {
+  return {
+    errorType,
+    body: Buffer.from(JSON.stringify(value)),
+    contentType: CONTENT_TYPE.json,
+  };
+}
+
+/** Signals as Go, in which Lambda's supervisor is written, words them. */
+const SIGNAL_WORDS: Readonly<Record<string, string>> = {
+  SIGABRT: "aborted",
+  SIGALRM: "alarm clock",
+  SIGBUS: "bus error",
+  SIGFPE: "floating point exception",
+  SIGHUP: "hangup",
+  SIGILL: "illegal instruction",
+  SIGINT: "interrupt",
+  SIGKILL: "killed",
+  SIGPIPE: "broken pipe",
+  SIGQUIT: "quit",
+  SIGSEGV: "segmentation fault",
+  SIGTERM: "terminated",
+  SIGTRAP: "trace/breakpoint trap",
+  SIGUSR1: "user defined signal 1",
+  SIGUSR2: "user defined signal 2",
+};

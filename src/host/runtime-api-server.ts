@@ -1,0 +1,357 @@
+/**
+ * The Runtime API of one execution environment: a routing table and one short method per route.
+ *
+ * On `node:http`, since `Bun.serve` answers twice when a chunked request carries trailers (measured on
+ * 1.4.5). Every environment has a port of its own, so a late answer of a killed runtime cannot reach
+ * the event of another. Checks come in this order: id, state, mode, size.
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+ * @module
+ */
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+import {
+  CONTENT_TYPE,
+  HEADER,
+  PATH,
+  RESPONSE_BYTES_MAX,
+  RESPONSE_MODE_STREAMING,
+  STATUS,
+  STREAMED_RESPONSE_BYTES_MAX,
+} from "../runtime-api/contract.ts";
+import { recordedErrorType, type RefusalType } from "../runtime-api/function-error.ts";
+import { ExtensionRegistry } from "./extension-registry.ts";
+import { readBody, reply, replyJson, type RequestBody } from "./http-reply.ts";
+import type { PendingInvocation } from "./pending-invocation.ts";
+import { errorForCaller } from "./reported-error.ts";
+import { ResponseStream } from "./response-stream.ts";
+import {
+  nextState,
+  refusalMessage,
+  type RuntimeEvent,
+  type RuntimeState,
+} from "./runtime-state.ts";
+
+/** Largest request line with headers, in bytes: the X-Ray cause alone may have 1 MiB. */
+const HEADER_BYTES_MAX = 1024 * 1024 + 64 * 1024;
+
+/** What the runtime did with an invocation, before the platform adds its measurements. */
+export type RuntimeAnswer =
+  | { readonly kind: "response"; readonly body: Uint8Array; readonly contentType?: string }
+  | { readonly kind: "stream"; readonly stream: ResponseStream; readonly contentType?: string }
+  | ErrorAnswer
+  | { readonly kind: "too-large"; readonly byteLength: number }
+  | { readonly kind: "invalid-mode" }
+  | { readonly kind: "truncated" };
+
+/** An error that the runtime reported, of an invocation or of its start. */
+export interface ErrorAnswer {
+  readonly kind: "error";
+  readonly body: Uint8Array;
+  readonly contentType: string;
+  /** As the platform records it. */
+  readonly errorType: string;
+}
+
+/** What the environment wants to know of its runtime. */
+export interface RuntimeListener {
+  /** A loop asks for an event and waits. */
+  onNext(): void;
+  /** The runtime has answered; the caller may be told. */
+  onAnswer(invocation: PendingInvocation, answer: RuntimeAnswer): void;
+  onInitError(error: ErrorAnswer): void;
+}
+
+/** One loop of a runtime; there are several only with `AWS_LAMBDA_MAX_CONCURRENCY`. */
+interface Loop {
+  state: RuntimeState;
+  poll: ServerResponse | undefined;
+  invocation: PendingInvocation | undefined;
+  headers: Record<string, string>;
+}
+
+/** Serves the Runtime API to one runtime process. */
+export class RuntimeApiServer {
+  readonly extensions: ExtensionRegistry;
+  readonly #server: Server;
+  readonly #loops: Loop[];
+  readonly #listener: RuntimeListener;
+  readonly #expired = new Set<string>();
+
+  /** @param concurrency Loops that the runtime may run, 1 unless it was told otherwise. */
+  constructor(listener: RuntimeListener, concurrency: number) {
+    this.#listener = listener;
+    this.extensions = new ExtensionRegistry(() => this.#loops.every((l) => l.state === "Started"));
+    this.#loops = Array.from({ length: concurrency }, () => ({
+      state: "Started",
+      poll: undefined,
+      invocation: undefined,
+      headers: {},
+    }));
+    this.#server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
+      this.#route(request, response);
+    });
+    // The environment may wait for hours between two events.
+    this.#server.requestTimeout = 0;
+    this.#server.headersTimeout = 0;
+    this.#server.timeout = 0;
+    this.#server.keepAliveTimeout = 0;
+    this.#server.on("clientError", (_error, socket) => socket.destroy());
+  }
+
+  /** Starts to listen and returns `host:port` for `AWS_LAMBDA_RUNTIME_API`. */
+  async listen(): Promise<string> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#server.once("error", reject);
+    this.#server.listen(0, "127.0.0.1", resolve);
+    await promise;
+    const { port } = this.#server.address() as AddressInfo;
+    return `127.0.0.1:${port}`;
+  }
+
+  /** True when a loop waits for an event on an open connection. */
+  get ready(): boolean {
+    return this.#loops.some((loop) => loop.poll !== undefined);
+  }
+
+  /** Invocations that were delivered and not answered yet. */
+  get unanswered(): readonly PendingInvocation[] {
+    return this.#loops
+      .filter((loop) => loop.state === "Running" || loop.state.endsWith("Response"))
+      .flatMap((loop) => loop.invocation ?? []);
+  }
+
+  /** Hands an invocation to a loop that waits; false when none does. */
+  deliver(invocation: PendingInvocation, headers: Record<string, string>): boolean {
+    const loop = this.#loops.find((candidate) => candidate.poll !== undefined);
+    const poll = loop?.poll;
+    if (loop === undefined || poll === undefined) return false;
+    loop.poll = undefined;
+    if (poll.destroyed || poll.socket?.destroyed === true) {
+      this.#move(loop, "disconnect");
+      return this.deliver(invocation, headers);
+    }
+    this.#move(loop, "deliver");
+    loop.invocation = invocation;
+    loop.headers = headers;
+    this.#writeEvent(loop, poll);
+    return true;
+  }
+
+  /** From now on everything is refused; an id that timed out is answered with 410. */
+  terminate(): void {
+    for (const loop of this.#loops) {
+      if (loop.invocation !== undefined) this.#expired.add(loop.invocation.requestId);
+      loop.state = "Terminated";
+      loop.invocation = undefined;
+      loop.poll?.destroy();
+      loop.poll = undefined;
+    }
+  }
+
+  /** Closes the port and every connection. */
+  close(): void {
+    this.terminate();
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  #move(loop: Loop, event: RuntimeEvent): boolean {
+    const state = nextState(loop.state, event);
+    if (state === undefined) return false;
+    loop.state = state;
+    return true;
+  }
+
+  #route(request: IncomingMessage, response: ServerResponse): void {
+    const path = (request.url ?? "").split("?", 1)[0] ?? "";
+    const { method } = request;
+    const answer = INVOCATION_PATH.exec(path);
+    if (answer !== null) {
+      if (method !== "POST") return reply(response, STATUS.methodNotAllowed, "", PLAIN);
+      const id = decodeLabel(answer[1] ?? "");
+      if (answer[2] === "response") return void this.#takeResponse(id, request, response);
+      return void this.#takeError(id, request, response);
+    }
+    if (path === PATH.next) {
+      if (method !== "GET") return reply(response, STATUS.methodNotAllowed, "", PLAIN);
+      return this.#parkPoll(response);
+    }
+    if (path === PATH.initError) {
+      if (method !== "POST") return reply(response, STATUS.methodNotAllowed, "", PLAIN);
+      return void this.#takeInitError(request, response);
+    }
+    if (path === PATH.ping) return reply(response, STATUS.ok, "pong", PLAIN);
+    if (this.extensions.route(path, request, response)) return;
+    reply(response, STATUS.notFound, "404 page not found\n", PLAIN);
+  }
+
+  #parkPoll(response: ServerResponse): void {
+    const running = this.#loops.find((loop) => loop.state === "Running");
+    const loop =
+      this.#loops.find((candidate) => nextState(candidate.state, "next") === "Ready") ??
+      (this.#loops.length === 1 ? running : undefined);
+    if (loop === undefined || !this.#move(loop, "next")) {
+      return refuseTransition(response, this.#loops[0]?.state ?? "Terminated", "next");
+    }
+    if (loop.state === "Running") return this.#writeEvent(loop, response);
+    loop.invocation = undefined;
+    loop.poll = response;
+    response.on("close", () => {
+      if (loop.poll !== response) return;
+      loop.poll = undefined;
+      this.#move(loop, "disconnect");
+    });
+    this.#listener.onNext();
+  }
+
+  #writeEvent(loop: Loop, response: ServerResponse): void {
+    response.writeHead(STATUS.ok, loop.headers);
+    response.end(loop.invocation?.request.event);
+  }
+
+  /** Checks id and state; answers with the refusal and returns nothing when one of them is wrong. */
+  #loopFor(
+    id: string,
+    event: "response" | "error",
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Loop | undefined {
+    const loop = this.#loops.find((candidate) => candidate.invocation?.requestId === id);
+    const attempt = request.headers[HEADER.invocationId.toLowerCase()];
+    const stale = attempt !== undefined && attempt !== loop?.invocation?.attemptId;
+    if (this.#expired.delete(id) || (loop !== undefined && stale)) {
+      refuse(response, STATUS.gone, "InvokeTimeout", "Invoke timeout");
+    } else if (loop === undefined) {
+      refuse(response, STATUS.badRequest, "InvalidRequestID", "Invalid request ID");
+    } else if (!this.#move(loop, event)) {
+      refuseTransition(response, loop.state, event);
+    } else {
+      return loop;
+    }
+    request.resume();
+    return undefined;
+  }
+
+  async #takeResponse(id: string, request: IncomingMessage, response: ServerResponse) {
+    const loop = this.#loopFor(id, "response", request, response);
+    const invocation = loop?.invocation;
+    if (loop === undefined || invocation === undefined) return;
+    const contentType = request.headers["content-type"];
+    const typed = contentType === undefined ? {} : { contentType };
+    const mode = request.headers[HEADER.responseMode.toLowerCase()] ?? "";
+    if (mode !== "" && mode !== RESPONSE_MODE_STREAMING) {
+      request.resume();
+      this.#move(loop, "sent");
+      this.#listener.onAnswer(invocation, { kind: "invalid-mode" });
+      const words = "Invalid function response mode";
+      return refuse(response, STATUS.badRequest, "InvalidFunctionResponseMode", words);
+    }
+    if (isStreamed(mode, contentType, request, invocation)) {
+      const stream = new ResponseStream(request, STREAMED_RESPONSE_BYTES_MAX);
+      this.#listener.onAnswer(invocation, { kind: "stream", stream, ...typed });
+      await stream.end;
+      this.#move(loop, "sent");
+      return replyJson(response, STATUS.accepted, { status: "OK" });
+    }
+    const body = await readBody(request, RESPONSE_BYTES_MAX);
+    if (!this.#move(loop, "sent")) return refuseTransition(response, loop.state, "response");
+    if (body.kind === "complete") {
+      this.#listener.onAnswer(invocation, { kind: "response", body: body.bytes, ...typed });
+      return replyJson(response, STATUS.accepted, { status: "OK" });
+    }
+    this.#listener.onAnswer(invocation, body);
+    refuseBody(response, body);
+  }
+
+  async #takeError(id: string, request: IncomingMessage, response: ServerResponse) {
+    const loop = this.#loopFor(id, "error", request, response);
+    const invocation = loop?.invocation;
+    if (loop === undefined || invocation === undefined) return;
+    const body = await readBody(request, RESPONSE_BYTES_MAX);
+    if (!this.#move(loop, "sent")) return refuseTransition(response, loop.state, "error");
+    if (body.kind === "complete") {
+      this.#listener.onAnswer(invocation, errorAnswer(request, body.bytes));
+      return replyJson(response, STATUS.accepted, { status: "OK" });
+    }
+    this.#listener.onAnswer(invocation, body);
+    refuseBody(response, body);
+  }
+
+  async #takeInitError(request: IncomingMessage, response: ServerResponse) {
+    const loop = this.#loops[0];
+    const body = await readBody(request, RESPONSE_BYTES_MAX);
+    if (
+      loop === undefined ||
+      this.#loops.some((l) => nextState(l.state, "initError") === undefined)
+    ) {
+      return refuseTransition(response, loop?.state ?? "Terminated", "initError");
+    }
+    for (const each of this.#loops) this.#move(each, "initError");
+    if (body.kind !== "complete") return refuseBody(response, body);
+    this.#listener.onInitError(errorAnswer(request, body.bytes));
+    replyJson(response, STATUS.accepted, { status: "OK" });
+  }
+}
+
+const INVOCATION_PATH = new RegExp(
+  `^${PATH.response("([^/]+)").replace(/response$/, "(response|error)")}$`,
+);
+
+const PLAIN = { "Content-Type": "text/plain; charset=utf-8" } as const;
+
+function isStreamed(
+  mode: string,
+  contentType: string | undefined,
+  request: IncomingMessage,
+  invocation: PendingInvocation,
+): boolean {
+  if (mode === RESPONSE_MODE_STREAMING) return true;
+  if (contentType?.startsWith(CONTENT_TYPE.httpIntegrationResponse) === true) return true;
+  // aws-lambda-go streams without saying so: every response of it is chunked.
+  const chunked = request.headers["transfer-encoding"]?.toLowerCase() === "chunked";
+  return chunked && invocation.request.streaming === true;
+}
+
+function errorAnswer(request: IncomingMessage, bytes: Uint8Array): ErrorAnswer {
+  const header = request.headers[HEADER.errorType.toLowerCase()];
+  const named = typeof header === "string" ? header : "";
+  return {
+    kind: "error",
+    errorType: recordedErrorType(named),
+    ...errorForCaller(bytes, request.headers["content-type"]),
+  };
+}
+
+function refuse(
+  response: ServerResponse,
+  status: number,
+  errorType: RefusalType,
+  errorMessage: string,
+): void {
+  replyJson(response, status, { errorMessage, errorType });
+}
+
+function refuseTransition(
+  response: ServerResponse,
+  state: RuntimeState,
+  event: RuntimeEvent,
+): void {
+  refuse(response, STATUS.forbidden, "InvalidStateTransition", refusalMessage(state, event));
+}
+
+function refuseBody(response: ServerResponse, body: Exclude<RequestBody, { kind: "complete" }>) {
+  if (body.kind === "truncated") return void response.destroy();
+  const words = `Exceeded maximum allowed payload size (${RESPONSE_BYTES_MAX} bytes).`;
+  refuse(response, STATUS.payloadTooLarge, "RequestEntityTooLarge", words);
+}
+
+/** A path label without its percent-encoding; one that is wrongly encoded stays as it is. */
+function decodeLabel(label: string): string {
+  try {
+    return decodeURIComponent(label);
+  } catch {
+    return label;
+  }
+}
