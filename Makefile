@@ -29,6 +29,8 @@ check: node_modules/.package-lock.json ## Check the types
 fmt: node_modules/.package-lock.json ## Format the sources
 	$(BUN) fmt
 
+include build/deployments/targets.mk
+
 .PHONY: clean
 clean: ## Remove what was built (the cache of downloads stays)
 	rm -rf dist
