@@ -4,7 +4,8 @@
 SHELL := /bin/sh
 BUN := node_modules/.bin/bun
 BOOTSTRAP_SOURCES := $(wildcard src/bootstrap.ts src/runtime/* src/runtime-api/*) \
-  build/compile.ts build/bun-executable.ts build/architectures.ts package-lock.json
+  build/compile.ts build/bun-executable.ts build/architectures.ts package-lock.json \
+  build/prefetch.ts $(wildcard build/prefetch/*.ts build/page-profiles/*.json)
 
 .PHONY: help
 help: ## Show this list
@@ -30,6 +31,7 @@ fmt: node_modules/.package-lock.json ## Format the sources
 	$(BUN) fmt
 
 include build/deployments/targets.mk
+include build/prefetch/targets.mk
 
 .PHONY: clean
 clean: ## Remove what was built (the cache of downloads stays)

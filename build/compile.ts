@@ -5,6 +5,8 @@
  *     bun build/compile.ts lambda-shell       # dist/lambda-shell-linux-amd64 and -arm64
  *     bun build/compile.ts bootstrap amd64    # one of them
  *
+ * With PREFETCH=off in the environment the prefetch stub is left out (build/prefetch/README.md).
+ *
  * @module
  */
 
@@ -13,31 +15,45 @@ import { join } from "node:path";
 
 import { type Architecture, architecture, ARCHITECTURES } from "./architectures.ts";
 import { bunExecutable } from "./bun-executable.ts";
+import { prefetchFile } from "./prefetch.ts";
 
 const ROOT = join(import.meta.dir, "..");
 
-interface Program {
+/** One entry of src/ and how its executable is made. */
+export interface Program {
   readonly entry: string;
   readonly outputName: (target: Architecture) => string;
+  /** Whether it asks for its pages at once (build/prefetch.ts): what Lambda starts from cold. */
+  readonly prefetch: boolean;
 }
 
+/** The runtime that goes into the layer. */
+export const BOOTSTRAP: Program = {
+  entry: "src/bootstrap.ts",
+  outputName: ({ name }) => `bootstrap-${name}`,
+  prefetch: true,
+};
+
 const PROGRAMS: Readonly<Record<string, Program>> = {
-  bootstrap: {
-    entry: "src/bootstrap.ts",
-    outputName: ({ name }) => `bootstrap-${name}`,
-  },
+  bootstrap: BOOTSTRAP,
   "lambda-shell": {
     entry: "src/lambda-shell.ts",
     outputName: ({ name }) => `lambda-shell-linux-${name}`,
+    prefetch: false,
   },
 };
 
 /**
  * Compiles one program for one architecture and returns the path of the executable.
+ * @param folder Where the executable goes; an existing folder.
  * @throws {Error} When Bun refuses to compile it, with Bun's own words.
  */
-async function compile(program: Program, target: Architecture): Promise<string> {
-  const output = join(ROOT, "dist", program.outputName(target));
+export async function compile(
+  program: Program,
+  target: Architecture,
+  folder: string,
+): Promise<string> {
+  const output = join(folder, program.outputName(target));
   const unfinished = `${output}.unfinished`;
   const build = Bun.spawn(
     [
@@ -68,6 +84,7 @@ async function compile(program: Program, target: Architecture): Promise<string> 
     throw new Error(`failed to compile ${program.entry} for ${target.name}:\n${log}${errors}`);
   }
   chmodSync(unfinished, 0o755);
+  if (program.prefetch) prefetchFile(unfinished, Bun.version);
   renameSync(unfinished, output);
   return output;
 }
@@ -81,9 +98,11 @@ if (import.meta.main) {
     );
   }
   const targets = names.length > 0 ? names.map(architecture) : ARCHITECTURES;
-  mkdirSync(join(ROOT, "dist"), { recursive: true });
+  const folder = join(ROOT, "dist");
+  mkdirSync(folder, { recursive: true });
+  const prefetch = program.prefetch && process.env["PREFETCH"] !== "off";
   for (const target of targets) {
-    const output = await compile(program, target);
+    const output = await compile({ ...program, prefetch }, target, folder);
     console.log(`${output.slice(ROOT.length + 1)}  ${Bun.file(output).size} bytes`);
   }
 }

@@ -1,0 +1,6 @@
+#!/bin/bash
+# See function.sh.
+
+reply() {
+  printf '{"message": "%s"}' "$#"
+}

@@ -1,0 +1,283 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { ARCHITECTURES, HOST_ARCHITECTURE } from "./architectures.ts";
+import { compile, type Program } from "./compile.ts";
+import { architectureOf, GROWTH_BYTES_MAX, prefetch, prefetchFile, verify } from "./prefetch.ts";
+import {
+  ENTRY_FIELD,
+  PF_X,
+  PROGRAM_HEADER_BYTES,
+  type ProgramHeader,
+  PT_LOAD,
+  readHeader,
+  readProgramHeaders,
+} from "./prefetch/elf.ts";
+import { type PageProfile, readProfile, runsOf } from "./prefetch/hot-pages.ts";
+
+const PROGRAM: Program = {
+  entry: "build/prefetch/fixtures/program.ts",
+  outputName: ({ name }) => `program-${name}`,
+  prefetch: false,
+};
+
+/** Compiling copies 109 MB twice, and once fetches the other architecture's Bun. */
+const COMPILE_MS_MAX = 120_000;
+
+let folder = "";
+const plain = new Map<string, Uint8Array>();
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "prefetch-"));
+  for (const target of ARCHITECTURES) {
+    plain.set(target.name, new Uint8Array(readFileSync(await compile(PROGRAM, target, folder))));
+  }
+}, COMPILE_MS_MAX);
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function unreachable(): never {
+  throw new Error("unreachable");
+}
+
+function segmentWithCode(file: Uint8Array): ProgramHeader {
+  const found = readProgramHeaders(file).find(({ flags }) => (flags & PF_X) !== 0);
+  return found ?? unreachable();
+}
+
+function plainProgram(name: string): Uint8Array {
+  return plain.get(name) ?? unreachable();
+}
+
+for (const target of ARCHITECTURES) {
+  describe(`prefetch() for ${target.name}`, () => {
+    const profile = readProfile(Bun.version, target);
+
+    test("keeps every byte at its file offset, but for the entry point and the table", () => {
+      const original = plainProgram(target.name);
+      const { file } = prefetch(original, profile);
+      const { phoff, phnum } = readHeader(original);
+      const table = phoff + phnum * PROGRAM_HEADER_BYTES;
+      const kept = [
+        [0, ENTRY_FIELD.at],
+        [ENTRY_FIELD.at + ENTRY_FIELD.bytes, phoff],
+        [table, original.byteLength],
+      ] as const;
+      for (const [start, end] of kept) {
+        const same = Buffer.compare(original.subarray(start, end), file.subarray(start, end));
+        expect(same).toBe(0);
+      }
+    });
+
+    test("adds one segment that ends in the file, above the image, and jumps to the entry", () => {
+      const original = plainProgram(target.name);
+      const { file, runs } = prefetch(original, profile);
+      const before = readProgramHeaders(original);
+      const added = readProgramHeaders(file).filter(
+        ({ vaddr, type }) => type === PT_LOAD && !before.some((row) => row.vaddr === vaddr),
+      );
+      expect(added).toHaveLength(1);
+      const segment = added[0] ?? unreachable();
+      expect(readHeader(file).entry).toBe(segment.vaddr);
+      expect(segment.offset + segment.filesz).toBe(file.byteLength);
+      expect(segment.filesz).toBe(64 + (runs + 1) * 8);
+      const ends = before.map(({ vaddr, memsz }) => vaddr + memsz);
+      expect(segment.vaddr).toBeGreaterThan(Math.max(...ends));
+      const jump = Buffer.from(file).readBigUInt64LE(segment.offset + 56);
+      expect(Number(jump)).toBe(readHeader(original).entry);
+    });
+
+    test("adds less than it may and gives the same bytes twice", () => {
+      const original = plainProgram(target.name);
+      const first = prefetch(original, profile);
+      expect(first.addedBytes).toBeGreaterThan(0);
+      expect(first.addedBytes).toBeLessThan(GROWTH_BYTES_MAX);
+      expect(Buffer.compare(first.file, prefetch(original, profile).file)).toBe(0);
+    });
+
+    test("refuses a program that is prefetched already", () => {
+      const { file } = prefetch(plainProgram(target.name), profile);
+      expect(() => prefetch(file, profile)).toThrow(
+        "its first program header is not PT_PHDR, whose row the stub takes: " +
+          "is it prefetched already? compile it anew, or build with PREFETCH=off",
+      );
+    });
+
+    test("refuses the profile of another Bun", () => {
+      const other: PageProfile = { ...profile, bun: "9.9.9", buildId: "00ff" };
+      expect(() => prefetch(plainProgram(target.name), other)).toThrow(
+        `its build id is ${profile.buildId}, but the page profile of Bun 9.9.9 is for 00ff: ` +
+          "it is another Bun; take a profile with `make page-profile`, or build with PREFETCH=off",
+      );
+    });
+
+    test("refuses a profile with pages that are in no segment", () => {
+      const other: PageProfile = { ...profile, runs: [...profile.runs, "fffff+1"] };
+      expect(() => prefetch(plainProgram(target.name), other)).toThrow(
+        "the page profile has 0xfffff000 to 0x100000000, which is in no segment of Bun's; " +
+          "take it anew with `make page-profile`",
+      );
+    });
+
+    test("verify() finds a byte that is not at its address", () => {
+      const original = plainProgram(target.name);
+      const { file } = prefetch(original, profile);
+      verify(original, file);
+      const code = segmentWithCode(original);
+      const at = code.offset + code.filesz - 1;
+      file[at] = (file[at] ?? 0) ^ 1;
+      expect(() => verify(original, file)).toThrow("has other bytes");
+    });
+  });
+}
+
+describe("prefetch()", () => {
+  const target = ARCHITECTURES[0] ?? unreachable();
+  const profile = readProfile(Bun.version, target);
+
+  /** The start of a program with a few bytes changed; what is refused is refused by its headers. */
+  function changed(change: (view: DataView) => void): Uint8Array {
+    const file = plainProgram(target.name).slice();
+    change(new DataView(file.buffer));
+    return file;
+  }
+
+  test("refuses a position-independent executable", () => {
+    const file = changed((view) => view.setUint16(16, 3, true));
+    expect(() => prefetch(file, profile)).toThrow(
+      "it is position-independent (PIE, ET_DYN): the table holds fixed addresses; " +
+        "link without -pie, or build with PREFETCH=off",
+    );
+  });
+
+  test("refuses an object file", () => {
+    const file = changed((view) => view.setUint16(16, 1, true));
+    expect(() => prefetch(file, profile)).toThrow("it is no executable (e_type 1, not ET_EXEC)");
+  });
+
+  test("refuses a segment with other sizes in the file and in memory", () => {
+    const headers = readProgramHeaders(plainProgram(target.name));
+    const row = headers.findLastIndex(({ type }) => type === PT_LOAD);
+    const memsz = (headers[row]?.memsz ?? 0) + 4096;
+    const file = changed((view) => {
+      const at = readHeader(plainProgram(target.name)).phoff + row * PROGRAM_HEADER_BYTES;
+      view.setBigUint64(at + 40, BigInt(memsz), true);
+    });
+    expect(() => prefetch(file, profile)).toThrow(
+      `has ${memsz - 4096} bytes in the file and ${memsz} in memory: the heap begins there`,
+    );
+  });
+
+  test("refuses another version of ELF", () => {
+    const file = changed((view) => view.setUint32(20, 2, true));
+    expect(() => prefetch(file, profile)).toThrow("version 1 and 2; only ELF version 1");
+  });
+
+  test("refuses a machine that has no stub", () => {
+    const file = changed((view) => view.setUint16(18, 243, true));
+    expect(() => prefetch(file, profile)).toThrow("the machine (e_machine) is 243; only x86-64");
+  });
+
+  test("refuses the profile of another architecture", () => {
+    const other: PageProfile = { ...profile, architecture: "arm64" };
+    expect(() => prefetch(plainProgram("amd64"), other)).toThrow(
+      "it is for amd64, the page profile for arm64",
+    );
+  });
+
+  test("refuses what is no ELF file, and a file that ends early", () => {
+    const script = new TextEncoder().encode("#!/bin/sh\n".repeat(20));
+    expect(() => prefetch(script, profile)).toThrow("does not begin with 7f 45 4c 46");
+    expect(() => prefetch(plainProgram("amd64").slice(0, 200), profile)).toThrow(RangeError);
+  });
+
+  test("knows the architecture of a program", () => {
+    for (const each of ARCHITECTURES) expect(architectureOf(plainProgram(each.name))).toBe(each);
+  });
+});
+
+test("prefetchFile() names the file and what to do about a Bun without a profile", () => {
+  const path = join(folder, "unknown");
+  writeFileSync(path, plainProgram("amd64").subarray(0, 4096));
+  expect(() => prefetchFile(path, "9.9.9")).toThrow(
+    /^failed to add the prefetch stub to .*unknown: failed to find the page profile of Bun 9\.9\.9 for amd64: .*`make page-profile`.*PREFETCH=off$/,
+  );
+  expect(readFileSync(path).byteLength).toBe(4096);
+});
+
+test("every profile in the tree is of the pinned Bun or an older one, and in order", () => {
+  for (const target of ARCHITECTURES) {
+    const runs = runsOf(readProfile(Bun.version, target));
+    expect(runs.length).toBeGreaterThan(100);
+    expect(new Set(runs.map(({ page }) => page)).size).toBe(runs.length);
+  }
+});
+
+describe.skipIf(HOST_ARCHITECTURE === undefined)("a prefetched program", () => {
+  const target = HOST_ARCHITECTURE;
+
+  const path = () => join(folder, "prefetched");
+  const plainPath = () => join(folder, PROGRAM.outputName(target ?? unreachable()));
+
+  beforeAll(() => {
+    copyFileSync(plainPath(), path());
+    prefetchFile(path(), Bun.version);
+  });
+
+  function output(words: string[]): string {
+    const { stdout, stderr } = Bun.spawnSync(words, { env: { PATH: process.env["PATH"] ?? "" } });
+    return stdout.toString() + stderr.toString();
+  }
+
+  test("gets its arguments and runs", () => {
+    expect(output([path(), "a", "b c"])).toBe("hello a b c\n");
+  });
+
+  test("crashes with Bun's own report", () => {
+    const reports = [path(), plainPath()].map((program) =>
+      output([program, "crash", "64"])
+        .split("\n")
+        .filter((line) => /^panic|^oh no|^Args|bun\.report/.test(line))
+        .map((line) => line.replaceAll(program, "PROGRAM")),
+    );
+    expect(reports[0]?.[0]).toMatch(/^Args|^panic/);
+    expect(reports[0]?.join("\n")).toContain("Segmentation fault at address 0x40");
+    expect(reports[0]).toHaveLength(reports[1]?.length ?? 0);
+  });
+
+  test.skipIf(Bun.which("readelf") === null)("is read by readelf without a warning", () => {
+    const lines = output(["readelf", "--headers", "--notes", "--dynamic", "-W", path()]).split(
+      "\n",
+    );
+    expect(lines.filter((line) => line.includes(" LOAD "))).toHaveLength(4);
+    expect(lines.filter((line) => line.startsWith("readelf: "))).toEqual([]);
+  });
+
+  test.skipIf(Bun.which("file") === null)("is an executable to file", () => {
+    expect(output(["file", "-b", path()])).toBe(output(["file", "-b", plainPath()]));
+  });
+
+  test.skipIf(Bun.which("ldd") === null)("needs the same libraries, says ldd", () => {
+    const names = (words: string) => words.replaceAll(/\(0x[0-9a-f]+\)/g, "");
+    expect(names(output(["ldd", path()]))).toBe(names(output(["ldd", plainPath()])));
+  });
+
+  test.skipIf(Bun.which("gdb") === null)("keeps the registers of the entry, seen by gdb", () => {
+    const [stubEntry, entry] = [path(), plainPath()].map((p) => readHeader(readFileSync(p)).entry);
+    const registers = target?.name === "arm64" ? "x0 sp" : "rdx rsp rbp";
+    const script = ["-ex", `break *${stubEntry}`, "-ex", "run"];
+    script.push("-ex", `info registers ${registers}`, "-ex", `break *${entry}`);
+    script.push("-ex", "continue", "-ex", `info registers ${registers}`, "-ex", "continue");
+    const said = output(["gdb", "-batch", "-nx", ...script, path()]);
+    const values = [...said.matchAll(/^(?:rdx|rsp|rbp|x0|sp) .*$/gm)].map(([line]) => line);
+    const half = registers.split(" ").length;
+    expect(values).toHaveLength(2 * half);
+    expect(values.slice(half)).toEqual(values.slice(0, half));
+    expect(said).toContain("hello");
+    expect(said).toContain("exited normally");
+  });
+});

@@ -1,0 +1,284 @@
+/**
+ * Makes a compiled executable ask for the pages of its start at once, instead of faulting them in
+ * one by one: build/prefetch/README.md says why and how.
+ *
+ *     bun build/prefetch.ts dist/bootstrap-amd64      # rewrites the file
+ *
+ * Nothing moves. A segment with the stub and its table is appended to the file and mapped above
+ * the image, and the entry point becomes the stub. Its row in the program header table takes the
+ * place of PT_PHDR, which executables with fixed addresses do not need, so that the table keeps its
+ * size and its place; every other byte of the file stays as it is.
+ *
+ * @module
+ */
+
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+
+import { type Architecture, ARCHITECTURES } from "./architectures.ts";
+import {
+  EM_AARCH64,
+  EM_X86_64,
+  ENTRY_FIELD,
+  ET_DYN,
+  ET_EXEC,
+  PF_R,
+  PF_X,
+  PROGRAM_HEADER_BYTES,
+  type ProgramHeader,
+  PT_LOAD,
+  PT_PHDR,
+  readBuildId,
+  readHeader,
+  readProgramHeaders,
+  readSections,
+  roundUp,
+  writeEntry,
+  writeProgramHeaders,
+} from "./prefetch/elf.ts";
+import {
+  MERGE_PAGES,
+  mergeRuns,
+  type PageProfile,
+  readProfile,
+  runsOf,
+} from "./prefetch/hot-pages.ts";
+import { PAGE_BYTES, type PageRun, stub } from "./prefetch/stub.ts";
+
+/** The stub's segment begins at a multiple of this in the file: the table's rows are 8 bytes. */
+const STUB_ALIGN_BYTES = 16;
+/** An executable must not grow by more: a profile that needs more is broken. */
+export const GROWTH_BYTES_MAX = 64 * 1024;
+
+/** The section that `bun build --compile` adds: JavaScript, byte code and embedded files. */
+const OUR_SECTION = ".bun";
+
+/** The name that an executable's `e_machine` has in our files. */
+const MACHINES: Readonly<Record<number, Architecture["name"]>> = {
+  [EM_X86_64]: "amd64",
+  [EM_AARCH64]: "arm64",
+};
+
+/** An executable with the stub. */
+export interface Prefetched {
+  readonly file: Uint8Array;
+  /** How many runs of pages it asks for. */
+  readonly runs: number;
+  /** By how much it grew, in bytes. */
+  readonly addedBytes: number;
+}
+
+/**
+ * Returns the executable with the prefetch stub, checked by reading it back.
+ * @throws {Error} When the file or the profile is not one that it understands, with the reason.
+ */
+export function prefetch(file: Uint8Array, profile: PageProfile): Prefetched {
+  const headers = checkExecutable(file);
+  checkProfile(file, profile);
+  const loads = headers.filter(({ type }) => type === PT_LOAD);
+  const runs = hotRuns(file, loads, profile);
+  const { entry } = readHeader(file);
+  const code = stub({ name: profile.architecture }, entry, runs);
+  const segment = stubSegment(file, loads, code.byteLength);
+  const prefetched = new Uint8Array(segment.offset + code.byteLength);
+  prefetched.set(file);
+  prefetched.set(code, segment.offset);
+  writeEntry(prefetched, segment.vaddr);
+  writeProgramHeaders(prefetched, withSegment(headers, segment));
+  verify(file, prefetched);
+  return { file: prefetched, runs: runs.length, addedBytes: prefetched.length - file.length };
+}
+
+/**
+ * Adds the stub to an executable in place, with the profile of a version of Bun.
+ * @throws {Error} When {@link prefetch} refuses, with the path; the file is then as it was.
+ */
+export function prefetchFile(path: string, bunVersion: string): Omit<Prefetched, "file"> {
+  const file = readFileSync(path);
+  try {
+    const prefetched = prefetch(file, readProfile(bunVersion, architectureOf(file)));
+    const unfinished = `${path}.prefetching`;
+    writeFileSync(unfinished, prefetched.file, { mode: 0o755 });
+    renameSync(unfinished, path);
+    return prefetched;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`failed to add the prefetch stub to ${path}: ${reason}`, { cause });
+  }
+}
+
+/** Finds out which of our architectures an executable is for. */
+export function architectureOf(file: Uint8Array): Architecture {
+  const { machine } = readHeader(file);
+  const found = ARCHITECTURES.find(({ name }) => name === MACHINES[machine]);
+  if (found === undefined) {
+    throw new Error(`the machine (e_machine) is ${machine}; only x86-64 and arm64 are understood`);
+  }
+  return found;
+}
+
+/** Refuses whatever the stub's assumptions do not hold for, and returns the program headers. */
+function checkExecutable(file: Uint8Array): ProgramHeader[] {
+  const { type } = readHeader(file);
+  if (type === ET_DYN) {
+    throw new Error(
+      "it is position-independent (PIE, ET_DYN): the table holds fixed addresses; " +
+        "link without -pie, or build with PREFETCH=off",
+    );
+  }
+  if (type !== ET_EXEC) throw new Error(`it is no executable (e_type ${type}, not ET_EXEC)`);
+  const headers = readProgramHeaders(file);
+  if (headers[0]?.type !== PT_PHDR) {
+    const hint = "is it prefetched already? compile it anew, or build with PREFETCH=off";
+    throw new Error(`its first program header is not PT_PHDR, whose row the stub takes: ${hint}`);
+  }
+  const loads = headers.filter(({ type: kind }) => kind === PT_LOAD);
+  for (const [row, { vaddr, filesz, memsz }] of loads.entries()) {
+    const previous = loads[row - 1];
+    if (previous !== undefined && vaddr < previous.vaddr + previous.memsz) {
+      throw new Error(`its segment at ${hex(vaddr)} is not above the one before it`);
+    }
+    if (filesz !== memsz) {
+      throw new Error(
+        `its segment at ${hex(vaddr)} has ${filesz} bytes in the file and ${memsz} in memory: ` +
+          "the heap begins there and would meet the stub; " +
+          "`bun build --compile` makes them equal: is it a compiled program?",
+      );
+    }
+  }
+  return headers;
+}
+
+function checkProfile(file: Uint8Array, profile: PageProfile): void {
+  const found = architectureOf(file);
+  if (found.name !== profile.architecture) {
+    throw new Error(`it is for ${found.name}, the page profile for ${profile.architecture}`);
+  }
+  const buildId = readBuildId(file);
+  if (buildId !== profile.buildId) {
+    throw new Error(
+      `its build id is ${buildId ?? "missing"}, but the page profile of Bun ${profile.bun} is for ` +
+        `${profile.buildId}: it is another Bun; take a profile with \`make page-profile\`, ` +
+        "or build with PREFETCH=off",
+    );
+  }
+}
+
+/**
+ * The table: our own part of the file whole, then Bun's part by the profile.
+ *
+ * Our JavaScript and its byte code are the section .bun. Bun itself asks for all of it a few
+ * milliseconds after its start (strace: madvise, MADV_WILLNEED), so asking first reads no more.
+ */
+function hotRuns(
+  file: Uint8Array,
+  loads: readonly ProgramHeader[],
+  profile: PageProfile,
+): PageRun[] {
+  const ours = readSections(file).find(({ name }) => name === OUR_SECTION);
+  if (ours === undefined || ours.address === 0) {
+    throw new Error(
+      `it has no section ${OUR_SECTION} in memory: is it made by \`bun build --compile\`?`,
+    );
+  }
+  const firstPage = Math.floor(ours.address / PAGE_BYTES);
+  const endPage = Math.ceil((ours.address + ours.size) / PAGE_BYTES);
+  const bunRuns = runsOf(profile);
+  for (const { page, pages } of bunRuns) {
+    const [start, end] = [page * PAGE_BYTES, (page + pages) * PAGE_BYTES];
+    const inside = loads.some(
+      ({ vaddr, memsz }) => start + PAGE_BYTES > vaddr && end - PAGE_BYTES < vaddr + memsz,
+    );
+    if (!inside || (page < endPage && page + pages > firstPage)) {
+      throw new Error(
+        `the page profile has ${hex(start)} to ${hex(end)}, which is in no segment of Bun's; ` +
+          "take it anew with `make page-profile`",
+      );
+    }
+  }
+  return mergeRuns([{ page: firstPage, pages: endPage - firstPage }, ...bunRuns], MERGE_PAGES);
+}
+
+/** Where the stub goes: at the end of the file, and in memory on the next page after the image. */
+function stubSegment(
+  file: Uint8Array,
+  loads: readonly ProgramHeader[],
+  bytes: number,
+): ProgramHeader {
+  const last = loads.at(-1);
+  if (last === undefined) throw new Error("it has no segment to load (PT_LOAD)");
+  const offset = roundUp(file.byteLength, STUB_ALIGN_BYTES);
+  const growth = offset + bytes - file.byteLength;
+  if (growth > GROWTH_BYTES_MAX) {
+    throw new Error(`it would grow by ${growth} bytes, more than ${GROWTH_BYTES_MAX}`);
+  }
+  // The kernel maps whole pages: address and offset must agree below the alignment.
+  const vaddr = roundUp(last.vaddr + last.memsz, last.align) + (offset % last.align);
+  const flags = PF_R | PF_X;
+  return { type: PT_LOAD, flags, offset, vaddr, filesz: bytes, memsz: bytes, align: last.align };
+}
+
+/** The table with the segment after the last of its kind (they stand by address) for PT_PHDR. */
+function withSegment(headers: readonly ProgramHeader[], segment: ProgramHeader): ProgramHeader[] {
+  const rows = headers.filter(({ type }) => type !== PT_PHDR);
+  const last = rows.findLastIndex(({ type }) => type === PT_LOAD);
+  return rows.toSpliced(last + 1, 0, segment);
+}
+
+/**
+ * Reads the result as the kernel will, and compares it with the original.
+ * @throws {Error} When a byte of an original segment is not at its virtual address (but for the
+ *   entry point and the program header table, which change), or when two segments share a page.
+ */
+export function verify(original: Uint8Array, prefetched: Uint8Array): void {
+  const mapped = readProgramHeaders(prefetched).filter(({ type }) => type === PT_LOAD);
+  for (const { type, flags, vaddr, offset, filesz } of readProgramHeaders(original)) {
+    if (type !== PT_LOAD) continue;
+    const segment = mapped.find((row) => row.vaddr === vaddr && row.filesz === filesz);
+    if (segment === undefined || segment.flags !== flags) {
+      throw new Error(`failed to verify: the segment at ${hex(vaddr)} is lost`);
+    }
+    const before = withoutChanges(original, offset, filesz);
+    const after = withoutChanges(prefetched, segment.offset, filesz);
+    if (Buffer.compare(before, after) !== 0) {
+      throw new Error(`failed to verify: the segment at ${hex(vaddr)} has other bytes`);
+    }
+  }
+  for (const [row, { vaddr, offset, align }] of mapped.entries()) {
+    const previous = mapped[row - 1];
+    const previousEnd = previous === undefined ? 0 : previous.vaddr + previous.memsz;
+    const apart = vaddr - (vaddr % align) >= roundUp(previousEnd, align);
+    if (!apart || vaddr % align !== offset % align) {
+      throw new Error(`failed to verify: the segment at ${hex(vaddr)} meets the one before it`);
+    }
+  }
+}
+
+/** The bytes of a segment, with zeros for what the prefetch step may change. */
+function withoutChanges(file: Uint8Array, offset: number, filesz: number): Uint8Array {
+  const { phoff, phnum } = readHeader(file);
+  const changes = [
+    { start: ENTRY_FIELD.at, end: ENTRY_FIELD.at + ENTRY_FIELD.bytes },
+    { start: phoff, end: phoff + phnum * PROGRAM_HEADER_BYTES },
+  ];
+  const segment = file.subarray(offset, offset + filesz);
+  if (!changes.some(({ start, end }) => start < offset + filesz && end > offset)) return segment;
+  // Not slice(): that of a Buffer shares its memory.
+  const masked = new Uint8Array(segment);
+  for (const { start, end } of changes) {
+    masked.fill(0, Math.max(start - offset, 0), Math.max(end - offset, 0));
+  }
+  return masked;
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
+}
+
+if (import.meta.main) {
+  const paths = process.argv.slice(2);
+  if (paths.length === 0) throw new Error("usage: bun build/prefetch.ts EXECUTABLE...");
+  for (const path of paths) {
+    const { runs, addedBytes } = prefetchFile(path, Bun.version);
+    console.log(`${path}  ${runs} hot runs, ${addedBytes} bytes added`);
+  }
+}

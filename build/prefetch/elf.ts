@@ -1,0 +1,231 @@
+/**
+ * Reads the parts of a 64-bit little-endian ELF file that the prefetch step needs, and writes the
+ * two that it changes: the entry point and the program header table.
+ *
+ * Field names, offsets and sizes are those of the System V gABI, chapters "ELF Header",
+ * "Sections", "Program Header" and "Note Section", and of elf(5).
+ *
+ * @module
+ */
+
+/** `e_type` of an executable with fixed addresses. */
+export const ET_EXEC = 2;
+/** `e_type` of a shared object or position-independent executable (PIE). */
+export const ET_DYN = 3;
+/** `e_machine` of x86-64. */
+export const EM_X86_64 = 62;
+/** `e_machine` of arm64. */
+export const EM_AARCH64 = 183;
+/** `p_type` of a segment that the kernel maps. */
+export const PT_LOAD = 1;
+/** `p_type` of the segment that names the dynamic loader. */
+export const PT_INTERP = 3;
+/** `p_type` of the note segment. */
+export const PT_NOTE = 4;
+/** `p_type` of the entry that describes the program header table itself. */
+export const PT_PHDR = 6;
+/** `p_flags`: executable. */
+export const PF_X = 1;
+/** `p_flags`: writable. */
+export const PF_W = 2;
+/** `p_flags`: readable. */
+export const PF_R = 4;
+
+/** Where the ELF header holds the entry point (`e_entry`), in bytes. */
+export const ENTRY_FIELD = { at: 24, bytes: 8 } as const;
+
+const HEADER_BYTES = 64;
+/** Bytes of a row of the program header table (`e_phentsize`). */
+export const PROGRAM_HEADER_BYTES = 56;
+const SECTION_HEADER_BYTES = 64;
+const NOTE_HEADER_BYTES = 12;
+const NT_GNU_BUILD_ID = 3;
+
+/** The fields of the ELF header that matter here. */
+export interface ElfHeader {
+  readonly type: number;
+  readonly machine: number;
+  /** Virtual address at which the program starts. */
+  readonly entry: number;
+  /** File offset of the program header table, in bytes. */
+  readonly phoff: number;
+  readonly phnum: number;
+  /** File offset of the section header table, in bytes. */
+  readonly shoff: number;
+  readonly shnum: number;
+  readonly shstrndx: number;
+}
+
+/** One row of the program header table. */
+export interface ProgramHeader {
+  readonly type: number;
+  readonly flags: number;
+  /** File offset, in bytes. */
+  readonly offset: number;
+  /** Virtual address. */
+  readonly vaddr: number;
+  /** Bytes in the file. */
+  readonly filesz: number;
+  /** Bytes in memory. */
+  readonly memsz: number;
+  /** Alignment, in bytes. */
+  readonly align: number;
+}
+
+/** One row of the section header table. */
+export interface Section {
+  readonly name: string;
+  /** Virtual address; 0 when the section is not in memory. */
+  readonly address: number;
+  /** File offset, in bytes. */
+  readonly offset: number;
+  /** Length, in bytes. */
+  readonly size: number;
+}
+
+/**
+ * Reads the ELF header.
+ * @throws {Error} When the file is not a 64-bit little-endian ELF file of version 1.
+ */
+export function readHeader(file: Uint8Array): ElfHeader {
+  const view = viewOf(file);
+  if (file.byteLength < HEADER_BYTES || view.getUint32(0) !== 0x7f454c46) {
+    throw new Error("failed to read ELF header: the file does not begin with 7f 45 4c 46");
+  }
+  const [elfClass, data, version] = [view.getUint8(4), view.getUint8(5), view.getUint8(6)];
+  if (elfClass !== 2 || data !== 1) {
+    throw new Error(
+      `failed to read ELF header: class ${elfClass}, data ${data}; ` +
+        "only 64-bit little-endian files (2, 1) are understood",
+    );
+  }
+  if (version !== 1 || view.getUint32(20, true) !== 1) {
+    throw new Error(
+      `failed to read ELF header: version ${version} and ${view.getUint32(20, true)}; ` +
+        "only ELF version 1 is understood",
+    );
+  }
+  const [phentsize, shentsize] = [view.getUint16(54, true), view.getUint16(58, true)];
+  if (phentsize !== PROGRAM_HEADER_BYTES || shentsize !== SECTION_HEADER_BYTES) {
+    throw new Error(
+      `failed to read ELF header: table rows of ${phentsize} and ${shentsize} bytes; ` +
+        `only ${PROGRAM_HEADER_BYTES} and ${SECTION_HEADER_BYTES} are understood`,
+    );
+  }
+  return {
+    type: view.getUint16(16, true),
+    machine: view.getUint16(18, true),
+    entry: readNumber(view, ENTRY_FIELD.at),
+    phoff: readNumber(view, 32),
+    shoff: readNumber(view, 40),
+    phnum: view.getUint16(56, true),
+    shnum: view.getUint16(60, true),
+    shstrndx: view.getUint16(62, true),
+  };
+}
+
+/** Writes the entry point (`e_entry`), a virtual address, into the ELF header. */
+export function writeEntry(file: Uint8Array, entry: number): void {
+  viewOf(file).setBigUint64(ENTRY_FIELD.at, BigInt(entry), true);
+}
+
+/**
+ * Reads the program header table.
+ * @throws {RangeError} When the table does not lie in the file.
+ */
+export function readProgramHeaders(file: Uint8Array): ProgramHeader[] {
+  const { phoff, phnum } = readHeader(file);
+  const view = viewOf(file);
+  return Array.from({ length: phnum }, (_, row) => {
+    const at = phoff + row * PROGRAM_HEADER_BYTES;
+    return {
+      type: view.getUint32(at, true),
+      flags: view.getUint32(at + 4, true),
+      offset: readNumber(view, at + 8),
+      vaddr: readNumber(view, at + 16),
+      filesz: readNumber(view, at + 32),
+      memsz: readNumber(view, at + 40),
+      align: readNumber(view, at + 48),
+    };
+  });
+}
+
+/**
+ * Writes the program header table over the one that is there.
+ * @throws {Error} When the number of rows differs: the table has no room to grow.
+ */
+export function writeProgramHeaders(file: Uint8Array, rows: readonly ProgramHeader[]): void {
+  const { phoff, phnum } = readHeader(file);
+  if (rows.length !== phnum) {
+    throw new Error(`failed to write program headers: ${rows.length} rows in place of ${phnum}`);
+  }
+  const view = viewOf(file);
+  for (const [row, header] of rows.entries()) {
+    const at = phoff + row * PROGRAM_HEADER_BYTES;
+    view.setUint32(at, header.type, true);
+    view.setUint32(at + 4, header.flags, true);
+    view.setBigUint64(at + 8, BigInt(header.offset), true);
+    view.setBigUint64(at + 16, BigInt(header.vaddr), true);
+    // p_paddr, which Linux ignores, is the virtual address in every file that linkers write.
+    view.setBigUint64(at + 24, BigInt(header.vaddr), true);
+    view.setBigUint64(at + 32, BigInt(header.filesz), true);
+    view.setBigUint64(at + 40, BigInt(header.memsz), true);
+    view.setBigUint64(at + 48, BigInt(header.align), true);
+  }
+}
+
+/**
+ * Reads the section header table, names included.
+ * @throws {RangeError} When the table does not lie in the file.
+ */
+export function readSections(file: Uint8Array): Section[] {
+  const { shoff, shnum, shstrndx } = readHeader(file);
+  const view = viewOf(file);
+  const row = (index: number) => shoff + index * SECTION_HEADER_BYTES;
+  const names = file.subarray(readNumber(view, row(shstrndx) + 24));
+  return Array.from({ length: shnum }, (_, index) => {
+    const nameAt = view.getUint32(row(index), true);
+    return {
+      name: new TextDecoder().decode(names.subarray(nameAt, names.indexOf(0, nameAt))),
+      address: readNumber(view, row(index) + 16),
+      offset: readNumber(view, row(index) + 24),
+      size: readNumber(view, row(index) + 32),
+    };
+  });
+}
+
+/**
+ * Returns the linker's build id (NT_GNU_BUILD_ID) in hexadecimal, or `undefined` when there is none.
+ *
+ * `bun build --compile` copies Bun's executable, so a compiled program has the id of its Bun.
+ */
+export function readBuildId(file: Uint8Array): string | undefined {
+  const view = viewOf(file);
+  for (const note of readProgramHeaders(file).filter(({ type }) => type === PT_NOTE)) {
+    let at = note.offset;
+    while (at + NOTE_HEADER_BYTES <= note.offset + note.filesz) {
+      const [namesz, descsz] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
+      const description = at + NOTE_HEADER_BYTES + roundUp(namesz, 4);
+      const isGnu = Buffer.from(file.subarray(at + 12, at + 16)).toString("latin1") === "GNU\0";
+      if (isGnu && view.getUint32(at + 8, true) === NT_GNU_BUILD_ID) {
+        return Buffer.from(file.subarray(description, description + descsz)).toString("hex");
+      }
+      at = description + roundUp(descsz, 4);
+    }
+  }
+  return undefined;
+}
+
+/** Rounds up to a multiple. */
+export function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}
+
+function viewOf(file: Uint8Array): DataView {
+  return new DataView(file.buffer, file.byteOffset, file.byteLength);
+}
+
+/** Reads 8 bytes; every address and size of a user program is below 2^53. */
+function readNumber(view: DataView, at: number): number {
+  return Number(view.getBigUint64(at, true));
+}

@@ -1,0 +1,54 @@
+import { expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { type Architecture, ARCHITECTURES } from "../architectures.ts";
+import { stub } from "./stub.ts";
+
+/** Where binutils for a machine are: plain names on that machine, prefixed on another. */
+function binutils({ node, machine }: Architecture): { as: string; objcopy: string } | undefined {
+  const prefix = node === process.arch ? "" : `${machine}-linux-gnu-`;
+  const [as, objcopy] = [Bun.which(`${prefix}as`), Bun.which(`${prefix}objcopy`)];
+  return as === null || objcopy === null ? undefined : { as, objcopy };
+}
+
+for (const target of ARCHITECTURES) {
+  const tools = binutils(target);
+
+  test.skipIf(tools === undefined)(
+    `stub() has the bytes that stub-${target.name}.s assembles to`,
+    () => {
+      if (tools === undefined) throw new Error("unreachable");
+      const folder = mkdtempSync(join(tmpdir(), "stub-"));
+      try {
+        const source = join(import.meta.dir, `stub-${target.name}.s`);
+        const [object, binary] = [join(folder, "stub.o"), join(folder, "stub.bin")];
+        for (const words of [
+          [tools.as, "-o", object, source],
+          [tools.objcopy, "-O", "binary", "-j", ".text", object, binary],
+        ]) {
+          expect(Bun.spawnSync(words).stderr.toString()).toBe("");
+        }
+        const assembled = readFileSync(binary);
+        expect(assembled.byteLength).toBe(64);
+        expect(Buffer.from(stub(target, 0, [])).toString("hex")).toBe(
+          assembled.toString("hex") + "00".repeat(8),
+        );
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    },
+  );
+
+  test(`stub() for ${target.name} holds entry point, runs and the row that ends them`, () => {
+    const runs = [
+      { page: 0x200, pages: 3 },
+      { page: 0xabcdef, pages: 1 },
+    ];
+    const tail = Buffer.from(stub(target, 0x1a40d00, runs)).subarray(56);
+    expect(tail.toString("hex")).toBe(
+      "000da40100000000" + "0002000003000000" + "efcdab0001000000" + "0000000000000000",
+    );
+  });
+}
