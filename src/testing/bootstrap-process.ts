@@ -1,0 +1,162 @@
+/**
+ * Starts the compiled `bootstrap` as Lambda does: in a process group of its own, with Lambda's
+ * environment and nothing else, standard input empty.
+ *
+ * @module
+ */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+/** Where the executables are: dist/, or another folder such as an unpacked release. */
+const DIST = process.env["BOOTSTRAP_DIST"] ?? join(import.meta.dir, "../../dist");
+
+/** The architecture whose executable is tested: amd64 on this kind of machine, unless told. */
+export type BootstrapArchitecture = "amd64" | "arm64";
+
+const NATIVE: BootstrapArchitecture = process.arch === "arm64" ? "arm64" : "amd64";
+
+/**
+ * The path of a compiled bootstrap.
+ * @throws {Error} When it has not been compiled: a test without it would prove nothing.
+ */
+export function bootstrapExecutable(architecture: BootstrapArchitecture = NATIVE): string {
+  const path = join(DIST, `bootstrap-${architecture}`);
+  if (!existsSync(path)) throw new Error(`failed to find ${path}: run "make bootstrap" first`);
+  return path;
+}
+
+/** What a bootstrap is started with. */
+export interface BootstrapOptions {
+  /** AWS_LAMBDA_RUNTIME_API. */
+  readonly api: string;
+  /** LAMBDA_TASK_ROOT, and the working directory. */
+  readonly taskRoot: string;
+  /** _HANDLER. */
+  readonly handler: string;
+  /** Adds to Lambda's variables, replaces them, or (null) leaves one out. */
+  readonly env?: Readonly<Record<string, string | null>>;
+  /** Program and arguments that run the executable, such as strace or an emulator. */
+  readonly wrapper?: readonly string[];
+  readonly architecture?: BootstrapArchitecture;
+}
+
+/** How a bootstrap ended: its status, or the signal that killed it. */
+export interface BootstrapExit {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/**
+ * The environment that Lambda gives an OS-only runtime, with example values.
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+ */
+export function lambdaEnvironment(options: BootstrapOptions): Record<string, string> {
+  const merged: Record<string, string | null> = {
+    AWS_ACCESS_KEY_ID: "test",
+    AWS_DEFAULT_REGION: "eu-central-1",
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: "128",
+    AWS_LAMBDA_FUNCTION_NAME: "test",
+    AWS_LAMBDA_FUNCTION_VERSION: "$LATEST",
+    AWS_LAMBDA_INITIALIZATION_TYPE: "on-demand",
+    AWS_LAMBDA_LOG_GROUP_NAME: "/aws/lambda/test",
+    AWS_LAMBDA_LOG_STREAM_NAME: "2026/01/01/[$LATEST]0123456789abcdef",
+    AWS_LAMBDA_RUNTIME_API: options.api,
+    AWS_REGION: "eu-central-1",
+    AWS_SECRET_ACCESS_KEY: "test",
+    AWS_SESSION_TOKEN: "test",
+    AWS_XRAY_CONTEXT_MISSING: "LOG_ERROR",
+    AWS_XRAY_DAEMON_ADDRESS: "169.254.100.1:2000",
+    LAMBDA_RUNTIME_DIR: "/var/runtime",
+    LAMBDA_TASK_ROOT: options.taskRoot,
+    LANG: "en_US.UTF-8",
+    LD_LIBRARY_PATH:
+      "/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
+    PATH: "/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+    TZ: ":UTC",
+    _HANDLER: options.handler,
+    ...options.env,
+  };
+  const present = Object.entries(merged).filter(([, value]) => value !== null);
+  return Object.fromEntries(present) as Record<string, string>;
+}
+
+/** A running bootstrap. */
+export class BootstrapProcess {
+  readonly pid: number;
+  /** Resolves when the process has ended and its output is closed or a moment has passed. */
+  readonly exited: Promise<BootstrapExit>;
+  /** Whether the process has ended. */
+  ended = false;
+
+  readonly #child: ChildProcess;
+  readonly #stderr: Buffer[] = [];
+  readonly #stdout: Buffer[] = [];
+  #watchers: (() => void)[] = [];
+
+  constructor(options: BootstrapOptions) {
+    const command = [...(options.wrapper ?? []), bootstrapExecutable(options.architecture)];
+    const [program = "", ...args] = command;
+    this.#child = spawn(program, args, {
+      cwd: options.taskRoot,
+      env: lambdaEnvironment(options),
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+    });
+    this.pid = this.#child.pid ?? 0;
+    this.#child.stderr?.on("data", (bytes: Buffer) => this.#keep(this.#stderr, bytes));
+    this.#child.stdout?.on("data", (bytes: Buffer) => this.#keep(this.#stdout, bytes));
+    this.exited = new Promise((resolve, reject) => {
+      this.#child.on("error", reject);
+      this.#child.on("exit", (status, signal) => {
+        this.ended = true;
+        this.#changed();
+        resolve({ status, signal });
+      });
+    });
+  }
+
+  /** The log so far: what the runtime and its handler wrote on standard error. */
+  get stderr(): string {
+    return Buffer.concat(this.#stderr).toString("utf8");
+  }
+
+  /** What was written on standard output so far; also goes to the log in Lambda. */
+  get stdout(): string {
+    return Buffer.concat(this.#stdout).toString("utf8");
+  }
+
+  /** Resolves when the log contains `text`; the test's own time limit bounds it. */
+  async logged(text: string): Promise<void> {
+    while (!this.stderr.includes(text)) {
+      await new Promise<void>((resolve) => this.#watchers.push(resolve));
+    }
+  }
+
+  /** Sends a signal to the process alone. */
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
+  /** Kills the process and everything in its process group. */
+  async kill(): Promise<void> {
+    try {
+      process.kill(-this.pid, "SIGKILL");
+    } catch {
+      // The whole group is gone already.
+    }
+    await this.exited;
+  }
+
+  #keep(chunks: Buffer[], bytes: Buffer): void {
+    chunks.push(bytes);
+    this.#changed();
+  }
+
+  #changed(): void {
+    const watchers = this.#watchers;
+    this.#watchers = [];
+    for (const wake of watchers) wake();
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * One event that the test's Runtime API hands out, and every answer that it got.
+ *
+ * @module
+ */
+
+import { randomUUID } from "node:crypto";
+
+import { CONTENT_TYPE, HEADER, STATUS } from "../runtime-api/contract.ts";
+import type { RecordedRequest } from "./recorded-request.ts";
+
+/** How the server answers a post of the runtime. */
+export type ScriptedAnswer =
+  | { readonly kind: "status"; readonly status: number; readonly delayMs?: number }
+  /** Reads the whole post, then resets the connection without a word. */
+  | { readonly kind: "reset-after-body" }
+  /** Resets the connection as soon as the post's head is there. */
+  | { readonly kind: "reset-at-head" };
+
+/** What a test may choose about an event. */
+export interface EventScript {
+  readonly body?: string | Uint8Array;
+  /** Replaces default headers by name in any case; null leaves one out, "" sends it empty. */
+  readonly headers?: Readonly<Record<string, string | null>>;
+  readonly requestId?: string;
+  /** Sends the event in chunks of so many bytes instead of with Content-Length. */
+  readonly chunkBytes?: number;
+  /** How its first post is answered; 202 unless said otherwise. */
+  readonly answer?: ScriptedAnswer;
+  /** Time until the deadline that the runtime is told, in ms. */
+  readonly timeoutMs?: number;
+}
+
+const TIMEOUT_MS = 30_000;
+
+/** An event in the queue of the server, later with its answers. */
+export class ScriptedInvocation {
+  readonly requestId: string;
+  readonly body: Buffer;
+  /** Header names as they are sent, with values in UTF-8 bytes. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly chunkBytes: number | undefined;
+  readonly answer: ScriptedAnswer;
+  /** When a GET /next got it, in ms of `performance.now()`; 0 until then. */
+  deliveredAtMs = 0;
+  /** Every post that names it, in order of arrival. */
+  readonly posts: RecordedRequest[] = [];
+  /** Resolves with its first post as soon as that has begun. */
+  readonly begun: Promise<RecordedRequest>;
+  /** Resolves with its first post when that has been read and answered. */
+  readonly answered: Promise<RecordedRequest>;
+  readonly settle: {
+    readonly begun: (post: RecordedRequest) => void;
+    readonly answered: (post: RecordedRequest) => void;
+  };
+
+  constructor(script: EventScript) {
+    this.requestId = script.requestId ?? randomUUID();
+    this.body = Buffer.from(script.body ?? "{}");
+    this.chunkBytes = script.chunkBytes;
+    this.answer = script.answer ?? { kind: "status", status: STATUS.accepted };
+    const deadlineMs = Date.now() + (script.timeoutMs ?? TIMEOUT_MS);
+    this.headers = mergeHeaders(
+      {
+        "Content-Type": CONTENT_TYPE.json,
+        [HEADER.requestId]: this.requestId,
+        [HEADER.deadlineMs]: String(deadlineMs),
+        [HEADER.invokedFunctionArn]: "arn:aws:lambda:eu-central-1:123456789012:function:test",
+        [HEADER.traceId]:
+          "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1",
+      },
+      script.headers ?? {},
+    );
+    const begun = Promise.withResolvers<RecordedRequest>();
+    const answered = Promise.withResolvers<RecordedRequest>();
+    this.begun = begun.promise;
+    this.answered = answered.promise;
+    this.settle = { begun: begun.resolve, answered: answered.resolve };
+  }
+}
+
+/** Replaces and removes headers by name in any case; the spelling of `changes` is what is sent. */
+function mergeHeaders(
+  defaults: Readonly<Record<string, string>>,
+  changes: Readonly<Record<string, string | null>>,
+): ReadonlyMap<string, string> {
+  const merged = new Map(Object.entries(defaults));
+  for (const [name, value] of Object.entries(changes)) {
+    for (const known of merged.keys()) {
+      if (known.toLowerCase() === name.toLowerCase()) merged.delete(known);
+    }
+    if (value !== null) merged.set(name, value);
+  }
+  return merged;
+}
