@@ -1,0 +1,44 @@
+/**
+ * The entry of the runtime: from the environment to the invoke loop, or to the reason why not.
+ *
+ * @module
+ */
+
+import { type Environment, handlerEnvironment, readEnvironment } from "./runtime/environment.ts";
+import { resolveHandler } from "./runtime/handler.ts";
+import { runInvokeLoop } from "./runtime/invoke-loop.ts";
+import { becomeSubreaper } from "./runtime/libc.ts";
+import { Log } from "./runtime/log.ts";
+import { Poller } from "./runtime/poller.ts";
+import { RuntimeApiClient } from "./runtime/runtime-api-client.ts";
+import { InitFailure, ShellHandler } from "./runtime/shell-handler.ts";
+import { endOnTermination } from "./runtime/termination.ts";
+
+function run(environment: Environment, log: Log): never {
+  const { handler: name, taskRoot, runtimeApi } = environment;
+  if (runtimeApi === "") throw new Error("AWS_LAMBDA_RUNTIME_API is not set");
+  const poller = new Poller();
+  let loaded: ShellHandler | undefined;
+  becomeSubreaper();
+  endOnTermination(poller, () => (loaded === undefined ? [] : [loaded.processGroup]));
+  const client = new RuntimeApiClient(runtimeApi, poller, log, taskRoot);
+  try {
+    const handler = resolveHandler(name, taskRoot);
+    if (handler.kind === "rejected") throw new InitFailure({ ...handler, stackTrace: [] });
+    const options = { handler, taskRoot, environment: handlerEnvironment() };
+    loaded = new ShellHandler(options, poller, log);
+    return runInvokeLoop(client, loaded, log);
+  } catch (error) {
+    if (error instanceof InitFailure) client.reportInitError(error.error);
+    throw error;
+  }
+}
+
+const environment = readEnvironment(process.env);
+const log = new Log(environment.log);
+try {
+  run(environment, log);
+} catch (error) {
+  log.write("FATAL", error instanceof Error ? error.message : String(error));
+  process.exit(1);
+}

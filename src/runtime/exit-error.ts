@@ -1,0 +1,75 @@
+/**
+ * Turns the end of a handler into the error that its caller sees, most specific cause first.
+ *
+ * @module
+ */
+
+import { constants } from "node:os";
+
+import type { FunctionError } from "../runtime-api/function-error.ts";
+import type { ExitStatus } from "./libc.ts";
+
+/** Shells report death by signal N as exit status 128 + N. */
+const SIGNAL_STATUS_BASE = 128;
+/** Longest error message, in UTF-16 units. */
+const MESSAGE_LENGTH_MAX = 2048;
+
+const SIGKILL = 9;
+const EXIT_HINTS: Readonly<Record<number, string>> = {
+  126: " (a command was not executable)",
+  127: " (a command was not found)",
+};
+/** A last line on standard error that names the error itself, so that callers can catch it. */
+const NAMED_ERROR = /^([A-Za-z][A-Za-z0-9_.]*(?:Error|Exception)): (.+)$/;
+
+const SIGNAL_NAMES = new Map(
+  Object.entries(constants.signals).map(([name, number]) => [number, name] as const),
+);
+
+/** Reads a shell's `$?`, in which an exit status and a signal share one number. */
+export function exitStatusOf(shellStatus: number): ExitStatus {
+  const signal = shellStatus - SIGNAL_STATUS_BASE;
+  return SIGNAL_NAMES.has(signal)
+    ? { kind: "signaled", signal }
+    : { kind: "exited", status: shellStatus };
+}
+
+/**
+ * The error of a handler that ended as given.
+ * @param who What ended, as the beginning of a sentence.
+ * @param lastLines The end of its standard error, oldest line first.
+ */
+export function exitError(
+  who: string,
+  end: ExitStatus,
+  lastLines: readonly string[],
+): FunctionError {
+  const lastLine = lastLines.at(-1) ?? "";
+  const named = NAMED_ERROR.exec(lastLine);
+  if (named !== null) {
+    const [, errorType = "", errorMessage = ""] = named;
+    return { errorMessage: bounded(errorMessage), errorType, stackTrace: lastLines };
+  }
+  const errorMessage = bounded(
+    lastLine === "" ? describeEnd(who, end) : `${describeEnd(who, end)}: ${lastLine}`,
+  );
+  const errorType = end.kind === "exited" ? "Function.ExitError" : "Function.KilledBySignal";
+  return { errorMessage, errorType, stackTrace: lastLines };
+}
+
+/** Says in words how something ended, with what is likely behind it. */
+export function describeEnd(who: string, end: ExitStatus): string {
+  if (end.kind === "exited") {
+    return `${who} exited with status ${end.status}${EXIT_HINTS[end.status] ?? ""}`;
+  }
+  const name = SIGNAL_NAMES.get(end.signal) ?? "signal";
+  const hint = end.signal === SIGKILL ? ": if it was out of memory, raise the memory size" : "";
+  const status = SIGNAL_STATUS_BASE + end.signal;
+  return `${who} was killed by ${name} (signal ${end.signal}, exit status ${status})${hint}`;
+}
+
+function bounded(message: string): string {
+  return message.length <= MESSAGE_LENGTH_MAX
+    ? message
+    : `${message.slice(0, MESSAGE_LENGTH_MAX)}…`;
+}

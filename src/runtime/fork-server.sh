@@ -1,0 +1,43 @@
+#!/bin/sh
+# The shell's side of the fork server; fork-server.ts is the other.
+#
+# Protocol. The runtime starts this text with `sh -c` and the script's path as $0, standard input
+# empty, standard output and error on the log. Words between @ signs are put in by the runtime:
+# literal paths below /proc/RUNTIME/fd, so that the shell holds no descriptor, no variable and no
+# function of the runtime's that a handler could see or break.
+#   1. The script is sourced, once.
+#   2. One report goes to STATUS: a line "STATUS FLAGS SHELLOPTS" (the last status, $-, bash's
+#      SHELLOPTS), what the function's name stands for, then a line that only holds TOKEN.
+#   3. For each event a fork of the loaded shell waits for a line on TRIGGER. It is forked ahead of
+#      the event, so that the fork costs the event nothing. It then sources EVENT, which redirects
+#      standard input and output, exports the event's metadata, restores the script's options and
+#      calls the handler.
+#   4. Its exit status goes to STATUS as a decimal line. Then the next fork is made.
+# When the runtime is gone the paths are, too, and the loop ends.
+#
+# All of it is one compound command, parsed before the script can define an alias. Behind the script
+# only special builtins are used bare: no function can stand in for them. Others go through `command`.
+{
+  # shellcheck disable=SC1090 # the script is the user's
+  . "@SCRIPT@"
+  # Any value makes bash a POSIX shell, where functions cannot replace special builtins.
+  POSIXLY_CORRECT="$? $- ${SHELLOPTS-}"
+  # The script's options are the handler's alone: the event restores them in its fork.
+  set +abCefmnuvx
+  unset -f command
+  {
+    command printf '%s\n' "$POSIXLY_CORRECT"
+    LC_ALL=C command -V "@FUNCTION@"
+    command printf '%s\n' "@TOKEN@"
+  } >"@STATUS@" 2>&1
+  set --
+  while :; do
+    (
+      # shellcheck disable=SC3061 # $_ is what a line is read into that nobody wants
+      command read -r _ <"@TRIGGER@" || exit
+      # shellcheck disable=SC1090 # written anew for each event
+      . "@EVENT@"
+    )
+    command printf '%s\n' "$?" >"@STATUS@" || exit
+  done
+}

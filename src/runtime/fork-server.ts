@@ -1,0 +1,307 @@
+/**
+ * The runtime's side of the fork server: a shell that has loaded the handler once and forks for each
+ * event. Its other side is fork-server.sh.
+ *
+ * Protocol. The runtime starts that text with `sh -c` and the script's path as $0, standard input
+ * empty, standard output and error on the log. Words between @ signs are put in by the runtime:
+ * literal paths below /proc/RUNTIME/fd, so that the shell holds no descriptor, no variable and no
+ * function of the runtime's that a handler could see or break.
+ *   1. The script is sourced, once.
+ *   2. One report goes to STATUS: a line "STATUS FLAGS SHELLOPTS" (the last status, $-, bash's
+ *      SHELLOPTS), what the function's name stands for, then a line that only holds TOKEN.
+ *   3. For each event a fork of the loaded shell waits for a line on TRIGGER. It is forked ahead of
+ *      the event, so that the fork costs the event nothing. It then sources EVENT, which redirects
+ *      standard input and output, exports the event's metadata, restores the script's options and
+ *      calls the handler.
+ *   4. Its exit status goes to STATUS as a decimal line. Then the next fork is made.
+ * When the runtime is gone the paths are, too, and the loop ends.
+ *
+ * A file handler takes the same way: there is nothing to source, and the fork becomes the file.
+ *
+ * @module
+ */
+
+import { openSync } from "node:fs";
+
+import type { Invocation } from "../runtime-api/invocation.ts";
+import {
+  callFunction,
+  type EventPaths,
+  execFile,
+  prologue,
+  quote,
+  type ShellState,
+} from "./event-script.ts";
+import { exitStatusOf } from "./exit-error.ts";
+import forkServerScript from "./fork-server.sh" with { type: "text" };
+import type { Handler } from "./handler.ts";
+import {
+  close,
+  duplicateTo,
+  type ExitStatus,
+  kill,
+  memoryFile,
+  openProcess,
+  pipe,
+  read,
+  reap,
+  setNonBlocking,
+  SIGNAL,
+  spawn,
+  WOULD_BLOCK,
+  writeAll,
+} from "./libc.ts";
+import { LogPipe } from "./log-pipe.ts";
+import type { Log } from "./log.ts";
+import type { Poller } from "./poller.ts";
+
+/** A handler that can be run. */
+export type RunnableHandler = Exclude<Handler, { kind: "rejected" }>;
+
+/** What the shell reported when it had loaded the script. */
+export interface LoadReport {
+  /** Status of the script's last command. */
+  readonly status: number;
+  /** What `command -V` says of the function's name. */
+  readonly description: string;
+}
+
+/** How loading ended. */
+export type Loading =
+  | { readonly kind: "loaded"; readonly report: LoadReport }
+  | { readonly kind: "ended"; readonly end: ExitStatus };
+
+/** How the handler's process, or the whole shell, ended for one event. */
+export interface HandlerEnd {
+  readonly who: "the handler" | "the handler's shell";
+  readonly end: ExitStatus;
+}
+
+/** What a fork server is started with. */
+export interface ForkServerOptions {
+  readonly handler: RunnableHandler;
+  /** `NAME=value` strings whose characters are bytes. */
+  readonly environment: readonly string[];
+  readonly taskRoot: string;
+}
+
+/** Bytes of the handler's standard output, valid until the call returns. */
+export type OnOutput = (bytes: Uint8Array) => void;
+
+/** Most bytes taken from the handler's standard output at once. */
+const READ_BYTES = 64 * 1024;
+/** Most bytes of a load report: bash adds the function's source to its description. */
+const REPORT_BYTES_MAX = 1024 * 1024;
+/** Most pipes of former events that background processes may keep; the oldest is closed beyond. */
+const LATE_OUTPUTS_MAX = 64;
+/** Most reads behind the handler's end: a pipe holds 64 KiB, so only a late writer gets there. */
+const DRAIN_READS_MAX = 32;
+
+const NEW_LINE = Buffer.from("\n");
+const scratch = new Uint8Array(READ_BYTES);
+
+/** One loaded shell. When it dies another one is to be made. */
+export class ForkServer {
+  readonly #options: ForkServerOptions;
+  readonly #poller: Poller;
+  readonly #log: Log;
+  readonly #pid: number;
+  readonly #process: number;
+  readonly #stderr: LogPipe;
+  readonly #trigger: readonly [number, number];
+  readonly #status: readonly [number, number];
+  /** A descriptor whose path stays the same while each event gets a file of its own behind it. */
+  readonly #eventSlot: number;
+  readonly #token = crypto.randomUUID();
+  #lateOutputs: LogPipe[] = [];
+  #end: ExitStatus | undefined;
+  #statusText = "";
+  #state: ShellState | undefined;
+
+  /**
+   * Starts the shell; {@link load} waits until it has loaded the handler.
+   * @throws {SystemError} When the shell cannot be started.
+   */
+  constructor(options: ForkServerOptions, poller: Poller, log: Log) {
+    this.#options = options;
+    this.#poller = poller;
+    this.#log = log;
+    this.#trigger = pipe();
+    this.#status = pipe();
+    this.#eventSlot = memoryFile();
+    setNonBlocking(this.#status[0]);
+    const [stderrReadEnd, stderrWriteEnd] = pipe();
+    const { handler, environment, taskRoot } = options;
+    const nothing = openSync("/dev/null", "r");
+    this.#pid = spawn({
+      path: handler.shell.path,
+      argv: [handler.shell.path, ...handler.shell.options, "-c", this.#script(), handler.script],
+      environment,
+      cwd: taskRoot,
+      stdio: [nothing, stderrWriteEnd, stderrWriteEnd],
+    });
+    close(nothing);
+    close(stderrWriteEnd);
+    this.#stderr = new LogPipe(stderrReadEnd, poller, log);
+    this.#process = openProcess(this.#pid);
+    poller.watch(this.#process, () => this.#reapShell());
+    poller.watch(this.#status[0], () => this.#readStatus());
+  }
+
+  /** The last lines on standard error since the current event, or loading, began. */
+  lastLines(): string[] {
+    return this.#stderr.lastLines();
+  }
+
+  /** Whether it can take an event: the shell lives, and its waiting fork, too. */
+  isReady(): boolean {
+    return this.#state !== undefined && this.#end === undefined && this.#statusText === "";
+  }
+
+  /** Waits until the shell has loaded the handler, or has ended. */
+  load(): Loading {
+    const terminator = `\n${this.#token}\n`;
+    this.#poller.waitUntil(() => this.#end !== undefined || this.#statusText.endsWith(terminator));
+    if (this.#end !== undefined) {
+      this.#stderr.drain();
+      return { kind: "ended", end: this.#end };
+    }
+    const [first = "", ...description] = this.#statusText.slice(0, -terminator.length).split("\n");
+    const [status = "", flags = "", shellOptions = ""] = first.split(" ");
+    this.#statusText = "";
+    this.#state = {
+      flags,
+      isPosixBash: shellOptions.split(":").includes("posix"),
+      posixlyCorrect: this.#inheritedPosixlyCorrect(),
+    };
+    return {
+      kind: "loaded",
+      report: { status: Number(status), description: description.join("\n") },
+    };
+  }
+
+  /**
+   * Has the waiting fork handle one event, passing on its standard output as it is written.
+   *
+   * Complete when the handler has returned: a background process that still holds its standard output
+   * is not waited for; what it writes later goes to the log.
+   */
+  invoke(invocation: Invocation, onOutput: OnOutput): HandlerEnd {
+    const input = memoryFile(invocation.event);
+    const [outputReadEnd, outputWriteEnd] = pipe();
+    setNonBlocking(outputReadEnd);
+    this.#stderr.beginEvent();
+    this.#writeEvent(invocation, { input: pathOf(input), output: pathOf(outputWriteEnd) });
+    this.#poller.watch(outputReadEnd, () => passOutput(outputReadEnd, onOutput));
+    writeAll(this.#trigger[1], NEW_LINE);
+    this.#poller.waitUntil(() => this.#end !== undefined || this.#statusText.endsWith("\n"));
+    this.#poller.unwatch(outputReadEnd);
+    close(input);
+    close(outputWriteEnd);
+    this.#finishOutput(outputReadEnd, onOutput);
+    this.#stderr.drain();
+    return this.#takeEnd();
+  }
+
+  /** Ends the shell with all that it has started in its process group, and forgets it. */
+  close(): void {
+    kill(-this.#pid, SIGNAL.kill);
+    this.#poller.unwatch(this.#process);
+    this.#poller.unwatch(this.#status[0]);
+    this.#stderr.drain();
+    for (const output of [this.#stderr, ...this.#lateOutputs]) output.close();
+    const descriptors = [...this.#trigger, ...this.#status, this.#eventSlot, this.#process];
+    for (const descriptor of descriptors) close(descriptor);
+  }
+
+  /** The process group of everything that runs below this shell. */
+  get processGroup(): number {
+    return this.#pid;
+  }
+
+  #script(): string {
+    const { handler } = this.#options;
+    const isFunction = handler.kind === "function";
+    const words: Readonly<Record<string, string>> = {
+      SCRIPT: isFunction ? handler.script : "/dev/null",
+      FUNCTION: isFunction ? handler.functionName : ":",
+      TOKEN: this.#token,
+      TRIGGER: pathOf(this.#trigger[0]),
+      STATUS: pathOf(this.#status[1]),
+      EVENT: pathOf(this.#eventSlot),
+    };
+    return forkServerScript.replace(/"@([A-Z]+)@"/g, (_, word: string) => quote(words[word] ?? ""));
+  }
+
+  #inheritedPosixlyCorrect(): string | undefined {
+    const prefix = "POSIXLY_CORRECT=";
+    const found = this.#options.environment.find((entry) => entry.startsWith(prefix));
+    return found?.slice(prefix.length);
+  }
+
+  #writeEvent(invocation: Invocation, paths: EventPaths): void {
+    const { handler } = this.#options;
+    if (this.#state === undefined)
+      throw new Error("the shell was given an event before it was loaded");
+    const lines = Buffer.from(prologue(invocation, paths, this.#state), "latin1");
+    const call =
+      handler.kind === "function"
+        ? callFunction(handler.functionName, invocation.event)
+        : execFile(handler.command);
+    const script = memoryFile(lines, ...call);
+    duplicateTo(script, this.#eventSlot);
+    close(script);
+  }
+
+  /** Takes what the handler had written when it ended. */
+  #finishOutput(descriptor: number, onOutput: OnOutput): void {
+    for (let reads = 0; reads < DRAIN_READS_MAX; reads += 1) {
+      const count = passOutput(descriptor, onOutput);
+      if (count === 0) {
+        close(descriptor);
+        return;
+      }
+      if (count === WOULD_BLOCK) break;
+    }
+    // A background process holds it. Closing it would kill that one when it writes.
+    this.#lateOutputs = this.#lateOutputs.filter(({ isOpen }) => isOpen);
+    if (this.#lateOutputs.length >= LATE_OUTPUTS_MAX) this.#lateOutputs.shift()?.close();
+    this.#lateOutputs.push(new LogPipe(descriptor, this.#poller, this.#log));
+  }
+
+  #takeEnd(): HandlerEnd {
+    if (this.#end !== undefined) return { who: "the handler's shell", end: this.#end };
+    const status = Number.parseInt(this.#statusText, 10);
+    this.#statusText = "";
+    return { who: "the handler", end: exitStatusOf(status) };
+  }
+
+  #readStatus(): void {
+    const count = read(this.#status[0], scratch);
+    if (count > 0) this.#statusText += Buffer.from(scratch.subarray(0, count)).toString("latin1");
+    if (this.#statusText.length > REPORT_BYTES_MAX) {
+      throw new Error(
+        `failed to load the handler: the shell reported over ${REPORT_BYTES_MAX} bytes`,
+      );
+    }
+  }
+
+  #reapShell(): void {
+    const ended = reap(this.#pid);
+    if (ended === undefined) return;
+    this.#end = ended.end;
+    this.#poller.unwatch(this.#process);
+  }
+}
+
+/** A path by which the shell, with our identity, can open one of our descriptors. */
+function pathOf(descriptor: number): string {
+  return `/proc/${process.pid}/fd/${descriptor}`;
+}
+
+/** Passes on one read of a handler's output; 0 at its end, {@link WOULD_BLOCK} when nothing is there. */
+function passOutput(descriptor: number, onOutput: OnOutput): number {
+  const count = read(descriptor, scratch);
+  if (count > 0) onOutput(scratch.subarray(0, count));
+  return count;
+}

@@ -1,0 +1,105 @@
+/**
+ * What a handler writes on standard output, on its way to the Runtime API: kept until the handler has
+ * ended, or streamed once it has begun with the HTTP integration prelude.
+ *
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
+ * @module
+ */
+
+import { PRELUDE_DELIMITER, RESPONSE_BYTES_MAX } from "../runtime-api/contract.ts";
+import type { FunctionError } from "../runtime-api/function-error.ts";
+import type { Invocation } from "../runtime-api/invocation.ts";
+import type { Log } from "./log.ts";
+import type { ResponseStream, RuntimeApiClient } from "./runtime-api-client.ts";
+
+/** The prelude has to be complete within so many bytes. */
+const PRELUDE_BYTES_MAX = 64 * 1024;
+/** One byte over the limit is enough for the platform to refuse a response, which is for it to do. */
+const KEPT_BYTES_MAX = RESPONSE_BYTES_MAX + 1;
+const FIRST_CAPACITY_BYTES = 1024;
+const OPENING_BRACE = 0x7b;
+const DELIMITER = Buffer.from(PRELUDE_DELIMITER);
+
+/** The response to one event; memory is bounded whatever the handler writes. */
+export class HandlerResponse {
+  readonly #client: RuntimeApiClient;
+  readonly #invocation: Invocation;
+  readonly #log: Log;
+  #kept: Buffer = Buffer.alloc(0);
+  #keptBytes = 0;
+  #totalBytes = 0;
+  #mayStream = true;
+  #stream: ResponseStream | undefined;
+
+  constructor(client: RuntimeApiClient, invocation: Invocation, log: Log) {
+    this.#client = client;
+    this.#invocation = invocation;
+    this.#log = log;
+  }
+
+  /** Takes bytes, which are the caller's again afterwards. */
+  write(bytes: Uint8Array): void {
+    this.#totalBytes += bytes.byteLength;
+    if (this.#stream !== undefined) {
+      this.#stream.write(bytes);
+      return;
+    }
+    this.#keep(bytes);
+    if (this.#mayStream && this.#hasPrelude()) {
+      this.#stream = this.#client.beginStream(this.#invocation);
+      this.#stream.write(this.#kept.subarray(0, this.#keptBytes));
+      this.#kept = Buffer.alloc(0);
+    }
+  }
+
+  /** Answers the event: with what was written or, if the handler failed, with its error. */
+  finish(error: FunctionError | undefined): void {
+    if (this.#stream !== undefined) {
+      this.#stream.end(error);
+    } else if (error !== undefined) {
+      this.#client.reportError(this.#invocation, error);
+    } else {
+      if (this.#totalBytes > RESPONSE_BYTES_MAX) {
+        this.#log.write(
+          "ERROR",
+          `the response has ${this.#totalBytes} bytes, Lambda takes ${RESPONSE_BYTES_MAX}: ` +
+            "write it to S3, or stream it behind an HTTP prelude",
+        );
+      }
+      this.#client.respond(this.#invocation, this.#kept.subarray(0, this.#keptBytes));
+    }
+  }
+
+  #keep(bytes: Uint8Array): void {
+    const taken = bytes.subarray(0, KEPT_BYTES_MAX - this.#keptBytes);
+    const needed = this.#keptBytes + taken.byteLength;
+    if (needed > this.#kept.length) {
+      const capacity = Math.max(FIRST_CAPACITY_BYTES, needed, this.#kept.length * 2);
+      const larger = Buffer.allocUnsafeSlow(Math.min(capacity, KEPT_BYTES_MAX));
+      this.#kept.copy(larger, 0, 0, this.#keptBytes);
+      this.#kept = larger;
+    }
+    this.#kept.set(taken, this.#keptBytes);
+    this.#keptBytes = needed;
+  }
+
+  /** Whether what was written so far begins with a JSON object and the delimiter. */
+  #hasPrelude(): boolean {
+    const head = this.#kept.subarray(0, Math.min(this.#keptBytes, PRELUDE_BYTES_MAX));
+    if (head.length === 0) return false;
+    const end = head[0] === OPENING_BRACE ? head.indexOf(DELIMITER) : -1;
+    if (end >= 0 && isJsonObject(head.subarray(0, end))) return true;
+    // Only more bytes behind an opening brace can still make it a prelude.
+    this.#mayStream = end < 0 && head[0] === OPENING_BRACE && head.length < PRELUDE_BYTES_MAX;
+    return false;
+  }
+}
+
+function isJsonObject(bytes: Buffer): boolean {
+  try {
+    const value: unknown = JSON.parse(bytes.toString("utf8"));
+    return typeof value === "object" && value !== null;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * From `_HANDLER` to what is to be run, or to the reason why it can't be.
+ *
+ * Pure path logic and a look at the file; it starts nothing.
+ *
+ * @module
+ */
+
+import { accessSync, constants, readFileSync, type Stats, statSync } from "node:fs";
+import { basename, dirname, isAbsolute, join } from "node:path";
+
+import type { InitErrorType } from "../runtime-api/function-error.ts";
+
+/** The shell that a handler runs in, with the options that its shebang names. */
+export interface Shell {
+  readonly path: string;
+  readonly options: readonly string[];
+}
+
+/** What `_HANDLER` means. */
+export type Handler =
+  | {
+      /** A function of a shell script, which is loaded once. */
+      readonly kind: "function";
+      readonly script: string;
+      readonly functionName: string;
+      readonly shell: Shell;
+    }
+  | {
+      /** A file that is run anew for each event. */
+      readonly kind: "file";
+      readonly script: string;
+      readonly command: readonly string[];
+      readonly shell: Shell;
+    }
+  | {
+      readonly kind: "rejected";
+      readonly errorType: InitErrorType;
+      readonly errorMessage: string;
+    };
+
+const DEFAULT_SHELL: Shell = { path: "/bin/sh", options: [] };
+const SHELL_NAMES = new Set(["sh", "bash", "dash", "ash", "ksh", "mksh"]);
+const POSIX_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const BYTE_ORDER_MARK = "\u00ef\u00bb\u00bf";
+/** How much of a file is read for its shebang, in bytes: what the kernel looks at. */
+const SHEBANG_BYTES_MAX = 256;
+
+/** Resolves `_HANDLER` against the folder of the function's code. */
+export function resolveHandler(name: string, taskRoot: string): Handler {
+  if (name === "") {
+    return rejected(
+      "Runtime.MalformedHandlerName",
+      "the handler's name is empty: set it to FILE.FUNCTION (function.handler) or to a file's name",
+    );
+  }
+  const file = isAbsolute(name) ? name : join(taskRoot, name);
+  if (statOf(file)?.isFile()) return resolveFile(file);
+  const lastPart = basename(name);
+  const dot = name.endsWith("/") ? -1 : lastPart.lastIndexOf(".");
+  const stem = lastPart.slice(0, Math.max(dot, 0));
+  const functionName = dot < 0 ? "" : lastPart.slice(dot + 1);
+  if (stem === "" || !POSIX_NAME.test(functionName)) {
+    const malformed = functionName === "" || stem === "" ? "no function part" : "no shell function";
+    return rejected(
+      "Runtime.MalformedHandlerName",
+      `the handler ${name} is no file (tried ${file}) and names ${malformed}: ` +
+        "write FILE.FUNCTION, as in function.handler for handler() in function.sh",
+    );
+  }
+  const script = join(dirname(file), stem.endsWith(".sh") ? stem : `${stem}.sh`);
+  if (!statOf(script)?.isFile()) {
+    return rejected(
+      "Runtime.NoSuchHandler",
+      `no file for the handler ${name}: tried ${file} and ${script}`,
+    );
+  }
+  return resolveFunction(script, functionName);
+}
+
+function resolveFunction(script: string, functionName: string): Handler {
+  const text = readText(script);
+  if (text === undefined) return unreadable(script);
+  const damage = foreignText(script, text);
+  if (damage !== undefined) return damage;
+  const shell = shellOf(script, text);
+  return "kind" in shell ? shell : { kind: "function", script, functionName, shell };
+}
+
+function resolveFile(script: string): Handler {
+  const executable = isAllowed(script, constants.X_OK);
+  const text = readText(script);
+  // What is executable need not be readable, unless it has a shebang.
+  if (text === undefined && !executable) return unreadable(script);
+  const head = (text ?? "").slice(0, SHEBANG_BYTES_MAX);
+  if (head.startsWith("#!") || head.startsWith(`${BYTE_ORDER_MARK}#!`)) {
+    const damage = foreignText(script, head);
+    if (damage !== undefined) return damage;
+  }
+  if (executable) {
+    const missing = missingInterpreter(script, head);
+    return missing ?? { kind: "file", script, command: [script], shell: DEFAULT_SHELL };
+  }
+  const shell = shellOf(script, head);
+  if ("kind" in shell) return shell;
+  return { kind: "file", script, command: [shell.path, ...shell.options, script], shell };
+}
+
+/** The shell that a script's shebang names: `/bin/sh` without one. */
+function shellOf(script: string, text: string): Shell | (Handler & { kind: "rejected" }) {
+  const words = shebangWords(text);
+  const [interpreter] = words;
+  if (interpreter === undefined) return DEFAULT_SHELL;
+  const missing = missingInterpreter(script, text);
+  if (missing !== undefined) return missing;
+  const viaEnv = basename(interpreter) === "env";
+  const command = viaEnv ? words.slice(words[1] === "-S" ? 2 : 1) : words;
+  const [program = "", ...options] = command;
+  const name = basename(program);
+  const path = viaEnv ? findProgram(program) : program;
+  if (path === undefined) {
+    return rejected(
+      "Runtime.InvalidEntrypoint",
+      `the shell that ${script} names is missing: env finds no ${program} in PATH`,
+    );
+  }
+  if (name === "busybox" && SHELL_NAMES.has(options[0] ?? "")) return { path, options };
+  if (SHELL_NAMES.has(name)) return { path, options };
+  return rejected(
+    "Runtime.InvalidEntrypoint",
+    `${script} names ${program}, which is no shell that can load it: use sh, bash, dash, ash, ` +
+      "ksh, mksh or busybox sh, or make it a file handler: chmod +x, and the file's name as handler",
+  );
+}
+
+function missingInterpreter(
+  script: string,
+  text: string,
+): (Handler & { kind: "rejected" }) | undefined {
+  const [interpreter] = shebangWords(text);
+  if (interpreter === undefined || isAllowed(interpreter, constants.X_OK)) return undefined;
+  return rejected(
+    "Runtime.InvalidEntrypoint",
+    `the interpreter that ${script} names is missing or not executable: ${interpreter}`,
+  );
+}
+
+function shebangWords(text: string): string[] {
+  const line = /^#![ \t]*([^\n]*)/.exec(text)?.[1] ?? "";
+  return line.split(/[ \t]+/).filter((word) => word !== "");
+}
+
+function findProgram(name: string): string | undefined {
+  if (name.includes("/")) return name;
+  return Bun.which(name) ?? undefined;
+}
+
+/** Names what a shell would only stumble over: CRLF line ends, a byte-order mark. */
+function foreignText(script: string, text: string): (Handler & { kind: "rejected" }) | undefined {
+  if (text.startsWith(BYTE_ORDER_MARK)) {
+    return rejected(
+      "Runtime.UserCodeSyntaxError",
+      `${script} begins with a byte-order mark: save it as UTF-8 without BOM`,
+    );
+  }
+  if (/^[^\n]*\r\n/.test(text)) {
+    return rejected(
+      "Runtime.UserCodeSyntaxError",
+      `${script} has CRLF line ends: convert it to LF, for example with sed -i 's/\\r$//'`,
+    );
+  }
+  return undefined;
+}
+
+function unreadable(script: string): Handler & { kind: "rejected" } {
+  return rejected(
+    "Runtime.InvalidEntrypoint",
+    `${script} is not readable: give it mode 0644 (or 0755) before it is zipped`,
+  );
+}
+
+function rejected(errorType: InitErrorType, errorMessage: string): Handler & { kind: "rejected" } {
+  return { kind: "rejected", errorType, errorMessage };
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function isAllowed(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A script's text, one character a byte; empty when it can't be read. */
+export function readScript(path: string): string {
+  return readText(path) ?? "";
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * Passes what a handler writes beside its response on to the log, as it is written, and remembers the
+ * last lines for an error report.
+ *
+ * @module
+ */
+
+import { close, read, setNonBlocking, WOULD_BLOCK } from "./libc.ts";
+import { type Log, splitLines, writeLog } from "./log.ts";
+import type { Poller } from "./poller.ts";
+
+/** How much of the end is kept for an error report, in bytes. */
+const TAIL_BYTES_MAX = 8 * 1024;
+/** How many lines of it a report gets. */
+const TAIL_LINES_MAX = 20;
+/** Longest unfinished line that waits for its end before it is framed, in bytes: Lambda's record. */
+const LINE_BYTES_MAX = 256 * 1024;
+/** Most bytes that are read at once. */
+const READ_BYTES = 64 * 1024;
+/** Most reads at the end of an event: more than a pipe holds, so only a late writer gets there. */
+const DRAIN_READS_MAX = 32;
+
+const EMPTY = Buffer.alloc(0);
+/** Shared by all pipes: a read is passed on before the next one is made. */
+const scratch = Buffer.alloc(READ_BYTES);
+
+/** The read end of a pipe whose bytes belong in the log; closed when its last writer is gone. */
+export class LogPipe {
+  readonly #descriptor: number;
+  readonly #poller: Poller;
+  readonly #log: Log;
+  #isOpen = true;
+  #tail: Buffer = EMPTY;
+  #unfinished: Buffer = EMPTY;
+
+  /** Watches the pipe from now on; owns its descriptor. */
+  constructor(descriptor: number, poller: Poller, log: Log) {
+    this.#descriptor = descriptor;
+    this.#poller = poller;
+    this.#log = log;
+    setNonBlocking(descriptor);
+    poller.watch(descriptor, () => this.#pass());
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Forgets the lines of the event before. */
+  beginEvent(): void {
+    this.#tail = EMPTY;
+  }
+
+  /** Takes what has been written up to now, an unfinished last line included. */
+  drain(): void {
+    for (let reads = 0; reads < DRAIN_READS_MAX && this.#pass() > 0; reads += 1);
+    this.#flush();
+  }
+
+  /** The last lines, empty ones left out, oldest first. */
+  lastLines(): string[] {
+    const lines = this.#tail.toString("utf8").split("\n");
+    return lines.filter((line) => line.trim() !== "").slice(-TAIL_LINES_MAX);
+  }
+
+  /** Stops watching, whatever is still written. */
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#flush();
+    this.#poller.unwatch(this.#descriptor);
+    close(this.#descriptor);
+  }
+
+  /** Passes on one read; returns its bytes, 0 when there are none. */
+  #pass(): number {
+    if (!this.#isOpen) return 0;
+    const count = read(this.#descriptor, scratch);
+    if (count === WOULD_BLOCK) return 0;
+    if (count === 0) {
+      this.close();
+      return 0;
+    }
+    const bytes = scratch.subarray(0, count);
+    const tail = Buffer.concat([this.#tail, bytes]);
+    this.#tail = tail.subarray(Math.max(0, tail.length - TAIL_BYTES_MAX));
+    if (this.#log.settings.json) this.#frame(bytes);
+    else writeLog(bytes);
+    return count;
+  }
+
+  #frame(bytes: Buffer): void {
+    const { lines, rest } = splitLines(Buffer.concat([this.#unfinished, bytes]));
+    for (const line of lines) this.#writeFramed(line);
+    this.#unfinished = Buffer.from(rest);
+    if (this.#unfinished.length > LINE_BYTES_MAX) this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#unfinished.length > 0) this.#writeFramed(this.#unfinished);
+    this.#unfinished = EMPTY;
+  }
+
+  #writeFramed(line: Buffer): void {
+    if (line.length > 0) writeLog(Buffer.concat([this.#log.framed(line), Buffer.from("\n")]));
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * The runtime's own lines on standard error, and the frame that handlers' lines get in JSON.
+ *
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
+ * @module
+ */
+
+import { writeAll } from "./libc.ts";
+
+/** Lambda's log levels, least important first. */
+const LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"] as const;
+export type LogLevel = (typeof LEVELS)[number];
+
+/** What AWS's advanced logging controls set. */
+export interface LogSettings {
+  /** AWS_LAMBDA_LOG_FORMAT: JSON, else text. */
+  readonly json: boolean;
+  /** AWS_LAMBDA_LOG_LEVEL: lines below it are left out. */
+  readonly level: LogLevel;
+}
+
+const STDERR = 2;
+const LINE_FEED = 0x0a;
+
+export function parseLogLevel(text: string | undefined): LogLevel {
+  const name = text?.toUpperCase();
+  return LEVELS.find((level) => level === name) ?? "INFO";
+}
+
+/** Writes log lines, each with the request id of the event that is being handled. */
+export class Log {
+  readonly settings: LogSettings;
+  /** The event that is being handled, if any. */
+  requestId: string | undefined;
+
+  constructor(settings: LogSettings) {
+    this.settings = settings;
+  }
+
+  /** Writes a line of the runtime's own. */
+  write(level: LogLevel, message: string): void {
+    if (LEVELS.indexOf(level) < LEVELS.indexOf(this.settings.level)) return;
+    const line = this.settings.json
+      ? this.#record(level, message)
+      : `[${level}] ${this.requestId === undefined ? "" : `${this.requestId} `}${message}`;
+    writeLog(Buffer.from(`${line}\n`));
+  }
+
+  /** Frames a handler's line for the JSON format; one that is a JSON object already stays as it is. */
+  framed(line: Uint8Array): Uint8Array {
+    const text = Buffer.from(line).toString("utf8");
+    if (isJsonObject(text)) return line;
+    return Buffer.from(this.#record("INFO", text));
+  }
+
+  #record(level: LogLevel, message: string): string {
+    const timestamp = new Date().toISOString();
+    return JSON.stringify({ timestamp, level, message, requestId: this.requestId });
+  }
+}
+
+/** Writes to the log; a log that is gone must not end the runtime. */
+export function writeLog(bytes: Uint8Array): void {
+  try {
+    writeAll(STDERR, bytes);
+  } catch {
+    // There is nowhere left to say so.
+  }
+}
+
+function isJsonObject(text: string): boolean {
+  if (!text.trimStart().startsWith("{")) return false;
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object";
+  } catch {
+    return false;
+  }
+}
+
+/** Splits off the complete lines of a buffer; the rest begins an unfinished one. */
+export function splitLines(bytes: Buffer): { readonly lines: Buffer[]; readonly rest: Buffer } {
+  const lines: Buffer[] = [];
+  let start = 0;
+  for (let end = bytes.indexOf(LINE_FEED); end >= 0; end = bytes.indexOf(LINE_FEED, start)) {
+    lines.push(bytes.subarray(start, end));
+    start = end + 1;
+  }
+  return { lines, rest: bytes.subarray(start) };
+}

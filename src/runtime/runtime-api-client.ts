@@ -1,0 +1,195 @@
+/**
+ * The runtime's calls of the Runtime API, over one kept-alive connection.
+ *
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+ * @module
+ */
+
+import {
+  CONTENT_TYPE,
+  HEADER,
+  INVOCATION_HEADER_PREFIX,
+  PATH,
+  RESPONSE_MODE_STREAMING,
+  STATUS,
+} from "../runtime-api/contract.ts";
+import {
+  errorBody,
+  type FunctionError,
+  headerErrorType,
+  xrayErrorCause,
+} from "../runtime-api/function-error.ts";
+import type { Invocation } from "../runtime-api/invocation.ts";
+import {
+  ConnectionError,
+  type Header,
+  HttpConnection,
+  type HttpResponse,
+} from "./http-connection.ts";
+import type { Log } from "./log.ts";
+import type { Poller } from "./poller.ts";
+
+/** The Runtime API refused what a runtime cannot do without: the process has to end. */
+export class RuntimeApiError extends Error {
+  override readonly name = "RuntimeApiError";
+}
+
+/** What the runtime calls itself in the `User-Agent` header. */
+const USER_AGENT = "lambda-shell-runtime";
+/** How often an unreachable Runtime API is tried, and how long between, in milliseconds. */
+const ATTEMPTS_MAX = 3;
+const RETRY_MS = 50;
+
+/** Longest answer that is quoted in a log line, in characters. */
+const QUOTED_LENGTH_MAX = 200;
+
+export class RuntimeApiClient {
+  readonly #connection: HttpConnection;
+  readonly #log: Log;
+  readonly #workingDirectory: string;
+
+  /** @param address `host:port`, as in AWS_LAMBDA_RUNTIME_API. */
+  constructor(address: string, poller: Poller, log: Log, workingDirectory: string) {
+    this.#connection = new HttpConnection(address, poller);
+    this.#log = log;
+    this.#workingDirectory = workingDirectory;
+  }
+
+  /**
+   * Waits for the next event, for as long as it takes: a frozen environment may wait for hours.
+   * @throws {RuntimeApiError} When the answer is anything but an event.
+   * @throws {ConnectionError} When the Runtime API stays unreachable.
+   */
+  next(): Invocation {
+    const answer = this.#attempt(() => this.#request("GET", PATH.next, []), true);
+    if (answer.status !== STATUS.ok) throw refusal(`GET ${PATH.next}`, answer);
+    const metadata = new Map(
+      [...answer.headers].filter(
+        ([name, value]) => name.startsWith(INVOCATION_HEADER_PREFIX) && value !== "",
+      ),
+    );
+    const requestId = metadata.get(HEADER.requestId.toLowerCase());
+    if (requestId === undefined) {
+      throw new RuntimeApiError(`failed to get an event: the answer has no ${HEADER.requestId}`);
+    }
+    return { requestId, metadata, event: answer.body };
+  }
+
+  /** Posts a handler's whole response. */
+  respond(invocation: Invocation, body: Uint8Array): void {
+    const path = PATH.response(invocation.requestId);
+    const headers: Header[] = [["Content-Type", CONTENT_TYPE.json], ...invocationId(invocation)];
+    this.#settle(
+      path,
+      this.#attempt(() => this.#request("POST", path, headers, body), false),
+    );
+  }
+
+  /** Posts a function error for an event. */
+  reportError(invocation: Invocation, error: FunctionError): void {
+    const path = PATH.error(invocation.requestId);
+    const headers = [...this.#errorHeaders(error), ...invocationId(invocation)];
+    const body = Buffer.from(errorBody(error));
+    this.#settle(
+      path,
+      this.#attempt(() => this.#request("POST", path, headers, body), false),
+    );
+  }
+
+  /** Posts an initialization error; the process is to end behind it, so nothing here can fail. */
+  reportInitError(error: FunctionError): void {
+    const body = Buffer.from(errorBody(error));
+    try {
+      const answer = this.#attempt(
+        () => this.#request("POST", PATH.initError, this.#errorHeaders(error), body),
+        false,
+      );
+      if (answer.status !== STATUS.accepted) {
+        this.#log.write("WARN", refusal(`POST ${PATH.initError}`, answer).message);
+      }
+    } catch (failure) {
+      const reason = failure instanceof Error ? failure.message : String(failure);
+      this.#log.write("ERROR", `failed to report the initialization error: ${reason}`);
+    }
+  }
+
+  /** Begins a streamed HTTP response: what is written from now on is on the wire at once. */
+  beginStream(invocation: Invocation): ResponseStream {
+    const path = PATH.response(invocation.requestId);
+    const connection = this.#connection;
+    const headers: Header[] = [
+      ["User-Agent", USER_AGENT],
+      [HEADER.responseMode, RESPONSE_MODE_STREAMING],
+      ["Content-Type", CONTENT_TYPE.httpIntegrationResponse],
+      // Trailers have to be announced, whether they come or not.
+      ["Trailer", `${HEADER.errorType}, ${HEADER.errorBody}`],
+      ...invocationId(invocation),
+    ];
+    this.#attempt(() => connection.beginChunks(path, headers), false);
+    return {
+      write: (bytes) => connection.sendChunk(bytes),
+      end: (error) => {
+        const trailers: Header[] =
+          error === undefined
+            ? []
+            : [
+                [HEADER.errorType, headerErrorType(error.errorType)],
+                [HEADER.errorBody, Buffer.from(errorBody(error)).toString("base64")],
+              ];
+        this.#settle(path, connection.endChunks(trailers));
+      },
+    };
+  }
+
+  #request(method: string, path: string, headers: readonly Header[], body?: Uint8Array) {
+    return this.#connection.request(method, path, [["User-Agent", USER_AGENT], ...headers], body);
+  }
+
+  #errorHeaders(error: FunctionError): Header[] {
+    return [
+      ["Content-Type", CONTENT_TYPE.json],
+      [HEADER.errorType, headerErrorType(error.errorType)],
+      [HEADER.xrayErrorCause, xrayErrorCause(error, this.#workingDirectory)],
+    ];
+  }
+
+  /** Tries again when the Runtime API was not reached; what may have arrived only if that is safe. */
+  #attempt<Result>(request: () => Result, isSafeToRepeat: boolean): Result {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return request();
+      } catch (error) {
+        if (!(error instanceof ConnectionError) || attempt === ATTEMPTS_MAX) throw error;
+        if (error.mayHaveArrived && !isSafeToRepeat) throw error;
+        Bun.sleepSync(RETRY_MS * attempt);
+      }
+    }
+  }
+
+  /** An answer to a post: accepted, or refused in a way that ends the event but not the loop. */
+  #settle(path: string, answer: HttpResponse): void {
+    if (answer.status === STATUS.accepted) return;
+    const error = refusal(`POST ${path}`, answer);
+    if (answer.status >= STATUS.internalServerError) throw error;
+    this.#log.write("ERROR", error.message);
+  }
+}
+
+/** A streamed response in the making. */
+export interface ResponseStream {
+  /** Sends bytes at once. */
+  write(bytes: Uint8Array): void;
+  /** Ends the stream, with the error trailers if the handler failed. */
+  end(error: FunctionError | undefined): void;
+}
+
+/** Echoed if and only if it was given, so that a late answer cannot meet another attempt's event. */
+function invocationId({ metadata }: Invocation): Header[] {
+  const id = metadata.get(HEADER.invocationId.toLowerCase());
+  return id === undefined ? [] : [[HEADER.invocationId, id]];
+}
+
+function refusal(request: string, { status, body }: HttpResponse): RuntimeApiError {
+  const text = Buffer.from(body).toString("utf8").trim().slice(0, QUOTED_LENGTH_MAX);
+  return new RuntimeApiError(`the Runtime API answered ${request} with ${status}: ${text}`);
+}

@@ -1,0 +1,62 @@
+/**
+ * Looks at a script that could not be loaded, for the words of the error.
+ *
+ * @module
+ */
+
+import { openSync } from "node:fs";
+
+import type { ForkServerOptions } from "./fork-server.ts";
+import { readScript } from "./handler.ts";
+import { close, pipe, read, reap, spawn } from "./libc.ts";
+import type { Poller } from "./poller.ts";
+
+/** Longest text of a shell about a syntax error, in bytes. */
+const TEXT_BYTES_MAX = 4 * 1024;
+
+/** What the handler's own shell says of the script's syntax (`sh -n`); undefined if it is right. */
+export function syntaxError(
+  { handler, environment, taskRoot }: ForkServerOptions,
+  poller: Poller,
+): string | undefined {
+  const { path, options } = handler.shell;
+  const nothing = openSync("/dev/null", "r");
+  const [readEnd, writeEnd] = pipe();
+  const pid = spawn({
+    path,
+    argv: [path, ...options, "-n", handler.script],
+    environment,
+    cwd: taskRoot,
+    stdio: [nothing, writeEnd, writeEnd],
+  });
+  close(nothing);
+  close(writeEnd);
+  const text = readText(readEnd, poller);
+  close(readEnd);
+  let ended = reap(pid);
+  while (ended === undefined) ended = reap(pid);
+  if (ended.end.kind === "exited" && ended.end.status === 0) return undefined;
+  const hasCarriageReturns = readScript(handler.script).includes("\r\n");
+  const hint = hasCarriageReturns
+    ? ` (it has CRLF line ends: convert it to LF, for example with sed -i 's/\\r$//')`
+    : "";
+  return `${text.trim()}${hint}`;
+}
+
+/** The functions that a script defines, as far as they can be seen without running it. */
+export function definedFunctions(text: string): string[] {
+  const definition = /^[ \t]*(?:function[ \t]+([A-Za-z_]\w*)|([A-Za-z_]\w*)[ \t]*\([ \t]*\))/gm;
+  const names = [...text.matchAll(definition)].map(([, keyword, posix]) => keyword ?? posix ?? "");
+  return [...new Set(names)];
+}
+
+function readText(descriptor: number, poller: Poller): string {
+  const chunk = Buffer.alloc(TEXT_BYTES_MAX);
+  let text = "";
+  for (;;) {
+    poller.waitReadable(descriptor);
+    const count = read(descriptor, chunk);
+    if (count <= 0) return text;
+    if (text.length < TEXT_BYTES_MAX) text += chunk.toString("utf8", 0, count);
+  }
+}

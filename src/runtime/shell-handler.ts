@@ -1,0 +1,104 @@
+/**
+ * A handler that is ready for events: a fork server, and a new one whenever it dies.
+ *
+ * @module
+ */
+
+import type { FunctionError, InitErrorType } from "../runtime-api/function-error.ts";
+import type { Invocation } from "../runtime-api/invocation.ts";
+import { describeEnd, exitError } from "./exit-error.ts";
+import { ForkServer, type ForkServerOptions, type Loading, type OnOutput } from "./fork-server.ts";
+import { readScript } from "./handler.ts";
+import type { Log } from "./log.ts";
+import type { Poller } from "./poller.ts";
+import { definedFunctions, syntaxError } from "./script-diagnosis.ts";
+
+/** A handler that can't be loaded; its error is for `/init/error`. */
+export class InitFailure extends Error {
+  override readonly name = "InitFailure";
+  readonly error: FunctionError;
+
+  constructor(error: FunctionError) {
+    super(error.errorMessage);
+    this.error = error;
+  }
+}
+
+/** Runs events through a loaded shell. */
+export class ShellHandler {
+  readonly #options: ForkServerOptions;
+  readonly #poller: Poller;
+  readonly #log: Log;
+  #server: ForkServer;
+
+  /**
+   * Loads the handler.
+   * @throws {InitFailure} When it can't be loaded, with the reason.
+   */
+  constructor(options: ForkServerOptions, poller: Poller, log: Log) {
+    this.#options = options;
+    this.#poller = poller;
+    this.#log = log;
+    this.#server = this.#load();
+  }
+
+  /** Loads the handler anew if its shell has died since the event before. */
+  ensureLoaded(): void {
+    if (this.#server.isReady()) return;
+    this.#server.close();
+    this.#log.write("WARN", "the handler's shell is gone: loading it anew");
+    this.#server = this.#load();
+  }
+
+  /** Handles one event; returns the error if the handler failed. */
+  invoke(invocation: Invocation, onOutput: OnOutput): FunctionError | undefined {
+    const { who, end } = this.#server.invoke(invocation, onOutput);
+    if (who === "the handler" && end.kind === "exited" && end.status === 0) return undefined;
+    return exitError(who, end, this.#server.lastLines());
+  }
+
+  /** The process group of all that runs below the shell. */
+  get processGroup(): number {
+    return this.#server.processGroup;
+  }
+
+  #load(): ForkServer {
+    const server = new ForkServer(this.#options, this.#poller, this.#log);
+    const failure = this.#failureOf(server.load(), server.lastLines());
+    if (failure === undefined) return server;
+    server.close();
+    throw new InitFailure({ ...failure, stackTrace: server.lastLines() });
+  }
+
+  #failureOf(
+    loading: Loading,
+    lastLines: readonly string[],
+  ): { errorType: InitErrorType; errorMessage: string } | undefined {
+    const { handler } = this.#options;
+    if (handler.kind === "file") {
+      if (loading.kind === "loaded") return undefined;
+      const errorMessage = describeEnd("the shell that starts the handler", loading.end);
+      return { errorType: "Runtime.InitError", errorMessage };
+    }
+    const { script, functionName } = handler;
+    // Some shells end at a syntax error, others go on with what they have understood.
+    if (loading.kind === "ended" || loading.report.status !== 0) {
+      const text = syntaxError(this.#options, this.#poller);
+      if (text !== undefined)
+        return { errorType: "Runtime.UserCodeSyntaxError", errorMessage: text };
+    }
+    if (loading.kind === "ended") {
+      const lastLine = lastLines.at(-1);
+      const reason = lastLine === undefined ? "" : `: ${lastLine}`;
+      const errorMessage = `${describeEnd(`${script}, while it was loaded,`, loading.end)}${reason}`;
+      return { errorType: "Runtime.InitError", errorMessage };
+    }
+    if (/^.* is an? (?:shell )?function\b/.test(loading.report.description)) return undefined;
+    const names = definedFunctions(readScript(script));
+    const defined = names.length === 0 ? "no function" : names.join(", ");
+    return {
+      errorType: "Runtime.HandlerNotFound",
+      errorMessage: `${script} does not define the function ${functionName}: it defines ${defined}`,
+    };
+  }
+}

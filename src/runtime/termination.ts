@@ -1,0 +1,55 @@
+/**
+ * SIGTERM: everything below us ends, then we do, with status 0.
+ *
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
+ * @module
+ */
+
+import { readFileSync } from "node:fs";
+
+import { kill, poll, pollSet, reap, SIGNAL, terminationDescriptor } from "./libc.ts";
+import type { Poller } from "./poller.ts";
+
+/** How long handlers may take to clean up, in milliseconds: the platform gives us 150. */
+const GRACE_MS = 100;
+const CHECK_MS = 5;
+/** How often leftovers are looked for: each round ends all children of the round before. */
+const ROUNDS_MAX = 100;
+
+/**
+ * Watches for SIGTERM, from now on and during any wait.
+ * @param processGroups Whom to ask first to end, as they are when the signal arrives.
+ */
+export function endOnTermination(poller: Poller, processGroups: () => readonly number[]): void {
+  poller.watch(terminationDescriptor(), () => {
+    for (const group of processGroups()) kill(-group, SIGNAL.terminate);
+    const giveUpAt = performance.now() + GRACE_MS;
+    while (children().length > 0 && performance.now() < giveUpAt) wait();
+    // We are their subreaper: whoever left the process group is ours when its parent has ended.
+    for (let round = 0; round < ROUNDS_MAX && children().length > 0; round += 1) {
+      for (const child of children()) kill(child, SIGNAL.kill);
+      wait();
+    }
+    process.exit(0);
+  });
+}
+
+/** Reaps the processes that background jobs of former events have left to us. */
+export function reapOrphans(except: number): void {
+  for (const child of children()) {
+    if (child !== except) reap(child);
+  }
+}
+
+function wait(): void {
+  poll(pollSet([]), CHECK_MS);
+  while (reap(-1) !== undefined);
+}
+
+function children(): number[] {
+  const path = `/proc/self/task/${process.pid}/children`;
+  return readFileSync(path, "latin1")
+    .split(" ")
+    .map(Number)
+    .filter((pid) => pid > 0);
+}
