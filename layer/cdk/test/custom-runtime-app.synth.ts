@@ -1,0 +1,139 @@
+/**
+ * What the constructs and the example stack synthesize to.
+ *
+ * Reads the compiled package, so `npm ci && npm run build` come first; `make deployments` does that.
+ * With UPDATE=1 the golden templates are written instead of compared.
+ *
+ * @module
+ */
+
+import { describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { App, Stack } from "aws-cdk-lib";
+import { Match, Template } from "aws-cdk-lib/assertions";
+import { Architecture } from "aws-cdk-lib/aws-lambda";
+
+import { CustomRuntimeApp } from "../build/example/custom-runtime-app.js";
+import { ShellFunction, ShellRuntimeLayer } from "../build/lib/index.js";
+
+const HELLO = join(import.meta.dir, "../../../fixtures/functions/hello");
+const NODE16 = join(import.meta.dir, "../../../fixtures/functions/node16");
+
+/** A folder of empty zips with the names of a release: only their names matter to a template. */
+function releaseFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "zips-"));
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  for (const name of ["arm64", "amd64"]) {
+    for (const file of [
+      `lambda-shell-runtime-${name}-1.2.3.zip`,
+      `lambda-shell-runtime-slim-${name}-1.2.3.zip`,
+      `bootstrap-${name}-1.2.3.zip`,
+      `node-v16.0.0-layer-${name}.zip`,
+    ]) {
+      writeFileSync(join(folder, file), file);
+    }
+  }
+  return folder;
+}
+
+const zips = releaseFolder();
+
+/** The template without what changes with every byte of an asset or with the version of CDK. */
+function golden(template: Template): string {
+  const { Resources, Outputs } = template.toJSON();
+  for (const resource of Object.values(Resources as Record<string, Record<string, unknown>>)) {
+    delete resource["Metadata"];
+  }
+  return `${JSON.stringify({ Resources, Outputs }, null, 2).replace(/[0-9a-f]{64}/g, "HASH")}\n`;
+}
+
+for (const [id, architecture, name] of [
+  ["CustomRuntimeApp", Architecture.X86_64, "x86_64"],
+  ["CustomRuntimeAppArm64", Architecture.ARM_64, "arm64"],
+] as const) {
+  describe(id, () => {
+    const app = new App({ analyticsReporting: false });
+    const stack = new CustomRuntimeApp(app, id, { architecture, zips });
+    const template = Template.fromStack(stack);
+
+    test("equals its golden template", async () => {
+      const path = join(import.meta.dir, `${id}.template.json`);
+      if (process.env["UPDATE"] === "1") await Bun.write(path, golden(template));
+      expect(golden(template)).toBe(await Bun.file(path).text());
+    });
+
+    test("runs both functions on one shared layer of the architecture", () => {
+      template.resourceCountIs("AWS::Lambda::LayerVersion", 2);
+      template.allResourcesProperties("AWS::Lambda::LayerVersion", {
+        CompatibleArchitectures: [name],
+        CompatibleRuntimes: ["provided.al2023"],
+      });
+      template.allResourcesProperties("AWS::Lambda::Function", {
+        Architectures: [name],
+        MemorySize: 128,
+        Runtime: "provided.al2023",
+      });
+      const functions = Object.values(template.findResources("AWS::Lambda::Function"));
+      const [first, second] = functions.map(({ Properties }) => Properties.Layers);
+      expect(first).toHaveLength(1);
+      expect(second).toHaveLength(2);
+      expect(second[0]).toEqual(first[0]);
+    });
+
+    test("keeps the handler's name of a Node.js function", () => {
+      template.hasResourceProperties("AWS::Lambda::Function", { Handler: "lambda.handler" });
+      // That is a file, and Lambda starts it only with its execute bit.
+      expect(statSync(join(NODE16, "lambda.handler")).mode & 0o111).toBe(0o111);
+    });
+
+    test("gives each function a role that may write its log", () => {
+      template.allResourcesProperties("AWS::IAM::Role", {
+        ManagedPolicyArns: [
+          Match.objectLike({
+            "Fn::Join": ["", Match.arrayWith([Match.stringLikeRegexp("AWSLambdaBasicExecution")])],
+          }),
+        ],
+      });
+    });
+  });
+}
+
+test("ShellFunction passes every option of a Lambda function on", () => {
+  const stack = new Stack(new App(), "Stack");
+  const fn = new ShellFunction(stack, "Function", {
+    code: HELLO,
+    zips,
+    environment: { GREETING: "hello" },
+    reservedConcurrentExecutions: 3,
+  });
+  fn.addFunctionUrl();
+  const template = Template.fromStack(stack);
+  template.hasResourceProperties("AWS::Lambda::Function", {
+    Handler: "function.handler",
+    Environment: { Variables: { GREETING: "hello" } },
+    ReservedConcurrentExecutions: 3,
+  });
+  template.resourceCountIs("AWS::Lambda::Url", 1);
+});
+
+test("ShellRuntimeLayer chooses the zip of each flavor", () => {
+  for (const flavor of ["full", "slim", "bare"] as const) {
+    const stack = new Stack(new App(), "Stack");
+    new ShellRuntimeLayer(stack, "Layer", { flavor, zips, retain: false });
+    const template = Template.fromStack(stack);
+    template.hasResourceProperties("AWS::Lambda::LayerVersion", {
+      Description: `Runs shell functions (${flavor})`,
+      CompatibleArchitectures: ["x86_64"],
+    });
+  }
+});
+
+test("ShellRuntimeLayer names what it looked for when there is no zip", () => {
+  const stack = new Stack(new App(), "Stack");
+  expect(() => new ShellRuntimeLayer(stack, "Layer", { zips: HELLO })).toThrow(
+    "it has 0 files like lambda-shell-runtime-amd64-VERSION.zip",
+  );
+});
