@@ -23,8 +23,11 @@ export interface EventPaths {
 export interface ShellState {
   /** `$-`: the option letters. */
   readonly flags: string;
+  readonly isBash: boolean;
   /** Whether it is a bash in POSIX mode. */
-  readonly isPosixBash: boolean;
+  readonly isPosix: boolean;
+  /** Whether it is a bash whose command substitutions inherit `set -e`. */
+  readonly inheritsErrexit: boolean;
   /** POSIXLY_CORRECT as the shell inherited it. */
   readonly posixlyCorrect: string | undefined;
 }
@@ -94,15 +97,19 @@ function invocationVariables({ metadata }: Invocation): Map<string, string> {
   return variables;
 }
 
-function restoreOptions({ flags, isPosixBash, posixlyCorrect }: ShellState): string {
+/** Undoes what the fork server has changed for itself. */
+function restoreOptions(state: ShellState): string {
+  const { flags, isBash, isPosix, inheritsErrexit, posixlyCorrect } = state;
   const letters = [...RESTORED_FLAGS].filter((letter) => flags.includes(letter)).join("");
   const commands = [
     ...(letters === "" ? [] : [`\\set -${letters}`]),
+    // Bash turns this on with POSIX mode, and leaves it on.
+    ...(isBash && !inheritsErrexit ? ["\\command shopt -u inherit_errexit"] : []),
     posixlyCorrect === undefined
       ? "\\unset POSIXLY_CORRECT"
       : `\\export POSIXLY_CORRECT=${quote(posixlyCorrect)}`,
     // A bash that runs as `sh` was in POSIX mode without the variable.
-    ...(isPosixBash && posixlyCorrect === undefined ? ["\\set -o posix"] : []),
+    ...(isPosix && posixlyCorrect === undefined ? ["\\set -o posix"] : []),
   ].join("; ");
   // A script that traces (set -x) has not asked to see this line.
   return letters.includes("x") ? `{ ${commands}; } 2>/dev/null` : commands;

@@ -6,8 +6,8 @@
 # literal paths below /proc/RUNTIME/fd, so that the shell holds no descriptor, no variable and no
 # function of the runtime's that a handler could see or break.
 #   1. The script is sourced, once.
-#   2. One report goes to STATUS: a line "STATUS FLAGS SHELLOPTS" (the last status, $-, bash's
-#      SHELLOPTS), what the function's name stands for, then a line that only holds TOKEN.
+#   2. One report goes to STATUS: a line "STATUS FLAGS SHELLOPTS BASHOPTS" (the last status, $-, two
+#      lists of bash's), what the function's name stands for, then a line that only holds TOKEN.
 #   3. For each event a fork of the loaded shell waits for a line on TRIGGER. It is forked ahead of
 #      the event, so that the fork costs the event nothing. It then sources EVENT, which redirects
 #      standard input and output, exports the event's metadata, restores the script's options and
@@ -18,13 +18,15 @@
 # All of it is one compound command, parsed before the script can define an alias. Behind the script
 # only special builtins are used bare: no function can stand in for them. Others go through `command`.
 {
-  # shellcheck disable=SC1090 # the script is the user's
+  # shellcheck disable=SC1091 # the script is the user's
   . "@SCRIPT@"
   # Any value makes bash a POSIX shell, where functions cannot replace special builtins.
-  POSIXLY_CORRECT="$? $- ${SHELLOPTS-}"
+  # shellcheck disable=SC3028 # bash's, empty elsewhere
+  POSIXLY_CORRECT="$? $- ${SHELLOPTS-} ${BASHOPTS-}"
   # The script's options are the handler's alone: the event restores them in its fork.
   set +abCefmnuvx
   unset -f command
+  unset BASH_EXECUTION_STRING
   {
     command printf '%s\n' "$POSIXLY_CORRECT"
     LC_ALL=C command -V "@FUNCTION@"
@@ -35,7 +37,7 @@
     (
       # shellcheck disable=SC3061 # $_ is what a line is read into that nobody wants
       command read -r _ <"@TRIGGER@" || exit
-      # shellcheck disable=SC1090 # written anew for each event
+      # shellcheck disable=SC1091 # written anew for each event
       . "@EVENT@"
     )
     command printf '%s\n' "$?" >"@STATUS@" || exit

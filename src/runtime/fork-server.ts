@@ -7,8 +7,8 @@
  * literal paths below /proc/RUNTIME/fd, so that the shell holds no descriptor, no variable and no
  * function of the runtime's that a handler could see or break.
  *   1. The script is sourced, once.
- *   2. One report goes to STATUS: a line "STATUS FLAGS SHELLOPTS" (the last status, $-, bash's
- *      SHELLOPTS), what the function's name stands for, then a line that only holds TOKEN.
+ *   2. One report goes to STATUS: a line "STATUS FLAGS SHELLOPTS BASHOPTS" (the last status, $-, two
+ *      lists of bash's), what the function's name stands for, then a line that only holds TOKEN.
  *   3. For each event a fork of the loaded shell waits for a line on TRIGGER. It is forked ahead of
  *      the event, so that the fork costs the event nothing. It then sources EVENT, which redirects
  *      standard input and output, exports the event's metadata, restores the script's options and
@@ -144,7 +144,7 @@ export class ForkServer {
     close(stderrWriteEnd);
     this.#stderr = new LogPipe(stderrReadEnd, poller, log);
     this.#process = openProcess(this.#pid);
-    poller.watch(this.#process, () => this.#reapShell());
+    poller.watch(this.#process, () => this.#reap());
     poller.watch(this.#status[0], () => this.#readStatus());
   }
 
@@ -167,11 +167,13 @@ export class ForkServer {
       return { kind: "ended", end: this.#end };
     }
     const [first = "", ...description] = this.#statusText.slice(0, -terminator.length).split("\n");
-    const [status = "", flags = "", shellOptions = ""] = first.split(" ");
+    const [status = "", flags = "", shellOptions = "", bashOptions = ""] = first.split(" ");
     this.#statusText = "";
     this.#state = {
       flags,
-      isPosixBash: shellOptions.split(":").includes("posix"),
+      isBash: bashOptions !== "",
+      isPosix: shellOptions.split(":").includes("posix"),
+      inheritsErrexit: bashOptions.split(":").includes("inherit_errexit"),
       posixlyCorrect: this.#inheritedPosixlyCorrect(),
     };
     return {
@@ -200,6 +202,7 @@ export class ForkServer {
     close(outputWriteEnd);
     this.#finishOutput(outputReadEnd, onOutput);
     this.#stderr.drain();
+    this.#reap();
     return this.#takeEnd();
   }
 
@@ -230,7 +233,10 @@ export class ForkServer {
       STATUS: pathOf(this.#status[1]),
       EVENT: pathOf(this.#eventSlot),
     };
-    return forkServerScript.replace(/"@([A-Z]+)@"/g, (_, word: string) => quote(words[word] ?? ""));
+    // The comments stay with the source: a handler can see this text in its shell's command line.
+    return forkServerScript
+      .replaceAll(/^ *#.*\n/gm, "")
+      .replaceAll(/"@([A-Z]+)@"/g, (_, word: string) => quote(words[word] ?? ""));
   }
 
   #inheritedPosixlyCorrect(): string | undefined {
@@ -286,11 +292,13 @@ export class ForkServer {
     }
   }
 
-  #reapShell(): void {
-    const ended = reap(this.#pid);
-    if (ended === undefined) return;
-    this.#end = ended.end;
-    this.#poller.unwatch(this.#process);
+  /** Collects whoever has ended: the shell, or an orphan that a background job has left to us. */
+  #reap(): void {
+    for (let ended = reap(-1); ended !== undefined; ended = reap(-1)) {
+      if (ended.pid !== this.#pid) continue;
+      this.#end = ended.end;
+      this.#poller.unwatch(this.#process);
+    }
   }
 }
 

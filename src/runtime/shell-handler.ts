@@ -93,8 +93,11 @@ export class ShellHandler {
       const errorMessage = `${describeEnd(`${script}, while it was loaded,`, loading.end)}${reason}`;
       return { errorType: "Runtime.InitError", errorMessage };
     }
-    if (/^.* is an? (?:shell )?function\b/.test(loading.report.description)) return undefined;
     const names = definedFunctions(readScript(script));
+    const { description } = loading.report;
+    if (/^\S+ is an? (?:shell )?function\b/.test(description)) return undefined;
+    // An alias of the same name hides the function from `command -V`, but not from the call.
+    if (/^\S+ is an? alias/.test(description) && names.includes(functionName)) return undefined;
     const defined = names.length === 0 ? "no function" : names.join(", ");
     return {
       errorType: "Runtime.HandlerNotFound",

@@ -34,13 +34,6 @@ export function endOnTermination(poller: Poller, processGroups: () => readonly n
   });
 }
 
-/** Reaps the processes that background jobs of former events have left to us. */
-export function reapOrphans(except: number): void {
-  for (const child of children()) {
-    if (child !== except) reap(child);
-  }
-}
-
 function wait(): void {
   poll(pollSet([]), CHECK_MS);
   while (reap(-1) !== undefined);
