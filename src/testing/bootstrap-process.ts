@@ -27,6 +27,20 @@ export function bootstrapExecutable(architecture: BootstrapArchitecture = NATIVE
   return path;
 }
 
+/** Those that a test which ran out of time has left running end with the test process. */
+const running = new Set<number>();
+process.on("exit", () => {
+  for (const pid of running) killGroup(pid);
+});
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // The whole group is gone already.
+  }
+}
+
 /** What a bootstrap is started with. */
 export interface BootstrapOptions {
   /** AWS_LAMBDA_RUNTIME_API. */
@@ -105,6 +119,7 @@ export class BootstrapProcess {
       detached: true,
     });
     this.pid = this.#child.pid ?? 0;
+    running.add(this.pid);
     this.#child.stderr?.on("data", (bytes: Buffer) => this.#keep(this.#stderr, bytes));
     this.#child.stdout?.on("data", (bytes: Buffer) => this.#keep(this.#stdout, bytes));
     this.exited = new Promise((resolve, reject) => {
@@ -141,12 +156,9 @@ export class BootstrapProcess {
 
   /** Kills the process and everything in its process group. */
   async kill(): Promise<void> {
-    try {
-      process.kill(-this.pid, "SIGKILL");
-    } catch {
-      // The whole group is gone already.
-    }
+    killGroup(this.pid);
     await this.exited;
+    running.delete(this.pid);
   }
 
   #keep(chunks: Buffer[], bytes: Buffer): void {
