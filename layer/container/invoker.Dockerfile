@@ -1,0 +1,26 @@
+# The host as an image: runs shell functions on Knative or any other place that runs containers.
+# In Lambda (AWS_LAMBDA_RUNTIME_API is set) the same image is a function's image.
+#
+#     make dist tool
+#     docker build -f layer/container/invoker.Dockerfile -t lambda-shell .
+#     docker run --rm -p 9000:8080 -v "$PWD/fixtures/functions/hello:/var/task:ro" lambda-shell
+#     curl -d '{}' http://127.0.0.1:9000/2015-03-31/functions/function/invocations
+
+FROM public.ecr.aws/docker/library/busybox:1.37 AS layer
+ARG TARGETARCH
+COPY dist/lambda-shell-runtime-${TARGETARCH}-*.zip /layer.zip
+RUN mkdir /layer && unzip -q /layer.zip -d /layer
+
+FROM public.ecr.aws/amazonlinux/amazonlinux:2023-minimal
+ARG TARGETARCH
+COPY --from=layer /layer/ /opt/
+COPY dist/lambda-shell-linux-${TARGETARCH} /usr/local/bin/lambda-shell
+COPY layer/container/entrypoint.sh /usr/local/bin/entrypoint.sh
+ENV LAMBDA_TASK_ROOT=/var/task
+ENV PORT=8080
+WORKDIR /var/task
+# Lambda's own user; it owns nothing here, so a function cannot change the image's files.
+USER 993:990
+EXPOSE 8080
+ENTRYPOINT ["/usr/local/bin/entrypoint.sh"]
+CMD ["function.handler"]
