@@ -9,6 +9,7 @@ import { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 import { CommandError, EXIT } from "./commands/exit-status.ts";
 import { addRunCommand } from "./commands/run.ts";
+import { addServeCommand } from "./commands/serve.ts";
 import { warn } from "./commands/terminal.ts";
 
 const program = new Command("lambda-shell")
@@ -19,6 +20,7 @@ const program = new Command("lambda-shell")
   .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage));
 
 addRunCommand(program);
+addServeCommand(program);
 
 try {
   await program.parseAsync();

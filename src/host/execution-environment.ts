@@ -6,10 +6,8 @@
  * @module
  */
 
-import { constants } from "node:os";
-
 import { functionEnvironment } from "./function-environment.ts";
-import { drainLog, type LogSink, LogTail } from "./function-log.ts";
+import { type LogSink, LogTail } from "./function-log.ts";
 import { functionArn, type FunctionSettings } from "./function-settings.ts";
 import {
   type FunctionErrorOrigin,
@@ -20,23 +18,18 @@ import {
 import type { PendingInvocation } from "./pending-invocation.ts";
 import * as platformError from "./platform-error.ts";
 import type { PlatformError, ProcessEnd } from "./platform-error.ts";
-import { peakResidentBytes, processTree, treeResidentBytes } from "./process-tree.ts";
-import { type ErrorAnswer, type RuntimeAnswer, RuntimeApiServer } from "./runtime-api-server.ts";
+import type { ErrorAnswer, RuntimeAnswer } from "./runtime-answer.ts";
+import { RuntimeApiServer } from "./runtime-api-server.ts";
+import { LOG_DRAIN_MS, RuntimeProcess } from "./runtime-process.ts";
 
 /** Lambda's time from SIGTERM to SIGKILL with an internal extension, in milliseconds. */
 const TERMINATION_MS = 500;
-
-/** How long the log of a process that has ended may take to arrive, in milliseconds. */
-const LOG_DRAIN_MS = 100;
 
 /** How long a log line that belongs to an answer may trail behind it, in milliseconds. */
 const LOG_SETTLE_MS = 10;
 
 /** How long a killed environment's port refuses late answers before it closes, in milliseconds. */
 const LATE_ANSWER_MS = 2_000;
-
-/** How often the memory of an environment is looked at, in milliseconds. */
-const MEMORY_WATCH_MS = 100;
 
 const BYTES_PER_MB = 1024 * 1024;
 
@@ -69,18 +62,14 @@ export class ExecutionEnvironment {
   readonly #deadlines = new Map<PendingInvocation, Timer>();
   readonly #ended = Promise.withResolvers<void>();
   #phase: Phase = "starting";
-  #process: Bun.Subprocess<"ignore", "pipe", "pipe"> | undefined;
-  #logDrained: Promise<unknown> = Promise.resolve();
+  #process: RuntimeProcess | undefined;
   #initTimer: Timer | undefined;
-  #memoryTimer: Timer | undefined;
   #initMs: number | undefined;
   #served = 0;
-  #peakBytes = 0;
   #initError: ErrorAnswer | undefined;
   #initTimedOut = false;
+  #timedOut = false;
   #logChangedAtMs = 0;
-  /** What still ran when the last event's time was up, for the message. */
-  lastTimeoutProcesses: readonly string[] = [];
 
   constructor(
     settings: FunctionSettings,
@@ -131,6 +120,11 @@ export class ExecutionEnvironment {
     return this.#process?.pid;
   }
 
+  /** Events that it has answered. */
+  get served(): number {
+    return this.#served;
+  }
+
   /** Time from start to the first `/next`, in milliseconds, once that has come. */
   get initMs(): number | undefined {
     return this.#initMs;
@@ -140,33 +134,19 @@ export class ExecutionEnvironment {
   async start(): Promise<void> {
     const address = await this.#api.listen();
     if (this.#phase !== "starting") return void this.#finish({ kind: "exited", status: 0 });
-    const { command, directory, initTimeoutMs } = this.#settings;
-    try {
-      this.#process = Bun.spawn([...command], {
-        cwd: directory,
-        env: functionEnvironment(this.#settings, address, this.index),
-        stdin: "ignore",
-        stdout: "pipe",
-        stderr: "pipe",
-        // A process group of its own, so that everything a handler started dies with it.
-        detached: true,
-        onExit: (_process, status, signal) => void this.#onExit(processEnd(status, signal)),
-      });
-    } catch (error) {
-      return this.#finish({ kind: "not-started", reason: startFailure(command[0] ?? "", error) });
-    }
-    const take = (chunk: Uint8Array) => this.#takeLog(chunk);
-    this.#logDrained = Promise.all([
-      drainLog(this.#process.stdout, take),
-      drainLog(this.#process.stderr, take),
-    ]);
+    const { command, directory, initTimeoutMs, memoryEnforced, memoryMb } = this.#settings;
+    this.#process = new RuntimeProcess({
+      command,
+      directory,
+      environment: functionEnvironment(this.#settings, address, this.index),
+      ...(memoryEnforced ? { memoryBytesMax: memoryMb * BYTES_PER_MB } : {}),
+      onLog: (chunk) => this.#takeLog(chunk),
+      onEnd: (end) => this.#finish(end),
+    });
     this.#initTimer = setTimeout(() => {
       this.#initTimedOut = true;
       this.kill();
     }, initTimeoutMs);
-    if (this.#settings.memoryEnforced) {
-      this.#memoryTimer = setInterval(() => this.#watchMemory(), MEMORY_WATCH_MS);
-    }
   }
 
   /** Gives an event to the runtime; false when it does not wait for one after all. */
@@ -206,7 +186,7 @@ export class ExecutionEnvironment {
         deadlineMs,
         shutdownReason: "spindown",
       });
-      this.#signal("SIGTERM");
+      this.#process?.signal("SIGTERM");
       await Promise.race([this.ended, Bun.sleep(TERMINATION_MS)]);
     }
     this.kill();
@@ -217,18 +197,7 @@ export class ExecutionEnvironment {
   kill(): void {
     if (this.#phase === "ended") return;
     this.#phase = "ending";
-    if (this.#process === undefined) return;
-    this.#signal("SIGKILL");
-  }
-
-  #signal(signal: NodeJS.Signals): void {
-    const pid = this.#process?.pid;
-    if (pid === undefined) return;
-    try {
-      process.kill(-pid, signal);
-    } catch {
-      // The group is gone already.
-    }
+    this.#process?.signal("SIGKILL");
   }
 
   #onNext(): void {
@@ -290,41 +259,26 @@ export class ExecutionEnvironment {
   }
 
   #onTimeout(invocation: PendingInvocation): void {
-    const pid = this.#process?.pid;
-    this.lastTimeoutProcesses =
-      pid === undefined
-        ? []
-        : processTree(pid)
-            .slice(1)
-            .map((each) => `${each.command} (pid ${each.pid})`);
-    this.#takeReportedMemory();
+    const stillRunning = this.#process?.descendants() ?? [];
     const { timeoutMs } = this.#settings;
     const error = platformError.timeoutError(invocation.requestId, timeoutMs);
-    this.#settleError(invocation, "timeout", error);
+    this.#settleError(invocation, "timeout", error, stillRunning);
+    this.#timedOut = true;
     this.#api.terminate();
     void this.stop();
-  }
-
-  async #onExit(end: ProcessEnd): Promise<void> {
-    // Whatever the process left behind in its group goes with it.
-    this.#signal("SIGKILL");
-    await Promise.race([this.#logDrained, Bun.sleep(LOG_DRAIN_MS)]);
-    this.#finish(end);
   }
 
   #finish(end: ProcessEnd): void {
     const starting = this.#initMs === undefined;
     this.#phase = "ended";
     clearTimeout(this.#initTimer);
-    clearInterval(this.#memoryTimer);
     for (const [invocation, timer] of this.#deadlines) {
       clearTimeout(timer);
       if (invocation.settled) continue;
       this.#settleError(invocation, "exit", platformError.exitError(invocation.requestId, end));
     }
     this.#deadlines.clear();
-    this.#api.terminate();
-    setTimeout(() => this.#api.close(), LATE_ANSWER_MS).unref();
+    this.#api.closeAfter(this.#timedOut ? LATE_ANSWER_MS : 0);
     this.#ended.resolve();
     this.#listener.onEnd(this, end, starting ? this.#initFailure(end) : undefined);
   }
@@ -338,8 +292,9 @@ export class ExecutionEnvironment {
     invocation: PendingInvocation,
     origin: FunctionErrorOrigin,
     error: PlatformError,
+    stillRunning: readonly string[] = [],
   ): void {
-    this.#settle(invocation, { kind: "function-error", origin, ...error });
+    this.#settle(invocation, { kind: "function-error", origin, ...error, stillRunning });
   }
 
   #settle(invocation: PendingInvocation, outcome: OutcomeWithoutReport): void {
@@ -351,7 +306,6 @@ export class ExecutionEnvironment {
   }
 
   #report(invocation: PendingInvocation): InvocationReport {
-    this.#takeReportedMemory();
     const first = this.#served === 0;
     this.#served += 1;
     return {
@@ -359,23 +313,10 @@ export class ExecutionEnvironment {
       durationMs: performance.now() - invocation.deliveredAtMs,
       initDurationMs: first ? this.#initMs : undefined,
       memorySizeMb: this.#settings.memoryMb,
-      maxMemoryUsedMb: Math.ceil(this.#peakBytes / BYTES_PER_MB),
+      maxMemoryUsedMb: Math.ceil((this.#process?.peakBytes() ?? 0) / BYTES_PER_MB),
       environment: this.index,
       log: this.#tail.bytes(),
     };
-  }
-
-  #takeReportedMemory(): void {
-    const pid = this.#process?.pid;
-    if (pid !== undefined) this.#peakBytes = Math.max(this.#peakBytes, peakResidentBytes(pid));
-  }
-
-  #watchMemory(): void {
-    const pid = this.#process?.pid;
-    if (pid === undefined) return;
-    const bytes = treeResidentBytes(pid);
-    this.#peakBytes = Math.max(this.#peakBytes, bytes);
-    if (bytes > this.#settings.memoryMb * BYTES_PER_MB) this.#signal("SIGKILL");
   }
 
   #takeLog(chunk: Uint8Array): void {
@@ -397,28 +338,3 @@ type WithoutReport<Outcome> = Outcome extends { readonly report: unknown }
   : never;
 
 type OutcomeWithoutReport = WithoutReport<InvocationOutcome>;
-
-/** Bun names the signal, whatever its types say. */
-function processEnd(status: number | null, signal: number | string | null): ProcessEnd {
-  if (typeof signal === "string") return { kind: "signalled", signal };
-  if (typeof signal === "number") return { kind: "signalled", signal: signalName(signal) };
-  return { kind: "exited", status: status ?? 0 };
-}
-
-function signalName(signal: number): string {
-  const names = Object.entries(constants.signals);
-  return names.find(([, number]) => number === signal)?.[0] ?? `signal ${signal}`;
-}
-
-function startFailure(program: string, error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  if (code === "ENOENT") return `Couldn't find valid bootstrap(s): [${program}]`;
-  const reason = START_FAILURES[code] ?? String(error);
-  return `fork/exec ${program}: ${reason}`;
-}
-
-const START_FAILURES: Readonly<Record<string, string>> = {
-  EACCES: "permission denied",
-  ENOEXEC: "exec format error",
-  ENOTDIR: "not a directory",
-};

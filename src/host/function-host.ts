@@ -254,7 +254,13 @@ export class FunctionHost {
       log: new Uint8Array(0),
     };
     const error = this.#initFailureError(invocation.requestId, failure);
-    invocation.settle({ kind: "function-error", origin: "init", ...error, report });
+    invocation.settle({
+      kind: "function-error",
+      origin: "init",
+      ...error,
+      stillRunning: [],
+      report,
+    });
     this.#observer.onAnswered?.(report, "init");
   }
 

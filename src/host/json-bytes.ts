@@ -88,3 +88,48 @@ export class JsonBoundary {
     return "after";
   }
 }
+
+/**
+ * The members of a JSON object with their values as they are written, so that no number loses a digit.
+ * @returns Nothing when the text is no JSON object.
+ */
+export function rawMembers(json: string): Map<string, string> | undefined {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return undefined;
+  const members = new Map<string, string>();
+  let depth = 0;
+  let start = 0;
+  let name: string | undefined;
+  for (let at = 0; at < json.length; at += 1) {
+    const character = json[at];
+    if (character === '"') {
+      at = stringEnd(json, at);
+    } else if (character === ":" && depth === 1 && name === undefined) {
+      name = String(JSON.parse(json.slice(start, at)));
+      start = at + 1;
+    } else if (character === "{" || character === "[") {
+      depth += 1;
+      if (depth === 1) start = at + 1;
+    } else if (character === "}" || character === "]" || (character === "," && depth === 1)) {
+      if (character !== ",") depth -= 1;
+      const ends = character === "," ? depth === 1 : depth === 0;
+      if (!ends || name === undefined) continue;
+      members.set(name, json.slice(start, at).trim());
+      name = undefined;
+      start = at + 1;
+    }
+  }
+  return members;
+}
+
+/** Index of the quote that ends the string which begins at an index. */
+function stringEnd(json: string, begin: number): number {
+  let at = begin + 1;
+  while (at < json.length && json[at] !== '"') at += json[at] === "\\" ? 2 : 1;
+  return at;
+}

@@ -77,6 +77,8 @@ export type InvocationOutcome =
       /** JSON of the error, as the runtime wrote it or as the platform words it. */
       readonly body: Uint8Array;
       readonly contentType: string;
+      /** Processes of the handler that were killed when its time was up: `command (pid N)`. */
+      readonly stillRunning: readonly string[];
       readonly report: InvocationReport;
     }
   | { readonly kind: "rejected"; readonly reason: RejectionReason };

@@ -12,7 +12,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 
 import {
-  CONTENT_TYPE,
   HEADER,
   PATH,
   RESPONSE_BYTES_MAX,
@@ -20,39 +19,16 @@ import {
   STATUS,
   STREAMED_RESPONSE_BYTES_MAX,
 } from "../runtime-api/contract.ts";
-import { recordedErrorType, type RefusalType } from "../runtime-api/function-error.ts";
 import { ExtensionRegistry } from "./extension-registry.ts";
-import { readBody, reply, replyJson, type RequestBody } from "./http-reply.ts";
+import { readBody, reply, replyJson } from "./http-reply.ts";
 import type { PendingInvocation } from "./pending-invocation.ts";
-import { errorForCaller } from "./reported-error.ts";
 import { ResponseStream } from "./response-stream.ts";
-import {
-  nextState,
-  refusalMessage,
-  type RuntimeEvent,
-  type RuntimeState,
-} from "./runtime-state.ts";
+import { type ErrorAnswer, errorAnswer, isStreamed, type RuntimeAnswer } from "./runtime-answer.ts";
+import { refuse, refuseBody, refuseTransition } from "./runtime-refusal.ts";
+import { nextState, type RuntimeEvent, type RuntimeState } from "./runtime-state.ts";
 
 /** Largest request line with headers, in bytes: the X-Ray cause alone may have 1 MiB. */
 const HEADER_BYTES_MAX = 1024 * 1024 + 64 * 1024;
-
-/** What the runtime did with an invocation, before the platform adds its measurements. */
-export type RuntimeAnswer =
-  | { readonly kind: "response"; readonly body: Uint8Array; readonly contentType?: string }
-  | { readonly kind: "stream"; readonly stream: ResponseStream; readonly contentType?: string }
-  | ErrorAnswer
-  | { readonly kind: "too-large"; readonly byteLength: number }
-  | { readonly kind: "invalid-mode" }
-  | { readonly kind: "truncated" };
-
-/** An error that the runtime reported, of an invocation or of its start. */
-export interface ErrorAnswer {
-  readonly kind: "error";
-  readonly body: Uint8Array;
-  readonly contentType: string;
-  /** As the platform records it. */
-  readonly errorType: string;
-}
 
 /** What the environment wants to know of its runtime. */
 export interface RuntimeListener {
@@ -150,11 +126,20 @@ export class RuntimeApiServer {
     }
   }
 
-  /** Closes the port and every connection. */
-  close(): void {
+  /**
+   * Refuses everything from now on, and closes the port and every connection after a while.
+   * @param lateAnswerMs How long late answers are still told that they are late, in milliseconds.
+   */
+  closeAfter(lateAnswerMs: number): void {
     this.terminate();
-    this.#server.close();
-    this.#server.closeAllConnections();
+    if (!this.#server.listening) return;
+    this.#server.unref();
+    const close = () => {
+      this.#server.close();
+      this.#server.closeAllConnections();
+    };
+    if (lateAnswerMs === 0) close();
+    else setTimeout(close, lateAnswerMs).unref();
   }
 
   #move(loop: Loop, event: RuntimeEvent): boolean {
@@ -300,52 +285,6 @@ const INVOCATION_PATH = new RegExp(
 );
 
 const PLAIN = { "Content-Type": "text/plain; charset=utf-8" } as const;
-
-function isStreamed(
-  mode: string,
-  contentType: string | undefined,
-  request: IncomingMessage,
-  invocation: PendingInvocation,
-): boolean {
-  if (mode === RESPONSE_MODE_STREAMING) return true;
-  if (contentType?.startsWith(CONTENT_TYPE.httpIntegrationResponse) === true) return true;
-  // aws-lambda-go streams without saying so: every response of it is chunked.
-  const chunked = request.headers["transfer-encoding"]?.toLowerCase() === "chunked";
-  return chunked && invocation.request.streaming === true;
-}
-
-function errorAnswer(request: IncomingMessage, bytes: Uint8Array): ErrorAnswer {
-  const header = request.headers[HEADER.errorType.toLowerCase()];
-  const named = typeof header === "string" ? header : "";
-  return {
-    kind: "error",
-    errorType: recordedErrorType(named),
-    ...errorForCaller(bytes, request.headers["content-type"]),
-  };
-}
-
-function refuse(
-  response: ServerResponse,
-  status: number,
-  errorType: RefusalType,
-  errorMessage: string,
-): void {
-  replyJson(response, status, { errorMessage, errorType });
-}
-
-function refuseTransition(
-  response: ServerResponse,
-  state: RuntimeState,
-  event: RuntimeEvent,
-): void {
-  refuse(response, STATUS.forbidden, "InvalidStateTransition", refusalMessage(state, event));
-}
-
-function refuseBody(response: ServerResponse, body: Exclude<RequestBody, { kind: "complete" }>) {
-  if (body.kind === "truncated") return void response.destroy();
-  const words = `Exceeded maximum allowed payload size (${RESPONSE_BYTES_MAX} bytes).`;
-  refuse(response, STATUS.payloadTooLarge, "RequestEntityTooLarge", words);
-}
 
 /** A path label without its percent-encoding; one that is wrongly encoded stays as it is. */
 function decodeLabel(label: string): string {

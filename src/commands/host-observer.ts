@@ -1,0 +1,56 @@
+/**
+ * What `serve` prints and counts of the engine's work.
+ *
+ * @module
+ */
+
+import type { HostObserver } from "../host/function-host.ts";
+import type { Metrics } from "../host/metrics.ts";
+import { exitReason } from "../host/platform-error.ts";
+import { endLines, startLine } from "../host/platform-log.ts";
+import { warn } from "./terminal.ts";
+
+/** Where lines go; standard output is only ever for payloads. */
+export interface PlatformLog {
+  readonly message: (text: string) => void;
+  readonly platform: (text: string) => void;
+  readonly output: (chunk: Uint8Array) => void;
+}
+
+/** Lambda's own lines and the function's, on standard error. */
+export function platformLog(quiet: boolean): PlatformLog {
+  return {
+    message: warn,
+    platform: (text) => {
+      if (!quiet) process.stderr.write(text);
+    },
+    output: (chunk) => void process.stderr.write(chunk),
+  };
+}
+
+/** Statuses that a REPORT line has besides success. */
+const REPORT_STATUS: Readonly<Record<string, string>> = {
+  timeout: "timeout",
+  exit: "error",
+  init: "error",
+};
+
+/** Prints Lambda's lines and counts. */
+export function hostObserver(log: PlatformLog, metrics: Metrics): HostObserver {
+  return {
+    onLog: log.output,
+    onDelivered: ({ requestId }) => log.platform(startLine(requestId)),
+    onAnswered: (report, status) => {
+      metrics.countInvocation(report.durationMs);
+      log.platform(endLines(report, REPORT_STATUS[status]));
+    },
+    onReady: ({ initMs, served }) => {
+      if (served === 0 && initMs !== undefined) metrics.countColdStart();
+    },
+    onEnd: (environment, end, failed) => {
+      metrics.countExit(end.kind === "exited" ? `status ${end.status}` : exitReason(end));
+      if (failed) log.message(`environment ${environment} failed to start: ${exitReason(end)}`);
+    },
+    onRejected: () => metrics.countRejection(),
+  };
+}

@@ -1,0 +1,85 @@
+/**
+ * Chooses the adapter of `serve` and `dev`.
+ *
+ * @module
+ */
+
+import type { Adapter } from "../host/adapters/adapter.ts";
+import type { CloudEventDefaults } from "../host/adapters/cloud-event-wrap.ts";
+import { cloudEventsAdapter } from "../host/adapters/cloud-events-adapter.ts";
+import { gatewayAdapter, type InvokeMode } from "../host/adapters/gateway-adapter.ts";
+import { REST_STAGE } from "../host/adapters/gateway.ts";
+import { plainAdapter } from "../host/adapters/plain.ts";
+import { triggermeshAdapter } from "../host/adapters/triggermesh-compat.ts";
+import type { FunctionSettings } from "../host/function-settings.ts";
+import type { PriorSettings, ServeFormat } from "../host/prior-variables.ts";
+import { EVENT_BYTES_MAX } from "../runtime-api/contract.ts";
+
+/** Prior hosts whose answers can be given. */
+export type Compat = "rie" | "triggermesh" | "refunc";
+
+/** The prior invoker's limit, in bytes. */
+const TRIGGERMESH_BODY_BYTES_MAX = 5_000_000;
+
+const CE_TYPE = "ce.klr.triggermesh.io";
+const CE_SOURCE = "knative-lambda-runtime";
+
+/** What an adapter is chosen by. */
+export interface AdapterOptions {
+  readonly compat?: Compat;
+  readonly ceInput?: "event" | "data";
+  readonly ceOutput: "auto" | "structured" | "binary" | "none";
+  readonly invokeMode: InvokeMode;
+}
+
+/** The adapter for a function in a format. */
+export function serveAdapter(
+  settings: FunctionSettings,
+  format: ServeFormat,
+  options: AdapterOptions,
+  prior: PriorSettings,
+): Adapter {
+  const defaults: CloudEventDefaults = {
+    type: prior.ceType ?? CE_TYPE,
+    source: prior.ceSource ?? CE_SOURCE,
+    subject: prior.ceSubject,
+  };
+  if (options.compat === "triggermesh") {
+    return triggermeshAdapter({
+      cloudEvents: format === "cloudevents",
+      defaults,
+      responseMode: prior.responseMode,
+      bodyBytesMax: prior.bodyBytesMax ?? TRIGGERMESH_BODY_BYTES_MAX,
+    });
+  }
+  const bodyBytesMax = Math.min(prior.bodyBytesMax ?? EVENT_BYTES_MAX, EVENT_BYTES_MAX);
+  switch (format) {
+    case "plain":
+      return plainAdapter(bodyBytesMax);
+    case "cloudevents":
+      return cloudEventsAdapter({
+        defaults,
+        // Those who set RESPONSE_FORMAT have functions that expect the data alone.
+        input: options.ceInput ?? (prior.format === undefined ? "event" : "data"),
+        output: options.ceOutput,
+        responseMode: prior.responseMode,
+        bodyBytesMax,
+      });
+    case "api-gateway":
+    case "function-url":
+    case "http-api-v2":
+    case "http-api-v1":
+    case "rest":
+      return gatewayAdapter(format, gatewayNames(settings), options.invokeMode);
+  }
+}
+
+function gatewayNames(settings: FunctionSettings) {
+  return {
+    apiId: "local",
+    accountId: settings.accountId,
+    region: settings.region,
+    stage: REST_STAGE,
+    binaryMediaTypes: [],
+  };
+}

@@ -1,0 +1,254 @@
+/**
+ * `lambda-shell serve`: a function behind HTTP, as long as it is wanted.
+ *
+ * @module
+ */
+
+import { type Command, Option } from "commander";
+
+import type { InvokeMode } from "../host/adapters/gateway-adapter.ts";
+import { ASYNC_RETRIES } from "../host/async-invoker.ts";
+import { parseTime } from "../host/config.ts";
+import { Cors } from "../host/cors.ts";
+import { FunctionHost } from "../host/function-host.ts";
+import { FunctionRegistry } from "../host/function-registry.ts";
+import { HostServer, metricsReply } from "../host/host-server.ts";
+import { HttpServer } from "../host/ingress/http-server.ts";
+import { Metrics } from "../host/metrics.ts";
+import {
+  type PriorSettings,
+  priorVariables,
+  SERVE_FORMATS,
+  type ServeFormat,
+} from "../host/prior-variables.ts";
+import { Sink } from "../host/sink.ts";
+import { CommandError, EXIT } from "./exit-status.ts";
+import {
+  addFunctionOptions,
+  type FunctionOptions,
+  functionSettings,
+  type SettingsDefaults,
+} from "./function-options.ts";
+import { hostObserver, platformLog } from "./host-observer.ts";
+import { listenOrExplain } from "./listen.ts";
+import { type Compat, serveAdapter } from "./serve-adapter.ts";
+import { splitCommand } from "./split-command.ts";
+import { warn } from "./terminal.ts";
+
+/** Options of `serve`, and of `dev` where it has the same. */
+export interface ServeOptions extends FunctionOptions {
+  readonly host?: string;
+  readonly port?: string;
+  readonly format?: ServeFormat;
+  readonly compat?: Compat;
+  readonly sink?: string;
+  readonly metricsPort?: string;
+  readonly ceInput?: "event" | "data";
+  readonly ceOutput: "auto" | "structured" | "binary" | "none";
+  readonly invokeMode: InvokeMode;
+  readonly cors?: string;
+  readonly grace: string;
+  readonly asyncRetries: string;
+  readonly showEnv?: boolean;
+  readonly quiet?: boolean;
+}
+
+const DEFAULT_PORT = "8080";
+const DEFAULT_METRICS_PORT = "9092";
+
+/** Adds the command to the program. */
+export function addServeCommand(program: Command): void {
+  const command = program
+    .command("serve")
+    .summary("the function behind HTTP: Invoke API, Function URL, CloudEvents")
+    .description(
+      "Serve a function over HTTP: Lambda's Invoke API under /2015-03-31/, every other\n" +
+        "path in the chosen format. Follows the Knative contract (PORT, K_SINK, drain).",
+    )
+    .argument("[dir]", "folder of the function (default: LAMBDA_TASK_ROOT or .)")
+    .argument("[command...]", "bootstrap with its arguments, behind --")
+    .option("--host <address>", "address to bind (default: 127.0.0.1; Knative: 0.0.0.0)")
+    .option("--port <n>", "port, 0 for any free one (default: PORT or 8080)")
+    .addOption(new Option("--format <form>", "form of events").choices(SERVE_FORMATS))
+    .addOption(
+      new Option("--compat <host>", "answer as a prior host does, fault for fault").choices([
+        "rie",
+        "triggermesh",
+        "refunc",
+      ]),
+    )
+    .option("--sink <url>", "send replies there (default: K_SINK)")
+    .option("--metrics-port <n>", "port of /metrics, 0 for none (default: 9092)");
+  addHttpOptions(addFunctionOptions(command)).action(async (_dir, _rest, options: ServeOptions) => {
+    const { directory, bootstrap } = splitCommand(command);
+    process.exitCode = await serve(directory, bootstrap, options);
+  });
+}
+
+/** Adds what `serve` and `dev` share. */
+export function addHttpOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--ce-input <form>", "what the function gets of a CloudEvent").choices([
+        "event",
+        "data",
+      ]),
+    )
+    .addOption(
+      new Option("--ce-output <mode>", "mode of replied CloudEvents")
+        .choices(["auto", "structured", "binary", "none"])
+        .default("auto"),
+    )
+    .addOption(
+      new Option("--invoke-mode <mode>", "of the Function URL")
+        .choices(["buffered", "response-stream"])
+        .default("buffered"),
+    )
+    .option("--cors <origins>", "allow these origins, * for all")
+    .option("--grace <time>", "time for open events on shutdown", "10")
+    .option("--async-retries <n>", "retries of Event invocations", String(ASYNC_RETRIES))
+    .option("--show-env", "show values of variables in GetFunction")
+    .option("--quiet", "no START, END and REPORT lines");
+}
+
+async function serve(
+  directory: string,
+  bootstrap: readonly string[],
+  options: ServeOptions,
+): Promise<number> {
+  const prior = readPrior();
+  for (const warning of prior.warnings) warn(warning);
+  const folder = directory === "." ? (prior.directory ?? directory) : directory;
+  const settings = functionSettings(folder, bootstrap, options, serveDefaults(options, prior));
+  const format = options.format ?? prior.format ?? "plain";
+  const log = platformLog(options.quiet === true);
+  const metrics = new Metrics({
+    prefix: prior.metricPrefix,
+    name: prior.metricName,
+    namespace: prior.metricNamespace,
+    resourceGroup: prior.resourceGroup,
+  });
+  const host = new FunctionHost(settings, hostObserver(log, metrics));
+  metrics.watch([host]);
+  const registry = new FunctionRegistry([host]);
+  const sinkUrl = options.sink ?? prior.sink;
+  const triggermesh = options.compat === "triggermesh";
+  const server = new HostServer({
+    registry,
+    adapter: (each) => serveAdapter(each.settings, format, options, prior),
+    metrics,
+    healthPaths: !triggermesh,
+    log: (message) => log.message(message),
+    ...(sinkUrl ? { sink: new Sink(sinkUrl, !triggermesh, (line) => log.message(line)) } : {}),
+    ...(options.cors === undefined ? {} : { cors: new Cors(options.cors.split(",")) }),
+    ...(triggermesh ? {} : { lambdaApi: lambdaApiOptions(options, log.message) }),
+  });
+  const address = options.host ?? (prior.onKnative ? "0.0.0.0" : "127.0.0.1");
+  const port = portNumber(options.port ?? prior.port ?? DEFAULT_PORT);
+  const actual = await listenOrExplain(server, address, port);
+  const closeMetrics = await serveMetrics(metrics, address, options, prior);
+  host.start();
+  log.message(`listening ${address}:${actual} (${format}) · ${settings.environments} workers`);
+  const status = await untilStopped(server, host, graceMs(options.grace));
+  closeMetrics();
+  return status;
+}
+
+/** What Lambda's API needs of the options. */
+export function lambdaApiOptions(options: ServeOptions, log: (message: string) => void) {
+  return {
+    rieCompatible: options.compat === "rie",
+    asyncRetries: Number(options.asyncRetries),
+    showVariables: options.showEnv === true,
+    log,
+  };
+}
+
+function readPrior(): PriorSettings {
+  const read = priorVariables(process.env);
+  if (read.kind === "invalid") throw new CommandError(read.message);
+  return read.settings;
+}
+
+/** Time that AWS's emulator gives an event where nothing is said, in seconds. */
+const RIE_TIMEOUT = "300";
+/** Memory that it reports, in MB. */
+const RIE_MEMORY_MB = 3008;
+/** Time that the prior invoker gives. */
+const TRIGGERMESH_TIMEOUT = "10s";
+const DEFAULT_WORKERS = "4";
+
+function serveDefaults(options: ServeOptions, prior: PriorSettings): SettingsDefaults {
+  const rie = options.compat === "rie";
+  const triggermesh = options.compat === "triggermesh" || prior.format !== undefined;
+  const rieTimeout = process.env["AWS_LAMBDA_FUNCTION_TIMEOUT"] ?? RIE_TIMEOUT;
+  const timeout = prior.timeout ?? (triggermesh ? TRIGGERMESH_TIMEOUT : undefined);
+  const name = prior.name ?? (rie ? "test_function" : undefined);
+  const chosen = rie ? rieTimeout : timeout;
+  return {
+    ...(prior.handler === undefined ? {} : { handler: prior.handler }),
+    ...(name === undefined ? {} : { name }),
+    ...(chosen === undefined ? {} : { timeout: chosen }),
+    ...(rie
+      ? { memoryMb: Number(process.env["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] ?? RIE_MEMORY_MB) }
+      : {}),
+    workers: prior.workers ?? DEFAULT_WORKERS,
+    inheritEnvironment: prior.ownsEnvironment || options.compat !== undefined,
+  };
+}
+
+/** A port from its text. */
+export function portNumber(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535) throw new CommandError(`"${text}" is no port`);
+  return port;
+}
+
+/** A time in milliseconds from `--grace`. */
+export function graceMs(text: string): number {
+  const ms = parseTime(text);
+  if (ms === undefined) throw new CommandError(`--grace: "${text}" is no time`);
+  return ms;
+}
+
+/** The metrics' own port; a port that is taken is no reason not to serve. */
+async function serveMetrics(
+  metrics: Metrics,
+  address: string,
+  options: ServeOptions,
+  prior: PriorSettings,
+): Promise<() => void> {
+  const text = options.metricsPort ?? prior.metricsPort ?? DEFAULT_METRICS_PORT;
+  if (portNumber(text) === 0) return () => undefined;
+  const reply = () => metricsReply(metrics);
+  const server = new HttpServer({
+    route: () => ({ bodyBytesMax: 0, tooLarge: reply(), answer: reply }),
+  });
+  try {
+    await server.listen(address, portNumber(text));
+  } catch {
+    warn(`warning: port ${text} for metrics is in use, they are at /_lambda-shell/metrics only`);
+  }
+  return () => server.close();
+}
+
+/** Serves until a signal comes; after a clean drain the status is 0, after a second signal the signal's. */
+export async function untilStopped(
+  server: HostServer,
+  host: { kill(): void },
+  grace: number,
+): Promise<number> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let signals = 0;
+  const onSignal = (status: number) => () => {
+    signals += 1;
+    if (signals === 1) return resolve();
+    host.kill();
+    process.exit(status);
+  };
+  process.on("SIGINT", onSignal(EXIT.interrupted));
+  process.on("SIGTERM", onSignal(EXIT.terminated));
+  await promise;
+  await server.drain(grace);
+  return EXIT.ok;
+}

@@ -1,0 +1,71 @@
+/**
+ * An adapter is a pair of pure functions: an HTTP request to an event, an outcome to an HTTP reply.
+ *
+ * @module
+ */
+
+import type { InvocationOutcome, InvocationRequest } from "../outcome.ts";
+
+/** An HTTP request as it came over the wire, its body read. */
+export interface HttpRequest {
+  readonly method: string;
+  /** Request target without the query, byte for byte. */
+  readonly rawPath: string;
+  /** Query without `?`, byte for byte; empty when there is none. */
+  readonly rawQuery: string;
+  /** Every header line in order, names as sent. */
+  readonly headerLines: readonly (readonly [name: string, value: string])[];
+  /** Values by lower-case name; of repeated ones the first, but for those Node joins. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: Uint8Array;
+  readonly sourceIp: string;
+  readonly receivedAtMs: number;
+  /** UUID that becomes the invocation's request id. */
+  readonly requestId: string;
+  readonly traceId: string;
+}
+
+/** An HTTP reply; a streamed body is written as it comes. */
+export interface HttpReply {
+  readonly status: number;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: Uint8Array | string | AsyncIterable<Uint8Array>;
+}
+
+/** What an adapter makes of a request: an invocation, or an immediate reply. */
+export type AdaptedRequest =
+  | { readonly kind: "invoke"; readonly request: InvocationRequest; readonly hint?: string }
+  | { readonly kind: "reply"; readonly reply: HttpReply };
+
+/** One form of events over HTTP. */
+export interface Adapter {
+  /** Largest body that is read, in bytes. */
+  readonly bodyBytesMax: number;
+  /** What a body that is larger is answered. */
+  readonly tooLarge: HttpReply;
+  toRequest(request: HttpRequest): AdaptedRequest;
+  /** May read a streamed response as far as its prelude; otherwise pure. */
+  toReply(outcome: InvocationOutcome, request: HttpRequest): HttpReply | Promise<HttpReply>;
+}
+
+/** A reply of JSON text. */
+export function jsonReply(
+  status: number,
+  value: unknown,
+  headers: HttpReply["headers"] = [],
+): HttpReply {
+  return {
+    status,
+    headers: [["Content-Type", "application/json"], ...headers],
+    body: JSON.stringify(value),
+  };
+}
+
+/** A reply of plain text. */
+export function textReply(
+  status: number,
+  body: string,
+  headers: HttpReply["headers"] = [],
+): HttpReply {
+  return { status, headers: [["Content-Type", "text/plain; charset=utf-8"], ...headers], body };
+}

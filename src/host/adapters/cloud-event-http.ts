@@ -1,0 +1,129 @@
+/**
+ * CloudEvents over HTTP: which mode a request has, and the binary mode's headers.
+ *
+ * @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
+ * @module
+ */
+
+import type { HttpReply, HttpRequest } from "./adapter.ts";
+import {
+  type CloudEvent,
+  type CloudEventResult,
+  dataBytes,
+  dataOf,
+  formatStructured,
+  parseStructured,
+  STRUCTURED_TYPE,
+  validate,
+} from "./cloud-event.ts";
+
+/** How an event stands in a message. */
+export type ContentMode = "binary" | "structured";
+
+/** What a request carries. */
+export type CloudEventRequest =
+  | { readonly kind: "event"; readonly mode: ContentMode; readonly event: CloudEvent }
+  | { readonly kind: "batch" }
+  | { readonly kind: "unsupported"; readonly mediaType: string }
+  | { readonly kind: "invalid"; readonly reason: string }
+  | { readonly kind: "plain" };
+
+const REQUIRED = ["ce-specversion", "ce-id", "ce-source", "ce-type"];
+
+/** Finds the event in a request; media types in any case, parameters ignored. */
+export function readCloudEvent(request: HttpRequest): CloudEventRequest {
+  const { headers, body } = request;
+  const type = headers["content-type"];
+  const mediaType = type?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
+  if (mediaType.startsWith("application/cloudevents-batch")) return { kind: "batch" };
+  if (mediaType.startsWith("application/cloudevents")) {
+    if (mediaType !== STRUCTURED_TYPE && mediaType !== "application/cloudevents") {
+      return { kind: "unsupported", mediaType };
+    }
+    return withMode(parseStructured(body), "structured");
+  }
+  if (!REQUIRED.every((name) => headers[name] !== undefined)) return { kind: "plain" };
+  return withMode(parseBinary(request), "binary");
+}
+
+function withMode(result: CloudEventResult, mode: ContentMode): CloudEventRequest {
+  return result.kind === "event" ? { kind: "event", mode, event: result.event } : result;
+}
+
+function parseBinary({ headerLines, headers, body }: HttpRequest): CloudEventResult {
+  const attributes = new Map<string, string>();
+  for (const [line, value] of headerLines) {
+    const name = line.toLowerCase();
+    if (!name.startsWith("ce-")) continue;
+    const attribute = name.slice("ce-".length);
+    // Its place in this mode is Content-Type.
+    if (attribute === "datacontenttype") continue;
+    if (!/^[a-z0-9]+$/.test(attribute)) {
+      return { kind: "invalid", reason: `"${attribute}" is no attribute name` };
+    }
+    const decoded = decodeHeader(value);
+    if (decoded === undefined) {
+      return { kind: "invalid", reason: `header ${line} is not UTF-8` };
+    }
+    attributes.set(attribute, decoded);
+  }
+  const type = headers["content-type"];
+  if (type !== undefined) attributes.set("datacontenttype", type);
+  // Without a type nothing is known of the bytes, not even that they are JSON.
+  const data = dataOf(body, type ?? "application/octet-stream");
+  return validate({ attributes, data });
+}
+
+/**
+ * A header's value as an attribute's: a quoted string is opened, percent-encoding undone once. A percent sign
+ * that encodes nothing stays, as senders exist that encode nothing.
+ */
+export function decodeHeader(value: string): string | undefined {
+  const text = /^".*"$/s.test(value) ? value.slice(1, -1).replace(/\\(.)/gs, "$1") : value;
+  const bytes: number[] = [];
+  const source = Buffer.from(text, "latin1");
+  for (let at = 0; at < source.length; at += 1) {
+    const hex = source.toString("latin1", at + 1, at + 3);
+    if (source[at] === 0x25 && /^[0-9a-fA-F]{2}$/.test(hex)) {
+      bytes.push(Number.parseInt(hex, 16));
+      at += 2;
+    } else {
+      bytes.push(source[at] ?? 0);
+    }
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
+      Uint8Array.from(bytes),
+    );
+  } catch {
+    return undefined;
+  }
+}
+
+/** An attribute's value as a header's: everything but visible ASCII is encoded, and `"` and `%`. */
+export function encodeHeader(value: string): string {
+  return value.replace(/[^\x21-\x7e]|["%]/gu, (character) =>
+    [...Buffer.from(character)]
+      .map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`)
+      .join(""),
+  );
+}
+
+/** An event as a reply in one of the modes. */
+export function cloudEventReply(event: CloudEvent, mode: ContentMode, status = 200): HttpReply {
+  if (mode === "structured") {
+    return {
+      status,
+      headers: [["Content-Type", STRUCTURED_TYPE]],
+      body: formatStructured(event),
+    };
+  }
+  const headers: [string, string][] = [];
+  for (const [name, value] of event.attributes) {
+    if (name !== "datacontenttype") headers.push([`ce-${name}`, encodeHeader(String(value))]);
+  }
+  const type = event.attributes.get("datacontenttype");
+  if (type !== undefined) headers.push(["Content-Type", String(type)]);
+  else if (event.data.kind === "json") headers.push(["Content-Type", "application/json"]);
+  return { status, headers, body: dataBytes(event.data) };
+}

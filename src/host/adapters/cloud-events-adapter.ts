@@ -1,0 +1,174 @@
+/**
+ * CloudEvents in and out, with the statuses that a Knative sender expects.
+ *
+ * @see https://github.com/knative/specs/blob/main/specs/eventing/data-plane.md
+ * @module
+ */
+
+import { EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
+import type { InvocationOutcome, InvocationRequest } from "../outcome.ts";
+import {
+  type AdaptedRequest,
+  type Adapter,
+  type HttpReply,
+  type HttpRequest,
+  jsonReply,
+} from "./adapter.ts";
+import { cloudEventReply, type ContentMode, readCloudEvent } from "./cloud-event-http.ts";
+import {
+  type CloudEventDefaults,
+  completeEvent,
+  isCloudEventJson,
+  wrapData,
+} from "./cloud-event-wrap.ts";
+import { type CloudEvent, dataBytes, formatStructured } from "./cloud-event.ts";
+import { rejectionReply } from "./plain.ts";
+
+/** How events reach the function and how its responses become events. */
+export interface CloudEventOptions {
+  readonly defaults: CloudEventDefaults;
+  /** `event`: the whole event in JSON; `data`: its data alone, the attributes in the client context. */
+  readonly input: "event" | "data";
+  /** `auto`: in the mode of the request. */
+  readonly output: "auto" | "structured" | "binary" | "none";
+  /** `event`: the function always returns events; `data`: only what has `specversion` is one. */
+  readonly responseMode: "data" | "event";
+  readonly bodyBytesMax: number;
+}
+
+/** Header of `/next` that the prior host gave the attributes in. */
+const CONTEXT_HEADER = "Lambda-Runtime-Cloudevents-Context";
+
+/** Events a minute that a sender is told in the web hook handshake. */
+const ALLOWED_RATE = "*";
+
+/** Makes the adapter. */
+export function cloudEventsAdapter(options: CloudEventOptions): Adapter {
+  return {
+    bodyBytesMax: Math.min(options.bodyBytesMax, EVENT_BYTES_MAX),
+    tooLarge: problem(413, `the event is larger than ${options.bodyBytesMax} bytes`),
+    toRequest: (request) => adapt(request, options),
+    toReply: (outcome, request) => outcomeReply(outcome, request, options),
+  };
+}
+
+function adapt(request: HttpRequest, options: CloudEventOptions): AdaptedRequest {
+  if (request.method === "OPTIONS" && request.headers["webhook-request-origin"] !== undefined) {
+    return { kind: "reply", reply: webHookHandshake() };
+  }
+  const { requestId, traceId } = request;
+  const read = readCloudEvent(request);
+  switch (read.kind) {
+    case "plain":
+      return { kind: "invoke", request: { event: request.body, requestId, traceId } };
+    case "event":
+      return { kind: "invoke", request: eventRequest(read.event, request, options) };
+    case "batch":
+      return { kind: "reply", reply: problem(415, "batches of CloudEvents are not supported") };
+    case "unsupported":
+      return { kind: "reply", reply: problem(415, `${read.mediaType} is not supported`) };
+    case "invalid":
+      return { kind: "reply", reply: problem(400, `no valid CloudEvent: ${read.reason}`) };
+  }
+}
+
+function eventRequest(
+  event: CloudEvent,
+  { requestId, traceId }: HttpRequest,
+  options: CloudEventOptions,
+): InvocationRequest {
+  const context = contextHeaders(event.attributes);
+  const whole = options.input === "event";
+  const bytes = whole ? Buffer.from(formatStructured(event)) : dataBytes(event.data);
+  // Lambda's events are JSON, so an event without data is `null`.
+  const payload = bytes.byteLength === 0 ? Buffer.from("null") : bytes;
+  return { event: payload, requestId, traceId, ...context };
+}
+
+/** The attributes as the prior host gave them to a function: sorted, each as text. */
+export function contextHeaders(
+  attributes: CloudEvent["attributes"],
+): Pick<InvocationRequest, "clientContext" | "headers"> {
+  const sorted = [...attributes].sort(([a], [b]) => (a < b ? -1 : 1));
+  const context = Object.fromEntries(sorted.map(([name, value]) => [name, String(value)]));
+  return {
+    clientContext: JSON.stringify({ custom: context }),
+    headers: { [CONTEXT_HEADER]: JSON.stringify(context) },
+  };
+}
+
+async function outcomeReply(
+  outcome: InvocationOutcome,
+  request: HttpRequest,
+  options: CloudEventOptions,
+): Promise<HttpReply> {
+  switch (outcome.kind) {
+    case "rejected":
+      return rejectionReply(outcome.reason);
+    case "function-error":
+      // A plain problem, never an event: a sender must not take a failure for a reply.
+      return {
+        status: outcome.origin === "timeout" ? 504 : 500,
+        headers: [["Content-Type", "application/json"]],
+        body: outcome.body,
+      };
+    case "stream": {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of outcome.chunks) chunks.push(chunk);
+      return responseReply(Buffer.concat(chunks), request, options);
+    }
+    case "response":
+      return responseReply(outcome.body, request, options);
+  }
+}
+
+function responseReply(
+  body: Uint8Array,
+  request: HttpRequest,
+  options: CloudEventOptions,
+): HttpReply {
+  const mode = replyMode(request, options.output);
+  if (body.byteLength === 0 || mode === undefined || options.defaults.type === "") {
+    return { status: 202, headers: [], body: "" };
+  }
+  if (options.responseMode === "event" || isCloudEventJson(body)) {
+    const completed = completeEvent(body, options.defaults);
+    if (completed.kind === "event") return cloudEventReply(completed.event, mode);
+    return problem(500, `Response conversion error: ${completed.reason}`);
+  }
+  return cloudEventReply(wrapData(body, options.defaults), mode);
+}
+
+function replyMode(
+  request: HttpRequest,
+  output: CloudEventOptions["output"],
+): ContentMode | undefined {
+  switch (output) {
+    case "none":
+      return undefined;
+    case "structured":
+    case "binary":
+      return output;
+    case "auto": {
+      const read = readCloudEvent(request);
+      return read.kind === "event" ? read.mode : "structured";
+    }
+  }
+}
+
+/** @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md */
+function webHookHandshake(): HttpReply {
+  return {
+    status: 200,
+    headers: [
+      ["WebHook-Allowed-Origin", "*"],
+      ["WebHook-Allowed-Rate", ALLOWED_RATE],
+      ["Allow", "POST"],
+    ],
+    body: "",
+  };
+}
+
+function problem(status: number, message: string): HttpReply {
+  return jsonReply(status, { message });
+}

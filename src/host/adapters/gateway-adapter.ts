@@ -1,0 +1,153 @@
+/**
+ * Function URLs and API Gateways as adapters.
+ *
+ * @module
+ */
+
+import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
+import type { InvocationOutcome } from "../outcome.ts";
+import { type Adapter, type HttpReply, type HttpRequest, jsonReply, textReply } from "./adapter.ts";
+import { gatewayEvent, gatewayRequestId } from "./gateway-event.ts";
+import { gatewayResult } from "./gateway-response.ts";
+import { type GatewayKind, type GatewayNames, isTextType, matchesMediaType } from "./gateway.ts";
+import { splitPrelude, streamedReply } from "./prelude.ts";
+
+/** Largest request of an API Gateway, in bytes; with the event around it, Lambda's limit comes first. */
+const GATEWAY_BODY_BYTES_MAX = 10 * 1024 * 1024;
+
+/** How a Function URL hands on responses. */
+export type InvokeMode = "buffered" | "response-stream";
+
+/** Makes the adapter of one kind of front end. */
+export function gatewayAdapter(
+  kind: GatewayKind,
+  names: GatewayNames,
+  invokeMode: InvokeMode = "buffered",
+): Adapter {
+  const streaming = invokeMode === "response-stream";
+  return {
+    bodyBytesMax: kind === "function-url" ? EVENT_BYTES_MAX : GATEWAY_BODY_BYTES_MAX,
+    tooLarge: tooLargeReply(kind),
+    toRequest: (request) => {
+      const event = Buffer.from(JSON.stringify(gatewayEvent(kind, request, names)));
+      const { requestId, traceId } = request;
+      const hint = base64Hint(kind, request);
+      return {
+        kind: "invoke",
+        request: { event, requestId, traceId, streaming },
+        ...(hint === undefined ? {} : { hint }),
+      };
+    },
+    toReply: async (outcome, request) => {
+      const reply = await outcomeReply(kind, outcome, request, names, streaming);
+      return { ...reply, headers: [...reply.headers, ...tracingHeaders(kind, request)] };
+    },
+  };
+}
+
+async function outcomeReply(
+  kind: GatewayKind,
+  outcome: InvocationOutcome,
+  request: HttpRequest,
+  names: GatewayNames,
+  streaming: boolean,
+): Promise<HttpReply> {
+  switch (outcome.kind) {
+    case "response": {
+      if (streaming) {
+        const type = outcome.contentType ?? CONTENT_TYPE.octetStream;
+        return { status: 200, headers: [["Content-Type", type]], body: outcome.body };
+      }
+      const accepted = matchesMediaType(request.headers["accept"], names.binaryMediaTypes);
+      const result = gatewayResult(kind, outcome.body, accepted);
+      return result ?? errorReply(kind);
+    }
+    case "stream":
+      return streamedReply(await splitPrelude(outcome.chunks), outcome.contentType);
+    case "function-error":
+      return errorReply(kind);
+    case "rejected":
+      return rejectedReply(kind, outcome.reason);
+  }
+}
+
+/** What each front end says when the function failed or returned what it cannot use. */
+function errorReply(kind: GatewayKind): HttpReply {
+  switch (kind) {
+    case "function-url":
+      return textReply(502, "Internal Server Error");
+    case "http-api-v2":
+    case "http-api-v1":
+      return jsonReply(500, { message: "Internal Server Error" });
+    case "rest":
+    case "api-gateway":
+      return {
+        status: 502,
+        headers: [
+          ["Content-Type", "application/json"],
+          ["x-amzn-ErrorType", "InternalServerErrorException"],
+        ],
+        // With the space, as REST APIs write it.
+        body: '{"message": "Internal server error"}',
+      };
+  }
+}
+
+function rejectedReply(
+  kind: GatewayKind,
+  reason: Extract<InvocationOutcome, { kind: "rejected" }>["reason"],
+): HttpReply {
+  switch (reason) {
+    case "event-too-large":
+      return tooLargeReply(kind);
+    case "queue-full":
+    case "queue-timeout": {
+      const again = [["Retry-After", "1"]] as const;
+      return kind === "function-url"
+        ? jsonReply(429, { Type: "User", message: "Rate Exceeded." }, again)
+        : jsonReply(429, { message: "Too Many Requests" }, again);
+    }
+    case "draining":
+    case "caller-gone":
+      return jsonReply(503, { message: "Service Unavailable" }, [["Retry-After", "1"]]);
+  }
+}
+
+function tooLargeReply(kind: GatewayKind): HttpReply {
+  const rest = kind === "rest" || kind === "api-gateway";
+  return jsonReply(413, { message: rest ? "Request Too Long" : "Request Entity Too Large" });
+}
+
+function tracingHeaders(kind: GatewayKind, request: HttpRequest): [string, string][] {
+  switch (kind) {
+    case "function-url":
+      return [
+        ["x-amzn-RequestId", request.requestId],
+        ["x-amzn-Trace-Id", request.traceId],
+      ];
+    case "http-api-v2":
+    case "http-api-v1":
+      return [["Apigw-Requestid", gatewayRequestId(request)]];
+    case "rest":
+    case "api-gateway":
+      return [
+        ["x-amzn-RequestId", request.requestId],
+        ["x-amz-apigw-id", gatewayRequestId(request)],
+        ["X-Amzn-Trace-Id", request.traceId],
+      ];
+  }
+}
+
+/** Tells why the body is base64 when curl's default type made it so, as on AWS. */
+function base64Hint(kind: GatewayKind, request: HttpRequest): string | undefined {
+  const type = request.headers["content-type"];
+  if (kind === "rest" || kind === "api-gateway" || request.body.byteLength === 0) return undefined;
+  if (isTextType(type) || type?.startsWith("application/x-www-form-urlencoded") !== true) {
+    return undefined;
+  }
+  return (
+    "hint: body arrived base64-encoded because Content-Type is " +
+    "application/x-www-form-urlencoded, as on AWS.\n" +
+    "      send -H 'content-type: application/json' or decode with: jq -r '.body|@base64d'"
+  );
+}

@@ -1,0 +1,259 @@
+/**
+ * HTTP requests as the events of Function URLs, HTTP APIs (payload 2.0 and 1.0) and REST APIs.
+ *
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
+ * @module
+ */
+
+import type { HttpRequest } from "./adapter.ts";
+import {
+  decodePath,
+  type GatewayKind,
+  type GatewayNames,
+  isTextType,
+  joinedValues,
+  lastValues,
+  matchesMediaType,
+  multiValues,
+  queryPairs,
+  requestTime,
+} from "./gateway.ts";
+
+type HeaderLines = HttpRequest["headerLines"];
+
+/** The event that a front end makes of a request. */
+export function gatewayEvent(
+  kind: GatewayKind,
+  request: HttpRequest,
+  names: GatewayNames,
+): Record<string, unknown> {
+  switch (kind) {
+    case "function-url":
+    case "http-api-v2":
+      return payload2(kind, request, names);
+    case "http-api-v1":
+      return httpPayload1(request, names);
+    case "rest":
+    case "api-gateway":
+      return restPayload(kind, request, names);
+  }
+}
+
+function payload2(
+  kind: "function-url" | "http-api-v2",
+  request: HttpRequest,
+  names: GatewayNames,
+): Record<string, unknown> {
+  const isUrl = kind === "function-url";
+  const decoded = decodePath(request.rawPath);
+  // An HTTP API cuts the path off at a question mark that was encoded.
+  const path = isUrl ? decoded : (decoded.split("?", 1)[0] ?? decoded);
+  const cookies = cookieList(request.headerLines);
+  const query = queryPairs(request.rawQuery);
+  const domain = isUrl ? "lambda-url" : "execute-api";
+  const suffix = isUrl ? "on.aws" : "amazonaws.com";
+  const dropped = isUrl ? ["connection"] : ["connection", "cookie"];
+  const kept = [...request.headerLines, ...addedHeaders(request, isUrl)];
+  const lines = lowerCased(kept).filter(([name]) => !dropped.includes(name));
+  return {
+    version: "2.0",
+    routeKey: "$default",
+    rawPath: isUrl ? request.rawPath : path,
+    rawQueryString: request.rawQuery,
+    ...(cookies.length === 0 ? {} : { cookies }),
+    headers: joinedValues(lines),
+    ...(query.length === 0 ? {} : { queryStringParameters: joinedValues(query) }),
+    requestContext: {
+      accountId: isUrl ? "anonymous" : names.accountId,
+      apiId: names.apiId,
+      domainName: `${names.apiId}.${domain}.${names.region}.${suffix}`,
+      domainPrefix: names.apiId,
+      http: {
+        method: request.method,
+        path,
+        protocol: "HTTP/1.1",
+        sourceIp: request.sourceIp,
+        userAgent: request.headers["user-agent"] ?? "",
+      },
+      requestId: isUrl ? request.requestId : gatewayRequestId(request),
+      routeKey: "$default",
+      stage: "$default",
+      time: requestTime(request.receivedAtMs),
+      timeEpoch: request.receivedAtMs,
+    },
+    ...bodyMembers(request, !isTextType(request.headers["content-type"])),
+  };
+}
+
+function httpPayload1(request: HttpRequest, names: GatewayNames): Record<string, unknown> {
+  const path = decodePath(request.rawPath);
+  const query = queryPairs(request.rawQuery);
+  const kept = lowerCased([...request.headerLines, ...addedHeaders(request, false)]);
+  const lines = kept.filter(([name]) => name !== "connection");
+  const { body = null, isBase64Encoded } = bodyMembers(
+    request,
+    !isTextType(request.headers["content-type"]),
+  );
+  return {
+    version: "1.0",
+    resource: "$default",
+    path,
+    httpMethod: request.method,
+    headers: lastValues(lines),
+    multiValueHeaders: multiValues(lines),
+    queryStringParameters: query.length === 0 ? null : lastValues(query),
+    multiValueQueryStringParameters: query.length === 0 ? null : multiValues(query),
+    requestContext: {
+      accountId: names.accountId,
+      apiId: names.apiId,
+      domainName: `${names.apiId}.execute-api.${names.region}.amazonaws.com`,
+      domainPrefix: names.apiId,
+      extendedRequestId: gatewayRequestId(request),
+      httpMethod: request.method,
+      identity: identity(request),
+      path,
+      protocol: "HTTP/1.1",
+      requestId: gatewayRequestId(request),
+      requestTime: requestTime(request.receivedAtMs),
+      requestTimeEpoch: request.receivedAtMs,
+      resourceId: "$default",
+      resourcePath: "$default",
+      stage: "$default",
+    },
+    pathParameters: null,
+    stageVariables: null,
+    body,
+    isBase64Encoded,
+  };
+}
+
+function restPayload(
+  kind: "rest" | "api-gateway",
+  request: HttpRequest,
+  names: GatewayNames,
+): Record<string, unknown> {
+  const { rawPath, rawQuery, method } = request;
+  const query = queryPairs(rawQuery);
+  const kept = restCased([...request.headerLines, ...addedHeaders(request, false)]);
+  const lines = kept.filter(([name]) => !/^(connection|content-length)$/i.test(name));
+  const contentType = request.headers["content-type"];
+  // The prior host had no settings for binary types; what is not UTF-8 would be damaged as text.
+  const binary =
+    kind === "rest" ? matchesMediaType(contentType, names.binaryMediaTypes) : !isUtf8(request.body);
+  const { body = null, isBase64Encoded } = bodyMembers(request, binary);
+  const isRoot = rawPath === "/";
+  const resource = isRoot ? "/" : "/{proxy+}";
+  return {
+    resource,
+    path: rawPath,
+    httpMethod: method,
+    headers: lastValues(lines),
+    multiValueHeaders: multiValues(lines),
+    queryStringParameters: query.length === 0 ? null : lastValues(query),
+    multiValueQueryStringParameters: query.length === 0 ? null : multiValues(query),
+    pathParameters: isRoot ? null : { proxy: rawPath.slice(1) },
+    stageVariables: null,
+    requestContext: {
+      resourceId: "local",
+      resourcePath: resource,
+      httpMethod: method,
+      extendedRequestId: gatewayRequestId(request),
+      requestTime: requestTime(request.receivedAtMs),
+      path: `/${names.stage}${rawPath}`,
+      accountId: names.accountId,
+      protocol: "HTTP/1.1",
+      stage: names.stage,
+      domainPrefix: names.apiId,
+      requestTimeEpoch: request.receivedAtMs,
+      requestId: request.requestId,
+      identity: identity(request),
+      domainName: `${names.apiId}.execute-api.${names.region}.amazonaws.com`,
+      apiId: names.apiId,
+    },
+    body,
+    isBase64Encoded,
+  };
+}
+
+/** What AWS's edge adds to every request, all of which reach it over TLS. */
+function addedHeaders(request: HttpRequest, isUrl: boolean): [string, string][] {
+  const forwarded = request.headers["x-forwarded-for"];
+  return [
+    ...(isUrl
+      ? ([
+          ["x-amzn-tls-cipher-suite", "TLS_AES_128_GCM_SHA256"],
+          ["x-amzn-tls-version", "TLSv1.3"],
+        ] satisfies [string, string][])
+      : []),
+    ...(request.headers["x-amzn-trace-id"] === undefined
+      ? ([["x-amzn-trace-id", request.traceId]] satisfies [string, string][])
+      : []),
+    ...(forwarded === undefined
+      ? ([["x-forwarded-for", request.sourceIp]] satisfies [string, string][])
+      : []),
+    ["x-forwarded-port", "443"],
+    ["x-forwarded-proto", "https"],
+  ];
+}
+
+function lowerCased(lines: HeaderLines): [string, string][] {
+  return lines.map(([name, value]) => [name.toLowerCase(), value]);
+}
+
+/** Names as sent, but for those that CloudFront spells its own way. */
+function restCased(lines: HeaderLines): [string, string][] {
+  return lines.map(([name, value]) => [REST_NAMES[name.toLowerCase()] ?? name, value]);
+}
+
+const REST_NAMES: Readonly<Record<string, string>> = {
+  authorization: "Authorization",
+  host: "Host",
+  "user-agent": "User-Agent",
+  "x-amzn-trace-id": "X-Amzn-Trace-Id",
+  "x-forwarded-for": "X-Forwarded-For",
+  "x-forwarded-port": "X-Forwarded-Port",
+  "x-forwarded-proto": "X-Forwarded-Proto",
+};
+
+function cookieList(lines: HeaderLines): string[] {
+  return lines
+    .filter(([name]) => name.toLowerCase() === "cookie")
+    .flatMap(([, value]) => value.split(/;\s*/))
+    .filter((cookie) => cookie !== "");
+}
+
+function bodyMembers(
+  { body }: HttpRequest,
+  binary: boolean,
+): { readonly body?: string; readonly isBase64Encoded: boolean } {
+  if (body.byteLength === 0) return { isBase64Encoded: false };
+  const buffer = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  return { body: buffer.toString(binary ? "base64" : "utf8"), isBase64Encoded: binary };
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes).toString("utf8").includes("\ufffd") === false;
+}
+
+function identity(request: HttpRequest): Record<string, string | null> {
+  return {
+    accessKey: null,
+    accountId: null,
+    caller: null,
+    cognitoAuthenticationProvider: null,
+    cognitoAuthenticationType: null,
+    cognitoIdentityId: null,
+    cognitoIdentityPoolId: null,
+    principalOrgId: null,
+    sourceIp: request.sourceIp,
+    user: null,
+    userAgent: request.headers["user-agent"] ?? null,
+    userArn: null,
+  };
+}
+
+/** The short form that API Gateway gives a request, such as `ATfSmjLgPHcESJw=`. */
+export function gatewayRequestId({ requestId }: Pick<HttpRequest, "requestId">): string {
+  const bytes = Buffer.from(requestId.replaceAll("-", ""), "hex").subarray(0, 11);
+  return bytes.toString("base64");
+}

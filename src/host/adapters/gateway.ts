@@ -1,0 +1,116 @@
+/**
+ * What Function URLs and the kinds of API Gateway have in common and where they differ.
+ *
+ * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+ * @module
+ */
+
+/** The four AWS front ends, and the prior host's form of the last. */
+export type GatewayKind = "function-url" | "http-api-v2" | "http-api-v1" | "rest" | "api-gateway";
+
+/** All kinds, for tests and the command line. */
+export const GATEWAY_KINDS = [
+  "function-url",
+  "http-api-v2",
+  "http-api-v1",
+  "rest",
+  "api-gateway",
+] as const satisfies readonly GatewayKind[];
+
+/** Names in the events that a real deployment would have. */
+export interface GatewayNames {
+  readonly apiId: string;
+  readonly accountId: string;
+  readonly region: string;
+  readonly stage: string;
+  /** Request types that a REST API hands on as base64, as `binaryMediaTypes` has them. */
+  readonly binaryMediaTypes: readonly string[];
+}
+
+/** Stage of a REST API. */
+export const REST_STAGE = "prod";
+
+const TEXT_TYPES = new Set(["application/json", "application/xml", "application/javascript"]);
+
+/** True when HTTP APIs and Function URLs deliver a body of this type as text. */
+export function isTextType(contentType: string | undefined): boolean {
+  if (contentType === undefined) return false;
+  const [mediaType = "", ...parameters] = contentType.toLowerCase().split(";");
+  const charset = parameters.map((each) => each.trim()).find((each) => each.startsWith("charset="));
+  if (charset !== undefined && !/^charset="?utf-?8"?$/.test(charset)) return false;
+  return mediaType.trim().startsWith("text/") || TEXT_TYPES.has(mediaType.trim());
+}
+
+/** True when a REST API treats a type as binary. */
+export function matchesMediaType(
+  contentType: string | undefined,
+  patterns: readonly string[],
+): boolean {
+  const mediaType = (contentType ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
+  return patterns.some((pattern) => {
+    if (pattern === "*/*") return true;
+    if (pattern.endsWith("/*")) return mediaType.startsWith(pattern.slice(0, -1));
+    return mediaType === pattern.toLowerCase();
+  });
+}
+
+/** Percent-decoding of a path; what is wrongly encoded stays. */
+export function decodePath(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+/** Names and values of a query in order, decoded; `+` is a space. */
+export function queryPairs(rawQuery: string): readonly (readonly [string, string])[] {
+  if (rawQuery === "") return [];
+  return rawQuery
+    .split("&")
+    .filter((part) => part !== "")
+    .map((part) => {
+      const at = part.indexOf("=");
+      const name = at === -1 ? part : part.slice(0, at);
+      const value = at === -1 ? "" : part.slice(at + 1);
+      return [decodeQuery(name), decodeQuery(value)] as const;
+    });
+}
+
+function decodeQuery(text: string): string {
+  return decodePath(text.replaceAll("+", " "));
+}
+
+/** Collects the values of each name, in order of first sight. */
+export function multiValues(
+  pairs: readonly (readonly [string, string])[],
+): Record<string, string[]> {
+  const values = new Map<string, string[]>();
+  for (const [name, value] of pairs) {
+    const known = values.get(name);
+    if (known === undefined) values.set(name, [value]);
+    else known.push(value);
+  }
+  return Object.fromEntries(values);
+}
+
+/** One value of each name: the last, as payload 1.0 has it. */
+export function lastValues(pairs: readonly (readonly [string, string])[]): Record<string, string> {
+  return Object.fromEntries(pairs);
+}
+
+/** One value of each name: all joined with a comma, as payload 2.0 has it. */
+export function joinedValues(
+  pairs: readonly (readonly [string, string])[],
+): Record<string, string> {
+  const joined = Object.entries(multiValues(pairs)).map(([name, all]) => [name, all.join(",")]);
+  return Object.fromEntries(joined);
+}
+
+/** `10/Jul/2026:19:19:06 +0000`, as API Gateway writes a time. */
+export function requestTime(epochMs: number): string {
+  const date = new Date(epochMs);
+  const [, day, month, year, time] =
+    /^\w+, (\d+) (\w+) (\d+) (\S+) GMT$/.exec(date.toUTCString()) ?? [];
+  return `${day}/${month}/${year}:${time} +0000`;
+}

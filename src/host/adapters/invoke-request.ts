@@ -1,0 +1,130 @@
+/**
+ * An Invoke request as an invocation: its headers read, its body checked.
+ *
+ * @see https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+ * @module
+ */
+
+import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
+import type { InvocationRequest } from "../outcome.ts";
+import type { HttpReply, HttpRequest } from "./adapter.ts";
+import { CLIENT_CONTEXT_BYTES_MAX, INVOKE_HEADER } from "./lambda-contract.ts";
+import { lambdaError } from "./lambda-error.ts";
+
+/** How the caller wants the function to be run. */
+export type InvocationType = "RequestResponse" | "Event" | "DryRun";
+
+const INVOCATION_TYPES = ["RequestResponse", "Event", "DryRun"] as const;
+
+/** A readable Invoke request, or its refusal. */
+export type InvokeRequest =
+  | {
+      readonly kind: "valid";
+      readonly invocationType: InvocationType;
+      readonly request: InvocationRequest;
+    }
+  | { readonly kind: "refused"; readonly reply: HttpReply };
+
+/** Reads an Invoke request. */
+export function invokeRequest(
+  http: HttpRequest,
+  qualifier: string | undefined,
+  streaming: boolean,
+): InvokeRequest {
+  const { headers, body, requestId } = http;
+  const named = headers[INVOKE_HEADER.invocationType] ?? "RequestResponse";
+  const invocationType = INVOCATION_TYPES.find((type) => type === named);
+  if (invocationType === undefined) {
+    const message =
+      `1 validation error detected: Value '${named}' at 'invocationType' failed to satisfy ` +
+      "constraint: Member must satisfy enum value set: [Event, RequestResponse, DryRun]";
+    return refused(400, "InvalidParameterValueException", { Type: "User", message }, requestId);
+  }
+  const bytesMax = invocationType === "Event" ? ASYNC_EVENT_BYTES_MAX : EVENT_BYTES_MAX;
+  if (body.byteLength > bytesMax) {
+    return { kind: "refused", reply: requestTooLarge(bytesMax, requestId) };
+  }
+  const syntax = body.byteLength === 0 ? undefined : jsonComplaint(body);
+  if (syntax !== undefined) {
+    const members = { Type: "User", message: syntax };
+    return refused(400, "InvalidRequestContentException", members, requestId);
+  }
+  const context = clientContext(headers[INVOKE_HEADER.clientContext]);
+  if (context.kind === "invalid") {
+    const members = { Type: "User", message: context.message };
+    return refused(400, "InvalidRequestContentException", members, requestId);
+  }
+  const tenantId = headers[INVOKE_HEADER.tenantId];
+  const request: InvocationRequest = {
+    event: body.byteLength === 0 ? Buffer.from("{}") : body,
+    requestId,
+    traceId: http.traceId,
+    streaming,
+    logTail: headers[INVOKE_HEADER.logType] === "Tail",
+    ...(qualifier === undefined ? {} : { qualifier }),
+    ...(context.json === undefined ? {} : { clientContext: context.json }),
+    ...(tenantId === undefined ? {} : { tenantId }),
+  };
+  return { kind: "valid", invocationType, request };
+}
+
+/** What Lambda says of an event that is too large. */
+export function requestTooLarge(bytesMax: number, requestId: string): HttpReply {
+  const message = `Request must be smaller than ${bytesMax} bytes for the InvokeFunction operation`;
+  const members = { Type: "User", message };
+  return lambdaError(413, "RequestEntityTooLargeException", members, requestId);
+}
+
+function refused(
+  status: number,
+  exception: Parameters<typeof lambdaError>[1],
+  members: Readonly<Record<string, unknown>>,
+  requestId: string,
+): InvokeRequest {
+  return { kind: "refused", reply: lambdaError(status, exception, members, requestId) };
+}
+
+/** Why a body is not JSON, with what helps where the cause is known. */
+function jsonComplaint(body: Uint8Array): string | undefined {
+  try {
+    JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+    return undefined;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const words = "Could not parse request body into json: Could not parse payload into json";
+    return `${words}: ${reason}${looksDecoded(body) ? BASE64_HINT : ""}`;
+  }
+}
+
+const BASE64_HINT =
+  " (payload looks base64-decoded; aws-cli v2 needs --cli-binary-format raw-in-base64-out)";
+
+/** The aws CLI v2 decodes its payload as base64 unless told otherwise, and sends the garbage. */
+function looksDecoded(body: Uint8Array): boolean {
+  const [first = 0] = body;
+  return first > 0x7e || (first < 0x20 && first !== 0x0a && first !== 0x0d && first !== 0x09);
+}
+
+type ClientContext =
+  | { readonly kind: "valid"; readonly json: string | undefined }
+  | { readonly kind: "invalid"; readonly message: string };
+
+function clientContext(encoded: string | undefined): ClientContext {
+  if (encoded === undefined || encoded === "") return { kind: "valid", json: undefined };
+  if (encoded.length > CLIENT_CONTEXT_BYTES_MAX) {
+    const message = `Client context must be at most ${CLIENT_CONTEXT_BYTES_MAX} bytes`;
+    return { kind: "invalid", message };
+  }
+  const wellFormed = /^[A-Za-z0-9+/_-]+={0,2}$/.test(encoded);
+  const json = Buffer.from(encoded, "base64").toString("utf8");
+  try {
+    if (!wellFormed) throw new SyntaxError("not base64");
+    JSON.parse(json);
+    return { kind: "valid", json };
+  } catch {
+    return {
+      kind: "invalid",
+      message: "Client context must be a valid Base64-encoded JSON object.",
+    };
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * The part of Lambda's API that callers need, on one's own computer: invoke, list, describe.
+ *
+ * Any signature is accepted, or none. What Lambda has and we have not is refused by name.
+ * @see https://docs.aws.amazon.com/lambda/latest/api/API_Operations.html
+ * @module
+ */
+
+import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
+import { invokeInBackground } from "../async-invoker.ts";
+import type { FunctionLookup, FunctionRegistry } from "../function-registry.ts";
+import type { HttpRoute, RequestHead } from "../ingress/http-server.ts";
+import type { HttpReply, HttpRequest } from "./adapter.ts";
+import { functionConfiguration, functionState } from "./function-configuration.ts";
+import { decodePath, queryPairs } from "./gateway.ts";
+import { invokeRequest, requestTooLarge } from "./invoke-request.ts";
+import { invokeReply, streamReply } from "./invoke-response.ts";
+import { INVOKE_HEADER } from "./lambda-contract.ts";
+import { lambdaError } from "./lambda-error.ts";
+import { rieReply } from "./rie-compat.ts";
+
+/** Settings of the API. */
+export interface LambdaApiOptions {
+  readonly registry: FunctionRegistry;
+  /** Answers Invoke as AWS's emulator does, bug for bug. */
+  readonly rieCompatible: boolean;
+  readonly asyncRetries: number;
+  readonly showVariables: boolean;
+  /** `http://host:port` of this server, for the Function URL that it names. */
+  readonly baseUrl: () => string;
+  readonly log: (message: string) => void;
+}
+
+/** Path of every API version that Lambda's SDKs use. */
+const API_PATH =
+  /^\/(\d{4}-\d{2}-\d{2})(\/(?:functions|account-settings|layers|event-source-mappings|tags)(?:\/.*)?)$/;
+
+/** Bytes beyond the limit that are read so that the refusal can be Lambda's own. */
+const OVERSIZE_BYTES = 64;
+
+/** The route of a request of Lambda's API; nothing when it is none. */
+export function lambdaRoute(head: RequestHead, options: LambdaApiOptions): HttpRoute | undefined {
+  const match = API_PATH.exec(head.rawPath);
+  if (match === null) return undefined;
+  const isAsync = head.headers[INVOKE_HEADER.invocationType] === "Event";
+  return {
+    bodyBytesMax: EVENT_BYTES_MAX + OVERSIZE_BYTES,
+    tooLarge: requestTooLarge(isAsync ? ASYNC_EVENT_BYTES_MAX : EVENT_BYTES_MAX, head.requestId),
+    answer: (request, gone) => answer(match[1] ?? "", match[2] ?? "", request, gone, options),
+  };
+}
+
+async function answer(
+  version: string,
+  path: string,
+  request: HttpRequest,
+  gone: AbortSignal,
+  options: LambdaApiOptions,
+): Promise<HttpReply> {
+  const { method, requestId } = request;
+  if (path === "/account-settings" || path === "/account-settings/")
+    return accountSettings(requestId);
+  const [, functions, label = "", operation = "", ...more] = path.replace(/\/$/, "").split("/");
+  if (functions !== "functions" || more.length > 0) return notHere(path, requestId);
+  const name = decodePath(label);
+  const rie = options.rieCompatible && operation === "invocations";
+  if (name === "" && method === "GET") return listFunctions(request, options);
+  if (operation === "" && method !== "GET") return notImplemented(`${method} ${path}`, requestId);
+  const found = find(name, operation, request, options.registry);
+  if (found.kind === "refused") return found.reply;
+  if (operation === "invocations" && (method === "POST" || rie)) {
+    return invoke(found.lookup, request, gone, options);
+  }
+  if (operation === "response-streaming-invocations" && method === "POST") {
+    return invokeStream(found.lookup, request, gone);
+  }
+  if (operation === "invoke-async" && method === "POST") {
+    return invokeAsync(found.lookup, request, options);
+  }
+  if (method === "GET") return describe(version, operation, found.lookup, options, requestId);
+  return notImplemented(`${method} ${path}`, requestId);
+}
+
+type Found = Extract<FunctionLookup, { kind: "found" }>;
+
+function find(
+  name: string,
+  operation: string,
+  request: HttpRequest,
+  registry: FunctionRegistry,
+):
+  | { readonly kind: "found"; readonly lookup: Found }
+  | { readonly kind: "refused"; readonly reply: HttpReply } {
+  const { requestId } = request;
+  const qualifier = query(request, "Qualifier");
+  const lookup = registry.find(name, qualifier);
+  switch (lookup.kind) {
+    case "found":
+      return { kind: "found", lookup };
+    case "invalid-name": {
+      const { message } = lookup;
+      const reply = lambdaError(400, "ValidationException", { message }, requestId);
+      return { kind: "refused", reply };
+    }
+    case "qualifier-mismatch": {
+      const members = { Type: "User", message: lookup.message };
+      const reply = lambdaError(400, "InvalidParameterValueException", members, requestId);
+      return { kind: "refused", reply };
+    }
+    case "unknown": {
+      const invoked = operation.includes("invo");
+      const named = lookup.qualifier ?? (invoked ? "$LATEST" : undefined);
+      const arn = registry.unknownArn(lookup.name, named);
+      const members = { Type: "User", Message: `Function not found: ${arn}` };
+      const reply = lambdaError(404, "ResourceNotFoundException", members, requestId);
+      return { kind: "refused", reply };
+    }
+  }
+}
+
+async function invoke(
+  { host, qualifier }: Found,
+  http: HttpRequest,
+  gone: AbortSignal,
+  options: LambdaApiOptions,
+): Promise<HttpReply> {
+  const { requestId } = http;
+  const read = invokeRequest(http, qualifier, false);
+  if (read.kind === "refused") {
+    return options.rieCompatible ? { status: 500, headers: [], body: "" } : read.reply;
+  }
+  switch (options.rieCompatible ? "RequestResponse" : read.invocationType) {
+    case "DryRun":
+      return { status: 204, headers: [[INVOKE_HEADER.requestId, requestId]], body: "" };
+    case "Event":
+      void invokeInBackground(host, read.request, options.asyncRetries, options.log);
+      return { status: 202, headers: [[INVOKE_HEADER.requestId, requestId]], body: "" };
+    case "RequestResponse": {
+      const outcome = await host.invoke({ ...read.request, signal: gone });
+      if (options.rieCompatible) return rieReply(outcome, host.settings);
+      return invokeReply(outcome, requestId, read.request.logTail === true);
+    }
+  }
+}
+
+async function invokeStream(
+  { host, qualifier }: Found,
+  http: HttpRequest,
+  gone: AbortSignal,
+): Promise<HttpReply> {
+  const { requestId } = http;
+  const read = invokeRequest(http, qualifier, true);
+  if (read.kind === "refused") return read.reply;
+  if (read.invocationType === "DryRun") {
+    return { status: 204, headers: [[INVOKE_HEADER.requestId, requestId]], body: "" };
+  }
+  const outcome = await host.invoke({ ...read.request, signal: gone });
+  return streamReply(outcome, requestId, read.request.logTail === true);
+}
+
+async function invokeAsync(
+  { host, qualifier }: Found,
+  http: HttpRequest,
+  options: LambdaApiOptions,
+): Promise<HttpReply> {
+  const read = invokeRequest(http, qualifier, false);
+  if (read.kind === "refused") return read.reply;
+  void invokeInBackground(host, read.request, options.asyncRetries, options.log);
+  return ok({ Status: 202 }, http.requestId, 202);
+}
+
+function listFunctions(request: HttpRequest, options: LambdaApiOptions): HttpReply {
+  const marker = query(request, "Marker");
+  const maxItems = Number(query(request, "MaxItems") ?? LIST_ITEMS_MAX);
+  const all = options.registry.hosts.map(({ settings }) => settings);
+  const start = marker === undefined ? 0 : all.findIndex(({ name }) => name > marker);
+  const page = start === -1 ? [] : all.slice(start, start + maxItems);
+  const last = page.at(-1);
+  const more = last !== undefined && last !== all.at(-1);
+  const functions = page.map((settings) => functionConfiguration(settings, options));
+  return ok(
+    { Functions: functions, ...(more ? { NextMarker: last.name } : {}) },
+    request.requestId,
+  );
+}
+
+/** Functions in one page of a listing, as Lambda has it. */
+const LIST_ITEMS_MAX = 50;
+
+function describe(
+  version: string,
+  operation: string,
+  { host }: Found,
+  options: LambdaApiOptions,
+  requestId: string,
+): HttpReply {
+  const { settings } = host;
+  const configuration = functionConfiguration(settings, options);
+  const described = { ...configuration, ...functionState(settings) };
+  switch (operation) {
+    case "": {
+      const code = { RepositoryType: "S3", Location: `file://${settings.directory}` };
+      return ok({ Configuration: described, Code: code, Tags: {} }, requestId);
+    }
+    case "configuration":
+      return ok(described, requestId);
+    case "versions":
+      return ok({ Versions: [configuration] }, requestId);
+    case "aliases":
+      return ok({ Aliases: [] }, requestId);
+    case "url":
+      return ok(urlConfiguration(settings.name, configuration, options), requestId);
+    case "urls": {
+      const url = urlConfiguration(settings.name, configuration, options);
+      return ok({ FunctionUrlConfigs: [url] }, requestId);
+    }
+    // Lambda has more operations than a local host needs.
+    default:
+      return notImplemented(`GET /${version}/functions/${settings.name}/${operation}`, requestId);
+  }
+}
+
+function urlConfiguration(
+  name: string,
+  configuration: Record<string, unknown>,
+  { registry, baseUrl }: LambdaApiOptions,
+): Record<string, unknown> {
+  const path = registry.defaultHost?.settings.name === name ? "/" : `/lambda-url/${name}/`;
+  return {
+    FunctionUrl: `${baseUrl()}${path}`,
+    FunctionArn: configuration["FunctionArn"],
+    AuthType: "NONE",
+    InvokeMode: "BUFFERED",
+    CreationTime: configuration["LastModified"],
+    LastModifiedTime: configuration["LastModified"],
+  };
+}
+
+function accountSettings(requestId: string): HttpReply {
+  const limits = {
+    TotalCodeSize: 80_530_636_800,
+    CodeSizeUnzipped: 262_144_000,
+    CodeSizeZipped: 52_428_800,
+    ConcurrentExecutions: 1000,
+    UnreservedConcurrentExecutions: 1000,
+  };
+  const usage = { TotalCodeSize: 0, FunctionCount: 1 };
+  return ok({ AccountLimit: limits, AccountUsage: usage }, requestId);
+}
+
+function ok(value: unknown, requestId: string, status = 200): HttpReply {
+  return {
+    status,
+    headers: [
+      ["Content-Type", "application/json"],
+      [INVOKE_HEADER.requestId, requestId],
+    ],
+    body: JSON.stringify(value),
+  };
+}
+
+function notImplemented(operation: string, requestId: string): HttpReply {
+  const message = `${operation} is not emulated by lambda-shell`;
+  const members = { Type: "LocalService", Message: message };
+  return lambdaError(501, "NotImplemented", members, requestId);
+}
+
+function notHere(path: string, requestId: string): HttpReply {
+  const members = { Type: "LocalService", Message: `PathNotFoundLocally: ${path}` };
+  return lambdaError(404, "PathNotFoundLocally", members, requestId);
+}
+
+function query(request: HttpRequest, name: string): string | undefined {
+  return queryPairs(request.rawQuery).find(([each]) => each === name)?.[1];
+}

@@ -1,0 +1,90 @@
+/**
+ * Passthrough: the body of any request is the event, the response is the body of the reply.
+ *
+ * @module
+ */
+
+import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
+import { isJson } from "../json-bytes.ts";
+import type { InvocationOutcome } from "../outcome.ts";
+import { type Adapter, type HttpReply, jsonReply } from "./adapter.ts";
+
+/**
+ * Makes the adapter.
+ * @param bodyBytesMax Largest body, in bytes.
+ */
+export function plainAdapter(bodyBytesMax: number = EVENT_BYTES_MAX): Adapter {
+  return {
+    bodyBytesMax,
+    tooLarge: jsonReply(413, { message: `Request must be smaller than ${bodyBytesMax} bytes` }),
+    toRequest: ({ body, requestId, traceId }) => ({
+      kind: "invoke",
+      request: { event: body, requestId, traceId },
+    }),
+    toReply: plainReply,
+  };
+}
+
+/** The response as it is; errors and rejections as JSON with a status that tells them apart. */
+export function plainReply(outcome: InvocationOutcome): HttpReply {
+  switch (outcome.kind) {
+    case "response":
+      return {
+        status: 200,
+        headers: [["Content-Type", responseType(outcome.body, outcome.contentType)]],
+        body: outcome.body,
+      };
+    case "stream":
+      return {
+        status: 200,
+        headers: [["Content-Type", outcome.contentType ?? CONTENT_TYPE.octetStream]],
+        body: outcome.chunks,
+      };
+    case "function-error":
+      return {
+        status: outcome.origin === "timeout" ? 504 : 500,
+        headers: [["Content-Type", outcome.contentType]],
+        body: outcome.body,
+      };
+    case "rejected":
+      return rejectionReply(outcome.reason);
+  }
+}
+
+/** What a caller is told whose event was not run. */
+export function rejectionReply(
+  reason: Extract<InvocationOutcome, { kind: "rejected" }>["reason"],
+): HttpReply {
+  switch (reason) {
+    case "queue-full":
+    case "queue-timeout":
+      return jsonReply(429, { message: "Rate Exceeded." }, [["Retry-After", "1"]]);
+    case "draining":
+    case "caller-gone":
+      return jsonReply(503, { message: "Service Unavailable" }, [["Retry-After", "1"]]);
+    case "event-too-large":
+      return jsonReply(413, { message: "Request Entity Too Large" });
+  }
+}
+
+/** JSON when it is JSON, whatever the runtime calls it; else text when it is UTF-8; else bytes. */
+function responseType(body: Uint8Array, contentType: string | undefined): string {
+  if (contentType !== undefined && !UNTOLD_TYPES.has(contentType)) return contentType;
+  if (isJson(body)) return CONTENT_TYPE.json;
+  return isUtf8(body) ? "text/plain; charset=utf-8" : CONTENT_TYPE.octetStream;
+}
+
+/** Types that say nothing of a response: every bootstrap sends one of them for anything. */
+const UNTOLD_TYPES: ReadonlySet<string> = new Set([
+  CONTENT_TYPE.json,
+  "application/x-www-form-urlencoded",
+]);
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * The JSON that stands before a streamed HTTP response: status, headers, cookies.
+ *
+ * The prelude may come in any number of pieces; only the eight NUL bytes end it.
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/response-streaming-tutorial.html
+ * @module
+ */
+
+import { PRELUDE_DELIMITER } from "../../runtime-api/contract.ts";
+import type { HttpReply } from "./adapter.ts";
+
+/** Bytes within which a prelude must end. */
+const PRELUDE_BYTES_MAX = 1024 * 1024;
+
+/** A streamed response split into what the prelude says and the rest. */
+export interface SplitStream {
+  readonly prelude: Record<string, unknown> | undefined;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/** Reads as far as the end of the prelude; a stream without one is passed on whole. */
+export async function splitPrelude(chunks: AsyncIterable<Uint8Array>): Promise<SplitStream> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  let head = Buffer.alloc(0);
+  for (;;) {
+    const { done, value } = await iterator.next();
+    if (value !== undefined) head = Buffer.concat([head, value]);
+    const end = head.indexOf(PRELUDE_DELIMITER);
+    if (end !== -1) {
+      const prelude = parsePrelude(head.subarray(0, end));
+      const rest = prelude === undefined ? head : head.subarray(end + PRELUDE_DELIMITER.length);
+      return { prelude, body: following(rest, iterator) };
+    }
+    if (done === true || head.byteLength > PRELUDE_BYTES_MAX) {
+      return { prelude: undefined, body: following(head, iterator) };
+    }
+  }
+}
+
+/** The reply that a prelude and the bytes behind it make. */
+export function streamedReply({ prelude, body }: SplitStream, contentType?: string): HttpReply {
+  const headers: [string, string][] = [];
+  for (const cookie of list(prelude?.["cookies"])) headers.push(["Set-Cookie", String(cookie)]);
+  for (const [name, values] of Object.entries(object(prelude?.["multiValueHeaders"]))) {
+    for (const value of list(values)) headers.push([name, String(value)]);
+  }
+  for (const [name, value] of Object.entries(object(prelude?.["headers"]))) {
+    // The length that the function names is not that of the chunked body on the wire.
+    const isLength = name.toLowerCase() === "content-length";
+    headers.push([isLength ? "x-amzn-remapped-content-length" : name, String(value)]);
+  }
+  if (!headers.some(([name]) => name.toLowerCase() === "content-type")) {
+    const type = prelude === undefined ? contentType : undefined;
+    headers.push(["Content-Type", type ?? "application/octet-stream"]);
+  }
+  const status = Number(prelude?.["statusCode"] ?? 200);
+  return { status: status >= 100 && status <= 599 ? status : 500, headers, body };
+}
+
+async function* following(
+  first: Uint8Array,
+  rest: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    if (first.byteLength > 0) yield first;
+    for (;;) {
+      const { done, value } = await rest.next();
+      if (done === true) return;
+      yield value;
+    }
+  } finally {
+    await rest.return?.();
+  }
+}
+
+function parsePrelude(bytes: Uint8Array): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? { ...value }
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function object(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
+}
+
+function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}

@@ -1,0 +1,116 @@
+/**
+ * Requests and replies as the prior HTTP invoker has them, fault for fault, for `--compat triggermesh`.
+ *
+ * @see https://github.com/triggermesh/aws-custom-runtime
+ * @module
+ */
+
+import { CONTENT_TYPE } from "../../runtime-api/contract.ts";
+import { compactJson, rawMembers } from "../json-bytes.ts";
+import type { InvocationOutcome, InvocationRequest } from "../outcome.ts";
+import { type AdaptedRequest, type Adapter, type HttpReply, type HttpRequest } from "./adapter.ts";
+import { type CloudEventDefaults, completeEvent, wrapData } from "./cloud-event-wrap.ts";
+import { formatStructured, STRUCTURED_TYPE } from "./cloud-event.ts";
+import { contextHeaders } from "./cloud-events-adapter.ts";
+
+/** What the prior invoker is told by its variables. */
+export interface TriggermeshOptions {
+  readonly cloudEvents: boolean;
+  readonly defaults: CloudEventDefaults;
+  readonly responseMode: "data" | "event";
+  readonly bodyBytesMax: number;
+}
+
+/** Makes the adapter. */
+export function triggermeshAdapter(options: TriggermeshOptions): Adapter {
+  return {
+    bodyBytesMax: options.bodyBytesMax,
+    tooLarge: text(413, "http: request body too large\n", options),
+    toRequest: (request) => adapt(request, options),
+    toReply: (outcome, request) => outcomeReply(outcome, request, options),
+  };
+}
+
+function adapt(request: HttpRequest, { cloudEvents }: TriggermeshOptions): AdaptedRequest {
+  const { requestId, body } = request;
+  const plain: InvocationRequest = { event: body, requestId, traceId: "0" };
+  const type = request.headers["content-type"] ?? "";
+  if (!cloudEvents) return { kind: "invoke", request: plain };
+  if (type.startsWith(STRUCTURED_TYPE)) {
+    const members = rawMembers(new TextDecoder().decode(body));
+    if (members === undefined) {
+      const words = "structured CloudEvent parse error: the body is no JSON object\n";
+      const headers = [["Content-Type", "text/plain; charset=utf-8"]] as const;
+      return { kind: "reply", reply: { status: 500, headers, body: words } };
+    }
+    const data = members.get("data") ?? "null";
+    members.delete("data");
+    const attributes = [...members].map(([name, raw]) => [name, String(JSON.parse(raw))] as const);
+    const event = compactJson(Buffer.from(data));
+    return {
+      kind: "invoke",
+      request: { ...plain, event, ...contextHeaders(new Map(attributes)) },
+    };
+  }
+  if (!type.startsWith(CONTENT_TYPE.json)) return { kind: "invoke", request: plain };
+  const attributes = new Map<string, string>();
+  for (const [line, value] of request.headerLines) {
+    const name = line.toLowerCase();
+    if (!name.startsWith("ce-")) continue;
+    const known = attributes.get(name.slice(3));
+    attributes.set(name.slice(3), known === undefined ? value : `${known},${value}`);
+  }
+  return { kind: "invoke", request: { ...plain, ...contextHeaders(attributes) } };
+}
+
+async function outcomeReply(
+  outcome: InvocationOutcome,
+  request: HttpRequest,
+  options: TriggermeshOptions,
+): Promise<HttpReply> {
+  switch (outcome.kind) {
+    case "response":
+      return converted(200, outcome.body, options);
+    case "stream": {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of outcome.chunks) chunks.push(chunk);
+      return converted(200, Buffer.concat(chunks), options);
+    }
+    case "function-error":
+      if (outcome.origin !== "timeout") return converted(500, outcome.body, options);
+      return converted(410, deadlineText(request, options), options);
+    case "rejected":
+      return converted(410, deadlineText(request, options), options);
+  }
+}
+
+function deadlineText(request: HttpRequest, options: TriggermeshOptions): Uint8Array {
+  const adapted = adapt(request, options);
+  const event = adapted.kind === "invoke" ? adapted.request.event : request.body;
+  return Buffer.concat([Buffer.from("Deadline is reached, data "), event]);
+}
+
+function converted(status: number, body: Uint8Array, options: TriggermeshOptions): HttpReply {
+  const { cloudEvents, defaults, responseMode } = options;
+  if (!cloudEvents) return text(status, body, options);
+  if (body.byteLength === 0) return text(status, "", options);
+  if (responseMode === "event") {
+    const event = completeEvent(body, defaults);
+    if (event.kind === "event") return text(status, formatStructured(event.event), options);
+    const reason = `cannot unmarshal function response into binary CE: ${event.reason}`;
+    return text(status, `Response conversion error: ${reason}`, options);
+  }
+  if (defaults.type === "") return text(status, "", options);
+  const wrapped = wrapData(body, { ...defaults, subject: undefined });
+  return text(status, formatStructured(wrapped), options);
+}
+
+/** The prior invoker's content types, the wrong one of plain replies included. */
+function text(
+  status: number,
+  body: Uint8Array | string,
+  { cloudEvents }: TriggermeshOptions,
+): HttpReply {
+  const type = cloudEvents ? STRUCTURED_TYPE : "plain/text";
+  return { status, headers: [["Content-Type", type]], body };
+}

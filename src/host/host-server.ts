@@ -1,0 +1,212 @@
+/**
+ * One port for everything: Lambda's API, health and metrics, and the adapter for all other requests.
+ *
+ * @module
+ */
+
+import type { Adapter, HttpReply, HttpRequest } from "./adapters/adapter.ts";
+import { jsonReply, textReply } from "./adapters/adapter.ts";
+import { type LambdaApiOptions, lambdaRoute } from "./adapters/lambda-api.ts";
+import type { Cors } from "./cors.ts";
+import type { FunctionHost } from "./function-host.ts";
+import type { FunctionRegistry } from "./function-registry.ts";
+import {
+  type HttpHandler,
+  type HttpRoute,
+  HttpServer,
+  type RequestHead,
+} from "./ingress/http-server.ts";
+import type { Metrics } from "./metrics.ts";
+import type { InvocationOutcome } from "./outcome.ts";
+import type { Sink } from "./sink.ts";
+
+/** What one port serves. */
+export interface HostServerOptions {
+  readonly registry: FunctionRegistry;
+  /** Makes the adapter for a function; one for each. */
+  readonly adapter: (host: FunctionHost) => Adapter;
+  /** Absent when every path is the function's. */
+  readonly lambdaApi?: Omit<LambdaApiOptions, "baseUrl" | "registry">;
+  readonly metrics: Metrics;
+  readonly sink?: Sink;
+  readonly cors?: Cors;
+  /** Whether `/health/…` belongs to the host, as Knative's probes have it. */
+  readonly healthPaths: boolean;
+  readonly log: (message: string) => void;
+}
+
+/** Paths of this host that no function can have. */
+const OWN_PREFIX = "/_lambda-shell/";
+
+/** Path of a function other than the default one. */
+const NAMED_URL = /^\/lambda-url\/([A-Za-z0-9-_]+)(\/.*)?$/;
+
+/** Serves the functions of a registry over HTTP. */
+export class HostServer implements HttpHandler {
+  readonly #options: HostServerOptions;
+  readonly #server: HttpServer;
+  readonly #adapters = new Map<FunctionHost, Adapter>();
+  #baseUrl = "";
+  #draining = false;
+
+  constructor(options: HostServerOptions) {
+    this.#options = options;
+    this.#server = new HttpServer(this);
+  }
+
+  /** Address that callers use, once it listens. */
+  get baseUrl(): string {
+    return this.#baseUrl;
+  }
+
+  /** Listens and returns the port. */
+  async listen(host: string, port: number): Promise<number> {
+    const actual = await this.#server.listen(host, port);
+    this.#baseUrl = `http://${host === "0.0.0.0" ? "127.0.0.1" : host}:${actual}`;
+    return actual;
+  }
+
+  /**
+   * Ends in order: not ready any more, no new events, those that run are answered.
+   * @param graceMs Longest wait for them, in milliseconds.
+   */
+  async drain(graceMs: number): Promise<void> {
+    this.#draining = true;
+    const { hosts } = this.#options.registry;
+    await Promise.all(hosts.map((host) => host.drain(graceMs)));
+    await Promise.all(hosts.map((host) => host.stop()));
+    // The answers are written in this turn of the loop; then nothing is left to wait for.
+    await Bun.sleep(0);
+    this.#server.close();
+  }
+
+  route(head: RequestHead): HttpRoute {
+    const { registry, lambdaApi, healthPaths } = this.#options;
+    if (head.rawPath.startsWith(OWN_PREFIX)) return immediate(this.#own(head));
+    if (healthPaths && head.method === "GET") {
+      if (head.rawPath === "/health/liveness") return immediate(textReply(200, "ok\n"));
+      if (head.rawPath === "/health/readiness") return immediate(this.#readiness());
+    }
+    if (head.rawPath === "/2018-06-01/ping") return immediate(textReply(200, "pong"));
+    if (lambdaApi !== undefined) {
+      const baseUrl = () => this.#baseUrl;
+      const route = lambdaRoute(head, { ...lambdaApi, registry, baseUrl });
+      if (route !== undefined) return this.#counted(route);
+    }
+    return this.#adapted(head);
+  }
+
+  #own(head: RequestHead): HttpReply {
+    switch (head.rawPath.slice(OWN_PREFIX.length)) {
+      case "health":
+        return this.#readiness();
+      case "metrics":
+        return metricsReply(this.#options.metrics);
+      case "functions": {
+        const names = this.#options.registry.hosts.map(({ settings }) => settings.name);
+        return jsonReply(200, { functions: names });
+      }
+      // Nothing else is ours.
+      default:
+        return textReply(404, "not found\n");
+    }
+  }
+
+  #readiness(): HttpReply {
+    const { hosts } = this.#options.registry;
+    const ready = hosts.every(({ counts }) => counts.ready + counts.busy > 0);
+    if (this.#draining) return textReply(503, "draining\n");
+    return ready ? textReply(200, "ready\n") : textReply(503, "no environment is ready\n");
+  }
+
+  #adapted(head: RequestHead): HttpRoute {
+    const { registry, cors } = this.#options;
+    const preflight = cors?.preflight(head);
+    if (preflight !== undefined) return immediate(preflight);
+    const named = NAMED_URL.exec(head.rawPath);
+    const lookup = named === null ? undefined : registry.find(named[1] ?? "", undefined);
+    const host = lookup?.kind === "found" ? lookup.host : registry.defaultHost;
+    if (host === undefined) return immediate(textReply(404, "there is no function\n"));
+    const adapter = this.#adapterFor(host);
+    const rawPath = lookup?.kind === "found" ? (named?.[2] ?? "/") : head.rawPath;
+    return {
+      bodyBytesMax: adapter.bodyBytesMax,
+      tooLarge: adapter.tooLarge,
+      answer: async (request, gone) => {
+        const reply = await this.#invoke(host, adapter, { ...request, rawPath }, gone);
+        return cors === undefined ? reply : cors.apply(request, reply);
+      },
+    };
+  }
+
+  #adapterFor(host: FunctionHost): Adapter {
+    const known = this.#adapters.get(host);
+    if (known !== undefined) return known;
+    const made = this.#options.adapter(host);
+    this.#adapters.set(host, made);
+    return made;
+  }
+
+  async #invoke(
+    host: FunctionHost,
+    adapter: Adapter,
+    request: HttpRequest,
+    gone: AbortSignal,
+  ): Promise<HttpReply> {
+    const { metrics, sink, log } = this.#options;
+    const startedAtMs = performance.now();
+    const adapted = adapter.toRequest(request);
+    const [type, source] = eventLabels(request);
+    const count = (failed: boolean) =>
+      metrics.countRequest(type, source, failed, performance.now() - startedAtMs);
+    if (adapted.kind === "reply") {
+      count(adapted.reply.status >= 400);
+      return adapted.reply;
+    }
+    if (adapted.hint !== undefined) log(adapted.hint);
+    const outcome = await host.invoke({ ...adapted.request, signal: gone });
+    const reply = await adapter.toReply(outcome, request);
+    count(isFailure(outcome));
+    return sink === undefined ? reply : sink.deliver(reply);
+  }
+
+  #counted(route: HttpRoute): HttpRoute {
+    return {
+      ...route,
+      answer: async (request, gone) => {
+        const startedAtMs = performance.now();
+        const reply = await route.answer(request, gone);
+        const failed =
+          reply.status >= 400 || reply.headers.some(([name]) => name === "X-Amz-Function-Error");
+        const latencyMs = performance.now() - startedAtMs;
+        this.#options.metrics.countRequest(PLAIN_TYPE, UNKNOWN_SOURCE, failed, latencyMs);
+        return reply;
+      },
+    };
+  }
+}
+
+/** What the prior invoker called requests that are no CloudEvents. */
+const PLAIN_TYPE = "plain-http";
+const UNKNOWN_SOURCE = "unknown";
+
+/** The metrics as a reply. */
+export function metricsReply(metrics: Metrics): HttpReply {
+  const headers = [["Content-Type", "text/plain; version=0.0.4; charset=utf-8"]] as const;
+  return { status: 200, headers, body: metrics.text() };
+}
+
+function eventLabels({ headers }: HttpRequest): readonly [type: string, source: string] {
+  return [headers["ce-type"] ?? PLAIN_TYPE, headers["ce-source"] ?? UNKNOWN_SOURCE];
+}
+
+function isFailure(outcome: InvocationOutcome): boolean {
+  return outcome.kind === "function-error" || outcome.kind === "rejected";
+}
+
+function immediate(reply: HttpReply): HttpRoute {
+  return { bodyBytesMax: IGNORED_BODY_BYTES_MAX, tooLarge: reply, answer: () => reply };
+}
+
+/** Bytes of a body that nobody looks at. */
+const IGNORED_BODY_BYTES_MAX = 64 * 1024;

@@ -1,0 +1,185 @@
+/**
+ * HTTP from outside: reads a request, lets a handler answer it, writes the reply; drains on demand.
+ *
+ * On `node:http`, since raw header names, repeated headers and the untouched target matter to the forms
+ * of API Gateway.
+ * @module
+ */
+
+import { randomUUID } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+import type { HttpReply, HttpRequest } from "../adapters/adapter.ts";
+import { readBody } from "../http-reply.ts";
+import { newTraceId } from "../pending-invocation.ts";
+
+/** A request whose body is not read yet. */
+export type RequestHead = Omit<HttpRequest, "body">;
+
+/** What becomes of a request: the size its body may have, then the answer. */
+export interface HttpHandler {
+  /** Chooses by the head alone. */
+  route(head: RequestHead): HttpRoute;
+}
+
+/** Reads at most so much and then answers. */
+export interface HttpRoute {
+  readonly bodyBytesMax: number;
+  readonly tooLarge: HttpReply;
+  /** @param gone Fires when the caller has closed the connection. */
+  answer(request: HttpRequest, gone: AbortSignal): HttpReply | Promise<HttpReply>;
+}
+
+/** Largest request line with headers, in bytes; Lambda and API Gateway allow less. */
+const HEADER_BYTES_MAX = 64 * 1024;
+
+/** How long a client may take for its headers, in milliseconds. */
+const HEADERS_TIMEOUT_MS = 60_000;
+
+/** The HTTP server of `serve` and `dev`. */
+export class HttpServer {
+  readonly #server: Server;
+  readonly #handler: HttpHandler;
+
+  constructor(handler: HttpHandler) {
+    this.#handler = handler;
+    this.#server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
+      void this.#serve(request, response);
+    });
+    this.#server.requestTimeout = 0;
+    this.#server.timeout = 0;
+    this.#server.headersTimeout = HEADERS_TIMEOUT_MS;
+    this.#server.on("clientError", (_error, socket) => {
+      if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+      else socket.destroy();
+    });
+  }
+
+  /**
+   * Listens and returns the port.
+   * @throws {Error} With code `EADDRINUSE` when the port is taken; no other is tried.
+   */
+  async listen(host: string, port: number): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#server.once("error", reject);
+    this.#server.listen(port, host, resolve);
+    await promise;
+    const address = this.#server.address() as AddressInfo;
+    return address.port;
+  }
+
+  /** Accepts no new connection; requests that are open go on. */
+  stopAccepting(): void {
+    this.#server.close();
+  }
+
+  /** Closes everything. */
+  close(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  async #serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    const head = requestHead(incoming);
+    const gone = new AbortController();
+    response.on("close", () => {
+      if (!response.writableFinished) gone.abort();
+    });
+    try {
+      const route = this.#handler.route(head);
+      const body = await readBody(incoming, route.bodyBytesMax);
+      if (body.kind === "truncated") return;
+      const reply =
+        body.kind === "too-large"
+          ? route.tooLarge
+          : await route.answer({ ...head, body: body.bytes }, gone.signal);
+      await writeReply(response, reply, head.method);
+    } catch (error) {
+      // A fault of ours: the caller still gets an answer, the person at the terminal the reason.
+      process.stderr.write(`error: failed to answer ${head.method} ${head.rawPath}: ${error}\n`);
+      if (!response.headersSent) response.writeHead(500, { "Content-Type": "text/plain" });
+      response.end();
+    }
+  }
+}
+
+function requestHead(incoming: IncomingMessage): RequestHead {
+  const target = incoming.url ?? "/";
+  const at = target.indexOf("?");
+  const { rawHeaders } = incoming;
+  const headerLines: [string, string][] = [];
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    headerLines.push([rawHeaders[i] ?? "", rawHeaders[i + 1] ?? ""]);
+  }
+  const headers: Record<string, string | undefined> = {};
+  for (const [name, value] of headerLines) headers[name.toLowerCase()] ??= value;
+  return {
+    method: incoming.method ?? "GET",
+    rawPath: at === -1 ? target : target.slice(0, at),
+    rawQuery: at === -1 ? "" : target.slice(at + 1),
+    headerLines,
+    headers,
+    sourceIp: incoming.socket.remoteAddress ?? "127.0.0.1",
+    receivedAtMs: Date.now(),
+    requestId: randomUUID(),
+    traceId: headers["x-amzn-trace-id"] ?? newTraceId(),
+  };
+}
+
+async function writeReply(
+  response: ServerResponse,
+  reply: HttpReply,
+  method: string,
+): Promise<void> {
+  const { status, headers, body } = reply;
+  if (response.destroyed) {
+    // Nobody reads it any more, but the function's stream is read to its end.
+    if (isStream(body)) for await (const _chunk of body);
+    return;
+  }
+  const byName = new Map<string, { name: string; values: string[] }>();
+  for (const [name, value] of headers) {
+    const known = byName.get(name.toLowerCase());
+    if (known === undefined) byName.set(name.toLowerCase(), { name, values: [value] });
+    else known.values.push(value);
+  }
+  for (const { name, values } of byName.values()) setHeader(response, name, values);
+  response.statusCode = status;
+  if (isStream(body)) return writeStream(response, body);
+  const bodiless = status === 204 || status === 304 || method === "HEAD";
+  if (status !== 204 && status !== 304) {
+    response.setHeader("Content-Length", Buffer.byteLength(body));
+  }
+  response.end(bodiless ? undefined : body);
+}
+
+/** Sets a header; one that HTTP does not allow is left out rather than the whole reply. */
+function setHeader(response: ServerResponse, name: string, values: readonly string[]): void {
+  const [first] = values;
+  try {
+    response.setHeader(name, values.length === 1 && first !== undefined ? first : [...values]);
+  } catch {
+    process.stderr.write(`warning: header "${name}" of the response is not valid, left out\n`);
+  }
+}
+
+async function writeStream(
+  response: ServerResponse,
+  chunks: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  response.flushHeaders();
+  for await (const chunk of chunks) {
+    if (response.destroyed) continue;
+    if (response.write(chunk)) continue;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    response.once("drain", resolve);
+    response.once("close", resolve);
+    await promise;
+  }
+  response.end();
+}
+
+function isStream(body: HttpReply["body"]): body is AsyncIterable<Uint8Array> {
+  return typeof body !== "string" && !(body instanceof Uint8Array);
+}

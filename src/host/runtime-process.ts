@@ -1,0 +1,135 @@
+/**
+ * The process of a bootstrap with everything it starts: one group, started once, ended as a whole.
+ *
+ * @module
+ */
+
+import { constants } from "node:os";
+
+import { drainLog } from "./function-log.ts";
+import type { ProcessEnd } from "./platform-error.ts";
+import { peakResidentBytes, processTree, treeResidentBytes } from "./process-tree.ts";
+
+/** How long the log of a process that has ended may take to arrive, in milliseconds. */
+export const LOG_DRAIN_MS = 100;
+
+/** How often the memory of a bounded process is looked at, in milliseconds. */
+const MEMORY_WATCH_MS = 100;
+
+/** How to start a bootstrap, and who is told of its log and its end. */
+export interface RuntimeProcessOptions {
+  readonly command: readonly string[];
+  readonly directory: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Memory of the whole group above which it is killed, in bytes; none when absent. */
+  readonly memoryBytesMax?: number;
+  readonly onLog: (chunk: Uint8Array) => void;
+  /** Called once, when the process has ended and its log has arrived. */
+  readonly onEnd: (end: ProcessEnd) => void;
+}
+
+/** A running bootstrap. */
+export class RuntimeProcess {
+  readonly pid: number | undefined;
+  #peakBytes = 0;
+  #memoryTimer: Timer | undefined;
+
+  /** Starts it; a bootstrap that cannot be started is told by `onEnd`, as any other end is. */
+  constructor(options: RuntimeProcessOptions) {
+    const { command, directory, environment, memoryBytesMax } = options;
+    let logDrained: Promise<unknown> = Promise.resolve();
+    const onExit = async (end: ProcessEnd) => {
+      this.#takePeak();
+      clearInterval(this.#memoryTimer);
+      // Whatever the process left behind in its group goes with it.
+      this.signal("SIGKILL");
+      await Promise.race([logDrained, Bun.sleep(LOG_DRAIN_MS)]);
+      options.onEnd(end);
+    };
+    try {
+      const child = Bun.spawn([...command], {
+        cwd: directory,
+        env: environment,
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+        // A process group of its own, so that everything a handler started dies with it.
+        detached: true,
+        onExit: (_process, status, signal) => void onExit(processEnd(status, signal)),
+      });
+      this.pid = child.pid;
+      logDrained = Promise.all([
+        drainLog(child.stdout, options.onLog),
+        drainLog(child.stderr, options.onLog),
+      ]);
+    } catch (error) {
+      this.pid = undefined;
+      const reason = startFailure(command[0] ?? "", error);
+      queueMicrotask(() => options.onEnd({ kind: "not-started", reason }));
+      return;
+    }
+    if (memoryBytesMax !== undefined) {
+      this.#memoryTimer = setInterval(() => this.#watchMemory(memoryBytesMax), MEMORY_WATCH_MS);
+    }
+  }
+
+  /** Sends a signal to the whole group; no effect when it has gone. */
+  signal(signal: NodeJS.Signals): void {
+    if (this.pid === undefined) return;
+    try {
+      process.kill(-this.pid, signal);
+    } catch {
+      // Gone already.
+    }
+  }
+
+  /** Most memory that the bootstrap has had until now, in bytes. */
+  peakBytes(): number {
+    this.#takePeak();
+    return this.#peakBytes;
+  }
+
+  /** What runs below the bootstrap now: `command (pid N)`. */
+  descendants(): readonly string[] {
+    if (this.pid === undefined) return [];
+    const [, ...below] = processTree(this.pid);
+    return below.map(({ command, pid }) => `${command} (pid ${pid})`);
+  }
+
+  #takePeak(): void {
+    if (this.pid !== undefined) {
+      this.#peakBytes = Math.max(this.#peakBytes, peakResidentBytes(this.pid));
+    }
+  }
+
+  #watchMemory(bytesMax: number): void {
+    if (this.pid === undefined) return;
+    const bytes = treeResidentBytes(this.pid);
+    this.#peakBytes = Math.max(this.#peakBytes, bytes);
+    if (bytes > bytesMax) this.signal("SIGKILL");
+  }
+}
+
+/** Bun names the signal, whatever its types say. */
+function processEnd(status: number | null, signal: number | string | null): ProcessEnd {
+  if (typeof signal === "string") return { kind: "signalled", signal };
+  if (typeof signal === "number") return { kind: "signalled", signal: signalName(signal) };
+  return { kind: "exited", status: status ?? 0 };
+}
+
+function signalName(signal: number): string {
+  const names = Object.entries(constants.signals);
+  return names.find(([, number]) => number === signal)?.[0] ?? `signal ${signal}`;
+}
+
+function startFailure(program: string, error: unknown): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (code === "ENOENT") return `Couldn't find valid bootstrap(s): [${program}]`;
+  return `fork/exec ${program}: ${START_FAILURES[code] ?? String(error)}`;
+}
+
+const START_FAILURES: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  ENOEXEC: "exec format error",
+  ENOTDIR: "not a directory",
+};

@@ -1,0 +1,63 @@
+/**
+ * Where replies go instead of to the caller, when a sink is set: Knative's `K_SINK`.
+ *
+ * @module
+ */
+
+import type { HttpReply } from "./adapters/adapter.ts";
+
+/** Longest time for one delivery, in milliseconds. */
+const DELIVERY_TIMEOUT_MS = 10_000;
+
+/** Deliveries after the first that are tried. */
+const DELIVERY_RETRIES = 3;
+
+/** Pause before the first retry, in milliseconds; it doubles each time. */
+const RETRY_PAUSE_MS = 100;
+
+/** Delivers replies to one address. */
+export class Sink {
+  readonly #url: string;
+  readonly #strict: boolean;
+  readonly #log: (message: string) => void;
+
+  /** @param strict Whether the sink's own status counts; the prior invoker ignored it. */
+  constructor(url: string, strict: boolean, log: (message: string) => void) {
+    this.#url = url;
+    this.#strict = strict;
+    this.#log = log;
+  }
+
+  /** Sends a reply on and returns what the caller gets: its status without a body, or the failure. */
+  async deliver(reply: HttpReply): Promise<HttpReply> {
+    const body = await wholeBody(reply.body);
+    const headers = reply.headers.map(([name, value]) => [name, value] as [string, string]);
+    const caller: HttpReply = { status: reply.status, headers: [], body: "" };
+    let problem = "";
+    for (let attempt = 0; attempt <= DELIVERY_RETRIES; attempt += 1) {
+      if (attempt > 0) await Bun.sleep(RETRY_PAUSE_MS * 2 ** (attempt - 1));
+      try {
+        const signal = AbortSignal.timeout(DELIVERY_TIMEOUT_MS);
+        const answer = await fetch(this.#url, { method: "POST", headers, body, signal });
+        await answer.arrayBuffer();
+        if (answer.ok || !this.#strict) return caller;
+        problem = `status ${answer.status}`;
+        // What a sink calls the sender's fault will not get better.
+        if (answer.status < 500 && answer.status !== 429) break;
+      } catch (error) {
+        problem = error instanceof Error ? error.message : String(error);
+        if (!this.#strict) break;
+      }
+    }
+    this.#log(`warning: failed to deliver to ${this.#url}: ${problem}`);
+    return { status: this.#strict ? 502 : 500, headers: [], body: "" };
+  }
+}
+
+async function wholeBody(body: HttpReply["body"]): Promise<Uint8Array<ArrayBuffer>> {
+  if (typeof body === "string") return new Uint8Array(Buffer.from(body));
+  if (body instanceof Uint8Array) return new Uint8Array(body);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return new Uint8Array(Buffer.concat(chunks));
+}
