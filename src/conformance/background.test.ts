@@ -1,0 +1,59 @@
+/**
+ * R13, T-27, T-28, B-13: processes that outlive their event.
+ *
+ * @module
+ */
+
+import { describe, expect, test } from "bun:test";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
+import { expectAnswer } from "../testing/expectations.ts";
+import { SHELLS } from "../testing/shells.ts";
+
+const files = { "function.sh": { from: "outlive-the-event.sh" } };
+
+describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
+  test.concurrent(
+    "R13 T-27 T-28 B-13: a background process neither delays its response nor adds to another, and lives on",
+    async () => {
+      await using environment = await EnvironmentUnderTest.start({ shell, files });
+      const { api, bootstrap, taskRoot } = environment;
+      // The response is there although the background process waits for the file "go".
+      expect((await api.invoke({ body: "leave" })).latin1).toBe("left");
+      expect((await api.invoke({ body: "innocent" })).latin1).toBe("innocent");
+      writeFileSync(join(taskRoot, "go"), "");
+      while (!existsSync(join(taskRoot, "done"))) {
+        expect((await api.invoke({ body: "innocent" })).latin1).toBe("innocent");
+        await Bun.sleep(5);
+      }
+      expect((await api.invoke({ body: "innocent" })).latin1).toBe("innocent");
+      await Promise.all([bootstrap.logged("late output"), bootstrap.logged("late words")]);
+    },
+  );
+
+  test.concurrent("R13 R17: late words are not in the error of a later event", async () => {
+    await using environment = await EnvironmentUnderTest.start({ shell, files });
+    const { api, taskRoot } = environment;
+    await api.invoke({ body: "leave" });
+    writeFileSync(join(taskRoot, "go"), "");
+    while (!existsSync(join(taskRoot, "done"))) await Bun.sleep(5);
+    const failing = api.enqueue({ body: "fail" });
+    await failing.answered;
+    expectAnswer(failing, {
+      error: { errorType: "OwnError", errorMessage: "of this event" },
+    });
+  });
+
+  test.concurrent("R13: twenty background processes at once", async () => {
+    await using environment = await EnvironmentUnderTest.start({ shell, files });
+    const { api, taskRoot } = environment;
+    for (let event = 0; event < 20; event += 1) {
+      expect((await api.invoke({ body: "leave" })).latin1).toBe("left");
+    }
+    writeFileSync(join(taskRoot, "go"), "");
+    while (!existsSync(join(taskRoot, "done"))) await Bun.sleep(5);
+    expect((await api.invoke({ body: "innocent" })).latin1).toBe("innocent");
+  });
+});

@@ -1,0 +1,84 @@
+/**
+ * R17, T-3, T-4, T-39: every exit status and the common signals, of functions and of files.
+ *
+ * @module
+ */
+
+import { describe, expect, test } from "bun:test";
+
+import { PATH } from "../runtime-api/contract.ts";
+import type { FunctionError } from "../runtime-api/function-error.ts";
+import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
+import { expectAnswer } from "../testing/expectations.ts";
+import { SHELLS } from "../testing/shells.ts";
+import type { TaskFile } from "../testing/task-root.ts";
+
+const STATUSES = 256;
+/** Statuses from here on are those of a process that a signal killed: 128 and its number. */
+const SIGNAL_BASE = 128;
+/** Signals that end a process by default; bash and ash ignore QUIT. */
+const SIGNALS = [
+  "HUP",
+  "INT",
+  "ILL",
+  "TRAP",
+  "BUS",
+  "FPE",
+  "KILL",
+  "USR1",
+  "SEGV",
+  "USR2",
+  "PIPE",
+  "ALRM",
+  "TERM",
+  "XCPU",
+];
+
+const HANDLERS: Readonly<Record<string, { handler: string; file: Record<string, TaskFile> }>> = {
+  function: { handler: "function.handler", file: { "function.sh": { from: "end-as-told.sh" } } },
+  file: { handler: "respond", file: { respond: { from: "end-as-told", mode: "755" } } },
+};
+
+describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
+  for (const [kind, { handler, file }] of Object.entries(HANDLERS)) {
+    test.concurrent(`R17 T-3 T-4: all ${STATUSES} exit statuses of a ${kind}`, async () => {
+      await using environment = await EnvironmentUnderTest.start({ shell, handler, files: file });
+      for (let status = 0; status < STATUSES; status += 1) {
+        const invocation = environment.api.enqueue({ body: `exit ${status}` });
+        await invocation.answered;
+        if (status === 0) {
+          expectAnswer(invocation, { response: "words" });
+        } else if (status <= SIGNAL_BASE) {
+          const errorMessage = { matches: `\\b${status}\\b.*last words` };
+          expectAnswer(invocation, { error: { errorType: "Function.ExitError", errorMessage } });
+        } else {
+          expectExitOrSignal(invocation.posts[0]?.json() as FunctionError, status);
+          expect(invocation.posts.map(({ path }) => path)).toEqual([
+            PATH.error(invocation.requestId),
+          ]);
+        }
+      }
+    });
+
+    test.concurrent(`R17 T-39: a ${kind} that a signal kills`, async () => {
+      await using environment = await EnvironmentUnderTest.start({ shell, handler, files: file });
+      for (const signal of SIGNALS) {
+        const invocation = environment.api.enqueue({ body: `kill ${signal}` });
+        await invocation.answered;
+        const errorMessage = { contains: [`SIG${signal}`] };
+        expectAnswer(invocation, {
+          error: { errorType: "Function.KilledBySignal", errorMessage },
+        });
+      }
+      const survivor = environment.api.enqueue({ body: "exit 0" });
+      await survivor.answered;
+      expectAnswer(survivor, { response: "words" });
+    });
+  }
+});
+
+/** A status above 128 cannot be told from a signal's: the error names either. */
+function expectExitOrSignal(error: FunctionError, status: number): void {
+  expect(["Function.ExitError", "Function.KilledBySignal"]).toContain(error.errorType);
+  expect(error.errorMessage).toContain(String(status));
+}
