@@ -1,0 +1,170 @@
+#!/bin/sh
+# Publishes the layers with the AWS CLI.
+#
+#     publish.sh arm64|amd64|wrapper|all    the applications of the Serverless Application Repository
+#     publish.sh layers                     plain layer versions, without the repository
+#     publish.sh setup                      the bucket that the repository reads
+#     publish.sh deploy                     a stack with both layers from the published application
+#     publish.sh delete                     the applications (ENV=prod only with ALLOW_PROD_DELETE=1)
+#     publish.sh check                      whether all of that is possible: tools, files, account
+#
+# DRY_RUN=1 checks what can be checked here and prints every command that would reach AWS.
+# ENV=prod|dev, LSR_AWS_REGION, LSR_BUCKET_NAME (or S3_BUCKET), LSR_S3_PREFIX (or S3_PREFIX),
+# LSR_STACK_NAME and the names of render-sar.ts set the rest.
+set -eu
+
+cd "$(dirname "$0")/../.."
+ENV=${ENV:-prod}
+case $ENV in
+  prod) suffix= ;;
+  dev) suffix=-dev ;;
+  *) echo "unknown ENV $ENV: it is prod or dev" >&2; exit 2 ;;
+esac
+RELEASE=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' package.json)
+REGION=${LSR_AWS_REGION:-us-east-1}
+BUCKET=${S3_BUCKET:-${LSR_BUCKET_NAME:-lambda-shell-runtime}}$suffix
+PREFIX=${S3_PREFIX:-${LSR_S3_PREFIX:-sar}}
+STACK=${LSR_STACK_NAME:-lambda-shell-runtime-setup}$suffix
+DRY_RUN=${DRY_RUN:-0}
+
+fail() {
+  printf '%s\n' "$*" >&2
+  exit 1
+}
+
+# quoted ARGS: the arguments as one line that a shell would read as them.
+quoted() {
+  line=
+  for argument; do
+    case $argument in
+      *[!A-Za-z0-9_./:=@%,+-]* | '') line="$line '$(printf '%s' "$argument" | sed "s/'/'\\\\''/g")'" ;;
+      *) line="$line $argument" ;;
+    esac
+  done
+  printf '%s\n' "${line# }"
+}
+
+# aws_run ARGS: prints the command, and runs it unless this is a dry run.
+aws_run() {
+  printf '+ %s\n' "$(quoted aws --region "$REGION" "$@")" >&2
+  [ "$DRY_RUN" = 1 ] || aws --region "$REGION" "$@"
+}
+
+# account: the number of the account, or the example's in a dry run.
+account() {
+  if [ "$DRY_RUN" = 1 ]; then
+    printf '%s\n' "${AWS_ACCOUNT_ID:-123456789012}"
+  else
+    aws sts get-caller-identity --query Account --output text
+  fi
+}
+
+check_file() {
+  [ -s "$1" ] || fail "failed to find $1: run \"make dist\" first"
+}
+
+layer_zip() {
+  printf 'dist/lambda-shell-runtime-%s-%s.zip\n' "$1" "$RELEASE"
+}
+
+# application NAME: the value that render-sar.ts gave to the name of a template's application.
+application() {
+  sed -n 's/^    Name: //p' "dist/sar/$1.yaml"
+}
+
+render() {
+  AWS_ACCOUNT_ID=$(account) ENV=$ENV node_modules/.bin/bun build/deployments/render-sar.ts > /dev/null
+}
+
+# publish_application TEMPLATE: uploads what the template names, then adds the version, or makes the
+# application when it is new.
+publish_application() {
+  name=$(application "$1")
+  version=$(sed -n 's/^    SemanticVersion: //p' "dist/sar/$1.yaml")
+  packaged=dist/sar/$1.packaged.yaml
+  aws_run cloudformation package --template-file "dist/sar/$1.yaml" --s3-bucket "$BUCKET" \
+    --s3-prefix "$PREFIX" --output-template-file "$packaged"
+  id=arn:aws:serverlessrepo:$REGION:$(account):applications/$name
+  if [ "$DRY_RUN" = 1 ] ||
+    aws --region "$REGION" serverlessrepo get-application --application-id "$id" > /dev/null 2>&1; then
+    aws_run serverlessrepo create-application-version --application-id "$id" \
+      --semantic-version "$version" --template-body "file://$packaged"
+  else
+    aws_run serverlessrepo create-application --name "$name" --semantic-version "$version" \
+      --author lambda-shell-runtime --description "$(sed -n 's/^    Description: //p' "dist/sar/$1.yaml" | head -n 1)" \
+      --spdx-license-id Apache-2.0 --license-body file://dist/sar/LICENSE \
+      --readme-body file://dist/sar/README.md --template-body "file://$packaged"
+  fi
+  printf 'application %s %s\n' "$id" "$version"
+}
+
+publish_architecture() {
+  check_file "$(layer_zip "$1")"
+  render
+  publish_application "template-$1"
+}
+
+publish_wrapper() {
+  render
+  publish_application template
+}
+
+publish_layers() {
+  for pair in arm64:arm64 amd64:x86_64; do
+    check_file "$(layer_zip "${pair%%:*}")"
+    aws_run s3 cp "$(layer_zip "${pair%%:*}")" "s3://$BUCKET/$PREFIX/"
+    aws_run lambda publish-layer-version --layer-name "lambda-shell-runtime-${pair%%:*}$suffix" \
+      --description "lambda-shell-runtime $RELEASE" --license-info Apache-2.0 \
+      --compatible-runtimes provided.al2023 --compatible-architectures "${pair##*:}" \
+      --content "S3Bucket=$BUCKET,S3Key=$PREFIX/$(basename "$(layer_zip "${pair%%:*}")")" \
+      --query LayerVersionArn --output text
+  done
+}
+
+delete_applications() {
+  if [ "$ENV" = prod ] && [ "${ALLOW_PROD_DELETE:-0}" != 1 ]; then
+    fail 'refusing to delete the published applications: set ENV=dev or ALLOW_PROD_DELETE=1'
+  fi
+  render
+  for template in template template-arm64 template-amd64; do
+    aws_run serverlessrepo delete-application \
+      --application-id "arn:aws:serverlessrepo:$REGION:$(account):applications/$(application "$template")"
+  done
+}
+
+deploy() {
+  render
+  change_set=$(aws_run serverlessrepo create-cloud-formation-change-set --stack-name "$(application template)" \
+    --application-id "arn:aws:serverlessrepo:$REGION:$(account):applications/$(application template)" \
+    --capabilities CAPABILITY_AUTO_EXPAND --query ChangeSetId --output text)
+  change_set=${change_set:-CHANGE_SET}
+  aws_run cloudformation wait change-set-create-complete --change-set-name "$change_set"
+  aws_run cloudformation execute-change-set --change-set-name "$change_set"
+}
+
+check() {
+  check_file "$(layer_zip arm64)"
+  check_file "$(layer_zip amd64)"
+  [ "$DRY_RUN" = 1 ] || command -v aws > /dev/null || fail 'failed to find aws: install the AWS CLI'
+  aws_run sts get-caller-identity
+  aws_run s3api head-bucket --bucket "$BUCKET"
+}
+
+case ${1:-} in
+  arm64 | amd64) publish_architecture "$1" ;;
+  wrapper) publish_wrapper ;;
+  all)
+    publish_architecture arm64
+    publish_architecture amd64
+    publish_wrapper
+    ;;
+  layers) publish_layers ;;
+  setup)
+    aws_run cloudformation deploy --template-file layer/sar/aws-setup.yaml --stack-name "$STACK" \
+      --parameter-overrides "BucketName=$BUCKET" "S3Prefix=$PREFIX"
+    ;;
+  deploy) deploy ;;
+  delete) delete_applications ;;
+  check) check ;;
+  *) sed -n '2,/^set -eu/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac

@@ -1,0 +1,25 @@
+# The hello function on arm64: make dist, then terraform init and terraform apply in this folder.
+
+variable "code_zip" {
+  description = "Zip of the function"
+  type        = string
+}
+
+variable "layer_zip" {
+  description = "Zip of the layer"
+  type        = string
+}
+
+module "hello" {
+  source = "../"
+
+  name         = "hello-shell"
+  code_zip     = var.code_zip
+  layer_zip    = var.layer_zip
+  architecture = "arm64"
+  environment  = { GREETING = "hello" }
+}
+
+output "function_name" {
+  value = module.hello.function_name
+}

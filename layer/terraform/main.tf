@@ -1,0 +1,84 @@
+# A shell function on provided.al2023 with the lambda-shell-runtime layer.
+
+locals {
+  layer_arn = var.layer_arn != null ? var.layer_arn : one(aws_lambda_layer_version.runtime[*].arn)
+  role_arn  = var.role_arn != null ? var.role_arn : one(aws_iam_role.function[*].arn)
+}
+
+resource "aws_lambda_layer_version" "runtime" {
+  count = var.layer_arn == null ? 1 : 0
+
+  layer_name               = "lambda-shell-runtime-${var.architecture == "arm64" ? "arm64" : "amd64"}"
+  description              = "Runs shell functions"
+  filename                 = var.layer_zip
+  source_code_hash         = filebase64sha256(var.layer_zip)
+  compatible_runtimes      = ["provided.al2023"]
+  compatible_architectures = [var.architecture]
+  license_info             = "Apache-2.0"
+}
+
+data "aws_iam_policy_document" "assume" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["lambda.amazonaws.com"]
+    }
+  }
+}
+
+data "aws_partition" "current" {}
+
+resource "aws_iam_role" "function" {
+  count = var.role_arn == null ? 1 : 0
+
+  name_prefix        = "${substr(var.name, 0, 30)}-"
+  assume_role_policy = data.aws_iam_policy_document.assume.json
+  tags               = var.tags
+}
+
+resource "aws_iam_role_policy_attachment" "log" {
+  count = var.role_arn == null ? 1 : 0
+
+  role       = one(aws_iam_role.function[*].name)
+  policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+}
+
+# Lambda would make the group itself, and keep it for ever.
+resource "aws_cloudwatch_log_group" "function" {
+  name              = "/aws/lambda/${var.name}"
+  retention_in_days = var.log_retention_days
+  tags              = var.tags
+}
+
+resource "aws_lambda_function" "function" {
+  function_name    = var.name
+  filename         = var.code_zip
+  source_code_hash = filebase64sha256(var.code_zip)
+  role             = local.role_arn
+  runtime          = "provided.al2023"
+  handler          = var.handler
+  architectures    = [var.architecture]
+  layers           = concat([local.layer_arn], var.extra_layers)
+  memory_size      = var.memory_size
+  timeout          = var.timeout
+  tags             = var.tags
+
+  dynamic "environment" {
+    for_each = length(var.environment) > 0 ? [var.environment] : []
+
+    content {
+      variables = environment.value
+    }
+  }
+
+  depends_on = [aws_cloudwatch_log_group.function, aws_iam_role_policy_attachment.log]
+
+  lifecycle {
+    precondition {
+      condition     = (var.layer_zip == null) != (var.layer_arn == null)
+      error_message = "Give either layer_zip or layer_arn."
+    }
+  }
+}

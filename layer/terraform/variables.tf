@@ -1,0 +1,80 @@
+variable "name" {
+  description = "Name of the function"
+  type        = string
+}
+
+variable "code_zip" {
+  description = "Zip of the function's folder; lambda-shell package makes one"
+  type        = string
+}
+
+variable "layer_zip" {
+  description = "Zip of the layer, from a release or make dist; null takes layer_arn instead"
+  type        = string
+  default     = null
+}
+
+variable "layer_arn" {
+  description = "ARN of a published version of the layer, instead of layer_zip"
+  type        = string
+  default     = null
+}
+
+variable "architecture" {
+  description = "Architecture of function and layer"
+  type        = string
+  default     = "x86_64"
+
+  validation {
+    condition     = contains(["x86_64", "arm64"], var.architecture)
+    error_message = "The architecture is x86_64 or arm64."
+  }
+}
+
+variable "handler" {
+  description = "script.function, or a file's name"
+  type        = string
+  default     = "function.handler"
+}
+
+variable "memory_size" {
+  description = "Memory in MB"
+  type        = number
+  default     = 128
+}
+
+variable "timeout" {
+  description = "Time for one event, in seconds"
+  type        = number
+  default     = 10
+}
+
+variable "environment" {
+  description = "Variables of the function"
+  type        = map(string)
+  default     = {}
+}
+
+variable "extra_layers" {
+  description = "ARNs of further layers; a later one may replace programs of an earlier one"
+  type        = list(string)
+  default     = []
+}
+
+variable "role_arn" {
+  description = "Role of the function; null makes one that may write its log"
+  type        = string
+  default     = null
+}
+
+variable "log_retention_days" {
+  description = "How long the log is kept, in days"
+  type        = number
+  default     = 14
+}
+
+variable "tags" {
+  description = "Tags of everything that can have them"
+  type        = map(string)
+  default     = {}
+}
