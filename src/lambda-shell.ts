@@ -7,20 +7,42 @@
 import { Command } from "commander";
 
 import packageJson from "../package.json" with { type: "json" };
+import { addCheckCommand } from "./commands/check.ts";
+import { addDevCommand } from "./commands/dev.ts";
 import { CommandError, EXIT } from "./commands/exit-status.ts";
+import { addInitCommand } from "./commands/init.ts";
+import { addInvokeCommand } from "./commands/invoke.ts";
+import { addPackageCommand } from "./commands/package.ts";
 import { addRunCommand } from "./commands/run.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { warn } from "./commands/terminal.ts";
+
+const EXAMPLES = `
+Examples:
+  lambda-shell init hello && cd hello && lambda-shell dev
+  lambda-shell invoke -d '{"name":"Ada"}'
+  lambda-shell run < events.jsonl
+  PORT=8080 RESPONSE_FORMAT=CLOUDEVENTS lambda-shell serve
+  lambda-shell run -- python3 -m awslambdaric app.handler < event.json
+
+Exit statuses: 0 success, 1 function error, 2 usage, 3 timed out, 4 crashed,
+5 unreachable or port in use, 6 throttled, 130 and 143 interrupted.`;
 
 const program = new Command("lambda-shell")
   .description("Run shell functions for AWS Lambda, or any custom runtime, on this computer.")
   .version(packageJson.version)
   .helpOption("-h, --help", "show this help")
-  .configureHelp({ helpWidth: 80, sortSubcommands: false })
+  .configureHelp({ helpWidth: 80, subcommandTerm: (command) => command.name() })
+  .addHelpText("after", EXAMPLES)
   .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage));
 
 addRunCommand(program);
 addServeCommand(program);
+addInvokeCommand(program);
+addDevCommand(program);
+addPackageCommand(program);
+addCheckCommand(program);
+addInitCommand(program);
 
 try {
   await program.parseAsync();

@@ -14,6 +14,7 @@ import { findBootstrap } from "../host/bootstrap-finder.ts";
 import { parseSettings } from "../host/config.ts";
 import { DEFAULT_SETTINGS, type FunctionSettings } from "../host/function-settings.ts";
 import { CommandError } from "./exit-status.ts";
+import { functionConfig } from "./tool-config.ts";
 
 /** The options as commander hands them over. */
 export interface FunctionOptions {
@@ -86,15 +87,18 @@ export function functionSettings(
   if (statSync(root, { throwIfNoEntry: false })?.isDirectory() !== true) {
     throw new CommandError(`no such folder: ${directory}`);
   }
+  const name = options.name ?? defaults.name ?? functionName(root);
+  const config = functionConfig(root, name);
+  const memory = options.memory ?? config.memory;
   const text = {
-    timeout: options.timeout ?? defaults.timeout,
+    timeout: options.timeout ?? config.timeout ?? defaults.timeout,
     initTimeout: options.initTimeout,
-    memory: options.memory,
-    workers: options.workers ?? defaults.workers,
+    memory,
+    workers: options.workers ?? config.workers ?? defaults.workers,
     concurrency: options.concurrency,
     queue: options.queue,
     queueTimeout: options.queueTimeout,
-    name: options.name ?? defaults.name ?? functionName(root),
+    name,
   };
   const parsed = parseSettings(text, defaults.memoryMb);
   if (parsed.kind === "invalid") throw new CommandError(parsed.message);
@@ -105,10 +109,10 @@ export function functionSettings(
     ...settings,
     directory: root,
     command: bootstrapCommand(root, command, options.bootstrap),
-    handler: options.handler ?? defaults.handler ?? "function.handler",
-    region: options.region ?? process.env["AWS_REGION"] ?? DEFAULT_SETTINGS.region,
-    memoryEnforced: options.memory !== undefined,
-    variables: functionVariables(options),
+    handler: options.handler ?? config.handler ?? defaults.handler ?? "function.handler",
+    region: options.region ?? config.region ?? process.env["AWS_REGION"] ?? DEFAULT_SETTINGS.region,
+    memoryEnforced: memory !== undefined,
+    variables: { ...config.env, ...functionVariables(options) },
     inherited: inherit ? definedOnly(process.env) : {},
     layers: (options.layer ?? []).map((layer) => resolve(layer)),
   };

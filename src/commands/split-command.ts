@@ -15,17 +15,25 @@ export interface SplitCommand {
   readonly bootstrap: readonly string[];
 }
 
-/**
- * Splits the arguments of a command `[dir] [-- command…]`.
- *
- * Commander drops `--`, so its place is found again from the end of the raw arguments.
- * @throws {CommandError} When there is more than one folder.
- */
-export function splitCommand(command: Command): SplitCommand {
+/** Folders before `--`, `.` when there is none, and the bootstrap behind it. */
+export function splitFolders(command: Command): {
+  readonly directories: readonly string[];
+  readonly bootstrap: readonly string[];
+} {
+  // Commander drops `--`, so its place is found again in the raw arguments.
   const raw = rawArguments(command);
   const at = raw.indexOf("--");
   const bootstrap = at === -1 ? [] : raw.slice(at + 1);
   const directories = command.args.slice(0, command.args.length - bootstrap.length);
+  return { directories: directories.length === 0 ? ["."] : directories, bootstrap };
+}
+
+/**
+ * Splits the arguments of a command `[dir] [-- command…]`.
+ * @throws {CommandError} When there is more than one folder.
+ */
+export function splitCommand(command: Command): SplitCommand {
+  const { directories, bootstrap } = splitFolders(command);
   if (directories.length > 1) {
     throw new CommandError(
       `one folder at a time: ${directories.join(" ")}\n  a bootstrap goes behind --: -- CMD ARGS`,

@@ -84,7 +84,7 @@ export class ExecutionEnvironment {
     this.#api = new RuntimeApiServer(
       {
         onNext: () => this.#onNext(),
-        onAnswer: (invocation, answer) => void this.#onAnswer(invocation, answer),
+        onAnswer: (invocation, answer) => this.#onAnswer(invocation, answer),
         onInitError: (error) => {
           this.#initError = error;
         },
@@ -208,7 +208,7 @@ export class ExecutionEnvironment {
     }
     // An invocation ends when the runtime asks for the next one.
     for (const [invocation, timer] of this.#deadlines) {
-      if (!invocation.settled || this.#settings.concurrency > 1) continue;
+      if (invocation.answeredAtMs === 0 || this.#settings.concurrency > 1) continue;
       clearTimeout(timer);
       this.#deadlines.delete(invocation);
     }
@@ -220,7 +220,9 @@ export class ExecutionEnvironment {
       clearTimeout(this.#deadlines.get(invocation));
       this.#deadlines.delete(invocation);
     }
-    if (invocation.request.logTail === true) await this.#logSettled();
+    invocation.answeredAtMs = performance.now();
+    // Until the runtime is told, it asks for no other event: the log up to then is this one's.
+    if (invocation.request.logTail === true && answer.kind !== "stream") await this.#logSettled();
     const { requestId } = invocation;
     switch (answer.kind) {
       case "response":
@@ -251,6 +253,7 @@ export class ExecutionEnvironment {
         return this.#settleError(invocation, "invalid-response", platformError.invalidModeError());
       case "truncated": {
         // A runtime that dies breaks off too; its death is the better reason.
+        invocation.answeredAtMs = 0;
         await Promise.race([this.ended, Bun.sleep(LOG_DRAIN_MS)]);
         const error = platformError.truncatedError(requestId);
         return this.#settleError(invocation, "invalid-response", error);
@@ -261,8 +264,10 @@ export class ExecutionEnvironment {
   #onTimeout(invocation: PendingInvocation): void {
     const stillRunning = this.#process?.descendants() ?? [];
     const { timeoutMs } = this.#settings;
-    const error = platformError.timeoutError(invocation.requestId, timeoutMs);
-    this.#settleError(invocation, "timeout", error, stillRunning);
+    if (invocation.answeredAtMs === 0) {
+      const error = platformError.timeoutError(invocation.requestId, timeoutMs);
+      this.#settleError(invocation, "timeout", error, stillRunning);
+    }
     this.#timedOut = true;
     this.#api.terminate();
     void this.stop();
@@ -274,7 +279,7 @@ export class ExecutionEnvironment {
     clearTimeout(this.#initTimer);
     for (const [invocation, timer] of this.#deadlines) {
       clearTimeout(timer);
-      if (invocation.settled) continue;
+      if (invocation.settled || invocation.answeredAtMs > 0) continue;
       this.#settleError(invocation, "exit", platformError.exitError(invocation.requestId, end));
     }
     this.#deadlines.clear();
@@ -310,7 +315,7 @@ export class ExecutionEnvironment {
     this.#served += 1;
     return {
       requestId: invocation.requestId,
-      durationMs: performance.now() - invocation.deliveredAtMs,
+      durationMs: (invocation.answeredAtMs || performance.now()) - invocation.deliveredAtMs,
       initDurationMs: first ? this.#initMs : undefined,
       memorySizeMb: this.#settings.memoryMb,
       maxMemoryUsedMb: Math.ceil((this.#process?.peakBytes() ?? 0) / BYTES_PER_MB),

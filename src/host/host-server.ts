@@ -167,6 +167,7 @@ export class HostServer implements HttpHandler {
     const outcome = await host.invoke({ ...adapted.request, signal: gone });
     const reply = await adapter.toReply(outcome, request);
     count(isFailure(outcome));
+    if (reply.hint !== undefined) log(reply.hint);
     return sink === undefined ? reply : sink.deliver(reply);
   }
 

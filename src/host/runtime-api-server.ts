@@ -34,8 +34,8 @@ const HEADER_BYTES_MAX = 1024 * 1024 + 64 * 1024;
 export interface RuntimeListener {
   /** A loop asks for an event and waits. */
   onNext(): void;
-  /** The runtime has answered; the caller may be told. */
-  onAnswer(invocation: PendingInvocation, answer: RuntimeAnswer): void;
+  /** The runtime has answered; it is told so when the promise is fulfilled. */
+  onAnswer(invocation: PendingInvocation, answer: RuntimeAnswer): Promise<void>;
   onInitError(error: ErrorAnswer): void;
 }
 
@@ -229,13 +229,13 @@ export class RuntimeApiServer {
     if (mode !== "" && mode !== RESPONSE_MODE_STREAMING) {
       request.resume();
       this.#move(loop, "sent");
-      this.#listener.onAnswer(invocation, { kind: "invalid-mode" });
+      await this.#listener.onAnswer(invocation, { kind: "invalid-mode" });
       const words = "Invalid function response mode";
       return refuse(response, STATUS.badRequest, "InvalidFunctionResponseMode", words);
     }
     if (isStreamed(mode, contentType, request, invocation)) {
       const stream = new ResponseStream(request, STREAMED_RESPONSE_BYTES_MAX);
-      this.#listener.onAnswer(invocation, { kind: "stream", stream, ...typed });
+      await this.#listener.onAnswer(invocation, { kind: "stream", stream, ...typed });
       await stream.end;
       this.#move(loop, "sent");
       return replyJson(response, STATUS.accepted, { status: "OK" });
@@ -243,10 +243,10 @@ export class RuntimeApiServer {
     const body = await readBody(request, RESPONSE_BYTES_MAX);
     if (!this.#move(loop, "sent")) return refuseTransition(response, loop.state, "response");
     if (body.kind === "complete") {
-      this.#listener.onAnswer(invocation, { kind: "response", body: body.bytes, ...typed });
+      await this.#listener.onAnswer(invocation, { kind: "response", body: body.bytes, ...typed });
       return replyJson(response, STATUS.accepted, { status: "OK" });
     }
-    this.#listener.onAnswer(invocation, body);
+    await this.#listener.onAnswer(invocation, body);
     refuseBody(response, body);
   }
 
@@ -257,10 +257,10 @@ export class RuntimeApiServer {
     const body = await readBody(request, RESPONSE_BYTES_MAX);
     if (!this.#move(loop, "sent")) return refuseTransition(response, loop.state, "error");
     if (body.kind === "complete") {
-      this.#listener.onAnswer(invocation, errorAnswer(request, body.bytes));
+      await this.#listener.onAnswer(invocation, errorAnswer(request, body.bytes));
       return replyJson(response, STATUS.accepted, { status: "OK" });
     }
-    this.#listener.onAnswer(invocation, body);
+    await this.#listener.onAnswer(invocation, body);
     refuseBody(response, body);
   }
 

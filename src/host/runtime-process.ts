@@ -89,11 +89,19 @@ export class RuntimeProcess {
     return this.#peakBytes;
   }
 
-  /** What runs below the bootstrap now: `command (pid N)`. */
+  /** What a handler runs now, without the shells that wait for it: `command (pid N), child of handler`. */
   descendants(): readonly string[] {
     if (this.pid === undefined) return [];
     const [, ...below] = processTree(this.pid);
-    return below.map(({ command, pid }) => `${command} (pid ${pid})`);
+    const parents = new Set(below.map(({ parentPid }) => parentPid));
+    const commands = new Map(below.map(({ pid, command }) => [pid, command]));
+    return below
+      .filter(({ pid }) => !parents.has(pid))
+      .map(({ pid, parentPid, command }) => {
+        // A fork has its parent's command line: it is the handler itself.
+        const isFork = commands.get(parentPid) === command;
+        return isFork ? `handler (pid ${pid})` : `${command} (pid ${pid}), child of handler`;
+      });
   }
 
   #takePeak(): void {

@@ -30,6 +30,8 @@ export interface HttpReply {
   readonly status: number;
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: Uint8Array | string | AsyncIterable<Uint8Array>;
+  /** What the developer should know of this reply; the caller does not get it. */
+  readonly hint?: string;
 }
 
 /** What an adapter makes of a request: an invocation, or an immediate reply. */

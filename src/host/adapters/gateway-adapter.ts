@@ -5,6 +5,7 @@
  */
 
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
+import { isJson } from "../json-bytes.ts";
 import type { InvocationOutcome } from "../outcome.ts";
 import { type Adapter, type HttpReply, type HttpRequest, jsonReply, textReply } from "./adapter.ts";
 import { gatewayEvent, gatewayRequestId } from "./gateway-event.ts";
@@ -60,7 +61,7 @@ async function outcomeReply(
       }
       const accepted = matchesMediaType(request.headers["accept"], names.binaryMediaTypes);
       const result = gatewayResult(kind, outcome.body, accepted);
-      return result ?? errorReply(kind);
+      return result ?? { ...errorReply(kind), hint: malformedHint(kind, outcome.body) };
     }
     case "stream":
       return streamedReply(await splitPrelude(outcome.chunks), outcome.contentType);
@@ -136,6 +137,28 @@ function tracingHeaders(kind: GatewayKind, request: HttpRequest): [string, strin
         ["X-Amzn-Trace-Id", request.traceId],
       ];
   }
+}
+
+/** Characters of a response that are shown again. */
+const SHOWN_LENGTH_MAX = 80;
+
+/** Tells what a front end that needs an envelope would have needed. */
+export function malformedHint(kind: GatewayKind, body: Uint8Array): string {
+  const text = new TextDecoder().decode(body).trimEnd();
+  const shown = text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX)}…` : text;
+  const what = isJson(body) ? "has no usable statusCode" : "is not JSON";
+  const doors: Readonly<Record<GatewayKind, string>> = {
+    "function-url": "a Function URL; AWS answers 502",
+    "http-api-v2": "HTTP API (payload 2.0); AWS answers 500",
+    "http-api-v1": "HTTP API (payload 1.0); AWS answers 500",
+    rest: "REST (payload 1.0); AWS answers 502",
+    "api-gateway": "REST (payload 1.0); AWS answers 502",
+  };
+  return (
+    `error: response ${what} and the front door is ${doors[kind]} here\n` +
+    `  got: ${shown}\n` +
+    `  return {"statusCode":200,"body":${JSON.stringify(shown)}} or use a Function URL`
+  );
 }
 
 /** Tells why the body is base64 when curl's default type made it so, as on AWS. */

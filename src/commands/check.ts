@@ -1,0 +1,49 @@
+/**
+ * `lambda-shell check`: what would fail on AWS, before it does.
+ *
+ * @module
+ */
+
+import { resolve } from "node:path";
+
+import { type Command, Option } from "commander";
+
+import { localArchitecture } from "../host/bootstrap-finder.ts";
+import { checkFolder } from "./check-rules.ts";
+import { EXIT } from "./exit-status.ts";
+import { warn } from "./terminal.ts";
+
+interface CheckOptions {
+  readonly handler: string;
+  readonly arch: "amd64" | "arm64";
+}
+
+/** Adds the command to the program. */
+export function addCheckCommand(program: Command): void {
+  program
+    .command("check")
+    .summary("find what would fail on AWS, with its fix")
+    .description(
+      "Check a function's folder: execute bit, line ends, syntax, handler, architecture,\n" +
+        "sizes. Exit status 1 when something would fail.",
+    )
+    .argument("[dir]", "folder of the function", ".")
+    .option("--handler <name>", "handler, as in _HANDLER", "function.handler")
+    .addOption(
+      new Option("--arch <name>", "architecture of the function")
+        .choices(["amd64", "arm64"])
+        .default(localArchitecture()),
+    )
+    .action((directory: string, options: CheckOptions) => {
+      process.exitCode = check(directory, options);
+    });
+}
+
+function check(directory: string, { handler, arch }: CheckOptions): number {
+  const target = { directory: resolve(directory), handler, architecture: arch, variables: {} };
+  const findings = checkFolder(target);
+  for (const { message } of findings) warn(message);
+  if (findings.some(({ level }) => level === "error")) return EXIT.functionError;
+  warn(findings.length === 0 ? `${directory}: nothing to complain of` : "no errors");
+  return EXIT.ok;
+}

@@ -1,0 +1,61 @@
+/**
+ * The log of `dev`: short ids, the function's lines indented, one line of time and memory.
+ *
+ * @module
+ */
+
+import type { HostObserver } from "../host/function-host.ts";
+import { LineSplitter } from "../host/function-log.ts";
+import type { FunctionSettings } from "../host/function-settings.ts";
+import type { Metrics } from "../host/metrics.ts";
+import { exitReason } from "../host/platform-error.ts";
+import { warn } from "./terminal.ts";
+
+/** Letters of a request id that are shown. */
+const ID_LENGTH = 4;
+
+/** Prints what a function does, for a person who watches. */
+export function devObserver(settings: FunctionSettings, metrics: Metrics): HostObserver {
+  const splitters = new Map<number, LineSplitter>();
+  const served = new Set<number>();
+  const many = settings.environments > 1;
+  const splitter = (environment: number) => {
+    const known = splitters.get(environment);
+    if (known !== undefined) return known;
+    const prefix = many ? `  ${environment + 1} | ` : "  | ";
+    const made = new LineSplitter((line) => warn(`${prefix}${line}`));
+    splitters.set(environment, made);
+    return made;
+  };
+  return {
+    onLog: (chunk, environment) => splitter(environment).add(chunk),
+    onDelivered: ({ requestId }, environment) => {
+      const cold = served.has(environment) ? "" : " cold";
+      served.add(environment);
+      warn(`START ${short(requestId)} worker ${environment + 1}${cold}`);
+    },
+    onAnswered: (report, status) => {
+      metrics.countInvocation(report.durationMs);
+      splitters.get(report.environment)?.flush();
+      const memory = `${report.maxMemoryUsedMb}/${report.memorySizeMb} MB`;
+      const failed = status === "success" ? "" : `  ${status}`;
+      warn(
+        `END   ${short(report.requestId)} ${report.durationMs.toFixed(1)} ms  ${memory}${failed}`,
+      );
+    },
+    onReady: (environment) => {
+      if (environment.served === 0) metrics.countColdStart();
+    },
+    onEnd: (environment, end, failed) => {
+      served.delete(environment);
+      splitters.get(environment)?.flush();
+      metrics.countExit(end.kind === "exited" ? `status ${end.status}` : exitReason(end));
+      if (failed) warn(`error: worker ${environment + 1} failed to start: ${exitReason(end)}`);
+    },
+    onRejected: () => metrics.countRejection(),
+  };
+}
+
+function short(requestId: string): string {
+  return `${requestId.slice(0, ID_LENGTH)}…`;
+}

@@ -1,0 +1,198 @@
+/**
+ * `lambda-shell dev`: everything on one port, reloaded as you type.
+ *
+ * @module
+ */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+import { type Command, Option } from "commander";
+
+import packageJson from "../../package.json" with { type: "json" };
+import { Cors } from "../host/cors.ts";
+import { FunctionHost } from "../host/function-host.ts";
+import { FunctionRegistry } from "../host/function-registry.ts";
+import type { FunctionSettings } from "../host/function-settings.ts";
+import { HostServer } from "../host/host-server.ts";
+import { Metrics } from "../host/metrics.ts";
+import { priorVariables, type ServeFormat } from "../host/prior-variables.ts";
+import { devObserver } from "./dev-log.ts";
+import { CommandError } from "./exit-status.ts";
+import { folderFiles } from "./folder-files.ts";
+import { watchFolder } from "./folder-watch.ts";
+import { handlerTarget, syntaxError } from "./function-file.ts";
+import { addFunctionOptions, functionSettings } from "./function-options.ts";
+import { listenOrExplain } from "./listen.ts";
+import { ReloadGuard } from "./reload-guard.ts";
+import { serveAdapter } from "./serve-adapter.ts";
+import {
+  addHttpOptions,
+  graceMs,
+  lambdaApiOptions,
+  portNumber,
+  type ServeOptions,
+  untilStopped,
+} from "./serve.ts";
+import { splitFolders } from "./split-command.ts";
+import { warn } from "./terminal.ts";
+
+interface DevOptions extends ServeOptions {
+  readonly watch: boolean;
+}
+
+/** Forms of the requests that are neither Lambda's API nor the host's own. */
+const FRONT_ENDS = ["function-url", "http-api-v2", "http-api-v1", "rest", "cloudevents"] as const;
+
+const DEFAULT_PORT = "9000";
+
+/** Adds the command to the program. */
+export function addDevCommand(program: Command): void {
+  const command = program
+    .command("dev")
+    .summary("serve on one port with hot reload and readable logs")
+    .description(
+      "Serve functions on 127.0.0.1:9000 and reload them when their files change:\n" +
+        "Function URL on every path, Lambda's API for the aws command and SDKs.",
+    )
+    .argument("[dirs...]", "folders of functions (default: .)")
+    .option("--host <address>", "address to bind", "127.0.0.1")
+    .option("--port <n>", "port, 0 for any free one", DEFAULT_PORT)
+    .addOption(
+      new Option("--format <form>", "form of events").choices(FRONT_ENDS).default("function-url"),
+    )
+    .option("--no-watch", "do not reload");
+  addHttpOptions(addFunctionOptions(command)).action(async (_dirs, options: DevOptions) => {
+    const { directories, bootstrap } = splitFolders(command);
+    process.exitCode = await dev(directories, bootstrap, options);
+  });
+}
+
+async function dev(
+  directories: readonly string[],
+  bootstrap: readonly string[],
+  options: DevOptions,
+): Promise<number> {
+  const metrics = new Metrics({
+    prefix: "function",
+    name: "",
+    namespace: "",
+    resourceGroup: "local",
+  });
+  const hosts = directories.map((directory) => {
+    const settings = functionSettings(directory, bootstrap, options);
+    return new FunctionHost(settings, devObserver(settings, metrics));
+  });
+  metrics.watch(hosts);
+  const registry = new FunctionRegistry(hosts);
+  const server = devServer(registry, metrics, options);
+  await listenOrExplain(
+    server,
+    options.host ?? "127.0.0.1",
+    portNumber(options.port ?? DEFAULT_PORT),
+  );
+  const startedAtMs = performance.now();
+  for (const host of hosts) host.start();
+  banner(hosts, server.baseUrl);
+  await untilReady(hosts);
+  const readyMs = Math.round(performance.now() - startedAtMs);
+  const files = hosts.reduce(
+    (sum, { settings }) => sum + folderFiles(settings.directory).length,
+    0,
+  );
+  const workers = hosts.reduce((sum, { counts }) => sum + counts.ready, 0);
+  const watching = options.watch ? `watching ${plural(files, "file")} · ` : "";
+  const ready =
+    workers === 0 ? "no worker ready" : `${plural(workers, "worker")} ready in ${readyMs} ms`;
+  warn(`${watching}${ready} · Ctrl-C to stop`);
+  const watchers = options.watch ? hosts.map(watchFunction) : [];
+  const status = await untilStopped(
+    server,
+    { kill: () => hosts.forEach((h) => h.kill()) },
+    graceMs(options.grace),
+  );
+  for (const watcher of watchers) watcher.close();
+  return status;
+}
+
+function devServer(registry: FunctionRegistry, metrics: Metrics, options: DevOptions): HostServer {
+  const format: ServeFormat = options.format ?? "function-url";
+  const prior = priorVariables({});
+  if (prior.kind === "invalid") throw new CommandError(prior.message);
+  return new HostServer({
+    registry,
+    adapter: ({ settings }) => serveAdapter(settings, format, options, prior.settings),
+    lambdaApi: lambdaApiOptions(options, warn),
+    metrics,
+    ...(options.cors === undefined ? {} : { cors: new Cors(options.cors.split(",")) }),
+    healthPaths: false,
+    log: warn,
+  });
+}
+
+/** How long the banner waits for the first environment, in milliseconds. */
+const READY_WAIT_MS = 2_000;
+
+async function untilReady(hosts: readonly FunctionHost[]): Promise<void> {
+  const untilMs = performance.now() + READY_WAIT_MS;
+  const starting = () => hosts.some(({ counts }) => counts.ready === 0 && counts.starting > 0);
+  do await Bun.sleep(1);
+  while (starting() && performance.now() < untilMs);
+}
+
+function banner(hosts: readonly FunctionHost[], baseUrl: string): void {
+  for (const [at, { settings }] of hosts.entries()) {
+    const { name, handler, memoryMb, timeoutMs } = settings;
+    const bounds = `${memoryMb} MB, ${timeoutMs / 1000} s`;
+    warn(`lambda-shell ${packageJson.version}  ${name}  (${handler}, provided.al2023, ${bounds})`);
+    warn(`  Function URL   ${baseUrl}${at === 0 ? "/" : `/lambda-url/${name}/`}`);
+    warn(`  Invoke API     ${baseUrl}/2015-03-31/functions/${name}/invocations`);
+  }
+  warn(`  AWS CLI        export AWS_ENDPOINT_URL_LAMBDA=${baseUrl}`);
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** Reloads a function when its files change; one that is broken keeps running as it was. */
+function watchFunction(host: FunctionHost): { close(): void } {
+  const guard = new ReloadGuard();
+  const { directory } = host.settings;
+  return watchFolder(directory, (files) => {
+    const verdicts = files.map((file) => [file, guard.note(file, performance.now())] as const);
+    for (const [file, verdict] of verdicts) {
+      if (verdict !== "give-up") continue;
+      warn(
+        `warning: ${file} changes all the time; it is written by the function and not watched any more`,
+      );
+    }
+    const changed = verdicts.filter(([, verdict]) => verdict === "reload").map(([file]) => file);
+    if (changed.length > 0) void reload(host, changed);
+  });
+}
+
+async function reload(host: FunctionHost, changed: readonly string[]): Promise<void> {
+  const startedAtMs = performance.now();
+  const { settings } = host;
+  const broken = brokenHandler(settings);
+  // Editors write a temporary file and rename it.
+  const kept = changed.filter((file) => existsSync(join(settings.directory, file)));
+  const names = (kept.length > 0 ? kept : changed).join(", ");
+  if (broken !== undefined) {
+    warn(`~ ${names} changed · syntax error, the old version keeps running`);
+    return warn(broken.replace(/^/gm, "  "));
+  }
+  host.reload();
+  await untilReady([host]);
+  const ms = Math.round(performance.now() - startedAtMs);
+  const workers = settings.environments === 1 ? "worker 1" : `${settings.environments} workers`;
+  if (host.counts.ready + host.counts.busy > 0)
+    warn(`~ ${names} changed · ${workers} restarted (${ms} ms)`);
+}
+
+function brokenHandler({ directory, handler }: FunctionSettings): string | undefined {
+  const target = handlerTarget(directory, handler);
+  if (target.kind !== "function" || !existsSync(target.path)) return undefined;
+  return syntaxError(target.path)?.replaceAll(`${directory}/`, "");
+}

@@ -1,0 +1,52 @@
+/**
+ * `lambda-shell init`: a function, an event for it, and a template to deploy it.
+ *
+ * @module
+ */
+
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+
+import type { Command } from "commander";
+
+import { CommandError, EXIT } from "./exit-status.ts";
+import eventJson from "./init-files/event.json" with { type: "text" };
+import functionSh from "./init-files/function.sh" with { type: "text" };
+import templateYaml from "./init-files/template.yaml" with { type: "text" };
+import { warn } from "./terminal.ts";
+
+/** Adds the command to the program. */
+export function addInitCommand(program: Command): void {
+  program
+    .command("init")
+    .summary("a new function with an event and a SAM template")
+    .description("Create a folder with function.sh, event.json and template.yaml.")
+    .argument("<name>", "folder and name of the function")
+    .action((name: string) => {
+      process.exitCode = init(name);
+    });
+}
+
+/** Writes the files; none that is there is touched. */
+function init(folder: string): number {
+  const directory = resolve(folder);
+  const name = basename(directory);
+  if (!/^[a-zA-Z0-9-_]{1,64}$/.test(name)) {
+    throw new CommandError(`"${name}" is no function name: 1 to 64 letters, digits, - and _`);
+  }
+  const files: readonly (readonly [string, string, number])[] = [
+    ["function.sh", functionSh, 0o644],
+    ["event.json", eventJson, 0o644],
+    ["template.yaml", templateYaml.replaceAll("NAME", name), 0o644],
+  ];
+  const existing = files.filter(([file]) => existsSync(join(directory, file)));
+  if (existing.length > 0) {
+    const names = existing.map(([file]) => file).join(", ");
+    throw new CommandError(`${folder} has ${names} already; nothing was changed`);
+  }
+  mkdirSync(directory, { recursive: true });
+  for (const [file, text, mode] of files) writeFileSync(join(directory, file), text, { mode });
+  warn(`created ${files.map(([file]) => file).join("  ")}`);
+  warn(`next: cd ${folder} && lambda-shell dev`);
+  return EXIT.ok;
+}

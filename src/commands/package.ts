@@ -1,0 +1,106 @@
+/**
+ * `lambda-shell package`: a function's folder as a zip, the same bytes each time.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+
+import { type Command, Option } from "commander";
+
+import { carriedBootstraps, localArchitecture } from "../host/bootstrap-finder.ts";
+import { ZIP_UPLOAD_BYTES_MAX } from "../runtime-api/contract.ts";
+import { zip, type ZipEntry } from "../zip.ts";
+import { checkFolder } from "./check-rules.ts";
+import { CommandError, EXIT } from "./exit-status.ts";
+import { folderFiles } from "./folder-files.ts";
+import { collected } from "./function-options.ts";
+import { warn } from "./terminal.ts";
+
+interface PackageOptions {
+  readonly output?: string;
+  readonly handler: string;
+  readonly arch: "amd64" | "arm64";
+  readonly withBootstrap?: boolean;
+  readonly exclude?: readonly string[];
+  readonly check: boolean;
+}
+
+/** Adds the command to the program. */
+export function addPackageCommand(program: Command): void {
+  program
+    .command("package")
+    .summary("a reproducible function zip")
+    .description(
+      "Write a function's folder as a zip for Lambda: sorted, dated 1980, modes 0755 and 0644.\n" +
+        "Prints the path; size and hash go to standard error.",
+    )
+    .argument("[dir]", "folder of the function", ".")
+    .option("-o, --output <file>", "zip to write (default: NAME.zip)")
+    .option("--with-bootstrap", "put our bootstrap inside, so that no layer is needed")
+    .addOption(
+      new Option("--arch <name>", "architecture of the function")
+        .choices(["amd64", "arm64"])
+        .default(localArchitecture()),
+    )
+    .option("--handler <name>", "handler that is checked", "function.handler")
+    .addOption(collected("--exclude <glob>", "leave files out"))
+    .option("--no-check", "package in spite of errors")
+    .action((directory: string, options: PackageOptions) => {
+      process.exitCode = packageFolder(directory, options);
+    });
+}
+
+function packageFolder(directory: string, options: PackageOptions): number {
+  const root = resolve(directory);
+  const output = resolve(options.output ?? `${basename(root)}.zip`);
+  const { handler, arch } = options;
+  if (options.check) {
+    const target = { directory: root, handler, architecture: arch, variables: {} };
+    const findings = checkFolder(target);
+    for (const { message } of findings) warn(message);
+    if (findings.some(({ level }) => level === "error")) return EXIT.functionError;
+  }
+  const bytes = zip(entries(root, options));
+  writeFileSync(output, bytes);
+  const hash = createHash("sha256").update(bytes).digest("base64");
+  process.stdout.write(`${output}\n`);
+  warn(`${bytes.byteLength} bytes, CodeSha256 ${hash}`);
+  if (bytes.byteLength > ZIP_UPLOAD_BYTES_MAX) {
+    warn(`warning: more than ${ZIP_UPLOAD_BYTES_MAX} bytes must be uploaded through S3`);
+  }
+  return EXIT.ok;
+}
+
+function entries(root: string, options: PackageOptions): readonly ZipEntry[] {
+  const all: ZipEntry[] = folderFiles(root, options.exclude).map((file) => {
+    if (file.kind === "symlink") return file;
+    const { path } = file;
+    const executable = (file.mode & 0o111) !== 0 || path === "bootstrap";
+    const bytes = new Uint8Array(readFileSync(join(root, path)));
+    return { kind: "file", path, bytes, mode: executable ? 0o755 : 0o644 };
+  });
+  if (options.withBootstrap !== true) return all;
+  if (all.some(({ path }) => path === "bootstrap")) {
+    throw new CommandError("--with-bootstrap: the folder has a bootstrap of its own");
+  }
+  const places = carriedBootstraps(options.arch);
+  const bytes = places.map(readOrNothing).find((each) => each !== undefined);
+  if (bytes === undefined) {
+    throw new CommandError(
+      `no bootstrap for ${options.arch}\n  looked for: ${places.join(", ")}\n` +
+        "  build it with: make bootstrap",
+    );
+  }
+  return [...all, { kind: "file", path: "bootstrap", bytes, mode: 0o755 }];
+}
+
+function readOrNothing(path: string): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    return new Uint8Array(readFileSync(path));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * What somebody probably meant.
+ *
+ * @module
+ */
+
+/** Edits between a name and the one that was meant, at most. */
+const EDITS_MAX = 2;
+
+/** The message for a function that is not there. */
+export function unknownFunction(name: string, known: readonly string[]): string {
+  const meant = known.find((each) => editDistance(each, name) <= EDITS_MAX);
+  const hint = meant === undefined ? "" : `       did you mean "${meant}"?`;
+  return `error: function "${name}" not found (404)\n  available: ${known.join(", ")}${hint}`;
+}
+
+/** Levenshtein's distance. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const replace = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next[j] = Math.min(replace, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1);
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
