@@ -36,7 +36,7 @@
   while :; do
     (
       # shellcheck disable=SC3061 # $_ is what a line is read into that nobody wants
-      command read -r _ <"@TRIGGER@" || exit
+      TMOUT='' command read -r _ <"@TRIGGER@" || exit
       # shellcheck disable=SC1091 # written anew for each event
       . "@EVENT@"
     )

@@ -97,6 +97,8 @@ const LATE_OUTPUTS_MAX = 64;
 /** Most reads behind the handler's end: a pipe holds 64 KiB, so only a late writer gets there. */
 const DRAIN_READS_MAX = 32;
 
+/** A fork's exit status; anything else that a trap has written beside it is passed over. */
+const STATUS_LINE = /^(\d{1,3})\n/m;
 const NEW_LINE = Buffer.from("\n");
 const scratch = new Uint8Array(READ_BYTES);
 
@@ -155,18 +157,20 @@ export class ForkServer {
 
   /** Whether it can take an event: the shell lives, and its waiting fork, too. */
   isReady(): boolean {
-    return this.#state !== undefined && this.#end === undefined && this.#statusText === "";
+    return this.#end === undefined && !STATUS_LINE.test(this.#statusText);
   }
 
   /** Waits until the shell has loaded the handler, or has ended. */
   load(): Loading {
     const terminator = `\n${this.#token}\n`;
-    this.#poller.waitUntil(() => this.#end !== undefined || this.#statusText.endsWith(terminator));
+    this.#poller.waitUntil(() => this.#end !== undefined || this.#statusText.includes(terminator));
     if (this.#end !== undefined) {
       this.#stderr.drain();
       return { kind: "ended", end: this.#end };
     }
-    const [first = "", ...description] = this.#statusText.slice(0, -terminator.length).split("\n");
+    // A trap of the script's may have written behind the terminator.
+    const report = this.#statusText.slice(0, this.#statusText.indexOf(terminator));
+    const [first = "", ...description] = report.split("\n");
     const [status = "", flags = "", shellOptions = "", bashOptions = ""] = first.split(" ");
     this.#statusText = "";
     this.#state = {
@@ -196,7 +200,7 @@ export class ForkServer {
     this.#writeEvent(invocation, { input: pathOf(input), output: pathOf(outputWriteEnd) });
     this.#poller.watch(outputReadEnd, () => passOutput(outputReadEnd, onOutput));
     writeAll(this.#trigger[1], NEW_LINE);
-    this.#poller.waitUntil(() => this.#end !== undefined || this.#statusText.endsWith("\n"));
+    this.#poller.waitUntil(() => this.#end !== undefined || STATUS_LINE.test(this.#statusText));
     this.#poller.unwatch(outputReadEnd);
     close(input);
     close(outputWriteEnd);
@@ -277,7 +281,7 @@ export class ForkServer {
 
   #takeEnd(): HandlerEnd {
     if (this.#end !== undefined) return { who: "the handler's shell", end: this.#end };
-    const status = Number.parseInt(this.#statusText, 10);
+    const status = Number(STATUS_LINE.exec(this.#statusText)?.[1]);
     this.#statusText = "";
     return { who: "the handler", end: exitStatusOf(status) };
   }

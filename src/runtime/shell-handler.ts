@@ -74,7 +74,7 @@ export class ShellHandler {
     loading: Loading,
     lastLines: readonly string[],
   ): { errorType: InitErrorType; errorMessage: string } | undefined {
-    const { handler } = this.#options;
+    const { handler, environment } = this.#options;
     if (handler.kind === "file") {
       if (loading.kind === "loaded") return undefined;
       const errorMessage = describeEnd("the shell that starts the handler", loading.end);
@@ -95,7 +95,11 @@ export class ShellHandler {
     }
     const names = definedFunctions(readScript(script));
     const { description } = loading.report;
-    if (/^\S+ is an? (?:shell )?function\b/.test(description)) return undefined;
+    const isInherited = environment.some((entry) =>
+      entry.startsWith(`BASH_FUNC_${functionName}%%=`),
+    );
+    const isDefined = /^\S+ is an? (?:shell )?function\b/.test(description);
+    if (isDefined && (!isInherited || names.includes(functionName))) return undefined;
     // An alias of the same name hides the function from `command -V`, but not from the call.
     if (/^\S+ is an? alias/.test(description) && names.includes(functionName)) return undefined;
     const defined = names.length === 0 ? "no function" : names.join(", ");
