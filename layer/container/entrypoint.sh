@@ -8,6 +8,6 @@ handler=${_HANDLER:-${1:-function.handler}}
 if [ -n "${AWS_LAMBDA_RUNTIME_API:-}" ]; then
   _HANDLER=$handler exec /opt/bootstrap
 fi
-exec lambda-shell serve --host 0.0.0.0 --port "${PORT:-8080}" --handler "$handler" \
+exec lambda-shell serve --inherit-env --host 0.0.0.0 --port "${PORT:-8080}" --handler "$handler" \
   --bootstrap /opt/bootstrap --name "${AWS_LAMBDA_FUNCTION_NAME:-function}" \
   "${LAMBDA_TASK_ROOT:-/var/task}"

@@ -1,0 +1,241 @@
+/**
+ * The container images, built by the steps of their Dockerfiles and run in a chroot.
+ *
+ * @module
+ */
+
+import { afterAll, describe, expect, test } from "bun:test";
+import { cpSync, existsSync, lstatSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+
+import { RuntimeApiServer } from "../../src/testing/runtime-api-server.ts";
+import { HOST_ARCHITECTURE } from "../architectures.ts";
+import { buildImage, commandInImage, type Image } from "./dockerfile.ts";
+import { LAYER_DIST, ROOT } from "./layer-dist.ts";
+import { nodeExecutable } from "./node-runtime.ts";
+
+const LIMIT_MS = 120_000;
+const HELLO_ANSWER = { message: "Hello from the shell", event: { name: "Lambda" } };
+
+if (HOST_ARCHITECTURE === undefined) throw new Error(`no images for ${process.arch}`);
+const architecture = HOST_ARCHITECTURE;
+const common = {
+  context: ROOT,
+  contextFolders: { dist: LAYER_DIST },
+};
+
+const running: Bun.Subprocess[] = [];
+afterAll(async () => {
+  for (const child of running) child.kill("SIGKILL");
+  await Promise.all(running.map(({ exited }) => exited));
+});
+
+function build(dockerfile: string, arguments_: Readonly<Record<string, string>> = {}): Image {
+  return buildImage(join(ROOT, dockerfile), {
+    ...common,
+    arguments: { TARGETARCH: architecture.name, ...arguments_ },
+  });
+}
+
+/** Starts an image's entry point with its command, as `docker run --read-only` does. */
+function start(image: Image, variables: Readonly<Record<string, string>>): Bun.Subprocess {
+  const child = Bun.spawn(commandInImage(image, [...image.entrypoint, ...image.command]), {
+    env: { ...Object.fromEntries(image.environment), ...variables, READ_ONLY: "1" },
+    stdin: "ignore",
+    stdout: "inherit",
+    stderr: "pipe",
+  });
+  running.push(child);
+  return child;
+}
+
+/** Waits for the line in which the host says its port. */
+async function listeningUrl(child: Bun.Subprocess): Promise<string> {
+  let log = "";
+  const decoder = new TextDecoder();
+  const stderr = (child.stderr as ReadableStream<Uint8Array>).getReader();
+  for (;;) {
+    const { done, value } = await stderr.read();
+    if (done) throw new Error(`failed to start the host: ${log}`);
+    log += decoder.decode(value, { stream: true });
+    const port = /listening \S+:(\d+)/.exec(log)?.[1];
+    if (port === undefined) continue;
+    // The host goes on logging: a pipe that is closed or full would end it.
+    void (async () => {
+      while (!(await stderr.read()).done);
+    })();
+    return `http://127.0.0.1:${port}`;
+  }
+}
+
+describe("layer/container/Dockerfile", () => {
+  const image = build("layer/container/Dockerfile", { FUNCTION: "fixtures/functions/minimal" });
+
+  test("places the layer in /opt, the function in /var/task and the runtime for the entry point", () => {
+    expect(readlinkSync(join(image.root, "var/runtime/bootstrap"))).toBe("/opt/bootstrap");
+    expect(lstatSync(join(image.root, "opt/bootstrap")).mode & 0o111).toBe(0o111);
+    for (const path of ["opt/bin/aws", "opt/bin/jq", "var/task/function.sh"]) {
+      expect(`${path} ${lstatSync(join(image.root, path)).size > 0}`).toBe(`${path} true`);
+    }
+    expect(image.command).toEqual(["function.handler"]);
+  });
+
+  test(
+    "answers events through the Runtime API, as the base image starts it",
+    async () => {
+      const api = await RuntimeApiServer.start();
+      const child = Bun.spawn(commandInImage(image, ["/var/runtime/bootstrap"]), {
+        env: {
+          PATH: "/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+          AWS_LAMBDA_RUNTIME_API: api.address,
+          LAMBDA_TASK_ROOT: "/var/task",
+          _HANDLER: image.command[0] ?? "",
+          READ_ONLY: "1",
+        },
+        stdin: "ignore",
+      });
+      running.push(child);
+      const post = await api.invoke({ body: '{"name":"Lambda"}' });
+      const { statusCode, body } = post.json() as { statusCode: number; body: string };
+      expect(statusCode).toBe(200);
+      expect(JSON.parse(body)).toEqual({ message: "Hello, World!", event: '{"name":"Lambda"}' });
+      child.kill();
+      await api.stop();
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "runs the Node 16 function with node in /opt/bin beside the layer",
+    async () => {
+      const node = build("layer/container/Dockerfile", { FUNCTION: "fixtures/functions/node16" });
+      cpSync(await nodeExecutable(architecture), join(node.root, "opt/bin/node"));
+      const api = await RuntimeApiServer.start();
+      const child = Bun.spawn(commandInImage(node, ["/var/runtime/bootstrap"]), {
+        env: {
+          // Lambda's own PATH: /opt/bin comes last here, and the runtime puts it in front.
+          PATH: "/usr/local/bin:/usr/bin/:/bin",
+          AWS_LAMBDA_RUNTIME_API: api.address,
+          LAMBDA_TASK_ROOT: "/var/task",
+          _HANDLER: "lambda.handler",
+          READ_ONLY: "1",
+        },
+        stdin: "ignore",
+        stderr: "pipe",
+      });
+      running.push(child);
+      const post = await api.invoke({ body: '{"name":"Node"}' });
+      expect(post.json()).toEqual(
+        await Bun.file(join(ROOT, "fixtures/functions/node16/expected.json")).json(),
+      );
+      child.kill();
+      await api.stop();
+      expect(await new Response(child.stderr).text()).toContain("𝝺 triggered!");
+    },
+    LIMIT_MS,
+  );
+});
+
+describe("layer/container/invoker.Dockerfile", () => {
+  const base = build("layer/container/invoker.Dockerfile");
+  const image = buildImage(join(ROOT, "layer/knative/function.Dockerfile"), {
+    context: join(ROOT, "fixtures/functions/hello"),
+    arguments: { BASE: "lambda-shell" },
+    images: new Map([["lambda-shell", base]]),
+  });
+
+  test("keeps the entry point and user under the function's own image", () => {
+    expect(image.entrypoint).toEqual(["/usr/local/bin/entrypoint.sh"]);
+    expect(image.user).toBe("993:990");
+    expect(image.environment.get("_HANDLER")).toBe("function.handler");
+    expect(existsSync(join(image.root, "var/task/function.sh"))).toBe(true);
+  });
+
+  test(
+    "serves Lambda's Invoke API, as AWS's emulator does, outside of Lambda",
+    async () => {
+      const child = start(image, { PORT: "0" });
+      const url = await listeningUrl(child);
+      const reply = await fetch(`${url}/2015-03-31/functions/function/invocations`, {
+        method: "POST",
+        body: '{"name":"Lambda"}',
+      });
+      expect(await reply.json()).toEqual(HELLO_ANSWER);
+      expect((await fetch(`${url}/health/readiness`)).status).toBe(200);
+      child.kill("SIGTERM");
+      expect(await child.exited).toBe(0);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "serves CloudEvents with the variables of the Knative service",
+    async () => {
+      const cloudEvents = buildImage(join(ROOT, "layer/knative/function.Dockerfile"), {
+        context: join(ROOT, "fixtures/functions/cloud-events"),
+        arguments: { BASE: "lambda-shell" },
+        images: new Map([["lambda-shell", base]]),
+      });
+      const child = start(cloudEvents, {
+        ...(await serviceVariables()),
+        PORT: "0",
+        K_SERVICE: "hello",
+      });
+      const url = await listeningUrl(child);
+      const reply = await fetch(url, {
+        method: "POST",
+        headers: {
+          "content-type": "application/json",
+          "ce-id": "1",
+          "ce-source": "/example",
+          "ce-specversion": "1.0",
+          "ce-type": "greeting",
+        },
+        body: '{"name":"Knative"}',
+      });
+      expect(await reply.json()).toEqual(
+        await Bun.file(join(ROOT, "fixtures/functions/cloud-events/expected.json")).json(),
+      );
+      // A CloudEvent in the binary mode comes back in it.
+      expect(reply.headers.get("ce-specversion")).toBe("1.0");
+      expect(reply.headers.get("ce-type")).toBe("com.example.hello");
+      expect(reply.headers.get("ce-source")).toBe("/hello-shell");
+      child.kill("SIGTERM");
+      expect(await child.exited).toBe(0);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "is a function's image inside of Lambda",
+    async () => {
+      const api = await RuntimeApiServer.start();
+      const child = start(image, { AWS_LAMBDA_RUNTIME_API: api.address });
+      const post = await api.invoke({ body: '{"name":"Lambda"}' });
+      expect(post.json()).toEqual(HELLO_ANSWER);
+      child.kill("SIGTERM");
+      await child.exited;
+      await api.stop();
+    },
+    LIMIT_MS,
+  );
+});
+
+/** The variables of layer/knative/service.yaml. */
+async function serviceVariables(): Promise<Readonly<Record<string, string>>> {
+  const service = Bun.YAML.parse(await Bun.file(join(ROOT, "layer/knative/service.yaml")).text());
+  const [container] = (service as Service).spec.template.spec.containers;
+  return Object.fromEntries((container?.env ?? []).map(({ name, value }) => [name, value]));
+}
+
+interface Service {
+  readonly spec: {
+    readonly template: {
+      readonly spec: {
+        readonly containers: readonly {
+          readonly env: readonly { readonly name: string; readonly value: string }[];
+        }[];
+      };
+    };
+  };
+}
