@@ -16,7 +16,6 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   realpathSync,
@@ -30,9 +29,10 @@ import { run } from "./command.ts";
 import { DebianArchive, type FetchedPackage } from "./debian.ts";
 import { readElfFiles } from "./elf.ts";
 import type { LicenseText, Part } from "./part.ts";
-import { CACHE, LAYER } from "./paths.ts";
+import { LAYER } from "./paths.ts";
 import { step } from "./progress.ts";
 import { SOURCES } from "./sources.ts";
+import { workFolder } from "./work-folder.ts";
 
 /** The loader's file name and the folder of libraries, by architecture. */
 const LOADERS = {
@@ -48,8 +48,7 @@ export async function stageDebianAwsCli(tree: string, target: Architecture): Pro
   const names = SOURCES.debian.packages.map(({ name }) => name);
   const packages = await new DebianArchive(target.name).packages(names);
   step(`unpack the AWS CLI for ${target.name}`);
-  mkdirSync(CACHE, { recursive: true });
-  const root = mkdtempSync(join(CACHE, "unpack-"));
+  const root = workFolder("unpack");
   try {
     for (const { path } of packages.values()) await run(["dpkg-deb", "--extract", path, root]);
     await layOut(root, tree, target);

@@ -14,10 +14,8 @@ import os
 import py_compile
 import sys
 
-# Compiles to other bytes under each hash seed, because sets are written in their order.
-if os.environ.get('PYTHONHASHSEED') != '0' or sys.flags.hash_randomization:
-    if sys.flags.ignore_environment:
-        sys.exit('byte-code.py: needs a fixed hash seed: run without -I and -E')
+if os.environ.get('PYTHONHASHSEED') != '0' or sys.flags.ignore_environment:
+    sys.exit('byte-code.py: run it with PYTHONHASHSEED=0: sets are written in the order of hashes')
 
 
 def compile_tree(tree):

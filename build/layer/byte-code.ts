@@ -8,27 +8,28 @@
 
 import { join } from "node:path";
 
-import type { Architecture } from "../architectures.ts";
-import { stagedPython } from "./aws-cli-debian.ts";
+import { HOST_ARCHITECTURE } from "../architectures.ts";
+import { stageDebianAwsCli, stagedPython } from "./aws-cli-debian.ts";
 import { run } from "./command.ts";
 import { type Saving, treeBytes } from "./prune.ts";
+import { workFolder } from "./work-folder.ts";
 
-/**
- * Compiles every module of a tree and removes the sources.
- * @param python A staged tree whose Python runs on this machine; byte code fits any architecture.
- */
-export async function compileByteCode(
-  tree: string,
-  python: { readonly tree: string; readonly architecture: Architecture },
-): Promise<Saving> {
+/** An unpruned staged tree whose Python runs on this machine; byte code fits any architecture. */
+let pythonTree: string | undefined;
+
+/** Compiles every module of a tree to byte code and removes the sources. */
+export async function compileByteCode(tree: string): Promise<Saving> {
   const before = treeBytes(tree);
-  const command = stagedPython(python.tree, python.architecture).filter((flag) => flag !== "-I");
-  await run([...command, join(import.meta.dir, "byte-code.py"), tree], {
-    env: { PYTHONHASHSEED: "0" },
+  const host = HOST_ARCHITECTURE;
+  if (host === undefined) throw new Error(`failed to find a Python for ${process.arch}`);
+  if (pythonTree === undefined) {
+    pythonTree = workFolder("python");
+    await stageDebianAwsCli(pythonTree, host);
+  }
+  // Without -I, which would ignore the hash seed; with it, sets are written in a random order.
+  const python = stagedPython(pythonTree, host).filter((flag) => flag !== "-I");
+  await run([...python, join(import.meta.dir, "byte-code.py"), tree], {
+    env: { PYTHONHASHSEED: "0", PYTHONPATH: "", PYTHONHOME: "" },
   });
-  return {
-    name: "byte code instead of source",
-    files: 0,
-    bytes: before - treeBytes(tree),
-  };
+  return { name: "byte code instead of source", files: 0, bytes: before - treeBytes(tree) };
 }

@@ -13,14 +13,13 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import { type Architecture, HOST_ARCHITECTURE } from "../architectures.ts";
 import { CommandError, run } from "./command.ts";
@@ -30,6 +29,7 @@ import type { Part } from "./part.ts";
 import { CACHE, LAYER } from "./paths.ts";
 import { step } from "./progress.ts";
 import { SOURCES } from "./sources.ts";
+import { workFolder } from "./work-folder.ts";
 
 /** Kind of wheel that pip is to fetch, by architecture. */
 const WHEEL_PLATFORMS = {
@@ -74,8 +74,7 @@ async function compile(
 ): Promise<void> {
   const zig = await zigCompiler();
   step(`compile jq ${jq.version} for ${target.name}`);
-  mkdirSync(join(CACHE, "jq"), { recursive: true });
-  const folder = mkdtempSync(join(CACHE, "jq", "unfinished-"));
+  const folder = workFolder("jq");
   try {
     await unpack(jq, join(folder, "jq-source"));
     await unpack(oniguruma, join(folder, "oniguruma-source"));
@@ -97,6 +96,7 @@ async function compile(
       join(folder, "musl.txt"),
       readFileSync(join(zig, "../lib/libc/musl/COPYRIGHT"), "utf8"),
     );
+    mkdirSync(dirname(kept), { recursive: true });
     renameSync(folder, kept);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -159,7 +159,7 @@ async function zigCompiler(): Promise<string> {
   const zig = join(kept, "ziglang/zig");
   if (existsSync(zig)) return zig;
   const wheel = await fetchWheel(host, version, sha256[host.name]);
-  const folder = mkdtempSync(join(CACHE, "zig-unfinished-"));
+  const folder = workFolder("zig");
   try {
     await run(["python3", "-m", "zipfile", "-e", wheel, folder]);
     chmodSync(join(folder, "ziglang/zig"), 0o755);
@@ -176,7 +176,7 @@ async function fetchWheel(host: Architecture, version: string, sha256: string): 
   if (existsSync(kept)) return kept;
   step(`fetch the C compiler zig ${version} from PyPI`);
   mkdirSync(DOWNLOADS, { recursive: true });
-  const folder = mkdtempSync(join(DOWNLOADS, "zig-"));
+  const folder = workFolder("wheel");
   try {
     await run([
       ...["python3", "-m", "pip", "download", "--quiet", "--disable-pip-version-check"],

@@ -4,13 +4,13 @@
  * @module
  */
 
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 /** The repository. */
 export const ROOT = join(import.meta.dir, "../..");
 
 /** What the build makes; `make clean` removes it. */
-export const DIST = join(ROOT, process.env["DIST"] ?? "dist");
+export const DIST = resolve(ROOT, process.env["DIST"] ?? "dist");
 
 /** Downloads and intermediate results, kept between builds and safe to delete at any time. */
 export const CACHE = join(ROOT, "cache");

@@ -32,7 +32,6 @@ const sourcesSchema = z.strictObject({
     upstream: z.strictObject({
       version: z.string(),
       url: z.string(),
-      licenseUrl: z.string(),
       sha256: sha256ByArchitecture,
     }),
     debian: z.strictObject({ jq: z.string(), oniguruma: z.string() }),
