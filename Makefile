@@ -30,6 +30,7 @@ check: node_modules/.package-lock.json ## Check the types
 fmt: node_modules/.package-lock.json ## Format the sources
 	$(BUN) fmt
 
+include build/layer/targets.mk
 include build/deployments/targets.mk
 include build/prefetch/targets.mk
 
