@@ -34,14 +34,15 @@ export class MotoServer {
 
   /**
    * Starts a server on a free port and waits until it listens.
+   * @param settings Variables of moto itself.
    * @throws {Error} When it ends before that, with its own words.
    */
-  static async start(): Promise<MotoServer> {
+  static async start(settings: Readonly<Record<string, string>> = {}): Promise<MotoServer> {
     const child = Bun.spawn([pythonProgram("moto_server"), "-H", "127.0.0.1", "-p", "0"], {
       stdin: "ignore",
       stdout: "ignore",
       stderr: "pipe",
-      env: { PATH: "/usr/bin:/bin", PYTHONUNBUFFERED: "1" },
+      env: { PATH: "/usr/bin:/bin", PYTHONUNBUFFERED: "1", ...settings },
     });
     const decoder = new TextDecoder();
     const stderr = child.stderr.getReader();

@@ -64,7 +64,7 @@ check_file() {
 }
 
 layer_zip() {
-  printf 'dist/lambda-shell-runtime-%s-%s.zip\n' "$1" "$RELEASE"
+  printf '%s/lambda-shell-runtime-%s-%s.zip\n' "${LAYER_DIST:-dist}" "$1" "$RELEASE"
 }
 
 # application NAME: the value that render-sar.ts gave to the name of a template's application.
@@ -112,7 +112,7 @@ publish_wrapper() {
 publish_layers() {
   for pair in arm64:arm64 amd64:x86_64; do
     check_file "$(layer_zip "${pair%%:*}")"
-    aws_run s3 cp "$(layer_zip "${pair%%:*}")" "s3://$BUCKET/$PREFIX/"
+    aws_run s3 cp --only-show-errors "$(layer_zip "${pair%%:*}")" "s3://$BUCKET/$PREFIX/"
     aws_run lambda publish-layer-version --layer-name "lambda-shell-runtime-${pair%%:*}$suffix" \
       --description "lambda-shell-runtime $RELEASE" --license-info Apache-2.0 \
       --compatible-runtimes provided.al2023 --compatible-architectures "${pair##*:}" \

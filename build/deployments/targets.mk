@@ -14,3 +14,44 @@ $(PYTHON_READY): build/deployments/requirements.txt
 
 # The examples call aws, and what they call answers from moto's server.
 test: $(PYTHON_READY)
+
+layer/cdk/node_modules/.package-lock.json: layer/cdk/package-lock.json
+	cd layer/cdk && npm ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: node-layer
+node-layer: node_modules/.package-lock.json ## Pack Node.js 16 as a layer, for the CDK example
+	$(BUN) build/deployments/node-runtime.ts
+
+.PHONY: sar
+sar: node_modules/.package-lock.json ## Render the templates of the Serverless Application Repository
+	$(BUN) build/deployments/render-sar.ts
+
+# The checks need the zips of make dist; LAYER_DIST=FOLDER takes those of a release instead.
+ifndef LAYER_DIST
+deployments: dist tool
+endif
+
+.PHONY: deployments
+deployments: $(PYTHON_READY) layer/cdk/node_modules/.package-lock.json node-layer ## Check every template: SAM, SAR, CDK, Knative, containers, Terraform
+	timeout 1200 $(BUN) test ./build/deployments/templates.check.ts ./build/deployments/containers.check.ts
+
+# publish-arm64, -amd64, -wrapper, -all, -layers, -setup, -deploy, -delete, -check; DRY_RUN=1 only prints.
+.PHONY: publish-all
+publish-all: ## Publish to the Serverless Application Repository (DRY_RUN=1 prints)
+	build/deployments/publish.sh all
+publish-%:
+	build/deployments/publish.sh $*
+
+.PHONY: check-release
+check-release: ## Say whether this version is still to be released
+	build/deployments/check-release.sh
+
+# One after the other, so that a release that fails says where.
+.PHONY: release
+release: check-release ## Build, test, check, render, sum and describe a release
+	$(MAKE) check lint
+	$(MAKE) dist tool test
+	$(MAKE) deployments sar
+	$(BUN) build/deployments/release-notes.ts
+	DRY_RUN=1 build/deployments/publish.sh all

@@ -1,0 +1,46 @@
+/**
+ * Runs a program for a check and shows what it said when it fails.
+ *
+ * @module
+ */
+
+/** What a program is run with. */
+export interface RunOptions {
+  readonly cwd?: string;
+  /** Added to this process's environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** The status that is expected; 0 unless said otherwise. */
+  readonly status?: number;
+}
+
+/** What a program said. */
+export interface RunResult {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Runs a program to its end.
+ * @throws {Error} With all its output, when it ends with another status than the expected one.
+ */
+export async function run(
+  command: readonly string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const child = Bun.spawn([...command], {
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    env: { ...process.env, ...options.env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [stdout, stderr] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  const status = await child.exited;
+  if (status !== (options.status ?? 0)) {
+    throw new Error(`failed to run ${command.join(" ")}: status ${status}\n${stdout}${stderr}`);
+  }
+  return { stdout, stderr };
+}
