@@ -109,6 +109,12 @@ export class RuntimeApiServer {
     }
   }
 
+  /** Drops the record of what is over, so that long tests do not grow. */
+  forget(): void {
+    this.requests.length = 0;
+    this.invocations.length = 0;
+  }
+
   /** Stops listening and drops every connection. */
   async stop(): Promise<void> {
     for (const socket of this.#sockets.keys()) socket.destroy();

@@ -1,0 +1,144 @@
+/**
+ * R16, R18, T-36, T-37, B-10: what the runtime does when the Runtime API refuses, stalls or is gone.
+ *
+ * @module
+ */
+
+import { describe, expect, test } from "bun:test";
+import { createServer } from "node:net";
+
+import { PATH } from "../runtime-api/contract.ts";
+import { BootstrapProcess } from "../testing/bootstrap-process.ts";
+import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
+import { shell } from "../testing/shells.ts";
+import { taskRoot } from "../testing/task-root.ts";
+
+const files = { "function.sh": 'handler() { [ "$1" != fail ] && printf \'%s\' "$1"; }' };
+
+/** More lines than this about one failure are too many. */
+const LINES_MAX = 3;
+
+/** A port of 127.0.0.1 on which nothing listens. */
+async function closedPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
+
+function expectFewLines(log: string): void {
+  const lines = log.split("\n").filter((line) => line !== "");
+  expect(lines.length).toBeGreaterThan(0);
+  expect(lines.length).toBeLessThanOrEqual(LINES_MAX);
+}
+
+describe("R18 T-36 B-10: the Runtime API", () => {
+  test.concurrent("is not there at all", async () => {
+    const root = taskRoot(files, shell("dash"));
+    const api = `127.0.0.1:${await closedPort()}`;
+    const bootstrap = new BootstrapProcess({ api, taskRoot: root, handler: "function.handler" });
+    const { status, signal } = await bootstrap.exited;
+    expect([status === 0, signal]).toEqual([false, null]);
+    await bootstrap.logged(api);
+    expectFewLines(bootstrap.stderr);
+  });
+
+  test.concurrent.each(["", null])("has the address %p", async (address) => {
+    const root = taskRoot(files, shell("dash"));
+    const bootstrap = new BootstrapProcess({
+      api: "",
+      taskRoot: root,
+      handler: "function.handler",
+      env: { AWS_LAMBDA_RUNTIME_API: address },
+    });
+    const { status, signal } = await bootstrap.exited;
+    expect([status === 0, signal]).toEqual([false, null]);
+    await bootstrap.logged("AWS_LAMBDA_RUNTIME_API");
+  });
+
+  test.concurrent.each([204, 301, 400, 403, 404, 410, 500, 503])(
+    "answers GET /next with %d",
+    async (status) => {
+      await using environment = await EnvironmentUnderTest.start({ files });
+      const { api, bootstrap, exited } = environment;
+      expect((await api.invoke({ body: "x" })).latin1).toBe("x");
+      api.failNext({ kind: "status", status });
+      const exit = await exited;
+      expect([exit.status === 0, exit.signal]).toEqual([false, null]);
+      await bootstrap.logged(String(status));
+      expectFewLines(bootstrap.stderr);
+      expect(api.requests.filter(({ path }) => path === PATH.next).length).toBe(2);
+    },
+  );
+
+  test.concurrent("goes away while the runtime waits for an event", async () => {
+    await using environment = await EnvironmentUnderTest.start({ files });
+    const { api, bootstrap, exited } = environment;
+    expect((await api.invoke({ body: "x" })).latin1).toBe("x");
+    await api.idle();
+    await api.stop();
+    const exit = await exited;
+    expect([exit.status === 0, exit.signal]).toEqual([false, null]);
+    expectFewLines(bootstrap.stderr);
+  });
+
+  test.concurrent("resets the connection of a waiting GET /next", async () => {
+    await using environment = await EnvironmentUnderTest.start({ files });
+    const { api, exited } = environment;
+    await api.idle();
+    api.failNext({ kind: "reset" });
+    // Asking again is safe, ending is, too; staying silent is not.
+    const end = await Promise.race([api.invoke({ body: "x" }), exited]);
+    if ("signal" in end) expect([end.status === 0, end.signal]).toEqual([false, null]);
+    else expect(end.latin1).toBe("x");
+  });
+
+  test.concurrent.each(["reset-at-head", "reset-after-body"] as const)(
+    "breaks the connection of an answer: %s (T-37: it is not sent twice)",
+    async (kind) => {
+      await using environment = await EnvironmentUnderTest.start({ files });
+      const { api, exited } = environment;
+      const broken = api.enqueue({ body: "x", answer: { kind } });
+      await broken.answered;
+      const end = await Promise.race([api.invoke({ body: "y" }), exited]);
+      if ("signal" in end) expect([end.status === 0, end.signal]).toEqual([false, null]);
+      else expect(end.latin1).toBe("y");
+      expect(broken.posts.length).toBe(1);
+    },
+  );
+
+  test.concurrent("answers slowly: the runtime waits for it (T-37)", async () => {
+    await using environment = await EnvironmentUnderTest.start({ files });
+    const { api } = environment;
+    const slow = { kind: "status", status: 202, delayMs: 300 } as const;
+    const first = api.enqueue({ body: "x", answer: slow });
+    const failed = api.enqueue({ body: "fail", answer: slow });
+    const last = api.enqueue({ body: "y", answer: slow });
+    await last.answered;
+    await api.idle();
+    for (const invocation of [first, failed, last]) expect(invocation.posts.length).toBe(1);
+    const answeredBefore = (at: number) =>
+      api.invocations.filter(({ posts }) => (posts[0]?.completedAtMs ?? at) < at).length;
+    // No event was asked for before the answer to the one before had been answered.
+    expect([failed, last].map(({ deliveredAtMs }) => answeredBefore(deliveredAtMs - 299))).toEqual([
+      1, 2,
+    ]);
+  });
+
+  test.concurrent.each([403, 500])("answers an init error with %d", async (status) => {
+    await using environment = await EnvironmentUnderTest.start({ files: {} });
+    environment.api.initErrorStatus = status;
+    expect(await environment.exited).toEqual({ status: 1, signal: null });
+    expect(environment.api.requests.map(({ path }) => path)).toEqual([PATH.initError]);
+  });
+
+  test.concurrent("is not there for an init error: it still ends with status 1", async () => {
+    const root = taskRoot({}, shell("dash"));
+    const api = `127.0.0.1:${await closedPort()}`;
+    const bootstrap = new BootstrapProcess({ api, taskRoot: root, handler: "missing.handler" });
+    expect(await bootstrap.exited).toEqual({ status: 1, signal: null });
+    await bootstrap.logged("missing.sh");
+  });
+});

@@ -1,0 +1,81 @@
+/**
+ * R21, B-16: SIGTERM ends handler and runtime, with nothing left behind.
+ *
+ * @module
+ */
+
+import { describe, expect, test } from "bun:test";
+
+import { PATH } from "../runtime-api/contract.ts";
+import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
+import { marked } from "../testing/process-facts.ts";
+import { SHELLS } from "../testing/shells.ts";
+
+const files = {
+  "function.sh": { from: "take-long.sh" },
+  respond: { from: "take-long.sh", mode: "755" },
+};
+
+describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
+  test.concurrent("R21: while it waits for an event", async () => {
+    await using environment = await EnvironmentUnderTest.start({ shell, files });
+    const { api, bootstrap, exited, taskRoot } = environment;
+    await api.idle();
+    bootstrap.signal("SIGTERM");
+    expect(await exited).toEqual({ status: 0, signal: null });
+    expect([api.requests.length, bootstrap.stderr]).toEqual([1, ""]);
+    expect(await marked(taskRoot)).toEqual([]);
+  });
+
+  test.concurrent.each(["sleep", "busy", "ignore", "output", "children", "daemon"])(
+    "R21 B-16: while a handler runs: %s",
+    async (body) => {
+      await using environment = await EnvironmentUnderTest.start({ shell, files });
+      const { api, bootstrap, exited, taskRoot } = environment;
+      const invocation = api.enqueue({ body });
+      await bootstrap.logged("started");
+      bootstrap.signal("SIGTERM");
+      expect(await exited).toEqual({ status: 0, signal: null });
+      // No partial answer, no answer at all; and no orphan.
+      expect(invocation.posts).toEqual([]);
+      expect(api.requests.map(({ path }) => path)).toEqual([PATH.next]);
+      expect(await marked(taskRoot)).toEqual([]);
+    },
+  );
+
+  test.concurrent("R21: while the file is loaded", async () => {
+    await using environment = await EnvironmentUnderTest.start({
+      shell,
+      files: { "function.sh": "echo started >&2\nsleep 60\nhandler() { :; }" },
+    });
+    const { api, bootstrap, exited, taskRoot } = environment;
+    await bootstrap.logged("started");
+    bootstrap.signal("SIGTERM");
+    expect(await exited).toEqual({ status: 0, signal: null });
+    expect(api.requests).toEqual([]);
+    expect(await marked(taskRoot)).toEqual([]);
+  });
+
+  test.concurrent("R21 R15: while a response is streamed", async () => {
+    await using environment = await EnvironmentUnderTest.start({ shell, files });
+    const { api, bootstrap, exited } = environment;
+    const invocation = api.enqueue({ body: "stream" });
+    const post = await invocation.begun;
+    await bootstrap.logged("started");
+    bootstrap.signal("SIGTERM");
+    expect(await exited).toEqual({ status: 0, signal: null });
+    // A stream that was cut off must not look complete.
+    await post.ended;
+    expect(post.complete).toBe(false);
+  });
+});
+
+test("R21: a runtime that is killed leaves no handler behind", async () => {
+  await using environment = await EnvironmentUnderTest.start({ files });
+  const { api, bootstrap, exited, taskRoot } = environment;
+  await api.idle();
+  bootstrap.signal("SIGKILL");
+  await exited;
+  // The loaded shell notices that the runtime is gone.
+  while ((await marked(taskRoot)).length > 0) await Bun.sleep(10);
+});

@@ -1,0 +1,87 @@
+/**
+ * Facts about processes, read from /proc.
+ *
+ * @module
+ */
+
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+
+/** A process that was started by a bootstrap under test. */
+export interface MarkedProcess {
+  readonly pid: number;
+  readonly command: string;
+}
+
+/** The processes of all users and sessions that have a task root in their environment. */
+export async function marked(taskRoot: string): Promise<MarkedProcess[]> {
+  const entry = `LAMBDA_TASK_ROOT=${taskRoot}`;
+  const found: MarkedProcess[] = [];
+  for (const pid of pids()) {
+    const environment = readProc(pid, "environ");
+    if (!environment.split("\0").includes(entry)) continue;
+    // What is dead already, but not yet collected, holds nothing any more.
+    if (stateOf(pid) === "Z") continue;
+    found.push({ pid, command: readProc(pid, "cmdline").replaceAll("\0", " ").slice(0, 200) });
+  }
+  return found;
+}
+
+/** The state letter of a process, as in `ps`: Z is a zombie. */
+export function stateOf(pid: number): string {
+  const stat = readProc(pid, "stat");
+  return stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3);
+}
+
+/** All processes below one, their parents first. */
+export function descendants(pid: number): number[] {
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    readProc(pid, `task/${task}/children`).trim().split(" ").filter(Boolean).map(Number),
+  );
+  return children.flatMap((child) => [child, ...descendants(child)]);
+}
+
+/** The open descriptors of a process with what is behind them, in their order. */
+export function descriptors(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`)
+    .sort((one, other) => Number(one) - Number(other))
+    .map((descriptor) => `${descriptor} ${linkOf(pid, descriptor)}`);
+}
+
+/** Anonymous memory of a process that is in use, in bytes. */
+export function anonymousBytes(pid: number): number {
+  return kilobytes(readProc(pid, "smaps_rollup"), "Anonymous") * 1024;
+}
+
+/** The most memory that a process has had in use at once, in bytes. */
+export function peakBytes(pid: number): number {
+  return kilobytes(readProc(pid, "status"), "VmHWM") * 1024;
+}
+
+function kilobytes(text: string, name: string): number {
+  const value = new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(text)?.[1];
+  if (value === undefined) throw new Error(`failed to read ${name}: ${text}`);
+  return Number(value);
+}
+
+function pids(): number[] {
+  return readdirSync("/proc")
+    .map(Number)
+    .filter((pid) => pid > 0);
+}
+
+function linkOf(pid: number, descriptor: string): string {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${descriptor}`).replace(/\d+/g, "N");
+  } catch {
+    return "closed meanwhile";
+  }
+}
+
+/** Text of a file in /proc; empty when the process is gone. */
+function readProc(pid: number, name: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${name}`, "latin1");
+  } catch {
+    return "";
+  }
+}
