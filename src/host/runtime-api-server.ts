@@ -30,6 +30,15 @@ import { nextState, type RuntimeEvent, type RuntimeState } from "./runtime-state
 /** Largest request line with headers, in bytes: the X-Ray cause alone may have 1 MiB. */
 const HEADER_BYTES_MAX = 1024 * 1024 + 64 * 1024;
 
+/** How long a poll may wait for an answer that is still being read, in milliseconds. */
+const DEFERRED_POLL_MS = 100;
+
+/** States in which the body of an answer is being read. */
+const READING_STATES: ReadonlySet<RuntimeState> = new Set([
+  "InvocationResponse",
+  "InvocationErrorResponse",
+]);
+
 /** What the environment wants to know of its runtime. */
 export interface RuntimeListener {
   /** A loop asks for an event and waits. */
@@ -45,6 +54,8 @@ interface Loop {
   poll: ServerResponse | undefined;
   invocation: PendingInvocation | undefined;
   headers: Record<string, string>;
+  /** Called when its answer has been read. */
+  afterAnswer: (() => void) | undefined;
 }
 
 /** Serves the Runtime API to one runtime process. */
@@ -64,6 +75,7 @@ export class RuntimeApiServer {
       poll: undefined,
       invocation: undefined,
       headers: {},
+      afterAnswer: undefined,
     }));
     this.#server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
       this.#route(request, response);
@@ -146,6 +158,7 @@ export class RuntimeApiServer {
     const state = nextState(loop.state, event);
     if (state === undefined) return false;
     loop.state = state;
+    if (event === "sent") loop.afterAnswer?.();
     return true;
   }
 
@@ -177,6 +190,7 @@ export class RuntimeApiServer {
     const loop =
       this.#loops.find((candidate) => nextState(candidate.state, "next") === "Ready") ??
       (this.#loops.length === 1 ? running : undefined);
+    if (loop === undefined && this.#deferPoll(response)) return;
     if (loop === undefined || !this.#move(loop, "next")) {
       return refuseTransition(response, this.#loops[0]?.state ?? "Terminated", "next");
     }
@@ -189,6 +203,24 @@ export class RuntimeApiServer {
       this.#move(loop, "disconnect");
     });
     this.#listener.onNext();
+  }
+
+  /**
+   * Lets a poll wait for an answer that is still being read. When a runtime breaks an answer off and asks for the
+   * next event on another connection, the question may be seen before the break.
+   */
+  #deferPoll(response: ServerResponse): boolean {
+    const reading = this.#loops.find(({ state }) => READING_STATES.has(state));
+    if (reading === undefined) return false;
+    const again = () => {
+      clearTimeout(timer);
+      reading.afterAnswer = undefined;
+      if (READING_STATES.has(reading.state)) refuseTransition(response, reading.state, "next");
+      else this.#parkPoll(response);
+    };
+    const timer = setTimeout(again, DEFERRED_POLL_MS);
+    reading.afterAnswer = again;
+    return true;
   }
 
   #writeEvent(loop: Loop, response: ServerResponse): void {

@@ -1,0 +1,104 @@
+/**
+ * A host with one function for tests: real port, real processes, ended with the test.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+
+import type { Adapter } from "../adapters/adapter.ts";
+import { gatewayAdapter } from "../adapters/gateway-adapter.ts";
+import { type GatewayKind, REST_STAGE } from "../adapters/gateway.ts";
+import { FunctionHost, type HostObserver } from "../function-host.ts";
+import { FunctionRegistry } from "../function-registry.ts";
+import { DEFAULT_SETTINGS, type FunctionSettings } from "../function-settings.ts";
+import { HostServer, type HostServerOptions } from "../host-server.ts";
+import { Metrics } from "../metrics.ts";
+
+/** Root of the checkout. */
+export const ROOT = join(import.meta.dir, "..", "..", "..");
+
+/** The runtime client that does what its event says, in `fixtures/bootstraps`. */
+export const SCRIPTED = [
+  process.execPath,
+  join(ROOT, "fixtures", "bootstraps", "scripted", "bootstrap.ts"),
+] as const;
+
+/** Names that a gateway puts into its events in tests. */
+export const TEST_NAMES = {
+  apiId: "local",
+  accountId: "123456789012",
+  region: "us-east-1",
+  stage: REST_STAGE,
+  binaryMediaTypes: ["image/*"],
+} as const;
+
+/** Settings for tests: the scripted client, generous times. */
+export function testSettings(overrides: Partial<FunctionSettings> = {}): FunctionSettings {
+  return {
+    ...DEFAULT_SETTINGS,
+    name: "probe",
+    directory: ROOT,
+    command: SCRIPTED,
+    handler: "function.handler",
+    timeoutMs: 10_000,
+    ...overrides,
+  };
+}
+
+/** A host that runs; `await using` ends it. */
+export interface RunningHost extends AsyncDisposable {
+  readonly host: FunctionHost;
+  readonly url: string;
+  readonly messages: readonly string[];
+  readonly log: () => string;
+}
+
+/** What a test serves. */
+export interface ServeOptions {
+  readonly settings?: Partial<FunctionSettings>;
+  readonly adapter?: Adapter;
+  readonly gateway?: GatewayKind;
+  readonly server?: Partial<HostServerOptions>;
+  readonly rieCompatible?: boolean;
+}
+
+/** Starts a host with a server in front of it. */
+export async function serveFunction(options: ServeOptions = {}): Promise<RunningHost> {
+  const messages: string[] = [];
+  const chunks: Uint8Array[] = [];
+  const observer: HostObserver = { onLog: (chunk) => void chunks.push(chunk) };
+  const host = new FunctionHost(testSettings(options.settings), observer);
+  const adapter = options.adapter ?? gatewayAdapter(options.gateway ?? "function-url", TEST_NAMES);
+  const log = (message: string) => void messages.push(message);
+  const metrics = new Metrics({
+    prefix: "function",
+    name: "",
+    namespace: "",
+    resourceGroup: "test",
+  });
+  metrics.watch([host]);
+  const server = new HostServer({
+    registry: new FunctionRegistry([host]),
+    adapter: () => adapter,
+    lambdaApi: {
+      rieCompatible: options.rieCompatible ?? false,
+      asyncRetries: 2,
+      showVariables: false,
+      log,
+    },
+    metrics,
+    healthPaths: true,
+    log,
+    ...options.server,
+  });
+  await server.listen("127.0.0.1", 0);
+  host.start();
+  return {
+    host,
+    url: server.baseUrl,
+    messages,
+    log: () => Buffer.concat(chunks).toString(),
+    [Symbol.asyncDispose]: () => server.drain(0),
+  };
+}
