@@ -18,16 +18,19 @@ function run(environment: Environment, log: Log): never {
   const { handler: name, taskRoot, runtimeApi } = environment;
   if (runtimeApi === "") throw new Error("AWS_LAMBDA_RUNTIME_API is not set");
   const poller = new Poller();
-  let loaded: ShellHandler | undefined;
+  let started: ShellHandler | undefined;
   becomeSubreaper();
-  endOnTermination(poller, () => (loaded === undefined ? [] : [loaded.processGroup]));
+  endOnTermination(poller, () => (started === undefined ? [] : [started.processGroup]));
   const client = new RuntimeApiClient(runtimeApi, poller, log, taskRoot);
   try {
     const handler = resolveHandler(name, taskRoot);
     if (handler.kind === "rejected") throw new InitFailure({ ...handler, stackTrace: [] });
     const options = { handler, taskRoot, environment: handlerEnvironment() };
-    loaded = new ShellHandler(options, poller, log);
-    return runInvokeLoop(client, loaded, log);
+    started = new ShellHandler(options, poller, log);
+    // The shell takes about as long to load as it takes to connect: both at once.
+    client.prepare();
+    started.load();
+    return runInvokeLoop(client, started, log);
   } catch (error) {
     if (error instanceof InitFailure) client.reportInitError(error.error);
     throw error;

@@ -7,8 +7,7 @@
  * @module
  */
 
-import { accessSync, constants, readFileSync, statSync } from "node:fs";
-
+import { fileType, isAllowed, MAY_WRITE, readFile } from "./libc.ts";
 import { type LogSettings, parseLogLevel } from "./log.ts";
 
 /** What the runtime knows of its surroundings. */
@@ -58,7 +57,7 @@ function parseConcurrency(text: string | undefined): number {
  */
 export function handlerEnvironment(): string[] {
   // The process's own record keeps values that are not UTF-8 as they are; process.env would not.
-  const inherited = readFileSync("/proc/self/environ", "latin1").split("\0").slice(0, -1);
+  const inherited = readFile("/proc/self/environ").toString("latin1").split("\0").slice(0, -1);
   const variables = new Map(
     inherited.map((entry) => {
       const equals = entry.indexOf("=", 1);
@@ -69,20 +68,13 @@ export function handlerEnvironment(): string[] {
   );
   variables.set("PATH", withLayerPrograms(variables.get("PATH") || DEFAULT_PATH));
   const home = variables.get("HOME");
-  if (home === undefined || !isWritableFolder(home)) variables.set("HOME", WRITABLE_FOLDER);
+  if (!home || fileType(home) !== "folder" || !isAllowed(home, MAY_WRITE)) {
+    variables.set("HOME", WRITABLE_FOLDER);
+  }
   variables.delete("_X_AMZN_TRACE_ID");
   return [...variables].map(([name, value]) => `${name}=${value}`);
 }
 
 function withLayerPrograms(path: string): string {
   return path.split(":").includes(LAYER_PROGRAMS) ? path : `${LAYER_PROGRAMS}:${path}`;
-}
-
-function isWritableFolder(path: string): boolean {
-  try {
-    accessSync(path, constants.W_OK);
-    return statSync(path).isDirectory();
-  } catch {
-    return false;
-  }
 }

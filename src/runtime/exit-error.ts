@@ -4,8 +4,6 @@
  * @module
  */
 
-import { constants } from "node:os";
-
 import type { FunctionError } from "../runtime-api/function-error.ts";
 import type { ExitStatus } from "./libc.ts";
 
@@ -22,14 +20,16 @@ const EXIT_HINTS: Readonly<Record<number, string>> = {
 /** A last line on standard error that names the error itself, so that callers can catch it. */
 const NAMED_ERROR = /^([A-Za-z][A-Za-z0-9_.]*(?:Error|Exception)): (.+)$/;
 
-const SIGNAL_NAMES = new Map(
-  Object.entries(constants.signals).map(([name, number]) => [number, name] as const),
-);
+/** Linux's signals, the first being number 1. */
+const SIGNAL_NAMES = (
+  "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP " +
+  "TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
+).split(" ");
 
 /** Reads a shell's `$?`, in which an exit status and a signal share one number. */
 export function exitStatusOf(shellStatus: number): ExitStatus {
   const signal = shellStatus - SIGNAL_STATUS_BASE;
-  return SIGNAL_NAMES.has(signal)
+  return signal >= 1 && signal <= SIGNAL_NAMES.length
     ? { kind: "signaled", signal }
     : { kind: "exited", status: shellStatus };
 }
@@ -62,7 +62,8 @@ export function describeEnd(who: string, end: ExitStatus): string {
   if (end.kind === "exited") {
     return `${who} exited with status ${end.status}${EXIT_HINTS[end.status] ?? ""}`;
   }
-  const name = SIGNAL_NAMES.get(end.signal) ?? "signal";
+  const shortName = SIGNAL_NAMES[end.signal - 1];
+  const name = shortName === undefined ? "a signal" : `SIG${shortName}`;
   const hint = end.signal === SIGKILL ? ": if it was out of memory, raise the memory size" : "";
   const status = SIGNAL_STATUS_BASE + end.signal;
   return `${who} was killed by ${name} (signal ${end.signal}, exit status ${status})${hint}`;

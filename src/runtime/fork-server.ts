@@ -21,8 +21,6 @@
  * @module
  */
 
-import { openSync } from "node:fs";
-
 import type { Invocation } from "../runtime-api/invocation.ts";
 import {
   callFunction,
@@ -41,6 +39,7 @@ import {
   type ExitStatus,
   kill,
   memoryFile,
+  openFile,
   openProcess,
   pipe,
   read,
@@ -114,7 +113,8 @@ export class ForkServer {
   readonly #status: readonly [number, number];
   /** A descriptor whose path stays the same while each event gets a file of its own behind it. */
   readonly #eventSlot: number;
-  readonly #token = crypto.randomUUID();
+  /** Marks the end of the load report: what no function's source holds by chance. */
+  readonly #token = `ready ${Math.random()}`;
   #lateOutputs: LogPipe[] = [];
   #end: ExitStatus | undefined;
   #statusText = "";
@@ -134,7 +134,7 @@ export class ForkServer {
     setNonBlocking(this.#status[0]);
     const [stderrReadEnd, stderrWriteEnd] = pipe();
     const { handler, environment, taskRoot } = options;
-    const nothing = openSync("/dev/null", "r");
+    const nothing = openFile("/dev/null");
     this.#pid = spawn({
       path: handler.shell.path,
       argv: [handler.shell.path, ...handler.shell.options, "-c", this.#script(), handler.script],

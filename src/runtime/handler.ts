@@ -6,10 +6,8 @@
  * @module
  */
 
-import { accessSync, constants, readFileSync, type Stats, statSync } from "node:fs";
-import { basename, dirname, isAbsolute, join } from "node:path";
-
 import type { InitErrorType } from "../runtime-api/function-error.ts";
+import { fileType, isAllowed, MAY_EXECUTE, readFile } from "./libc.ts";
 
 /** The shell that a handler runs in, with the options that its shebang names. */
 export interface Shell {
@@ -54,10 +52,10 @@ export function resolveHandler(name: string, taskRoot: string): Handler {
       "the handler's name is empty: set it to FILE.FUNCTION (function.handler) or to a file's name",
     );
   }
-  const file = isAbsolute(name) ? name : join(taskRoot, name);
-  if (statOf(file)?.isFile()) return resolveFile(file);
-  const lastPart = basename(name);
-  const dot = name.endsWith("/") ? -1 : lastPart.lastIndexOf(".");
+  const file = name.startsWith("/") ? name : `${taskRoot.replace(/\/$/, "")}/${name}`;
+  if (fileType(file) === "file") return resolveFile(file);
+  const lastPart = baseName(name);
+  const dot = lastPart.lastIndexOf(".");
   const stem = lastPart.slice(0, Math.max(dot, 0));
   const functionName = dot < 0 ? "" : lastPart.slice(dot + 1);
   if (stem === "" || !POSIX_NAME.test(functionName)) {
@@ -68,8 +66,9 @@ export function resolveHandler(name: string, taskRoot: string): Handler {
         "write FILE.FUNCTION, as in function.handler for handler() in function.sh",
     );
   }
-  const script = join(dirname(file), stem.endsWith(".sh") ? stem : `${stem}.sh`);
-  if (!statOf(script)?.isFile()) {
+  const folder = file.slice(0, -lastPart.length);
+  const script = `${folder}${stem.endsWith(".sh") ? stem : `${stem}.sh`}`;
+  if (fileType(script) !== "file") {
     return rejected(
       "Runtime.NoSuchHandler",
       `no file for the handler ${name}: tried ${file} and ${script}`,
@@ -88,7 +87,7 @@ function resolveFunction(script: string, functionName: string): Handler {
 }
 
 function resolveFile(script: string): Handler {
-  const executable = isAllowed(script, constants.X_OK);
+  const executable = isAllowed(script, MAY_EXECUTE);
   const text = readText(script);
   // What is executable need not be readable, unless it has a shebang.
   if (text === undefined && !executable) return unreadable(script);
@@ -113,10 +112,10 @@ function shellOf(script: string, text: string): Shell | (Handler & { kind: "reje
   if (interpreter === undefined) return DEFAULT_SHELL;
   const missing = missingInterpreter(script, text);
   if (missing !== undefined) return missing;
-  const viaEnv = basename(interpreter) === "env";
+  const viaEnv = baseName(interpreter) === "env";
   const command = viaEnv ? words.slice(words[1] === "-S" ? 2 : 1) : words;
   const [program = "", ...options] = command;
-  const name = basename(program);
+  const name = baseName(program);
   const path = viaEnv ? findProgram(program) : program;
   if (path === undefined) {
     return rejected(
@@ -138,7 +137,7 @@ function missingInterpreter(
   text: string,
 ): (Handler & { kind: "rejected" }) | undefined {
   const [interpreter] = shebangWords(text);
-  if (interpreter === undefined || isAllowed(interpreter, constants.X_OK)) return undefined;
+  if (interpreter === undefined || isAllowed(interpreter, MAY_EXECUTE)) return undefined;
   return rejected(
     "Runtime.InvalidEntrypoint",
     `the interpreter that ${script} names is missing or not executable: ${interpreter}`,
@@ -183,21 +182,8 @@ function rejected(errorType: InitErrorType, errorMessage: string): Handler & { k
   return { kind: "rejected", errorType, errorMessage };
 }
 
-function statOf(path: string): Stats | undefined {
-  try {
-    return statSync(path);
-  } catch {
-    return undefined;
-  }
-}
-
-function isAllowed(path: string, mode: number): boolean {
-  try {
-    accessSync(path, mode);
-    return true;
-  } catch {
-    return false;
-  }
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
 }
 
 /** A script's text, one character a byte; empty when it can't be read. */
@@ -207,7 +193,7 @@ export function readScript(path: string): string {
 
 function readText(path: string): string | undefined {
   try {
-    return readFileSync(path, "latin1");
+    return readFile(path).toString("latin1");
   } catch {
     return undefined;
   }

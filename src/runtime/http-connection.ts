@@ -9,8 +9,10 @@
  * @module
  */
 
-import { close, connect, read, send, setNonBlocking, SystemError, WOULD_BLOCK } from "./libc.ts";
-import { isReadableNow, type Poller } from "./poller.ts";
+import { close, read, setNonBlocking, SystemError, WOULD_BLOCK } from "./libc.ts";
+import { isReadableNow } from "./poll-set.ts";
+import type { Poller } from "./poller.ts";
+import { connect, send } from "./socket.ts";
 
 /** What the server answered. */
 export interface HttpResponse {
@@ -68,6 +70,15 @@ export class HttpConnection {
     this.#host = address.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
     this.#port = address.slice(colon + 1);
     this.#poller = poller;
+  }
+
+  /** Connects ahead of the first request; what goes wrong is for that request to say. */
+  prepare(): void {
+    try {
+      this.#open();
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error;
+    }
   }
 
   /**

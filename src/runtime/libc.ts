@@ -17,13 +17,12 @@ import { dlopen, type Pointer, ptr, read as readMemory } from "bun:ffi";
 // Counts of bytes are declared i32: no single call here moves 2 GiB, and numbers beat bigints.
 const { symbols: libc } = dlopen("libc.so.6", {
   __errno_location: { args: [], returns: "ptr" },
+  access: { args: ["ptr", "i32"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
-  connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
   dup3: { args: ["i32", "i32", "i32"], returns: "i32" },
   fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
-  freeaddrinfo: { args: ["ptr"], returns: "void" },
-  getaddrinfo: { args: ["ptr", "ptr", "ptr", "ptr"], returns: "i32" },
   kill: { args: ["i32", "i32"], returns: "i32" },
+  open: { args: ["ptr", "i32"], returns: "i32" },
   memfd_create: { args: ["ptr", "u32"], returns: "i32" },
   pipe2: { args: ["ptr", "i32"], returns: "i32" },
   poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
@@ -38,28 +37,22 @@ const { symbols: libc } = dlopen("libc.so.6", {
   posix_spawnattr_setsigdefault: { args: ["ptr", "ptr"], returns: "i32" },
   prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
   read: { args: ["i32", "ptr", "u64"], returns: "i32" },
-  send: { args: ["i32", "ptr", "u64", "i32"], returns: "i32" },
-  setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
   signal: { args: ["i32", "ptr"], returns: "ptr" },
-  socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+  statx: { args: ["i32", "ptr", "i32", "u32", "ptr"], returns: "i32" },
   strerror: { args: ["i32"], returns: "cstring" },
   syscall: { args: ["i64", "i64", "i64"], returns: "i32" },
   waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
   write: { args: ["i32", "ptr", "u64"], returns: "i32" },
 });
 
-const EINTR = 4;
-const EAGAIN = 11;
+export const EINTR = 4;
+export const EAGAIN = 11;
 const ECHILD = 10;
 
 /** What {@link read} and {@link send} return when the call would have to wait. */
 export const WOULD_BLOCK = -1;
 
 export const SIGNAL = { kill: 9, terminate: 15 } as const;
-
-/** poll(2) events. */
-export const POLLIN = 1;
-export const POLLOUT = 4;
 
 /** A system call that failed, with the system's own words. */
 export class SystemError extends Error {
@@ -70,13 +63,14 @@ export class SystemError extends Error {
   }
 }
 
-function errno(): number {
+/** The reason of the call that has just failed. */
+export function errno(): number {
   const location = libc.__errno_location();
   return location === null ? 0 : readMemory.i32(location, 0);
 }
 
 /** Passes a call's result on, or throws what it says in errno. */
-function checked(call: string, result: number): number {
+export function checked(call: string, result: number): number {
   if (result < 0) throw new SystemError(call, errno());
   return result;
 }
@@ -86,15 +80,16 @@ export function cString(text: string, encoding: "latin1" | "utf8" = "utf8"): Buf
   return Buffer.from(`${text}\0`, encoding);
 }
 
-const O_CLOEXEC = 0o2000000;
+export const O_CLOEXEC = 0o2000000;
 // O_NONBLOCK of pipes: only the runtime's end may have it, a shell would trip over it.
 const O_NONBLOCK = 0o4000;
 const F_GETFL = 3;
 const F_SETFL = 4;
 
+const ends = new Int32Array(2);
+
 /** Makes a pipe, close-on-exec; `[read end, write end]`. */
 export function pipe(): readonly [number, number] {
-  const ends = new Int32Array(2);
   checked("pipe2", libc.pipe2(ends, O_CLOEXEC));
   return [ends[0] as number, ends[1] as number];
 }
@@ -135,7 +130,8 @@ export function writeAll(descriptor: number, bytes: Uint8Array): void {
       continue;
     }
     const reason = errno();
-    if (reason === EAGAIN) poll(pollSet([[descriptor, POLLOUT]]), -1);
+    // Our own standard error may have been made non-blocking by whoever shares it.
+    if (reason === EAGAIN) poll(new Int16Array(4), 0, 1);
     else if (reason !== EINTR) throw new SystemError("write", reason);
   }
 }
@@ -149,87 +145,66 @@ export function duplicateTo(source: number, target: number): void {
   checked("dup3", libc.dup3(source, target, O_CLOEXEC));
 }
 
-/** An array of `struct pollfd`: 8 bytes each, descriptor (i32), events (i16), returned events (i16). */
-export type PollSet = Int16Array<ArrayBuffer>;
-
-/** Lays out descriptors with the events to wait for, for {@link poll}. */
-export function pollSet(
-  entries: readonly (readonly [descriptor: number, events: number])[],
-): PollSet {
-  const set = new Int16Array(entries.length * 4);
-  const descriptors = new Int32Array(set.buffer);
-  entries.forEach(([descriptor, events], index) => {
-    descriptors[index * 2] = descriptor;
-    set[index * 4 + 2] = events;
-  });
-  return set;
-}
-
-/** Waits until a descriptor of the set is ready or the time is over; false if it is over. */
-export function poll(set: PollSet, timeoutMs: number): boolean {
-  const count = libc.poll(set, BigInt(set.length / 4), timeoutMs);
-  if (count >= 0) return count > 0;
-  const reason = errno();
-  // A signal's only effect on us is a descriptor that becomes ready; the caller polls again.
-  if (reason === EINTR) return true;
-  throw new SystemError("poll", reason);
-}
-
-/** Whether the entry at an index of a polled set is ready (an error or hang-up is, too). */
-export function isReady(set: PollSet, index: number): boolean {
-  return set[index * 4 + 3] !== 0;
-}
-
-const SOCK_STREAM = 1;
-const SOCK_CLOEXEC = O_CLOEXEC;
-const IPPROTO_TCP = 6;
-const TCP_NODELAY = 1;
-const MSG_NOSIGNAL = 0x4000;
-const MSG_DONTWAIT = 0x40;
-const NODELAY = new Int32Array([1]);
-
 /**
- * Opens a TCP connection to the first address of a host that takes it.
- * @throws {SystemError} When the host has no address or none takes the connection.
+ * Waits until something comes on one of the descriptors, or the time is over.
+ * @param set An array of `struct pollfd`; what has come is written into it.
+ * @param timeoutMs Longest wait, in milliseconds; negative for ever.
  */
-export function connect(host: string, port: string): number {
-  // struct addrinfo, 48 bytes: flags, family, socktype, protocol (i32 each), addrlen (u32 at 16),
-  // addr (pointer at 24), canonname (at 32), next (at 40).
-  const hints = new Int32Array(12);
-  hints[2] = SOCK_STREAM;
-  const found = new BigUint64Array(1);
-  const failure = libc.getaddrinfo(cString(host), cString(port), hints, found);
-  if (failure !== 0) throw new Error(`getaddrinfo: no address for ${host}:${port}`);
-  const first = Number(found[0]) as Pointer;
+export function poll(set: Int16Array, count: number, timeoutMs: number): void {
+  if (libc.poll(set, count, timeoutMs) >= 0) return;
+  const reason = errno();
+  // A signal's only effect on us is a descriptor that becomes ready: the next poll shows it.
+  if (reason !== EINTR) throw new SystemError("poll", reason);
+  for (let index = 3; index < count * 4; index += 4) set[index] = 0;
+}
+
+const O_RDONLY = 0;
+const FILE_READ_BYTES = 64 * 1024;
+
+/** Opens a file to read it, close-on-exec. */
+export function openFile(path: string): number {
+  return checked(`open ${path}`, libc.open(cString(path), O_RDONLY | O_CLOEXEC));
+}
+
+/** Reads a whole file, which may be one of /proc that has no size. */
+export function readFile(path: string): Buffer {
+  const descriptor = openFile(path);
   try {
-    let refusal = 0;
-    for (let entry = first; Number(entry) !== 0; entry = readMemory.ptr(entry, 40) as Pointer) {
-      const family = readMemory.i32(entry, 4);
-      const socket = checked("socket", libc.socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-      const address = readMemory.ptr(entry, 24) as Pointer;
-      if (libc.connect(socket, address, readMemory.u32(entry, 16)) === 0) {
-        // Requests are small and wait for their answers: Nagle's algorithm only delays them.
-        libc.setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, NODELAY, 4);
-        return socket;
-      }
-      refusal = errno();
-      close(socket);
+    const chunks: Buffer[] = [];
+    for (;;) {
+      const chunk = Buffer.allocUnsafeSlow(FILE_READ_BYTES);
+      const count = read(descriptor, chunk);
+      if (count <= 0) return Buffer.concat(chunks);
+      chunks.push(chunk.subarray(0, count));
     }
-    throw new SystemError("connect", refusal);
   } finally {
-    libc.freeaddrinfo(first);
+    close(descriptor);
   }
 }
 
-/** Sends what the socket takes at once; {@link WOULD_BLOCK} if nothing. A closed peer throws. */
-export function send(socket: number, bytes: Uint8Array): number {
-  for (;;) {
-    const count = libc.send(socket, bytes, bytes.byteLength, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (count >= 0) return count;
-    const reason = errno();
-    if (reason === EAGAIN) return WOULD_BLOCK;
-    if (reason !== EINTR) throw new SystemError("send", reason);
-  }
+const AT_FDCWD = -100;
+const STATX_TYPE = 1;
+const S_IFMT = 0o170000;
+const S_IFREG = 0o100000;
+const S_IFDIR = 0o040000;
+
+/** What a path leads to; undefined if to nothing that we can reach. */
+export function fileType(path: string): "file" | "folder" | "other" | undefined {
+  // struct statx, 256 bytes, has the same layout everywhere; stx_mode is a u16 at 28.
+  const status = new Uint16Array(128);
+  if (libc.statx(AT_FDCWD, cString(path), 0, STATX_TYPE, status) !== 0) return undefined;
+  const type = (status[14] as number) & S_IFMT;
+  if (type === S_IFREG) return "file";
+  return type === S_IFDIR ? "folder" : "other";
+}
+
+/** Rights of access(2). */
+export const MAY_EXECUTE = 1;
+export const MAY_WRITE = 2;
+
+/** Whether the file system grants a right to this process. */
+export function isAllowed(path: string, right: number): boolean {
+  return libc.access(cString(path), right) === 0;
 }
 
 /** What a new process gets. */

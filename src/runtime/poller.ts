@@ -5,80 +5,68 @@
  * @module
  */
 
-import { isReady, poll, POLLIN, POLLOUT, type PollSet, pollSet } from "./libc.ts";
+import { POLLIN, POLLOUT, PollSet } from "./poll-set.ts";
 
 /** A set of watched descriptors, each with what to do when it is readable or hung up. */
 export class Poller {
-  readonly #watched = new Map<number, () => void>();
-  // Laid out anew only when the watched descriptors have changed.
-  #set: PollSet | undefined;
-  #order: number[] = [];
+  // Both in one order; changed in place, since an event changes them several times.
+  readonly #set = new PollSet();
+  readonly #callbacks: (() => void)[] = [];
   /** The descriptor whose callback is running: if that one has to wait, it is not called again. */
   #serving: number | undefined;
 
   /** Calls back, during any later wait, when the descriptor is readable or hung up. */
   watch(descriptor: number, onReady: () => void): void {
-    this.#watched.set(descriptor, onReady);
-    this.#set = undefined;
+    this.#callbacks[this.#set.add(descriptor, POLLIN)] = onReady;
   }
 
   unwatch(descriptor: number): void {
-    if (this.#watched.delete(descriptor)) this.#set = undefined;
+    const index = this.#set.indexOf(descriptor);
+    if (index < 0) return;
+    this.#set.removeAt(index);
+    const last = this.#callbacks.pop();
+    if (last !== undefined && index < this.#callbacks.length) this.#callbacks[index] = last;
   }
 
   /** Serves the watched descriptors until a condition holds, however long it takes. */
   waitUntil(holds: () => boolean): void {
     while (!holds()) {
-      if (this.#set === undefined) {
-        this.#order = [...this.#watched.keys()];
-        this.#set = pollSet(this.#order.map((descriptor) => [descriptor, POLLIN]));
-      }
-      const set = this.#set;
-      const order = this.#order;
-      poll(set, -1);
-      for (let index = 0; index < order.length; index += 1) {
-        if (isReady(set, index)) this.#serve(order[index] as number);
-      }
+      this.#set.poll(-1);
+      this.#serveReady();
     }
   }
 
   /** Waits until a descriptor is readable, serving the watched ones meanwhile. */
   waitReadable(descriptor: number): void {
-    let readable = false;
-    this.watch(descriptor, () => {
-      readable = true;
-    });
-    this.waitUntil(() => readable);
-    this.unwatch(descriptor);
+    this.#waitFor(descriptor, POLLIN);
   }
 
   /** Waits until a descriptor takes bytes, serving the watched ones meanwhile. */
   waitWritable(descriptor: number): void {
-    for (;;) {
-      const others = [...this.#watched.keys()].filter((other) => other !== this.#serving);
-      const set = pollSet([
-        [descriptor, POLLOUT],
-        ...others.map((other) => [other, POLLIN] as const),
-      ]);
-      poll(set, -1);
-      if (isReady(set, 0)) return;
-      others.forEach((other, index) => {
-        if (isReady(set, index + 1)) this.#serve(other);
-      });
+    this.#waitFor(descriptor, POLLOUT);
+  }
+
+  #waitFor(descriptor: number, events: number): void {
+    const paused = this.#serving;
+    if (paused !== undefined) this.#set.pause(paused);
+    let isReady = false;
+    const index = this.#set.add(descriptor, events);
+    this.#callbacks[index] = () => {
+      isReady = true;
+    };
+    this.waitUntil(() => isReady);
+    this.unwatch(descriptor);
+    if (paused !== undefined) this.#set.resume(paused, POLLIN);
+  }
+
+  #serveReady(): void {
+    // From the end, since a callback may stop watching itself, and the last entry takes its place.
+    for (let index = this.#set.length - 1; index >= 0; index -= 1) {
+      if (!this.#set.takeReady(index)) continue;
+      const outer = this.#serving;
+      this.#serving = this.#set.descriptorAt(index);
+      this.#callbacks[index]?.();
+      this.#serving = outer;
     }
   }
-
-  #serve(descriptor: number): void {
-    const outer = this.#serving;
-    this.#serving = descriptor;
-    // A callback before this one may have stopped watching it.
-    this.#watched.get(descriptor)?.();
-    this.#serving = outer;
-  }
-}
-
-/** Whether a descriptor is readable, or hung up, at this moment. */
-export function isReadableNow(descriptor: number): boolean {
-  const set = pollSet([[descriptor, POLLIN]]);
-  return poll(set, 0) && isReady(set, 0);
 }

@@ -55,6 +55,11 @@ export class RuntimeApiClient {
     this.#workingDirectory = workingDirectory;
   }
 
+  /** Connects ahead of the first call. */
+  prepare(): void {
+    this.#connection.prepare();
+  }
+
   /**
    * Waits for the next event, for as long as it takes: a frozen environment may wait for hours.
    * @throws {RuntimeApiError} When the answer is anything but an event.

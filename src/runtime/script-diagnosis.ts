@@ -4,11 +4,9 @@
  * @module
  */
 
-import { openSync } from "node:fs";
-
 import type { ForkServerOptions } from "./fork-server.ts";
 import { readScript } from "./handler.ts";
-import { close, pipe, read, reap, spawn } from "./libc.ts";
+import { close, openFile, pipe, read, reap, spawn } from "./libc.ts";
 import type { Poller } from "./poller.ts";
 
 /** Longest text of a shell about a syntax error, in bytes. */
@@ -20,7 +18,7 @@ export function syntaxError(
   poller: Poller,
 ): string | undefined {
   const { path, options } = handler.shell;
-  const nothing = openSync("/dev/null", "r");
+  const nothing = openFile("/dev/null");
   const [readEnd, writeEnd] = pipe();
   const pid = spawn({
     path,

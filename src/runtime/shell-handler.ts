@@ -31,15 +31,25 @@ export class ShellHandler {
   readonly #log: Log;
   #server: ForkServer;
 
-  /**
-   * Loads the handler.
-   * @throws {InitFailure} When it can't be loaded, with the reason.
-   */
+  /** Starts the shell; {@link load} is to follow. */
   constructor(options: ForkServerOptions, poller: Poller, log: Log) {
     this.#options = options;
     this.#poller = poller;
     this.#log = log;
-    this.#server = this.#load();
+    this.#server = new ForkServer(options, poller, log);
+  }
+
+  /**
+   * Waits until the handler is loaded.
+   * @throws {InitFailure} When it can't be, with the reason.
+   */
+  load(): void {
+    const loading = this.#server.load();
+    const lastLines = this.#server.lastLines();
+    const failure = this.#failureOf(loading, lastLines);
+    if (failure === undefined) return;
+    this.#server.close();
+    throw new InitFailure({ ...failure, stackTrace: lastLines });
   }
 
   /** Loads the handler anew if its shell has died since the event before. */
@@ -47,7 +57,8 @@ export class ShellHandler {
     if (this.#server.isReady()) return;
     this.#server.close();
     this.#log.write("WARN", "the handler's shell is gone: loading it anew");
-    this.#server = this.#load();
+    this.#server = new ForkServer(this.#options, this.#poller, this.#log);
+    this.load();
   }
 
   /** Handles one event; returns the error if the handler failed. */
@@ -60,14 +71,6 @@ export class ShellHandler {
   /** The process group of all that runs below the shell. */
   get processGroup(): number {
     return this.#server.processGroup;
-  }
-
-  #load(): ForkServer {
-    const server = new ForkServer(this.#options, this.#poller, this.#log);
-    const failure = this.#failureOf(server.load(), server.lastLines());
-    if (failure === undefined) return server;
-    server.close();
-    throw new InitFailure({ ...failure, stackTrace: server.lastLines() });
   }
 
   #failureOf(
@@ -93,13 +96,14 @@ export class ShellHandler {
       const errorMessage = `${describeEnd(`${script}, while it was loaded,`, loading.end)}${reason}`;
       return { errorType: "Runtime.InitError", errorMessage };
     }
-    const names = definedFunctions(readScript(script));
     const { description } = loading.report;
     const isInherited = environment.some((entry) =>
       entry.startsWith(`BASH_FUNC_${functionName}%%=`),
     );
     const isDefined = /^\S+ is an? (?:shell )?function\b/.test(description);
-    if (isDefined && (!isInherited || names.includes(functionName))) return undefined;
+    if (isDefined && !isInherited) return undefined;
+    const names = definedFunctions(readScript(script));
+    if (isDefined && names.includes(functionName)) return undefined;
     // An alias of the same name hides the function from `command -V`, but not from the call.
     if (/^\S+ is an? alias/.test(description) && names.includes(functionName)) return undefined;
     const defined = names.length === 0 ? "no function" : names.join(", ");

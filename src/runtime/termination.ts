@@ -5,9 +5,7 @@
  * @module
  */
 
-import { readFileSync } from "node:fs";
-
-import { kill, poll, pollSet, reap, SIGNAL, terminationDescriptor } from "./libc.ts";
+import { kill, poll, readFile, reap, SIGNAL, terminationDescriptor } from "./libc.ts";
 import type { Poller } from "./poller.ts";
 
 /** How long handlers may take to clean up, in milliseconds: the platform gives us 150. */
@@ -35,13 +33,14 @@ export function endOnTermination(poller: Poller, processGroups: () => readonly n
 }
 
 function wait(): void {
-  poll(pollSet([]), CHECK_MS);
+  poll(new Int16Array(0), 0, CHECK_MS);
   while (reap(-1) !== undefined);
 }
 
 function children(): number[] {
   const path = `/proc/self/task/${process.pid}/children`;
-  return readFileSync(path, "latin1")
+  return readFile(path)
+    .toString("latin1")
     .split(" ")
     .map(Number)
     .filter((pid) => pid > 0);
