@@ -39,6 +39,20 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     await bootstrap.logged("after the wait");
   });
 
+  test.concurrent(
+    "T-38: the deadline is the platform's to enforce; no log line waits for it",
+    async () => {
+      await using environment = await EnvironmentUnderTest.start({ shell, files });
+      const { api, bootstrap, taskRoot } = environment;
+      const invocation = api.enqueue({ body: "wait", timeoutMs: 1 });
+      await bootstrap.logged("before the wait");
+      expect(Number(invocation.headers.get("Lambda-Runtime-Deadline-Ms"))).toBeLessThan(Date.now());
+      expect(invocation.posts.length).toBe(0);
+      writeFileSync(join(taskRoot, "go"), "");
+      expect((await invocation.answered).latin1).toBe("waited");
+    },
+  );
+
   test.concurrent("R24 B-18: with JSON, lines of a handler are records", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files, env: JSON_FORMAT });
     const { api, bootstrap } = environment;
