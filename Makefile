@@ -31,6 +31,7 @@ fmt: node_modules/.package-lock.json ## Format the sources
 	$(BUN) fmt
 
 include build/layer/targets.mk
+include build/host/targets.mk
 include build/deployments/targets.mk
 include build/prefetch/targets.mk
 

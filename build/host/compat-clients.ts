@@ -1,0 +1,122 @@
+/**
+ * Fetches and builds AWS's own runtime clients and callers, at pinned versions, into `cache/compat`.
+ *
+ * Nothing is patched: a client that does not run here as it is would be a fault of the host.
+ *
+ * @module
+ */
+
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dir, "..", "..");
+const FIXTURES = join(ROOT, "fixtures", "compat");
+const CACHE = join(ROOT, "cache", "compat");
+
+/** One client: the tools that it needs, the files that decide about it, and how it is made. */
+interface Client {
+  readonly name: string;
+  readonly tools: readonly string[];
+  readonly inputs: readonly string[];
+  readonly build: (folder: string) => Promise<void>;
+}
+
+const CLIENTS: readonly Client[] = [
+  {
+    name: "python",
+    tools: ["python3"],
+    inputs: ["python/requirements.txt"],
+    build: async (folder) => {
+      await run(["python3", "-m", "venv", folder], ROOT);
+      const requirements = join(FIXTURES, "python", "requirements.txt");
+      await run([join(folder, "bin", "pip"), "install", "--quiet", "-r", requirements], ROOT);
+    },
+  },
+  {
+    name: "node",
+    tools: ["node", "npm", "cmake", "make", "g++"],
+    inputs: ["node/package.json", "node/package-lock.json"],
+    build: async (folder) => {
+      for (const file of ["package.json", "package-lock.json"]) {
+        cpSync(join(FIXTURES, "node", file), join(folder, file));
+      }
+      // Its install script compiles AWS's C++ client.
+      await run(["npm", "ci", "--no-audit", "--no-fund", "--foreground-scripts"], folder);
+    },
+  },
+  {
+    name: "go",
+    tools: ["go"],
+    inputs: ["go/go.mod", "go/go.sum", "go/main.go"],
+    build: (folder) =>
+      run(
+        ["go", "build", "-mod=readonly", "-o", join(folder, "bootstrap"), "."],
+        join(FIXTURES, "go"),
+      ),
+  },
+  {
+    name: "rust",
+    tools: ["cargo"],
+    inputs: ["rust/Cargo.toml", "rust/Cargo.lock", "rust/src/main.rs"],
+    build: (folder) =>
+      run(["cargo", "build", "--locked", "--target-dir", folder], join(FIXTURES, "rust")),
+  },
+  {
+    name: "aws-cli",
+    tools: ["apt-get", "dpkg", "/usr/bin/python3"],
+    inputs: [],
+    build: debianAwsCli,
+  },
+];
+
+/** Debian's `aws` of version 2 with what it depends on, unpacked and not installed. */
+async function debianAwsCli(folder: string): Promise<void> {
+  const plan = await output(["apt-get", "install", "-s", "--no-install-recommends", "awscli"]);
+  const packages = plan.split("\n").flatMap((line) => /^Inst (\S+)/.exec(line)?.[1] ?? []);
+  if (packages.length === 0) {
+    throw new Error("failed to find Debian's awscli: run apt-get update, or uninstall awscli");
+  }
+  await run(["apt-get", "download", "-q", ...packages], folder);
+  for (const file of readdirSync(folder).filter((name) => name.endsWith(".deb"))) {
+    await run(["dpkg", "-x", file, "root"], folder);
+  }
+}
+
+async function run(command: readonly string[], cwd: string): Promise<void> {
+  const child = Bun.spawn(["nice", ...command], { cwd, stdout: "pipe", stderr: "pipe" });
+  const [out, errors] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  if ((await child.exited) !== 0) {
+    throw new Error(`failed to run ${command.join(" ")}:\n${out}${errors}`);
+  }
+}
+
+async function output(command: readonly string[]): Promise<string> {
+  const child = Bun.spawn([...command], { stdout: "pipe", stderr: "ignore" });
+  return new Response(child.stdout).text();
+}
+
+function isPresent(tool: string): boolean {
+  return tool.startsWith("/") ? existsSync(tool) : Bun.which(tool) !== null;
+}
+
+if (import.meta.main) {
+  for (const { name, tools, inputs, build } of CLIENTS) {
+    const missing = tools.filter((tool) => !isPresent(tool));
+    if (missing.length > 0) {
+      throw new Error(`failed to prepare the ${name} client: not installed: ${missing.join(", ")}`);
+    }
+    const folder = join(CACHE, name);
+    const stamp = join(folder, ".inputs");
+    const wanted = inputs.map((file) => readFileSync(join(FIXTURES, file), "utf8")).join("\0");
+    if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) continue;
+    const startedAtMs = performance.now();
+    mkdirSync(folder, { recursive: true });
+    await build(folder);
+    writeFileSync(stamp, wanted);
+    const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
+    console.log(`${name}: ready after ${seconds} s`);
+  }
+}

@@ -1,0 +1,30 @@
+# The developer tool: run it, compile it, and let official clients loose on it.
+
+ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,amd64)
+EVENT ?= fixtures/functions/hello/event.json
+TOOL_SOURCES := $(wildcard src/lambda-shell.ts src/zip.ts src/commands/* src/commands/*/* \
+  src/host/*.ts src/host/*/*.ts src/runtime-api/*) build/compile.ts build/bun-executable.ts
+
+.PHONY: run
+run: dist/bootstrap-$(ARCH) ## Run the example function with an event (EVENT=file)
+	@$(BUN) src/lambda-shell.ts run fixtures/functions/hello < $(EVENT)
+
+.PHONY: tool
+tool: dist/lambda-shell-linux-amd64 dist/lambda-shell-linux-arm64 ## Compile the developer tool for both architectures
+
+dist/lambda-shell-linux-%: $(TOOL_SOURCES) node_modules/.package-lock.json
+	$(BUN) build/compile.ts lambda-shell $*
+
+# Needs python3 with venv, node with npm, go, cargo, curl, jq; what is built stays in cache/compat.
+.PHONY: compat
+compat: dist/bootstrap-$(ARCH) ## Run AWS's own clients and callers, unmodified, against the host
+	$(BUN) build/host/compat-clients.ts
+	$(BUN) test --timeout 120000 ./src/host/compat/clients.compat.ts ./src/host/compat/callers.compat.ts
+
+.PHONY: bench-host
+bench-host: dist/bootstrap-$(ARCH) ## Compare the host's speed with the runtime's own and a naive host's
+	nice $(BUN) build/bench/host.ts
+
+.PHONY: load
+load: node_modules/.package-lock.json ## Run 200,000 events with injected faults through the host
+	$(BUN) build/host/load.ts

@@ -1,0 +1,165 @@
+/**
+ * AWS's own callers, unmodified, against this host: the aws command, boto3, the SDK for JavaScript.
+ *
+ * @module
+ */
+
+import { expect, test } from "bun:test";
+import { mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import {
+  GetFunctionCommand,
+  InvokeCommand,
+  InvokeWithResponseStreamCommand,
+  LambdaClient,
+  ListFunctionsCommand,
+  ResourceNotFoundException,
+  TooManyRequestsException,
+} from "@aws-sdk/client-lambda";
+
+import { serveFunction } from "../testing/running-host.ts";
+import { AWS_CLI, PYTHON } from "./programs.ts";
+
+const BOTO3_CALLER = join(import.meta.dir, "boto3-caller.py");
+
+function sdk(endpoint: string): LambdaClient {
+  const credentials = { accessKeyId: "x", secretAccessKey: "x" };
+  return new LambdaClient({ endpoint, region: "us-east-1", credentials, maxAttempts: 1 });
+}
+
+async function shell(script: string, endpoint: string, cwd: string) {
+  const aws = AWS_CLI.command.join(" ");
+  // The version of Debian 12 knows no endpoint variable yet, so the command gets the option.
+  const wrapper = `aws() { ${aws} --endpoint-url "$AWS_ENDPOINT_URL_LAMBDA" "$@"; }`;
+  const child = Bun.spawn(["bash", "-euc", `${wrapper}\n${script}`], {
+    cwd,
+    env: { ...AWS_CLI.environment, AWS_ENDPOINT_URL_LAMBDA: endpoint },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, errors] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  return { status: await child.exited, out, errors };
+}
+
+test("aws v2: the script of the prior system runs as it is", async () => {
+  await using served = await serveFunction();
+  const folder = mkdtempSync(join(tmpdir(), "compat-"));
+  const script = `
+    aws --version >&2
+    FUNCTION_NAME=$(aws lambda list-functions | jq -r '.Functions[0].FunctionName')
+    aws lambda invoke --function-name $FUNCTION_NAME response.json
+  `;
+  const { status, out, errors } = await shell(script, served.url, folder);
+  expect(errors).toContain("aws-cli/2.");
+  expect({ status, errors: errors.replace(/^aws-cli.*\n/, "") }).toEqual({ status: 0, errors: "" });
+  expect(JSON.parse(out)).toEqual({ StatusCode: 200, ExecutedVersion: "$LATEST" });
+  expect(readFileSync(join(folder, "response.json"), "utf8")).toBe('{"id":null,"echo":{}}');
+});
+
+test("aws v2: payload, log tail, function error, unknown function", async () => {
+  await using served = await serveFunction();
+  const folder = mkdtempSync(join(tmpdir(), "compat-"));
+  const invoke = "aws lambda invoke --function-name probe --log-type Tail out.json --payload";
+  const logged = await shell(
+    `${invoke} '{"do":"log","text":"hello log"}' --cli-binary-format raw-in-base64-out`,
+    served.url,
+    folder,
+  );
+  const { LogResult, StatusCode } = JSON.parse(logged.out);
+  expect(StatusCode).toBe(200);
+  expect(Buffer.from(LogResult, "base64").toString()).toMatch(
+    /^START RequestId: (\S+) Version: \$LATEST\nhello log\nEND RequestId: \1\nREPORT RequestId: \1\tDuration: /,
+  );
+  const base64 = Buffer.from('{"do":"error"}').toString("base64");
+  const failed = await shell(`${invoke} ${base64}`, served.url, folder);
+  expect(JSON.parse(failed.out)).toMatchObject({ StatusCode: 200, FunctionError: "Unhandled" });
+  const unknown = await shell("aws lambda get-function --function-name nobody", served.url, folder);
+  expect(unknown.errors).toContain("(ResourceNotFoundException)");
+  expect(unknown.errors).toContain(
+    "Function not found: arn:aws:lambda:us-east-1:123456789012:function:nobody",
+  );
+});
+
+test("boto3: invoke, list, errors, response stream", async () => {
+  await using served = await serveFunction();
+  const child = Bun.spawn([PYTHON, BOTO3_CALLER, served.url], { stdout: "pipe", stderr: "pipe" });
+  const [out, errors] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  expect(errors).toBe("");
+  const seen = JSON.parse(out);
+  expect(seen).toEqual({
+    names: ["probe"],
+    invoked: { status: 200, error: null, payload: { id: 1, echo: { id: 1 } } },
+    failed: { status: 200, error: "Unhandled", type: "Asked" },
+    asynchronous: 202,
+    dryRun: 204,
+    unknown: "ResourceNotFoundException",
+    invalid: "InvalidRequestContentException",
+    stream: ["line 1\n", "line 2\n", "line 3\n"],
+    streamEnd: null,
+    streamError: "Runtime.StreamError",
+    streamSpread: true,
+  });
+});
+
+test("SDK for JavaScript: invoke, list, describe, classes of errors", async () => {
+  await using served = await serveFunction();
+  const client = sdk(served.url);
+  const { Functions } = await client.send(new ListFunctionsCommand({}));
+  expect(Functions?.map(({ FunctionName }) => FunctionName)).toEqual(["probe"]);
+  const arn = Functions?.[0]?.FunctionArn ?? "";
+  const invoked = await client.send(
+    new InvokeCommand({ FunctionName: arn, Payload: '{"id":5}', LogType: "Tail" }),
+  );
+  expect(invoked.Payload?.transformToString()).toBe('{"id":5,"echo":{"id":5}}');
+  expect(invoked.ExecutedVersion).toBe("$LATEST");
+  const described = await client.send(new GetFunctionCommand({ FunctionName: "probe" }));
+  expect(described.Configuration?.State).toBe("Active");
+  const unknown = client.send(new InvokeCommand({ FunctionName: "nobody" }));
+  expect(unknown).rejects.toBeInstanceOf(ResourceNotFoundException);
+});
+
+test("SDK for JavaScript: a full queue is its TooManyRequestsException", async () => {
+  await using served = await serveFunction({ settings: { queueMax: 1 } });
+  const client = sdk(served.url);
+  const send = (event: unknown) =>
+    client.send(new InvokeCommand({ FunctionName: "probe", Payload: JSON.stringify(event) }));
+  await send({});
+  const slow = { do: "slow-echo", ms: 300 };
+  const all = await Promise.allSettled([send(slow), send(slow), send(slow), send(slow)]);
+  const refused = all.filter((each) => each.status === "rejected");
+  expect(refused.length).toBeGreaterThanOrEqual(1);
+  for (const each of refused) expect(each.reason).toBeInstanceOf(TooManyRequestsException);
+});
+
+test("SDK for JavaScript: a stream arrives line by line, an error in it at its end", async () => {
+  await using served = await serveFunction();
+  const client = sdk(served.url);
+  const stream = async (event: unknown) => {
+    const { EventStream } = await client.send(
+      new InvokeWithResponseStreamCommand({
+        FunctionName: "probe",
+        Payload: JSON.stringify(event),
+      }),
+    );
+    const chunks: string[] = [];
+    let error: string | undefined;
+    for await (const { PayloadChunk, InvokeComplete } of EventStream ?? []) {
+      if (PayloadChunk?.Payload) chunks.push(new TextDecoder().decode(PayloadChunk.Payload));
+      error = InvokeComplete?.ErrorCode ?? error;
+    }
+    return { chunks, error };
+  };
+  const whole = await stream({ do: "stream", lines: 3, ms: 60 });
+  expect(whole).toEqual({ chunks: ["line 1\n", "line 2\n", "line 3\n"], error: undefined });
+  const broken = await stream({ do: "stream-error" });
+  expect(broken.chunks.join("")).toBe("one\ntwo\n");
+  expect(broken.error).toBe("Runtime.StreamError");
+});

@@ -1,0 +1,122 @@
+/**
+ * AWS's own runtime clients, unmodified, on this host.
+ *
+ * @module
+ */
+
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+
+import { InvokeWithResponseStreamCommand, LambdaClient } from "@aws-sdk/client-lambda";
+
+import { ROOT, type RunningHost, serveFunction } from "../testing/running-host.ts";
+import { CLIENT_PROGRAMS, type ClientProgram } from "./programs.ts";
+
+function serveClient(program: ClientProgram, handler: string): Promise<RunningHost> {
+  const { directory, command } = program;
+  // Clients that take the handler as an argument take it last.
+  const started = command.map((word) => (word === program.handler ? handler : word));
+  return serveFunction({
+    settings: { name: "client", directory, command: started, handler, initTimeoutMs: 20_000 },
+  });
+}
+
+async function invoke(url: string, event: unknown, headers: Record<string, string> = {}) {
+  const response = await fetch(`${url}/2015-03-31/functions/client/invocations`, {
+    method: "POST",
+    body: JSON.stringify(event),
+    headers,
+  });
+  const functionError = response.headers.get("x-amz-function-error");
+  return {
+    requestId: response.headers.get("x-amzn-requestid"),
+    functionError,
+    body: await response.text(),
+  };
+}
+
+for (const program of CLIENT_PROGRAMS) {
+  test(`${program.name}: answers with its context`, async () => {
+    await using client = await serveClient(program, program.handler);
+    const custom = { custom: { key: "a: b" } };
+    const result = await invoke(
+      client.url,
+      { do: "echo", value: "ü\u2028" },
+      { "x-amz-client-context": Buffer.from(JSON.stringify(custom)).toString("base64") },
+    );
+    expect(result.functionError).toBeNull();
+    expect(JSON.parse(result.body)).toMatchObject({
+      echo: { do: "echo", value: "ü\u2028" },
+      requestId: result.requestId,
+      arn: "arn:aws:lambda:us-east-1:123456789012:function:client",
+      remaining: true,
+    });
+  });
+
+  test(`${program.name}: reports an error and lives on`, async () => {
+    await using client = await serveClient(program, program.handler);
+    const failed = await invoke(client.url, { do: "error" });
+    expect(failed.functionError).toBe("Unhandled");
+    expect(failed.body).toContain("asked to fail");
+    expect(failed.body).toContain(program.errorType);
+    expect((await invoke(client.url, { do: "echo" })).functionError).toBeNull();
+  });
+
+  test(`${program.name}: a handler that dies is an error, and the next event succeeds`, async () => {
+    await using client = await serveClient(program, program.handler);
+    const failed = await invoke(client.url, { do: "panic" });
+    expect(failed.functionError).toBe("Unhandled");
+    expect(failed.body).toContain(program.panicType);
+    expect((await invoke(client.url, { do: "echo" })).functionError).toBeNull();
+  });
+
+  test(`${program.name}: 5 MB there and back`, async () => {
+    await using client = await serveClient(program, program.handler);
+    const value = "x".repeat(5_000_000);
+    const { body, functionError } = await invoke(client.url, { do: "echo", value });
+    expect(functionError).toBeNull();
+    expect(JSON.parse(body).echo.value).toBe(value);
+  });
+
+  const { streamHandler } = program;
+  if (streamHandler === undefined) continue;
+  test(`${program.name}: streams line by line`, async () => {
+    await using client = await serveClient(program, streamHandler);
+    const lambda = new LambdaClient({
+      endpoint: client.url,
+      region: "us-east-1",
+      credentials: { accessKeyId: "x", secretAccessKey: "x" },
+    });
+    const event = { do: "stream", lines: 5, pauseMs: 60 };
+    const { EventStream } = await lambda.send(
+      new InvokeWithResponseStreamCommand({
+        FunctionName: "client",
+        Payload: JSON.stringify(event),
+      }),
+    );
+    const arrivals: number[] = [];
+    let text = "";
+    for await (const message of EventStream ?? []) {
+      if (message.PayloadChunk?.Payload === undefined) continue;
+      arrivals.push(performance.now());
+      text += new TextDecoder().decode(message.PayloadChunk.Payload);
+    }
+    expect(text).toEndWith("line 1\nline 2\nline 3\nline 4\nline 5\n");
+    // The first line was here long before the last was written.
+    expect((arrivals.at(-1) ?? 0) - (arrivals[0] ?? 0)).toBeGreaterThan(120);
+  });
+}
+
+test("the curl loop of AWS's tutorial answers in order", async () => {
+  await using loop = await serveFunction({
+    settings: {
+      name: "client",
+      directory: join(ROOT, "fixtures", "functions", "tutorial"),
+      command: [join(ROOT, "fixtures", "bootstraps", "curl-loop", "bootstrap")],
+    },
+  });
+  for (const value of [1, 2, 3]) {
+    const { body } = await invoke(loop.url, { value });
+    expect(body).toBe(`Echoing request: '{"value":${value}}'`);
+  }
+});
