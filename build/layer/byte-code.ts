@@ -9,27 +9,66 @@
 import { join } from "node:path";
 
 import { HOST_ARCHITECTURE } from "../architectures.ts";
-import { stageDebianAwsCli, stagedPython } from "./aws-cli-debian.ts";
+import { PYTHON, stageDebianAwsCli, stagedPython } from "./aws-cli-debian.ts";
 import { run } from "./command.ts";
 import { type Saving, treeBytes } from "./prune.ts";
 import { workFolder } from "./work-folder.ts";
 
-/** An unpruned staged tree whose Python runs on this machine; byte code fits any architecture. */
-let pythonTree: string | undefined;
-
-/** Compiles every module of a tree to byte code and removes the sources. */
+/**
+ * Compiles every module of a tree to byte code and removes the sources, and adds the regular
+ * expressions that the CLI compiles at every start, compiled.
+ */
 export async function compileByteCode(tree: string): Promise<Saving> {
   const before = treeBytes(tree);
+  const python = await hostPython();
+  const script = (name: string) => [...python.command, join(import.meta.dir, name)];
+  await run([...script("patterns.py"), python.sitePackages, join(tree, "aws-cli/patterns.bin")], {
+    cwd: "/",
+    env: { ...PYTHON_ENVIRONMENT, ...NOBODY },
+  });
+  await run([...script("byte-code.py"), tree], { env: PYTHON_ENVIRONMENT });
+  return {
+    name: "byte code and compiled patterns instead of source",
+    files: 0,
+    bytes: before - treeBytes(tree),
+  };
+}
+
+/** With a random hash seed Python would write sets in a random order. */
+const PYTHON_ENVIRONMENT = { PYTHONHASHSEED: "0", PYTHONPATH: "", PYTHONHOME: "" };
+
+/** An account for calls that reach nobody, and no settings of the user who builds. */
+const NOBODY = {
+  HOME: "/nonexistent",
+  AWS_CONFIG_FILE: "/nonexistent",
+  AWS_SHARED_CREDENTIALS_FILE: "/nonexistent",
+  AWS_ACCESS_KEY_ID: "nobody",
+  AWS_SECRET_ACCESS_KEY: "nobody",
+  AWS_DEFAULT_REGION: "us-east-1",
+  AWS_MAX_ATTEMPTS: "1",
+};
+
+interface HostPython {
+  readonly command: readonly string[];
+  readonly sitePackages: string;
+}
+
+/** Byte code fits every architecture, so that this machine's Python compiles it for all. */
+let staged: Promise<HostPython> | undefined;
+
+function hostPython(): Promise<HostPython> {
+  staged ??= stageHostPython();
+  return staged;
+}
+
+async function stageHostPython(): Promise<HostPython> {
   const host = HOST_ARCHITECTURE;
   if (host === undefined) throw new Error(`failed to find a Python for ${process.arch}`);
-  if (pythonTree === undefined) {
-    pythonTree = workFolder("python");
-    await stageDebianAwsCli(pythonTree, host);
-  }
-  // Without -I, which would ignore the hash seed; with it, sets are written in a random order.
-  const python = stagedPython(pythonTree, host).filter((flag) => flag !== "-I");
-  await run([...python, join(import.meta.dir, "byte-code.py"), tree], {
-    env: { PYTHONHASHSEED: "0", PYTHONPATH: "", PYTHONHOME: "" },
-  });
-  return { name: "byte code instead of source", files: 0, bytes: before - treeBytes(tree) };
+  const tree = workFolder("python");
+  await stageDebianAwsCli(tree, host);
+  return {
+    // Without -I, which would ignore the hash seed.
+    command: stagedPython(tree, host).filter((flag) => flag !== "-I"),
+    sitePackages: join(tree, "aws-cli/lib", PYTHON, "site-packages"),
+  };
 }

@@ -21,12 +21,15 @@ export const PIN_COMMAND = "node_modules/.bin/bun build/layer/debian-pins.ts";
 /** One architecture's view of the archive, in private folders. */
 export class DebianArchive {
   readonly #architecture: "amd64" | "arm64";
+  readonly #suite: string;
   readonly #folder: string;
   #updated = false;
 
-  constructor(architecture: "amd64" | "arm64") {
+  /** @param suite Release of Debian; pins exist for the layer's own only. */
+  constructor(architecture: "amd64" | "arm64", suite: string = SOURCES.debian.suite) {
     this.#architecture = architecture;
-    this.#folder = join(CACHE, "apt", architecture);
+    this.#suite = suite;
+    this.#folder = join(CACHE, "apt", `${suite}-${architecture}`);
   }
 
   /**
@@ -87,7 +90,7 @@ export class DebianArchive {
   /** Fetches the archive's index, once. */
   async update(): Promise<void> {
     if (this.#updated) return;
-    step(`read the index of Debian ${SOURCES.debian.suite} for ${this.#architecture}`);
+    step(`read the index of Debian ${this.#suite} for ${this.#architecture}`);
     const config = await this.#writeConfig();
     // apt removes from its folder what it does not know, so that an old half is no obstacle.
     await run(["apt-get", "update", "--error-on=any"], { env: { APT_CONFIG: config } });
@@ -124,7 +127,7 @@ export class DebianArchive {
     const folder = this.#folder;
     const folders = ["state/lists/partial", "cache/archives/partial", "etc/preferences.d"];
     for (const name of folders) mkdirSync(join(folder, name), { recursive: true });
-    const { suite, mirror, keyring } = SOURCES.debian;
+    const { mirror, keyring } = SOURCES.debian;
     const usedKeyring = process.env["DEBIAN_KEYRING"] ?? keyring;
     if (!existsSync(usedKeyring)) {
       throw new Error(
@@ -137,7 +140,7 @@ export class DebianArchive {
       [
         "Types: deb deb-src",
         `URIs: ${process.env["DEBIAN_MIRROR"] ?? mirror}`,
-        `Suites: ${suite}`,
+        `Suites: ${this.#suite}`,
         "Components: main",
         `Signed-By: ${usedKeyring}`,
         "",

@@ -1,0 +1,86 @@
+"""Writes the regular expressions that the AWS CLI compiles when it starts, compiled.
+
+    python3.13 -S -B patterns.py SITE_PACKAGES OUTPUT
+
+Runs a few commands of the CLI (against a port where nobody listens) and records what `re` makes of
+each pattern: the arguments of _sre.compile, which are the same on every little-endian machine.
+layer/aws-cli/aws.py reads them. Patterns that hold a path of this machine are left out.
+"""
+
+import contextlib
+import io
+import marshal
+import os
+import sys
+from re import _compiler
+
+NOBODY = 'http://127.0.0.1:9'
+COMMANDS = [
+    ['--version'],
+    ['s3api', 'list-buckets', '--endpoint-url', NOBODY],
+    ['s3', 'ls', '--endpoint-url', NOBODY],
+    ['s3', 'cp', '/dev/null', 's3://bucket/key', '--endpoint-url', NOBODY],
+    ['sts', 'get-caller-identity', '--endpoint-url', NOBODY],
+    ['dynamodb', 'list-tables', '--endpoint-url', NOBODY],
+    ['secretsmanager', 'list-secrets', '--endpoint-url', NOBODY],
+    ['lambda', 'list-functions', '--endpoint-url', NOBODY, '--query', 'Functions[0].Name'],
+]
+
+site_packages, output = sys.argv[1:]
+recorded = {}
+
+
+class RecordingSre:
+    """Stands for the module _sre in re._compiler."""
+
+    def __init__(self, sre):
+        self._sre = sre
+
+    def __getattr__(self, name):
+        return getattr(self._sre, name)
+
+    def compile(self, pattern, flags, code, groups, groupindex, indexgroup):
+        # re's numbers have names of their own kind, which marshal does not know.
+        plain = (int(flags), [int(word) for word in code], groups, groupindex, indexgroup)
+        RecordingSre.last = (pattern, plain)
+        return self._sre.compile(pattern, *plain)
+
+
+def recording_compile(pattern, flags=0):
+    compiled = compile_pattern(pattern, flags)
+    recorded_pattern, code = RecordingSre.last
+    if recorded_pattern == pattern and not holds_path(pattern):
+        recorded[(pattern, int(flags))] = code
+    return compiled
+
+
+def holds_path(pattern):
+    text = pattern if isinstance(pattern, str) else pattern.decode('latin-1')
+    return site_packages in text or os.getcwd() in text and os.getcwd() != '/'
+
+
+compile_pattern = _compiler.compile
+_compiler._sre = RecordingSre(_compiler._sre)
+_compiler.compile = recording_compile
+sys.path.append(site_packages)
+os.environ['CRYPTOGRAPHY_OPENSSL_NO_LEGACY'] = '1'
+
+import awscli.clidriver  # noqa: E402 # after the recorder
+
+for command in COMMANDS:
+    sys.argv = ['aws', *command]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with contextlib.suppress(SystemExit):
+            awscli.clidriver.main()
+
+
+def order(item):
+    (pattern, flags), _ = item
+    return (isinstance(pattern, bytes), pattern, flags)
+
+
+# Version 2 of the format has no references: which objects are shared in this process, and would be
+# written as one, must not show in the bytes.
+content = marshal.dumps(dict(sorted(recorded.items(), key=order)), 2)
+with open(output, 'wb') as file:
+    file.write(content)
