@@ -4,10 +4,11 @@
  * @module
  */
 
+import { isOneOfLoops, superviseLoops } from "./runtime/concurrency.ts";
 import { type Environment, handlerEnvironment, readEnvironment } from "./runtime/environment.ts";
 import { resolveHandler } from "./runtime/handler.ts";
 import { runInvokeLoop } from "./runtime/invoke-loop.ts";
-import { becomeSubreaper } from "./runtime/libc.ts";
+import { becomeSubreaper, endWithParent } from "./runtime/libc.ts";
 import { Log } from "./runtime/log.ts";
 import { Poller } from "./runtime/poller.ts";
 import { RuntimeApiClient } from "./runtime/runtime-api-client.ts";
@@ -15,11 +16,14 @@ import { InitFailure, ShellHandler } from "./runtime/shell-handler.ts";
 import { endOnTermination } from "./runtime/termination.ts";
 
 function run(environment: Environment, log: Log): never {
-  const { handler: name, taskRoot, runtimeApi } = environment;
+  const { handler: name, taskRoot, runtimeApi, concurrency } = environment;
   if (runtimeApi === "") throw new Error("AWS_LAMBDA_RUNTIME_API is not set");
   const poller = new Poller();
-  let started: ShellHandler | undefined;
   becomeSubreaper();
+  if (isOneOfLoops()) endWithParent();
+  else if (concurrency > 1) process.exit(superviseLoops(concurrency, poller));
+
+  let started: ShellHandler | undefined;
   endOnTermination(poller, () => (started === undefined ? [] : [started.processGroup]));
   const client = new RuntimeApiClient(runtimeApi, poller, log, taskRoot);
   try {

@@ -52,20 +52,23 @@ function parseConcurrency(text: string | undefined): number {
 }
 
 /**
- * The environment of handlers, as `NAME=value` strings whose characters are bytes: the runtime's own
- * but for a PATH that has `/opt/bin`, a HOME that can be written to, and no trace id of a former event.
+ * This process's environment as it was started with, as `NAME=value` strings whose characters are
+ * bytes: the process's own record keeps values that are not UTF-8, which process.env would not.
+ */
+export function inheritedEnvironment(): string[] {
+  return readFile("/proc/self/environ").toString("latin1").split("\0").slice(0, -1);
+}
+
+/**
+ * The environment of handlers: the inherited one but for a PATH that has `/opt/bin`, a HOME that can
+ * be written to, and no trace id of a former event.
  */
 export function handlerEnvironment(): string[] {
-  // The process's own record keeps values that are not UTF-8 as they are; process.env would not.
-  const inherited = readFile("/proc/self/environ").toString("latin1").split("\0").slice(0, -1);
-  const variables = new Map(
-    inherited.map((entry) => {
-      const equals = entry.indexOf("=", 1);
-      return equals < 0
-        ? ([entry, ""] as const)
-        : ([entry.slice(0, equals), entry.slice(equals + 1)] as const);
-    }),
-  );
+  const variables = new Map<string, string>();
+  for (const entry of inheritedEnvironment()) {
+    const equals = entry.indexOf("=", 1);
+    if (equals > 0) variables.set(entry.slice(0, equals), entry.slice(equals + 1));
+  }
   variables.set("PATH", withLayerPrograms(variables.get("PATH") || DEFAULT_PATH));
   const home = variables.get("HOME");
   if (!home || fileType(home) !== "folder" || !isAllowed(home, MAY_WRITE)) {

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { HEADER, INVOCATION_HEADER_PREFIX } from "../runtime-api/contract.ts";
+import { HEADER } from "../runtime-api/contract.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 
 /** Where the event's data is to be found, as paths that the shell can open. */
@@ -34,7 +34,11 @@ export interface ShellState {
 
 const QUOTE = 0x27;
 const NUL = 0;
+const END_OF_CALL = Buffer.from("'\n");
+/** Most header names that are remembered. */
+const VARIABLE_NAMES_MAX = 64;
 const SHELL_NAME = /^[a-z][a-z0-9-]*$/;
+const TRACE_ID = upperName(HEADER.traceId);
 const TRACE_VARIABLE = "_X_AMZN_TRACE_ID";
 /** Options that the fork server turns off for itself; x last, since it traces what follows. */
 const RESTORED_FLAGS = "abCefmuvx";
@@ -49,56 +53,68 @@ const KNOWN_VARIABLES = [
   HEADER.cognitoIdentity,
   HEADER.tenantId,
   HEADER.invocationId,
-].map(variableName);
+]
+  .map(upperName)
+  .concat(TRACE_VARIABLE);
 
 /** Puts text between single quotes, for any POSIX shell. */
 export function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** The lines that prepare a forked shell; a call of the handler is to follow. */
-export function prologue(invocation: Invocation, paths: EventPaths, state: ShellState): string {
-  const variables = invocationVariables(invocation);
-  const absent = [...KNOWN_VARIABLES, TRACE_VARIABLE].filter((name) => !variables.has(name));
-  const exported = [...variables].map(([name, value]) => `${name}=${quote(value)}`);
-  return [
-    `\\exec <${paths.input} >${paths.output}`,
-    `\\unset ${absent.join(" ")}`,
-    `\\export ${exported.join(" ")}`,
-    restoreOptions(state),
-    "",
-  ].join("\n");
+/**
+ * The lines that prepare a forked shell, in latin1; a call of the handler is to follow.
+ * @param restoration What {@link restoreOptions} says for the loaded shell.
+ */
+export function prologue(invocation: Invocation, paths: EventPaths, restoration: string): string {
+  const absent = new Set(KNOWN_VARIABLES);
+  let exports = "";
+  for (const [header, value] of invocation.metadata) {
+    const name = variableName(header);
+    if (name === undefined) continue;
+    absent.delete(name);
+    exports += ` ${name}=${quote(value)}`;
+    if (name === TRACE_ID) {
+      absent.delete(TRACE_VARIABLE);
+      exports += ` ${TRACE_VARIABLE}=${quote(value)}`;
+    }
+  }
+  const redirections = `\\exec <${paths.input} >${paths.output}`;
+  const unset = absent.size === 0 ? "" : `\\unset ${[...absent].join(" ")}`;
+  return `${redirections}\n${unset}\n\\export${exports}\n${restoration}\n`;
 }
 
-/** The call of a handler function, with the event as its only argument. */
-export function callFunction(name: string, event: Uint8Array): Uint8Array[] {
-  return [Buffer.from(`\\${name} '`), quotable(event), Buffer.from("'\n")];
+/** A prologue and the call of a handler function, with the event as its only argument. */
+export function callFunction(lines: string, name: string, event: Uint8Array): Buffer {
+  const before = Buffer.from(`${lines}\\${name} '`, "latin1");
+  return Buffer.concat([before, quotable(event), END_OF_CALL]);
 }
 
-/** The replacement of the forked shell by a handler file. */
-export function execFile(command: readonly string[]): Uint8Array[] {
-  return [Buffer.from(`\\exec ${command.map(quote).join(" ")}\n`)];
+/** A prologue and the replacement of the forked shell by a handler file. */
+export function execFile(lines: string, command: readonly string[]): Buffer {
+  const call = Buffer.from(`\\exec ${command.map(quote).join(" ")}\n`);
+  return Buffer.concat([Buffer.from(lines, "latin1"), call]);
 }
 
-/** `Lambda-Runtime-Trace-Id` is exported as `LAMBDA_RUNTIME_TRACE_ID`. */
-function variableName(header: string): string {
+const variableNames = new Map<string, string>();
+
+/** `lambda-runtime-trace-id` is exported as `LAMBDA_RUNTIME_TRACE_ID`; undefined if it can't be. */
+function variableName(header: string): string | undefined {
+  const known = variableNames.get(header);
+  if (known !== undefined) return known;
+  if (!SHELL_NAME.test(header)) return undefined;
+  const name = upperName(header);
+  // There are a dozen headers, and they come with every event.
+  if (variableNames.size < VARIABLE_NAMES_MAX) variableNames.set(header, name);
+  return name;
+}
+
+function upperName(header: string): string {
   return header.toUpperCase().replaceAll("-", "_");
 }
 
-function invocationVariables({ metadata }: Invocation): Map<string, string> {
-  const variables = new Map<string, string>();
-  for (const [header, value] of metadata) {
-    if (header.startsWith(INVOCATION_HEADER_PREFIX) && SHELL_NAME.test(header)) {
-      variables.set(variableName(header), value);
-    }
-  }
-  const traceId = metadata.get(HEADER.traceId.toLowerCase());
-  if (traceId !== undefined) variables.set(TRACE_VARIABLE, traceId);
-  return variables;
-}
-
-/** Undoes what the fork server has changed for itself. */
-function restoreOptions(state: ShellState): string {
+/** The command by which a fork undoes what the fork server has changed for itself. */
+export function restoreOptions(state: ShellState): string {
   const { flags, isBash, isPosix, inheritsErrexit, posixlyCorrect } = state;
   const letters = [...RESTORED_FLAGS].filter((letter) => flags.includes(letter)).join("");
   const commands = [

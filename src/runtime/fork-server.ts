@@ -28,7 +28,7 @@ import {
   execFile,
   prologue,
   quote,
-  type ShellState,
+  restoreOptions,
 } from "./event-script.ts";
 import { exitStatusOf } from "./exit-error.ts";
 import forkServerScript from "./fork-server.sh" with { type: "text" };
@@ -39,6 +39,7 @@ import {
   type ExitStatus,
   kill,
   memoryFile,
+  O_NONBLOCK,
   openFile,
   openProcess,
   pipe,
@@ -118,7 +119,8 @@ export class ForkServer {
   #lateOutputs: LogPipe[] = [];
   #end: ExitStatus | undefined;
   #statusText = "";
-  #state: ShellState | undefined;
+  /** The command that gives a fork the options that the script has set. */
+  #restoration = "";
 
   /**
    * Starts the shell; {@link load} waits until it has loaded the handler.
@@ -173,13 +175,13 @@ export class ForkServer {
     const [first = "", ...description] = report.split("\n");
     const [status = "", flags = "", shellOptions = "", bashOptions = ""] = first.split(" ");
     this.#statusText = "";
-    this.#state = {
+    this.#restoration = restoreOptions({
       flags,
       isBash: bashOptions !== "",
       isPosix: shellOptions.split(":").includes("posix"),
       inheritsErrexit: bashOptions.split(":").includes("inherit_errexit"),
       posixlyCorrect: this.#inheritedPosixlyCorrect(),
-    };
+    });
     return {
       kind: "loaded",
       report: { status: Number(status), description: description.join("\n") },
@@ -194,8 +196,7 @@ export class ForkServer {
    */
   invoke(invocation: Invocation, onOutput: OnOutput): HandlerEnd {
     const input = memoryFile(invocation.event);
-    const [outputReadEnd, outputWriteEnd] = pipe();
-    setNonBlocking(outputReadEnd);
+    const [outputReadEnd, outputWriteEnd] = pipe(O_NONBLOCK);
     this.#stderr.beginEvent();
     this.#writeEvent(invocation, { input: pathOf(input), output: pathOf(outputWriteEnd) });
     this.#poller.watch(outputReadEnd, () => passOutput(outputReadEnd, onOutput));
@@ -251,14 +252,12 @@ export class ForkServer {
 
   #writeEvent(invocation: Invocation, paths: EventPaths): void {
     const { handler } = this.#options;
-    if (this.#state === undefined)
-      throw new Error("the shell was given an event before it was loaded");
-    const lines = Buffer.from(prologue(invocation, paths, this.#state), "latin1");
-    const call =
+    const lines = prologue(invocation, paths, this.#restoration);
+    const script = memoryFile(
       handler.kind === "function"
-        ? callFunction(handler.functionName, invocation.event)
-        : execFile(handler.command);
-    const script = memoryFile(lines, ...call);
+        ? callFunction(lines, handler.functionName, invocation.event)
+        : execFile(lines, handler.command),
+    );
     duplicateTo(script, this.#eventSlot);
     close(script);
   }

@@ -62,6 +62,7 @@ export class HttpConnection {
   readonly #poller: Poller;
   #socket: number | undefined;
   #received: Buffer = Buffer.alloc(0);
+  #lastMethod = "";
   readonly #scratch = new Uint8Array(RECEIVE_BYTES);
 
   /** @param address `host:port` as in AWS_LAMBDA_RUNTIME_API; an IPv6 host stands in brackets. */
@@ -95,6 +96,7 @@ export class HttpConnection {
     const length: Header[] = method === "GET" ? [] : [["Content-Length", `${body.byteLength}`]];
     const head = this.#head(method, path, [...headers, ...length]);
     const socket = this.#open();
+    this.#lastMethod = method;
     this.#send(
       socket,
       body.byteLength <= ONE_SEND_BYTES_MAX ? [Buffer.concat([head, body])] : [head, body],
@@ -137,8 +139,10 @@ export class HttpConnection {
 
   /** Returns a connected socket: the kept one unless the server has closed it meanwhile. */
   #open(): number {
-    // Nothing is owed to us between requests: if the socket is readable, it is at its end.
-    if (this.#socket !== undefined && isReadableNow(this.#socket)) this.close();
+    // Nothing is owed to us between requests: if the socket is readable, it is at its end. A handler
+    // may have taken long enough for that; between a post's answer and the next request none has.
+    const mayHaveEnded = this.#socket !== undefined && this.#lastMethod === "GET";
+    if (mayHaveEnded && isReadableNow(this.#socket as number)) this.close();
     if (this.#socket === undefined) {
       try {
         this.#socket = connect(this.#host, this.#port);

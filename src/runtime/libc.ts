@@ -81,16 +81,16 @@ export function cString(text: string, encoding: "latin1" | "utf8" = "utf8"): Buf
 }
 
 export const O_CLOEXEC = 0o2000000;
-// O_NONBLOCK of pipes: only the runtime's end may have it, a shell would trip over it.
-const O_NONBLOCK = 0o4000;
+/** Reads do not wait. A shell that opens the other end by its path has flags of its own. */
+export const O_NONBLOCK = 0o4000;
 const F_GETFL = 3;
 const F_SETFL = 4;
 
 const ends = new Int32Array(2);
 
 /** Makes a pipe, close-on-exec; `[read end, write end]`. */
-export function pipe(): readonly [number, number] {
-  checked("pipe2", libc.pipe2(ends, O_CLOEXEC));
+export function pipe(flags = 0): readonly [number, number] {
+  checked("pipe2", libc.pipe2(ends, O_CLOEXEC | flags));
   return [ends[0] as number, ends[1] as number];
 }
 
@@ -104,9 +104,9 @@ const MFD_CLOEXEC = 1;
 const MEMORY_FILE_NAME = cString("lambda-event");
 
 /** Makes an anonymous file in memory that holds the given bytes. */
-export function memoryFile(...contents: Uint8Array[]): number {
+export function memoryFile(contents?: Uint8Array): number {
   const descriptor = checked("memfd_create", libc.memfd_create(MEMORY_FILE_NAME, MFD_CLOEXEC));
-  for (const bytes of contents) writeAll(descriptor, bytes);
+  if (contents !== undefined) writeAll(descriptor, contents);
   return descriptor;
 }
 

@@ -68,11 +68,10 @@ export class RuntimeApiClient {
   next(): Invocation {
     const answer = this.#attempt(() => this.#request("GET", PATH.next, []), true);
     if (answer.status !== STATUS.ok) throw refusal(`GET ${PATH.next}`, answer);
-    const metadata = new Map(
-      [...answer.headers].filter(
-        ([name, value]) => name.startsWith(INVOCATION_HEADER_PREFIX) && value !== "",
-      ),
-    );
+    const metadata = new Map<string, string>();
+    for (const [name, value] of answer.headers) {
+      if (value !== "" && name.startsWith(INVOCATION_HEADER_PREFIX)) metadata.set(name, value);
+    }
     const requestId = metadata.get(HEADER.requestId.toLowerCase());
     if (requestId === undefined) {
       throw new RuntimeApiError(`failed to get an event: the answer has no ${HEADER.requestId}`);

@@ -20,16 +20,21 @@ const ROUNDS_MAX = 100;
  */
 export function endOnTermination(poller: Poller, processGroups: () => readonly number[]): void {
   poller.watch(terminationDescriptor(), () => {
-    for (const group of processGroups()) kill(-group, SIGNAL.terminate);
-    const giveUpAt = performance.now() + GRACE_MS;
-    while (children().length > 0 && performance.now() < giveUpAt) wait();
-    // We are their subreaper: whoever left the process group is ours when its parent has ended.
-    for (let round = 0; round < ROUNDS_MAX && children().length > 0; round += 1) {
-      for (const child of children()) kill(child, SIGNAL.kill);
-      wait();
-    }
+    endProcessGroups(processGroups());
     process.exit(0);
   });
+}
+
+/** Ends everything below this process: asks the groups first, then leaves no choice. */
+export function endProcessGroups(processGroups: readonly number[]): void {
+  for (const group of processGroups) kill(-group, SIGNAL.terminate);
+  const giveUpAt = performance.now() + GRACE_MS;
+  while (children().length > 0 && performance.now() < giveUpAt) wait();
+  // We are their subreaper: whoever left the process group is ours when its parent has ended.
+  for (let round = 0; round < ROUNDS_MAX && children().length > 0; round += 1) {
+    for (const child of children()) kill(child, SIGNAL.kill);
+    wait();
+  }
 }
 
 function wait(): void {

@@ -1,0 +1,50 @@
+/**
+ * Several events at once (AWS_LAMBDA_MAX_CONCURRENCY): one process for each loop, so that every loop
+ * stays as sequential as a single one, and no id can meet another's event.
+ *
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-execution-environment.html
+ * @module
+ */
+
+import { inheritedEnvironment } from "./environment.ts";
+import { close, type ExitStatus, openFile, openProcess, reap, spawn } from "./libc.ts";
+import type { Poller } from "./poller.ts";
+import { endOnTermination, endProcessGroups } from "./termination.ts";
+
+/** The argument by which a copy of the runtime knows that it is one of the loops. */
+const LOOP_ARGUMENT = "loop";
+
+/** Whether this process is one of several loops, started by {@link superviseLoops}. */
+export function isOneOfLoops(): boolean {
+  return process.argv.at(-1) === LOOP_ARGUMENT;
+}
+
+/**
+ * Runs loops until one of them ends; then all end, since error means exit.
+ * @returns The exit status for this process.
+ */
+export function superviseLoops(count: number, poller: Poller): number {
+  const pids: number[] = [];
+  endOnTermination(poller, () => pids);
+  let ended: ExitStatus | undefined;
+  const nothing = openFile("/dev/null");
+  for (let index = 0; index < count; index += 1) {
+    const pid = spawn({
+      path: "/proc/self/exe",
+      argv: ["bootstrap", LOOP_ARGUMENT],
+      environment: inheritedEnvironment(),
+      cwd: process.cwd(),
+      stdio: [nothing, 1, 2],
+    });
+    pids.push(pid);
+    const descriptor = openProcess(pid);
+    poller.watch(descriptor, () => {
+      ended ??= reap(pid)?.end;
+      poller.unwatch(descriptor);
+    });
+  }
+  close(nothing);
+  poller.waitUntil(() => ended !== undefined);
+  endProcessGroups(pids);
+  return ended?.kind === "exited" && ended.status !== 0 ? ended.status : 1;
+}

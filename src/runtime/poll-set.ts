@@ -1,0 +1,99 @@
+/**
+ * The array of `struct pollfd` that poll(2) takes, changed in place.
+ *
+ * @see https://man7.org/linux/man-pages/man2/poll.2.html
+ * @module
+ */
+
+import { poll } from "./libc.ts";
+
+/** Something can be read, or the other end is closed. */
+export const POLLIN = 1;
+/** Something can be written. */
+export const POLLOUT = 4;
+
+/** Room for that many descriptors: a shell's, the connection, and background jobs' late outputs. */
+const CAPACITY = 128;
+/** Size of a `struct pollfd`, in 16-bit words: descriptor (2), events (1), returned events (1). */
+const ENTRY_WORDS = 4;
+
+/** Descriptors with the events to wait for, and the events that have come. */
+export class PollSet {
+  readonly #words = new Int16Array(CAPACITY * ENTRY_WORDS);
+  readonly #descriptors = new Int32Array(this.#words.buffer);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /**
+   * Adds a descriptor at the end and returns its index.
+   * @throws {RangeError} When the set is full.
+   */
+  add(descriptor: number, events: number): number {
+    const index = this.#length;
+    if (index === CAPACITY)
+      throw new RangeError(`failed to watch more than ${CAPACITY} descriptors`);
+    this.#length += 1;
+    this.#write(index, descriptor, events);
+    return index;
+  }
+
+  /** Removes an entry; the last one takes its place, as if nothing had happened on it. */
+  removeAt(index: number): void {
+    this.#length -= 1;
+    const last = this.#length;
+    this.#write(index, this.descriptorAt(last), this.#words[last * ENTRY_WORDS + 2] as number);
+  }
+
+  descriptorAt(index: number): number {
+    return this.#descriptors[index * 2] as number;
+  }
+
+  indexOf(descriptor: number): number {
+    for (let index = 0; index < this.#length; index += 1) {
+      if (this.descriptorAt(index) === descriptor) return index;
+    }
+    return -1;
+  }
+
+  /** Stops waiting for a descriptor, which keeps its place. */
+  pause(descriptor: number): void {
+    this.resume(descriptor, 0);
+  }
+
+  /** Waits for a descriptor's events again. */
+  resume(descriptor: number, events: number): void {
+    const index = this.indexOf(descriptor);
+    if (index >= 0) this.#words[index * ENTRY_WORDS + 2] = events;
+  }
+
+  /** Waits until something comes, or a time in milliseconds is over (never, if negative). */
+  poll(timeoutMs: number): void {
+    poll(this.#words, this.#length, timeoutMs);
+  }
+
+  /** Whether something came on an entry; it is told once. */
+  takeReady(index: number): boolean {
+    const at = index * ENTRY_WORDS + 3;
+    const isReady = this.#words[at] !== 0;
+    this.#words[at] = 0;
+    return isReady;
+  }
+
+  #write(index: number, descriptor: number, events: number): void {
+    this.#descriptors[index * 2] = descriptor;
+    this.#words[index * ENTRY_WORDS + 2] = events;
+    this.#words[index * ENTRY_WORDS + 3] = 0;
+  }
+}
+
+/** Whether a descriptor is readable, or hung up, at this moment. */
+export function isReadableNow(descriptor: number): boolean {
+  const words = new Int16Array(ENTRY_WORDS);
+  new Int32Array(words.buffer)[0] = descriptor;
+  words[2] = POLLIN;
+  poll(words, 1, 0);
+  return words[3] !== 0;
+}
