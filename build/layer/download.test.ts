@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+
+import { download, DOWNLOADS, HashMismatchError, UnreachableError } from "./download.ts";
+
+const CONTENT = randomBytes(300_000);
+const SHA256 = new Bun.CryptoHasher("sha256").update(CONTENT).digest("hex");
+
+/** Bytes after which the server breaks off, by number of request; none: it sends everything. */
+let breaksAfter: number[] = [];
+let ranges: (string | undefined)[] = [];
+let etag = '"one"';
+let server: Server;
+let url = "";
+let name = "";
+
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    ranges.push(request.headers.range);
+    const wanted = request.headers["if-range"] === etag ? request.headers.range : undefined;
+    const start = Number(/^bytes=(\d+)-$/.exec(wanted ?? "")?.[1] ?? 0);
+    response.writeHead(start > 0 ? 206 : 200, {
+      etag,
+      "content-length": CONTENT.length - start,
+    });
+    const breakAfter = breaksAfter.shift();
+    if (breakAfter === undefined) {
+      response.end(CONTENT.subarray(start));
+      return;
+    }
+    response.write(CONTENT.subarray(start, start + breakAfter), () => {
+      // Time for the client to read it.
+      setTimeout(() => response.destroy(), 150);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/file`;
+});
+
+beforeEach(() => {
+  breaksAfter = [];
+  ranges = [];
+  etag = '"one"';
+  name = `test-${process.pid}-${Math.random()}`;
+});
+
+afterAll(() => {
+  server.close();
+  for (const path of new Bun.Glob(`test-${process.pid}-*`).scanSync({ cwd: DOWNLOADS })) {
+    rmSync(join(DOWNLOADS, path));
+  }
+});
+
+test("download() fetches once and then answers from the cache", async () => {
+  const path = await download(url, name, SHA256);
+  expect(readFileSync(path).equals(CONTENT)).toBe(true);
+  await download(url, name, SHA256);
+  expect(ranges).toEqual([undefined]);
+});
+
+test("download() goes on where a transfer broke off", async () => {
+  breaksAfter = [100_000, 50_000];
+  const path = await download(url, name, SHA256);
+  expect(readFileSync(path).equals(CONTENT)).toBe(true);
+  expect(ranges).toEqual([undefined, "bytes=100000-", "bytes=150000-"]);
+});
+
+test("download() leaves a half file under another name, and a later run resumes it", async () => {
+  breaksAfter = [1_000, 1_000, 1_000];
+  await expect(download(url, name, SHA256)).rejects.toThrow("failed to download");
+  expect(existsSync(join(DOWNLOADS, name))).toBe(false);
+  const { size } = statSync(join(DOWNLOADS, `${name}.part`));
+  expect(size).toBeGreaterThan(0);
+  const path = await download(url, name, SHA256);
+  expect(readFileSync(path).equals(CONTENT)).toBe(true);
+  expect(ranges.at(-1)).toBe(`bytes=${size}-`);
+});
+
+test("download() begins anew when the server has another file now", async () => {
+  breaksAfter = [1_000, 1_000, 1_000];
+  await download(url, name, SHA256).catch(() => {});
+  etag = '"two"';
+  const path = await download(url, name, SHA256);
+  expect(readFileSync(path).equals(CONTENT)).toBe(true);
+});
+
+test("download() refuses and deletes bytes with another hash", async () => {
+  const wrong = "0".repeat(64);
+  await expect(download(url, name, wrong)).rejects.toThrow(HashMismatchError);
+  expect(existsSync(join(DOWNLOADS, name))).toBe(false);
+});
+
+test("download() tells a host that is not there from one that says no", async () => {
+  const closed = createServer();
+  await new Promise<void>((resolve) => closed.listen(0, "127.0.0.1", resolve));
+  const { port } = closed.address() as AddressInfo;
+  await new Promise((resolve) => closed.close(resolve));
+  await expect(download(`http://127.0.0.1:${port}/x`, name)).rejects.toThrow(UnreachableError);
+
+  const refusing = createServer((_, response) => response.writeHead(404).end());
+  await new Promise<void>((resolve) => refusing.listen(0, "127.0.0.1", resolve));
+  const refused = `http://127.0.0.1:${(refusing.address() as AddressInfo).port}/x`;
+  const error = await download(refused, name).catch((fault: unknown) => fault);
+  expect(error).not.toBeInstanceOf(UnreachableError);
+  expect(String(error)).toContain("HTTP status 404");
+  refusing.close();
+});
