@@ -7,7 +7,8 @@
 # function of the runtime's that a handler could see or break.
 #   1. The script is sourced, once.
 #   2. One report goes to STATUS: a line "STATUS FLAGS SHELLOPTS BASHOPTS" (the last status, $-, two
-#      lists of bash's), what the function's name stands for, then a line that only holds TOKEN.
+#      lists of bash's), what the function's name stands for, then a line that only holds TOKEN. Other
+#      lines, or words in front, are a DEBUG trap's.
 #   3. For each event a fork of the loaded shell waits for a line on TRIGGER. It is forked ahead of
 #      the event, so that the fork costs the event nothing. It then sources EVENT, which redirects
 #      standard input and output, exports the event's metadata, restores the script's options and
@@ -28,9 +29,9 @@
   unset -f command
   unset BASH_EXECUTION_STRING
   {
-    command printf '%s\n' "$POSIXLY_CORRECT"
+    command printf '\n%s\n' "$POSIXLY_CORRECT"
     LC_ALL=C command -V "@FUNCTION@"
-    command printf '%s\n' "@TOKEN@"
+    command printf '\n%s\n' "@TOKEN@"
   } >"@STATUS@" 2>&1
   set --
   while :; do

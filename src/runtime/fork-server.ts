@@ -8,7 +8,8 @@
  * function of the runtime's that a handler could see or break.
  *   1. The script is sourced, once.
  *   2. One report goes to STATUS: a line "STATUS FLAGS SHELLOPTS BASHOPTS" (the last status, $-, two
- *      lists of bash's), what the function's name stands for, then a line that only holds TOKEN.
+ *      lists of bash's), what the function's name stands for, then a line that only holds TOKEN. Other
+ *      lines, or words in front, are a DEBUG trap's.
  *   3. For each event a fork of the loaded shell waits for a line on TRIGGER. It is forked ahead of
  *      the event, so that the fork costs the event nothing. It then sources EVENT, which redirects
  *      standard input and output, exports the event's metadata, restores the script's options and
@@ -97,6 +98,8 @@ const LATE_OUTPUTS_MAX = 64;
 /** Most reads behind the handler's end: a pipe holds 64 KiB, so only a late writer gets there. */
 const DRAIN_READS_MAX = 32;
 
+/** The report's first line: last status, $-, SHELLOPTS, BASHOPTS. */
+const REPORT_LINE = /^(\d+) (\S*) (\S*) (\S*)$/m;
 /** A fork's exit status; anything else that a trap has written beside it is passed over. */
 const STATUS_LINE = /^(\d{1,3})\n/m;
 const NEW_LINE = Buffer.from("\n");
@@ -170,10 +173,10 @@ export class ForkServer {
       this.#stderr.drain();
       return { kind: "ended", end: this.#end };
     }
-    // A trap of the script's may have written behind the terminator.
     const report = this.#statusText.slice(0, this.#statusText.indexOf(terminator));
-    const [first = "", ...description] = report.split("\n");
-    const [status = "", flags = "", shellOptions = "", bashOptions = ""] = first.split(" ");
+    const [line = "", status = "", flags = "", shellOptions = "", bashOptions = ""] =
+      REPORT_LINE.exec(report) ?? [];
+    const description = report.slice(report.indexOf(line) + line.length).trimStart();
     this.#statusText = "";
     this.#restoration = restoreOptions({
       flags,
@@ -184,7 +187,7 @@ export class ForkServer {
     });
     return {
       kind: "loaded",
-      report: { status: Number(status), description: description.join("\n") },
+      report: { status: Number(status), description },
     };
   }
 

@@ -321,12 +321,13 @@ const PR_SET_CHILD_SUBREAPER = 36;
 
 /** Makes processes that lose their parent ours, so that none of them stays as a zombie. */
 export function becomeSubreaper(): void {
-  checked("prctl", libc.prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n));
+  // An emulator that does not know it has an init that reaps them.
+  libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
 /** Has the kernel end this process when its parent ends. */
 export function endWithParent(): void {
-  checked("prctl", libc.prctl(PR_SET_PDEATHSIG, BigInt(SIGNAL.terminate), 0n, 0n, 0n));
+  libc.prctl(PR_SET_PDEATHSIG, SIGNAL.terminate, 0, 0, 0);
 }
 
 /**
