@@ -25,6 +25,8 @@ export interface Program {
   readonly outputName: (target: Architecture) => string;
   /** Whether it asks for its pages at once (build/prefetch.ts): what Lambda starts from cold. */
   readonly prefetch: boolean;
+  /** What else Bun is told, with the reason. */
+  readonly flags: readonly string[];
 }
 
 /** The runtime that goes into the layer. */
@@ -32,6 +34,9 @@ export const BOOTSTRAP: Program = {
   entry: "src/bootstrap.ts",
   outputName: ({ name }) => `bootstrap-${name}`,
   prefetch: true,
+  // A small heap that is collected often: over 4,000 events 10 MB of anonymous memory instead of 17,
+  // the first answer and a warm event as fast as without (measured with smaps_rollup, make bench).
+  flags: ["--compile-exec-argv=--smol"],
 };
 
 const PROGRAMS: Readonly<Record<string, Program>> = {
@@ -40,6 +45,7 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
     entry: "src/lambda-shell.ts",
     outputName: ({ name }) => `lambda-shell-linux-${name}`,
     prefetch: false,
+    flags: [],
   },
 };
 
@@ -71,6 +77,7 @@ export async function compile(
       "--bytecode",
       "--format=esm",
       "--minify",
+      ...program.flags,
       `--outfile=${unfinished}`,
       program.entry,
     ],
