@@ -21,6 +21,7 @@ const PROGRAM: Program = {
   entry: "build/prefetch/fixtures/program.ts",
   outputName: ({ name }) => `program-${name}`,
   prefetch: false,
+  flags: [],
 };
 
 /** Compiling copies 109 MB twice, and once fetches the other architecture's Bun. */
