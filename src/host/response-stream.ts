@@ -97,3 +97,43 @@ export class ResponseStream implements AsyncIterable<Uint8Array> {
     return { kind: "failed", errorType, errorBody: Buffer.from(body, "base64").toString("utf8") };
   }
 }
+
+/** A streamed response that ended in an error, after bytes of it were sent. */
+export class StreamFailure extends Error {
+  readonly end: Extract<StreamEnd, { kind: "failed" }>;
+
+  constructor(end: Extract<StreamEnd, { kind: "failed" }>) {
+    super(`the response broke off: ${end.errorType}`);
+    this.name = "StreamFailure";
+    this.end = end;
+  }
+}
+
+/** The outcome of a streamed response. */
+export interface StreamedResponse {
+  readonly chunks: AsyncIterable<Uint8Array>;
+  readonly end: Promise<StreamEnd>;
+}
+
+/**
+ * The chunks of a response whose end is an error if the response's is.
+ * @throws {StreamFailure} After the last chunk, when the runtime said so or broke off.
+ */
+export async function* chunksOrFailure({
+  chunks,
+  end,
+}: StreamedResponse): AsyncGenerator<Uint8Array, void, void> {
+  yield* chunks;
+  const ending = await end;
+  if (ending.kind === "failed") throw new StreamFailure(ending);
+}
+
+/** All of a streamed response at once, with how it ended. */
+export async function wholeStream({
+  chunks,
+  end,
+}: StreamedResponse): Promise<{ readonly body: Uint8Array; readonly end: StreamEnd }> {
+  const all: Uint8Array[] = [];
+  for await (const chunk of chunks) all.push(chunk);
+  return { body: Buffer.concat(all), end: await end };
+}

@@ -7,6 +7,7 @@
 
 import { EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import type { InvocationOutcome, InvocationRequest } from "../outcome.ts";
+import { wholeStream } from "../response-stream.ts";
 import {
   type AdaptedRequest,
   type Adapter,
@@ -113,9 +114,13 @@ async function outcomeReply(
         body: outcome.body,
       };
     case "stream": {
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of outcome.chunks) chunks.push(chunk);
-      return responseReply(Buffer.concat(chunks), request, options);
+      const { body, end } = await wholeStream(outcome);
+      if (end.kind === "complete") return responseReply(body, request, options);
+      return {
+        status: 500,
+        headers: [["Content-Type", "application/json"]],
+        body: end.errorBody,
+      };
     }
     case "response":
       return responseReply(outcome.body, request, options);

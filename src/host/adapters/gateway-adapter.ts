@@ -7,6 +7,7 @@
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import { isJson } from "../json-bytes.ts";
 import type { InvocationOutcome } from "../outcome.ts";
+import { chunksOrFailure } from "../response-stream.ts";
 import { type Adapter, type HttpReply, type HttpRequest, jsonReply, textReply } from "./adapter.ts";
 import { gatewayEvent, gatewayRequestId } from "./gateway-event.ts";
 import { gatewayResult } from "./gateway-response.ts";
@@ -64,7 +65,7 @@ async function outcomeReply(
       return result ?? { ...errorReply(kind), hint: malformedHint(kind, outcome.body) };
     }
     case "stream":
-      return streamedReply(await splitPrelude(outcome.chunks), outcome.contentType);
+      return streamedReply(await splitPrelude(chunksOrFailure(outcome)), outcome.contentType);
     case "function-error":
       return errorReply(kind);
     case "rejected":

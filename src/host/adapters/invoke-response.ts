@@ -10,6 +10,7 @@ import { EventStreamCodec } from "@smithy/core/event-streams";
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import type { InvocationOutcome, StreamEnd } from "../outcome.ts";
 import { reportLines } from "../platform-log.ts";
+import { wholeStream } from "../response-stream.ts";
 import type { HttpReply } from "./adapter.ts";
 import { requestTooLarge } from "./invoke-request.ts";
 import { INVOKE_HEADER, UNHANDLED } from "./lambda-contract.ts";
@@ -24,8 +25,7 @@ export async function invokeReply(
   logTail: boolean,
 ): Promise<HttpReply> {
   if (outcome.kind === "rejected") return rejectedReply(outcome.reason, requestId);
-  const failed = outcome.kind === "function-error";
-  const body = outcome.kind === "stream" ? await collected(outcome) : outcome.body;
+  const { body, failed } = await wholeBody(outcome);
   const type = outcome.contentType;
   const headers: [string, string][] = [
     ["Content-Type", type === undefined || type === FORM_TYPE ? CONTENT_TYPE.json : type],
@@ -86,10 +86,16 @@ export function rejectedReply(
   }
 }
 
-async function collected(outcome: Extract<Answered, { kind: "stream" }>): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of outcome.chunks) chunks.push(chunk);
-  return Buffer.concat(chunks);
+/** What a caller gets that takes all at once; a stream that failed is its error. */
+async function wholeBody(
+  outcome: Answered,
+): Promise<{ readonly body: Uint8Array; readonly failed: boolean }> {
+  if (outcome.kind !== "stream") {
+    return { body: outcome.body, failed: outcome.kind === "function-error" };
+  }
+  const { body, end } = await wholeStream(outcome);
+  if (end.kind === "complete") return { body, failed: false };
+  return { body: Buffer.from(end.errorBody), failed: true };
 }
 
 /** Bytes of one PayloadChunk at most; a larger write of the function becomes several. */

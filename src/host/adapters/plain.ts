@@ -7,6 +7,7 @@
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import { isJson } from "../json-bytes.ts";
 import type { InvocationOutcome } from "../outcome.ts";
+import { chunksOrFailure } from "../response-stream.ts";
 import { type Adapter, type HttpReply, jsonReply } from "./adapter.ts";
 
 /**
@@ -38,7 +39,7 @@ export function plainReply(outcome: InvocationOutcome): HttpReply {
       return {
         status: 200,
         headers: [["Content-Type", outcome.contentType ?? CONTENT_TYPE.octetStream]],
-        body: outcome.chunks,
+        body: chunksOrFailure(outcome),
       };
     case "function-error":
       return {

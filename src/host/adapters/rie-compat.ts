@@ -7,6 +7,7 @@
 
 import type { FunctionSettings } from "../function-settings.ts";
 import type { InvocationOutcome } from "../outcome.ts";
+import { wholeStream } from "../response-stream.ts";
 import type { HttpReply } from "./adapter.ts";
 
 /** The emulator's reply: no header says that anything went wrong, and the type is sniffed as Go does. */
@@ -18,9 +19,8 @@ export async function rieReply(
     case "response":
       return sniffed(200, outcome.body);
     case "stream": {
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of outcome.chunks) chunks.push(chunk);
-      return sniffed(200, Buffer.concat(chunks));
+      const { body, end } = await wholeStream(outcome);
+      return sniffed(200, end.kind === "complete" ? body : Buffer.from(end.errorBody));
     }
     case "function-error": {
       if (outcome.origin === "timeout") {

@@ -8,6 +8,7 @@
 import { CONTENT_TYPE } from "../../runtime-api/contract.ts";
 import { compactJson, rawMembers } from "../json-bytes.ts";
 import type { InvocationOutcome, InvocationRequest } from "../outcome.ts";
+import { wholeStream } from "../response-stream.ts";
 import { type AdaptedRequest, type Adapter, type HttpReply, type HttpRequest } from "./adapter.ts";
 import { type CloudEventDefaults, completeEvent, wrapData } from "./cloud-event-wrap.ts";
 import { formatStructured, STRUCTURED_TYPE } from "./cloud-event.ts";
@@ -72,9 +73,9 @@ async function outcomeReply(
     case "response":
       return converted(200, outcome.body, options);
     case "stream": {
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of outcome.chunks) chunks.push(chunk);
-      return converted(200, Buffer.concat(chunks), options);
+      const { body, end } = await wholeStream(outcome);
+      if (end.kind === "complete") return converted(200, body, options);
+      return converted(500, Buffer.from(end.errorBody), options);
     }
     case "function-error":
       if (outcome.origin !== "timeout") return converted(500, outcome.body, options);

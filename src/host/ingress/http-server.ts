@@ -13,6 +13,7 @@ import type { AddressInfo } from "node:net";
 import type { HttpReply, HttpRequest } from "../adapters/adapter.ts";
 import { readBody } from "../http-reply.ts";
 import { newTraceId } from "../pending-invocation.ts";
+import { StreamFailure } from "../response-stream.ts";
 
 /** A request whose body is not read yet. */
 export type RequestHead = Omit<HttpRequest, "body">;
@@ -96,9 +97,13 @@ export class HttpServer {
           : await route.answer({ ...head, body: body.bytes }, gone.signal);
       await writeReply(response, reply, head.method);
     } catch (error) {
+      // A response that broke off must not look complete.
+      if (response.headersSent) response.destroy();
+      if (error instanceof StreamFailure) return;
       // A fault of ours: the caller still gets an answer, the person at the terminal the reason.
       process.stderr.write(`error: failed to answer ${head.method} ${head.rawPath}: ${error}\n`);
-      if (!response.headersSent) response.writeHead(500, { "Content-Type": "text/plain" });
+      if (response.headersSent) return;
+      response.writeHead(500, { "Content-Type": "text/plain" });
       response.end();
     }
   }

@@ -9,6 +9,7 @@ import { createHash } from "node:crypto";
 import type { FunctionHost } from "../function-host.ts";
 import { compactJson, isJson } from "../json-bytes.ts";
 import type { InvocationOutcome } from "../outcome.ts";
+import { StreamFailure, wholeStream } from "../response-stream.ts";
 import type { FramedEvent } from "./event-framing.ts";
 
 /** How results are written. */
@@ -57,10 +58,15 @@ export async function runEvents(
     const { bytes } = event;
     const named = options.requestId === "md5" ? { requestId: md5(bytes) } : {};
     const result = host.invoke({ event: bytes, ...named }).then(async (outcome) => {
-      outcomes.add(outcomeName(outcome));
+      if (outcome.kind !== "stream") outcomes.add(outcomeName(outcome));
       if (outcome.kind === "function-error") options.onFunctionError(outcome);
       if (outcome.kind === "rejected") options.complain(`line ${event.line}: ${outcome.reason}`);
-      return resultLine(outcome, options.envelope);
+      return resultLine(outcome, options.envelope).catch((error: unknown) => {
+        if (!(error instanceof StreamFailure)) throw error;
+        outcomes.add("reported");
+        options.complain(`line ${event.line}: ${error.message}: ${error.end.errorBody}`);
+        return refuncOrPlainError(error.end.errorBody, options.envelope);
+      });
     });
     const done = options.unordered
       ? result.then((line) => write(line))
@@ -93,9 +99,13 @@ async function resultLine(
       return envelope === "refunc"
         ? refuncError(outcome.body, outcome.contentType)
         : line(compactIfJson(outcome.body));
-    case "stream":
+    case "stream": {
+      const { body, end } = await wholeStream(outcome);
+      if (end.kind === "failed") throw new StreamFailure(end);
+      return resultLine({ ...outcome, kind: "response", body }, envelope);
+    }
     case "response": {
-      const body = outcome.kind === "response" ? outcome.body : await collect(outcome.chunks);
+      const { body } = outcome;
       return envelope === "refunc"
         ? refuncPayload(body, outcome.contentType)
         : line(compactIfJson(body));
@@ -103,10 +113,11 @@ async function resultLine(
   }
 }
 
-async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const all: Uint8Array[] = [];
-  for await (const chunk of chunks) all.push(chunk);
-  return Buffer.concat(all);
+function refuncOrPlainError(body: string, envelope: StdioOptions["envelope"]): Uint8Array {
+  const bytes = Buffer.from(body);
+  return envelope === "refunc"
+    ? refuncError(bytes, "application/json")
+    : line(compactIfJson(bytes));
 }
 
 /** JSON goes on one line; anything else stays byte for byte. */

@@ -1,0 +1,262 @@
+import { expect, test } from "bun:test";
+import { connect } from "node:net";
+
+import { PATH, RESPONSE_BYTES_MAX } from "../runtime-api/contract.ts";
+import { PendingInvocation } from "./pending-invocation.ts";
+import type { RuntimeAnswer } from "./runtime-answer.ts";
+import { RuntimeApiServer, type RuntimeListener } from "./runtime-api-server.ts";
+
+/** A Runtime API with a recorded listener. */
+async function serveApi(concurrency = 1) {
+  const answers: RuntimeAnswer[] = [];
+  const listener: RuntimeListener = {
+    onNext: () => undefined,
+    onAnswer: async (_invocation, answer) => void answers.push(answer),
+    onInitError: (error) => void answers.push(error),
+  };
+  const server = new RuntimeApiServer(listener, concurrency);
+  const address = await server.listen();
+  const send = async (method: string, path: string, body?: string, headers = {}) => {
+    const init = body === undefined ? { method, headers } : { method, headers, body };
+    const response = await fetch(`http://${address}${path}`, init);
+    const type = response.headers.get("content-type");
+    return { status: response.status, type, body: await response.text() };
+  };
+  const deliver = async (requestId: string) => {
+    const invocation = new PendingInvocation({ event: Buffer.from("{}"), requestId });
+    while (!server.ready) await Bun.sleep(1);
+    expect(server.deliver(invocation, invocation.headers(Date.now() + 1000, "arn"))).toBe(true);
+  };
+  const next = async (requestId: string) => {
+    const polled = send("GET", PATH.next);
+    await deliver(requestId);
+    return polled;
+  };
+  return {
+    server,
+    address,
+    answers,
+    send,
+    next,
+    deliver,
+    [Symbol.asyncDispose]: async () => server.closeAfter(0),
+  };
+}
+
+const JSON_TYPE = "application/json";
+const INVALID_ID = '{"errorMessage":"Invalid request ID","errorType":"InvalidRequestID"}\n';
+const OK = '{"status":"OK"}\n';
+
+const notAllowed = (from: string, to: string) =>
+  `{"errorMessage":"State transition from ${from} to ${to} failed for runtime. ` +
+  'Error: State transition is not allowed","errorType":"InvalidStateTransition"}\n';
+
+test("unknown paths are 404, wrong methods 405, ping is pong", async () => {
+  await using api = await serveApi();
+  expect(await api.send("GET", "/2018-06-01/nothing")).toEqual({
+    status: 404,
+    type: "text/plain; charset=utf-8",
+    body: "404 page not found\n",
+  });
+  for (const [method, path] of [
+    ["POST", PATH.next],
+    ["GET", PATH.response("x")],
+    ["GET", PATH.error("x")],
+    ["GET", PATH.initError],
+    ["PUT", PATH.initError],
+  ] as const) {
+    expect(await api.send(method, path)).toMatchObject({ status: 405, body: "" });
+  }
+  expect(await api.send("GET", PATH.ping)).toMatchObject({ status: 200, body: "pong" });
+});
+
+test("an answer is accepted once; the id is checked before the state", async () => {
+  await using api = await serveApi();
+  expect(await api.send("POST", PATH.response("bogus"), "{}")).toEqual({
+    status: 400,
+    type: JSON_TYPE,
+    body: INVALID_ID,
+  });
+  expect((await api.next("a")).status).toBe(200);
+  expect(await api.send("POST", PATH.response("bogus"), "{}")).toMatchObject({ body: INVALID_ID });
+  expect(await api.send("POST", PATH.response("a"), "[1]")).toEqual({
+    status: 202,
+    type: JSON_TYPE,
+    body: OK,
+  });
+  expect(await api.send("POST", PATH.error("a"), "{}")).toEqual({
+    status: 403,
+    type: JSON_TYPE,
+    body: notAllowed("RuntimeResponseSentState", "InvocationErrorResponse"),
+  });
+  expect(api.answers).toEqual([
+    expect.objectContaining({ kind: "response", body: Buffer.from("[1]") }),
+  ]);
+  expect((await api.next("b")).status).toBe(200);
+  expect(await api.send("POST", PATH.response("a"), "{}")).toMatchObject({ body: INVALID_ID });
+});
+
+test("the mode is checked before the size, the size after the body", async () => {
+  await using api = await serveApi();
+  const huge = " ".repeat(RESPONSE_BYTES_MAX + 1);
+  await api.next("a");
+  const mode = { "Lambda-Runtime-Function-Response-Mode": "trickle" };
+  expect(await api.send("POST", PATH.response("a"), huge, mode)).toMatchObject({
+    status: 400,
+    body: '{"errorMessage":"Invalid function response mode","errorType":"InvalidFunctionResponseMode"}\n',
+  });
+  await api.next("b");
+  expect(await api.send("POST", PATH.response("b"), huge)).toEqual({
+    status: 413,
+    type: JSON_TYPE,
+    body:
+      '{"errorMessage":"Exceeded maximum allowed payload size (6291556 bytes).",' +
+      '"errorType":"RequestEntityTooLarge"}\n',
+  });
+  expect((await api.send("POST", PATH.error("b"), "{}")).status).toBe(403);
+  await api.next("c");
+  expect((await api.send("POST", PATH.response("c"), huge.slice(1))).status).toBe(202);
+});
+
+test("init/error is for the start only", async () => {
+  await using api = await serveApi();
+  const header = { "Lambda-Runtime-Function-Error-Type": "Function.Odd_1" };
+  expect(await api.send("POST", PATH.initError, "{}", header)).toMatchObject({
+    status: 202,
+    body: OK,
+  });
+  expect(await api.send("POST", PATH.initError, "{}")).toMatchObject({
+    status: 403,
+    body: notAllowed("InitError", "InitError"),
+  });
+  expect(await api.send("GET", PATH.next)).toMatchObject({
+    status: 403,
+    body: notAllowed("InitError", "Ready"),
+  });
+  expect(api.answers).toEqual([expect.objectContaining({ errorType: "Function.Odd_1" })]);
+});
+
+test("the cause of an error is X-Ray's, not the caller's", async () => {
+  await using api = await serveApi();
+  await api.next("a");
+  const type = { "Content-Type": "application/vnd.aws.lambda.error.cause+json" };
+  const error = '{"errorMessage":"m","errorType":"t","stackTrace":["s"],"errorCause":{"secret":1}}';
+  expect((await api.send("POST", PATH.error("a"), error, type)).status).toBe(202);
+  expect(Buffer.from((api.answers[0] as { body: Uint8Array }).body).toString()).toBe(
+    '{"errorMessage":"m","errorType":"t","stackTrace":["s"]}',
+  );
+});
+
+test("a second /next while one waits is refused; one whose connection has gone is forgotten", async () => {
+  await using api = await serveApi();
+  const gone = new AbortController();
+  const first = fetch(`http://${api.address}${PATH.next}`, { signal: gone.signal });
+  while (!api.server.ready) await Bun.sleep(1);
+  expect(await api.send("GET", PATH.next)).toMatchObject({
+    status: 403,
+    body: notAllowed("Ready", "Ready"),
+  });
+  gone.abort();
+  expect(first).rejects.toThrow();
+  while (api.server.ready) await Bun.sleep(1);
+  expect((await api.next("a")).status).toBe(200);
+});
+
+test("with concurrency 2 two events are open at once and never mixed", async () => {
+  await using api = await serveApi(2);
+  await api.next("a");
+  await api.next("b");
+  expect((await api.send("POST", PATH.response("b"), '"b"')).status).toBe(202);
+  expect((await api.send("POST", PATH.response("a"), '"a"')).status).toBe(202);
+  expect(
+    api.answers.map((each) => Buffer.from((each as { body: Uint8Array }).body).toString()),
+  ).toEqual(['"b"', '"a"']);
+});
+
+/** Speaks HTTP by hand and returns all that comes back within a moment. */
+function speak(address: string, ...parts: readonly string[]): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  let heard = "";
+  const socket = connect(Number(address.split(":")[1]), "127.0.0.1", async () => {
+    for (const part of parts) {
+      socket.write(part);
+      await Bun.sleep(30);
+    }
+    await Bun.sleep(50);
+    socket.destroy();
+  });
+  socket.on("data", (chunk) => {
+    heard += chunk.toString("latin1");
+  });
+  socket.on("close", () => resolve(heard));
+  return promise;
+}
+
+test("lower-case names, chunks, trailers, an encoded id and Expect: 100-continue are understood", async () => {
+  await using api = await serveApi();
+  await api.next("a b");
+  const path = PATH.response(encodeURIComponent("a b"));
+  const heard = await speak(
+    api.address,
+    `POST ${path} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ntrailer: t\r\nexpect: 100-continue\r\n\r\n`,
+    "3\r\n[1,\r\n2\r\n2]\r\n0\r\nt: v\r\n\r\n",
+  );
+  expect(heard).toStartWith("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Accepted\r\n");
+  expect(heard.match(/HTTP\/1\.1/g)?.length).toBe(2);
+  expect(api.answers).toEqual([
+    expect.objectContaining({ kind: "response", body: Buffer.from("[1,2]") }),
+  ]);
+});
+
+test("a header of a megabyte is accepted", async () => {
+  await using api = await serveApi();
+  await api.next("a");
+  const cause = { "Lambda-Runtime-Function-XRay-Error-Cause": "x".repeat(1024 * 1024 - 1) };
+  expect((await api.send("POST", PATH.error("a"), "{}", cause)).status).toBe(202);
+});
+
+test("extensions register while the runtime starts, wait, and are told apart", async () => {
+  await using api = await serveApi();
+  const register = (name: string, body: string) =>
+    api.send(
+      "POST",
+      "/2020-01-01/extension/register",
+      body,
+      name ? { "Lambda-Extension-Name": name } : {},
+    );
+  api.server.extensions.registeredFunction = {
+    functionName: "f",
+    functionVersion: "$LATEST",
+    handler: "h",
+  };
+  expect(await register("go", '{"events":null}')).toMatchObject({
+    status: 200,
+    body: '{"functionName":"f","functionVersion":"$LATEST","handler":"h"}',
+  });
+  expect((await register("", "{}")).status).toBe(403);
+  expect(await register("x", '{"events":["BOOM"]}')).toMatchObject({
+    status: 403,
+    body: '{"errorMessage":"BOOM: event type is not supported","errorType":"Extension.InvalidEventType"}\n',
+  });
+  expect(await api.send("GET", "/2020-01-01/extension/event/next")).toMatchObject({
+    status: 403,
+    body: expect.stringContaining("Extension.MissingExtensionIdentifier"),
+  });
+  await api.next("a");
+  expect(await register("late", "{}")).toMatchObject({
+    status: 403,
+    body: expect.stringContaining("Extension.RegistrationClosed"),
+  });
+});
+
+test("the Logs and Telemetry APIs say that they are not here", async () => {
+  await using api = await serveApi();
+  expect(await api.send("PUT", "/2022-07-01/telemetry", "{}")).toEqual({
+    status: 202,
+    type: JSON_TYPE,
+    body: '{"errorMessage":"Telemetry API is not supported","errorType":"Telemetry.NotSupported"}\n',
+  });
+  expect((await api.send("PUT", "/2020-08-15/logs", "{}")).body).toBe(
+    '{"errorMessage":"Logs API is not supported","errorType":"Logs.NotSupported"}\n',
+  );
+});
