@@ -22,6 +22,33 @@ bootstrap: dist/bootstrap-amd64 dist/bootstrap-arm64 ## Compile the runtime for 
 dist/bootstrap-%: $(BOOTSTRAP_SOURCES) node_modules/.package-lock.json
 	$(BUN) build/compile.ts bootstrap $*
 
+# What the tests run beside our own programs; the emulator is for the other architecture's executable.
+TEST_PROGRAMS := bash=bash busybox=busybox curl=curl jq=jq python3=python3-venv shellcheck=shellcheck \
+  strace=strace unshare=util-linux qemu-aarch64-static=qemu-user-static
+
+.PHONY: system-packages
+system-packages:
+	@build/system-packages.sh $(TEST_PROGRAMS)
+
+.PHONY: test
+test: bootstrap system-packages ## Run every test but those of the finished layer (test-layer)
+	$(BUN) test src build
+
+.PHONY: lint
+lint: node_modules/.package-lock.json system-packages ## Check the floors, the lints of TypeScript and of shell
+	$(BUN) build/check-floors.ts
+	node_modules/.bin/biome lint --error-on-warnings
+	git ls-files '*.sh' .ci/run | grep -v '^fixtures/handlers/' | xargs shellcheck
+
+.PHONY: bench
+bench: bootstrap ## Compare the runtime with a curl loop and with C, the host with a naive one
+	@build/system-packages.sh strace=strace gcc=gcc curl=curl
+	$(BUN) build/bench/runtime.ts
+	$(MAKE) bench-host
+
+.PHONY: ok
+ok: check fmt-check lint test ## Everything that a commit needs
+
 .PHONY: check
 check: node_modules/.package-lock.json ## Check the types
 	$(BUN) check
@@ -29,6 +56,10 @@ check: node_modules/.package-lock.json ## Check the types
 .PHONY: fmt
 fmt: node_modules/.package-lock.json ## Format the sources
 	$(BUN) fmt
+
+.PHONY: fmt-check
+fmt-check: node_modules/.package-lock.json ## Check the format
+	$(BUN) fmt --check
 
 include build/layer/targets.mk
 include build/host/targets.mk

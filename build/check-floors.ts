@@ -34,7 +34,8 @@ const FLOORS: readonly Floor[] = [
 ];
 
 /** Strings of the contract, which stand in src/runtime-api/ and nowhere else in a program. */
-const CONTRACT_STRINGS = /["'`][^"'`\n]*(?:\/2018-06-01\/|Lambda-Runtime-(?!Foo))/;
+const CONTRACT_STRINGS =
+  /["'`][^"'`\n]*(?:\/2018-06-01\/|Lambda-Runtime-(?:Aws|Deadline|Invoked|Trace|Client|Cognito|Function|Invocation))/;
 const CONTRACT_HOME = "src/runtime-api/";
 
 const transpiler = new Bun.Transpiler({ loader: "ts" });

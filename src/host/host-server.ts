@@ -4,6 +4,7 @@
  * @module
  */
 
+import { PATH } from "../runtime-api/contract.ts";
 import type { Adapter, HttpReply, HttpRequest } from "./adapters/adapter.ts";
 import { jsonReply, textReply } from "./adapters/adapter.ts";
 import { type LambdaApiOptions, lambdaRoute } from "./adapters/lambda-api.ts";
@@ -87,7 +88,7 @@ export class HostServer implements HttpHandler {
       if (head.rawPath === "/health/liveness") return immediate(textReply(200, "ok\n"));
       if (head.rawPath === "/health/readiness") return immediate(this.#readiness());
     }
-    if (head.rawPath === "/2018-06-01/ping") return immediate(textReply(200, "pong"));
+    if (head.rawPath === PATH.ping) return immediate(textReply(200, "pong"));
     if (lambdaApi !== undefined) {
       const baseUrl = () => this.#baseUrl;
       const route = lambdaRoute(head, { ...lambdaApi, registry, baseUrl });

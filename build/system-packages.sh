@@ -1,0 +1,21 @@
+#!/bin/sh
+# Makes sure that programs of the system are there: build/system-packages.sh COMMAND=PACKAGE...
+# Installs the packages of missing commands with apt-get where it may; else says what to install.
+set -u
+
+missing=''
+for pair in "$@"; do
+  command -v "${pair%%=*}" >/dev/null 2>&1 || missing="$missing ${pair#*=}"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+  printf 'installing%s\n' "$missing" >&2
+  # shellcheck disable=SC2086 # one word a package
+  {
+    apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1 && exit 0
+    apt-get update -qq >/dev/null && apt-get install -y -qq --no-install-recommends $missing >/dev/null && exit 0
+  }
+fi
+printf 'missing: install the Debian packages (or their like)%s, then try again\n' "$missing" >&2
+exit 1
