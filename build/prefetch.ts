@@ -41,6 +41,7 @@ import {
   type PageProfile,
   readProfile,
   runsOf,
+  splitRuns,
 } from "./prefetch/hot-pages.ts";
 import { PAGE_BYTES, type PageRun, stub } from "./prefetch/stub.ts";
 
@@ -195,7 +196,8 @@ function hotRuns(
       );
     }
   }
-  return mergeRuns([{ page: firstPage, pages: endPage - firstPage }, ...bunRuns], MERGE_PAGES);
+  const ourRun = { page: firstPage, pages: endPage - firstPage };
+  return splitRuns(mergeRuns([ourRun, ...bunRuns], MERGE_PAGES));
 }
 
 /** Where the stub goes: at the end of the file, and in memory on the next page after the image. */

@@ -7,8 +7,8 @@
  * takes LATENCY_US; requests for other blocks are fetched at the same time, as a real store does,
  * and requests for a block that is on its way wait for it. A fetched block is free.
  * SIGHUP makes every block cold again. SIGUSR1 writes "requests bytes blocks" as one line to the
- * standard output. LOG gets one line "offset bytes" for each read, in order: with a read-ahead of 0
- * that is the order in which a program first touches its pages.
+ * standard output. LOG gets one line "offset bytes nanoseconds" for each read, in order: with a
+ * read-ahead of 0 that is the order in which a program first touches its pages.
  * It ends when MOUNTPOINT is unmounted. It speaks the kernel's protocol (linux/fuse.h) itself, so
  * that it needs no library, and is one thread: ppoll waits for the next request or the next answer
  * that falls due.
@@ -99,7 +99,8 @@ static void on_read(uint64_t unique, const struct fuse_read_in *in) {
   requests_total++;
   bytes_total += end - in->offset;
   if (read_log)
-    fprintf(read_log, "%llu %u\n", (unsigned long long)in->offset, in->size);
+    fprintf(read_log, "%llu %u %llu\n", (unsigned long long)in->offset, in->size,
+            (unsigned long long)now);
   struct pending p = {unique, due, in->offset, in->size};
   if (due == now || pending_count == PENDING_MAX)
     reply_read(&p);
@@ -231,6 +232,11 @@ int main(int argc, char **argv) {
   if (mount("block-store", argv[2], "fuse", MS_NOSUID | MS_NODEV | MS_RDONLY, options) < 0)
     die(argv[2]);
   prctl(PR_SET_TIMERSLACK, 1UL);
+  /* Signals come in only while ppoll waits, so that none is overlooked before it. */
+  sigset_t all, none;
+  sigfillset(&all);
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &all, NULL);
   struct sigaction action = {.sa_handler = on_signal};
   sigaction(SIGHUP, &action, NULL);
   sigaction(SIGUSR1, &action, NULL);
@@ -242,7 +248,7 @@ int main(int argc, char **argv) {
     uint64_t wait = next > now ? next - now : 0;
     struct timespec timeout = {(time_t)(wait / 1000000000u), (long)(wait % 1000000000u)};
     struct pollfd readable = {.fd = fuse_fd, .events = POLLIN};
-    int polled = ppoll(&readable, 1, next ? &timeout : NULL, NULL);
+    int polled = ppoll(&readable, 1, next ? &timeout : NULL, &none);
     obey_signals();
     if (polled <= 0) continue;
     ssize_t length = read(fuse_fd, request, sizeof request);

@@ -5,10 +5,6 @@ reply() {
   printf '{"message": "%s"}' "$#"
 }
 
-from_standard_input() {
-  cat
-}
-
 stream() {
   printf '{"statusCode": 200, "headers": {"Content-Type": "text/plain"}}\0\0\0\0\0\0\0\0'
   printf 'one\n'

@@ -21,6 +21,16 @@ const PROFILES = join(import.meta.dir, "../page-profiles");
  */
 export const MERGE_PAGES = 4;
 
+/**
+ * Longest run that is asked for in one call, in pages: 128 KiB.
+ *
+ * Linux answers only the first part of a longer request, as much as the device takes in one
+ * operation or its read-ahead, whichever is more (force_page_cache_ra in mm/readahead.c): 1280 KiB
+ * on the disk here, and the rest would fault. 128 KiB is the least that is usual; Bun, too, asks for
+ * its own section in such pieces.
+ */
+export const RUN_PAGES_MAX = 32;
+
 /** What one file of build/page-profiles/ holds. */
 export interface PageProfile {
   /** Version of Bun, as in package-lock.json. */
@@ -104,6 +114,16 @@ export function mergeRuns(runs: readonly PageRun[], distancePages: number): Page
     }
   }
   return merged.sort((a, b) => a.rank - b.rank).map(({ page, pages }) => ({ page, pages }));
+}
+
+/** Cuts runs into pieces of at most {@link RUN_PAGES_MAX}. */
+export function splitRuns(runs: readonly PageRun[]): PageRun[] {
+  return runs.flatMap(({ page, pages }) =>
+    Array.from({ length: Math.ceil(pages / RUN_PAGES_MAX) }, (_, piece) => {
+      const skipped = piece * RUN_PAGES_MAX;
+      return { page: page + skipped, pages: Math.min(RUN_PAGES_MAX, pages - skipped) };
+    }),
+  );
 }
 
 function parseRun(word: string): PageRun {

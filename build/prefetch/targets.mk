@@ -3,3 +3,8 @@
 .PHONY: page-profile
 page-profile: node_modules/.package-lock.json ## Take the page profiles of the pinned Bun anew (root)
 	$(BUN) build/page-profile.ts
+
+# In a mount namespace of its own: another's copy of a mount would keep its pages in memory.
+.PHONY: bench-cold
+bench-cold: node_modules/.package-lock.json ## Measure starts from cold storage (root)
+	unshare --mount $(BUN) build/bench/cold-start.ts

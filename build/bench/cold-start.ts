@@ -1,0 +1,206 @@
+/**
+ * Measures starts from cold storage: the runtime without and with the prefetch stub, and the curl
+ * loop of AWS's tutorial, side by side.
+ *
+ * *     make bench-cold                                    # needs root; a minute or two
+ *     bun build/bench/cold-start.ts [ROUNDS [EXECUTABLE]]    # EXECUTABLE without the stub
+ *
+ * Everything that a start reads (runtime, shell, commands, libraries) is in a file system of its own
+ * on a loop device and not cached. The device is once the disk, with four distances of read-ahead,
+ * and once a store that takes 1 or 5 ms for a block of 512 KiB, requests in parallel: Lambda's case.
+ * Rounds are interleaved, and medians compared.
+ *
+ * @module
+ */
+
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { HOST_ARCHITECTURE } from "../architectures.ts";
+import { BOOTSTRAP, compile } from "../compile.ts";
+import { prefetchFile } from "../prefetch.ts";
+import { ColdDevice } from "./cold-start-device.ts";
+import { makeImage } from "./cold-start-image.ts";
+import { type ColdStart, measureStart } from "./cold-start-run.ts";
+import { BlockStore, compileStore, storeObstacle } from "./cold-start-store.ts";
+
+const ROUNDS = 9;
+const READ_AHEADS_KIB = [0, 32, 128, 512];
+const LATENCIES_MS = [1, 5];
+/** Read-ahead of block devices unless somebody changed it, and so of Lambda's, in KiB. */
+const READ_AHEAD_KIB = 128;
+const RUNTIMES = ["plain", "prefetched", "curl-loop"] as const;
+
+/** Where starts are measured. */
+interface Setting {
+  readonly name: string;
+  readonly readAheadKib: number;
+  /** Whether the image is mounted anew before each start. */
+  readonly cold: boolean;
+}
+
+type Medians = Readonly<Record<keyof ColdStart, number>>;
+
+/** One line of the result. */
+interface Row extends Medians {
+  readonly setting: string;
+  readonly runtime: string;
+}
+
+/** Measures every runtime in a setting, interleaved. */
+async function measureSetting(
+  device: ColdDevice,
+  setting: Setting,
+  rounds: number,
+  beforeStart: () => Promise<void>,
+): Promise<Row[]> {
+  const starts = new Map<string, ColdStart[]>(RUNTIMES.map((name) => [name, []]));
+  for (let round = 0; round < rounds; round += 1) {
+    for (const name of RUNTIMES) {
+      if (setting.cold) {
+        await device.unmount();
+        await beforeStart();
+        await device.mountCold(setting.readAheadKib);
+      } else {
+        await measureStart(device, name);
+      }
+      starts.get(name)?.push(await measureStart(device, name));
+    }
+  }
+  return RUNTIMES.map((runtime) => {
+    return { setting: setting.name, runtime, ...medians(starts.get(runtime) ?? []) };
+  });
+}
+
+/** Measures the settings whose storage is the disk, and the warm one. */
+async function measureDisk(image: string, folder: string, rounds: number): Promise<Row[]> {
+  const device = await ColdDevice.attach(image, folder);
+  const rows: Row[] = [];
+  try {
+    for (const readAheadKib of READ_AHEADS_KIB) {
+      const name = `disk, read-ahead ${readAheadKib} KiB`;
+      const setting = { name, readAheadKib, cold: true };
+      rows.push(...report(await measureSetting(device, setting, rounds, async () => {})));
+    }
+    const warm = { name: "warm", readAheadKib: READ_AHEAD_KIB, cold: false };
+    rows.push(...report(await measureSetting(device, warm, 3 * rounds, async () => {})));
+  } finally {
+    await device.detach();
+  }
+  return rows;
+}
+
+/** Measures the settings whose storage takes its time for each block. */
+async function measureStores(image: string, folder: string, rounds: number): Promise<Row[]> {
+  const program = await compileStore(folder);
+  const rows: Row[] = [];
+  for (const latencyMs of LATENCIES_MS) {
+    const store = await BlockStore.start(program, image, folder, latencyMs);
+    try {
+      const device = await ColdDevice.attach(store.path, folder);
+      try {
+        const name = `store, ${latencyMs} ms a block`;
+        const setting = { name, readAheadKib: READ_AHEAD_KIB, cold: true };
+        rows.push(...report(await measureSetting(device, setting, rounds, () => store.makeCold())));
+      } finally {
+        await device.detach();
+      }
+    } finally {
+      await store.stop();
+    }
+  }
+  return rows;
+}
+
+function medians(starts: readonly ColdStart[]): Medians {
+  const median = (key: keyof ColdStart) => {
+    const values = starts.map((start) => start[key]).sort((a, b) => a - b);
+    return values[Math.floor(values.length / 2)] ?? Number.NaN;
+  };
+  return {
+    nextMs: median("nextMs"),
+    responseMs: median("responseMs"),
+    majorFaults: median("majorFaults"),
+    readBytes: median("readBytes"),
+    pages: median("pages"),
+    blocks: median("blocks"),
+  };
+}
+
+/** Prints the rows of a setting as they come, each with its ratio to the plain runtime. */
+function report(rows: readonly Row[]): readonly Row[] {
+  const plainMs = rows.find(({ runtime }) => runtime === "plain")?.responseMs ?? Number.NaN;
+  for (const row of rows) {
+    console.log(
+      row.setting.padEnd(28) +
+        row.runtime.padEnd(12) +
+        row.nextMs.toFixed(1).padStart(8) +
+        row.responseMs.toFixed(1).padStart(10) +
+        (row.responseMs / plainMs).toFixed(2).padStart(7) +
+        String(row.majorFaults).padStart(8) +
+        (row.readBytes / 1e6).toFixed(1).padStart(9) +
+        String(row.pages).padStart(7) +
+        String(row.blocks).padStart(7),
+    );
+  }
+  return rows;
+}
+
+/** Prints the ratios that the runtime is held to. */
+function reportTargets(rows: readonly Row[]): void {
+  const ratio = (setting: string, of: string) => {
+    const ms = (name: string) =>
+      rows.find((row) => row.setting === setting && row.runtime === name)?.responseMs ?? Number.NaN;
+    return (ms("prefetched") / ms(of)).toFixed(2);
+  };
+  const disk = `disk, read-ahead ${READ_AHEAD_KIB} KiB`;
+  console.log("\nprefetched, to the first response, as a part of");
+  console.log(`  plain, ${disk}: ${ratio(disk, "plain")} (target 0.50)`);
+  console.log(`  curl loop, ${disk}: ${ratio(disk, "curl-loop")} (target 0.60)`);
+  const store = `store, ${LATENCIES_MS[0]} ms a block`;
+  console.log(`  plain, ${store}: ${ratio(store, "plain")} (target 0.25)`);
+  console.log(`  plain, warm: ${ratio("warm", "plain")} (target 1.03)`);
+}
+
+async function main(rounds: number, executable: string | undefined): Promise<void> {
+  if (HOST_ARCHITECTURE === undefined) throw new Error(`there is no runtime for ${process.arch}`);
+  const folder = mkdtempSync(join(tmpdir(), "cold-start-"));
+  try {
+    const plain =
+      executable ?? (await compile({ ...BOOTSTRAP, prefetch: false }, HOST_ARCHITECTURE, folder));
+    const prefetched = join(folder, "prefetched");
+    copyFileSync(plain, prefetched);
+    prefetchFile(prefetched, Bun.version);
+    const image = await makeImage(folder, { plain, prefetched });
+    console.log(
+      "setting".padEnd(28) + "runtime      next ms  resp. ms  ratio  faults  MB read  pages blocks",
+    );
+    const rows = [
+      ...(await measureDisk(image, folder, rounds)),
+      ...(await measureStores(image, folder, rounds)),
+    ];
+    reportTargets(rows);
+    const results = join(import.meta.dir, "results");
+    mkdirSync(results, { recursive: true });
+    const day = new Date().toISOString().slice(0, 10);
+    const result = {
+      bun: Bun.version,
+      kernel: (await Bun.file("/proc/version").text()).split(" ")[2],
+      rounds,
+      rows,
+    };
+    writeFileSync(join(results, `cold-start-${day}.json`), `${JSON.stringify(result, null, 2)}\n`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+if (import.meta.main) {
+  const obstacle = storeObstacle();
+  if (obstacle !== undefined) {
+    console.log(`bench-cold: skipped, ${obstacle}`);
+  } else {
+    await main(Number(process.argv[2] ?? ROUNDS), process.argv[3]);
+  }
+}

@@ -1,0 +1,6 @@
+#!/bin/sh
+# The function whose cold start is measured.
+
+handler() {
+  printf '{"message": "hello"}'
+}
