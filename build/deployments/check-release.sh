@@ -7,7 +7,12 @@ set -eu
 version=${RELEASE_VERSION:-$(sed -n 's/^  "version": "\(.*\)",$/\1/p' package.json)}
 
 say() {
-  printf 'release_needed=%s\nrelease_version=%s\n' "$1" "$version" >> "${GITHUB_OUTPUT:-/dev/stdout}"
+  lines=$(printf 'release_needed=%s\nrelease_version=%s\n' "$1" "$version")
+  if [ -n "${GITHUB_OUTPUT:-}" ]; then
+    printf '%s\n' "$lines" >> "$GITHUB_OUTPUT"
+  else
+    printf '%s\n' "$lines"
+  fi
 }
 
 if git rev-parse --quiet --verify "refs/tags/v$version" > /dev/null; then

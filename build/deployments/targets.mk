@@ -55,3 +55,15 @@ release: check-release ## Build, test, check, render, sum and describe a release
 	$(MAKE) deployments sar
 	$(BUN) build/deployments/release-notes.ts
 	DRY_RUN=1 build/deployments/publish.sh all
+
+FUNCTION ?= fixtures/functions/hello
+ARCH ?= $(shell uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
+
+.PHONY: package
+package: dist/bootstrap-$(ARCH) ## Zip a function with its runtime, ready to deploy: FUNCTION=folder ARCH=arm64
+	$(BUN) src/lambda-shell.ts package --with-bootstrap --arch $(ARCH) \
+	  --output dist/$(notdir $(FUNCTION:%/=%))-$(ARCH).zip $(FUNCTION)
+
+.PHONY: diagrams
+diagrams: node_modules/.package-lock.json ## Draw layer/diagrams/*.dot
+	$(BUN) build/deployments/diagrams.ts

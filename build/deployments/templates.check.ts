@@ -306,7 +306,7 @@ describe("Terraform", () => {
         program,
         join(ROOT, "layer/terraform"),
       ]);
-      expect(stdout).toContain("13 variables, 4 outputs");
+      expect(stdout).toContain("14 variables, 4 outputs");
     },
     LIMIT_MS,
   );
@@ -330,7 +330,12 @@ describe("Terraform", () => {
       await command("init", "-no-color", "-backend=false", ...plugins);
       await command("validate", "-no-color");
       const layer = join(LAYER_DIST, `lambda-shell-runtime-arm64-${VERSION}.zip`);
-      const variables = [`-var=code_zip=${zip}`, `-var=layer_zip=${layer}`];
+      await run([pythonProgram("aws"), "s3", "mb", "s3://layers"], { env });
+      const variables = [
+        `-var=code_zip=${zip}`,
+        `-var=layer_zip=${layer}`,
+        "-var=layer_bucket=layers",
+      ];
       await command("apply", "-no-color", "-auto-approve", ...variables);
       const aws = [pythonProgram("aws"), "lambda", "get-function-configuration"];
       const { stdout } = await run([...aws, "--function-name", "hello-shell"], { env });

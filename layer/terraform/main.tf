@@ -5,12 +5,24 @@ locals {
   role_arn  = var.role_arn != null ? var.role_arn : one(aws_iam_role.function[*].arn)
 }
 
+resource "aws_s3_object" "layer" {
+  count = var.layer_bucket != null && var.layer_zip != null ? 1 : 0
+
+  bucket      = var.layer_bucket
+  key         = basename(var.layer_zip)
+  source      = var.layer_zip
+  source_hash = filebase64sha256(var.layer_zip)
+  tags        = var.tags
+}
+
 resource "aws_lambda_layer_version" "runtime" {
   count = var.layer_arn == null ? 1 : 0
 
   layer_name               = "lambda-shell-runtime-${var.architecture == "arm64" ? "arm64" : "amd64"}"
   description              = "Runs shell functions"
-  filename                 = var.layer_zip
+  filename                 = var.layer_bucket == null ? var.layer_zip : null
+  s3_bucket                = one(aws_s3_object.layer[*].bucket)
+  s3_key                   = one(aws_s3_object.layer[*].key)
   source_code_hash         = filebase64sha256(var.layer_zip)
   compatible_runtimes      = ["provided.al2023"]
   compatible_architectures = [var.architecture]

@@ -14,6 +14,12 @@ variable "layer_zip" {
   default     = null
 }
 
+variable "layer_bucket" {
+  description = "Bucket that layer_zip goes through: Lambda takes more than 50 MiB only from S3"
+  type        = string
+  default     = null
+}
+
 variable "layer_arn" {
   description = "ARN of a published version of the layer, instead of layer_zip"
   type        = string

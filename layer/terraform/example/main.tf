@@ -10,12 +10,18 @@ variable "layer_zip" {
   type        = string
 }
 
+variable "layer_bucket" {
+  description = "Bucket that the layer goes through"
+  type        = string
+}
+
 module "hello" {
   source = "../"
 
   name         = "hello-shell"
   code_zip     = var.code_zip
   layer_zip    = var.layer_zip
+  layer_bucket = var.layer_bucket
   architecture = "arm64"
   environment  = { GREETING = "hello" }
 }

@@ -1,0 +1,37 @@
+/**
+ * Draws layer/diagrams/*.dot as SVG, with Graphviz compiled to WebAssembly.
+ *
+ *     bun build/deployments/diagrams.ts
+ *
+ * @module
+ */
+
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { instance } from "@viz-js/viz";
+
+import { ROOT } from "./layer-dist.ts";
+
+const DIAGRAMS = join(ROOT, "layer/diagrams");
+
+/** A diagram: the file that it belongs into, and the picture that its source gives. */
+export interface Diagram {
+  readonly file: string;
+  readonly svg: string;
+}
+
+/** Draws every diagram; the same source gives the same bytes. */
+export async function drawDiagrams(): Promise<readonly Diagram[]> {
+  const graphviz = await instance();
+  return readdirSync(DIAGRAMS)
+    .filter((name) => name.endsWith(".dot"))
+    .map((name) => ({
+      file: join(DIAGRAMS, name.replace(/dot$/, "svg")),
+      svg: graphviz.renderString(readFileSync(join(DIAGRAMS, name), "utf8"), { format: "svg" }),
+    }));
+}
+
+if (import.meta.main) {
+  for (const { file, svg } of await drawDiagrams()) writeFileSync(file, svg);
+}

@@ -1,0 +1,215 @@
+/**
+ * Runs what the documents tell people to run, and parses what they tell them to write.
+ *
+ * @module
+ */
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+
+import { bootstrapExecutable } from "../../src/testing/bootstrap-process.ts";
+import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
+import { type Block, type Document, readDocuments } from "./document.ts";
+import { ROOT } from "./layer-dist.ts";
+import { MotoServer, pythonProgram } from "./moto-server.ts";
+import { run } from "./run.ts";
+
+/** Time limit of one document, in ms; about 10 s on two idle cores, the zip of README.md most of it. */
+const LIMIT_MS = 240_000;
+
+/** Begins each block's part of the output; no document prints it. */
+const MARK = "\u0001block ";
+
+let moto: MotoServer;
+let environment: Readonly<Record<string, string>>;
+
+beforeAll(async () => {
+  moto = await MotoServer.start();
+  environment = {
+    ...moto.environment,
+    BOOTSTRAP: bootstrapExecutable(),
+    HOME: temporaryFolder("home"),
+    LANG: "C.UTF-8",
+  };
+}, LIMIT_MS);
+
+afterAll(() => moto.stop());
+
+const documents = readDocuments();
+
+for (const document of documents) {
+  describe(document.path, () => {
+    if (document.blocks.some(({ kind }) => kind === "run" || kind === "file")) {
+      test("its commands run and print what it says", () => runDocument(document), LIMIT_MS);
+    }
+    for (const block of document.blocks) {
+      const name = `${document.path}:${block.line}`;
+      if (block.kind === "fails") {
+        test(`${name} fails with: ${block.message}`, () => fails(block, block.message), LIMIT_MS);
+      }
+      if (block.kind === "elsewhere") {
+        test(`${name} is correct shell`, () => checkShell(block.text), LIMIT_MS);
+      }
+      if (block.kind === "data")
+        test(`${name} is ${block.language}`, () => parses(block), LIMIT_MS);
+    }
+    test("its links lead to files", () => {
+      const text = readFileSync(join(ROOT, document.path), "utf8");
+      for (const [, target = ""] of text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
+        if (/^[a-z]+:/.test(target)) continue;
+        const path = join(dirname(document.path), target);
+        expect(`${path} ${existsSync(join(ROOT, path))}`).toBe(`${path} true`);
+      }
+    });
+  });
+}
+
+/** A folder that looks like the repository, in which a document may leave what it makes. */
+function scratch(): string {
+  const folder = temporaryFolder("document");
+  mkdirSync(join(folder, "dist"));
+  for (const name of readdirSync(ROOT)) {
+    if (name !== "dist" && name !== ".git") symlinkSync(join(ROOT, name), join(folder, name));
+  }
+  for (const name of readdirSync(join(ROOT, "dist"))) {
+    symlinkSync(join(ROOT, "dist", name), join(folder, "dist", name));
+  }
+  return folder;
+}
+
+/** PATH with the tool, the AWS CLI, and a make that only shows what a slow target would run. */
+function tools(): string {
+  const folder = temporaryFolder("tools");
+  const programs = {
+    aws: `exec ${pythonProgram("aws")} "$@"`,
+    "lambda-shell": `exec ${process.execPath} ${join(ROOT, "src/lambda-shell.ts")} "$@"`,
+    // Whatever runs for long is run by its own target in CI; here it must at least be a target.
+    make: `case "$*" in run* | help | package*) exec /usr/bin/make -C "${ROOT}" -s "$@" ;; esac
+exec /usr/bin/make -C "${ROOT}" -n "$@" > /dev/null`,
+  };
+  for (const [name, text] of Object.entries(programs)) {
+    writeFileSync(join(folder, name), `#!/bin/sh\n${text}\n`);
+    chmodSync(join(folder, name), 0o755);
+  }
+  return `${folder}:/usr/local/bin:/usr/bin:/bin`;
+}
+
+/** Runs a script in a process group of its own, which is ended with everything that it started. */
+async function runScript(script: string, cwd: string) {
+  const child = Bun.spawn(["sh", "-eu", "-c", script], {
+    cwd,
+    env: { ...environment, PATH: tools() },
+    stdin: "ignore",
+    stdout: Bun.file(join(cwd, ".stdout")),
+    stderr: Bun.file(join(cwd, ".stderr")),
+    detached: true,
+  });
+  const status = await child.exited;
+  try {
+    process.kill(-child.pid, "SIGKILL");
+  } catch {
+    // The script left nothing running.
+  }
+  const [stdout, stderr] = await Promise.all([
+    Bun.file(join(cwd, ".stdout")).text(),
+    Bun.file(join(cwd, ".stderr")).text(),
+  ]);
+  return { status, stdout, stderr };
+}
+
+async function runDocument(document: Document): Promise<void> {
+  const cwd = scratch();
+  let script = "";
+  for (const block of document.blocks) {
+    if (block.kind === "file" || (block.kind === "data" && block.file !== undefined)) {
+      script += await placeFile(cwd, block);
+    } else if (block.kind === "run") {
+      script += `printf '%s\\n' '${MARK}${block.line}'\n${block.text}`;
+    }
+  }
+  const { status, stdout, stderr } = await runScript(script, cwd);
+  expect(`${document.path}: status ${status}\n${status === 0 ? "" : stdout + stderr}`).toBe(
+    `${document.path}: status 0\n`,
+  );
+  const printed = new Map(
+    stdout.split(MARK).map((part) => {
+      const end = part.indexOf("\n");
+      return [Number(part.slice(0, end)), part.slice(end + 1)] as const;
+    }),
+  );
+  for (const [index, block] of document.blocks.entries()) {
+    if (block.kind !== "output") continue;
+    const before = document.blocks[index - 1];
+    expect(printed.get(before?.line ?? 0)).toBe(block.text);
+  }
+}
+
+/** Files appear where the reader is by then, so the script itself writes them. */
+async function placeFile(cwd: string, block: Block & { readonly file?: string }): Promise<string> {
+  const file = block.file ?? "";
+  if (file.endsWith(".sh")) await checkShell(block.text);
+  const source = join(cwd, `.block-${block.line}`);
+  writeFileSync(source, block.text);
+  return `cp '${source}' '${file}'\n`;
+}
+
+async function fails(block: Block, message: string): Promise<void> {
+  const { status, stdout, stderr } = await runScript(block.text, temporaryFolder("failure"));
+  expect(stdout + stderr).toContain(message);
+  expect(status).not.toBe(0);
+}
+
+/** Checks the syntax, and that every target of make in it exists. */
+async function checkShell(text: string): Promise<void> {
+  const file = join(temporaryFolder("shell"), "block.sh");
+  writeFileSync(file, text.startsWith("#!") ? text : `# shellcheck shell=sh\n${text}`);
+  // SC2034: a snippet may set a variable for the reader; SC2164: a terminal says when cd fails.
+  await run(["shellcheck", "--exclude=SC2034,SC2164", file]);
+  for (const [, targets = ""] of text.matchAll(/^(?:\w+=\S+ )*make ([a-z][a-z -]*)$/gm)) {
+    await run(["make", "-C", ROOT, "-n", "LAYER_DIST=dist", ...targets.split(" ")]);
+  }
+}
+
+async function parses(block: Block & { readonly kind: "data" }): Promise<void> {
+  switch (block.language) {
+    case "json":
+      JSON.parse(block.text);
+      return;
+    case "yaml": {
+      if (!block.text.startsWith("AWSTemplateFormatVersion")) {
+        Bun.YAML.parse(block.text);
+        return;
+      }
+      const folder = temporaryFolder("template");
+      writeFileSync(join(folder, "template.yaml"), block.text);
+      symlinkSync(join(ROOT, "fixtures"), join(folder, "fixtures"));
+      await run([pythonProgram("cfn-lint"), join(folder, "template.yaml")]);
+      return;
+    }
+    case "hcl":
+      await run([
+        ...[pythonProgram("python"), "-c", "import hcl2, sys; hcl2.loads(sys.argv[1])"],
+        block.text,
+      ]);
+      return;
+    case "ts":
+      new Bun.Transpiler({ loader: "ts" }).scan(block.text);
+      return;
+  }
+}
+
+test("every document with commands is found", () => {
+  const paths = documents.map(({ path }) => path);
+  for (const path of ["README.md", "CONTRIBUTING.md", "layer/sam/README.md"]) {
+    expect(paths).toContain(path);
+  }
+});

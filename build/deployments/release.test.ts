@@ -1,0 +1,147 @@
+/**
+ * What a release is made of: rendered templates, notes, and whether it is due.
+ *
+ * @module
+ */
+
+import { describe, expect, test } from "bun:test";
+import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
+import { drawDiagrams } from "./diagrams.ts";
+import { ROOT } from "./layer-dist.ts";
+import { changesOf, releaseNotes } from "./release-notes.ts";
+import { placeholders, render, renderAll } from "./render-sar.ts";
+import { run } from "./run.ts";
+import { VERSION } from "./version.ts";
+
+describe("placeholders()", () => {
+  test("names the release by the version of package.json alone", () => {
+    const values = placeholders({});
+    expect(values.get("VERSION")).toBe(VERSION);
+    expect(values.get("APPLICATION")).toBe("lambda-shell-runtime");
+    expect(values.get("APPLICATION_ARM64")).toBe("lambda-shell-runtime-arm64");
+  });
+
+  test("gives a development copy names and a version of its own", () => {
+    const values = placeholders({ ENV: "dev", LSR_SAR_APP_BASE: "mine" });
+    expect(values.get("VERSION")).toBe("0.0.0");
+    expect(values.get("RELEASE")).toBe(VERSION);
+    expect(values.get("APPLICATION_AMD64")).toBe("mine-dev-amd64");
+    expect(values.get("LAYER_AMD64")).toBe("mine-dev-amd64");
+  });
+
+  test("takes every name from its variable", () => {
+    const values = placeholders({
+      LSR_SAR_APP_NAME_ARM64: "a",
+      LSR_SAR_APP_NAME_AMD64: "b",
+      LSR_SAR_APP_NAME_WRAPPER: "c",
+      LSR_LAYER_NAME_ARM64: "d",
+      LSR_LAYER_NAME_AMD64: "e",
+      LSR_AWS_REGION: "eu-west-1",
+      AWS_ACCOUNT_ID: "1",
+    });
+    expect([...values.values()]).toEqual(expect.arrayContaining([..."abcde1", "eu-west-1"]));
+  });
+});
+
+describe("renderAll()", () => {
+  test("leaves no placeholder, and files that the metadata names", () => {
+    const folder = temporaryFolder("sar");
+    renderAll(folder, {});
+    expect(readdirSync(folder).sort()).toEqual([
+      ...["LICENSE", "README.md", "aws-setup.yaml"],
+      ...["template-amd64.yaml", "template-arm64.yaml", "template.yaml"],
+    ]);
+    for (const name of readdirSync(folder)) {
+      expect(readFileSync(join(folder, name), "utf8")).not.toMatch(/@[A-Z][A-Z0-9_]*@/);
+    }
+    expect(readFileSync(join(folder, "template-arm64.yaml"), "utf8")).toContain(
+      `ContentUri: ../lambda-shell-runtime-arm64-${VERSION}.zip`,
+    );
+  });
+
+  test("refuses a placeholder that nothing is known for", () => {
+    expect(() => render("Name: @NOTHING@", new Map())).toThrow("failed to render @NOTHING@");
+  });
+});
+
+describe("releaseNotes()", () => {
+  test("has the changes of the version and a row for each file", () => {
+    const changelog = "# Changelog\n\n## Unreleased\n\n- new\n\n## 1.0.0\n\n- old\n";
+    expect(changesOf(changelog, "1.0.0")).toBe("- old");
+    expect(changesOf(changelog, "2.0.0")).toBe("- new");
+    expect(releaseNotes("- new", [{ name: "sar/a.yaml", bytes: 1, sha256: "ab" }])).toContain(
+      "| a.yaml | 1 | `ab` |",
+    );
+  });
+});
+
+describe("check-release.sh", () => {
+  /** A repository of one commit, with a tag on it or one commit behind it. */
+  async function repository(tag?: "here" | "behind"): Promise<string> {
+    const folder = temporaryFolder("repository");
+    writeFileSync(join(folder, "package.json"), '{\n  "version": "1.2.3",\n  "name": "x"\n}\n');
+    cpSync(join(import.meta.dir, "check-release.sh"), join(folder, "check-release.sh"));
+    const git = (...words: string[]) =>
+      run(["git", "-c", "user.name=x", "-c", "user.email=x@example.com", ...words], {
+        cwd: folder,
+      });
+    await git("init", "--quiet");
+    await git("add", "package.json");
+    await git("commit", "--quiet", "--message", "x");
+    if (tag !== undefined) await git("tag", "v1.2.3");
+    if (tag === "behind") await git("commit", "--quiet", "--allow-empty", "--message", "y");
+    return folder;
+  }
+
+  const check = (cwd: string, env: Readonly<Record<string, string>> = {}, status = 0) =>
+    run(["sh", "./check-release.sh"], { cwd, env: { GITHUB_OUTPUT: "", ...env }, status });
+
+  test("says that a version without a tag is due", async () => {
+    const { stdout } = await check(await repository());
+    expect(stdout).toBe("release_needed=true\nrelease_version=1.2.3\n");
+  });
+
+  test("says so for the tag's own commit, which is what the tag's workflow runs on", async () => {
+    expect((await check(await repository("here"))).stdout).toContain("release_needed=true");
+  });
+
+  test("fails for a version that is released, unless it is not strict", async () => {
+    const folder = await repository("behind");
+    const { stdout, stderr } = await check(folder, {}, 2);
+    expect(stderr).toBe("Tag v1.2.3 already exists; skipping release.\n");
+    expect(stdout).toContain("release_needed=false");
+    await check(folder, { CHECK_RELEASE_STRICT: "0" });
+  });
+
+  test("takes another version from RELEASE_VERSION and writes to GITHUB_OUTPUT", async () => {
+    const folder = await repository("behind");
+    const output = join(folder, "output");
+    await check(folder, { RELEASE_VERSION: "2.0.0", GITHUB_OUTPUT: output });
+    expect(readFileSync(output, "utf8")).toBe("release_needed=true\nrelease_version=2.0.0\n");
+  });
+});
+
+test("the diagrams are what their sources give", async () => {
+  for (const { file, svg } of await drawDiagrams()) {
+    expect(`${file.slice(ROOT.length)} ${(await Bun.file(file).text()) === svg}`).toBe(
+      `${file.slice(ROOT.length)} true`,
+    );
+  }
+});
+
+test("every row of the prior systems' table names files that exist, and every rule stands in it", () => {
+  const table = readFileSync(join(ROOT, "layer/PRIOR-SYSTEMS.md"), "utf8");
+  const rules = [...table.matchAll(/^\| ([CDE]-\d+) \|/gm)].map(([, rule]) => rule);
+  const all = { C: 7, D: 6, E: 14 };
+  expect(rules).toEqual(
+    Object.entries(all).flatMap(([system, count]) =>
+      Array.from({ length: count }, (_, index) => `${system}-${index + 1}`),
+    ),
+  );
+  for (const row of table.split("\n").filter((line) => /^\| [CDE]-\d/.test(line))) {
+    expect(row.split("|").length).toBe(6);
+  }
+});
