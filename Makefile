@@ -22,9 +22,11 @@ bootstrap: dist/bootstrap-amd64 dist/bootstrap-arm64 ## Compile the runtime for 
 dist/bootstrap-%: $(BOOTSTRAP_SOURCES) node_modules/.package-lock.json
 	$(BUN) build/compile.ts bootstrap $*
 
-# What the tests run beside our own programs; the emulator is for the other architecture's executable.
+# What the tests run beside our own programs; the emulator, and a C
+# library for it, are for the other architecture's executable.
 TEST_PROGRAMS := bash=bash busybox=busybox curl=curl jq=jq python3=python3-venv shellcheck=shellcheck \
-  strace=strace unshare=util-linux qemu-aarch64-static=qemu-user-static
+  strace=strace unshare=util-linux qemu-aarch64-static=qemu-user-static \
+  /usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1=libc6-arm64-cross
 
 .PHONY: system-packages
 system-packages:
