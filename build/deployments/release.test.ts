@@ -10,6 +10,7 @@ import { join } from "node:path";
 
 import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
 import { drawDiagrams } from "./diagrams.ts";
+import { figures, quotedFigures } from "./figures.ts";
 import { ROOT } from "./layer-dist.ts";
 import { changesOf, releaseNotes } from "./release-notes.ts";
 import { placeholders, render, renderAll } from "./render-sar.ts";
@@ -122,6 +123,12 @@ describe("check-release.sh", () => {
     await check(folder, { RELEASE_VERSION: "2.0.0", GITHUB_OUTPUT: output });
     expect(readFileSync(output, "utf8")).toBe("release_needed=true\nrelease_version=2.0.0\n");
   });
+});
+
+test("the figures in README.md are those of the results that it names", async () => {
+  const { file, table } = quotedFigures(await Bun.file(join(ROOT, "README.md")).text());
+  // Before the first measurement is in the tree there is no table, and no number either.
+  expect(table).toBe(file === "" ? "" : figures(file));
 });
 
 test("the diagrams are what their sources give", async () => {

@@ -34,6 +34,7 @@ endif
 
 .PHONY: deployments
 deployments: $(PYTHON_READY) layer/cdk/node_modules/.package-lock.json node-layer ## Check every template: SAM, SAR, CDK, Knative, containers, Terraform
+	@build/system-packages.sh unzip=unzip zip=zip unshare=util-linux
 	timeout 1200 $(BUN) test ./build/deployments/templates.check.ts ./build/deployments/containers.check.ts
 
 # publish-arm64, -amd64, -wrapper, -all, -layers, -setup, -deploy, -delete, -check; DRY_RUN=1 only prints.
@@ -67,3 +68,7 @@ package: dist/bootstrap-$(ARCH) ## Zip a function with its runtime, ready to dep
 .PHONY: diagrams
 diagrams: node_modules/.package-lock.json ## Draw layer/diagrams/*.dot
 	$(BUN) build/deployments/diagrams.ts
+
+.PHONY: figures
+figures: node_modules/.package-lock.json ## Quote the newest results of make bench in README.md
+	$(BUN) build/deployments/figures.ts
