@@ -1,0 +1,207 @@
+/**
+ * Tests the finished zips of `make dist`, for both architectures: what is in them, and that it runs
+ * in a sandbox like Lambda's. Needs root, unzip, python3, bsdtar and, for arm64, qemu-user-static.
+ */
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { lstatSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { lambdaEnvironment } from "../../src/testing/bootstrap-process.ts";
+import { RuntimeApiServer } from "../../src/testing/runtime-api-server.ts";
+import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
+import { type Architecture, ARCHITECTURES } from "../architectures.ts";
+import { MotoServer } from "../deployments/moto-server.ts";
+import { run } from "./command.ts";
+import { checkElfFiles } from "./elf-check.ts";
+import { SHARE } from "./paths.ts";
+import { checkBillOfMaterials } from "./sbom.ts";
+import { FinishedLayer, layerZip } from "./testing/finished-layer.ts";
+import { walk } from "./tree.ts";
+
+/** Lambda's own search path, with which handlers find the layer's programs. */
+const LAMBDA_PATH = "/usr/local/bin:/usr/bin/:/bin:/opt/bin";
+
+/** Time for six calls of the AWS CLI, emulated, on a loaded machine. */
+const EMULATED_MS = 300_000;
+
+const HANDLER = join(import.meta.dir, "testing/function.sh");
+
+interface Manifest {
+  readonly architecture: string;
+  readonly parts: readonly {
+    readonly name: string;
+    readonly version: string;
+    readonly license: string;
+    readonly source: string;
+    readonly sha256: string;
+    readonly licenseFiles: readonly string[];
+  }[];
+}
+
+let moto: MotoServer;
+
+beforeAll(async () => {
+  moto = await MotoServer.start();
+});
+
+afterAll(() => moto.stop());
+
+describe.each(ARCHITECTURES.map((target) => [target.name, target] as const))("%s", (_, target) => {
+  let layer: FinishedLayer;
+
+  beforeAll(async () => {
+    layer = await FinishedLayer.unzip(target);
+  });
+
+  test("the zip has the layer's layout, and nothing at the top besides", () => {
+    expect(readdirSync(layer.opt).sort()).toEqual(["aws-cli", "bin", "bootstrap", "share"]);
+    expect(readdirSync(join(layer.opt, "bin")).sort()).toEqual(["aws", "jq"]);
+  });
+
+  test("unzip, Python's zipfile and bsdtar see the same files, modes and links", async () => {
+    const zip = layerZip("lambda-shell-runtime", target);
+    const expected = walk(layer.opt).map(({ path }) => {
+      const { mode } = lstatSync(join(layer.opt, path));
+      return `${(mode & 0o7777).toString(8)} ${path}`;
+    });
+    expect(new Set(expected.map((line) => line.split(" ")[0]))).toEqual(new Set(["644", "755"]));
+    for (const path of ["bootstrap", "bin/aws", "bin/jq"])
+      expect(expected).toContain(`755 ${path}`);
+    const script =
+      "import sys,zipfile\nz=zipfile.ZipFile(sys.argv[1])\nassert z.testzip() is None\n" +
+      "for i in z.infolist(): print('%o %s' % (i.external_attr >> 16 & 0o7777, i.filename))";
+    const python = await run(["python3", "-c", script, zip]);
+    expect(python.trim().split("\n")).toEqual(expected);
+    const folder = temporaryFolder(`bsdtar-${target.name}`);
+    await run(["bsdtar", "-xpf", zip, "-C", folder]);
+    expect(
+      walk(folder).map(({ path }) => {
+        const { mode } = lstatSync(join(folder, path));
+        return `${(mode & 0o7777).toString(8)} ${path}`;
+      }),
+    ).toEqual(expected);
+    const same = await run(["diff", "-r", "--no-dereference", layer.opt, folder]);
+    expect(same).toBe("");
+  });
+
+  test("the bootstrap zip holds the executable alone, and the slim one jq besides", async () => {
+    const list = async (kind: string) =>
+      (await run(["bsdtar", "-tf", layerZip(kind, target)])).trim().split("\n");
+    expect(await list("bootstrap")).toEqual(["bootstrap"]);
+    const slim = await list("lambda-shell-runtime-slim");
+    expect(slim.filter((path) => !path.startsWith("share/"))).toEqual(["bin/jq", "bootstrap"]);
+  });
+
+  test("every ELF file is for the architecture and runs with glibc 2.34 or the layer's own", async () => {
+    const files = await checkElfFiles(layer.opt, target);
+    const onLambda = files.filter(({ loader }) => loader === undefined).map(({ path }) => path);
+    expect(onLambda).toEqual(["bin/jq", "bootstrap"]);
+    expect(files.length).toBeGreaterThan(40);
+  });
+
+  test("the bill of materials is valid, and every part has its source, hash and licence text", async () => {
+    await checkBillOfMaterials(readFileSync(join(layer.opt, SHARE, "sbom.cdx.json"), "utf8"));
+    const manifest = JSON.parse(
+      readFileSync(join(layer.opt, SHARE, "manifest.json"), "utf8"),
+    ) as Manifest;
+    expect(manifest.architecture).toBe(target.name);
+    const names = manifest.parts.map(({ name }) => name);
+    for (const name of ["lambda-shell-runtime", "bun", "awscli", "jq"])
+      expect(names).toContain(name);
+    for (const part of manifest.parts) {
+      expect(part.sha256).toMatch(/^[0-9a-f]{64}$/);
+      expect(part.source).not.toBe("");
+      expect(part.licenseFiles).not.toEqual([]);
+      for (const file of part.licenseFiles) {
+        expect(readFileSync(join(layer.opt, SHARE, file), "utf8").length).toBeGreaterThan(500);
+      }
+    }
+  });
+
+  test.each([
+    ["aws", /^aws-cli\/2\.\d+\.\d+ Python\/3\S+ Linux\/\S+ \S+amzn\.2023\n$/],
+    ["jq", /^jq-1\.[789]\S*\n$/],
+  ])("bin/%s runs with an empty environment", async (program, pattern) => {
+    const result = await layer.run([`/opt/bin/${program}`, "--version"]);
+    expect(result).toEqual({ status: 0, stdout: expect.stringMatching(pattern), stderr: "" });
+  });
+
+  test("bin/aws runs by its name in PATH, by a link, and from another folder", async () => {
+    const script =
+      "cd /tmp && aws --version && ln -s /opt/bin/aws /tmp/link && /tmp/link --version && " +
+      "cd /opt/bin && ./aws --version && sh aws --version && cd / && opt/bin/aws --version";
+    const result = await layer.run(["/bin/sh", "-c", script], { env: { PATH: LAMBDA_PATH } });
+    expect(result.stderr).toBe("");
+    expect(result.stdout.match(/^aws-cli\/2/gm)).toHaveLength(5);
+  });
+
+  test("what the AWS CLI starts gets the environment that the AWS CLI got", async () => {
+    const config =
+      "[default]\\ncredential_process = /bin/sh -c '/usr/bin/env >/tmp/env; printf {}'\\n";
+    const script =
+      `printf "${config}" >/tmp/config; ` +
+      "/opt/bin/aws sts get-caller-identity 2>/dev/null; " +
+      'while read -r line; do echo "$line"; done </tmp/env';
+    const result = await layer.run(["/bin/sh", "-c", script], {
+      env: { AWS_CONFIG_FILE: "/tmp/config", AWS_REGION: "us-east-1", MARK: "1" },
+    });
+    expect(result.stdout).toContain("MARK=1\n");
+    expect(result.stdout).not.toMatch(/^(LD_|PYTHON|CRYPTOGRAPHY)/m);
+  });
+
+  test("a shell handler copies files to and from S3, asks STS and runs jq", async () => {
+    writeFileSync(join(layer.task, "function.sh"), readFileSync(HANDLER), { mode: 0o644 });
+    await using function_ = await startFunction(layer, target);
+    for (const value of [1, "zwei"]) {
+      const event = { message: "hello", value };
+      const answer = await function_.api.invoke({
+        body: JSON.stringify(event),
+        timeoutMs: EMULATED_MS,
+      });
+      expect({
+        path: answer.path,
+        log: answer.path.endsWith("/response") ? "" : function_.log(),
+      }).toEqual({ path: expect.stringMatching(/\/response$/), log: "" });
+      expect(JSON.parse(answer.body.toString())).toEqual({
+        aws_cli: expect.stringMatching(/^aws-cli\/2\.\d+\.\d+$/),
+        account: "123456789012",
+        objects: ["key.json"],
+        input: event,
+      });
+    }
+    expect(function_.log()).toContain("handler received event");
+  });
+});
+
+/** Starts the layer's bootstrap in the sandbox, with Lambda's environment. */
+async function startFunction(layer: FinishedLayer, target: Architecture) {
+  const api = await RuntimeApiServer.start();
+  const env = lambdaEnvironment({
+    api: api.address,
+    taskRoot: "/var/task",
+    handler: "function.handler",
+    env: { ...moto.environment, PATH: LAMBDA_PATH },
+  });
+  const child = Bun.spawn([...(await layer.sandbox("bookworm")), "/opt/bootstrap"], {
+    env,
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  let log = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    void (async () => {
+      for await (const chunk of stream) log += Buffer.from(chunk).toString();
+    })();
+  }
+  return {
+    api,
+    log: () => `${target.name}: ${log}`,
+    async [Symbol.asyncDispose]() {
+      child.kill();
+      await child.exited;
+      await api.stop();
+    },
+  };
+}
