@@ -4,23 +4,27 @@
  * @module
  */
 
-import { isOneOfLoops, superviseLoops } from "./runtime/concurrency.ts";
+import { placeAmongLoops, superviseLoops } from "./runtime/concurrency.ts";
 import { type Environment, handlerEnvironment, readEnvironment } from "./runtime/environment.ts";
 import { resolveHandler } from "./runtime/handler.ts";
 import { runInvokeLoop } from "./runtime/invoke-loop.ts";
-import { becomeSubreaper, endWithParent } from "./runtime/libc.ts";
 import { Log } from "./runtime/log.ts";
 import { Poller } from "./runtime/poller.ts";
+import { becomeSubreaper, endWithParent } from "./runtime/process.ts";
 import { RuntimeApiClient } from "./runtime/runtime-api-client.ts";
 import { InitFailure, ShellHandler } from "./runtime/shell-handler.ts";
 import { endOnTermination } from "./runtime/termination.ts";
+
+/** How long a loop that can't load its handler leaves it to the first one to say so. */
+const FIRST_LOOP_MS = 2000;
 
 function run(environment: Environment, log: Log): never {
   const { handler: name, taskRoot, runtimeApi, concurrency } = environment;
   if (runtimeApi === "") throw new Error("AWS_LAMBDA_RUNTIME_API is not set");
   const poller = new Poller();
   becomeSubreaper();
-  if (isOneOfLoops()) endWithParent();
+  const place = placeAmongLoops();
+  if (place !== undefined) endWithParent();
   else if (concurrency > 1) process.exit(superviseLoops(concurrency, poller));
 
   let started: ShellHandler | undefined;
@@ -36,7 +40,11 @@ function run(environment: Environment, log: Log): never {
     started.load();
     return runInvokeLoop(client, started, log);
   } catch (error) {
-    if (error instanceof InitFailure) client.reportInitError(error.error);
+    if (error instanceof InitFailure) {
+      // All loops load the same file: the first one speaks for all, and takes them along.
+      if (place === "later") Bun.sleepSync(FIRST_LOOP_MS);
+      else client.reportInitError(error.error);
+    }
     throw error;
   }
 }

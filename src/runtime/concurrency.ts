@@ -7,16 +7,19 @@
  */
 
 import { inheritedEnvironment } from "./environment.ts";
-import { close, type ExitStatus, openFile, openProcess, reap, spawn } from "./libc.ts";
+import { close, openFile } from "./libc.ts";
 import type { Poller } from "./poller.ts";
+import { type ExitStatus, openProcess, reap, spawn } from "./process.ts";
 import { endOnTermination, endProcessGroups } from "./termination.ts";
 
 /** The argument by which a copy of the runtime knows that it is one of the loops. */
-const LOOP_ARGUMENT = "loop";
+const LOOP_ARGUMENTS = { first: "first-loop", later: "later-loop" } as const;
 
-/** Whether this process is one of several loops, started by {@link superviseLoops}. */
-export function isOneOfLoops(): boolean {
-  return process.argv.at(-1) === LOOP_ARGUMENT;
+/** Which of several loops, started by {@link superviseLoops}, this process is; undefined if none. */
+export function placeAmongLoops(): "first" | "later" | undefined {
+  const argument = process.argv.at(-1);
+  if (argument === LOOP_ARGUMENTS.first) return "first";
+  return argument === LOOP_ARGUMENTS.later ? "later" : undefined;
 }
 
 /**
@@ -31,7 +34,7 @@ export function superviseLoops(count: number, poller: Poller): number {
   for (let index = 0; index < count; index += 1) {
     const pid = spawn({
       path: "/proc/self/exe",
-      argv: ["bootstrap", LOOP_ARGUMENT],
+      argv: ["bootstrap", index === 0 ? LOOP_ARGUMENTS.first : LOOP_ARGUMENTS.later],
       environment: inheritedEnvironment(),
       cwd: process.cwd(),
       stdio: [nothing, 1, 2],

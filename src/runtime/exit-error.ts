@@ -5,7 +5,7 @@
  */
 
 import type { FunctionError } from "../runtime-api/function-error.ts";
-import type { ExitStatus } from "./libc.ts";
+import type { ExitStatus } from "./process.ts";
 
 /** Shells report death by signal N as exit status 128 + N. */
 const SIGNAL_STATUS_BASE = 128;

@@ -37,24 +37,19 @@ import type { Handler } from "./handler.ts";
 import {
   close,
   duplicateTo,
-  type ExitStatus,
-  kill,
   memoryFile,
   O_NONBLOCK,
   openFile,
-  openProcess,
   pipe,
   read,
-  reap,
   setNonBlocking,
-  SIGNAL,
-  spawn,
   WOULD_BLOCK,
   writeAll,
 } from "./libc.ts";
 import { LogPipe } from "./log-pipe.ts";
 import type { Log } from "./log.ts";
 import type { Poller } from "./poller.ts";
+import { type ExitStatus, kill, openProcess, reap, SIGNAL, spawn } from "./process.ts";
 
 /** A handler that can be run. */
 export type RunnableHandler = Exclude<Handler, { kind: "rejected" }>;

@@ -9,50 +9,19 @@
  * @module
  */
 
+import { ConnectionError, HttpAnswerReader, type HttpResponse } from "./http-answer-reader.ts";
 import { close, read, setNonBlocking, SystemError, WOULD_BLOCK } from "./libc.ts";
 import { isReadableNow } from "./poll-set.ts";
 import type { Poller } from "./poller.ts";
 import { connect, send } from "./socket.ts";
 
-/** What the server answered. */
-export interface HttpResponse {
-  readonly status: number;
-  /** By lower-case name; values as bytes in latin1. */
-  readonly headers: ReadonlyMap<string, string>;
-  readonly body: Uint8Array;
-}
-
 /** A header line to be sent. */
 export type Header = readonly [name: string, value: string];
 
-/** The connection could not be made, or ended before the answer was complete. */
-export class ConnectionError extends Error {
-  override readonly name = "ConnectionError";
-  /** Whether the server may have seen the whole request, so that sending it again could repeat it. */
-  readonly mayHaveArrived: boolean;
-
-  constructor(message: string, mayHaveArrived: boolean, options?: ErrorOptions) {
-    super(message, options);
-    this.mayHaveArrived = mayHaveArrived;
-  }
-}
-
-/** The server sent what is not HTTP. */
-export class HttpSyntaxError extends Error {
-  override readonly name = "HttpSyntaxError";
-}
-
-/** Bytes asked of the socket at once. */
-const RECEIVE_BYTES = 64 * 1024;
-/** Largest head of an answer, in bytes: Lambda allows 1 MB of headers. */
-const HEAD_BYTES_MAX = 2 * 1024 * 1024;
-/** Largest body of an answer, in bytes: far above any event, far below the memory. */
-const BODY_BYTES_MAX = 64 * 1024 * 1024;
 /** Bodies up to this size, in bytes, are sent in one call with their head. */
 const ONE_SEND_BYTES_MAX = 64 * 1024;
 
 const EMPTY: Uint8Array = new Uint8Array(0);
-const END_OF_HEAD = Buffer.from("\r\n\r\n");
 const END_OF_LINE = Buffer.from("\r\n");
 
 /** A connection that is made when first needed and again when the server has closed it. */
@@ -61,9 +30,8 @@ export class HttpConnection {
   readonly #port: string;
   readonly #poller: Poller;
   #socket: number | undefined;
-  #received: Buffer = Buffer.alloc(0);
   #lastMethod = "";
-  readonly #scratch = new Uint8Array(RECEIVE_BYTES);
+  readonly #answers = new HttpAnswerReader((into) => this.#read(into));
 
   /** @param address `host:port` as in AWS_LAMBDA_RUNTIME_API; an IPv6 host stands in brackets. */
   constructor(address: string, poller: Poller) {
@@ -128,7 +96,7 @@ export class HttpConnection {
   close(): void {
     if (this.#socket !== undefined) close(this.#socket);
     this.#socket = undefined;
-    this.#received = Buffer.alloc(0);
+    this.#answers.reset();
   }
 
   #head(method: string, path: string, headers: readonly Header[]): Buffer {
@@ -177,107 +145,13 @@ export class HttpConnection {
 
   #answer(): HttpResponse {
     try {
-      let answer = this.#readAnswer();
-      // 100 Continue and its like announce the answer, they are not it.
-      while (answer.status < 200) answer = this.#readAnswer();
-      if (answer.headers.get("connection")?.toLowerCase() === "close") this.close();
+      const answer = this.#answers.read();
+      if (answer.isLast) this.close();
       return answer;
     } catch (error) {
       this.close();
       throw error;
     }
-  }
-
-  #readAnswer(): HttpResponse {
-    const head = this.#readPast(END_OF_HEAD, HEAD_BYTES_MAX);
-    const [statusLine = "", ...lines] = head.toString("latin1").split("\r\n");
-    const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(statusLine)?.[1]);
-    if (Number.isNaN(status)) {
-      throw new HttpSyntaxError(`failed to read an answer: not HTTP: ${statusLine.slice(0, 80)}`);
-    }
-    const headers = new Map<string, string>();
-    for (const line of lines) {
-      const colon = line.indexOf(":");
-      if (colon > 0) headers.set(line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim());
-    }
-    return { status, headers, body: this.#readBody(status, headers) };
-  }
-
-  #readBody(status: number, headers: ReadonlyMap<string, string>): Uint8Array {
-    if (status < 200 || status === 204 || status === 304) return EMPTY;
-    if (headers.get("transfer-encoding")?.toLowerCase().endsWith("chunked")) {
-      return this.#readChunks();
-    }
-    const length = headers.get("content-length");
-    if (length === undefined) return this.#readToEnd();
-    return this.#readExactly(parseSize(length, 10));
-  }
-
-  #readChunks(): Uint8Array {
-    const chunks: Uint8Array[] = [];
-    let total = 0;
-    for (;;) {
-      const line = this.#readPast(END_OF_LINE, HEAD_BYTES_MAX).toString("latin1");
-      const size = parseSize(line.split(";")[0] ?? "", 16);
-      if (size === 0) break;
-      total = parseSize(String(total + size), 10);
-      chunks.push(this.#readExactly(size));
-      this.#readPast(END_OF_LINE, END_OF_LINE.length);
-    }
-    while (this.#readPast(END_OF_LINE, HEAD_BYTES_MAX).length > 0) {
-      // Trailers of an answer carry nothing for us.
-    }
-    const [only] = chunks;
-    return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, total);
-  }
-
-  #readToEnd(): Uint8Array {
-    const chunks: Uint8Array[] = [this.#received];
-    let total = this.#received.length;
-    for (let bytes = this.#receive(); bytes !== undefined; bytes = this.#receive()) {
-      chunks.push(bytes);
-      total = parseSize(String(total + bytes.length), 10);
-    }
-    this.close();
-    return Buffer.concat(chunks);
-  }
-
-  #readExactly(length: number): Uint8Array {
-    const body = new Uint8Array(length);
-    let filled = this.#received.copy(body, 0, 0, length);
-    this.#received = this.#received.subarray(filled);
-    while (filled < length) {
-      const count = this.#read(body.subarray(filled));
-      if (count === 0) throw endedEarly();
-      filled += count;
-    }
-    return body;
-  }
-
-  /** Reads up to a delimiter and returns what stands before it. */
-  #readPast(delimiter: Buffer, bytesMax: number): Buffer {
-    let searchFrom = 0;
-    for (;;) {
-      const at = this.#received.indexOf(delimiter, searchFrom);
-      if (at >= 0) {
-        const before = this.#received.subarray(0, at);
-        this.#received = this.#received.subarray(at + delimiter.length);
-        return before;
-      }
-      if (this.#received.length > bytesMax) {
-        throw new HttpSyntaxError(`failed to read an answer: its head is over ${bytesMax} bytes`);
-      }
-      searchFrom = Math.max(0, this.#received.length - delimiter.length + 1);
-      const bytes = this.#receive();
-      if (bytes === undefined) throw endedEarly();
-      this.#received = this.#received.length === 0 ? bytes : Buffer.concat([this.#received, bytes]);
-    }
-  }
-
-  /** A copy of the next bytes, or undefined at the end of the connection. */
-  #receive(): Buffer | undefined {
-    const count = this.#read(this.#scratch);
-    return count === 0 ? undefined : Buffer.from(this.#scratch.subarray(0, count));
   }
 
   #read(into: Uint8Array): number {
@@ -294,17 +168,4 @@ export class HttpConnection {
       }
     }
   }
-}
-
-function endedEarly(): ConnectionError {
-  return new ConnectionError("the connection was closed before the answer was complete", true);
-}
-
-function parseSize(text: string, radix: 10 | 16): number {
-  const digits = radix === 10 ? /^\d{1,15}$/ : /^[0-9a-fA-F]{1,12}$/;
-  const size = digits.test(text.trim()) ? Number.parseInt(text, radix) : Number.NaN;
-  if (!(size <= BODY_BYTES_MAX)) {
-    throw new HttpSyntaxError(`failed to read an answer: its size is ${text.slice(0, 40)}`);
-  }
-  return size;
 }

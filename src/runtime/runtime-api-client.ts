@@ -20,12 +20,8 @@ import {
   xrayErrorCause,
 } from "../runtime-api/function-error.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
-import {
-  ConnectionError,
-  type Header,
-  HttpConnection,
-  type HttpResponse,
-} from "./http-connection.ts";
+import { ConnectionError, type HttpResponse } from "./http-answer-reader.ts";
+import { type Header, HttpConnection } from "./http-connection.ts";
 import type { Log } from "./log.ts";
 import type { Poller } from "./poller.ts";
 

@@ -6,8 +6,9 @@
 
 import type { ForkServerOptions } from "./fork-server.ts";
 import { readScript } from "./handler.ts";
-import { close, openFile, pipe, read, reap, spawn } from "./libc.ts";
+import { close, openFile, pipe, read } from "./libc.ts";
 import type { Poller } from "./poller.ts";
+import { reap, spawn } from "./process.ts";
 
 /** Longest text of a shell about a syntax error, in bytes. */
 const TEXT_BYTES_MAX = 4 * 1024;

@@ -5,8 +5,9 @@
  * @module
  */
 
-import { kill, poll, readFile, reap, SIGNAL, terminationDescriptor } from "./libc.ts";
+import { poll, readFile } from "./libc.ts";
 import type { Poller } from "./poller.ts";
+import { kill, reap, SIGNAL, terminationDescriptor } from "./process.ts";
 
 /** How long handlers may take to clean up, in milliseconds: the platform gives us 150. */
 const GRACE_MS = 100;

@@ -1,0 +1,184 @@
+/**
+ * Reads HTTP/1.1 answers from a stream of bytes: heads in any case, bodies with a length, in chunks or
+ * up to the end.
+ *
+ * Text is latin1, one character a byte, so that header values keep whatever they hold.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9112
+ * @module
+ */
+
+/** What the server answered. */
+export interface HttpResponse {
+  readonly status: number;
+  /** By lower-case name; values as bytes in latin1. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Uint8Array;
+  /** Whether the server closes the connection behind it. */
+  readonly isLast: boolean;
+}
+
+/** The connection could not be made, or ended before the answer was complete. */
+export class ConnectionError extends Error {
+  override readonly name = "ConnectionError";
+  /** Whether the server may have seen the whole request, so that sending it again could repeat it. */
+  readonly mayHaveArrived: boolean;
+
+  constructor(message: string, mayHaveArrived: boolean, options?: ErrorOptions) {
+    super(message, options);
+    this.mayHaveArrived = mayHaveArrived;
+  }
+}
+
+/** The server sent what is not HTTP. */
+export class HttpSyntaxError extends Error {
+  override readonly name = "HttpSyntaxError";
+}
+
+/** Bytes asked of the socket at once. */
+const RECEIVE_BYTES = 64 * 1024;
+/** Largest head of an answer, in bytes: Lambda allows 1 MB of headers. */
+const HEAD_BYTES_MAX = 2 * 1024 * 1024;
+/** Largest body of an answer, in bytes: far above any event, far below the memory. */
+const BODY_BYTES_MAX = 64 * 1024 * 1024;
+const EMPTY: Uint8Array = new Uint8Array(0);
+const END_OF_HEAD = Buffer.from("\r\n\r\n");
+const END_OF_LINE = Buffer.from("\r\n");
+
+/** Reads one answer after the other. */
+export class HttpAnswerReader {
+  /** Reads what is there, waiting for it; 0 at the end. */
+  readonly #readBytes: (into: Uint8Array) => number;
+  readonly #scratch = new Uint8Array(RECEIVE_BYTES);
+  #received: Buffer = Buffer.alloc(0);
+  #isAtEnd = false;
+
+  constructor(readBytes: (into: Uint8Array) => number) {
+    this.#readBytes = readBytes;
+  }
+
+  /** Forgets what was received, for a new connection. */
+  reset(): void {
+    this.#received = Buffer.alloc(0);
+    this.#isAtEnd = false;
+  }
+
+  /**
+   * Reads the next final answer.
+   * @throws {ConnectionError} When the stream ends before the answer does.
+   * @throws {HttpSyntaxError} When it is not HTTP.
+   */
+  read(): HttpResponse {
+    let answer = this.#readOne();
+    // 100 Continue and its like announce the answer, they are not it.
+    while (answer.status < 200) answer = this.#readOne();
+    return answer;
+  }
+
+  #readOne(): HttpResponse {
+    const head = this.#readPast(END_OF_HEAD, HEAD_BYTES_MAX);
+    const [statusLine = "", ...lines] = head.toString("latin1").split("\r\n");
+    const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(statusLine)?.[1]);
+    if (Number.isNaN(status)) {
+      throw new HttpSyntaxError(`failed to read an answer: not HTTP: ${statusLine.slice(0, 80)}`);
+    }
+    const headers = new Map<string, string>();
+    for (const line of lines) {
+      const colon = line.indexOf(":");
+      if (colon > 0) headers.set(line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim());
+    }
+    const body = this.#readBody(status, headers);
+    const saysClose = headers.get("connection")?.toLowerCase() === "close";
+    return { status, headers, body, isLast: saysClose || this.#isAtEnd };
+  }
+
+  #readBody(status: number, headers: ReadonlyMap<string, string>): Uint8Array {
+    if (status < 200 || status === 204 || status === 304) return EMPTY;
+    if (headers.get("transfer-encoding")?.toLowerCase().endsWith("chunked")) {
+      return this.#readChunks();
+    }
+    const length = headers.get("content-length");
+    if (length === undefined) return this.#readToEnd();
+    return this.#readExactly(parseSize(length, 10));
+  }
+
+  #readChunks(): Uint8Array {
+    const chunks: Uint8Array[] = [];
+    let total = 0;
+    for (;;) {
+      const line = this.#readPast(END_OF_LINE, HEAD_BYTES_MAX).toString("latin1");
+      const size = parseSize(line.split(";")[0] ?? "", 16);
+      if (size === 0) break;
+      total = parseSize(String(total + size), 10);
+      chunks.push(this.#readExactly(size));
+      this.#readPast(END_OF_LINE, END_OF_LINE.length);
+    }
+    while (this.#readPast(END_OF_LINE, HEAD_BYTES_MAX).length > 0) {
+      // Trailers of an answer carry nothing for us.
+    }
+    const [only] = chunks;
+    return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, total);
+  }
+
+  #readToEnd(): Uint8Array {
+    const chunks: Uint8Array[] = [this.#received];
+    let total = this.#received.length;
+    for (let bytes = this.#receive(); bytes !== undefined; bytes = this.#receive()) {
+      chunks.push(bytes);
+      total = parseSize(String(total + bytes.length), 10);
+    }
+    this.#isAtEnd = true;
+    return Buffer.concat(chunks);
+  }
+
+  #readExactly(length: number): Uint8Array {
+    const body = new Uint8Array(length);
+    let filled = this.#received.copy(body, 0, 0, length);
+    this.#received = this.#received.subarray(filled);
+    while (filled < length) {
+      const count = this.#readBytes(body.subarray(filled));
+      if (count === 0) throw endedEarly();
+      filled += count;
+    }
+    return body;
+  }
+
+  /** Reads up to a delimiter and returns what stands before it. */
+  #readPast(delimiter: Buffer, bytesMax: number): Buffer {
+    let searchFrom = 0;
+    for (;;) {
+      const at = this.#received.indexOf(delimiter, searchFrom);
+      if (at >= 0) {
+        const before = this.#received.subarray(0, at);
+        this.#received = this.#received.subarray(at + delimiter.length);
+        return before;
+      }
+      if (this.#received.length > bytesMax) {
+        throw new HttpSyntaxError(`failed to read an answer: its head is over ${bytesMax} bytes`);
+      }
+      searchFrom = Math.max(0, this.#received.length - delimiter.length + 1);
+      const bytes = this.#receive();
+      if (bytes === undefined) throw endedEarly();
+      this.#received = this.#received.length === 0 ? bytes : Buffer.concat([this.#received, bytes]);
+    }
+  }
+
+  /** A copy of the next bytes, or undefined at the end of the connection. */
+  #receive(): Buffer | undefined {
+    const count = this.#readBytes(this.#scratch);
+    return count === 0 ? undefined : Buffer.from(this.#scratch.subarray(0, count));
+  }
+}
+
+function endedEarly(): ConnectionError {
+  return new ConnectionError("the connection was closed before the answer was complete", true);
+}
+
+function parseSize(text: string, radix: 10 | 16): number {
+  const digits = radix === 10 ? /^\d{1,15}$/ : /^[0-9a-fA-F]{1,12}$/;
+  const size = digits.test(text.trim()) ? Number.parseInt(text, radix) : Number.NaN;
+  if (!(size <= BODY_BYTES_MAX)) {
+    throw new HttpSyntaxError(`failed to read an answer: its size is ${text.slice(0, 40)}`);
+  }
+  return size;
+}
