@@ -38,6 +38,12 @@ const HEADER_BYTES_MAX = 64 * 1024;
 /** How long a client may take for its headers, in milliseconds. */
 const HEADERS_TIMEOUT_MS = 60_000;
 
+/**
+ * How long an idle connection is kept, in milliseconds: longer than the minute of common proxies and SDKs, which
+ * would otherwise send a request into a connection that is being closed, and send it again.
+ */
+const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+
 /** The HTTP server of `serve` and `dev`. */
 export class HttpServer {
   readonly #server: Server;
@@ -51,6 +57,7 @@ export class HttpServer {
     this.#server.requestTimeout = 0;
     this.#server.timeout = 0;
     this.#server.headersTimeout = HEADERS_TIMEOUT_MS;
+    this.#server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
     this.#server.on("clientError", (_error, socket) => {
       if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
       else socket.destroy();

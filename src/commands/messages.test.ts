@@ -1,0 +1,170 @@
+/**
+ * Every message of the tool's specification, in full.
+ *
+ * @module
+ */
+
+import { expect, test } from "bun:test";
+import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { malformedHint } from "../host/adapters/gateway-adapter.ts";
+import { checkFolder } from "./check-rules.ts";
+import { failureSummary, outputWarning, timeoutSummary } from "./error-summary.ts";
+import { portTaken } from "./listen.ts";
+import { payloadComplaint } from "./payload.ts";
+import { unknownFunction } from "./suggest.ts";
+
+/** A folder with files; `mode` of a file only where it matters. */
+function folder(files: Readonly<Record<string, string | Uint8Array>>): string {
+  const directory = mkdtempSync(join(tmpdir(), "messages-"));
+  for (const [name, content] of Object.entries(files))
+    writeFileSync(join(directory, name), content);
+  return directory;
+}
+
+function check(directory: string, handler = "function.handler"): readonly string[] {
+  const target = { directory, handler, architecture: "amd64", variables: {} } as const;
+  return checkFolder(target).map(({ message }) => message);
+}
+
+const FUNCTION = "handler() { echo ok; }\n";
+
+test("the handler is not among the functions of the file", () => {
+  const directory = folder({ "function.sh": "hello() { :; }\nmain() { :; }\n" });
+  expect(check(directory)).toEqual([
+    `error: handler "handler" not found in function.sh
+  functions defined: hello, main
+  set --handler function.hello or rename the function`,
+  ]);
+});
+
+test("bootstrap is not executable", () => {
+  const directory = folder({ "function.sh": FUNCTION, bootstrap: "#!/bin/sh\n" });
+  chmodSync(join(directory, "bootstrap"), 0o644);
+  expect(check(directory)).toEqual([
+    `error: bootstrap is not executable: ./bootstrap (mode 0644)
+  on AWS this fails with: Runtime.ExitError … exit status 126
+  fix: chmod +x bootstrap`,
+  ]);
+});
+
+test("bootstrap is for another machine", () => {
+  const elf = new Uint8Array(64);
+  elf.set([0x7f, 0x45, 0x4c, 0x46, 2, 1]);
+  elf[18] = 183;
+  const directory = folder({ "function.sh": FUNCTION, bootstrap: elf });
+  chmodSync(join(directory, "bootstrap"), 0o755);
+  expect(check(directory)).toEqual([
+    `error: bootstrap is an arm64 binary, this computer is x86_64 (exec format error)
+  fix: build for x64, or run with --template to pick the right artifact`,
+  ]);
+});
+
+test("CRLF line ends", () => {
+  const directory = folder({ "function.sh": "handler() {\r\n  echo ok\r\n}\r\n" });
+  expect(check(directory)).toEqual([
+    `error: function.sh has CRLF line ends (first in line 1)
+  on AWS this fails with: Runtime.UserCodeSyntaxError
+  fix: sed -i 's/\\r$//' function.sh`,
+  ]);
+});
+
+test("a syntax error, in the shell's own words", () => {
+  const directory = folder({ "function.sh": "#!/bin/bash\nhandler() {\n" });
+  const [message] = check(directory);
+  expect(message).toStartWith("error: syntax error in function.sh\n  ");
+  expect(message).toContain("line 3: syntax error: unexpected end of file");
+  expect(message).toEndWith("\n  on AWS this fails with: Runtime.UserCodeSyntaxError");
+});
+
+test("a folder where nothing is wrong has no findings", () => {
+  expect(check(folder({ "function.sh": FUNCTION }))).toEqual([]);
+});
+
+test("the port is taken", async () => {
+  expect(portTaken("127.0.0.1", 9000, { pid: 4711, command: "cargo-lambda" })).toBe(
+    `port 9000 on 127.0.0.1 is in use by pid 4711 (cargo-lambda)
+  use --port 9001, or --port 0 to pick a free one`,
+  );
+  const server = createServer();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.listen(0, "127.0.0.1", resolve);
+  await promise;
+  const address = server.address();
+  const port = typeof address === "object" ? (address?.port ?? 0) : 0;
+  expect(portTaken("127.0.0.1", port)).toStartWith(
+    `port ${port} on 127.0.0.1 is in use by pid ${process.pid} (`,
+  );
+  server.close();
+});
+
+test("the function is not known", () => {
+  expect(unknownFunction("helo", ["hello", "resize"])).toBe(
+    `error: function "helo" not found (404)
+  available: hello, resize       did you mean "hello"?`,
+  );
+  expect(unknownFunction("other", ["hello"])).toBe(
+    `error: function "other" not found (404)
+  available: hello`,
+  );
+});
+
+test("the runtime ended with a status that has a meaning", () => {
+  const failure = {
+    errorType: "Runtime.ExitError",
+    errorMessage: "RequestId: 1 Error: Runtime exited with error: exit status 127",
+    durationMs: 12.1,
+    log: "function.sh: line 3: jqq: command not found\n",
+    path: "/opt/bin:/usr/local/bin:/usr/bin:/bin",
+  };
+  expect(failureSummary(failure)).toBe(
+    `error: Runtime.ExitError after 12 ms: exit status 127
+  last lines on stderr:
+    function.sh: line 3: jqq: command not found
+  127 means a command was not found; PATH inside the function: /opt/bin:/usr/local/bin:/usr/bin:/bin`,
+  );
+});
+
+test("the function timed out", () => {
+  const running = ["sleep 30 (pid 5123), child of handler"];
+  expect(timeoutSummary({ name: "hello", timeoutMs: 3_000 }, running)).toBe(
+    `error: function timed out after 3.00 s (Sandbox.Timedout)
+  still running when killed: sleep 30 (pid 5123), child of handler
+  raise with --timeout 10 or lambda-shell.toml [function.hello] timeout = 10`,
+  );
+});
+
+test("the front door needs an envelope", () => {
+  expect(malformedHint("rest", Buffer.from("Hello Ada\n"))).toBe(
+    `error: response is not JSON and the front door is REST (payload 1.0); AWS answers 502 here
+  got: Hello Ada
+  return {"statusCode":200,"body":"Hello Ada"} or use a Function URL`,
+  );
+});
+
+test("a log line stands before the JSON of the response", () => {
+  expect(outputWarning(Buffer.from('greeting Ada\n{"a":1}\n'))).toBe(
+    `warning: handler wrote to stdout before its JSON payload ("greeting Ada")
+  stdout is the response; send logs to stderr: echo "greeting Ada" >&2`,
+  );
+  expect(outputWarning(Buffer.from('{"a":1}\n'))).toBeUndefined();
+  expect(outputWarning(Buffer.from("two\nlines\n"))).toBeUndefined();
+});
+
+test.each([
+  ['{"name":1', 9, "unexpected end"],
+  ['{"a":}', 5, 'unexpected "}"'],
+  ["nope", 1, 'unexpected "o"'],
+  ["[1,2", 4, "unexpected end"],
+  ['{"a" 1}', 5, 'unexpected "1"'],
+])("the payload %j is wrong at offset %i: %s", (text, offset, what) => {
+  expect(payloadComplaint(Buffer.from(text), `-d ${text}`)).toBe(
+    `payload is not valid JSON (offset ${offset}: ${what})
+  -d ${text}
+  ${" ".repeat(3 + offset)}^
+hint: use -f event.json, -d @event.json or pipe with -d -`,
+  );
+});

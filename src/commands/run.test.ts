@@ -1,0 +1,157 @@
+import { expect, test } from "bun:test";
+
+import { EVENT_BYTES_MAX } from "../runtime-api/contract.ts";
+import { functionFolder, SCRIPTED, tool } from "./testing-tool.ts";
+
+const run = (input: string | Uint8Array, ...options: readonly string[]) =>
+  tool(["run", ...options, ...SCRIPTED], { input });
+
+test("S1: one event, one line", async () => {
+  expect(await run("{}\n")).toEqual({ status: 0, out: '{"id":null,"echo":{}}\n', errors: "" });
+});
+
+test("S2: two events, two lines in order, also from two environments", async () => {
+  const events = '{"id":1,"do":"slow-echo","ms":150}\n{"id":2}\n';
+  for (const options of [[], ["--workers", "2"]]) {
+    const { out, status } = await run(events, ...options);
+    expect(out.split("\n").map((line) => (line === "" ? 0 : JSON.parse(line).id))).toEqual([
+      1, 2, 0,
+    ]);
+    expect(status).toBe(0);
+  }
+});
+
+test("--unordered prints responses as they come", async () => {
+  const events = '{"id":1,"do":"slow-echo","ms":600}\n{"id":2}\n';
+  const { out } = await run(events, "--workers", "2", "--unordered");
+  expect(
+    out
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line).id),
+  ).toEqual([2, 1]);
+});
+
+test("S3: an empty line is the event {}", async () => {
+  expect((await run("\n")).out).toBe('{"id":null,"echo":{}}\n');
+});
+
+test("S4: a line that is not JSON is an error, the others are run", async () => {
+  const { status, out, errors } = await run("nope\n{}\n");
+  expect(status).toBe(1);
+  expect(out).toBe('{"id":null,"echo":{}}\n');
+  expect(errors).toStartWith("error: line 1: invalid JSON: ");
+  expect((await run("nope\n{}\n", "--skip-invalid")).status).toBe(0);
+});
+
+test("S5: nothing on standard input is one event, unless that is not wanted", async () => {
+  expect(await run("")).toMatchObject({ status: 0, out: '{"id":null,"echo":{}}\n' });
+  expect(await run("", "--no-default-event")).toMatchObject({ status: 0, out: "" });
+});
+
+test("S6: what is not JSON is printed as it is, in the envelope as a string", async () => {
+  const event = '{"do":"body","text":"hello"}\n';
+  expect(await run(event)).toMatchObject({ status: 0, out: "hello\n" });
+  expect((await run(event, "--envelope", "refunc")).out).toBe(
+    '{"payload":"hello","ContentType":"application/json"}\n',
+  );
+});
+
+test("S7: a function error ends in status 1, a crash in 4, a time-out in 3; all lines are run", async () => {
+  const failed = await run('{"do":"error"}\n{"id":2}\n');
+  expect(failed.status).toBe(1);
+  expect(failed.out).toBe(
+    '{"errorType":"Asked","errorMessage":"to fail"}\n{"id":2,"echo":{"id":2}}\n',
+  );
+  expect(failed.errors).toMatch(/^error: Asked after \d+ ms: to fail\n$/);
+  const crashed = await run('{"do":"exit","status":3}\n{"id":2}\n');
+  expect(crashed.status).toBe(4);
+  expect(crashed.errors).toMatch(/^error: Runtime\.ExitError after \d+ ms: exit status 3\n$/);
+  const late = await run('{"do":"hang"}\n{"id":2}\n', "--timeout", "300ms");
+  expect(late.status).toBe(3);
+  expect(late.errors).toStartWith("error: function timed out after 0.30 s (Sandbox.Timedout)\n");
+  expect(late.out.trimEnd().split("\n").length).toBe(2);
+  expect((await run('{"do":"error"}\n', "--no-fail")).status).toBe(0);
+});
+
+test("S8: an event of 6 MiB and a byte is an error, one of 6 MiB is run", async () => {
+  const event = (bytes: number) => `"${"x".repeat(bytes - 2)}"\n`;
+  const large = await run(event(EVENT_BYTES_MAX + 1));
+  expect(large).toMatchObject({ status: 1, out: "" });
+  expect(large.errors).toBe(
+    "error: line 1: event of 6291457 bytes exceeds the maximum of 6291456 bytes\n",
+  );
+  expect(await run(event(EVENT_BYTES_MAX))).toMatchObject({ status: 0 });
+});
+
+test("documents over several lines are found, and responses with line feeds made one line", async () => {
+  const pretty = '{\n  "id": 1\n}\n[2]\n';
+  expect((await run(pretty)).out.trimEnd().split("\n").length).toBe(2);
+  const { out } = await run('{"do":"body","text":"{\\n \\"a b\\": [1.0,\\n2]}"}\n');
+  expect(out).toBe('{"a b":[1.0,2]}\n');
+  expect(
+    (await run('{"id":1}\0{"id":2}\0', "--framing", "nul")).out.trimEnd().split("\n").length,
+  ).toBe(2);
+});
+
+test("the envelope and the ids of the old runner", async () => {
+  const options = ["--envelope", "refunc"];
+  const { out, status } = await run('{}\n{"do":"error"}\n{"do":"empty"}\n', ...options);
+  expect(out.split("\n")).toEqual([
+    '{"payload":{"id":null,"echo":{}},"ContentType":"application/json"}',
+    '{"error":{"errorMessage":"to fail","errorType":"Asked","fatal":false},"ContentType":"application/json"}',
+    '{"ContentType":"application/json"}',
+    "",
+  ]);
+  expect(status).toBe(1);
+  const headers = await run('{"do": "headers"}\n', ...options);
+  const id = JSON.parse(headers.out).payload["lambda-runtime-aws-request-id"];
+  expect(id).toBe(new Bun.CryptoHasher("md5").update('{"do": "headers"}').digest("hex"));
+});
+
+test("the function's own output stays off standard output", async () => {
+  const { out, errors } = await run('{"do":"log","text":"noise"}\n');
+  expect(out).toBe('{"id":null,"echo":{"do":"log","text":"noise"}}\n');
+  expect(errors).toBe("noise\n");
+});
+
+test("variables come from --env, --env-file and lambda-shell.toml, and none from us", async () => {
+  const folder = functionFolder({
+    "function.sh": "",
+    ".env": "FROM_FILE='two words'\n",
+    "lambda-shell.toml": '[function.probe]\ntimeout = 7\nenv = { FROM_TOML = "yes" }\n',
+  });
+  const { out } = await tool(
+    [
+      "run",
+      folder,
+      "--env",
+      "GIVEN=1=2",
+      "--env",
+      "COPIED",
+      "--env-file",
+      `${folder}/.env`,
+      ...SCRIPTED,
+    ],
+    { input: '{"do":"environment"}', environment: { COPIED: "ours", OTHER: "hidden" } },
+  );
+  const seen = JSON.parse(out);
+  expect(seen).toMatchObject({
+    GIVEN: "1=2",
+    COPIED: "ours",
+    FROM_FILE: "two words",
+    FROM_TOML: "yes",
+  });
+  expect(seen.OTHER).toBeUndefined();
+});
+
+test("a bootstrap that never starts is an error for each event, not a hang", async () => {
+  const { status, out } = await tool(["run", "--", "/bin/false"], { input: "{}\n{}\n" });
+  expect(status).toBe(4);
+  expect(
+    out
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line).errorType),
+  ).toEqual(["Runtime.ExitError", "Runtime.ExitError"]);
+});

@@ -1,0 +1,122 @@
+/**
+ * Runs the tool as a process of its own, for tests.
+ *
+ * @module
+ */
+
+import { setDefaultTimeout } from "bun:test";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+const ROOT = join(import.meta.dir, "..", "..");
+const ENTRY = join(ROOT, "src", "lambda-shell.ts");
+
+// Processes take their time on a loaded machine.
+setDefaultTimeout(60_000);
+
+/** The runtime client that does what its event says, behind `--`. */
+export const SCRIPTED = [
+  "--",
+  process.execPath,
+  join(ROOT, "fixtures", "bootstraps", "scripted", "bootstrap.ts"),
+];
+
+/** The bash loop of AWS's tutorial, behind `--`. */
+export const CURL_LOOP = ["--", join(ROOT, "fixtures", "bootstraps", "curl-loop", "bootstrap")];
+
+/** What a finished run left. */
+export interface ToolResult {
+  readonly status: number;
+  readonly out: string;
+  readonly errors: string;
+}
+
+/** How the tool is run. */
+export interface ToolOptions {
+  readonly input?: string | Uint8Array;
+  readonly cwd?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** Runs the tool to its end. */
+export async function tool(
+  args: readonly string[],
+  { input = "", cwd = ROOT, environment = {} }: ToolOptions = {},
+): Promise<ToolResult> {
+  const child = Bun.spawn([process.execPath, ENTRY, ...args], {
+    cwd,
+    env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1", ...environment },
+    stdin: new Blob([input as string]),
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, errors] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  return { status: await child.exited, out, errors };
+}
+
+/** A server of the tool that runs; `await using` ends it with SIGTERM. */
+export interface RunningTool extends AsyncDisposable {
+  readonly url: string;
+  readonly errors: () => string;
+  /** Fulfilled when the log has the text. */
+  readonly logged: (text: string) => Promise<void>;
+  readonly stop: (signal?: NodeJS.Signals) => Promise<number>;
+}
+
+/** Starts `serve` or `dev` on a free port. */
+export async function startTool(
+  args: readonly string[],
+  { cwd = ROOT, environment = {} }: ToolOptions = {},
+): Promise<RunningTool> {
+  const child = Bun.spawn([process.execPath, ENTRY, ...args], {
+    cwd,
+    env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1", ...environment },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  let errors = "";
+  void (async () => {
+    const decoder = new TextDecoder();
+    for await (const chunk of child.stderr) errors += decoder.decode(chunk, { stream: true });
+  })();
+  const logged = async (text: string) => {
+    const untilMs = Date.now() + 20_000;
+    while (!errors.includes(text)) {
+      if (Date.now() > untilMs) throw new Error(`"${text}" is not in the log:\n${errors}`);
+      await Bun.sleep(5);
+    }
+  };
+  const port = /listening [\d.]+:(\d+)|http:\/\/127\.0\.0\.1:(\d+)/;
+  while (!port.test(errors)) {
+    if (child.exitCode !== null) throw new Error(`the tool ended:\n${errors}`);
+    await Bun.sleep(5);
+  }
+  const [, served, dev] = port.exec(errors) ?? [];
+  const stop = async (signal: NodeJS.Signals = "SIGTERM") => {
+    child.kill(signal);
+    return child.exited;
+  };
+  return {
+    url: `http://127.0.0.1:${served ?? dev}`,
+    errors: () => errors,
+    logged,
+    stop,
+    [Symbol.asyncDispose]: async () => void (await stop()),
+  };
+}
+
+/** A folder of a function with these files; its name is that of the function. */
+export function functionFolder(files: Readonly<Record<string, string>>, name = "probe"): string {
+  const directory = join(mkdtempSync(join(tmpdir(), "tool-")), name);
+  for (const [file, text] of Object.entries(files)) {
+    const path = join(directory, file);
+    Bun.spawnSync(["mkdir", "-p", dirname(path)]);
+    writeFileSync(path, text);
+  }
+  return directory;
+}

@@ -1,0 +1,139 @@
+import { expect, test } from "bun:test";
+
+import events from "../../../fixtures/http/gateway-events.json" with { type: "json" };
+import replies from "../../../fixtures/http/gateway-replies.json" with { type: "json" };
+import { serveFunction, TEST_NAMES } from "../testing/running-host.ts";
+import type { HttpRequest } from "./adapter.ts";
+import { gatewayEvent } from "./gateway-event.ts";
+import { gatewayResult } from "./gateway-response.ts";
+import { GATEWAY_KINDS, type GatewayKind, isTextType, matchesMediaType } from "./gateway.ts";
+
+const KINDS = ["function-url", "http-api-v2", "http-api-v1", "rest"] as const;
+
+function request(overrides: Partial<HttpRequest> = {}): HttpRequest {
+  const { method, path, query, headers, body, ...ids } = events.request;
+  const headerLines = headers.map(([name = "", value = ""]) => [name, value] as const);
+  const byName: Record<string, string> = {};
+  for (const [name, value] of headerLines) byName[name.toLowerCase()] ??= value;
+  return {
+    method,
+    rawPath: path,
+    rawQuery: query,
+    headerLines,
+    headers: byName,
+    body: Buffer.from(body),
+    ...ids,
+    ...overrides,
+  };
+}
+
+test.each(KINDS)("gatewayEvent() of the golden request for %s", (kind) => {
+  const event = JSON.parse(JSON.stringify(gatewayEvent(kind, request(), TEST_NAMES)));
+  expect(event).toEqual(events.events[kind]);
+});
+
+test("the prior host's API_GATEWAY form is the REST event", () => {
+  expect(JSON.stringify(gatewayEvent("api-gateway", request(), TEST_NAMES))).toBe(
+    JSON.stringify(gatewayEvent("rest", request(), TEST_NAMES)),
+  );
+});
+
+const bodyOf = (kind: GatewayKind, body: string, contentType: string | undefined) => {
+  const headers = contentType === undefined ? {} : { "content-type": contentType };
+  const made = gatewayEvent(kind, request({ body: Buffer.from(body), headers }), TEST_NAMES);
+  return { body: made["body"], isBase64Encoded: made["isBase64Encoded"] };
+};
+
+test.each([
+  ["application/json", true],
+  ["application/json; charset=UTF-8", true],
+  ["text/csv", true],
+  ["TEXT/HTML", true],
+  ["application/xml", true],
+  ["application/javascript", true],
+  ["application/x-www-form-urlencoded", false],
+  ["multipart/form-data; boundary=x", false],
+  ["application/octet-stream", false],
+  ["text/plain; charset=iso-8859-1", false],
+  [undefined, false],
+])("a body of type %s is text: %p", (type, isText) => {
+  expect(isTextType(type)).toBe(isText);
+  const expected = isText
+    ? { body: "a=1", isBase64Encoded: false }
+    : { body: Buffer.from("a=1").toString("base64"), isBase64Encoded: true };
+  expect(bodyOf("function-url", "a=1", type)).toEqual(expected);
+  expect(bodyOf("http-api-v2", "a=1", type)).toEqual(expected);
+  expect(bodyOf("http-api-v1", "a=1", type)).toEqual(expected);
+});
+
+test("a REST API encodes only the types that it is told of", () => {
+  expect(bodyOf("rest", "a=1", "application/x-www-form-urlencoded")).toEqual({
+    body: "a=1",
+    isBase64Encoded: false,
+  });
+  expect(bodyOf("rest", "a=1", "image/png").isBase64Encoded).toBe(true);
+  expect(matchesMediaType("anything/at-all", ["*/*"])).toBe(true);
+  expect(matchesMediaType("Image/PNG; q=1", ["image/png"])).toBe(true);
+  expect(matchesMediaType(undefined, ["image/*"])).toBe(false);
+});
+
+test("without body, query and cookies their members are absent (2.0) or null (1.0)", () => {
+  const bare = request({ body: new Uint8Array(0), rawQuery: "", headerLines: [], headers: {} });
+  const url = gatewayEvent("function-url", bare, TEST_NAMES);
+  expect(Object.keys(url)).not.toContainAnyValues(["body", "cookies", "queryStringParameters"]);
+  expect(url).toMatchObject({ rawQueryString: "", isBase64Encoded: false });
+  for (const kind of ["http-api-v1", "rest"] as const) {
+    expect(gatewayEvent(kind, bare, TEST_NAMES)).toMatchObject({
+      body: null,
+      queryStringParameters: null,
+      multiValueQueryStringParameters: null,
+    });
+  }
+});
+
+test("an HTTP API cuts its decoded path off at a question mark", () => {
+  const event = gatewayEvent("http-api-v2", request({ rawPath: "/a%3Fb/c" }), TEST_NAMES);
+  expect(event["rawPath"]).toBe("/a");
+});
+
+for (const { name, payload, replies: expected, ...rest } of replies.cases) {
+  test.each(KINDS)(`gatewayResult() of ${name} for %s`, (kind) => {
+    const accept = "accept" in rest ? rest.accept : undefined;
+    const accepted = matchesMediaType(accept, ["image/*"]);
+    const result = gatewayResult(kind, Buffer.from(payload), accepted);
+    const seen = result && {
+      status: result.status,
+      headers: result.headers.map(([header, value]) => [header, value]),
+      body: Buffer.from(result.body).toString(),
+    };
+    const wanted: unknown = expected[kind];
+    if (wanted === "malformed") expect(seen).toBeUndefined();
+    else expect(seen as unknown).toEqual(wanted);
+  });
+}
+
+test("every kind answers over HTTP, and a function error is each one's own", async () => {
+  const errors: Readonly<Record<GatewayKind, readonly [number, string]>> = {
+    "function-url": [502, "Internal Server Error"],
+    "http-api-v2": [500, '{"message":"Internal Server Error"}'],
+    "http-api-v1": [500, '{"message":"Internal Server Error"}'],
+    rest: [502, '{"message": "Internal server error"}'],
+    "api-gateway": [502, '{"message": "Internal server error"}'],
+  };
+  for (const kind of GATEWAY_KINDS) {
+    await using served = await serveFunction({ gateway: kind });
+    // The scripted client takes its orders from the event; an event of HTTP has none, so it echoes.
+    const answer = await fetch(`${served.url}/x?y=1`, { headers: { "x-probe": "1" } });
+    const text = await answer.text();
+    if (kind === "function-url" || kind === "http-api-v2" || kind === "api-gateway") {
+      expect(answer.status).toBe(200);
+      expect(JSON.parse(text).echo.headers["x-probe"]).toBe("1");
+    } else {
+      // Its echo has no statusCode, which these two call malformed.
+      expect([answer.status, text]).toEqual([...errors[kind]]);
+      expect(served.messages.join()).toContain("and the front door is");
+    }
+    const names = [...answer.headers.keys()].map((each) => each.toLowerCase());
+    expect(names).toContain(kind.startsWith("http-api") ? "apigw-requestid" : "x-amzn-requestid");
+  }
+});
