@@ -30,8 +30,8 @@ import { nextState, type RuntimeEvent, type RuntimeState } from "./runtime-state
 /** Largest request line with headers, in bytes: the X-Ray cause alone may have 1 MiB. */
 const HEADER_BYTES_MAX = 1024 * 1024 + 64 * 1024;
 
-/** How long a poll may wait for an answer that is still being read, in milliseconds. */
-const DEFERRED_POLL_MS = 100;
+/** How long a poll may wait for an answer that is still being read, in milliseconds; no sound runtime asks so. */
+const DEFERRED_POLL_MS = 1_000;
 
 /** States in which the body of an answer is being read. */
 const READING_STATES: ReadonlySet<RuntimeState> = new Set([
