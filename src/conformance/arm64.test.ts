@@ -1,8 +1,8 @@
 /**
  * The arm64 executable in an emulator: every conformance case under one shell, some under all.
  *
- * The emulated bootstrap starts the machine's own shells, since the emulator passes `execve` on: what is
- * tested is all of the runtime, its system calls and its foreign functions on arm64 included.
+ * The emulated bootstrap starts the machine's own shells, since the emulator passes `execve` on:
+ * what is tested is all of the runtime, with its system calls and foreign functions on arm64.
  *
  * @module
  */

@@ -16,7 +16,7 @@ const files = { "function.sh": { from: "outlive-the-event.sh" } };
 
 describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
   test.concurrent(
-    "R13 T-27 T-28 B-13: a background process neither delays its response nor adds to another, and lives on",
+    "R13 T-27 T-28 B-13: a background process delays nothing, adds to nothing, and lives on",
     async () => {
       await using environment = await EnvironmentUnderTest.start({ shell, files });
       const { api, bootstrap, taskRoot } = environment;

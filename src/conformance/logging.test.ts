@@ -39,19 +39,16 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     await bootstrap.logged("after the wait");
   });
 
-  test.concurrent(
-    "T-38: the deadline is the platform's to enforce; no log line waits for it",
-    async () => {
-      await using environment = await EnvironmentUnderTest.start({ shell, files });
-      const { api, bootstrap, taskRoot } = environment;
-      const invocation = api.enqueue({ body: "wait", timeoutMs: 1 });
-      await bootstrap.logged("before the wait");
-      expect(Number(invocation.headers.get("Lambda-Runtime-Deadline-Ms"))).toBeLessThan(Date.now());
-      expect(invocation.posts.length).toBe(0);
-      writeFileSync(join(taskRoot, "go"), "");
-      expect((await invocation.answered).latin1).toBe("waited");
-    },
-  );
+  test.concurrent("T-38: the deadline is the platform's; no log line waits for it", async () => {
+    await using environment = await EnvironmentUnderTest.start({ shell, files });
+    const { api, bootstrap, taskRoot } = environment;
+    const invocation = api.enqueue({ body: "wait", timeoutMs: 1 });
+    await bootstrap.logged("before the wait");
+    expect(Number(invocation.headers.get("Lambda-Runtime-Deadline-Ms"))).toBeLessThan(Date.now());
+    expect(invocation.posts.length).toBe(0);
+    writeFileSync(join(taskRoot, "go"), "");
+    expect((await invocation.answered).latin1).toBe("waited");
+  });
 
   test.concurrent("R24 B-18: with JSON, lines of a handler are records", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files, env: JSON_FORMAT });
@@ -96,7 +93,7 @@ test("R24: with JSON, an init failure is a record", async () => {
   expect(levels.every((level) => level === "ERROR" || level === "FATAL")).toBe(true);
 });
 
-test("R24: lines of the runtime below the log level are left out, a handler's are not", async () => {
+test("R24: the runtime's lines below the log level are left out, a handler's are not", async () => {
   const env = { AWS_LAMBDA_LOG_LEVEL: "FATAL" };
   await using environment = await EnvironmentUnderTest.start({ files, env });
   const { api, bootstrap } = environment;

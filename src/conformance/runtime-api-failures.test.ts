@@ -1,5 +1,5 @@
 /**
- * R16, R18, T-36, T-37, B-10: what the runtime does when the Runtime API refuses, stalls or is gone.
+ * R16, R18, T-36, T-37, B-10: the runtime when the Runtime API refuses, stalls or is gone.
  *
  * @module
  */

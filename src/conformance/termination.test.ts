@@ -70,6 +70,36 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
   });
 });
 
+test("R21: the process group gets SIGTERM, as Lambda does it", async () => {
+  await using environment = await EnvironmentUnderTest.start({ files });
+  const { api, bootstrap, exited, taskRoot } = environment;
+  const invocation = api.enqueue({ body: "sleep" });
+  await bootstrap.logged("started");
+  process.kill(-bootstrap.pid, "SIGTERM");
+  expect(await exited).toEqual({ status: 0, signal: null });
+  expect(invocation.posts).toEqual([]);
+  expect(await marked(taskRoot)).toEqual([]);
+});
+
+test.each(["TERM", "KILL"])("R21: a handler that sends the runtime SIG%s", async (signal) => {
+  await using environment = await EnvironmentUnderTest.start({
+    files: {
+      "function.sh": `handler() {
+        printf partial
+        runtime=$(sed -n 's/^PPid:[^0-9]*//p' /proc/$$/status)
+        kill -${signal} "$runtime"
+        sleep 60
+      }`,
+    },
+  });
+  const { api, exited, taskRoot } = environment;
+  const invocation = api.enqueue();
+  const { status } = await exited;
+  // The platform starts another one; it must not have got half an answer from this one.
+  expect([status, invocation.posts]).toEqual([signal === "TERM" ? 0 : null, []]);
+  if (signal === "TERM") expect(await marked(taskRoot)).toEqual([]);
+});
+
 test("R21: a runtime that is killed leaves no handler behind", async () => {
   await using environment = await EnvironmentUnderTest.start({ files });
   const { api, bootstrap, exited, taskRoot } = environment;

@@ -102,7 +102,7 @@ export class RuntimeApiServer {
     await this.until(() => this.#waiting.length >= count);
   }
 
-  /** Resolves when `condition` holds after a request or answer; the test's own time limit bounds it. */
+  /** Resolves when `condition` holds after a request or answer; the test's time limit bounds it. */
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) {
       await new Promise<void>((resolve) => this.#watchers.push(resolve));
@@ -172,12 +172,16 @@ export class RuntimeApiServer {
       request.answeredStatus = this.initErrorStatus;
       answerStatus(response, this.initErrorStatus);
     } else {
-      await this.#servePost(request, response);
+      await this.#servePost(request, message, response);
     }
     this.#changed();
   }
 
-  async #servePost(request: RecordedRequest, response: ServerResponse): Promise<void> {
+  async #servePost(
+    request: RecordedRequest,
+    message: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
     const invocation = this.invocations.find(
       ({ requestId }) =>
         request.method === "POST" &&
@@ -197,11 +201,18 @@ export class RuntimeApiServer {
         ? { kind: "status", status: STATUS.forbidden }
         : invocation.answer;
     if (scripted.kind === "reset-at-head") response.socket?.destroy();
+    if (scripted.kind === "slow-read") {
+      message.pause();
+      await Bun.sleep(scripted.delayMs);
+      message.resume();
+    }
     await request.ended;
     if (scripted.kind === "reset-after-body") response.socket?.destroy();
-    if (scripted.kind === "status") {
-      if (scripted.delayMs !== undefined) await Bun.sleep(scripted.delayMs);
-      request.answeredStatus = isTooLarge(request) ? STATUS.payloadTooLarge : scripted.status;
+    if (scripted.kind === "status" || scripted.kind === "slow-read") {
+      const { status, delayMs = 0 } =
+        scripted.kind === "status" ? scripted : { status: STATUS.accepted };
+      await Bun.sleep(delayMs);
+      request.answeredStatus = isTooLarge(request) ? STATUS.payloadTooLarge : status;
       answerStatus(response, request.answeredStatus);
     }
     invocation.settle.answered(request);

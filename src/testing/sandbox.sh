@@ -1,10 +1,10 @@
 #!/bin/sh
-# Runs a program in what Lambda gives it: code in /var/task, a read-only root, bash as /bin/sh, uid 993
-# and gid 990 without an entry in /etc/passwd, 1,024 descriptors, and a /tmp of its own.
+# Runs a program in what Lambda gives it: code in /var/task, a read-only root, bash as /bin/sh, uid
+# 993 and gid 990 without an entry in /etc/passwd, 1,024 descriptors, and a /tmp of its own.
 #
 #   unshare --mount --propagation private /bin/sh sandbox.sh TMP ROOT PROGRAM
 #
-# TMP is the kind of /tmp: `empty`, `full` or `readonly`. LAMBDA_TASK_ROOT is the folder that becomes
+# TMP is the kind of /tmp: `empty`, `full` or `readonly`. LAMBDA_TASK_ROOT is what becomes
 # /var/task; ROOT says whether the program gets that variable: `with-task-root` or
 # `without-task-root`. Needs root. Nothing outside of the mount namespace is changed.
 set -eu

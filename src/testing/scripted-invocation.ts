@@ -12,6 +12,8 @@ import type { RecordedRequest } from "./recorded-request.ts";
 /** How the server answers a post of the runtime. */
 export type ScriptedAnswer =
   | { readonly kind: "status"; readonly status: number; readonly delayMs?: number }
+  /** Reads nothing of the post's body for a while, then all of it, and accepts it. */
+  | { readonly kind: "slow-read"; readonly delayMs: number }
   /** Reads the whole post, then resets the connection without a word. */
   | { readonly kind: "reset-after-body" }
   /** Resets the connection as soon as the post's head is there. */

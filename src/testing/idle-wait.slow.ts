@@ -1,0 +1,32 @@
+/**
+ * R20, B-01: an idle GET /next outlives every default time limit of HTTP clients. Takes seven minutes,
+ * so it is no part of the suite:
+ *
+ *     bun test ./src/testing/idle-wait.slow.ts
+ *
+ * @module
+ */
+
+import { expect, test } from "bun:test";
+
+import { PATH } from "../runtime-api/contract.ts";
+import { EnvironmentUnderTest } from "./environment-under-test.ts";
+
+/** Longer than the 360 seconds after which Bun's `fetch` gives up (measured). */
+const IDLE_MS = 400_000;
+
+test(
+  `R20 B-01: a wait of ${IDLE_MS / 1000} s on GET /next`,
+  async () => {
+    const files = { "function.sh": "handler() { printf '%s' \"$1\"; }" };
+    await using environment = await EnvironmentUnderTest.start({ files });
+    const { api, bootstrap } = environment;
+    expect((await api.invoke({ body: "before" })).latin1).toBe("before");
+    await api.idle();
+    await Bun.sleep(IDLE_MS);
+    expect((await api.invoke({ body: "after" })).latin1).toBe("after");
+    expect([api.connections, bootstrap.stderr]).toEqual([1, ""]);
+    expect(api.requests.filter(({ path }) => path === PATH.next).length).toBeLessThanOrEqual(3);
+  },
+  IDLE_MS + 60_000,
+);
