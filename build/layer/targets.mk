@@ -9,5 +9,9 @@ reproduce: node_modules/.package-lock.json ## Build everything twice, apart, and
 	$(BUN) build/layer/reproduce.ts
 
 .PHONY: test-layer
-test-layer: node_modules/.package-lock.json ## Test the finished zips of `make dist`
+test-layer: node_modules/.package-lock.json $(PYTHON_READY) ## Test the finished zips of `make dist`
 	$(BUN) test --timeout 600000 $(wildcard ./build/layer/*.slow.ts)
+
+.PHONY: bench-aws-cli
+bench-aws-cli: node_modules/.package-lock.json ## Time the layer's AWS CLI beside the untouched one (root)
+	$(BUN) build/layer/compare-aws-cli.ts

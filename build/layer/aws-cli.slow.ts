@@ -1,0 +1,76 @@
+/**
+ * Compares the layer's AWS CLI with the untouched one: every service, every model, every command.
+ */
+
+import { beforeAll, expect, test } from "bun:test";
+import { join } from "node:path";
+
+import { architecture, HOST_ARCHITECTURE } from "../architectures.ts";
+import { stagedPython } from "./aws-cli-debian.ts";
+import { run } from "./command.ts";
+import { FinishedLayer, layerZip } from "./testing/finished-layer.ts";
+import { untouchedTree } from "./testing/untouched-aws-cli.ts";
+
+interface Walk {
+  readonly services: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly commands: Readonly<
+    Record<string, { readonly operations: readonly string[]; readonly skeleton: unknown }>
+  >;
+}
+
+const HOST = HOST_ARCHITECTURE ?? architecture("amd64");
+const SCRIPT = join(import.meta.dir, "testing/walk-commands.py");
+
+let untouched: Walk;
+let layer: Walk;
+
+beforeAll(async () => {
+  const finished = await FinishedLayer.unzip(HOST);
+  const tree = await untouchedTree(HOST);
+  [untouched, layer] = await Promise.all([
+    walkCommands(tree),
+    walkCommands(finished.opt, [join(finished.opt, "aws-cli")]),
+  ]);
+});
+
+test("every service of the untouched CLI is there, and its models are the same", () => {
+  const names = Object.keys(untouched.services);
+  expect(names.length).toBeGreaterThan(390);
+  for (const models of Object.values(layer.services)) expect(models).toHaveProperty("service-2");
+  expect(layer.services).toEqual(untouched.services);
+});
+
+test("every command is there, and makes the same skeleton of its input", () => {
+  const commands = Object.values(untouched.commands);
+  expect(commands.length).toBeGreaterThan(390);
+  expect(commands.filter(({ skeleton }) => skeleton !== null).length).toBeGreaterThan(380);
+  expect(layer.commands).toEqual(untouched.commands);
+});
+
+test("both architectures have the same models and byte code", async () => {
+  const list = async (name: "amd64" | "arm64") => {
+    const zip = layerZip("lambda-shell-runtime", architecture(name));
+    const script =
+      "import sys,zipfile\nfor i in zipfile.ZipFile(sys.argv[1]).infolist():\n" +
+      " if i.filename.endswith(('.pyc','.gz','.bin')): print('%08x' % i.CRC, i.filename)";
+    const lines = (await run(["python3", "-c", script, zip])).trim().split("\n");
+    // Python's description of how it was built is the one module that differs.
+    return lines.filter((line) => !line.includes("_sysconfigdata__"));
+  };
+  const amd64 = await list("amd64");
+  expect(amd64.length).toBeGreaterThan(2_000);
+  expect(await list("arm64")).toEqual(amd64);
+});
+
+async function walkCommands(tree: string, words: readonly string[] = []): Promise<Walk> {
+  const output = await run([...stagedPython(tree, HOST), SCRIPT, ...words], {
+    cwd: "/",
+    env: {
+      HOME: "/nonexistent",
+      AWS_ACCESS_KEY_ID: "nobody",
+      AWS_SECRET_ACCESS_KEY: "nobody",
+      AWS_DEFAULT_REGION: "us-east-1",
+    },
+  });
+  return JSON.parse(output) as Walk;
+}
