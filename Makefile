@@ -39,7 +39,7 @@ test: bootstrap system-packages ## Run every test but those of the finished laye
 .PHONY: lint
 lint: node_modules/.package-lock.json system-packages ## Check the floors, the lints of TypeScript and of shell
 	$(BUN) build/check-floors.ts
-	node_modules/.bin/biome lint --error-on-warnings
+	node_modules/@biomejs/cli-linux-*/biome lint --error-on-warnings
 	git ls-files '*.sh' .ci/run | grep -v '^fixtures/handlers/' | xargs shellcheck
 
 .PHONY: bench
