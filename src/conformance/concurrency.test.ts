@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { PATH } from "../runtime-api/contract.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
 import { expectAnswer } from "../testing/expectations.ts";
+import { descendants, marked, parentOf } from "../testing/process-facts.ts";
 import { SHELLS } from "../testing/shells.ts";
 
 const LOOPS = 4;
@@ -101,6 +102,42 @@ test("R7 R25: an init failure is reported once", async () => {
   });
   expect(await environment.exited).toEqual({ status: 1, signal: null });
   expect(environment.api.requests.map(({ path }) => path)).toEqual([PATH.initError]);
+});
+
+test.concurrent.each(["", "0", "1", "-3", "many"])("R25: one loop for %p", async (value) => {
+  await using environment = await EnvironmentUnderTest.start({
+    files,
+    env: { AWS_LAMBDA_MAX_CONCURRENCY: value },
+  });
+  const { api } = environment;
+  expect((await api.invoke({ body: "plain" })).latin1).toEndWith(" plain");
+  await api.idle();
+  expect(api.connections).toBe(1);
+});
+
+test("R18 R25: when one loop is killed, the runtime ends with all of them", async () => {
+  await using environment = await EnvironmentUnderTest.start({ files, env });
+  const { api, bootstrap, exited, taskRoot } = environment;
+  await api.idle(LOOPS);
+  const loop = descendants(bootstrap.pid).find((pid) => parentOf(pid) === bootstrap.pid) ?? 0;
+  process.kill(loop, "SIGKILL");
+  const { status, signal } = await exited;
+  expect([status === 0, signal]).toEqual([false, null]);
+  expect(await marked(taskRoot)).toEqual([]);
+});
+
+test("R25: sixty-four loops", async () => {
+  await using environment = await EnvironmentUnderTest.start({
+    files,
+    env: { AWS_LAMBDA_MAX_CONCURRENCY: "64" },
+  });
+  const { api } = environment;
+  await api.idle(64);
+  const invocations = Array.from({ length: 64 }, () => api.enqueue({ body: "plain" }));
+  for (const invocation of invocations) {
+    await invocation.answered;
+    expectAnswer(invocation, { response: `${invocation.requestId} plain` });
+  }
 });
 
 test("R21 R25: SIGTERM ends all loops", async () => {

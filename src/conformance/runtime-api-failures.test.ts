@@ -109,6 +109,22 @@ describe("R18 T-36 B-10: the Runtime API", () => {
     },
   );
 
+  test.concurrent.each(["reset-at-head", "reset-after-body"] as const)(
+    "breaks the connection of a stream: %s (R15)",
+    async (kind) => {
+      await using environment = await EnvironmentUnderTest.start({
+        files: { "function.sh": { from: "stream.sh" } },
+      });
+      const { api, exited } = environment;
+      const broken = api.enqueue({ body: "large", answer: { kind } });
+      await broken.answered;
+      const end = await Promise.race([api.invoke({ body: "plain" }), exited]);
+      if ("signal" in end) expect([end.status === 0, end.signal]).toEqual([false, null]);
+      else expect(end.latin1).toBe("plain");
+      expect(broken.posts.length).toBe(1);
+    },
+  );
+
   test.concurrent("answers slowly: the runtime waits for it (T-37)", async () => {
     await using environment = await EnvironmentUnderTest.start({ files });
     const { api } = environment;
