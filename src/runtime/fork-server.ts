@@ -88,6 +88,8 @@ export type OnOutput = (bytes: Uint8Array) => void;
 const READ_BYTES = 64 * 1024;
 /** Most bytes of a load report: bash adds the function's source to its description. */
 const REPORT_BYTES_MAX = 1024 * 1024;
+/** Most bytes of status while no event is handled: a few forks that were killed as they waited. */
+const IDLE_STATUS_BYTES_MAX = 256;
 /** Most pipes of former events that background processes may keep; the oldest is closed beyond. */
 const LATE_OUTPUTS_MAX = 64;
 /** Most reads behind the handler's end: a pipe holds 64 KiB, so only a late writer gets there. */
@@ -117,6 +119,9 @@ export class ForkServer {
   #lateOutputs: LogPipe[] = [];
   #end: ExitStatus | undefined;
   #statusText = "";
+  #isLoaded = false;
+  #isBusy = false;
+  #isClosed = false;
   /** The command that gives a fork the options that the script has set. */
   #restoration = "";
 
@@ -132,6 +137,7 @@ export class ForkServer {
     this.#status = pipe();
     this.#eventSlot = memoryFile();
     setNonBlocking(this.#status[0]);
+    setNonBlocking(this.#trigger[0]);
     const [stderrReadEnd, stderrWriteEnd] = pipe();
     const { handler, environment, taskRoot } = options;
     const nothing = openFile("/dev/null");
@@ -155,9 +161,9 @@ export class ForkServer {
     return this.#stderr.lastLines();
   }
 
-  /** Whether it can take an event: the shell lives, and its waiting fork, too. */
+  /** Whether it can take an event. */
   isReady(): boolean {
-    return this.#end === undefined && !STATUS_LINE.test(this.#statusText);
+    return this.#isLoaded && this.#end === undefined;
   }
 
   /** Waits until the shell has loaded the handler, or has ended. */
@@ -173,6 +179,7 @@ export class ForkServer {
       REPORT_LINE.exec(report) ?? [];
     const description = report.slice(report.indexOf(line) + line.length).trimStart();
     this.#statusText = "";
+    this.#isLoaded = true;
     this.#restoration = restoreOptions({
       flags,
       isBash: bashOptions !== "",
@@ -198,8 +205,7 @@ export class ForkServer {
     this.#stderr.beginEvent();
     this.#writeEvent(invocation, { input: pathOf(input), output: pathOf(outputWriteEnd) });
     this.#poller.watch(outputReadEnd, () => passOutput(outputReadEnd, onOutput));
-    writeAll(this.#trigger[1], NEW_LINE);
-    this.#poller.waitUntil(() => this.#end !== undefined || STATUS_LINE.test(this.#statusText));
+    this.#runFork();
     this.#poller.unwatch(outputReadEnd);
     close(input);
     close(outputWriteEnd);
@@ -211,6 +217,9 @@ export class ForkServer {
 
   /** Ends the shell with all that it has started in its process group, and forgets it. */
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#isLoaded = false;
     kill(-this.#pid, SIGNAL.kill);
     this.#poller.unwatch(this.#process);
     this.#poller.unwatch(this.#status[0]);
@@ -260,6 +269,21 @@ export class ForkServer {
     close(script);
   }
 
+  /** Lets the waiting fork go and waits for its status, or for the shell's end. */
+  #runFork(): void {
+    // A fork may have been killed while it waited; the shell has made another one then.
+    this.#readStatus();
+    this.#statusText = "";
+    this.#isBusy = true;
+    do {
+      this.#statusText = "";
+      writeAll(this.#trigger[1], NEW_LINE);
+      this.#poller.waitUntil(() => this.#end !== undefined || STATUS_LINE.test(this.#statusText));
+      // Killed before it had begun, if what it was to read is still there: the next fork's turn.
+    } while (this.#wasKilled() && read(this.#trigger[0], scratch) > 0);
+    this.#isBusy = false;
+  }
+
   /** Takes what the handler had written when it ended. */
   #finishOutput(descriptor: number, onOutput: OnOutput): void {
     for (let reads = 0; reads < DRAIN_READS_MAX; reads += 1) {
@@ -277,20 +301,24 @@ export class ForkServer {
   }
 
   #takeEnd(): HandlerEnd {
-    if (this.#end !== undefined) return { who: "the handler's shell", end: this.#end };
-    const status = Number(STATUS_LINE.exec(this.#statusText)?.[1]);
+    const status = STATUS_LINE.exec(this.#statusText)?.[1];
     this.#statusText = "";
-    return { who: "the handler", end: exitStatusOf(status) };
+    if (status !== undefined) return { who: "the handler", end: exitStatusOf(Number(status)) };
+    if (this.#end === undefined) throw new Error("an event ended without a status");
+    return { who: "the handler's shell", end: this.#end };
+  }
+
+  #wasKilled(): boolean {
+    const status = Number(STATUS_LINE.exec(this.#statusText)?.[1] ?? 0);
+    return this.#end === undefined && exitStatusOf(status).kind === "signaled";
   }
 
   #readStatus(): void {
     const count = read(this.#status[0], scratch);
     if (count > 0) this.#statusText += Buffer.from(scratch.subarray(0, count)).toString("latin1");
-    if (this.#statusText.length > REPORT_BYTES_MAX) {
-      throw new Error(
-        `failed to load the handler: the shell reported over ${REPORT_BYTES_MAX} bytes`,
-      );
-    }
+    // Forks that end one after the other without an event: this shell is beyond use.
+    const bytesMax = this.#isLoaded && !this.#isBusy ? IDLE_STATUS_BYTES_MAX : REPORT_BYTES_MAX;
+    if (this.#statusText.length > bytesMax) kill(-this.#pid, SIGNAL.kill);
   }
 
   /** Collects whoever has ended: the shell, or an orphan that a background job has left to us. */

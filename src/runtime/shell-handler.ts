@@ -63,6 +63,13 @@ export class ShellHandler {
 
   /** Handles one event; returns the error if the handler failed. */
   invoke(invocation: Invocation, onOutput: OnOutput): FunctionError | undefined {
+    try {
+      // It may have died while the event was awaited.
+      this.ensureLoaded();
+    } catch (error) {
+      if (error instanceof InitFailure) return error.error;
+      throw error;
+    }
     const { who, end } = this.#server.invoke(invocation, onOutput);
     if (who === "the handler" && end.kind === "exited" && end.status === 0) return undefined;
     return exitError(who, end, this.#server.lastLines());
