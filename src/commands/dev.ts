@@ -106,11 +106,7 @@ async function dev(
     workers === 0 ? "no worker ready" : `${plural(workers, "worker")} ready in ${readyMs} ms`;
   warn(`${watching}${ready} · Ctrl-C to stop`);
   const watchers = options.watch ? hosts.map(watchFunction) : [];
-  const status = await untilStopped(
-    server,
-    { kill: () => hosts.forEach((h) => h.kill()) },
-    graceMs(options.grace),
-  );
+  const status = await untilStopped(server, { kill: () => killAll(hosts) }, graceMs(options.grace));
   for (const watcher of watchers) watcher.close();
   return status;
 }
@@ -128,6 +124,10 @@ function devServer(registry: FunctionRegistry, metrics: Metrics, options: DevOpt
     healthPaths: false,
     log: warn,
   });
+}
+
+function killAll(hosts: readonly FunctionHost[]): void {
+  for (const host of hosts) host.kill();
 }
 
 /** How long the banner waits for the first environment, in milliseconds. */

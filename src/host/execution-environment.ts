@@ -6,14 +6,15 @@
  * @module
  */
 
+import type { EnvironmentListener, InitFailure } from "./environment-listener.ts";
+import { EnvironmentLog } from "./environment-log.ts";
 import { functionEnvironment } from "./function-environment.ts";
-import { type LogSink, LogTail } from "./function-log.ts";
+import type { LogSink } from "./function-log.ts";
 import { functionArn, type FunctionSettings } from "./function-settings.ts";
 import {
   type FunctionErrorOrigin,
-  type InvocationOutcome,
   type InvocationReport,
-  LOG_TAIL_BYTES_MAX,
+  type UnreportedOutcome,
 } from "./outcome.ts";
 import type { PendingInvocation } from "./pending-invocation.ts";
 import * as platformError from "./platform-error.ts";
@@ -25,28 +26,10 @@ import { LOG_DRAIN_MS, RuntimeProcess } from "./runtime-process.ts";
 /** Lambda's time from SIGTERM to SIGKILL with an internal extension, in milliseconds. */
 const TERMINATION_MS = 500;
 
-/** How long a log line that belongs to an answer may trail behind it, in milliseconds. */
-const LOG_SETTLE_MS = 10;
-
 /** How long a killed environment's port refuses late answers before it closes, in milliseconds. */
 const LATE_ANSWER_MS = 2_000;
 
 const BYTES_PER_MB = 1024 * 1024;
-
-/** Why an environment could not begin its work. */
-export type InitFailure =
-  | { readonly kind: "reported"; readonly error: ErrorAnswer }
-  | { readonly kind: "ended"; readonly end: ProcessEnd }
-  | { readonly kind: "timed-out" };
-
-/** What the pool wants to know of an environment. */
-export interface EnvironmentListener {
-  /** Waits for an event now. */
-  onReady(environment: ExecutionEnvironment): void;
-  /** Has ended, in its init phase or later; it is of no more use. */
-  onEnd(environment: ExecutionEnvironment, end: ProcessEnd, failure?: InitFailure): void;
-  onAnswered(invocation: PendingInvocation, report: InvocationReport, origin: string): void;
-}
 
 type Phase = "starting" | "serving" | "ending" | "ended";
 
@@ -55,9 +38,8 @@ export class ExecutionEnvironment {
   readonly index: number;
   readonly #settings: FunctionSettings;
   readonly #listener: EnvironmentListener;
-  readonly #sink: LogSink;
+  readonly #log: EnvironmentLog;
   readonly #api: RuntimeApiServer;
-  readonly #tail = new LogTail(LOG_TAIL_BYTES_MAX);
   readonly #startedAtMs = performance.now();
   readonly #deadlines = new Map<PendingInvocation, Timer>();
   readonly #ended = Promise.withResolvers<void>();
@@ -69,7 +51,6 @@ export class ExecutionEnvironment {
   #initError: ErrorAnswer | undefined;
   #initTimedOut = false;
   #timedOut = false;
-  #logChangedAtMs = 0;
 
   constructor(
     settings: FunctionSettings,
@@ -80,7 +61,7 @@ export class ExecutionEnvironment {
     this.#settings = settings;
     this.index = index;
     this.#listener = listener;
-    this.#sink = sink;
+    this.#log = new EnvironmentLog(index, sink);
     this.#api = new RuntimeApiServer(
       {
         onNext: () => this.#onNext(),
@@ -140,7 +121,7 @@ export class ExecutionEnvironment {
       directory,
       environment: functionEnvironment(this.#settings, address, this.index),
       ...(memoryEnforced ? { memoryBytesMax: memoryMb * BYTES_PER_MB } : {}),
-      onLog: (chunk) => this.#takeLog(chunk),
+      onLog: (chunk) => this.#log.take(chunk),
       onEnd: (end) => this.#finish(end),
     });
     this.#initTimer = setTimeout(() => {
@@ -156,7 +137,7 @@ export class ExecutionEnvironment {
     const deadlineMs = Date.now() + timeoutMs;
     const headers = invocation.headers(deadlineMs, arn);
     if (!this.ready || !this.#api.deliver(invocation, headers)) return false;
-    if (!this.busy) this.#tail.clear();
+    if (!this.busy) this.#log.begin();
     invocation.deliveredAtMs = performance.now();
     const timer = setTimeout(() => this.#onTimeout(invocation), timeoutMs);
     this.#deadlines.set(invocation, timer);
@@ -222,7 +203,7 @@ export class ExecutionEnvironment {
     }
     invocation.answeredAtMs = performance.now();
     // Until the runtime is told, it asks for no other event: the log up to then is this one's.
-    if (invocation.request.logTail === true && answer.kind !== "stream") await this.#logSettled();
+    if (invocation.request.logTail === true && answer.kind !== "stream") await this.#log.settled();
     const { requestId } = invocation;
     switch (answer.kind) {
       case "response":
@@ -302,7 +283,7 @@ export class ExecutionEnvironment {
     this.#settle(invocation, { kind: "function-error", origin, ...error, stillRunning });
   }
 
-  #settle(invocation: PendingInvocation, outcome: OutcomeWithoutReport): void {
+  #settle(invocation: PendingInvocation, outcome: UnreportedOutcome): void {
     if (invocation.settled) return;
     const report = this.#report(invocation);
     invocation.settle({ ...outcome, report });
@@ -320,26 +301,7 @@ export class ExecutionEnvironment {
       memorySizeMb: this.#settings.memoryMb,
       maxMemoryUsedMb: Math.ceil((this.#process?.peakBytes() ?? 0) / BYTES_PER_MB),
       environment: this.index,
-      log: this.#tail.bytes(),
+      log: this.#log.bytes(),
     };
   }
-
-  #takeLog(chunk: Uint8Array): void {
-    this.#logChangedAtMs = performance.now();
-    this.#tail.add(chunk);
-    this.#sink(chunk, this.index);
-  }
-
-  /** Waits until the log has been quiet for a moment; it comes through another pipe than the answer. */
-  async #logSettled(): Promise<void> {
-    const untilMs = performance.now() + LOG_DRAIN_MS;
-    do await Bun.sleep(LOG_SETTLE_MS);
-    while (performance.now() < untilMs && performance.now() - this.#logChangedAtMs < LOG_SETTLE_MS);
-  }
 }
-
-type WithoutReport<Outcome> = Outcome extends { readonly report: unknown }
-  ? Omit<Outcome, "report">
-  : never;
-
-type OutcomeWithoutReport = WithoutReport<InvocationOutcome>;

@@ -206,7 +206,12 @@ test("an event that waits too long, or whose caller has gone, is not run", async
   const folder = mkdtempSync(join(tmpdir(), "host-"));
   const seen = join(folder, "seen");
   await using probe = new Probe({ queueTimeoutMs: 50, variables: { SEEN_FILE: seen } });
+  const ready = async () => {
+    while (probe.host.counts.ready === 0) await Bun.sleep(1);
+  };
+  await ready();
   await probe.run({ id: 1 });
+  await ready();
   const gone = new AbortController();
   const slow = probe.run({ do: "slow-echo", ms: 200, id: 2 });
   const late = probe.run({ id: 3 });

@@ -8,11 +8,8 @@
  */
 
 import { EVENT_BYTES_MAX } from "../runtime-api/contract.ts";
-import {
-  type EnvironmentListener,
-  ExecutionEnvironment,
-  type InitFailure,
-} from "./execution-environment.ts";
+import type { EnvironmentListener, InitFailure } from "./environment-listener.ts";
+import { ExecutionEnvironment } from "./execution-environment.ts";
 import type { LogSink } from "./function-log.ts";
 import type { FunctionSettings } from "./function-settings.ts";
 import { InvocationQueue } from "./invocation-queue.ts";

@@ -83,5 +83,12 @@ export type InvocationOutcome =
     }
   | { readonly kind: "rejected"; readonly reason: RejectionReason };
 
+type WithoutReport<Outcome> = Outcome extends { readonly report: unknown }
+  ? Omit<Outcome, "report">
+  : never;
+
+/** An outcome before the platform has added its measurements. */
+export type UnreportedOutcome = WithoutReport<InvocationOutcome>;
+
 /** Bytes of log that Lambda returns with `X-Amz-Log-Type: Tail`. */
 export const LOG_TAIL_BYTES_MAX = 4096;

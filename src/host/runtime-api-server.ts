@@ -24,20 +24,12 @@ import { readBody, reply, replyJson } from "./http-reply.ts";
 import type { PendingInvocation } from "./pending-invocation.ts";
 import { ResponseStream } from "./response-stream.ts";
 import { type ErrorAnswer, errorAnswer, isStreamed, type RuntimeAnswer } from "./runtime-answer.ts";
+import { RuntimeLoop } from "./runtime-loop.ts";
 import { refuse, refuseBody, refuseTransition } from "./runtime-refusal.ts";
-import { nextState, type RuntimeEvent, type RuntimeState } from "./runtime-state.ts";
+import { nextState } from "./runtime-state.ts";
 
 /** Largest request line with headers, in bytes: the X-Ray cause alone may have 1 MiB. */
 const HEADER_BYTES_MAX = 1024 * 1024 + 64 * 1024;
-
-/** How long a poll may wait for an answer that is still being read, in milliseconds; no sound runtime asks so. */
-const DEFERRED_POLL_MS = 1_000;
-
-/** States in which the body of an answer is being read. */
-const READING_STATES: ReadonlySet<RuntimeState> = new Set([
-  "InvocationResponse",
-  "InvocationErrorResponse",
-]);
 
 /** What the environment wants to know of its runtime. */
 export interface RuntimeListener {
@@ -48,21 +40,11 @@ export interface RuntimeListener {
   onInitError(error: ErrorAnswer): void;
 }
 
-/** One loop of a runtime; there are several only with `AWS_LAMBDA_MAX_CONCURRENCY`. */
-interface Loop {
-  state: RuntimeState;
-  poll: ServerResponse | undefined;
-  invocation: PendingInvocation | undefined;
-  headers: Record<string, string>;
-  /** Called when its answer has been read. */
-  afterAnswer: (() => void) | undefined;
-}
-
 /** Serves the Runtime API to one runtime process. */
 export class RuntimeApiServer {
   readonly extensions: ExtensionRegistry;
   readonly #server: Server;
-  readonly #loops: Loop[];
+  readonly #loops: RuntimeLoop[];
   readonly #listener: RuntimeListener;
   readonly #expired = new Set<string>();
 
@@ -70,13 +52,7 @@ export class RuntimeApiServer {
   constructor(listener: RuntimeListener, concurrency: number) {
     this.#listener = listener;
     this.extensions = new ExtensionRegistry(() => this.#loops.every((l) => l.state === "Started"));
-    this.#loops = Array.from({ length: concurrency }, () => ({
-      state: "Started",
-      poll: undefined,
-      invocation: undefined,
-      headers: {},
-      afterAnswer: undefined,
-    }));
+    this.#loops = Array.from({ length: concurrency }, () => new RuntimeLoop());
     this.#server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
       this.#route(request, response);
     });
@@ -117,10 +93,10 @@ export class RuntimeApiServer {
     if (loop === undefined || poll === undefined) return false;
     loop.poll = undefined;
     if (poll.destroyed || poll.socket?.destroyed === true) {
-      this.#move(loop, "disconnect");
+      loop.move("disconnect");
       return this.deliver(invocation, headers);
     }
-    this.#move(loop, "deliver");
+    loop.move("deliver");
     loop.invocation = invocation;
     loop.headers = headers;
     this.#writeEvent(loop, poll);
@@ -131,10 +107,7 @@ export class RuntimeApiServer {
   terminate(): void {
     for (const loop of this.#loops) {
       if (loop.invocation !== undefined) this.#expired.add(loop.invocation.requestId);
-      loop.state = "Terminated";
-      loop.invocation = undefined;
-      loop.poll?.destroy();
-      loop.poll = undefined;
+      loop.terminate();
     }
   }
 
@@ -152,14 +125,6 @@ export class RuntimeApiServer {
     };
     if (lateAnswerMs === 0) close();
     else setTimeout(close, lateAnswerMs).unref();
-  }
-
-  #move(loop: Loop, event: RuntimeEvent): boolean {
-    const state = nextState(loop.state, event);
-    if (state === undefined) return false;
-    loop.state = state;
-    if (event === "sent") loop.afterAnswer?.();
-    return true;
   }
 
   #route(request: IncomingMessage, response: ServerResponse): void {
@@ -191,7 +156,7 @@ export class RuntimeApiServer {
       this.#loops.find((candidate) => nextState(candidate.state, "next") === "Ready") ??
       (this.#loops.length === 1 ? running : undefined);
     if (loop === undefined && this.#deferPoll(response)) return;
-    if (loop === undefined || !this.#move(loop, "next")) {
+    if (loop === undefined || !loop.move("next")) {
       return refuseTransition(response, this.#loops[0]?.state ?? "Terminated", "next");
     }
     if (loop.state === "Running") return this.#writeEvent(loop, response);
@@ -200,30 +165,23 @@ export class RuntimeApiServer {
     response.on("close", () => {
       if (loop.poll !== response) return;
       loop.poll = undefined;
-      this.#move(loop, "disconnect");
+      loop.move("disconnect");
     });
     this.#listener.onNext();
   }
 
-  /**
-   * Lets a poll wait for an answer that is still being read. When a runtime breaks an answer off and asks for the
-   * next event on another connection, the question may be seen before the break.
-   */
+  /** Lets a poll wait for an answer that is still being read; false when none is. */
   #deferPoll(response: ServerResponse): boolean {
-    const reading = this.#loops.find(({ state }) => READING_STATES.has(state));
+    const reading = this.#loops.find((loop) => loop.readsAnswer);
     if (reading === undefined) return false;
-    const again = () => {
-      clearTimeout(timer);
-      reading.afterAnswer = undefined;
-      if (READING_STATES.has(reading.state)) refuseTransition(response, reading.state, "next");
+    void reading.answerRead().then(() => {
+      if (reading.readsAnswer) refuseTransition(response, reading.state, "next");
       else this.#parkPoll(response);
-    };
-    const timer = setTimeout(again, DEFERRED_POLL_MS);
-    reading.afterAnswer = again;
+    });
     return true;
   }
 
-  #writeEvent(loop: Loop, response: ServerResponse): void {
+  #writeEvent(loop: RuntimeLoop, response: ServerResponse): void {
     response.writeHead(STATUS.ok, loop.headers);
     response.end(loop.invocation?.request.event);
   }
@@ -234,7 +192,7 @@ export class RuntimeApiServer {
     event: "response" | "error",
     request: IncomingMessage,
     response: ServerResponse,
-  ): Loop | undefined {
+  ): RuntimeLoop | undefined {
     const loop = this.#loops.find((candidate) => candidate.invocation?.requestId === id);
     const attempt = request.headers[HEADER.invocationId.toLowerCase()];
     const stale = attempt !== undefined && attempt !== loop?.invocation?.attemptId;
@@ -242,7 +200,7 @@ export class RuntimeApiServer {
       refuse(response, STATUS.gone, "InvokeTimeout", "Invoke timeout");
     } else if (loop === undefined) {
       refuse(response, STATUS.badRequest, "InvalidRequestID", "Invalid request ID");
-    } else if (!this.#move(loop, event)) {
+    } else if (!loop.move(event)) {
       refuseTransition(response, loop.state, event);
     } else {
       return loop;
@@ -260,7 +218,7 @@ export class RuntimeApiServer {
     const mode = request.headers[HEADER.responseMode.toLowerCase()] ?? "";
     if (mode !== "" && mode !== RESPONSE_MODE_STREAMING) {
       request.resume();
-      this.#move(loop, "sent");
+      loop.move("sent");
       await this.#listener.onAnswer(invocation, { kind: "invalid-mode" });
       const words = "Invalid function response mode";
       return refuse(response, STATUS.badRequest, "InvalidFunctionResponseMode", words);
@@ -269,11 +227,11 @@ export class RuntimeApiServer {
       const stream = new ResponseStream(request, STREAMED_RESPONSE_BYTES_MAX);
       await this.#listener.onAnswer(invocation, { kind: "stream", stream, ...typed });
       await stream.end;
-      this.#move(loop, "sent");
+      loop.move("sent");
       return replyJson(response, STATUS.accepted, { status: "OK" });
     }
     const body = await readBody(request, RESPONSE_BYTES_MAX);
-    if (!this.#move(loop, "sent")) return refuseTransition(response, loop.state, "response");
+    if (!loop.move("sent")) return refuseTransition(response, loop.state, "response");
     if (body.kind === "complete") {
       await this.#listener.onAnswer(invocation, { kind: "response", body: body.bytes, ...typed });
       return replyJson(response, STATUS.accepted, { status: "OK" });
@@ -287,7 +245,7 @@ export class RuntimeApiServer {
     const invocation = loop?.invocation;
     if (loop === undefined || invocation === undefined) return;
     const body = await readBody(request, RESPONSE_BYTES_MAX);
-    if (!this.#move(loop, "sent")) return refuseTransition(response, loop.state, "error");
+    if (!loop.move("sent")) return refuseTransition(response, loop.state, "error");
     if (body.kind === "complete") {
       await this.#listener.onAnswer(invocation, errorAnswer(request, body.bytes));
       return replyJson(response, STATUS.accepted, { status: "OK" });
@@ -305,7 +263,7 @@ export class RuntimeApiServer {
     ) {
       return refuseTransition(response, loop?.state ?? "Terminated", "initError");
     }
-    for (const each of this.#loops) this.#move(each, "initError");
+    for (const each of this.#loops) each.move("initError");
     if (body.kind !== "complete") return refuseBody(response, body);
     this.#listener.onInitError(errorAnswer(request, body.bytes));
     replyJson(response, STATUS.accepted, { status: "OK" });

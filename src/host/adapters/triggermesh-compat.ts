@@ -9,7 +9,7 @@ import { CONTENT_TYPE } from "../../runtime-api/contract.ts";
 import { compactJson, rawMembers } from "../json-bytes.ts";
 import type { InvocationOutcome, InvocationRequest } from "../outcome.ts";
 import { wholeStream } from "../response-stream.ts";
-import { type AdaptedRequest, type Adapter, type HttpReply, type HttpRequest } from "./adapter.ts";
+import type { AdaptedRequest, Adapter, HttpReply, HttpRequest } from "./adapter.ts";
 import { type CloudEventDefaults, completeEvent, wrapData } from "./cloud-event-wrap.ts";
 import { formatStructured, STRUCTURED_TYPE } from "./cloud-event.ts";
 import { contextHeaders } from "./cloud-events-adapter.ts";

@@ -68,9 +68,9 @@ export async function runEvents(
         return refuncOrPlainError(error.end.errorBody, options.envelope);
       });
     });
-    const done = options.unordered
-      ? result.then((line) => write(line))
-      : (written = Promise.all([result, written]).then(([line]) => write(line)));
+    const before = options.unordered ? Promise.resolve() : written;
+    const done = Promise.all([result, before]).then(([line]) => write(line));
+    written = done;
     const tracked: Promise<void> = done.finally(() => running.delete(tracked));
     running.add(tracked);
     while (running.size >= options.parallel) await Promise.race(running);
