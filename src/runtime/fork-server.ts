@@ -34,6 +34,7 @@ import {
 import { exitStatusOf } from "./exit-error.ts";
 import forkServerScript from "./fork-server.sh" with { type: "text" };
 import type { Handler } from "./handler.ts";
+import { LateOutputs } from "./late-outputs.ts";
 import {
   close,
   duplicateTo,
@@ -46,6 +47,7 @@ import {
   WOULD_BLOCK,
   writeAll,
 } from "./libc.ts";
+import { type LoadReport, parseLoadReport } from "./load-report.ts";
 import { LogPipe } from "./log-pipe.ts";
 import type { Log } from "./log.ts";
 import type { Poller } from "./poller.ts";
@@ -53,14 +55,6 @@ import { type ExitStatus, kill, openProcess, reap, SIGNAL, spawn } from "./proce
 
 /** A handler that can be run. */
 export type RunnableHandler = Exclude<Handler, { kind: "rejected" }>;
-
-/** What the shell reported when it had loaded the script. */
-export interface LoadReport {
-  /** Status of the script's last command. */
-  readonly status: number;
-  /** What `command -V` says of the function's name. */
-  readonly description: string;
-}
 
 /** How loading ended. */
 export type Loading =
@@ -90,13 +84,9 @@ const READ_BYTES = 64 * 1024;
 const REPORT_BYTES_MAX = 1024 * 1024;
 /** Most bytes of status while no event is handled: a few forks that were killed as they waited. */
 const IDLE_STATUS_BYTES_MAX = 256;
-/** Most pipes of former events that background processes may keep; the oldest is closed beyond. */
-const LATE_OUTPUTS_MAX = 64;
 /** Most reads behind the handler's end: a pipe holds 64 KiB, so only a late writer gets there. */
 const DRAIN_READS_MAX = 32;
 
-/** The report's first line: last status, $-, SHELLOPTS, BASHOPTS. */
-const REPORT_LINE = /^(\d+) (\S*) (\S*) (\S*)$/m;
 /** A fork's exit status; anything else that a trap has written beside it is passed over. */
 const STATUS_LINE = /^(\d{1,3})\n/m;
 const NEW_LINE = Buffer.from("\n");
@@ -106,7 +96,6 @@ const scratch = new Uint8Array(READ_BYTES);
 export class ForkServer {
   readonly #options: ForkServerOptions;
   readonly #poller: Poller;
-  readonly #log: Log;
   readonly #pid: number;
   readonly #process: number;
   readonly #stderr: LogPipe;
@@ -116,7 +105,7 @@ export class ForkServer {
   readonly #eventSlot: number;
   /** Marks the end of the load report: what no function's source holds by chance. */
   readonly #token = `ready ${Math.random()}`;
-  #lateOutputs: LogPipe[] = [];
+  readonly #lateOutputs: LateOutputs;
   #end: ExitStatus | undefined;
   #statusText = "";
   #isLoaded = false;
@@ -132,7 +121,7 @@ export class ForkServer {
   constructor(options: ForkServerOptions, poller: Poller, log: Log) {
     this.#options = options;
     this.#poller = poller;
-    this.#log = log;
+    this.#lateOutputs = new LateOutputs(poller, log);
     this.#trigger = pipe();
     this.#status = pipe();
     this.#eventSlot = memoryFile();
@@ -174,23 +163,12 @@ export class ForkServer {
       this.#stderr.drain();
       return { kind: "ended", end: this.#end };
     }
-    const report = this.#statusText.slice(0, this.#statusText.indexOf(terminator));
-    const [line = "", status = "", flags = "", shellOptions = "", bashOptions = ""] =
-      REPORT_LINE.exec(report) ?? [];
-    const description = report.slice(report.indexOf(line) + line.length).trimStart();
+    const text = this.#statusText.slice(0, this.#statusText.indexOf(terminator));
+    const report = parseLoadReport(text, this.#inheritedPosixlyCorrect());
     this.#statusText = "";
     this.#isLoaded = true;
-    this.#restoration = restoreOptions({
-      flags,
-      isBash: bashOptions !== "",
-      isPosix: shellOptions.split(":").includes("posix"),
-      inheritsErrexit: bashOptions.split(":").includes("inherit_errexit"),
-      posixlyCorrect: this.#inheritedPosixlyCorrect(),
-    });
-    return {
-      kind: "loaded",
-      report: { status: Number(status), description },
-    };
+    this.#restoration = restoreOptions(report.state);
+    return { kind: "loaded", report };
   }
 
   /**
@@ -224,7 +202,8 @@ export class ForkServer {
     this.#poller.unwatch(this.#process);
     this.#poller.unwatch(this.#status[0]);
     this.#stderr.drain();
-    for (const output of [this.#stderr, ...this.#lateOutputs]) output.close();
+    this.#stderr.close();
+    this.#lateOutputs.close();
     const descriptors = [...this.#trigger, ...this.#status, this.#eventSlot, this.#process];
     for (const descriptor of descriptors) close(descriptor);
   }
@@ -294,10 +273,8 @@ export class ForkServer {
       }
       if (count === WOULD_BLOCK) break;
     }
-    // A background process holds it. Closing it would kill that one when it writes.
-    this.#lateOutputs = this.#lateOutputs.filter(({ isOpen }) => isOpen);
-    if (this.#lateOutputs.length >= LATE_OUTPUTS_MAX) this.#lateOutputs.shift()?.close();
-    this.#lateOutputs.push(new LogPipe(descriptor, this.#poller, this.#log));
+    // A background process holds it.
+    this.#lateOutputs.add(descriptor);
   }
 
   #takeEnd(): HandlerEnd {

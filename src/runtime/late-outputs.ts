@@ -1,0 +1,34 @@
+/**
+ * The pipes of former events that background processes still hold: what they write goes to the log.
+ *
+ * @module
+ */
+
+import { LogPipe } from "./log-pipe.ts";
+import type { Log } from "./log.ts";
+import type { Poller } from "./poller.ts";
+
+/** Most pipes that are kept; the oldest is closed beyond. */
+const PIPES_MAX = 64;
+
+export class LateOutputs {
+  readonly #poller: Poller;
+  readonly #log: Log;
+  #pipes: LogPipe[] = [];
+
+  constructor(poller: Poller, log: Log) {
+    this.#poller = poller;
+    this.#log = log;
+  }
+
+  /** Takes over the read end of a pipe. Closing it would kill its writer at the next write. */
+  add(descriptor: number): void {
+    this.#pipes = this.#pipes.filter(({ isOpen }) => isOpen);
+    if (this.#pipes.length >= PIPES_MAX) this.#pipes.shift()?.close();
+    this.#pipes.push(new LogPipe(descriptor, this.#poller, this.#log));
+  }
+
+  close(): void {
+    for (const pipe of this.#pipes) pipe.close();
+  }
+}
