@@ -72,7 +72,7 @@ if (import.meta.main) {
       PYTHONDONTWRITEBYTECODE: "1",
       CRYPTOGRAPHY_OPENSSL_NO_LEGACY: "1",
     };
-    const rows = [["median of " + RUNS + " runs, ms", ...variants.map(({ name }) => name)]];
+    const rows = [[`median of ${RUNS} runs, ms`, ...variants.map(({ name }) => name)]];
     for (const words of COMMANDS) {
       const times = await medians(variants, words, env);
       rows.push([`aws ${words.join(" ")}`, ...times.map((time) => time.toFixed(0))]);

@@ -18,8 +18,8 @@ export const LAMBDA_GLIBC = "2.34";
 /** What readelf calls our architectures. */
 const MACHINES = { amd64: "Advanced Micro Devices X86-64", arm64: "AArch64" } as const;
 
-/** Libraries of glibc itself, that a program on Lambda finds there. */
-const LAMBDA_LIBRARIES =
+/** Libraries of glibc and gcc, that a program finds on Lambda. */
+export const LAMBDA_LIBRARIES =
   /^(ld-linux.*|libc|libm|libdl|libpthread|librt|libutil|libresolv|libgcc_s|libstdc\+\+)\.so/;
 
 /** One ELF file of the layer and how it starts. */
@@ -39,13 +39,15 @@ export async function checkElfFiles(tree: string, target: Architecture): Promise
   const files = walk(tree).filter(({ target: link }) => link === undefined);
   const elves = await readElfFiles(files.map(({ path }) => join(tree, path)));
   const own = ownLibraries(tree);
+  const opt = new Set(files.map(({ path }) => path.replace(/^lib\//, "")));
   const checked: CheckedElf[] = [];
   const faults: string[] = [];
   for (const elf of elves) {
     const path = elf.path.slice(tree.length + 1);
     const inCli = path.startsWith("aws-cli/lib/") || path.startsWith("aws-cli/bin/");
     const loader = inCli ? own.loader : undefined;
-    faults.push(...faultsOf(elf, path, target, loader === undefined ? undefined : own.libraries));
+    const libraries = loader === undefined ? undefined : own.libraries;
+    faults.push(...faultsOf(elf, path, target, libraries, opt));
     checked.push({ path, glibc: elf.glibc, loader });
   }
   if (faults.length === 0) return checked;
@@ -60,6 +62,7 @@ function faultsOf(
   path: string,
   target: Architecture,
   ownLibraryNames: ReadonlySet<string> | undefined,
+  opt: ReadonlySet<string>,
 ): string[] {
   const faults: string[] = [];
   if (elf.machine !== MACHINES[target.name]) faults.push(`${path}: is for ${elf.machine}`);
@@ -73,7 +76,8 @@ function faultsOf(
   }
   // AWS's own executable brings libraries that lie beside it, whatever they are called.
   if (path.startsWith("aws-cli/v2/")) return faults;
-  const missing = elf.needed.filter((name) => !LAMBDA_LIBRARIES.test(name));
+  // Lambda looks for libraries in /opt/lib too.
+  const missing = elf.needed.filter((name) => !LAMBDA_LIBRARIES.test(name) && !opt.has(name));
   if (missing.length > 0) faults.push(`${path}: Lambda lacks ${missing.join(", ")}`);
   return faults;
 }

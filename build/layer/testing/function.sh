@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Copies the event to S3 and back with the layer's aws, asks STS who it is, and answers with jq.
 
 handler() {

@@ -59,7 +59,7 @@ services = {
     for service in loader.list_available_services('service-2')
 }
 commands = {}
-for name, command in driver.subcommand_table.items():
+for name, command in list(driver.subcommand_table.items()):
     operations = sorted(getattr(command, 'subcommand_table', {}))
     ready = [name for name in operations if name.startswith(('list-', 'describe-', 'get-'))]
     commands[name] = {

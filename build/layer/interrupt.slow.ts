@@ -1,0 +1,56 @@
+/**
+ * Kills the build at some moments and lets a last one finish: it must make what an undisturbed
+ * build has made, and none that was killed may leave a half artefact under its final name.
+ */
+
+import { expect, test } from "bun:test";
+import { copyFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
+import { architecture, HOST_ARCHITECTURE } from "../architectures.ts";
+import { sha256OfFile } from "./download.ts";
+import { DIST, ROOT } from "./paths.ts";
+
+const HOST = HOST_ARCHITECTURE ?? architecture("amd64");
+
+/** Moments of the kills, in ms after the start: unpacking, compressing, compiling, zipping. */
+const KILLS_MS = [700, 2_500, 6_000, 12_000, 20_000];
+
+test("a build that was killed leaves no half artefact and does not disturb the next", async () => {
+  const dist = temporaryFolder("interrupted-dist");
+  const executable = `bootstrap-${HOST.name}`;
+  copyFileSync(join(DIST, executable), join(dist, executable));
+  const finished = new Map(
+    readFileSync(join(DIST, "SHA256SUMS"), "utf8")
+      .split("\n")
+      .map((line) => [line.split("  ")[1] ?? "", line.split("  ")[0] ?? ""]),
+  );
+  for (const killMs of [...KILLS_MS, undefined]) {
+    const build = Bun.spawn([process.execPath, join(ROOT, "build/layer.ts"), HOST.name], {
+      env: { ...process.env, DIST: dist },
+      stdout: "ignore",
+      stderr: "pipe",
+    });
+    if (killMs === undefined) {
+      const errors = await new Response(build.stderr).text();
+      expect({ status: await build.exited, errors }).toEqual({ status: 0, errors: "" });
+    } else {
+      await Promise.race([Bun.sleep(killMs), build.exited]);
+      build.kill("SIGKILL");
+      await build.exited;
+    }
+    for (const name of readdirSync(dist).filter((entry) => entry.endsWith(".zip"))) {
+      if (name.startsWith(".")) continue;
+      expect(`${name} ${await sha256OfFile(join(dist, name))}`).toBe(
+        `${name} ${finished.get(name)}`,
+      );
+    }
+  }
+  expect(readdirSync(dist).filter((name) => name.endsWith(".zip"))).toHaveLength(3);
+  // What the killed ones left in cache/work went with the last build.
+  const left = readdirSync(join(ROOT, "cache/work")).filter(
+    (pid) => !existsSync(join("/proc", pid)),
+  );
+  expect(left).toEqual([]);
+});
