@@ -8,3 +8,8 @@ page-profile: node_modules/.package-lock.json ## Take the page profiles of the p
 .PHONY: bench-cold
 bench-cold: node_modules/.package-lock.json ## Measure starts from cold storage (root)
 	unshare --mount $(BUN) build/bench/cold-start.ts
+
+# Needs qemu-system-x86, busybox and Debian's archive; about a minute without KVM.
+.PHONY: test-kernels
+test-kernels: node_modules/.package-lock.json ## Start the runtime on Linux 5.10, 6.1, 6.12 and the newest
+	$(BUN) test ./build/prefetch/kernels.slow.ts

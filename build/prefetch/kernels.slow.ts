@@ -1,0 +1,121 @@
+/**
+ * Boots Debian's kernels, emulated, and runs the prefetched runtime on each: `make test-kernels`.
+ *
+ * Old kernels read program headers differently (before 5.18 AT_PHDR is computed from the first
+ * segment alone), and Lambda's is 5.10 or 6.1. The machine is an initramfs with busybox, the
+ * runtime, a shell and their libraries; it has no disk and no network.
+ *
+ * @module
+ */
+
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+import { architecture } from "../architectures.ts";
+import { BOOTSTRAP, compile } from "../compile.ts";
+import { run } from "../layer/command.ts";
+import { DebianArchive } from "../layer/debian.ts";
+
+/** Debian's releases and the kernels that they have: Lambda's two, and newer ones. */
+const KERNELS = [
+  { suite: "bullseye", version: /^5\.10\./ },
+  { suite: "bookworm", version: /^6\.1\./ },
+  { suite: "trixie", version: /^6\.12\./ },
+  { suite: "trixie-backports", version: /^(6\.1[3-9]|6\.[2-9]\d|[7-9]\.\d+)\./ },
+] as const;
+
+const MEMORY_MIB = 1024;
+/** A boot takes 5 seconds without KVM; one that hangs is ended, in seconds. */
+const BOOT_S_MAX = 120;
+/** Fetching a kernel and booting it, in milliseconds. */
+const TEST_MS_MAX = 300_000;
+const MACHINE = join(import.meta.dir, "kernels");
+
+let folder = "";
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "kernels-"));
+  const runtime = await compile(BOOTSTRAP, architecture("amd64"), folder);
+  await makeInitramfs(runtime);
+}, TEST_MS_MAX);
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+for (const { suite, version } of KERNELS) {
+  test(
+    `the runtime answers an event on the kernel of Debian ${suite}`,
+    async () => {
+      const console = await boot(await fetchKernel(suite));
+      const release = /^kernel: (\S+)/m.exec(console)?.[1] ?? "";
+      expect(release).toMatch(version);
+      expect(console).toContain(`response: event {} answered on ${release}`);
+    },
+    TEST_MS_MAX,
+  );
+}
+
+/** Fetches the newest kernel of a release and returns the path of its image. */
+async function fetchKernel(suite: string): Promise<string> {
+  const archive = new DebianArchive("amd64", suite);
+  await archive.update();
+  const image = await dependency(archive, "linux-image-cloud-amd64", "linux-image-");
+  if (image === undefined) throw new Error(`failed to find the kernel of Debian ${suite}`);
+  // Since 7.x the image's package only names the one that holds the kernel.
+  const name = (await dependency(archive, image, "linux-binary-")) ?? image;
+  const packages = join(folder, suite);
+  mkdirSync(packages);
+  await archive.apt(["apt-get", "download", name], packages);
+  const [deb] = [...new Bun.Glob("*.deb").scanSync(packages)];
+  if (deb === undefined) throw new Error(`failed to download ${name}`);
+  await run(["dpkg-deb", "--extract", join(packages, deb), packages]);
+  const [path] = [...new Bun.Glob("**/vmlinuz*").scanSync(packages)];
+  if (path === undefined) throw new Error(`failed to find an image in ${deb}`);
+  return join(packages, path);
+}
+
+/** Returns the package with a prefix that a package depends on. */
+async function dependency(
+  archive: DebianArchive,
+  name: string,
+  prefix: string,
+): Promise<string | undefined> {
+  const depends = await archive.apt(["apt-cache", "depends", name]);
+  return new RegExp(`Depends: (${prefix}\\S+)`).exec(depends)?.[1];
+}
+
+/** Boots a kernel with the initramfs, to the end, and returns what it wrote on its console. */
+async function boot(kernel: string): Promise<string> {
+  const output = await run([
+    ...["timeout", "--signal=KILL", String(BOOT_S_MAX), "qemu-system-x86_64"],
+    ...["-accel", "tcg", "-cpu", "max", "-m", String(MEMORY_MIB), "-smp", "2"],
+    ...["-kernel", kernel, "-initrd", join(folder, "initramfs")],
+    ...["-append", "console=ttyS0 rdinit=/init quiet panic=-1"],
+    ...["-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio"],
+  ]);
+  return output.replaceAll("\r", "");
+}
+
+/** Writes the machine's file system as an uncompressed cpio archive. */
+async function makeInitramfs(runtime: string): Promise<void> {
+  const tree = join(folder, "tree");
+  const add = (source: string, path: string) => {
+    mkdirSync(dirname(join(tree, path)), { recursive: true });
+    copyFileSync(realpathSync(source), join(tree, path));
+    chmodSync(join(tree, path), 0o755);
+  };
+  const busybox = Bun.which("busybox");
+  if (busybox === null) throw new Error("failed to find busybox (Debian: busybox)");
+  add(busybox, "bin/busybox");
+  add(runtime, "opt/bootstrap");
+  add(join(MACHINE, "init.sh"), "init");
+  add(join(MACHINE, "api.sh"), "api.sh");
+  add(join(MACHINE, "function.sh"), "var/task/function.sh");
+  for (const program of [busybox, runtime]) {
+    const libraries = await run(["ldd", program]);
+    for (const [, library = ""] of libraries.matchAll(/(\/\S+) \(0x/g)) add(library, library);
+  }
+  const pack = 'cd "$1" && find . | busybox cpio -o -H newc >"$2" 2>/dev/null';
+  await run(["sh", "-c", pack, "sh", tree, join(folder, "initramfs")]);
+}

@@ -1,0 +1,6 @@
+#!/bin/sh
+# The function that answers in the machine of kernels.slow.ts.
+
+handler() {
+  printf 'event %s answered on %s' "$1" "$(uname -r)"
+}
