@@ -11,11 +11,7 @@ import { EnvironmentLog } from "./environment-log.ts";
 import { functionEnvironment } from "./function-environment.ts";
 import type { LogSink } from "./function-log.ts";
 import { functionArn, type FunctionSettings } from "./function-settings.ts";
-import {
-  type FunctionErrorOrigin,
-  type InvocationReport,
-  type UnreportedOutcome,
-} from "./outcome.ts";
+import type { FunctionErrorOrigin, InvocationReport, UnreportedOutcome } from "./outcome.ts";
 import type { PendingInvocation } from "./pending-invocation.ts";
 import * as platformError from "./platform-error.ts";
 import type { PlatformError, ProcessEnd } from "./platform-error.ts";
@@ -42,6 +38,8 @@ export class ExecutionEnvironment {
   readonly #api: RuntimeApiServer;
   readonly #startedAtMs = performance.now();
   readonly #deadlines = new Map<PendingInvocation, Timer>();
+  /** Invocations whose answer was broken off; an end of the process explains it. */
+  readonly #broken = new Set<PendingInvocation>();
   readonly #ended = Promise.withResolvers<void>();
   #phase: Phase = "starting";
   #process: RuntimeProcess | undefined;
@@ -234,9 +232,10 @@ export class ExecutionEnvironment {
         return this.#settleError(invocation, "invalid-response", platformError.invalidModeError());
       case "truncated": {
         // A runtime that dies breaks off too; its death is the better reason.
-        invocation.answeredAtMs = 0;
+        this.#broken.add(invocation);
         await Promise.race([this.ended, Bun.sleep(LOG_DRAIN_MS)]);
         const error = platformError.truncatedError(requestId);
+        this.#broken.delete(invocation);
         return this.#settleError(invocation, "invalid-response", error);
       }
     }
@@ -260,7 +259,9 @@ export class ExecutionEnvironment {
     clearTimeout(this.#initTimer);
     for (const [invocation, timer] of this.#deadlines) {
       clearTimeout(timer);
-      if (invocation.settled || invocation.answeredAtMs > 0) continue;
+      if (invocation.answeredAtMs === 0) this.#broken.add(invocation);
+    }
+    for (const invocation of this.#broken) {
       this.#settleError(invocation, "exit", platformError.exitError(invocation.requestId, end));
     }
     this.#deadlines.clear();

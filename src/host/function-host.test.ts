@@ -12,11 +12,18 @@ import { testSettings } from "./testing/running-host.ts";
 class Probe implements AsyncDisposable {
   readonly host: FunctionHost;
   readonly #log: Uint8Array[] = [];
+  readonly #ended = Promise.withResolvers<void>();
 
   constructor(settings: Partial<FunctionSettings> = {}) {
     const onLog = (chunk: Uint8Array) => void this.#log.push(chunk);
-    this.host = new FunctionHost(testSettings(settings), { onLog });
+    const onEnd = () => this.#ended.resolve();
+    this.host = new FunctionHost(testSettings(settings), { onLog, onEnd });
     this.host.start();
+  }
+
+  /** Fulfilled when the first environment has ended. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
   }
 
   get log(): string {
@@ -108,6 +115,8 @@ test.each(FAULTS)(
     await using probe = new Probe();
     const outcome = await probe.run(event, { requestId: "R" });
     expect(await read(outcome)).toBe(expected);
+    // Until it has died it may be given another event, which would die with it.
+    if (event["do"] === "die-while-waiting") await probe.ended;
     expect(await read(await probe.run({ id: 99 }))).toBe('{"id":99,"echo":{"id":99}}');
   },
 );
