@@ -1,0 +1,95 @@
+/**
+ * What the bench compares: the runtime in its forms, the curl loop as the baseline, C as the floor.
+ *
+ * @module
+ */
+
+import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import forkServerScript from "../../../src/runtime/fork-server.sh" with { type: "text" };
+import { HOST_ARCHITECTURE } from "../../architectures.ts";
+
+const ROOT = join(import.meta.dir, "../../..");
+
+/** One thing that is measured. */
+export interface Subject {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly handler: string;
+  readonly taskRoot: string;
+  /** How many events it is given for every hundred of the fastest. */
+  readonly share: number;
+  /** Whether it takes events of megabytes. */
+  readonly takesLargeEvents: boolean;
+}
+
+/** The names that ratios are made of. */
+export const CURL_LOOP = "curl loop";
+export const RUNTIME = { dash: "bootstrap, dash", bash: "bootstrap, bash as sh" } as const;
+export const FLOOR = { dash: "C floor, dash", bash: "C floor, bash as sh" } as const;
+
+const ECHO = `handler() { printf '%s' "$1"; }\n`;
+const FILE_HANDLER =
+  '#!/bin/sh\nwhile IFS= read -r line || [ -n "$line" ]; do printf \'%s\' "$line"; done\n';
+
+/**
+ * Lays out the handlers in a folder and says what is to be run with them.
+ * @throws {Error} When the runtime has not been compiled.
+ */
+export async function makeSubjects(folder: string): Promise<Subject[]> {
+  const bootstrap = join(ROOT, "dist", `bootstrap-${HOST_ARCHITECTURE?.name}`);
+  if (!existsSync(bootstrap)) throw new Error(`failed to find ${bootstrap}: run make bootstrap`);
+  const bashAsSh = join(folder, "sh");
+  if (!existsSync(bashAsSh)) symlinkSync("/bin/bash", bashAsSh);
+  const shells = { dash: "/bin/dash", bash: bashAsSh } as const;
+  for (const [name, path] of Object.entries(shells)) {
+    mkdirSync(join(folder, name), { recursive: true });
+    writeFileSync(join(folder, name, "function.sh"), `#!${path}\n${ECHO}`);
+  }
+  writeFileSync(join(folder, "dash/file"), FILE_HANDLER);
+  chmodSync(join(folder, "dash/file"), 0o755);
+  const common = { handler: "function.handler", takesLargeEvents: true, share: 100 };
+  const taskRoot = { dash: join(folder, "dash"), bash: join(folder, "bash") };
+  const subjects: Subject[] = [
+    {
+      name: CURL_LOOP,
+      command: [join(import.meta.dir, "curl-loop.sh")],
+      handler: "function.handler",
+      taskRoot: taskRoot.dash,
+      share: 4,
+      takesLargeEvents: true,
+    },
+    { ...common, name: RUNTIME.dash, command: [bootstrap], taskRoot: taskRoot.dash },
+    { ...common, name: RUNTIME.bash, command: [bootstrap], taskRoot: taskRoot.bash },
+    {
+      ...common,
+      name: "bootstrap, file handler",
+      command: [bootstrap],
+      handler: "file",
+      taskRoot: taskRoot.dash,
+      // Its `read` takes a system call a byte.
+      takesLargeEvents: false,
+    },
+  ];
+  const floor = await compileFloor(folder);
+  if (floor === undefined) return subjects;
+  for (const shell of ["dash", "bash"] as const) {
+    const script = join(taskRoot[shell], "function.sh");
+    const command = [floor, forkServerScript, script, "handler", shells[shell]];
+    subjects.push({ ...common, name: FLOOR[shell], command, taskRoot: taskRoot[shell] });
+  }
+  return subjects;
+}
+
+/** Compiles the floor, where there is a C compiler. */
+async function compileFloor(folder: string): Promise<string | undefined> {
+  const compiler = Bun.which("gcc") ?? Bun.which("cc");
+  if (compiler === null) return undefined;
+  const output = join(folder, "floor");
+  const source = join(import.meta.dir, "floor.c");
+  const child = Bun.spawn([compiler, "-O2", "-static", "-o", output, source], {
+    stderr: "inherit",
+  });
+  return (await child.exited) === 0 ? output : undefined;
+}
