@@ -13,7 +13,7 @@ help: ## Show this list
 
 # npm writes its own record of what is installed; when the lock file is newer, install again.
 node_modules/.package-lock.json: package-lock.json
-	npm ci --no-audit --no-fund
+	npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .PHONY: bootstrap
