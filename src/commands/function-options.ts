@@ -14,7 +14,8 @@ import { findBootstrap } from "../host/bootstrap-finder.ts";
 import { parseSettings } from "../host/config.ts";
 import { DEFAULT_SETTINGS, type FunctionSettings } from "../host/function-settings.ts";
 import { CommandError } from "./exit-status.ts";
-import { functionConfig } from "./tool-config.ts";
+import { type TemplateFunction, templateFunction } from "./sam-template.ts";
+import { type FunctionConfig, functionConfig } from "./tool-config.ts";
 
 /** The options as commander hands them over. */
 export interface FunctionOptions {
@@ -24,6 +25,7 @@ export interface FunctionOptions {
   readonly timeout?: string;
   readonly memory?: string;
   readonly region?: string;
+  readonly template?: string;
   readonly env?: readonly string[];
   readonly envFile?: readonly string[];
   readonly inheritEnv?: boolean;
@@ -45,6 +47,7 @@ export function addFunctionOptions(command: Command): Command {
     .option("--init-timeout <time>", "time to get ready (default: 10)")
     .option("--memory <MB>", "memory size; given, it is enforced (default: 128)")
     .option("--region <region>", "region in ARNs (default: AWS_REGION or us-east-1)")
+    .option("--template <file>", "SAM template to take the function's settings from")
     .addOption(collected("--env <NAME=VALUE>", "variable of the function; NAME alone copies ours"))
     .addOption(collected("--env-file <file>", "file of NAME=VALUE lines"))
     .option("--inherit-env", "let the function see all our variables")
@@ -83,17 +86,18 @@ export function functionSettings(
   options: FunctionOptions,
   defaults: SettingsDefaults = {},
 ): FunctionSettings {
-  const root = resolve(directory);
+  const { template } = options;
+  const described = template === undefined ? undefined : templateFunction(template, options.name);
+  const root = directory === "." && described ? described.directory : resolve(directory);
   if (statSync(root, { throwIfNoEntry: false })?.isDirectory() !== true) {
     throw new CommandError(`no such folder: ${directory}`);
   }
-  const name = options.name ?? defaults.name ?? functionName(root);
-  const config = functionConfig(root, name);
-  const memory = options.memory ?? config.memory;
+  const name = described?.name ?? options.name ?? defaults.name ?? functionName(root);
+  const config = { ...present(described ?? {}), ...functionConfig(root, name) };
   const text = {
     timeout: options.timeout ?? config.timeout ?? defaults.timeout,
     initTimeout: options.initTimeout,
-    memory,
+    memory: options.memory ?? config.memory,
     workers: options.workers ?? config.workers ?? defaults.workers,
     concurrency: options.concurrency,
     queue: options.queue,
@@ -109,12 +113,28 @@ export function functionSettings(
     ...settings,
     directory: root,
     command: bootstrapCommand(root, command, options.bootstrap),
-    handler: options.handler ?? config.handler ?? defaults.handler ?? "function.handler",
+    handler: options.handler ?? config.handler ?? defaults.handler ?? environmentHandler(),
     region: options.region ?? config.region ?? process.env["AWS_REGION"] ?? DEFAULT_SETTINGS.region,
-    memoryEnforced: memory !== undefined,
-    variables: { ...config.env, ...functionVariables(options) },
+    memoryEnforced: options.memory !== undefined,
+    variables: { ...described?.variables, ...config.env, ...functionVariables(options) },
     inherited: inherit ? definedOnly(process.env) : {},
     layers: (options.layer ?? []).map((layer) => resolve(layer)),
+  };
+}
+
+/** The handler that the variables of Lambda and its emulator name, else the usual one. */
+function environmentHandler(): string {
+  const { AWS_LAMBDA_FUNCTION_HANDLER, _HANDLER } = process.env;
+  return AWS_LAMBDA_FUNCTION_HANDLER ?? _HANDLER ?? "function.handler";
+}
+
+/** Members that have a value. */
+function present(described: Partial<TemplateFunction>): FunctionConfig {
+  const { handler, timeout, memory } = described;
+  return {
+    ...(handler === undefined ? {} : { handler }),
+    ...(timeout === undefined ? {} : { timeout }),
+    ...(memory === undefined ? {} : { memory }),
   };
 }
 

@@ -60,6 +60,11 @@ export function addRunCommand(program: Command): void {
         .default("none"),
     )
     .addOption(
+      new Option("--compat <host>", "refunc: its envelope, ids and defaults")
+        .choices(["refunc"])
+        .implies({ envelope: "refunc" }),
+    )
+    .addOption(
       new Option("--request-id <how>", "random, or md5 of the event").choices(["random", "md5"]),
     )
     .option("--skip-invalid", "go on after a line that is not JSON, and exit 0")

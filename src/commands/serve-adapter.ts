@@ -16,7 +16,7 @@ import type { PriorSettings, ServeFormat } from "../host/prior-variables.ts";
 import { EVENT_BYTES_MAX } from "../runtime-api/contract.ts";
 
 /** Prior hosts whose answers can be given. */
-export type Compat = "rie" | "triggermesh" | "refunc";
+export type Compat = "rie" | "triggermesh";
 
 /** The prior invoker's limit, in bytes. */
 const TRIGGERMESH_BODY_BYTES_MAX = 5_000_000;

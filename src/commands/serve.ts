@@ -74,7 +74,6 @@ export function addServeCommand(program: Command): void {
       new Option("--compat <host>", "answer as a prior host does, fault for fault").choices([
         "rie",
         "triggermesh",
-        "refunc",
       ]),
     )
     .option("--sink <url>", "send replies there (default: K_SINK)")
