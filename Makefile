@@ -35,7 +35,7 @@ system-packages:
 
 .PHONY: test
 test: bootstrap system-packages ## Run every test but those of the finished layer (test-layer)
-	$(BUN) test --timeout 120000 src build
+	$(BUN) test --timeout 120000 ./src ./build
 
 .PHONY: lint
 lint: node_modules/.package-lock.json system-packages ## Check the floors, the lints of TypeScript and of shell

@@ -8,9 +8,9 @@
  * | `sh deployments` | needs what `make deployments` runs itself: syntax, shellcheck, `make -n` |
  * | `sh aws`, `docker`, `cluster` | needs that: syntax, shellcheck, `make -n` |
  * | `sh NAME.sh` | writes it as a file into the document's folder, and checks its syntax |
- * | `json`, `yaml`, `hcl`, `ts` | parses it; with a file's name behind, also writes it |
+ * | `json`, `yaml`, `toml`, `hcl`, `ts` | parses it; with a file's name behind, also writes it |
  * | `text output` | must be what the block before it printed on standard output |
- * | `text` | nothing: it is for people |
+ * | `text`, or none | nothing: it is for people, and has no commands |
  *
  * @module
  */
@@ -30,10 +30,11 @@ export type Block = { readonly line: number; readonly text: string } & (
   | { readonly kind: "elsewhere" }
   | {
       readonly kind: "data";
-      readonly language: "json" | "yaml" | "hcl" | "ts";
+      readonly language: "json" | "yaml" | "toml" | "hcl" | "ts";
       readonly file?: string;
     }
   | { readonly kind: "file"; readonly file: string }
+  | { readonly kind: "wrong"; readonly reason: string }
   | { readonly kind: "output" }
   | { readonly kind: "people" }
 );
@@ -44,6 +45,9 @@ export interface Document {
   readonly path: string;
   readonly blocks: readonly Block[];
 }
+
+/** A line that a reader would take for something to run. */
+const COMMAND = /^(\$ .*|(?:make|aws|sam|docker|curl|lambda-shell|npm|git) .*)$/m;
 
 /** Folders whose documents are not ours. */
 const IGNORED = /(^|\/)(node_modules|dist|cache|cdk\.out|\.aws-sam|\.git)\//;
@@ -58,7 +62,7 @@ export function readDocuments(): readonly Document[] {
 
 /**
  * Finds the fenced blocks of a text.
- * @throws {Error} When a block's words are none of the table above, or it has no end.
+ * @throws {Error} When a block has no end.
  */
 export function readBlocks(markdown: string, path: string): readonly Block[] {
   const blocks: Block[] = [];
@@ -73,7 +77,7 @@ export function readBlocks(markdown: string, path: string): readonly Block[] {
       open.text.push(line);
     } else {
       const text = open.text.map((each) => `${each}\n`).join("");
-      blocks.push(block(open.words, { line: open.line, text }, heading, path));
+      blocks.push(block(open.words, { line: open.line, text }, heading));
       open = undefined;
     }
   }
@@ -87,7 +91,6 @@ function block(
   [language = "", ...rest]: readonly string[],
   place: { readonly line: number; readonly text: string },
   heading: string,
-  path: string,
 ): Block {
   const [word] = rest;
   switch (language) {
@@ -98,12 +101,19 @@ function block(
       return { ...place, kind: "file", file: word };
     case "json":
     case "yaml":
+    case "toml":
     case "hcl":
     case "ts":
       return { ...place, kind: "data", language, ...(word === undefined ? {} : { file: word }) };
-    case "text":
+    case "":
+    case "text": {
+      const command = COMMAND.exec(place.text)?.[0];
+      if (command !== undefined && word !== "output") {
+        return { ...place, kind: "wrong", reason: `it hides a command: ${command}` };
+      }
       return { ...place, kind: word === "output" ? "output" : "people" };
+    }
     default:
-      throw new Error(`the block at ${path}:${place.line} is in "${language}", which is not known`);
+      return { ...place, kind: "wrong", reason: `it is in "${language}", which is not known` };
   }
 }

@@ -56,6 +56,9 @@ for (const document of documents) {
       if (block.kind === "fails") {
         test(`${name} fails with: ${block.message}`, () => fails(block, block.message), LIMIT_MS);
       }
+      if (block.kind === "wrong") {
+        test(`${name} says what it is`, () => expect(block.reason).toBe(""));
+      }
       if (block.kind === "elsewhere") {
         test(`${name} is correct shell`, () => checkShell(block.text), LIMIT_MS);
       }
@@ -195,6 +198,9 @@ async function parses(block: Block & { readonly kind: "data" }): Promise<void> {
       await run([pythonProgram("cfn-lint"), join(folder, "template.yaml")]);
       return;
     }
+    case "toml":
+      Bun.TOML.parse(block.text);
+      return;
     case "hcl":
       await run([
         ...[pythonProgram("python"), "-c", "import hcl2, sys; hcl2.loads(sys.argv[1])"],

@@ -15,7 +15,7 @@ import { HOST_ARCHITECTURE } from "../architectures.ts";
 import { EXAMPLES } from "./example.ts";
 import { nodeExecutable } from "./node-runtime.ts";
 
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 300_000;
 let path = "";
 
 beforeAll(async () => {
