@@ -114,9 +114,11 @@ export class DebianArchive {
 
   async #checkAvailable({ name, version }: DebianPin): Promise<void> {
     const table = await this.apt(["apt-cache", "madison", name]);
-    const versions = table.split("\n").map((line) => line.split("|")[1]?.trim() ?? "");
+    // It lists the versions of the source package too, older ones among them.
+    const lines = table.split("\n").filter((line) => line.endsWith(" Packages"));
+    const versions = lines.map((line) => line.split("|")[1]?.trim() ?? "");
     if (versions.includes(version)) return;
-    const now = versions.find((candidate) => candidate !== "") ?? "no version";
+    const now = versions[0] ?? "no version";
     throw new Error(
       `failed to find Debian's ${name} ${version} for ${this.#architecture}: the archive has ` +
         `${now} now. Update the pins: ${PIN_COMMAND}`,
