@@ -38,8 +38,8 @@ export class ExecutionEnvironment {
   readonly #api: RuntimeApiServer;
   readonly #startedAtMs = performance.now();
   readonly #deadlines = new Map<PendingInvocation, Timer>();
-  /** Invocations whose answer was broken off; an end of the process explains it. */
-  readonly #broken = new Set<PendingInvocation>();
+  /** Invocations whose answer was broken off, and what tells that the runtime lives on. */
+  readonly #broken = new Map<PendingInvocation, () => void>();
   readonly #ended = Promise.withResolvers<void>();
   #phase: Phase = "starting";
   #process: RuntimeProcess | undefined;
@@ -185,6 +185,7 @@ export class ExecutionEnvironment {
       this.#initMs = performance.now() - this.#startedAtMs;
       clearTimeout(this.#initTimer);
     }
+    for (const livesOn of this.#broken.values()) livesOn();
     // An invocation ends when the runtime asks for the next one.
     for (const [invocation, timer] of this.#deadlines) {
       if (invocation.answeredAtMs === 0 || this.#settings.concurrency > 1) continue;
@@ -232,8 +233,9 @@ export class ExecutionEnvironment {
         return this.#settleError(invocation, "invalid-response", platformError.invalidModeError());
       case "truncated": {
         // A runtime that dies breaks off too; its death is the better reason.
-        this.#broken.add(invocation);
-        await Promise.race([this.ended, Bun.sleep(LOG_DRAIN_MS)]);
+        const { promise: livesOn, resolve } = Promise.withResolvers<void>();
+        this.#broken.set(invocation, resolve);
+        await Promise.race([this.ended, livesOn, Bun.sleep(LOG_DRAIN_MS)]);
         const error = platformError.truncatedError(requestId);
         this.#broken.delete(invocation);
         return this.#settleError(invocation, "invalid-response", error);
@@ -259,9 +261,9 @@ export class ExecutionEnvironment {
     clearTimeout(this.#initTimer);
     for (const [invocation, timer] of this.#deadlines) {
       clearTimeout(timer);
-      if (invocation.answeredAtMs === 0) this.#broken.add(invocation);
+      if (invocation.answeredAtMs === 0) this.#broken.set(invocation, () => undefined);
     }
-    for (const invocation of this.#broken) {
+    for (const invocation of this.#broken.keys()) {
       this.#settleError(invocation, "exit", platformError.exitError(invocation.requestId, end));
     }
     this.#deadlines.clear();

@@ -101,8 +101,9 @@ const BASE64_HINT =
 
 /** The aws CLI v2 decodes its payload as base64 unless told otherwise, and sends the garbage. */
 function looksDecoded(body: Uint8Array): boolean {
-  const [first = 0] = body;
-  return first > 0x7e || (first < 0x20 && first !== 0x0a && first !== 0x0d && first !== 0x09);
+  const text = new TextDecoder().decode(body);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what garbage is known by.
+  return /[\ufffd\x00-\x08\x0e-\x1f]/.test(text);
 }
 
 type ClientContext =

@@ -1,0 +1,327 @@
+import { expect, test } from "bun:test";
+import { connect } from "node:net";
+
+import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
+import { Cors } from "../cors.ts";
+import { type RunningHost, serveFunction, TEST_NAMES } from "../testing/running-host.ts";
+import { gatewayAdapter } from "./gateway-adapter.ts";
+import { plainAdapter } from "./plain.ts";
+
+const FUNCTIONS = "/2015-03-31/functions";
+const ARN = "arn:aws:lambda:us-east-1:123456789012:function:probe";
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: string;
+}
+
+async function send(url: string, path: string, init: RequestInit = {}): Promise<Answer> {
+  const response = await fetch(`${url}${path}`, init);
+  return { status: response.status, headers: response.headers, body: await response.text() };
+}
+
+const invoke = (
+  { url }: RunningHost,
+  event: unknown,
+  headers: Record<string, string> = {},
+  name = "probe",
+) => {
+  const body = typeof event === "string" ? event : JSON.stringify(event);
+  return send(url, `${FUNCTIONS}/${name}/invocations`, { method: "POST", body, headers });
+};
+
+test("L1, L2: success has the version, the type, and the id that the runtime saw", async () => {
+  await using served = await serveFunction();
+  const { status, headers, body } = await invoke(served, { do: "headers" });
+  expect(status).toBe(200);
+  expect(headers.get("x-amz-executed-version")).toBe("$LATEST");
+  expect(headers.get("content-type")).toBe("application/json");
+  expect(headers.get("x-amz-function-error")).toBeNull();
+  expect(headers.get("date")).not.toBeNull();
+  expect(headers.get("x-amzn-requestid")).toBe(JSON.parse(body)["lambda-runtime-aws-request-id"]);
+  expect((await invoke(served, { do: "empty" })).body).toBe("");
+});
+
+test.each([
+  [{ do: "error" }, '{"errorType":"Asked","errorMessage":"to fail"}'],
+  [{ do: "exit", status: 127 }, "Error: Runtime exited with error: exit status 127"],
+  [{ do: "exit" }, "Error: Runtime exited without providing a reason"],
+  [{ do: "kill" }, "Error: Runtime exited with error: signal: killed"],
+  [
+    { do: "hang" },
+    '"Sandbox.Timedout","errorMessage":"RequestId: ID Error: Task timed out after 1.00 seconds"}',
+  ],
+  [
+    { do: "too-large" },
+    "Response payload size exceeded maximum allowed payload size (6291556 bytes).",
+  ],
+  [{ do: "stream-error" }, '{"errorType":"Late","errorMessage":"in the middle"}'],
+])("L3 to L8: %j is 200 with X-Amz-Function-Error: Unhandled", async (event, words) => {
+  await using served = await serveFunction({ settings: { timeoutMs: 1_000 } });
+  const { status, headers, body } = await invoke(served, event);
+  expect([status, headers.get("x-amz-function-error")]).toEqual([200, "Unhandled"]);
+  expect(body.replace(headers.get("x-amzn-requestid") ?? "?", "ID")).toContain(words);
+});
+
+test("L9, L10: Event is accepted and tried again, DryRun runs nothing", async () => {
+  await using served = await serveFunction();
+  const dry = await invoke(served, {}, { "X-Amz-Invocation-Type": "DryRun" });
+  expect([dry.status, dry.body]).toEqual([204, ""]);
+  const event = await invoke(
+    served,
+    { do: "log", text: "in the background" },
+    { "X-Amz-Invocation-Type": "Event" },
+  );
+  expect([event.status, event.body, event.headers.get("x-amz-executed-version")]).toEqual([
+    202,
+    "",
+    null,
+  ]);
+  while (!served.log().includes("in the background")) await Bun.sleep(5);
+  await invoke(served, { do: "error" }, { "X-Amz-Invocation-Type": "Event" });
+  while (!served.messages.some((line) => line.includes("dropped after 3 attempts")))
+    await Bun.sleep(20);
+  expect(served.messages.filter((line) => line.includes("again in"))).toHaveLength(2);
+  const old = await send(served.url, "/2014-11-13/functions/probe/invoke-async", {
+    method: "POST",
+    body: "{}",
+  });
+  expect([old.status, old.body]).toEqual([202, '{"Status":202}']);
+});
+
+test("L11: an event that is too large is 413, by its kind of invocation", async () => {
+  await using served = await serveFunction();
+  const sized = (bytes: number) => `"${"x".repeat(bytes - 2)}"`;
+  const refused = await invoke(served, sized(EVENT_BYTES_MAX + 1));
+  expect(refused.status).toBe(413);
+  expect(refused.headers.get("x-amzn-errortype")).toBe("RequestEntityTooLargeException");
+  expect(refused.body).toBe(
+    '{"Type":"User","message":"Request must be smaller than 6291456 bytes for the InvokeFunction operation"}',
+  );
+  expect((await invoke(served, sized(EVENT_BYTES_MAX + 1000))).status).toBe(413);
+  const asynchronous = { "X-Amz-Invocation-Type": "Event" };
+  expect((await invoke(served, sized(ASYNC_EVENT_BYTES_MAX + 1), asynchronous)).status).toBe(413);
+  expect((await invoke(served, sized(ASYNC_EVENT_BYTES_MAX), asynchronous)).status).toBe(202);
+});
+
+test("L12: a full queue is 429 with Retry-After", async () => {
+  await using served = await serveFunction({ settings: { queueMax: 1 } });
+  await invoke(served, {});
+  const slow = { do: "slow-echo", ms: 300 };
+  const answers = await Promise.all([1, 2, 3, 4].map(() => invoke(served, slow)));
+  const refused = answers.filter(({ status }) => status === 429);
+  expect(refused.length).toBeGreaterThanOrEqual(1);
+  expect(refused[0]?.headers.get("retry-after")).toBe("1");
+  expect(refused[0]?.headers.get("x-amzn-errortype")).toBe("TooManyRequestsException");
+  expect(refused[0]?.body).toBe(
+    '{"Type":"User","message":"Rate Exceeded.","Reason":"ReservedFunctionConcurrentInvocationLimitExceeded"}',
+  );
+});
+
+test("L13 and the body: what is wrong is 400 with its class", async () => {
+  await using served = await serveFunction();
+  const kind = await invoke(served, {}, { "X-Amz-Invocation-Type": "Later" });
+  expect([kind.status, kind.headers.get("x-amzn-errortype")]).toEqual([
+    400,
+    "InvalidParameterValueException",
+  ]);
+  const json = await invoke(served, "{");
+  expect([json.status, json.headers.get("x-amzn-errortype")]).toEqual([
+    400,
+    "InvalidRequestContentException",
+  ]);
+  expect(json.body).toStartWith(
+    '{"Type":"User","message":"Could not parse request body into json: Could not parse payload into json: ',
+  );
+  const decoded = await send(served.url, `${FUNCTIONS}/probe/invocations`, {
+    method: "POST",
+    body: Buffer.from("eventPayloadOfSomebody", "base64"),
+  });
+  expect(decoded.body).toContain("aws-cli v2 needs --cli-binary-format raw-in-base64-out");
+  const context = await invoke(served, {}, { "X-Amz-Client-Context": "%%" });
+  expect(context.status).toBe(400);
+});
+
+test("L14: Tail returns Lambda's lines around the function's, the time of the start last", async () => {
+  await using served = await serveFunction();
+  const event = { do: "log", text: "from the function" };
+  const tail = { "X-Amz-Log-Type": "Tail" };
+  const read = async () => {
+    const { headers } = await invoke(served, event, tail);
+    return Buffer.from(headers.get("x-amz-log-result") ?? "", "base64").toString();
+  };
+  expect(await read()).toMatch(
+    /^START RequestId: (\S+) Version: \$LATEST\nfrom the function\nEND RequestId: \1\nREPORT RequestId: \1\tDuration: \d+\.\d\d ms\tBilled Duration: \d+ ms\tMemory Size: 128 MB\tMax Memory Used: \d+ MB\tInit Duration: \d+\.\d\d ms\t\n$/,
+  );
+  expect(await read()).not.toContain("Init Duration");
+  const long = await invoke(served, { do: "log", text: "x".repeat(10_000) }, tail);
+  expect(Buffer.from(long.headers.get("x-amz-log-result") ?? "", "base64").byteLength).toBe(4096);
+});
+
+test.each([
+  ["probe", 200],
+  ["function", 200],
+  ["probe:live", 200],
+  [encodeURIComponent(ARN), 200],
+  [encodeURIComponent(`${ARN}:$LATEST`), 200],
+  ["123456789012:function:probe", 200],
+  ["nobody", 404],
+  [encodeURIComponent("no such name"), 400],
+])("the function name %s is %i", async (name, status) => {
+  await using served = await serveFunction();
+  expect((await invoke(served, {}, {}, name)).status).toBe(status);
+});
+
+test("unknown functions and qualifiers are told in Lambda's words", async () => {
+  await using served = await serveFunction();
+  const unknown = await invoke(served, {}, {}, "nobody");
+  expect(unknown.headers.get("x-amzn-errortype")).toBe("ResourceNotFoundException");
+  expect(unknown.body).toBe(
+    '{"Type":"User","Message":"Function not found: arn:aws:lambda:us-east-1:123456789012:function:nobody:$LATEST"}',
+  );
+  const described = await send(served.url, `${FUNCTIONS}/nobody`);
+  expect(described.body).toEndWith(':function:nobody"}');
+  const mismatch = await send(served.url, `${FUNCTIONS}/probe:live/invocations?Qualifier=other`, {
+    method: "POST",
+    body: "{}",
+  });
+  expect(mismatch.status).toBe(400);
+  expect(mismatch.body).toContain(
+    "The derived qualifier from the function name does not match the specified qualifier.",
+  );
+  const invalid = await invoke(served, {}, {}, encodeURIComponent("a b"));
+  expect(invalid.body).toStartWith(
+    `{"message":"1 validation error detected: Value 'a b' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern: `,
+  );
+});
+
+test("ListFunctions and its relatives have the members that AWS's have", async () => {
+  await using served = await serveFunction({ settings: { variables: { SECRET: "s3cret" } } });
+  const list = JSON.parse((await send(served.url, `${FUNCTIONS}/`)).body);
+  const [entry] = list.Functions;
+  expect(Object.keys(entry)).toEqual([
+    ...["FunctionName", "FunctionArn", "Runtime", "Role", "Handler", "CodeSize", "Description"],
+    ...["Timeout", "MemorySize", "LastModified", "CodeSha256", "Version", "Environment"],
+    ...["TracingConfig", "RevisionId", "PackageType", "Architectures", "EphemeralStorage"],
+    ...["SnapStart", "LoggingConfig"],
+  ]);
+  expect(entry).toMatchObject({
+    FunctionName: "probe",
+    FunctionArn: ARN,
+    Environment: { Variables: { SECRET: "***" } },
+    LastModified: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000$/),
+  });
+  expect(list.NextMarker).toBeUndefined();
+  const full = JSON.parse((await send(served.url, `${FUNCTIONS}/probe`)).body);
+  expect(full.Configuration).toMatchObject({ State: "Active", LastUpdateStatus: "Successful" });
+  expect(full.Code.Location).toStartWith("file:///");
+  const url = JSON.parse((await send(served.url, "/2021-10-31/functions/probe/url")).body);
+  expect(url.FunctionUrl).toBe(`${served.url}/`);
+  for (const [path, status] of [
+    [`${FUNCTIONS}/probe/configuration`, 200],
+    [`${FUNCTIONS}/probe/versions`, 200],
+    [`${FUNCTIONS}/probe/aliases`, 200],
+    ["/2016-08-19/account-settings", 200],
+    [`${FUNCTIONS}/probe/policy`, 501],
+    ["/2015-03-31/event-source-mappings", 404],
+  ] as const) {
+    expect((await send(served.url, path)).status).toBe(status);
+  }
+  const created = await send(served.url, FUNCTIONS, { method: "POST", body: "{}" });
+  expect([created.status, created.headers.get("x-amzn-errortype")]).toEqual([
+    501,
+    "NotImplemented",
+  ]);
+});
+
+test("R7, R8: client context, trace and tenant reach the runtime", async () => {
+  await using served = await serveFunction();
+  const { body } = await invoke(
+    served,
+    { do: "headers" },
+    {
+      "X-Amz-Client-Context": Buffer.from('{"custom":{"foo":"bar"}}').toString("base64"),
+      "X-Amzn-Trace-Id": "Root=1-5f-a;Sampled=1",
+      "X-Amz-Tenant-Id": "blue",
+    },
+  );
+  expect(JSON.parse(body)).toMatchObject({
+    "lambda-runtime-client-context": '{"custom":{"foo":"bar"}}',
+    "lambda-runtime-trace-id": "Root=1-5f-a;Sampled=1",
+    "lambda-runtime-aws-tenant-id": "blue",
+  });
+});
+
+test("R9: two callers at once are both served", async () => {
+  await using served = await serveFunction();
+  const answers = await Promise.all([invoke(served, { id: 1 }), invoke(served, { id: 2 })]);
+  expect(answers.map(({ body }) => JSON.parse(body).id)).toEqual([1, 2]);
+});
+
+test("a stream with a prelude is an HTTP response on a Function URL, as it is written", async () => {
+  const adapter = gatewayAdapter("function-url", TEST_NAMES, "response-stream");
+  // The orders stand in the body, which this adapter hands on as it is.
+  const plain = plainAdapter();
+  await using served = await serveFunction({
+    adapter: { ...adapter, toRequest: plain.toRequest },
+  });
+  const event = { do: "stream", prelude: true, lines: 4, ms: 60 };
+  const response = await fetch(served.url, { method: "POST", body: JSON.stringify(event) });
+  expect(response.status).toBe(201);
+  expect(response.headers.get("x-a")).toBe("b");
+  expect(response.headers.getSetCookie()).toEqual(["c=d"]);
+  const arrivals: number[] = [];
+  let text = "";
+  for await (const chunk of response.body ?? []) {
+    arrivals.push(performance.now());
+    text += new TextDecoder().decode(chunk);
+  }
+  expect(text).toBe("line 1\nline 2\nline 3\nline 4\n");
+  expect((arrivals.at(-1) ?? 0) - (arrivals[0] ?? 0)).toBeGreaterThan(90);
+});
+
+test("a stream that fails does not end as if it were whole", async () => {
+  await using served = await serveFunction({ adapter: plainAdapter() });
+  const response = await fetch(served.url, { method: "POST", body: '{"do":"stream-error"}' });
+  expect(response.text()).rejects.toThrow();
+});
+
+test("a caller that goes away in the middle of a stream does not stop the function", async () => {
+  await using served = await serveFunction({ adapter: plainAdapter() });
+  const port = Number(new URL(served.url).port);
+  const body = '{"do":"stream","lines":20,"ms":10}';
+  const socket = connect(port, "127.0.0.1", () => {
+    socket.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  socket.once("data", () => resolve());
+  await promise;
+  socket.destroy();
+  const next = await fetch(served.url, { method: "POST", body: '{"id":1}' });
+  expect(await next.text()).toBe('{"id":1,"echo":{"id":1}}');
+});
+
+test("cross-origin rules are answered before the function", async () => {
+  await using served = await serveFunction({
+    adapter: plainAdapter(),
+    server: { cors: new Cors(["https://a.example"]) },
+  });
+  const origin = { Origin: "https://a.example" };
+  const preflight = await send(served.url, "/", {
+    method: "OPTIONS",
+    headers: { ...origin, "Access-Control-Request-Method": "PUT" },
+  });
+  expect([preflight.status, preflight.headers.get("access-control-allow-methods")]).toEqual([
+    200,
+    "PUT",
+  ]);
+  const answer = await send(served.url, "/", { method: "POST", body: "{}", headers: origin });
+  expect(answer.headers.get("access-control-allow-origin")).toBe("https://a.example");
+  const other = await send(served.url, "/", {
+    method: "POST",
+    body: "{}",
+    headers: { Origin: "https://b" },
+  });
+  expect(other.headers.get("access-control-allow-origin")).toBeNull();
+});
