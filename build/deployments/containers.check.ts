@@ -14,7 +14,7 @@ import { buildImage, commandInImage, type Image } from "./dockerfile.ts";
 import { LAYER_DIST, ROOT } from "./layer-dist.ts";
 import { nodeExecutable } from "./node-runtime.ts";
 
-const LIMIT_MS = 120_000;
+const LIMIT_MS = 300_000;
 const HELLO_ANSWER = { message: "Hello from the shell", event: { name: "Lambda" } };
 
 if (HOST_ARCHITECTURE === undefined) throw new Error(`no images for ${process.arch}`);

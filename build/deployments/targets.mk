@@ -35,7 +35,7 @@ endif
 .PHONY: deployments
 deployments: $(PYTHON_READY) layer/cdk/node_modules/.package-lock.json node-layer ## Check every template: SAM, SAR, CDK, Knative, containers, Terraform
 	@build/system-packages.sh unzip=unzip zip=zip unshare=util-linux
-	timeout 1200 $(BUN) test ./build/deployments/templates.check.ts ./build/deployments/containers.check.ts
+	timeout 1800 $(BUN) test $(wildcard ./build/deployments/*.check.ts)
 
 # publish-arm64, -amd64, -wrapper, -all, -layers, -setup, -deploy, -delete, -check; DRY_RUN=1 only prints.
 .PHONY: publish-all

@@ -1,0 +1,209 @@
+/**
+ * SAM and the Serverless Application Repository: templates linted, built, rendered, packaged, and
+ * published to a local server as far as it goes.
+ *
+ * @module
+ */
+
+import { describe, expect, test } from "bun:test";
+import { lstatSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+
+import { RuntimeApiServer } from "../../src/testing/runtime-api-server.ts";
+import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
+import { HOST_ARCHITECTURE } from "../architectures.ts";
+import { LAYER_DIST, ROOT } from "./layer-dist.ts";
+import { MotoServer, PYTHON_PROGRAMS, pythonProgram } from "./moto-server.ts";
+import { renderAll } from "./render-sar.ts";
+import { run } from "./run.ts";
+import { VERSION } from "./version.ts";
+
+const LIMIT_MS = 300_000;
+const SAM = join(ROOT, "layer/sam");
+
+/** What SAM needs to leave the network and the user's own settings alone. */
+const SAM_ENVIRONMENT = {
+  SAM_CLI_TELEMETRY: "0",
+  AWS_DEFAULT_REGION: "us-east-1",
+  LAYER_DIST,
+};
+
+const yamlFiles = (folder: string) =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith(".yaml"))
+    .map((name) => join(folder, name));
+
+function renderedSar(): string {
+  const folder = join(temporaryFolder("sar"), "sar");
+  renderAll(folder, {});
+  return folder;
+}
+
+describe("SAM", () => {
+  for (const template of yamlFiles(SAM)) {
+    const name = template.slice(ROOT.length + 1);
+    test(
+      `sam validate --lint and cfn-lint accept ${name}`,
+      async () => {
+        const sam = [pythonProgram("sam"), "validate", "--lint", "--template", template];
+        expect((await run(sam, { env: SAM_ENVIRONMENT })).stdout).toContain(
+          "is a valid SAM Template",
+        );
+        expect((await run([pythonProgram("cfn-lint"), template])).stdout).toBe("");
+      },
+      LIMIT_MS,
+    );
+  }
+
+  test(
+    "cfn-lint finds a fault that is put into the template",
+    async () => {
+      const folder = temporaryFolder("lint");
+      const template = readFileSync(join(SAM, "template.yaml"), "utf8");
+      await Bun.write(join(folder, "template.yaml"), template.replace("MemorySize", "MemmorySize"));
+      await run([pythonProgram("cfn-lint"), join(folder, "template.yaml")], { status: 2 });
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "sam build makes the functions and layers that the template names, and they run",
+    async () => {
+      const build = temporaryFolder("sam");
+      await run(
+        [
+          ...[pythonProgram("sam"), "build", "--template", "template.yaml"],
+          ...["--build-dir", build, "--cache-dir", join(build, "cache")],
+        ],
+        { cwd: SAM, env: SAM_ENVIRONMENT },
+      );
+      for (const layer of ["ShellRuntimeArm64", "ShellRuntimeAmd64"]) {
+        expect(lstatSync(join(build, layer, "bootstrap")).mode & 0o111).toBe(0o111);
+        expect(readdirSync(join(build, layer, "bin")).sort()).toEqual(["aws", "jq"]);
+      }
+      if (HOST_ARCHITECTURE === undefined) throw new Error(`no layer for ${process.arch}`);
+      const layer = HOST_ARCHITECTURE.name === "arm64" ? "ShellRuntimeArm64" : "ShellRuntimeAmd64";
+      await answersHelloWorld(join(build, layer), join(build, "Minimal"));
+    },
+    LIMIT_MS,
+  );
+});
+
+/** Runs the function minimal of a build on the runtime and with the jq of a built layer. */
+async function answersHelloWorld(layer: string, taskRoot: string): Promise<void> {
+  const api = await RuntimeApiServer.start();
+  const child = Bun.spawn([join(layer, "bootstrap")], {
+    cwd: taskRoot,
+    env: {
+      PATH: `${join(layer, "bin")}:/usr/bin:/bin`,
+      AWS_LAMBDA_RUNTIME_API: api.address,
+      LAMBDA_TASK_ROOT: taskRoot,
+      _HANDLER: "function.handler",
+    },
+    stdin: "ignore",
+  });
+  const post = await api.invoke({ body: "{}" });
+  child.kill();
+  await api.stop();
+  const { statusCode, body } = post.json() as { statusCode: number; body: string };
+  expect(statusCode).toBe(200);
+  expect(JSON.parse(body)).toEqual({ message: "Hello, World!", event: "{}" });
+}
+
+describe("SAR", () => {
+  test(
+    "sam validate --lint and cfn-lint accept the rendered templates",
+    async () => {
+      for (const template of yamlFiles(renderedSar())) {
+        expect(readFileSync(template, "utf8")).not.toMatch(/@[A-Z_0-9]+@/);
+        await run([pythonProgram("cfn-lint"), template]);
+        if (template.endsWith("aws-setup.yaml")) continue;
+        const sam = [pythonProgram("sam"), "validate", "--lint", "--template", template];
+        await run(sam, { env: SAM_ENVIRONMENT });
+      }
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "the application of each architecture packages its zip into the bucket",
+    async () => {
+      const moto = await MotoServer.start();
+      const env = { ...moto.environment, HOME: temporaryFolder("home") };
+      const aws = pythonProgram("aws");
+      await run([aws, "s3", "mb", "s3://lambda-shell-runtime"], { env });
+      const sar = renderedSar();
+      for (const architecture of ["arm64", "amd64"]) {
+        const zip = `lambda-shell-runtime-${architecture}-${VERSION}.zip`;
+        symlinkSync(join(LAYER_DIST, zip), join(sar, "..", zip));
+        const packaged = join(sar, `${architecture}.packaged.yaml`);
+        await run(
+          [
+            ...[aws, "cloudformation", "package", "--template-file"],
+            ...[join(sar, `template-${architecture}.yaml`), "--s3-bucket", "lambda-shell-runtime"],
+            ...["--s3-prefix", "sar", "--output-template-file", packaged],
+          ],
+          { env },
+        );
+        const text = await Bun.file(packaged).text();
+        const uri =
+          /ContentUri: (s3:\/\/lambda-shell-runtime\/sar\/[0-9a-f]+)/.exec(text)?.[1] ?? "";
+        const copy = join(sar, "copy.zip");
+        await run([aws, "s3", "cp", "--quiet", uri, copy], { env });
+        expect(await sha256(copy)).toBe(await sha256(join(LAYER_DIST, zip)));
+      }
+      await moto.stop();
+    },
+    LIMIT_MS,
+  );
+});
+
+test(
+  "DRY_RUN=1 prints every command that publishing would run, and checks the files",
+  async () => {
+    const publish = join(import.meta.dir, "publish.sh");
+    const env = { DRY_RUN: "1", ENV: "dev", LAYER_DIST, PATH: "/usr/bin:/bin" };
+    const { stderr } = await run([publish, "all"], { env });
+    const commands = stderr.split("\n").filter((line) => line.startsWith("+ "));
+    expect(commands.map((line) => line.split(" ").slice(4, 6).join(" "))).toEqual([
+      ...["cloudformation package", "serverlessrepo create-application-version"],
+      ...["cloudformation package", "serverlessrepo create-application-version"],
+      ...["cloudformation package", "serverlessrepo create-application-version"],
+    ]);
+    expect(stderr).toContain(
+      "applications/lambda-shell-runtime-dev-arm64 --semantic-version 0.0.0",
+    );
+    await run([publish, "delete"], { env: { ...env, ENV: "prod" }, status: 1 });
+    const missing = run([publish, "layers"], {
+      env: { ...env, LAYER_DIST: "/nowhere" },
+      status: 1,
+    });
+    expect((await missing).stderr).toContain('run "make dist" first');
+  },
+  LIMIT_MS,
+);
+
+test(
+  "plain layer versions are published with the AWS CLI",
+  async () => {
+    const moto = await MotoServer.start();
+    const env = {
+      ...moto.environment,
+      LAYER_DIST,
+      HOME: temporaryFolder("home"),
+      PATH: `${PYTHON_PROGRAMS}:/usr/bin:/bin`,
+    };
+    await run(["aws", "s3", "mb", "s3://lambda-shell-runtime"], { env });
+    const { stdout } = await run([join(import.meta.dir, "publish.sh"), "layers"], { env });
+    expect(stdout.trim().split("\n")).toEqual([
+      expect.stringMatching(/:layer:lambda-shell-runtime-arm64:1$/),
+      expect.stringMatching(/:layer:lambda-shell-runtime-amd64:1$/),
+    ]);
+    await moto.stop();
+  },
+  LIMIT_MS,
+);
+
+async function sha256(path: string): Promise<string> {
+  return new Bun.CryptoHasher("sha256").update(await Bun.file(path).bytes()).digest("hex");
+}
