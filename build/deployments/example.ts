@@ -77,7 +77,11 @@ function readExample(name: string): Example {
 
 function readEvent(folder: string, name: string): ExampleEvent {
   const json = join(folder, name.replace(/^event/, "expected"));
-  const expected = [json, json.replace(/json$/, "txt")].find((path) => existsSync(path));
+  // What a program says of itself may differ by architecture: expected.arm64.json.
+  const ending = [`${process.arch}.json`, "json", "txt"];
+  const expected = ending
+    .map((each) => json.replace(/json$/, each))
+    .find((path) => existsSync(path));
   if (expected === undefined) throw new Error(`failed to find the expected response ${json}`);
   return { name, event: readFileSync(join(folder, name)), expected };
 }
