@@ -14,7 +14,8 @@
 #      standard input and output, exports the event's metadata, restores the script's options and
 #      calls the handler.
 #   4. Its exit status goes to STATUS as a decimal line. Then the next fork is made.
-# When the runtime is gone the paths are, too, and the loop ends.
+# When the runtime is gone the paths are, too, and the loop ends. A process that waits on LIFELINE, whose
+# only writer is the runtime, then ends the whole process group, with a handler that still runs.
 #
 # All of it is one compound command, parsed before the script can define an alias. Behind the script
 # only special builtins are used bare: no function can stand in for them. Others go through `command`.
@@ -34,6 +35,12 @@
     command printf '\n%s\n' "@TOKEN@"
   } >"@STATUS@" 2>&1
   set --
+  # The last to go: at the end of the runtime, however it came, nothing here may run on.
+  # shellcheck disable=SC3061 # $_ is what a line is read into that nobody wants
+  ( (
+    TMOUT='' command read -r _ <"@LIFELINE@"
+    command kill -9 0
+  ) & )
   while :; do
     (
       # shellcheck disable=SC3061 # $_ is what a line is read into that nobody wants

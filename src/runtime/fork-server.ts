@@ -15,7 +15,8 @@
  *      standard input and output, exports the event's metadata, restores the script's options and
  *      calls the handler.
  *   4. Its exit status goes to STATUS as a decimal line. Then the next fork is made.
- * When the runtime is gone the paths are, too, and the loop ends.
+ * When the runtime is gone the paths are, too, and the loop ends. A process that waits on LIFELINE, whose
+ * only writer is the runtime, then ends the whole process group, with a handler that still runs.
  *
  * A file handler takes the same way: there is nothing to source, and the fork becomes the file.
  *
@@ -101,6 +102,7 @@ export class ForkServer {
   readonly #stderr: LogPipe;
   readonly #trigger: readonly [number, number];
   readonly #status: readonly [number, number];
+  readonly #lifeline: readonly [number, number];
   /** A descriptor whose path stays the same while each event gets a file of its own behind it. */
   readonly #eventSlot: number;
   /** Marks the end of the load report: what no function's source holds by chance. */
@@ -124,6 +126,7 @@ export class ForkServer {
     this.#lateOutputs = new LateOutputs(poller, log);
     this.#trigger = pipe();
     this.#status = pipe();
+    this.#lifeline = pipe();
     this.#eventSlot = memoryFile();
     setNonBlocking(this.#status[0]);
     setNonBlocking(this.#trigger[0]);
@@ -204,8 +207,8 @@ export class ForkServer {
     this.#stderr.drain();
     this.#stderr.close();
     this.#lateOutputs.close();
-    const descriptors = [...this.#trigger, ...this.#status, this.#eventSlot, this.#process];
-    for (const descriptor of descriptors) close(descriptor);
+    const pipes = [...this.#trigger, ...this.#status, ...this.#lifeline];
+    for (const descriptor of [...pipes, this.#eventSlot, this.#process]) close(descriptor);
   }
 
   /** The process group of everything that runs below this shell. */
@@ -222,6 +225,7 @@ export class ForkServer {
       TOKEN: this.#token,
       TRIGGER: pathOf(this.#trigger[0]),
       STATUS: pathOf(this.#status[1]),
+      LIFELINE: pathOf(this.#lifeline[0]),
       EVENT: pathOf(this.#eventSlot),
     };
     // The comments stay with the source: a handler can see this text in its shell's command line.

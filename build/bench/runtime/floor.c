@@ -74,16 +74,17 @@ static char *answer(size_t *body_bytes) {
 
 int main(int argc, char **argv) {
   if (argc != 5) return 2;
-  int trigger[2], status[2], slot = memfd_create("slot", 0);
-  if (pipe2(trigger, 0) || pipe2(status, 0)) return 1;
-  char trigger_path[64], status_path[64], event_path[64], token[] = "ready";
+  int trigger[2], status[2], lifeline[2], slot = memfd_create("slot", 0);
+  if (pipe2(trigger, O_CLOEXEC) || pipe2(status, O_CLOEXEC) || pipe2(lifeline, O_CLOEXEC)) return 1;
+  char trigger_path[64], status_path[64], event_path[64], lifeline_path[64], token[] = "ready";
   pipe_path(trigger_path, trigger[0]);
   pipe_path(status_path, status[1]);
   pipe_path(event_path, slot);
+  pipe_path(lifeline_path, lifeline[0]);
   char *words[][2] = {{"\"@SCRIPT@\"", argv[2]},      {"\"@FUNCTION@\"", argv[3]},
                       {"\"@TOKEN@\"", token},         {"\"@TRIGGER@\"", trigger_path},
                       {"\"@STATUS@\"", status_path},  {"\"@EVENT@\"", event_path},
-                      {NULL, NULL}};
+                      {"\"@LIFELINE@\"", lifeline_path}, {NULL, NULL}};
   char *shell_arguments[] = {argv[4], "-c", filled_in(argv[1], words), argv[2], NULL};
   extern char **environ;
   pid_t shell;
