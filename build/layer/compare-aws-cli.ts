@@ -59,7 +59,7 @@ if (import.meta.main) {
       name: "the same tree without byte code",
       command: [
         ...stagedPython(untouched, host),
-        join(untouched, "aws-cli/lib/python3.13/site-packages/awscli/__main__.py"),
+        join(import.meta.dir, "testing/start-untouched.py"),
       ],
     },
     { name: "Debian's own, installed", command: await installedAwsCli(host) },
