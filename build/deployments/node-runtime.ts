@@ -6,7 +6,7 @@
  * @module
  */
 
-import { chmodSync, mkdirSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 
 import { zip } from "../../src/zip.ts";
@@ -14,6 +14,7 @@ import { type Architecture, ARCHITECTURES } from "../architectures.ts";
 import { npmPackageFile } from "../npm-package-file.ts";
 
 const DIST = join(import.meta.dir, "../../dist");
+const CACHE = join(import.meta.dir, "../../cache");
 
 /** The registry has 16.14.2 for x86_64 alone; the nearest that it has for arm64 is 16.15.0. */
 const NODE = {
@@ -48,13 +49,19 @@ export function nodeLayerName({ name }: Architecture): string {
   return `node-v${NODE[name].version}-layer-${name}`;
 }
 
-/** Packs the layer that holds `bin/node` alone; /opt/bin is in PATH. */
+/** Packs the layer that holds `bin/node` alone; /opt/bin is in PATH. Kept in cache/ by its version. */
 export async function buildNodeLayer(target: Architecture): Promise<string> {
-  const bytes = await Bun.file(await nodeExecutable(target)).bytes();
-  const output = join(DIST, `${nodeLayerName(target)}.zip`);
+  const name = `${nodeLayerName(target)}.zip`;
+  const cached = join(CACHE, name);
+  if (!existsSync(cached)) {
+    const bytes = await Bun.file(await nodeExecutable(target)).bytes();
+    const unfinished = `${cached}.unfinished`;
+    await Bun.write(unfinished, zip([{ kind: "file", path: "bin/node", bytes, mode: 0o755 }]));
+    renameSync(unfinished, cached);
+  }
   mkdirSync(DIST, { recursive: true });
-  await Bun.write(output, zip([{ kind: "file", path: "bin/node", bytes, mode: 0o755 }]));
-  return output;
+  copyFileSync(cached, join(DIST, name));
+  return join(DIST, name);
 }
 
 if (import.meta.main) {

@@ -30,8 +30,18 @@ describe("CDK", () => {
     async () => {
       await run(["npm", "run", "--silent", "build"], { cwd: CDK });
       const output = temporaryFolder("cdk");
+      const zips = temporaryFolder("zips");
+      // Node.js is in dist/ also when the layers are those of a release.
+      for (const [folder, pattern] of [
+        [LAYER_DIST, /^lambda-shell-runtime-a.*\.zip$/],
+        [join(ROOT, "dist"), /^node-.*\.zip$/],
+      ] as const) {
+        for (const name of readdirSync(folder).filter((each) => pattern.test(each))) {
+          cpSync(join(folder, name), join(zips, name));
+        }
+      }
       await run(
-        ["npx", "cdk", "synth", "--quiet", "--output", output, "--context", `zips=${LAYER_DIST}`],
+        ["npx", "cdk", "synth", "--quiet", "--output", output, "--context", `zips=${zips}`],
         { cwd: CDK, env: { CDK_DISABLE_VERSION_CHECK: "1" } },
       );
       const templates = readdirSync(output).filter((name) => name.endsWith(".template.json"));
