@@ -15,8 +15,6 @@ export function runInvokeLoop(client: RuntimeApiClient, handler: ShellHandler, l
   for (;;) {
     handler.ensureLoaded();
     const invocation = client.next();
-    // The shell may have been killed while there was nothing to do: no event's fault.
-    handler.ensureLoaded();
     log.requestId = invocation.requestId;
     const response = new HandlerResponse(client, invocation, log);
     const error = handler.invoke(invocation, (bytes) => response.write(bytes));
