@@ -210,7 +210,7 @@ async function main(rounds: number, executable: string | undefined): Promise<voi
       rounds,
       rows,
     };
-    writeFileSync(join(results, `cold-start-${day}.json`), `${JSON.stringify(result, null, 2)}\n`);
+    writeFileSync(join(results, `${day}-cold-start.json`), `${JSON.stringify(result, null, 2)}\n`);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
