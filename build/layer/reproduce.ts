@@ -33,12 +33,10 @@ const BUILDS = [
   { name: "another-at-a-longer-path", TZ: "America/Adak", umask: "0077" },
 ] as const;
 
-/** Builds one copy and returns its SHA256SUMS by file name. */
-async function build(
-  folder: string,
-  settings: (typeof BUILDS)[number],
-): Promise<Map<string, string>> {
-  const copy = join(folder, settings.name);
+type BuildSettings = (typeof BUILDS)[number];
+
+/** Copies the sources, committed or not, and links the downloads. */
+async function copySources(copy: string): Promise<void> {
   const listing = await run(
     ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
     {
@@ -55,6 +53,10 @@ async function build(
       linkSync(join(DOWNLOADS, name), join(copy, "cache/downloads", name));
     }
   }
+}
+
+/** Builds one copy and returns its SHA256SUMS by file name. */
+async function build(copy: string, settings: BuildSettings): Promise<Map<string, string>> {
   step(`build in ${settings.name} (TZ=${settings.TZ}, umask ${settings.umask})`);
   await run(["sh", "-c", `umask ${settings.umask} && exec make dist`], {
     cwd: copy,
@@ -73,7 +75,11 @@ async function build(
 
 if (import.meta.main) {
   const folder = workFolder("reproduce");
-  const [first, second] = [await build(folder, BUILDS[0]), await build(folder, BUILDS[1])];
+  const copies = BUILDS.map(({ name }) => join(folder, name));
+  // Both before the first build: the sources may change while it runs.
+  for (const copy of copies) await copySources(copy);
+  const first = await build(copies[0] ?? "", BUILDS[0]);
+  const second = await build(copies[1] ?? "", BUILDS[1]);
   const names = [...new Set([...first.keys(), ...second.keys()])].sort();
   const rows = names.map((name) => {
     const same = first.get(name) !== undefined && first.get(name) === second.get(name);
