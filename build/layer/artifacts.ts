@@ -7,6 +7,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { version } from "../../package.json" with { type: "json" };
 import { zip, type ZipEntry } from "../../src/zip.ts";
 import { sha256OfFile } from "./download.ts";
 import { DIST } from "./paths.ts";
@@ -16,6 +17,9 @@ import { walk } from "./tree.ts";
 /** Modes in a zip: Lambda runs as a user of its own, who must read everything. */
 const EXECUTABLE = 0o755;
 const PLAIN = 0o644;
+
+/** Names of the executables. */
+const EXECUTABLE_NAME = /^(bootstrap|lambda-shell-linux)-(amd64|arm64)$/;
 
 /** A written zip. */
 export interface Artifact {
@@ -64,7 +68,9 @@ export function writeZip(name: string, kind: ZipKind, entries: readonly ZipEntry
 /** Writes SHA256SUMS over every artefact in dist/ and returns its text. */
 export async function writeChecksums(): Promise<string> {
   const names = readdirSync(DIST)
-    .filter((name) => /^(bootstrap|lambda-shell)-[^.]*(\.zip)?$|\.zip$/.test(name))
+    .filter((name) => EXECUTABLE_NAME.test(name) || name.endsWith(`-${version}.zip`))
+    // Other zips that somebody put there are not ours to vouch for.
+    .filter((name) => /^(bootstrap|lambda-shell)-/.test(name))
     .sort();
   const lines: string[] = [];
   for (const name of names) lines.push(`${await sha256OfFile(join(DIST, name))}  ${name}`);
