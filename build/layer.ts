@@ -9,7 +9,7 @@
  * @module
  */
 
-import { existsSync } from "node:fs";
+import { cpSync, existsSync } from "node:fs";
 import { join } from "node:path";
 
 import { version } from "../package.json" with { type: "json" };
@@ -41,7 +41,7 @@ async function buildLayer(target: Architecture): Promise<LayerReport> {
   await writeProvenance(slim, product, [...runtime, ...jq]);
 
   const full = workFolder(`layer-${target.name}`);
-  await stageJq(full, target, process.env["JQ"] ?? "auto");
+  cpSync(slim, full, { recursive: true });
   const awsCli = await stageAwsCli(full, target, process.env["AWS_CLI"] ?? "auto");
   step(`prune and precompile for ${target.name}`);
   const savings = prune(full);

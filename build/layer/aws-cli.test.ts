@@ -30,7 +30,12 @@ import { ROOT } from "./paths.ts";
 import { SignatureError } from "./pgp-signature.ts";
 
 const AMD64 = architecture("amd64");
-const MODEL = `{\n  "metadata": {"max": 9223372036854775807},\n  "documentation": "<p>long \\" text</p>",\n  "shapes": {"documentation": {"type": "string"}}\n}\n`;
+const MODEL = `{
+  "metadata": {"max": 9223372036854775807},
+  "documentation": "<p>long \\" text</p>",
+  "shapes": {"documentation": {"type": "string"}}
+}
+`;
 
 const folder = temporaryFolder("upstream");
 const files = new Map<string, Uint8Array>();
@@ -94,7 +99,7 @@ afterAll(() => {
   }
 });
 
-test("upstream: an installer with a good signature is laid out as its install script would", async () => {
+test("upstream: an installer with a good signature is laid out as by its own script", async () => {
   const tree = temporaryFolder("tree");
   const staged = await stageAwsCli(tree, AMD64, "upstream", upstream);
   expect(staged.kind).toBe("upstream");
@@ -150,7 +155,7 @@ test("upstream: an installer that is not there stops the build", async () => {
   await expectRefused("auto", "HTTP status 404");
 });
 
-test("upstream: a truncated installer is refused even if its length is announced so", async () => {
+test("upstream: a truncated installer is refused, whatever its announced length", async () => {
   serve(installer.subarray(0, installer.length - 10), goodSignature);
   await expectRefused("auto", "failed to verify the signature");
 });

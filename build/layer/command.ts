@@ -53,8 +53,9 @@ export async function run(
   ]);
   if (status !== 0) {
     const words = (errors.trim() === "" ? output : errors).trim().split("\n");
+    const quoted = words.slice(-QUOTED_LINES).join("\n");
     throw new CommandError(
-      `failed to run ${command.join(" ")}: status ${status}\n${words.slice(-QUOTED_LINES).join("\n")}`,
+      `failed to run ${command.join(" ")}: status ${status}\n${quoted}`,
       status,
     );
   }

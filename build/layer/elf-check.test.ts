@@ -10,7 +10,7 @@ import { checkElfFiles } from "./elf-check.ts";
 const HOST = HOST_ARCHITECTURE ?? architecture("amd64");
 const OTHER = architecture(HOST.name === "amd64" ? "arm64" : "amd64");
 
-test("checkElfFiles() names programs that need a newer glibc, a missing library, another machine", async () => {
+test("checkElfFiles() names what needs a newer glibc, a missing library, another machine", async () => {
   const tree = temporaryFolder("elf");
   mkdirSync(join(tree, "bin"));
   const source = join(tree, "source.c");
@@ -39,7 +39,7 @@ test("checkElfFiles() names programs that need a newer glibc, a missing library,
   await expect(checkElfFiles(tree, OTHER)).rejects.toThrow("bin/future: is for ");
 });
 
-test("checkElfFiles() accepts a program with a libc of the layer's own, and names the loader", async () => {
+test("checkElfFiles() accepts a program with the layer's own libc, and names the loader", async () => {
   const tree = temporaryFolder("elf");
   mkdirSync(join(tree, "aws-cli/bin"), { recursive: true });
   mkdirSync(join(tree, "aws-cli/lib"));

@@ -93,14 +93,14 @@ describe.each(ARCHITECTURES.map((target) => [target.name, target] as const))("%s
     expect(slim.filter((path) => !path.startsWith("share/"))).toEqual(["bin/jq", "bootstrap"]);
   });
 
-  test("every ELF file is for the architecture and runs with glibc 2.34 or the layer's own", async () => {
+  test("every ELF file runs on this architecture with glibc 2.34 or the layer's own", async () => {
     const files = await checkElfFiles(layer.opt, target);
     const onLambda = files.filter(({ loader }) => loader === undefined).map(({ path }) => path);
     expect(onLambda).toEqual(["bin/jq", "bootstrap"]);
     expect(files.length).toBeGreaterThan(40);
   });
 
-  test("the bill of materials is valid, and every part has its source, hash and licence text", async () => {
+  test("the bill of materials is valid, every part has source, hash and licence text", async () => {
     await checkBillOfMaterials(readFileSync(join(layer.opt, SHARE, "sbom.cdx.json"), "utf8"));
     const manifest = JSON.parse(
       readFileSync(join(layer.opt, SHARE, "manifest.json"), "utf8"),

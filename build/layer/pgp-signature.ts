@@ -47,8 +47,8 @@ export async function verifySignature(signed: DetachedSignature): Promise<void> 
     }
     if (/^\[GNUPG:\] (EXPKEYSIG|EXPSIG|REVKEYSIG) /m.test(status)) {
       throw new SignatureError(
-        `failed to verify ${file}: the key or the signature has expired; AWS publishes its key in ` +
-          "the AWS CLI User Guide, keep the new one in layer/keys/",
+        `failed to verify ${file}: the key or the signature has expired; AWS publishes its key ` +
+          "in the AWS CLI User Guide, keep the new one in layer/keys/",
       );
     }
   } catch (error) {
