@@ -1,7 +1,7 @@
 """Parses the Terraform files of a module and checks what can be checked without the binary.
 
-Every file must parse; every var.X and local.X that is used must be declared; every variable must have
-a type and a description, every output a description; the files must be free of trailing spaces.
+Every file must parse; every var.X and local.X that is used must be declared; every variable and every
+output must have a description; the files must be free of trailing spaces.
 """
 
 import pathlib

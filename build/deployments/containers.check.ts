@@ -72,7 +72,7 @@ async function listeningUrl(child: Bun.Subprocess): Promise<string> {
 describe("layer/container/Dockerfile", () => {
   const image = build("layer/container/Dockerfile", { FUNCTION: "fixtures/functions/minimal" });
 
-  test("places the layer in /opt, the function in /var/task and the runtime for the entry point", () => {
+  test("places the layer, the function and the runtime of the entry point", () => {
     expect(readlinkSync(join(image.root, "var/runtime/bootstrap"))).toBe("/opt/bootstrap");
     expect(lstatSync(join(image.root, "opt/bootstrap")).mode & 0o111).toBe(0o111);
     for (const path of ["opt/bin/aws", "opt/bin/jq", "var/task/function.sh"]) {

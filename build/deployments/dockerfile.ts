@@ -1,9 +1,10 @@
 /**
- * Makes the roots of a Dockerfile's stages as folders, by its own steps, without a container engine.
+ * Makes the roots of a Dockerfile's stages as folders, by its own steps, without a container
+ * engine.
  *
  * It knows the instructions that our Dockerfiles use and refuses all others. A base image is stood
- * in for by this machine's programs (enter-root.sh), so what is tested are our steps, the files that
- * they place, and the entry point; not the base images themselves.
+ * in for by this machine's programs (enter-root.sh), so what is tested are our steps, the files
+ * that they place, and the entry point; not the base images themselves.
  *
  * @see {@link https://docs.docker.com/reference/dockerfile/} Dockerfile reference
  * @module

@@ -4,7 +4,7 @@
  * | words | what the test does |
  * |---|---|
  * | `sh` | runs it; the blocks of a document share one folder and one shell, in their order |
- * | `sh fails` | runs it alone in an empty folder: it must print the last heading's `code` and fail |
+ * | `sh fails` | runs it alone in an empty folder: it must fail with the last heading's `code` |
  * | `sh deployments` | needs what `make deployments` runs itself: syntax, shellcheck, `make -n` |
  * | `sh aws`, `docker`, `cluster` | needs that: syntax, shellcheck, `make -n` |
  * | `sh NAME.sh` | writes it as a file into the document's folder, and checks its syntax |

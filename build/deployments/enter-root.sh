@@ -1,10 +1,10 @@
 #!/bin/sh
 # enter-root.sh ROOT USER DIRECTORY COMMAND [ARGS]: runs a command in the root of an image.
 #
-# Runs inside a mount namespace of its own (unshare --mount), so every mount ends with it. What a base
-# image would bring (programs and libraries) is this machine's, in each folder that the root has left
-# empty; what the image's own steps put there stays. With READ_ONLY=1 all but /tmp cannot be written,
-# as in Lambda and in our Knative service.
+# Runs inside a mount namespace of its own (unshare --mount), so every mount ends with it. What a
+# base image would bring (programs and libraries) is this machine's, in each folder that the root
+# has left empty; what the image's own steps put there stays. With READ_ONLY=1 all but /tmp cannot
+# be written, as in Lambda and in our Knative service.
 set -eu
 
 root=$1 user=$2 directory=$3

@@ -20,7 +20,7 @@ import { type Example, type ExampleEvent, readExamples } from "./example.ts";
 import { MotoServer, pythonProgram } from "./moto-server.ts";
 import { nodeExecutable } from "./node-runtime.ts";
 
-/** Time limit of one test, in ms: generous, since each call of `aws` takes a second of an idle core. */
+/** Time limit of one test, in ms: each call of `aws` takes a second of an idle core. */
 const LIMIT_MS = 300_000;
 
 const BASE_PATH = "/usr/local/bin:/usr/bin:/bin";
@@ -77,7 +77,7 @@ for (const example of readExamples()) {
       "answers hostile events with a response that an Api event accepts",
       async () => {
         await withBootstrap(example, async (api) => {
-          // Routes that the API does not have, and bodies that no gateway sends, are its own matter.
+          // What no gateway sends is not what an API must stand.
           const events =
             example.name === "api" ? example.events.map(({ event }) => event) : HOSTILE_EVENTS;
           for (const event of events) expectProxyResponse(await api.invoke({ body: event }));

@@ -45,8 +45,9 @@ export function figures(file: string): string {
     return `| ${name} | ${cells.join(" | ")} |`;
   });
   return [
-    `Medians in ms of ${rounds} rounds on ${machine.cores} cores of an ${machine.processor}, Bun ${bun},`,
-    `${date} ([all figures](${RESULTS}/${file})). The ratios hold elsewhere; the absolutes do not.`,
+    `Medians in ms of ${rounds} rounds on ${machine.cores} cores (${machine.processor}),`,
+    `Bun ${bun}, ${date} ([all figures](${RESULTS}/${file})).`,
+    "The ratios hold elsewhere; the absolutes do not.",
     "",
     `| | ${Object.keys(COLUMNS).join(" | ")} |`,
     `|---|${"---:|".repeat(Object.keys(COLUMNS).length)}`,

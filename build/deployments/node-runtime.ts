@@ -49,7 +49,7 @@ export function nodeLayerName({ name }: Architecture): string {
   return `node-v${NODE[name].version}-layer-${name}`;
 }
 
-/** Packs the layer that holds `bin/node` alone; /opt/bin is in PATH. Kept in cache/ by its version. */
+/** Packs the layer that holds `bin/node` alone, once for each version. */
 export async function buildNodeLayer(target: Architecture): Promise<string> {
   const name = `${nodeLayerName(target)}.zip`;
   const cached = join(CACHE, name);

@@ -1,11 +1,11 @@
 #!/bin/sh
 # Publishes the layers with the AWS CLI.
 #
-#     publish.sh arm64|amd64|wrapper|all    the applications of the Serverless Application Repository
+#     publish.sh arm64|amd64|wrapper|all    applications of the Serverless Application Repository
 #     publish.sh layers                     plain layer versions, without the repository
 #     publish.sh setup                      the bucket that the repository reads
 #     publish.sh deploy                     a stack with both layers from the published application
-#     publish.sh delete                     the applications (ENV=prod only with ALLOW_PROD_DELETE=1)
+#     publish.sh delete                     the applications (ENV=prod: with ALLOW_PROD_DELETE=1)
 #     publish.sh check                      whether all of that is possible: tools, files, account
 #
 # DRY_RUN=1 checks what can be checked here and prints every command that would reach AWS.
@@ -72,8 +72,14 @@ application() {
   sed -n 's/^    Name: //p' "dist/sar/$1.yaml"
 }
 
+# application_id TEMPLATE: the ARN of a template's application.
+application_id() {
+  printf 'arn:aws:serverlessrepo:%s:%s:applications/%s\n' "$REGION" "$(account)" "$(application "$1")"
+}
+
 render() {
-  AWS_ACCOUNT_ID=$(account) ENV=$ENV node_modules/.bin/bun build/deployments/render-sar.ts > /dev/null
+  AWS_ACCOUNT_ID=$(account) ENV=$ENV \
+    node_modules/.bin/bun build/deployments/render-sar.ts > /dev/null
 }
 
 # publish_application TEMPLATE: uploads what the template names, then adds the version, or makes the
@@ -84,14 +90,15 @@ publish_application() {
   packaged=dist/sar/$1.packaged.yaml
   aws_run cloudformation package --template-file "dist/sar/$1.yaml" --s3-bucket "$BUCKET" \
     --s3-prefix "$PREFIX" --output-template-file "$packaged"
-  id=arn:aws:serverlessrepo:$REGION:$(account):applications/$name
-  if [ "$DRY_RUN" = 1 ] ||
-    aws --region "$REGION" serverlessrepo get-application --application-id "$id" > /dev/null 2>&1; then
+  id=$(application_id "$1")
+  if [ "$DRY_RUN" = 1 ] || aws --region "$REGION" serverlessrepo get-application \
+    --application-id "$id" > /dev/null 2>&1; then
     aws_run serverlessrepo create-application-version --application-id "$id" \
       --semantic-version "$version" --template-body "file://$packaged"
   else
     aws_run serverlessrepo create-application --name "$name" --semantic-version "$version" \
-      --author lambda-shell-runtime --description "$(sed -n 's/^    Description: //p' "dist/sar/$1.yaml" | head -n 1)" \
+      --author lambda-shell-runtime \
+      --description "$(sed -n 's/^    Description: //p' "dist/sar/$1.yaml" | head -n 1)" \
       --spdx-license-id Apache-2.0 --license-body file://dist/sar/LICENSE \
       --readme-body file://dist/sar/README.md --template-body "file://$packaged"
   fi
@@ -127,15 +134,14 @@ delete_applications() {
   fi
   render
   for template in template template-arm64 template-amd64; do
-    aws_run serverlessrepo delete-application \
-      --application-id "arn:aws:serverlessrepo:$REGION:$(account):applications/$(application "$template")"
+    aws_run serverlessrepo delete-application --application-id "$(application_id "$template")"
   done
 }
 
 deploy() {
   render
-  change_set=$(aws_run serverlessrepo create-cloud-formation-change-set --stack-name "$(application template)" \
-    --application-id "arn:aws:serverlessrepo:$REGION:$(account):applications/$(application template)" \
+  change_set=$(aws_run serverlessrepo create-cloud-formation-change-set \
+    --stack-name "$(application template)" --application-id "$(application_id template)" \
     --capabilities CAPABILITY_AUTO_EXPAND --query ChangeSetId --output text)
   change_set=${change_set:-CHANGE_SET}
   aws_run cloudformation wait change-set-create-complete --change-set-name "$change_set"

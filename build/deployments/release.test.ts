@@ -139,7 +139,7 @@ test("the diagrams are what their sources give", async () => {
   }
 });
 
-test("every row of the prior systems' table names files that exist, and every rule stands in it", () => {
+test("every rule of the prior systems C, D and E stands in their table", () => {
   const table = readFileSync(join(ROOT, "layer/PRIOR-SYSTEMS.md"), "utf8");
   const rules = [...table.matchAll(/^\| ([CDE]-\d+) \|/gm)].map(([, rule]) => rule);
   const all = { C: 7, D: 6, E: 14 };

@@ -24,7 +24,7 @@ node-layer: node_modules/.package-lock.json ## Pack Node.js 16 as a layer, for t
 	$(BUN) build/deployments/node-runtime.ts
 
 .PHONY: sar
-sar: node_modules/.package-lock.json ## Render the templates of the Serverless Application Repository
+sar: node_modules/.package-lock.json ## Render the templates of SAR
 	$(BUN) build/deployments/render-sar.ts
 
 # The checks need the zips of make dist; LAYER_DIST=FOLDER takes those of a release instead.
@@ -33,13 +33,13 @@ deployments: dist tool
 endif
 
 .PHONY: deployments
-deployments: $(PYTHON_READY) layer/cdk/node_modules/.package-lock.json node-layer ## Check every template: SAM, SAR, CDK, Knative, containers, Terraform
+deployments: $(PYTHON_READY) layer/cdk/node_modules/.package-lock.json node-layer ## Check every road
 	@build/system-packages.sh unzip=unzip zip=zip unshare=util-linux
 	timeout 1800 $(BUN) test $(wildcard ./build/deployments/*.check.ts)
 
-# publish-arm64, -amd64, -wrapper, -all, -layers, -setup, -deploy, -delete, -check; DRY_RUN=1 only prints.
+# publish-arm64, -amd64, -wrapper, -all, -layers, -setup, -deploy, -delete, -check.
 .PHONY: publish-all
-publish-all: ## Publish to the Serverless Application Repository (DRY_RUN=1 prints)
+publish-all: ## Publish to SAR (DRY_RUN=1 prints)
 	build/deployments/publish.sh all
 publish-%:
 	build/deployments/publish.sh $*
@@ -61,7 +61,7 @@ FUNCTION ?= fixtures/functions/hello
 ARCH ?= $(shell uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
 
 .PHONY: package
-package: dist/bootstrap-$(ARCH) ## Zip a function with its runtime, ready to deploy: FUNCTION=folder ARCH=arm64
+package: dist/bootstrap-$(ARCH) ## Zip a function with its runtime: FUNCTION=folder ARCH=arm64
 	$(BUN) src/lambda-shell.ts package --with-bootstrap --arch $(ARCH) \
 	  --output dist/$(notdir $(FUNCTION:%/=%))-$(ARCH).zip $(FUNCTION)
 

@@ -1,6 +1,6 @@
 /**
- * CDK, Knative, Terraform and the workflows: synthesized, validated, and applied where a local server
- * stands in for AWS.
+ * CDK, Knative, Terraform and the workflows: synthesized, validated, and applied where a local
+ * server stands in for AWS.
  *
  * @module
  */

@@ -1,4 +1,5 @@
-# A function on top of the host's image (layer/container/invoker.Dockerfile); its folder is the context.
+# A function on top of the host's image (layer/container/invoker.Dockerfile); the context is its
+# folder.
 #
 #     docker build -f layer/knative/function.Dockerfile --build-arg BASE=lambda-shell \
 #       -t hello-shell fixtures/functions/hello

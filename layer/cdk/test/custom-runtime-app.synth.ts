@@ -1,7 +1,7 @@
 /**
  * What the constructs and the example stack synthesize to.
  *
- * Reads the compiled package, so `npm ci && npm run build` come first; `make deployments` does that.
+ * Reads the compiled package: `npm ci && npm run build` come first, as `make deployments` does it.
  * With UPDATE=1 the golden templates are written instead of compared.
  *
  * @module
