@@ -12,6 +12,8 @@ import { warn } from "./terminal.ts";
 
 /** Where lines go; standard output is only ever for payloads. */
 export interface PlatformLog {
+  /** No lines of the platform's own. */
+  readonly quiet: boolean;
   readonly message: (text: string) => void;
   readonly platform: (text: string) => void;
   readonly output: (chunk: Uint8Array) => void;
@@ -20,6 +22,7 @@ export interface PlatformLog {
 /** Lambda's own lines and the function's, on standard error. */
 export function platformLog(quiet: boolean): PlatformLog {
   return {
+    quiet,
     message: warn,
     platform: (text) => {
       if (!quiet) process.stderr.write(text);
@@ -42,7 +45,7 @@ export function hostObserver(log: PlatformLog, metrics: Metrics): HostObserver {
     onDelivered: ({ requestId }) => log.platform(startLine(requestId)),
     onAnswered: (report, status) => {
       metrics.countInvocation(report.durationMs);
-      log.platform(endLines(report, REPORT_STATUS[status]));
+      if (!log.quiet) log.platform(endLines(report, REPORT_STATUS[status]));
     },
     onReady: ({ initMs, served }) => {
       if (served === 0 && initMs !== undefined) metrics.countColdStart();

@@ -296,13 +296,17 @@ export class ExecutionEnvironment {
 
   #report(invocation: PendingInvocation): InvocationReport {
     const first = this.#served === 0;
+    const runtime = this.#process;
     this.#served += 1;
     return {
       requestId: invocation.requestId,
       durationMs: (invocation.answeredAtMs || performance.now()) - invocation.deliveredAtMs,
       initDurationMs: first ? this.#initMs : undefined,
       memorySizeMb: this.#settings.memoryMb,
-      maxMemoryUsedMb: Math.ceil((this.#process?.peakBytes() ?? 0) / BYTES_PER_MB),
+      // Read only when somebody looks, since it costs a look into /proc.
+      get maxMemoryUsedMb() {
+        return Math.ceil((runtime?.peakBytes() ?? 0) / BYTES_PER_MB);
+      },
       environment: this.index,
       log: this.#log.bytes(),
     };
