@@ -29,8 +29,13 @@ sar: node_modules/.package-lock.json ## Render the templates of SAR
 
 # The checks need the zips of make dist; LAYER_DIST=FOLDER takes those of a release instead.
 ifndef LAYER_DIST
-deployments: dist tool
+deployments: dist/SHA256SUMS
 endif
+
+# What make dist writes last; it is made anew only when something that goes into a layer is newer.
+dist/SHA256SUMS: dist/bootstrap-amd64 dist/bootstrap-arm64 dist/lambda-shell-linux-amd64 \
+  dist/lambda-shell-linux-arm64 build/layer.ts $(wildcard build/layer/*.ts layer/*.json)
+	$(MAKE) dist
 
 .PHONY: deployments
 deployments: $(PYTHON_READY) layer/cdk/node_modules/.package-lock.json node-layer ## Check every road
