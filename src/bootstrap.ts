@@ -22,23 +22,23 @@ function run(environment: Environment, log: Log): never {
   const { handler: name, taskRoot, runtimeApi, concurrency } = environment;
   if (runtimeApi === "") throw new Error("AWS_LAMBDA_RUNTIME_API is not set");
   const poller = new Poller();
-  becomeSubreaper();
   const place = placeAmongLoops();
-  if (place !== undefined) endWithParent();
-  else if (concurrency > 1) process.exit(superviseLoops(concurrency, poller));
+  if (place === undefined && concurrency > 1) process.exit(superviseLoops(concurrency, poller));
 
-  let started: ShellHandler | undefined;
-  endOnTermination(poller, () => (started === undefined ? [] : [started.processGroup]));
+  let shell: ShellHandler | undefined;
+  endOnTermination(poller, () => (shell === undefined ? [] : [shell.processGroup]));
+  becomeSubreaper();
+  if (place !== undefined) endWithParent();
   const client = new RuntimeApiClient(runtimeApi, poller, log, taskRoot);
   try {
     const handler = resolveHandler(name, taskRoot);
     if (handler.kind === "rejected") throw new InitFailure({ ...handler, stackTrace: [] });
     const options = { handler, taskRoot, environment: handlerEnvironment() };
-    started = new ShellHandler(options, poller, log);
+    shell = new ShellHandler(options, poller, log);
     // The shell takes about as long to load as it takes to connect: both at once.
     client.prepare();
-    started.load();
-    return runInvokeLoop(client, started, log);
+    shell.load();
+    return runInvokeLoop(client, shell, log);
   } catch (error) {
     if (error instanceof InitFailure) {
       // All loops load the same file: the first one speaks for all, and takes them along.

@@ -9,7 +9,7 @@
 import { inheritedEnvironment } from "./environment.ts";
 import { close, openFile } from "./libc.ts";
 import type { Poller } from "./poller.ts";
-import { type ExitStatus, openProcess, reap, spawn } from "./process.ts";
+import { becomeSubreaper, type ExitStatus, openProcess, reap, spawn } from "./process.ts";
 import { endOnTermination, endProcessGroups } from "./termination.ts";
 
 /** The argument by which a copy of the runtime knows that it is one of the loops. */
@@ -28,6 +28,7 @@ export function placeAmongLoops(): "first" | "later" | undefined {
  */
 export function superviseLoops(count: number, poller: Poller): number {
   const pids: number[] = [];
+  becomeSubreaper();
   endOnTermination(poller, () => pids);
   let ended: ExitStatus | undefined;
   const nothing = openFile("/dev/null");

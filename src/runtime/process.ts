@@ -169,12 +169,15 @@ export function endWithParent(): void {
  * for a signalfd(2) would have to be done in every thread that Bun has started before us. But a
  * handler may be any async-signal-safe function that takes the signal's number, such as close(2):
  * with the write end of a pipe at descriptor 15, which is SIGTERM's number, the signal closes it,
- * whatever thread it meets, and the read end reports the hang-up.
+ * whatever thread it meets, and the read end reports the hang-up. To be called before anything else
+ * is opened, which might get that number.
  */
 export function terminationDescriptor(): number {
   const [readEnd, writeEnd] = pipe();
-  duplicateTo(writeEnd, SIGNAL.terminate);
-  close(writeEnd);
+  if (writeEnd !== SIGNAL.terminate) {
+    duplicateTo(writeEnd, SIGNAL.terminate);
+    close(writeEnd);
+  }
   libc.signal(SIGNAL.terminate, closeFunction);
   return readEnd;
 }
