@@ -6,6 +6,7 @@
  * @module
  */
 
+import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { HOST_ARCHITECTURE } from "../architectures.ts";
@@ -21,12 +22,10 @@ import { workFolder } from "./work-folder.ts";
 export async function compileByteCode(tree: string): Promise<Saving> {
   const before = treeBytes(tree);
   const python = await hostPython();
-  const script = (name: string) => [...python.command, join(import.meta.dir, name)];
-  await run([...script("patterns.py"), python.sitePackages, join(tree, "aws-cli/patterns.bin")], {
-    cwd: "/",
-    env: { ...PYTHON_ENVIRONMENT, ...NOBODY },
+  copyFileSync(python.patterns, join(tree, "aws-cli/patterns.bin"));
+  await run([...python.command, join(import.meta.dir, "byte-code.py"), tree], {
+    env: PYTHON_ENVIRONMENT,
   });
-  await run([...script("byte-code.py"), tree], { env: PYTHON_ENVIRONMENT });
   return {
     name: "byte code and compiled patterns instead of source",
     files: 0,
@@ -50,10 +49,11 @@ const NOBODY = {
 
 interface HostPython {
   readonly command: readonly string[];
-  readonly sitePackages: string;
+  /** File of the compiled regular expressions. */
+  readonly patterns: string;
 }
 
-/** Byte code fits every architecture, so that this machine's Python compiles it for all. */
+/** Byte code and patterns fit every architecture: this machine's Python compiles them for all. */
 let staged: Promise<HostPython> | undefined;
 
 function hostPython(): Promise<HostPython> {
@@ -66,9 +66,13 @@ async function stageHostPython(): Promise<HostPython> {
   if (host === undefined) throw new Error(`failed to find a Python for ${process.arch}`);
   const tree = workFolder("python");
   await stageDebianAwsCli(tree, host);
-  return {
-    // Without -I, which would ignore the hash seed.
-    command: stagedPython(tree, host).filter((flag) => flag !== "-I"),
-    sitePackages: join(tree, "aws-cli/lib", PYTHON, "site-packages"),
-  };
+  // Without -I, which would ignore the hash seed.
+  const command = stagedPython(tree, host).filter((flag) => flag !== "-I");
+  const sitePackages = join(tree, "aws-cli/lib", PYTHON, "site-packages");
+  const patterns = join(tree, "patterns.bin");
+  await run([...command, join(import.meta.dir, "patterns.py"), sitePackages, patterns], {
+    cwd: "/",
+    env: { ...PYTHON_ENVIRONMENT, ...NOBODY },
+  });
+  return { command, patterns };
 }
