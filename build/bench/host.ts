@@ -1,9 +1,11 @@
 /**
- * What the host costs: `serve` against the runtime's own warm time, a naive host, and itself with more environments.
+ * What the host costs: `serve` against the runtime's own warm time, a naive host, and itself with
+ * more environments.
  *
  *     bun build/bench/host.ts [rounds]
  *
- * All subjects take turns in one run, so that a busy machine slows all of them; what counts are differences and
+ * All subjects take turns in one run, so that a busy machine slows all of them; what counts are
+ * differences and
  * ratios. The runtime is our bootstrap with the hello function.
  *
  * @module

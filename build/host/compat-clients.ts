@@ -1,5 +1,6 @@
 /**
- * Fetches and builds AWS's own runtime clients and callers, at pinned versions, into `cache/compat`.
+ * Fetches and builds AWS's own runtime clients and callers, at pinned versions, into
+ * `cache/compat`.
  *
  * Nothing is patched: a client that does not run here as it is would be a fault of the host.
  *

@@ -1,8 +1,11 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { CURL_LOOP, functionFolder, SCRIPTED, startTool, tool } from "./testing-tool.ts";
+
+// Processes take their time on a loaded machine.
+setDefaultTimeout(60_000);
 
 const DEV = ["dev", "--port", "0"];
 const hello = (word: string) => `handler() { printf '{"message":"${word}"}'; }\n`;
@@ -81,7 +84,7 @@ test("dev serves several functions, each under its name", async () => {
 });
 
 test("the Function URL says why a body is base64, and what REST needs", async () => {
-  await using dev = await startTool([...DEV, ...SCRIPTED]);
+  await using dev = await startTool([...DEV, functionFolder({ "function.sh": "" }), ...SCRIPTED]);
   await dev.logged("Ctrl-C to stop");
   const type = { "content-type": "application/x-www-form-urlencoded" };
   await fetch(dev.url, { method: "POST", body: '{"name":"Ada"}', headers: type });
@@ -92,7 +95,8 @@ test("the Function URL says why a body is base64, and what REST needs", async ()
 });
 
 test("invoke: output, exit statuses, errors of a server", async () => {
-  await using dev = await startTool([...DEV, "--timeout", "1", ...SCRIPTED]);
+  const folder = functionFolder({ "function.sh": "" });
+  await using dev = await startTool([...DEV, folder, "--timeout", "1", ...SCRIPTED]);
   await dev.logged("Ctrl-C to stop");
   const send = (event: string, ...options: readonly string[]) =>
     tool(["invoke", "--url", dev.url, "-d", event, ...options]);

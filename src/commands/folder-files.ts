@@ -40,7 +40,9 @@ export function folderFiles(
     for (const name of readdirSync(join(directory, relative))) {
       const path = relative === "" ? name : `${relative}/${name}`;
       if (globs.some((glob) => glob.match(name) || glob.match(path))) continue;
-      const stat = lstatSync(join(directory, path));
+      const stat = lstatSync(join(directory, path), { throwIfNoEntry: false });
+      // Gone since the folder was read.
+      if (stat === undefined) continue;
       if (stat.isDirectory()) visit(path);
       else if (stat.isSymbolicLink()) {
         files.push({ kind: "symlink", path, target: readlinkSync(join(directory, path)) });

@@ -1,7 +1,8 @@
 /**
  * Where a handler's name leads in a folder: a file to execute, or a function of a script.
  *
- * The runtime resolves the same way; this is the developer's side of it, which explains instead of failing.
+ * The runtime resolves the same way; this is the developer's side of it, which explains instead of
+ * failing.
  * @module
  */
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -16,6 +16,9 @@ import { failureSummary, outputWarning, timeoutSummary } from "./error-summary.t
 import { portTaken } from "./listen.ts";
 import { payloadComplaint } from "./payload.ts";
 import { unknownFunction } from "./suggest.ts";
+
+// Processes take their time on a loaded machine.
+setDefaultTimeout(60_000);
 
 /** A folder with files; `mode` of a file only where it matters. */
 function folder(files: Readonly<Record<string, string | Uint8Array>>): string {

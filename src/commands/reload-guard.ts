@@ -18,7 +18,8 @@ export class ReloadGuard {
   /**
    * Notes that a file has changed.
    * @param nowMs Monotonic time, in milliseconds.
-   * @returns "reload", "ignore" from now on without words, or "give-up" the first time it is too much.
+   * @returns "reload", "ignore" from now on without words, or "give-up" the first time it is too
+   * much.
    */
   note(file: string, nowMs: number): "reload" | "ignore" | "give-up" {
     if (this.#ignored.has(file)) return "ignore";

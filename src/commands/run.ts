@@ -1,5 +1,6 @@
 /**
- * `lambda-shell run`: events from standard input, responses to standard output, logs to standard error.
+ * `lambda-shell run`: events from standard input, responses to standard output, logs to standard
+ * error.
  *
  * @module
  */

@@ -1,8 +1,11 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
 import { CURL_LOOP, functionFolder, SCRIPTED, startTool, tool } from "./testing-tool.ts";
+
+// Processes take their time on a loaded machine.
+setDefaultTimeout(60_000);
 
 const SERVE = ["serve", "--port", "0", "--metrics-port", "0", "--workers", "1"];
 

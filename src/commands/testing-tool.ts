@@ -4,16 +4,12 @@
  * @module
  */
 
-import { setDefaultTimeout } from "bun:test";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 const ROOT = join(import.meta.dir, "..", "..");
 const ENTRY = join(ROOT, "src", "lambda-shell.ts");
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 /** The runtime client that does what its event says, behind `--`. */
 export const SCRIPTED = [

@@ -2,7 +2,8 @@
  * Where the bootstrap of a function is: in its folder, or the one that this tool brings.
  *
  * The tool does not carry our bootstrap inside itself, which would double its 110 MB; it looks for
- * `bootstrap-amd64` or `-arm64` next to its own executable (as in `dist/`), in the `dist/` of the checkout
+ * `bootstrap-amd64` or `-arm64` next to its own executable (as in `dist/`), in the `dist/` of the
+ * checkout
  * that it runs from, and for `/opt/bootstrap`, where a layer has it.
  * @module
  */

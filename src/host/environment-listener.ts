@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { ExecutionEnvironment } from "./execution-environment.ts";
 import type { InvocationReport } from "./outcome.ts";
 import type { PendingInvocation } from "./pending-invocation.ts";
 import type { ProcessEnd } from "./platform-error.ts";
@@ -17,10 +16,10 @@ export type InitFailure =
   | { readonly kind: "timed-out" };
 
 /** What the pool wants to know of an environment. */
-export interface EnvironmentListener {
+export interface EnvironmentListener<Environment> {
   /** Waits for an event now. */
-  onReady(environment: ExecutionEnvironment): void;
+  onReady(environment: Environment): void;
   /** Has ended, in its init phase or later; it is of no more use. */
-  onEnd(environment: ExecutionEnvironment, end: ProcessEnd, failure?: InitFailure): void;
+  onEnd(environment: Environment, end: ProcessEnd, failure?: InitFailure): void;
   onAnswered(invocation: PendingInvocation, report: InvocationReport, origin: string): void;
 }

@@ -1,7 +1,8 @@
 /**
  * One execution environment: a Runtime API port, the bootstrap that talks to it, and its clocks.
  *
- * It starts once, serves events one after another, and ends once: by itself, or killed with everything
+ * It starts once, serves events one after another, and ends once: by itself, or killed with
+ * everything
  * it started. Whatever happens, each invocation that was delivered to it is settled.
  * @module
  */
@@ -33,7 +34,7 @@ type Phase = "starting" | "serving" | "ending" | "ended";
 export class ExecutionEnvironment {
   readonly index: number;
   readonly #settings: FunctionSettings;
-  readonly #listener: EnvironmentListener;
+  readonly #listener: EnvironmentListener<ExecutionEnvironment>;
   readonly #log: EnvironmentLog;
   readonly #api: RuntimeApiServer;
   readonly #startedAtMs = performance.now();
@@ -53,7 +54,7 @@ export class ExecutionEnvironment {
   constructor(
     settings: FunctionSettings,
     index: number,
-    listener: EnvironmentListener,
+    listener: EnvironmentListener<ExecutionEnvironment>,
     sink: LogSink,
   ) {
     this.#settings = settings;

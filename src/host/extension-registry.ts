@@ -2,7 +2,8 @@
  * The Extensions API of one execution environment: register, wait for events, report errors.
  *
  * Official clients register an internal extension without events only to be sent SIGTERM before the
- * end. The Logs and Telemetry APIs answer as AWS's own emulator does, with a 202 that says "not here".
+ * end. The Logs and Telemetry APIs answer as AWS's own emulator does, with a 202 that says "not
+ * here".
  * @see https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
  * @module
  */

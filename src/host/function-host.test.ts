@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,9 @@ import { FunctionHost } from "./function-host.ts";
 import type { FunctionSettings } from "./function-settings.ts";
 import type { InvocationOutcome, InvocationRequest } from "./outcome.ts";
 import { testSettings } from "./testing/running-host.ts";
+
+// Processes take their time on a loaded machine.
+setDefaultTimeout(60_000);
 
 class Probe implements AsyncDisposable {
   readonly host: FunctionHost;

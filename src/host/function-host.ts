@@ -1,8 +1,10 @@
 /**
  * The engine: one function, its waiting events, and the execution environments that work on them.
  *
- * Every entrance calls {@link FunctionHost.invoke}; everything else here keeps environments alive. An
- * environment that ends is replaced: at once after a while of service, with growing pauses when it fails
+ * Every entrance calls {@link FunctionHost.invoke}; everything else here keeps environments alive.
+ * An
+ * environment that ends is replaced: at once after a while of service, with growing pauses when it
+ * fails
  * to start again and again.
  * @module
  */
@@ -198,7 +200,7 @@ export class FunctionHost {
     if (!environment.busy) void environment.stop();
   }
 
-  readonly #environmentListener: EnvironmentListener = {
+  readonly #environmentListener: EnvironmentListener<ExecutionEnvironment> = {
     onReady: (environment) => {
       if (this.#retired.has(environment)) return void environment.stop();
       this.#startFailures = 0;

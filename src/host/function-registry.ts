@@ -47,7 +47,8 @@ export class FunctionRegistry {
   }
 
   /**
-   * Finds a function by name, partial ARN or ARN. `function`, as AWS's emulator has it, is the default one.
+   * Finds a function by name, partial ARN or ARN. `function`, as AWS's emulator has it, is the
+   * default one.
    * @param qualifier Of the query; it must agree with one in the name.
    */
   find(nameOrArn: string, qualifier: string | undefined): FunctionLookup {

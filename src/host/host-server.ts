@@ -1,5 +1,6 @@
 /**
- * One port for everything: Lambda's API, health and metrics, and the adapter for all other requests.
+ * One port for everything: Lambda's API, health and metrics, and the adapter for all other
+ * requests.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * JSON as bytes: where a document ends, and how to write it on one line, without reading its numbers.
+ * JSON as bytes: where a document ends, and how to write it on one line, without reading its
+ * numbers.
  *
  * @module
  */
@@ -90,7 +91,8 @@ export class JsonBoundary {
 }
 
 /**
- * The members of a JSON object with their values as they are written, so that no number loses a digit.
+ * The members of a JSON object with their values as they are written, so that no number loses a
+ * digit.
  * @returns Nothing when the text is no JSON object.
  */
 export function rawMembers(json: string): Map<string, string> | undefined {

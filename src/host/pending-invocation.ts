@@ -50,7 +50,8 @@ export class PendingInvocation {
   headers(deadlineMs: number, functionArn: string): Record<string, string> {
     const { request } = this;
     const headers: Record<string, string> = {
-      // Exactly this, always: the Python client hands over bytes for anything else, the C++ one crashes.
+      // Exactly this, always: the Python client hands over bytes for anything else, the C++ one
+      // crashes.
       "Content-Type": CONTENT_TYPE.json,
       "Content-Length": String(request.event.byteLength),
       [HEADER.requestId]: this.requestId,

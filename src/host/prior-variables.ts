@@ -1,5 +1,6 @@
 /**
- * The variables by which the prior HTTP invoker and AWS's emulator are configured, under all their names.
+ * The variables by which the prior HTTP invoker and AWS's emulator are configured, under all their
+ * names.
  *
  * @module
  */

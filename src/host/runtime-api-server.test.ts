@@ -1,10 +1,13 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { connect } from "node:net";
 
 import { PATH, RESPONSE_BYTES_MAX } from "../runtime-api/contract.ts";
 import { PendingInvocation } from "./pending-invocation.ts";
 import type { RuntimeAnswer } from "./runtime-answer.ts";
 import { RuntimeApiServer, type RuntimeListener } from "./runtime-api-server.ts";
+
+// Processes take their time on a loaded machine.
+setDefaultTimeout(60_000);
 
 /** A Runtime API with a recorded listener. */
 async function serveApi(concurrency = 1) {

@@ -1,5 +1,6 @@
 /**
- * The states of one runtime, as the Runtime API sees them, in one total table: what is not allowed is refused.
+ * The states of one runtime, as the Runtime API sees them, in one total table: what is not allowed
+ * is refused.
  *
  * Names are those that Lambda prints in its refusals.
  * @see runtime-api-server.ts

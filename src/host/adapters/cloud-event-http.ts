@@ -75,7 +75,8 @@ function parseBinary({ headerLines, headers, body }: HttpRequest): CloudEventRes
 }
 
 /**
- * A header's value as an attribute's: a quoted string is opened, percent-encoding undone once. A percent sign
+ * A header's value as an attribute's: a quoted string is opened, percent-encoding undone once. A
+ * percent sign
  * that encodes nothing stays, as senders exist that encode nothing.
  */
 export function decodeHeader(value: string): string | undefined {

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 
 import events from "../../../fixtures/http/gateway-events.json" with { type: "json" };
 import replies from "../../../fixtures/http/gateway-replies.json" with { type: "json" };
@@ -7,6 +7,9 @@ import type { HttpRequest } from "./adapter.ts";
 import { gatewayEvent } from "./gateway-event.ts";
 import { gatewayResult } from "./gateway-response.ts";
 import { GATEWAY_KINDS, type GatewayKind, isTextType, matchesMediaType } from "./gateway.ts";
+
+// Processes take their time on a loaded machine.
+setDefaultTimeout(60_000);
 
 const KINDS = ["function-url", "http-api-v2", "http-api-v1", "rest"] as const;
 

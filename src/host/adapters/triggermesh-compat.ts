@@ -1,5 +1,6 @@
 /**
- * Requests and replies as the prior HTTP invoker has them, fault for fault, for `--compat triggermesh`.
+ * Requests and replies as the prior HTTP invoker has them, fault for fault, for `--compat
+ * triggermesh`.
  *
  * @see https://github.com/triggermesh/aws-custom-runtime
  * @module

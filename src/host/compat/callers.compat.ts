@@ -4,7 +4,7 @@
  * @module
  */
 
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,6 +21,9 @@ import {
 
 import { serveFunction } from "../testing/running-host.ts";
 import { AWS_CLI, PYTHON } from "./programs.ts";
+
+// Processes take their time on a loaded machine.
+setDefaultTimeout(60_000);
 
 const BOTO3_CALLER = join(import.meta.dir, "boto3-caller.py");
 

@@ -1,8 +1,10 @@
 /**
  * Cuts standard input into events.
  *
- * `lines`: one JSON document per line, an empty line is `{}`. `json`: documents one after another, over as
- * many lines as they like. `nul`: documents that end in a NUL byte. `auto` is `lines`, unless the first
+ * `lines`: one JSON document per line, an empty line is `{}`. `json`: documents one after another,
+ * over as
+ * many lines as they like. `nul`: documents that end in a NUL byte. `auto` is `lines`, unless the
+ * first
  * line leaves an object or array open: then it is `json`.
  * @module
  */

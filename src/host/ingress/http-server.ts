@@ -1,7 +1,8 @@
 /**
  * HTTP from outside: reads a request, lets a handler answer it, writes the reply; drains on demand.
  *
- * On `node:http`, since raw header names, repeated headers and the untouched target matter to the forms
+ * On `node:http`, since raw header names, repeated headers and the untouched target matter to the
+ * forms
  * of API Gateway.
  * @module
  */
@@ -39,7 +40,8 @@ const HEADER_BYTES_MAX = 64 * 1024;
 const HEADERS_TIMEOUT_MS = 60_000;
 
 /**
- * How long an idle connection is kept, in milliseconds: longer than the minute of common proxies and SDKs, which
+ * How long an idle connection is kept, in milliseconds: longer than the minute of common proxies
+ * and SDKs, which
  * would otherwise send a request into a connection that is being closed, and send it again.
  */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { setDefaultTimeout } from "bun:test";
 import { join } from "node:path";
 
 import type { Adapter } from "../adapters/adapter.ts";
@@ -15,9 +14,6 @@ import { FunctionRegistry } from "../function-registry.ts";
 import { DEFAULT_SETTINGS, type FunctionSettings } from "../function-settings.ts";
 import { HostServer, type HostServerOptions } from "../host-server.ts";
 import { Metrics } from "../metrics.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 /** Root of the checkout. */
 export const ROOT = join(import.meta.dir, "..", "..", "..");
