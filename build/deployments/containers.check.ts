@@ -50,6 +50,14 @@ function start(image: Image, variables: Readonly<Record<string, string>>): Bun.S
   return child;
 }
 
+/** Sends an event, and fails at once when the runtime ends instead of answering. */
+function answer(api: RuntimeApiServer, child: Bun.Subprocess, body: string) {
+  const died = child.exited.then((status) => {
+    throw new Error(`the runtime ended with status ${status}`);
+  });
+  return Promise.race([api.invoke({ body }), died]);
+}
+
 /** Waits for the line in which the host says its port. */
 async function listeningUrl(child: Bun.Subprocess): Promise<string> {
   let log = "";
@@ -96,7 +104,7 @@ describe("layer/container/Dockerfile", () => {
         stdin: "ignore",
       });
       running.push(child);
-      const post = await api.invoke({ body: '{"name":"Lambda"}' });
+      const post = await answer(api, child, '{"name":"Lambda"}');
       const { statusCode, body } = post.json() as { statusCode: number; body: string };
       expect(statusCode).toBe(200);
       expect(JSON.parse(body)).toEqual({ message: "Hello, World!", event: '{"name":"Lambda"}' });
@@ -125,7 +133,7 @@ describe("layer/container/Dockerfile", () => {
         stderr: "pipe",
       });
       running.push(child);
-      const post = await api.invoke({ body: '{"name":"Node"}' });
+      const post = await answer(api, child, '{"name":"Node"}');
       expect(post.json()).toEqual(
         await Bun.file(join(ROOT, "fixtures/functions/node16/expected.json")).json(),
       );
@@ -210,7 +218,7 @@ describe("layer/container/invoker.Dockerfile", () => {
     async () => {
       const api = await RuntimeApiServer.start();
       const child = start(image, { AWS_LAMBDA_RUNTIME_API: api.address });
-      const post = await api.invoke({ body: '{"name":"Lambda"}' });
+      const post = await answer(api, child, '{"name":"Lambda"}');
       expect(post.json()).toEqual(HELLO_ANSWER);
       child.kill("SIGTERM");
       await child.exited;
