@@ -17,7 +17,7 @@ const README = join(ROOT, "README.md");
 const RESULTS = "build/bench/results";
 
 /** Where the table stands in the README; the file that it is from is named in it. */
-const FIGURES = /(<!-- figures -->\n)([^]*?)(<!-- \/figures -->)/;
+const FIGURES = /(<!-- figures -->\n)([\s\S]*?)(<!-- \/figures -->)/;
 
 /** A file of results, as far as it is quoted. */
 const RESULT = z.looseObject({
