@@ -160,10 +160,7 @@ describe.each(ARCHITECTURES.map((target) => [target.name, target] as const))("%s
     await using function_ = await startFunction(layer, target);
     for (const value of isEmulated(target) ? [1] : [1, "zwei"]) {
       const event = { message: "hello", value, bucket: `layer-${target.name}-${value}` };
-      const answer = await function_.api.invoke({
-        body: JSON.stringify(event),
-        timeoutMs: EMULATED_MS,
-      });
+      const answer = await function_.invoke(JSON.stringify(event));
       expect({
         path: answer.path,
         log: answer.path.endsWith("/response") ? "" : function_.log(),
@@ -205,8 +202,12 @@ async function startFunction(layer: FinishedLayer, target: Architecture) {
       for await (const chunk of stream) log += Buffer.from(chunk).toString();
     })();
   }
+  const ended = child.exited.then((status) => {
+    throw new Error(`failed to run the function: it ended with ${status}\n${log}`);
+  });
+  ended.catch(() => {});
   return {
-    api,
+    invoke: (body: string) => Promise.race([api.invoke({ body, timeoutMs: EMULATED_MS }), ended]),
     log: () => `${target.name}: ${log}`,
     async [Symbol.asyncDispose]() {
       child.kill();
