@@ -27,7 +27,8 @@ export function residentPages(path: string): number[] {
   const fd = openSync(path, "r");
   const address = libc.symbols.mmap(null, bytes, PROT_READ, MAP_SHARED, fd, 0);
   closeSync(fd);
-  if (typeof address !== "number" || address === MAP_FAILED) throw new Error(`failed to map ${path}`);
+  if (typeof address !== "number" || address === MAP_FAILED)
+    throw new Error(`failed to map ${path}`);
   const states = new Uint8Array(Math.ceil(bytes / PAGE_BYTES));
   const refused = libc.symbols.mincore(address, bytes, ptr(states)) !== 0;
   libc.symbols.munmap(address, bytes);

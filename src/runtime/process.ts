@@ -174,6 +174,12 @@ export function endWithParent(): void {
  */
 export function terminationDescriptor(): number {
   const [readEnd, writeEnd] = pipe();
+  if (readEnd === SIGNAL.terminate) {
+    // The read end has the number that the write end needs: a second pipe while this one holds it.
+    const descriptor = terminationDescriptor();
+    close(writeEnd);
+    return descriptor;
+  }
   if (writeEnd !== SIGNAL.terminate) {
     duplicateTo(writeEnd, SIGNAL.terminate);
     close(writeEnd);
