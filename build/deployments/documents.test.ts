@@ -96,7 +96,10 @@ function tools(): string {
     aws: `exec ${pythonProgram("aws")} "$@"`,
     "lambda-shell": `exec ${process.execPath} ${join(ROOT, "src/lambda-shell.ts")} "$@"`,
     // Whatever runs for long is run by its own target in CI; here it must at least be a target.
-    make: `case "$*" in run* | help | package*) exec /usr/bin/make -C "${ROOT}" -s "$@" ;; esac
+    make: `case "$*" in
+run* | help) exec /usr/bin/make -C "${ROOT}" -s "$@" ;;
+package*) /usr/bin/make -C "${ROOT}" -s "$@" && ln -sf "${ROOT}"/dist/*.zip dist/ && exit ;;
+esac
 exec /usr/bin/make -C "${ROOT}" -n "$@" > /dev/null`,
   };
   for (const [name, text] of Object.entries(programs)) {
