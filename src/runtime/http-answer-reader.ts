@@ -49,7 +49,7 @@ const END_OF_LINE = Buffer.from("\r\n");
 export class HttpAnswerReader {
   /** Reads what is there, waiting for it; 0 at the end. */
   readonly #readBytes: (into: Uint8Array) => number;
-  readonly #scratch = new Uint8Array(RECEIVE_BYTES);
+  readonly #scratch = Buffer.allocUnsafeSlow(RECEIVE_BYTES);
   #received: Buffer = Buffer.alloc(0);
   #isAtEnd = false;
 
@@ -78,8 +78,8 @@ export class HttpAnswerReader {
   #readOne(): HttpResponse {
     const head = this.#readPast(END_OF_HEAD, HEAD_BYTES_MAX);
     const [statusLine = "", ...lines] = head.toString("latin1").split("\r\n");
-    const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(statusLine)?.[1]);
-    if (Number.isNaN(status)) {
+    const status = statusLine.startsWith("HTTP/1.") ? Number(statusLine.slice(9, 12)) : 0;
+    if (!(status >= 100 && status <= 999)) {
       throw new HttpSyntaxError(`failed to read an answer: not HTTP: ${statusLine.slice(0, 80)}`);
     }
     const headers = new Map<string, string>();
@@ -175,9 +175,9 @@ function endedEarly(): ConnectionError {
 }
 
 function parseSize(text: string, radix: 10 | 16): number {
-  const digits = radix === 10 ? /^\d{1,15}$/ : /^[0-9a-fA-F]{1,12}$/;
-  const size = digits.test(text.trim()) ? Number.parseInt(text, radix) : Number.NaN;
-  if (!(size <= BODY_BYTES_MAX)) {
+  const digits = text.trim().toLowerCase();
+  const size = Number.parseInt(digits, radix);
+  if (!(size >= 0 && size <= BODY_BYTES_MAX) || !digits.endsWith(size.toString(radix))) {
     throw new HttpSyntaxError(`failed to read an answer: its size is ${text.slice(0, 40)}`);
   }
   return size;

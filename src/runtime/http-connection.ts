@@ -36,7 +36,8 @@ export class HttpConnection {
   /** @param address `host:port` as in AWS_LAMBDA_RUNTIME_API; an IPv6 host stands in brackets. */
   constructor(address: string, poller: Poller) {
     const colon = address.lastIndexOf(":");
-    this.#host = address.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
+    const host = address.slice(0, colon);
+    this.#host = host.startsWith("[") ? host.slice(1, -1) : host;
     this.#port = address.slice(colon + 1);
     this.#poller = poller;
   }

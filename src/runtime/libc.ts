@@ -145,7 +145,7 @@ export function poll(set: Int16Array, count: number, timeoutMs: number): void {
 }
 
 const O_RDONLY = 0;
-const FILE_READ_BYTES = 64 * 1024;
+const FILE_READ_BYTES = 16 * 1024;
 
 /** Opens a file to read it, close-on-exec. */
 export function openFile(path: string): number {

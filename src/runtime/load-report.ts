@@ -15,16 +15,13 @@ export interface LoadReport {
   readonly state: ShellState;
 }
 
-/** The first line: last status, $-, SHELLOPTS, BASHOPTS. */
-const FIRST_LINE = /^(\d+) (\S*) (\S*) (\S*)$/m;
-
 /**
  * Reads a report, past what a DEBUG trap may have written between its lines.
  * @param posixlyCorrect POSIXLY_CORRECT as the shell inherited it.
  */
 export function parseLoadReport(text: string, posixlyCorrect: string | undefined): LoadReport {
-  const [line = "", status = "", flags = "", shellOptions = "", bashOptions = ""] =
-    FIRST_LINE.exec(text) ?? [];
+  const line = text.split("\n").find(isFirstLine) ?? "";
+  const [status = "", flags = "", shellOptions = "", bashOptions = ""] = line.split(" ");
   return {
     status: Number(status),
     description: text.slice(text.indexOf(line) + line.length).trimStart(),
@@ -36,4 +33,10 @@ export function parseLoadReport(text: string, posixlyCorrect: string | undefined
       posixlyCorrect,
     },
   };
+}
+
+/** The first line has the last status, $-, SHELLOPTS and BASHOPTS, which may be empty. */
+function isFirstLine(line: string): boolean {
+  const [status = "", ...rest] = line.split(" ");
+  return status !== "" && Number.isInteger(Number(status)) && rest.length === 3;
 }

@@ -22,7 +22,7 @@ const DRAIN_READS_MAX = 32;
 
 const EMPTY = Buffer.alloc(0);
 /** Shared by all pipes: a read is passed on before the next one is made. */
-const scratch = Buffer.alloc(READ_BYTES);
+const scratch = Buffer.allocUnsafeSlow(READ_BYTES);
 
 /** The read end of a pipe whose bytes belong in the log; closed when its last writer is gone. */
 export class LogPipe {

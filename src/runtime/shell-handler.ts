@@ -107,7 +107,8 @@ export class ShellHandler {
     const isInherited = environment.some((entry) =>
       entry.startsWith(`BASH_FUNC_${functionName}%%=`),
     );
-    const isDefined = /^\S+ is an? (?:shell )?function\b/.test(description);
+    const [kind = ""] = description.split("\n", 1);
+    const isDefined = kind.includes(" is a function") || kind.includes(" is a shell function");
     if (isDefined && !isInherited) return undefined;
     const names = definedFunctions(readScript(script));
     if (isDefined && names.includes(functionName)) return undefined;
