@@ -129,7 +129,7 @@ export class DebianArchive {
     const folder = this.#folder;
     const folders = ["state/lists/partial", "cache/archives/partial", "etc/preferences.d"];
     for (const name of folders) mkdirSync(join(folder, name), { recursive: true });
-    const { mirror, keyring } = SOURCES.debian;
+    const { keyring } = SOURCES.debian;
     const usedKeyring = process.env["DEBIAN_KEYRING"] ?? keyring;
     if (!existsSync(usedKeyring)) {
       throw new Error(
@@ -141,7 +141,7 @@ export class DebianArchive {
       join(folder, "etc/debian.sources"),
       [
         "Types: deb deb-src",
-        `URIs: ${process.env["DEBIAN_MIRROR"] ?? mirror}`,
+        `URIs: ${process.env["DEBIAN_MIRROR"] ?? (await machineMirror())}`,
         `Suites: ${this.#suite}`,
         "Components: main",
         `Signed-By: ${usedKeyring}`,
@@ -220,4 +220,26 @@ async function proxySettings(): Promise<string[]> {
     throw error;
   }
   return dump.split("\n").filter((line) => /^Acquire::https?::Proxy/i.test(line));
+}
+
+/**
+ * The mirror of Debian that this machine installs from.
+ * @throws {Error} When apt knows none.
+ */
+async function machineMirror(): Promise<string> {
+  const format = "$(LABEL) $(REPO_URI)";
+  const targets = await run([
+    "apt-get",
+    "indextargets",
+    "--format",
+    format,
+    "Created-By: Packages",
+  ]);
+  const [, mirror] = /^Debian (\S+)$/m.exec(targets) ?? [];
+  if (mirror === undefined) {
+    throw new Error(
+      "failed to find a mirror of Debian in this machine's apt settings: name one with DEBIAN_MIRROR=URL",
+    );
+  }
+  return mirror;
 }

@@ -39,7 +39,6 @@ const sourcesSchema = z.strictObject({
   zig: z.strictObject({ version: z.string(), sha256: sha256ByArchitecture }),
   debian: z.strictObject({
     suite: z.string(),
-    mirror: z.string(),
     keyring: z.string(),
     packages: z.array(debianPackage),
   }),
