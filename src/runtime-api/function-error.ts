@@ -15,11 +15,7 @@ export type InitErrorType =
   | "Runtime.HandlerNotFound";
 
 /** Types that our runtime reports for an event whose handler did not name one of its own. */
-export type InvocationErrorType =
-  | "Function.ExitError"
-  | "Function.KilledBySignal"
-  | "Function.ResponseSizeTooLarge"
-  | "Runtime.ForkServerDied";
+export type InvocationErrorType = "Function.ExitError" | "Function.KilledBySignal";
 
 /** Types that the platform itself reports to the caller of an invocation. */
 export type PlatformErrorType =

@@ -1,10 +1,8 @@
 /**
- * One invocation and its outcome, as both sides of the Runtime API see them.
+ * One invocation, as both sides of the Runtime API see them.
  *
  * @module
  */
-
-import type { FunctionError } from "./function-error.ts";
 
 /** One event with what `/next` said about it; the payload is opaque bytes. */
 export interface Invocation {
@@ -15,8 +13,3 @@ export interface Invocation {
   /** The event's bytes. */
   readonly event: Uint8Array;
 }
-
-/** How a handler ended: with a response, or with a function error. */
-export type Outcome =
-  | { readonly kind: "response"; readonly body: Uint8Array }
-  | { readonly kind: "function-error"; readonly error: FunctionError };

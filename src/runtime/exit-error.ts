@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { FunctionError } from "../runtime-api/function-error.ts";
+import type { FunctionError, InvocationErrorType } from "../runtime-api/function-error.ts";
 import type { ExitStatus } from "./process.ts";
 
 /** Shells report death by signal N as exit status 128 + N. */
@@ -53,7 +53,8 @@ export function exitError(
   const errorMessage = bounded(
     lastLine === "" ? describeEnd(who, end) : `${describeEnd(who, end)}: ${lastLine}`,
   );
-  const errorType = end.kind === "exited" ? "Function.ExitError" : "Function.KilledBySignal";
+  const errorType: InvocationErrorType =
+    end.kind === "exited" ? "Function.ExitError" : "Function.KilledBySignal";
   return { errorMessage, errorType, stackTrace: lastLines };
 }
 
