@@ -45,8 +45,11 @@ const graph = new Map<string, string[]>();
 const done = new Set<string>();
 
 for (const path of [...new Bun.Glob("src/**/*.ts").scanSync(ROOT)].sort()) {
-  const isTest = path.endsWith(".test.ts") || /^src\/(?:testing|conformance)\//.test(path);
-  if (isTest || path.endsWith(".d.ts")) continue;
+  // A macro runs while the program is compiled, and is no part of it.
+  const isMacro = path.endsWith(".macro.ts");
+  const isTest =
+    /\.(?:test|compat)\.ts$/.test(path) || /^src\/(?:testing|conformance)\//.test(path);
+  if (isTest || isMacro || path.endsWith(".d.ts")) continue;
   const text = await Bun.file(join(ROOT, path)).text();
   const floor = FLOORS.find((candidate) => path.startsWith(candidate.path));
   if (floor === undefined) {

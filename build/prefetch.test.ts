@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { beforeAll, describe, expect, test } from "bun:test";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { temporaryFolder } from "../src/testing/temporary-folder.ts";
 import { ARCHITECTURES, HOST_ARCHITECTURE } from "./architectures.ts";
 import { compile, type Program } from "./compile.ts";
 import { architectureOf, GROWTH_BYTES_MAX, prefetch, prefetchFile, verify } from "./prefetch.ts";
@@ -27,19 +27,14 @@ const PROGRAM: Program = {
 /** Compiling copies 109 MB twice, and once fetches the other architecture's Bun. */
 const COMPILE_MS_MAX = 120_000;
 
-let folder = "";
+const folder = temporaryFolder("prefetch");
 const plain = new Map<string, Uint8Array>();
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "prefetch-"));
   for (const target of ARCHITECTURES) {
     plain.set(target.name, new Uint8Array(readFileSync(await compile(PROGRAM, target, folder))));
   }
 }, COMPILE_MS_MAX);
-
-afterAll(() => {
-  rmSync(folder, { recursive: true, force: true });
-});
 
 function unreachable(): never {
   throw new Error("unreachable");

@@ -5,9 +5,16 @@
  */
 
 import { placeAmongLoops, superviseLoops } from "./runtime/concurrency.ts";
-import { type Environment, handlerEnvironment, readEnvironment } from "./runtime/environment.ts";
+import {
+  type Environment,
+  handlerEnvironment,
+  type InheritedEnvironment,
+  inheritedEnvironment,
+  readEnvironment,
+} from "./runtime/environment.ts";
 import { resolveHandler } from "./runtime/handler.ts";
 import { runInvokeLoop } from "./runtime/invoke-loop.ts";
+import { lazy } from "./runtime/lazy.ts";
 import { Log } from "./runtime/log.ts";
 import { Poller } from "./runtime/poller.ts";
 import { becomeSubreaper, endWithParent } from "./runtime/process.ts";
@@ -18,7 +25,7 @@ import { endOnTermination } from "./runtime/termination.ts";
 /** How long a loop that can't load its handler leaves it to the first one to say so. */
 const FIRST_LOOP_MS = 2000;
 
-function run(environment: Environment, log: Log): never {
+function run(inherited: InheritedEnvironment, environment: Environment, log: Log): never {
   const { handler: name, taskRoot, runtimeApi, concurrency } = environment;
   if (runtimeApi === "") throw new Error("AWS_LAMBDA_RUNTIME_API is not set");
   const poller = new Poller();
@@ -27,32 +34,33 @@ function run(environment: Environment, log: Log): never {
 
   let shell: ShellHandler | undefined;
   endOnTermination(poller, () => (shell === undefined ? [] : [shell.processGroup]));
-  becomeSubreaper();
   if (place !== undefined) endWithParent();
-  const client = new RuntimeApiClient(runtimeApi, poller, log, taskRoot);
+  const client = lazy(() => new RuntimeApiClient(runtimeApi, poller, log, taskRoot));
   try {
     const handler = resolveHandler(name, taskRoot);
     if (handler.kind === "rejected") throw new InitFailure({ ...handler, stackTrace: [] });
-    const options = { handler, taskRoot, environment: handlerEnvironment() };
+    const options = { handler, taskRoot, environment: handlerEnvironment(inherited) };
     shell = new ShellHandler(options, poller, log);
-    // The shell takes about as long to load as it takes to connect: both at once.
-    client.prepare();
+    // The shell takes about as long to load as all this does: both at once.
+    becomeSubreaper();
+    client().prepare();
     shell.load();
-    return runInvokeLoop(client, shell, log);
+    return runInvokeLoop(client(), shell, log);
   } catch (error) {
     if (error instanceof InitFailure) {
       // All loops load the same file: the first one speaks for all, and takes them along.
       if (place === "later") Bun.sleepSync(FIRST_LOOP_MS);
-      else client.reportInitError(error.error);
+      else client().reportInitError(error.error);
     }
     throw error;
   }
 }
 
-const environment = readEnvironment(process.env);
+const inherited = inheritedEnvironment();
+const environment = readEnvironment(inherited);
 const log = new Log(environment.log);
 try {
-  run(environment, log);
+  run(inherited, environment, log);
 } catch (error) {
   log.write("FATAL", error instanceof Error ? error.message : String(error));
   process.exit(1);

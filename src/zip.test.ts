@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import { lstatSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { expect, test } from "bun:test";
+import { lstatSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { temporaryFolder } from "./testing/temporary-folder.ts";
 import { zip, type ZipEntry } from "./zip.ts";
 
 const ENTRIES: readonly ZipEntry[] = [
@@ -18,15 +18,7 @@ const ENTRIES: readonly ZipEntry[] = [
   },
 ];
 
-let folder = "";
-
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "zip-test-"));
-});
-
-afterAll(() => {
-  rmSync(folder, { recursive: true, force: true });
-});
+const folder = temporaryFolder("zip-test");
 
 test("zip() writes what unzip reads: bytes, modes, links", () => {
   const archive = join(folder, "a.zip");

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
 import { type Architecture, ARCHITECTURES } from "../architectures.ts";
 import { stub } from "./stub.ts";
 
@@ -20,24 +20,20 @@ for (const target of ARCHITECTURES) {
     `stub() has the bytes that stub-${target.name}.s assembles to`,
     () => {
       if (tools === undefined) throw new Error("unreachable");
-      const folder = mkdtempSync(join(tmpdir(), "stub-"));
-      try {
-        const source = join(import.meta.dir, `stub-${target.name}.s`);
-        const [object, binary] = [join(folder, "stub.o"), join(folder, "stub.bin")];
-        for (const words of [
-          [tools.as, "-o", object, source],
-          [tools.objcopy, "-O", "binary", "-j", ".text", object, binary],
-        ]) {
-          expect(Bun.spawnSync(words).stderr.toString()).toBe("");
-        }
-        const assembled = readFileSync(binary);
-        expect(assembled.byteLength).toBe(64);
-        expect(Buffer.from(stub(target, 0, [])).toString("hex")).toBe(
-          assembled.toString("hex") + "00".repeat(8),
-        );
-      } finally {
-        rmSync(folder, { recursive: true, force: true });
+      const folder = temporaryFolder("stub");
+      const source = join(import.meta.dir, `stub-${target.name}.s`);
+      const [object, binary] = [join(folder, "stub.o"), join(folder, "stub.bin")];
+      for (const words of [
+        [tools.as, "-o", object, source],
+        [tools.objcopy, "-O", "binary", "-j", ".text", object, binary],
+      ]) {
+        expect(Bun.spawnSync(words).stderr.toString()).toBe("");
       }
+      const assembled = readFileSync(binary);
+      expect(assembled.byteLength).toBe(64);
+      expect(Buffer.from(stub(target, 0, [])).toString("hex")).toBe(
+        assembled.toString("hex") + "00".repeat(8),
+      );
     },
   );
 

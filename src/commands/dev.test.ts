@@ -2,7 +2,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { CURL_LOOP, functionFolder, SCRIPTED, startTool, tool } from "./testing-tool.ts";
+import { CURL_LOOP, functionFolder, SCRIPTED, startTool, tool } from "../testing/running-tool.ts";
 
 // Processes take their time on a loaded machine.
 setDefaultTimeout(60_000);

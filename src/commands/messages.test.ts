@@ -5,12 +5,12 @@
  */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { malformedHint } from "../host/adapters/gateway-adapter.ts";
+import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { checkFolder } from "./check-rules.ts";
 import { failureSummary, outputWarning, timeoutSummary } from "./error-summary.ts";
 import { portTaken } from "./listen.ts";
@@ -22,7 +22,7 @@ setDefaultTimeout(60_000);
 
 /** A folder with files; `mode` of a file only where it matters. */
 function folder(files: Readonly<Record<string, string | Uint8Array>>): string {
-  const directory = mkdtempSync(join(tmpdir(), "messages-"));
+  const directory = temporaryFolder("messages");
   for (const [name, content] of Object.entries(files))
     writeFileSync(join(directory, name), content);
   return directory;

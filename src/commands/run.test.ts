@@ -1,7 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 
 import { EVENT_BYTES_MAX } from "../runtime-api/contract.ts";
-import { functionFolder, SCRIPTED, tool } from "./testing-tool.ts";
+import { functionFolder, SCRIPTED, tool } from "../testing/running-tool.ts";
 
 // Processes take their time on a loaded machine.
 setDefaultTimeout(60_000);

@@ -1,9 +1,9 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { RESPONSE_BYTES_MAX } from "../runtime-api/contract.ts";
+import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { FunctionHost } from "./function-host.ts";
 import type { FunctionSettings } from "./function-settings.ts";
 import type { InvocationOutcome, InvocationRequest } from "./outcome.ts";
@@ -154,7 +154,7 @@ test("a stopped runtime is killed too", async () => {
 });
 
 test("a late answer from an escaped process is refused and reaches no other event", async () => {
-  const late = join(mkdtempSync(join(tmpdir(), "host-")), "late");
+  const late = join(temporaryFolder("host"), "late");
   await using probe = new Probe({ timeoutMs: 400, variables: { LATE_FILE: late } });
   expect(await read(await probe.run({ do: "late-child" }, { requestId: "same" }))).toStartWith(
     "[timeout]",
@@ -215,7 +215,7 @@ test("events wait in a bounded queue; what does not fit is rejected", async () =
 });
 
 test("an event that waits too long, or whose caller has gone, is not run", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "host-"));
+  const folder = temporaryFolder("host");
   const seen = join(folder, "seen");
   await using probe = new Probe({ queueTimeoutMs: 50, variables: { SEEN_FILE: seen } });
   const ready = async () => {

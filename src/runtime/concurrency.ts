@@ -9,7 +9,8 @@
 import { inheritedEnvironment } from "./environment.ts";
 import { close, openFile } from "./libc.ts";
 import type { Poller } from "./poller.ts";
-import { becomeSubreaper, type ExitStatus, openProcess, reap, spawn } from "./process.ts";
+import { becomeSubreaper, type ExitStatus, openProcess, reap } from "./process.ts";
+import { spawn } from "./spawn.ts";
 import { endOnTermination, endProcessGroups } from "./termination.ts";
 
 /** The argument by which a copy of the runtime knows that it is one of the loops. */
@@ -36,7 +37,7 @@ export function superviseLoops(count: number, poller: Poller): number {
     const pid = spawn({
       path: "/proc/self/exe",
       argv: ["bootstrap", index === 0 ? LOOP_ARGUMENTS.first : LOOP_ARGUMENTS.later],
-      environment: inheritedEnvironment(),
+      environment: inheritedEnvironment().entries,
       cwd: process.cwd(),
       stdio: [nothing, 1, 2],
     });

@@ -10,6 +10,7 @@
 
 import { HEADER } from "../runtime-api/contract.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
+import { lazy } from "./lazy.ts";
 
 /** Where the event's data is to be found, as paths that the shell can open. */
 export interface EventPaths {
@@ -34,28 +35,31 @@ export interface ShellState {
 
 const QUOTE = 0x27;
 const NUL = 0;
-const END_OF_CALL = Buffer.from("'\n");
+const LINE_FEED = 0x0a;
+const END_OF_CALL = new Uint8Array([QUOTE, LINE_FEED]);
 /** Most header names that are remembered. */
 const VARIABLE_NAMES_MAX = 64;
 const HEADER_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-";
-const TRACE_ID = upperName(HEADER.traceId);
+const TRACE_HEADER = HEADER.traceId.toLowerCase();
 const TRACE_VARIABLE = "_X_AMZN_TRACE_ID";
 /** Options that the fork server turns off for itself; x last, since it traces what follows. */
 const RESTORED_FLAGS = "abCefmuvx";
 
 /** The variables that any invocation may have: those that it has not are unset. */
-const KNOWN_VARIABLES = [
-  HEADER.requestId,
-  HEADER.deadlineMs,
-  HEADER.invokedFunctionArn,
-  HEADER.traceId,
-  HEADER.clientContext,
-  HEADER.cognitoIdentity,
-  HEADER.tenantId,
-  HEADER.invocationId,
-]
-  .map(upperName)
-  .concat(TRACE_VARIABLE);
+const knownVariables = lazy(() =>
+  [
+    HEADER.requestId,
+    HEADER.deadlineMs,
+    HEADER.invokedFunctionArn,
+    HEADER.traceId,
+    HEADER.clientContext,
+    HEADER.cognitoIdentity,
+    HEADER.tenantId,
+    HEADER.invocationId,
+  ]
+    .map(upperName)
+    .concat(TRACE_VARIABLE),
+);
 
 /** Puts text between single quotes, for any POSIX shell. */
 export function quote(text: string): string {
@@ -67,14 +71,14 @@ export function quote(text: string): string {
  * @param restoration What {@link restoreOptions} says for the loaded shell.
  */
 export function prologue(invocation: Invocation, paths: EventPaths, restoration: string): string {
-  const absent = new Set(KNOWN_VARIABLES);
+  const absent = new Set(knownVariables());
   let exports = "";
   for (const [header, value] of invocation.metadata) {
     const name = variableName(header);
     if (name === undefined) continue;
     absent.delete(name);
     exports += ` ${name}=${quote(value)}`;
-    if (name === TRACE_ID) {
+    if (header === TRACE_HEADER) {
       absent.delete(TRACE_VARIABLE);
       exports += ` ${TRACE_VARIABLE}=${quote(value)}`;
     }
@@ -118,9 +122,8 @@ function upperName(header: string): string {
 /** The command by which a fork undoes what the fork server has changed for itself. */
 export function restoreOptions(state: ShellState): string {
   const { flags, isBash, isPosix, inheritsErrexit, posixlyCorrect } = state;
-  const letters = RESTORED_FLAGS.split("")
-    .filter((letter) => flags.includes(letter))
-    .join("");
+  let letters = "";
+  for (const letter of RESTORED_FLAGS) if (flags.includes(letter)) letters += letter;
   const commands = [
     ...(letters === "" ? [] : [`\\set -${letters}`]),
     // Bash turns this on with POSIX mode, and leaves it on.

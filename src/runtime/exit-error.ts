@@ -17,19 +17,18 @@ const EXIT_HINTS: Readonly<Record<number, string>> = {
   126: " (a command was not executable)",
   127: " (a command was not found)",
 };
-/** A last line on standard error that names the error itself, so that callers can catch it. */
-const NAMED_ERROR = /^([A-Za-z][A-Za-z0-9_.]*(?:Error|Exception)): (.+)$/;
 
 /** Linux's signals, the first being number 1. */
-const SIGNAL_NAMES = (
+const SIGNAL_NAMES =
   "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP " +
-  "TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
-).split(" ");
+  "TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS";
+/** The last of them. */
+const SIGNAL_MAX = 31;
 
 /** Reads a shell's `$?`, in which an exit status and a signal share one number. */
 export function exitStatusOf(shellStatus: number): ExitStatus {
   const signal = shellStatus - SIGNAL_STATUS_BASE;
-  return signal >= 1 && signal <= SIGNAL_NAMES.length
+  return signal >= 1 && signal <= SIGNAL_MAX
     ? { kind: "signaled", signal }
     : { kind: "exited", status: shellStatus };
 }
@@ -45,7 +44,8 @@ export function exitError(
   lastLines: readonly string[],
 ): FunctionError {
   const lastLine = lastLines.at(-1) ?? "";
-  const named = NAMED_ERROR.exec(lastLine);
+  // A last line that names the error itself, so that callers can catch it.
+  const named = /^([A-Za-z][A-Za-z0-9_.]*(?:Error|Exception)): (.+)$/.exec(lastLine);
   if (named !== null) {
     const [, errorType = "", errorMessage = ""] = named;
     return { errorMessage: bounded(errorMessage), errorType, stackTrace: lastLines };
@@ -63,7 +63,7 @@ export function describeEnd(who: string, end: ExitStatus): string {
   if (end.kind === "exited") {
     return `${who} exited with status ${end.status}${EXIT_HINTS[end.status] ?? ""}`;
   }
-  const shortName = SIGNAL_NAMES[end.signal - 1];
+  const shortName = SIGNAL_NAMES.split(" ")[end.signal - 1];
   const name = shortName === undefined ? "a signal" : `SIG${shortName}`;
   const hint = end.signal === SIGKILL ? ": if it was out of memory, raise the memory size" : "";
   const status = SIGNAL_STATUS_BASE + end.signal;

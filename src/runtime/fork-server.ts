@@ -24,6 +24,7 @@
  */
 
 import type { Invocation } from "../runtime-api/invocation.ts";
+import { variableBytes } from "./environment.ts";
 import {
   callFunction,
   type EventPaths,
@@ -33,9 +34,10 @@ import {
   restoreOptions,
 } from "./event-script.ts";
 import { exitStatusOf } from "./exit-error.ts";
-import forkServerScript from "./fork-server.sh" with { type: "text" };
+import { forkServerText } from "./fork-server-text.macro.ts" with { type: "macro" };
 import type { Handler } from "./handler.ts";
 import { LateOutputs } from "./late-outputs.ts";
+import { lazy } from "./lazy.ts";
 import {
   close,
   duplicateTo,
@@ -43,8 +45,8 @@ import {
   O_NONBLOCK,
   openFile,
   pipe,
+  processId,
   read,
-  setNonBlocking,
   WOULD_BLOCK,
   writeAll,
 } from "./libc.ts";
@@ -52,7 +54,8 @@ import { type LoadReport, parseLoadReport } from "./load-report.ts";
 import { LogPipe } from "./log-pipe.ts";
 import type { Log } from "./log.ts";
 import type { Poller } from "./poller.ts";
-import { type ExitStatus, kill, openProcess, reap, SIGNAL, spawn } from "./process.ts";
+import { type ExitStatus, kill, openProcess, reap, SIGNAL } from "./process.ts";
+import { spawn } from "./spawn.ts";
 
 /** A handler that can be run. */
 export type RunnableHandler = Exclude<Handler, { kind: "rejected" }>;
@@ -71,8 +74,8 @@ export interface HandlerEnd {
 /** What a fork server is started with. */
 export interface ForkServerOptions {
   readonly handler: RunnableHandler;
-  /** `NAME=value` strings whose characters are bytes. */
-  readonly environment: readonly string[];
+  /** NUL-terminated `NAME=value` entries. */
+  readonly environment: readonly Uint8Array[];
   readonly taskRoot: string;
 }
 
@@ -88,8 +91,10 @@ const IDLE_STATUS_BYTES_MAX = 256;
 /** Most reads behind the handler's end: a pipe holds 64 KiB, so only a late writer gets there. */
 const DRAIN_READS_MAX = 32;
 
-const NEW_LINE = Buffer.from("\n");
-const scratch = Buffer.allocUnsafeSlow(READ_BYTES);
+const SHELL_SIDE = forkServerText();
+const NEW_LINE = new Uint8Array([0x0a]);
+/** What has been read and is passed on before the next read. */
+const scratch = lazy(() => Buffer.allocUnsafeSlow(READ_BYTES));
 
 /** One loaded shell. When it dies another one is to be made. */
 export class ForkServer {
@@ -104,7 +109,7 @@ export class ForkServer {
   /** A descriptor whose path stays the same while each event gets a file of its own behind it. */
   readonly #eventSlot: number;
   /** Marks the end of the load report: what no function's source holds by chance. */
-  readonly #token = `ready ${Math.random()}`;
+  readonly #token: string;
   readonly #lateOutputs: LateOutputs;
   #end: ExitStatus | undefined;
   #statusText = "";
@@ -112,7 +117,7 @@ export class ForkServer {
   #isBusy = false;
   #isClosed = false;
   /** The command that gives a fork the options that the script has set. */
-  #restoration = "";
+  #restoration = lazy(() => "");
 
   /**
    * Starts the shell; {@link load} waits until it has loaded the handler.
@@ -122,12 +127,11 @@ export class ForkServer {
     this.#options = options;
     this.#poller = poller;
     this.#lateOutputs = new LateOutputs(poller, log);
-    this.#trigger = pipe();
-    this.#status = pipe();
+    this.#trigger = pipe(O_NONBLOCK);
+    this.#status = pipe(O_NONBLOCK);
     this.#lifeline = pipe();
     this.#eventSlot = memoryFile();
-    setNonBlocking(this.#status[0]);
-    setNonBlocking(this.#trigger[0]);
+    this.#token = `end of the report to ${pathOf(this.#status[1])}`;
     const [stderrReadEnd, stderrWriteEnd] = pipe();
     const { handler, environment, taskRoot } = options;
     const nothing = openFile("/dev/null");
@@ -168,7 +172,7 @@ export class ForkServer {
     const report = parseLoadReport(text, this.#inheritedPosixlyCorrect());
     this.#statusText = "";
     this.#isLoaded = true;
-    this.#restoration = restoreOptions(report.state);
+    this.#restoration = lazy(() => restoreOptions(report.state));
     return { kind: "loaded", report };
   }
 
@@ -226,24 +230,19 @@ export class ForkServer {
       LIFELINE: pathOf(this.#lifeline[0]),
       EVENT: pathOf(this.#eventSlot),
     };
-    // The comments stay with the source: a handler can see this text in its shell's command line.
-    let text = forkServerScript
-      .split("\n")
-      .filter((line) => !line.trimStart().startsWith("#"))
-      .join("\n");
-    for (const word in words) text = text.replaceAll(`"@${word}@"`, () => quote(words[word] ?? ""));
+    let text = "";
+    for (const line of SHELL_SIDE.split("\n")) text += `${withWord(line, words)}\n`;
     return text;
   }
 
   #inheritedPosixlyCorrect(): string | undefined {
-    const prefix = "POSIXLY_CORRECT=";
-    const found = this.#options.environment.find((entry) => entry.startsWith(prefix));
-    return found?.slice(prefix.length);
+    const bytes = variableBytes(this.#options.environment, "POSIXLY_CORRECT");
+    return bytes && Buffer.from(bytes).toString("latin1");
   }
 
   #writeEvent(invocation: Invocation, paths: EventPaths): void {
     const { handler } = this.#options;
-    const lines = prologue(invocation, paths, this.#restoration);
+    const lines = prologue(invocation, paths, this.#restoration());
     const script = memoryFile(
       handler.kind === "function"
         ? callFunction(lines, handler.functionName, invocation.event)
@@ -266,7 +265,7 @@ export class ForkServer {
         () => this.#end !== undefined || statusIn(this.#statusText) !== undefined,
       );
       // Killed before it had begun, if what it was to read is still there: the next fork's turn.
-    } while (this.#wasKilled() && read(this.#trigger[0], scratch) > 0);
+    } while (this.#wasKilled() && read(this.#trigger[0], scratch()) > 0);
     this.#isBusy = false;
   }
 
@@ -298,8 +297,8 @@ export class ForkServer {
   }
 
   #readStatus(): void {
-    const count = read(this.#status[0], scratch);
-    if (count > 0) this.#statusText += Buffer.from(scratch.subarray(0, count)).toString("latin1");
+    const count = read(this.#status[0], scratch());
+    if (count > 0) this.#statusText += scratch().toString("latin1", 0, count);
     // Forks that end one after the other without an event: this shell is beyond use.
     const bytesMax = this.#isLoaded && !this.#isBusy ? IDLE_STATUS_BYTES_MAX : REPORT_BYTES_MAX;
     if (this.#statusText.length > bytesMax) kill(-this.#pid, SIGNAL.kill);
@@ -325,14 +324,23 @@ function statusIn(text: string): number | undefined {
   return undefined;
 }
 
+/** Puts in the word that a line of the shell's side may have between @ signs. */
+function withWord(line: string, words: Readonly<Record<string, string>>): string {
+  const start = line.indexOf('"@');
+  if (start < 0) return line;
+  const end = line.indexOf('@"', start);
+  const word = line.slice(start + 2, end);
+  return line.slice(0, start) + quote(words[word] ?? "") + line.slice(end + 2);
+}
+
 /** A path by which the shell, with our identity, can open one of our descriptors. */
 function pathOf(descriptor: number): string {
-  return `/proc/${process.pid}/fd/${descriptor}`;
+  return `/proc/${processId()}/fd/${descriptor}`;
 }
 
 /** Passes on one read of a handler's output; 0 at its end, {@link WOULD_BLOCK} when nothing is there. */
 function passOutput(descriptor: number, onOutput: OnOutput): number {
-  const count = read(descriptor, scratch);
-  if (count > 0) onOutput(scratch.subarray(0, count));
+  const count = read(descriptor, scratch());
+  if (count > 0) onOutput(scratch().subarray(0, count));
   return count;
 }

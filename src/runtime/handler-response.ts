@@ -18,7 +18,6 @@ const PRELUDE_BYTES_MAX = 64 * 1024;
 const KEPT_BYTES_MAX = RESPONSE_BYTES_MAX + 1;
 const FIRST_CAPACITY_BYTES = 1024;
 const OPENING_BRACE = 0x7b;
-const DELIMITER = Buffer.from(PRELUDE_DELIMITER);
 
 /** The response to one event; memory is bounded whatever the handler writes. */
 export class HandlerResponse {
@@ -87,7 +86,7 @@ export class HandlerResponse {
   #hasPrelude(): boolean {
     const head = this.#kept.subarray(0, Math.min(this.#keptBytes, PRELUDE_BYTES_MAX));
     if (head.length === 0) return false;
-    const end = head[0] === OPENING_BRACE ? head.indexOf(DELIMITER) : -1;
+    const end = head[0] === OPENING_BRACE ? head.indexOf(PRELUDE_DELIMITER) : -1;
     if (end >= 0 && isJsonObject(head.subarray(0, end))) return true;
     // Only more bytes behind an opening brace can still make it a prelude.
     this.#mayStream = end < 0 && head[0] === OPENING_BRACE && head.length < PRELUDE_BYTES_MAX;

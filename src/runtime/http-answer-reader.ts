@@ -42,8 +42,8 @@ const HEAD_BYTES_MAX = 2 * 1024 * 1024;
 /** Largest body of an answer, in bytes: far above any event, far below the memory. */
 const BODY_BYTES_MAX = 64 * 1024 * 1024;
 const EMPTY: Uint8Array = new Uint8Array(0);
-const END_OF_HEAD = Buffer.from("\r\n\r\n");
-const END_OF_LINE = Buffer.from("\r\n");
+const END_OF_HEAD = new Uint8Array([0x0d, 0x0a, 0x0d, 0x0a]);
+const END_OF_LINE = new Uint8Array([0x0d, 0x0a]);
 
 /** Reads one answer after the other. */
 export class HttpAnswerReader {
@@ -144,7 +144,7 @@ export class HttpAnswerReader {
   }
 
   /** Reads up to a delimiter and returns what stands before it. */
-  #readPast(delimiter: Buffer, bytesMax: number): Buffer {
+  #readPast(delimiter: Uint8Array, bytesMax: number): Buffer {
     let searchFrom = 0;
     for (;;) {
       const at = this.#received.indexOf(delimiter, searchFrom);

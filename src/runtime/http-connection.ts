@@ -21,8 +21,7 @@ export type Header = readonly [name: string, value: string];
 /** Bodies up to this size, in bytes, are sent in one call with their head. */
 const ONE_SEND_BYTES_MAX = 64 * 1024;
 
-const EMPTY: Uint8Array = new Uint8Array(0);
-const END_OF_LINE = Buffer.from("\r\n");
+const END_OF_LINE = new Uint8Array([0x0d, 0x0a]);
 
 /** A connection that is made when first needed and again when the server has closed it. */
 export class HttpConnection {
@@ -30,7 +29,8 @@ export class HttpConnection {
   readonly #port: string;
   readonly #poller: Poller;
   #socket: number | undefined;
-  #lastMethod = "";
+  /** Whether there was time for the server to close the connection: a handler has run since. */
+  #mayHaveEnded = false;
   readonly #answers = new HttpAnswerReader((into) => this.#read(into));
 
   /** @param address `host:port` as in AWS_LAMBDA_RUNTIME_API; an IPv6 host stands in brackets. */
@@ -51,25 +51,28 @@ export class HttpConnection {
     }
   }
 
+  /** The bytes of a GET request, for {@link get}: the same ones can be sent any number of times. */
+  getRequest(path: string, headers: readonly Header[]): Uint8Array {
+    return this.#head("GET", path, headers);
+  }
+
   /**
-   * Sends a request and waits for its answer, for as long as it takes.
+   * Sends a GET request and waits for its answer, for as long as it takes.
    * @throws {ConnectionError} When the server cannot be reached or goes away.
    * @throws {HttpSyntaxError} When its answer is not HTTP.
    */
-  request(
-    method: string,
-    path: string,
-    headers: readonly Header[],
-    body: Uint8Array = EMPTY,
-  ): HttpResponse {
-    const length: Header[] = method === "GET" ? [] : [["Content-Length", `${body.byteLength}`]];
-    const head = this.#head(method, path, [...headers, ...length]);
-    const socket = this.#open();
-    this.#lastMethod = method;
-    this.#send(
-      socket,
-      body.byteLength <= ONE_SEND_BYTES_MAX ? [Buffer.concat([head, body])] : [head, body],
-    );
+  get(request: Uint8Array): HttpResponse {
+    this.#send(this.#open(), [request]);
+    const answer = this.#answer();
+    this.#mayHaveEnded = true;
+    return answer;
+  }
+
+  /** Posts a body and waits for the answer; throws as {@link get} does. */
+  post(path: string, headers: readonly Header[], body: Uint8Array): HttpResponse {
+    const head = this.#head("POST", path, [...headers, ["Content-Length", `${body.byteLength}`]]);
+    const isSmall = body.byteLength <= ONE_SEND_BYTES_MAX;
+    this.#send(this.#open(), isSmall ? [Buffer.concat([head, body])] : [head, body]);
     return this.#answer();
   }
 
@@ -108,10 +111,10 @@ export class HttpConnection {
 
   /** Returns a connected socket: the kept one unless the server has closed it meanwhile. */
   #open(): number {
-    // Nothing is owed to us between requests: if the socket is readable, it is at its end. A handler
-    // may have taken long enough for that; between a post's answer and the next request none has.
-    const mayHaveEnded = this.#socket !== undefined && this.#lastMethod === "GET";
-    if (mayHaveEnded && isReadableNow(this.#socket as number)) this.close();
+    // Nothing is owed to us between requests: if the socket is readable, it is at its end.
+    if (this.#mayHaveEnded && this.#socket !== undefined && isReadableNow(this.#socket))
+      this.close();
+    this.#mayHaveEnded = false;
     if (this.#socket === undefined) {
       try {
         this.#socket = connect(this.#host, this.#port);

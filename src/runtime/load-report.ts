@@ -20,7 +20,7 @@ export interface LoadReport {
  * @param posixlyCorrect POSIXLY_CORRECT as the shell inherited it.
  */
 export function parseLoadReport(text: string, posixlyCorrect: string | undefined): LoadReport {
-  const line = text.split("\n").find(isFirstLine) ?? "";
+  const line = firstLine(text);
   const [status = "", flags = "", shellOptions = "", bashOptions = ""] = line.split(" ");
   return {
     status: Number(status),
@@ -35,8 +35,11 @@ export function parseLoadReport(text: string, posixlyCorrect: string | undefined
   };
 }
 
-/** The first line has the last status, $-, SHELLOPTS and BASHOPTS, which may be empty. */
-function isFirstLine(line: string): boolean {
-  const [status = "", ...rest] = line.split(" ");
-  return status !== "" && Number.isInteger(Number(status)) && rest.length === 3;
+/** The line that has the last status, $-, SHELLOPTS and BASHOPTS, which may be empty. */
+function firstLine(text: string): string {
+  for (const line of text.split("\n")) {
+    const words = line.split(" ");
+    if (words.length === 4 && words[0] !== "" && Number.isInteger(Number(words[0]))) return line;
+  }
+  return "";
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { lazy } from "./lazy.ts";
 import { close, read, setNonBlocking, WOULD_BLOCK } from "./libc.ts";
 import { type Log, splitLines, writeLog } from "./log.ts";
 import type { Poller } from "./poller.ts";
@@ -20,9 +21,8 @@ const READ_BYTES = 64 * 1024;
 /** Most reads at the end of an event: more than a pipe holds, so only a late writer gets there. */
 const DRAIN_READS_MAX = 32;
 
-const EMPTY = Buffer.alloc(0);
 /** Shared by all pipes: a read is passed on before the next one is made. */
-const scratch = Buffer.allocUnsafeSlow(READ_BYTES);
+const scratch = lazy(() => Buffer.allocUnsafeSlow(READ_BYTES));
 
 /** The read end of a pipe whose bytes belong in the log; closed when its last writer is gone. */
 export class LogPipe {
@@ -30,8 +30,8 @@ export class LogPipe {
   readonly #poller: Poller;
   readonly #log: Log;
   #isOpen = true;
-  #tail: Buffer = EMPTY;
-  #unfinished: Buffer = EMPTY;
+  #tail: Buffer = Buffer.alloc(0);
+  #unfinished: Buffer = Buffer.alloc(0);
 
   /** Watches the pipe from now on; owns its descriptor. */
   constructor(descriptor: number, poller: Poller, log: Log) {
@@ -48,7 +48,7 @@ export class LogPipe {
 
   /** Forgets the lines of the event before. */
   beginEvent(): void {
-    this.#tail = EMPTY;
+    this.#tail = Buffer.alloc(0);
   }
 
   /** Takes what has been written up to now, an unfinished last line included. */
@@ -75,13 +75,13 @@ export class LogPipe {
   /** Passes on one read; returns its bytes, 0 when there are none. */
   #pass(): number {
     if (!this.#isOpen) return 0;
-    const count = read(this.#descriptor, scratch);
+    const count = read(this.#descriptor, scratch());
     if (count === WOULD_BLOCK) return 0;
     if (count === 0) {
       this.close();
       return 0;
     }
-    const bytes = scratch.subarray(0, count);
+    const bytes = scratch().subarray(0, count);
     const tail = Buffer.concat([this.#tail, bytes]);
     this.#tail = tail.subarray(Math.max(0, tail.length - TAIL_BYTES_MAX));
     if (this.#log.settings.json) this.#frame(bytes);
@@ -98,7 +98,7 @@ export class LogPipe {
 
   #flush(): void {
     if (this.#unfinished.length > 0) this.#writeFramed(this.#unfinished);
-    this.#unfinished = EMPTY;
+    this.#unfinished = Buffer.alloc(0);
   }
 
   #writeFramed(line: Buffer): void {

@@ -22,9 +22,8 @@ export interface LogSettings {
 const STDERR = 2;
 const LINE_FEED = 0x0a;
 
-export function parseLogLevel(text: string | undefined): LogLevel {
-  const name = text?.toUpperCase();
-  return LEVELS.find((level) => level === name) ?? "INFO";
+export function parseLogLevel(text: string): LogLevel {
+  return LEVELS[LEVELS.indexOf(text.toUpperCase() as LogLevel)] ?? "INFO";
 }
 
 /** Writes log lines, each with the request id of the event that is being handled. */

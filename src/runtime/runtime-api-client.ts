@@ -41,12 +41,14 @@ const QUOTED_LENGTH_MAX = 200;
 
 export class RuntimeApiClient {
   readonly #connection: HttpConnection;
+  readonly #nextRequest: Uint8Array;
   readonly #log: Log;
   readonly #workingDirectory: string;
 
   /** @param address `host:port`, as in AWS_LAMBDA_RUNTIME_API. */
   constructor(address: string, poller: Poller, log: Log, workingDirectory: string) {
     this.#connection = new HttpConnection(address, poller);
+    this.#nextRequest = this.#connection.getRequest(PATH.next, [["User-Agent", USER_AGENT]]);
     this.#log = log;
     this.#workingDirectory = workingDirectory;
   }
@@ -62,7 +64,7 @@ export class RuntimeApiClient {
    * @throws {ConnectionError} When the Runtime API stays unreachable.
    */
   next(): Invocation {
-    const answer = this.#attempt(() => this.#request("GET", PATH.next, []), true);
+    const answer = this.#attempt(() => this.#connection.get(this.#nextRequest), true);
     if (answer.status !== STATUS.ok) throw refusal(`GET ${PATH.next}`, answer);
     const metadata = new Map<string, string>();
     for (const [name, value] of answer.headers) {
@@ -81,7 +83,7 @@ export class RuntimeApiClient {
     const headers: Header[] = [["Content-Type", CONTENT_TYPE.json], ...invocationId(invocation)];
     this.#settle(
       path,
-      this.#attempt(() => this.#request("POST", path, headers, body), false),
+      this.#attempt(() => this.#post(path, headers, body), false),
     );
   }
 
@@ -92,7 +94,7 @@ export class RuntimeApiClient {
     const body = Buffer.from(errorBody(error));
     this.#settle(
       path,
-      this.#attempt(() => this.#request("POST", path, headers, body), false),
+      this.#attempt(() => this.#post(path, headers, body), false),
     );
   }
 
@@ -101,7 +103,7 @@ export class RuntimeApiClient {
     const body = Buffer.from(errorBody(error));
     try {
       const answer = this.#attempt(
-        () => this.#request("POST", PATH.initError, this.#errorHeaders(error), body),
+        () => this.#post(PATH.initError, this.#errorHeaders(error), body),
         false,
       );
       if (answer.status !== STATUS.accepted) {
@@ -141,8 +143,8 @@ export class RuntimeApiClient {
     };
   }
 
-  #request(method: string, path: string, headers: readonly Header[], body?: Uint8Array) {
-    return this.#connection.request(method, path, [["User-Agent", USER_AGENT], ...headers], body);
+  #post(path: string, headers: readonly Header[], body: Uint8Array): HttpResponse {
+    return this.#connection.post(path, [["User-Agent", USER_AGENT], ...headers], body);
   }
 
   #errorHeaders(error: FunctionError): Header[] {

@@ -8,7 +8,8 @@ import type { ForkServerOptions } from "./fork-server.ts";
 import { readScript } from "./handler.ts";
 import { close, openFile, pipe, read } from "./libc.ts";
 import type { Poller } from "./poller.ts";
-import { reap, spawn } from "./process.ts";
+import { reap } from "./process.ts";
+import { spawn } from "./spawn.ts";
 
 /** Longest text of a shell about a syntax error, in bytes. */
 const TEXT_BYTES_MAX = 4 * 1024;

@@ -6,6 +6,7 @@
 
 import type { FunctionError, InitErrorType } from "../runtime-api/function-error.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
+import { variableBytes } from "./environment.ts";
 import { describeEnd, exitError } from "./exit-error.ts";
 import { ForkServer, type ForkServerOptions, type Loading, type OnOutput } from "./fork-server.ts";
 import { readScript } from "./handler.ts";
@@ -45,11 +46,11 @@ export class ShellHandler {
    */
   load(): void {
     const loading = this.#server.load();
-    const lastLines = this.#server.lastLines();
-    const failure = this.#failureOf(loading, lastLines);
+    const failure = this.#failureOf(loading);
     if (failure === undefined) return;
+    const stackTrace = this.#server.lastLines();
     this.#server.close();
-    throw new InitFailure({ ...failure, stackTrace: lastLines });
+    throw new InitFailure({ ...failure, stackTrace });
   }
 
   /** Loads the handler anew if its shell has died since the event before. */
@@ -80,10 +81,7 @@ export class ShellHandler {
     return this.#server.processGroup;
   }
 
-  #failureOf(
-    loading: Loading,
-    lastLines: readonly string[],
-  ): { errorType: InitErrorType; errorMessage: string } | undefined {
+  #failureOf(loading: Loading): { errorType: InitErrorType; errorMessage: string } | undefined {
     const { handler, environment } = this.#options;
     if (handler.kind === "file") {
       if (loading.kind === "loaded") return undefined;
@@ -98,15 +96,13 @@ export class ShellHandler {
         return { errorType: "Runtime.UserCodeSyntaxError", errorMessage: text };
     }
     if (loading.kind === "ended") {
-      const lastLine = lastLines.at(-1);
+      const lastLine = this.#server.lastLines().at(-1);
       const reason = lastLine === undefined ? "" : `: ${lastLine}`;
       const errorMessage = `${describeEnd(`${script}, while it was loaded,`, loading.end)}${reason}`;
       return { errorType: "Runtime.InitError", errorMessage };
     }
     const { description } = loading.report;
-    const isInherited = environment.some((entry) =>
-      entry.startsWith(`BASH_FUNC_${functionName}%%=`),
-    );
+    const isInherited = variableBytes(environment, `BASH_FUNC_${functionName}%%`) !== undefined;
     const [kind = ""] = description.split("\n", 1);
     const isDefined = kind.includes(" is a function") || kind.includes(" is a shell function");
     if (isDefined && !isInherited) return undefined;

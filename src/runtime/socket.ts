@@ -1,14 +1,12 @@
 /**
  * TCP sockets, through `bun:ffi`.
  *
- * Apart from libc.ts so that these functions are bound while the shell is loading, not before it is
- * started (measured: binding a function takes 15 µs).
- *
  * @module
  */
 
 import { dlopen, type Pointer, read as readMemory } from "bun:ffi";
 
+import { lazy } from "./lazy.ts";
 import {
   checked,
   close,
@@ -16,23 +14,23 @@ import {
   EAGAIN,
   EINTR,
   errno,
+  LIBC,
   O_CLOEXEC,
   SystemError,
   WOULD_BLOCK,
 } from "./libc.ts";
 
-function bind() {
-  return dlopen("libc.so.6", {
-    connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
-    freeaddrinfo: { args: ["ptr"], returns: "void" },
-    getaddrinfo: { args: ["ptr", "ptr", "ptr", "ptr"], returns: "i32" },
-    send: { args: ["i32", "ptr", "u64", "i32"], returns: "i32" },
-    setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
-    socket: { args: ["i32", "i32", "i32"], returns: "i32" },
-  }).symbols;
-}
-
-let bound: ReturnType<typeof bind> | undefined;
+const libc = lazy(
+  () =>
+    dlopen(LIBC, {
+      connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
+      freeaddrinfo: { args: ["ptr"], returns: "void" },
+      getaddrinfo: { args: ["ptr", "ptr", "ptr", "ptr"], returns: "i32" },
+      send: { args: ["i32", "ptr", "u64", "i32"], returns: "i32" },
+      setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
+      socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+    }).symbols,
+);
 
 const SOCK_STREAM = 1;
 const IPPROTO_TCP = 6;
@@ -46,7 +44,7 @@ const MSG_DONTWAIT = 0x40;
  * @throws {Error} When the host has no address.
  */
 export function connect(host: string, port: string): number {
-  bound ??= bind();
+  const bound = libc();
   // struct addrinfo, 48 bytes: flags, family, socktype, protocol (i32 each), addrlen (u32 at 16),
   // addr (pointer at 24), canonname (at 32), next (at 40).
   const hints = new Int32Array(12);
@@ -78,7 +76,7 @@ export function connect(host: string, port: string): number {
 
 /** Sends what the socket takes at once; {@link WOULD_BLOCK} if nothing. A closed peer throws. */
 export function send(socket: number, bytes: Uint8Array): number {
-  bound ??= bind();
+  const bound = libc();
   for (;;) {
     const count = bound.send(socket, bytes, bytes.byteLength, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count >= 0) return count;

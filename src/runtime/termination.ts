@@ -5,9 +5,10 @@
  * @module
  */
 
-import { poll, readFile } from "./libc.ts";
+import { poll, processId, readFile } from "./libc.ts";
 import type { Poller } from "./poller.ts";
 import { kill, reap, SIGNAL, terminationDescriptor } from "./process.ts";
+import { decodeUtf8 } from "./utf8.ts";
 
 /** How long handlers may take to clean up, in milliseconds: the platform gives us 150. */
 const GRACE_MS = 100;
@@ -44,9 +45,8 @@ function wait(): void {
 }
 
 function children(): number[] {
-  const path = `/proc/self/task/${process.pid}/children`;
-  return readFile(path)
-    .toString("latin1")
+  const path = `/proc/self/task/${processId()}/children`;
+  return decodeUtf8(readFile(path))
     .split(" ")
     .map(Number)
     .filter((pid) => pid > 0);

@@ -10,9 +10,12 @@ import { join } from "node:path";
 
 const folders: string[] = [];
 
-process.on("exit", () => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
+/** Removes them all; Bun's test program ends without the event "exit", so it calls this itself. */
+export function removeTemporaryFolders(): void {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+}
+
+process.on("exit", removeTemporaryFolders);
 
 /** Makes an empty folder that is removed when the test process ends. */
 export function temporaryFolder(purpose: string): string {

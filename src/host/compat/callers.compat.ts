@@ -5,8 +5,7 @@
  */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import {
@@ -19,6 +18,7 @@ import {
   TooManyRequestsException,
 } from "@aws-sdk/client-lambda";
 
+import { temporaryFolder } from "../../testing/temporary-folder.ts";
 import { serveFunction } from "../testing/running-host.ts";
 import { AWS_CLI, PYTHON } from "./programs.ts";
 
@@ -51,7 +51,7 @@ async function shell(script: string, endpoint: string, cwd: string) {
 
 test("aws v2: the script of the prior system runs as it is", async () => {
   await using served = await serveFunction();
-  const folder = mkdtempSync(join(tmpdir(), "compat-"));
+  const folder = temporaryFolder("compat");
   const script = `
     aws --version >&2
     FUNCTION_NAME=$(aws lambda list-functions | jq -r '.Functions[0].FunctionName')
@@ -66,7 +66,7 @@ test("aws v2: the script of the prior system runs as it is", async () => {
 
 test("aws v2: payload, log tail, function error, unknown function", async () => {
   await using served = await serveFunction();
-  const folder = mkdtempSync(join(tmpdir(), "compat-"));
+  const folder = temporaryFolder("compat");
   const invoke = "aws lambda invoke --function-name probe --log-type Tail out.json --payload";
   const logged = await shell(
     `${invoke} '{"do":"log","text":"hello log"}' --cli-binary-format raw-in-base64-out`,

@@ -4,9 +4,10 @@
  * @module
  */
 
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+
+import { temporaryFolder } from "./temporary-folder.ts";
 
 const ROOT = join(import.meta.dir, "..", "..");
 const ENTRY = join(ROOT, "src", "lambda-shell.ts");
@@ -108,7 +109,7 @@ export async function startTool(
 
 /** A folder of a function with these files; its name is that of the function. */
 export function functionFolder(files: Readonly<Record<string, string>>, name = "probe"): string {
-  const directory = join(mkdtempSync(join(tmpdir(), "tool-")), name);
+  const directory = join(temporaryFolder("tool"), name);
   for (const [file, text] of Object.entries(files)) {
     const path = join(directory, file);
     Bun.spawnSync(["mkdir", "-p", dirname(path)]);
