@@ -4,7 +4,7 @@
  * @module
  */
 
-import { placeAmongLoops, superviseLoops } from "./runtime/concurrency.ts";
+import { placeAmongLoops, superviseLoops, waitForFirstLoop } from "./runtime/concurrency.ts";
 import {
   type Environment,
   handlerEnvironment,
@@ -22,15 +22,12 @@ import { RuntimeApiClient } from "./runtime/runtime-api-client.ts";
 import { InitFailure, ShellHandler } from "./runtime/shell-handler.ts";
 import { endOnTermination } from "./runtime/termination.ts";
 
-/** How long a loop that can't load its handler leaves it to the first one to say so. */
-const FIRST_LOOP_MS = 2000;
-
 function run(inherited: InheritedEnvironment, environment: Environment, log: Log): never {
   const { handler: name, taskRoot, runtimeApi, concurrency } = environment;
   if (runtimeApi === "") throw new Error("AWS_LAMBDA_RUNTIME_API is not set");
   const poller = new Poller();
   const place = concurrency > 1 ? placeAmongLoops() : undefined;
-  if (place === undefined && concurrency > 1) process.exit(superviseLoops(concurrency, poller));
+  if (place === undefined && concurrency > 1) superviseLoops(concurrency, poller);
 
   let shell: ShellHandler | undefined;
   endOnTermination(poller, () => (shell === undefined ? [] : [shell.processGroup]));
@@ -49,11 +46,16 @@ function run(inherited: InheritedEnvironment, environment: Environment, log: Log
   } catch (error) {
     if (error instanceof InitFailure) {
       // All loops load the same file: the first one speaks for all, and takes them along.
-      if (place === "later") Bun.sleepSync(FIRST_LOOP_MS);
+      if (place === "later") waitForFirstLoop();
       else client().reportInitError(error.error);
     }
     throw error;
   }
+}
+
+function fail(error: unknown, log: Log): never {
+  log.write("FATAL", error instanceof Error ? error.message : String(error));
+  process.exit(1);
 }
 
 const inherited = inheritedEnvironment();
@@ -62,6 +64,5 @@ const log = new Log(environment.log);
 try {
   run(inherited, environment, log);
 } catch (error) {
-  log.write("FATAL", error instanceof Error ? error.message : String(error));
-  process.exit(1);
+  fail(error, log);
 }

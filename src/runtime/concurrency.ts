@@ -16,6 +16,9 @@ import { endOnTermination, endProcessGroups } from "./termination.ts";
 /** The argument by which a copy of the runtime knows that it is one of the loops. */
 const LOOP_ARGUMENTS = { first: "first-loop", later: "later-loop" } as const;
 
+/** How long a loop that can't load its handler leaves it to the first one to say so. */
+const FIRST_LOOP_MS = 2000;
+
 /** Which of several loops, started by {@link superviseLoops}, this process is; undefined if none. */
 export function placeAmongLoops(): "first" | "later" | undefined {
   const argument = process.argv.at(-1);
@@ -23,11 +26,8 @@ export function placeAmongLoops(): "first" | "later" | undefined {
   return argument === LOOP_ARGUMENTS.later ? "later" : undefined;
 }
 
-/**
- * Runs loops until one of them ends; then all end, since error means exit.
- * @returns The exit status for this process.
- */
-export function superviseLoops(count: number, poller: Poller): number {
+/** Runs loops until one of them ends; then all end, and this process, since error means exit. */
+export function superviseLoops(count: number, poller: Poller): never {
   const pids: number[] = [];
   becomeSubreaper();
   endOnTermination(poller, () => pids);
@@ -51,5 +51,10 @@ export function superviseLoops(count: number, poller: Poller): number {
   close(nothing);
   poller.waitUntil(() => ended !== undefined);
   endProcessGroups(pids);
-  return ended?.kind === "exited" && ended.status !== 0 ? ended.status : 1;
+  process.exit(ended?.kind === "exited" && ended.status !== 0 ? ended.status : 1);
+}
+
+/** Leaves it to the first loop to say why the handler can't be loaded: that one ends us, too. */
+export function waitForFirstLoop(): void {
+  Bun.sleepSync(FIRST_LOOP_MS);
 }

@@ -81,6 +81,7 @@ export function variableBytes(
 
 /** Reads the variables; what is unset gets Lambda's default. */
 export function readEnvironment(inherited: InheritedEnvironment): Environment {
+  const concurrency = variable(inherited, "AWS_LAMBDA_MAX_CONCURRENCY");
   return {
     runtimeApi: variable(inherited, "AWS_LAMBDA_RUNTIME_API"),
     handler: variable(inherited, "_HANDLER"),
@@ -89,13 +90,11 @@ export function readEnvironment(inherited: InheritedEnvironment): Environment {
       json: variable(inherited, "AWS_LAMBDA_LOG_FORMAT").toUpperCase() === "JSON",
       level: parseLogLevel(variable(inherited, "AWS_LAMBDA_LOG_LEVEL")),
     },
-    concurrency: parseConcurrency(variable(inherited, "AWS_LAMBDA_MAX_CONCURRENCY")),
+    concurrency: concurrency === "" ? 1 : parseConcurrency(concurrency),
   };
 }
 
 function parseConcurrency(text: string): number {
-  // Unset as a rule; the first use of Number and Math costs 70 µs (measured).
-  if (text === "") return 1;
   const count = Number(text);
   return Number.isInteger(count) && count > 1 ? Math.min(count, CONCURRENCY_MAX) : 1;
 }

@@ -45,20 +45,22 @@ const TRACE_VARIABLE = "_X_AMZN_TRACE_ID";
 /** Options that the fork server turns off for itself; x last, since it traces what follows. */
 const RESTORED_FLAGS = "abCefmuvx";
 
-/** The variables that any invocation may have: those that it has not are unset. */
-const knownVariables = lazy(() =>
-  [
-    HEADER.requestId,
-    HEADER.deadlineMs,
-    HEADER.invokedFunctionArn,
-    HEADER.traceId,
-    HEADER.clientContext,
-    HEADER.cognitoIdentity,
-    HEADER.tenantId,
-    HEADER.invocationId,
-  ]
-    .map(upperName)
-    .concat(TRACE_VARIABLE),
+/** The headers that any invocation may have. */
+const KNOWN_HEADERS = [
+  HEADER.requestId,
+  HEADER.deadlineMs,
+  HEADER.invokedFunctionArn,
+  HEADER.traceId,
+  HEADER.clientContext,
+  HEADER.cognitoIdentity,
+  HEADER.tenantId,
+  HEADER.invocationId,
+];
+/** Their variables: those that an invocation has not are unset. */
+const knownVariables = lazy(() => KNOWN_HEADERS.map(upperName).concat(TRACE_VARIABLE));
+/** Headers, in lower case, with their variables: there are a dozen, and they come with every event. */
+const variableNames = lazy(
+  () => new Map(KNOWN_HEADERS.map((header) => [header.toLowerCase(), upperName(header)])),
 );
 
 /** Puts text between single quotes, for any POSIX shell. */
@@ -100,18 +102,16 @@ export function execFile(lines: string, command: readonly string[]): Buffer {
   return Buffer.concat([Buffer.from(lines, "latin1"), call]);
 }
 
-const variableNames = new Map<string, string>();
-
 /** `lambda-runtime-trace-id` is exported as `LAMBDA_RUNTIME_TRACE_ID`; undefined if it can't be. */
 function variableName(header: string): string | undefined {
-  const known = variableNames.get(header);
+  const names = variableNames();
+  const known = names.get(header);
   if (known !== undefined) return known;
   for (let index = 0; index < header.length; index += 1) {
     if (!HEADER_LETTERS.includes(header.charAt(index))) return undefined;
   }
   const name = upperName(header);
-  // There are a dozen headers, and they come with every event.
-  if (variableNames.size < VARIABLE_NAMES_MAX) variableNames.set(header, name);
+  if (names.size < VARIABLE_NAMES_MAX) names.set(header, name);
   return name;
 }
 

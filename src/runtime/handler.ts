@@ -56,7 +56,7 @@ export function resolveHandler(name: string, taskRoot: string): Handler {
   if (fileType(file) === "file") return resolveFile(file);
   const lastPart = baseName(name);
   const dot = lastPart.lastIndexOf(".");
-  const stem = lastPart.slice(0, Math.max(dot, 0));
+  const stem = dot > 0 ? lastPart.slice(0, dot) : "";
   const functionName = dot < 0 ? "" : lastPart.slice(dot + 1);
   if (stem === "" || !isPosixName(functionName)) {
     const malformed = functionName === "" || stem === "" ? "no function part" : "no shell function";

@@ -79,9 +79,7 @@ export function cString(text: string): Uint8Array {
 }
 
 /** This process's id. */
-export function processId(): number {
-  return libc.getpid();
-}
+export const processId = lazy(() => libc.getpid());
 
 export const O_CLOEXEC = 0o2000000;
 /** Reads do not wait. A shell that opens the other end by its path has flags of its own. */
