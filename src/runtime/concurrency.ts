@@ -9,7 +9,7 @@
 import { inheritedEnvironment } from "./environment.ts";
 import { close, openFile } from "./libc.ts";
 import type { Poller } from "./poller.ts";
-import { becomeSubreaper, type ExitStatus, openProcess, reap } from "./process.ts";
+import { becomeSubreaper, endOf, type ExitStatus, openProcess } from "./process.ts";
 import { spawn } from "./spawn.ts";
 import { endOnTermination, endProcessGroups } from "./termination.ts";
 
@@ -44,7 +44,7 @@ export function superviseLoops(count: number, poller: Poller): never {
     pids.push(pid);
     const descriptor = openProcess(pid);
     poller.watch(descriptor, () => {
-      ended ??= reap(pid)?.end;
+      ended ??= endOf(pid);
       poller.unwatch(descriptor);
     });
   }

@@ -54,7 +54,7 @@ import { type LoadReport, parseLoadReport } from "./load-report.ts";
 import { LogPipe } from "./log-pipe.ts";
 import type { Log } from "./log.ts";
 import type { Poller } from "./poller.ts";
-import { type ExitStatus, kill, openProcess, reap, SIGNAL } from "./process.ts";
+import { endOf, type ExitStatus, forget, kill, openProcess, SIGNAL } from "./process.ts";
 import { spawn } from "./spawn.ts";
 
 /** A handler that can be run. */
@@ -204,6 +204,7 @@ export class ForkServer {
     this.#isClosed = true;
     this.#isLoaded = false;
     kill(-this.#pid, SIGNAL.kill);
+    forget(this.#pid);
     this.#poller.unwatch(this.#process);
     this.#poller.unwatch(this.#status[0]);
     this.#stderr.drain();
@@ -304,13 +305,10 @@ export class ForkServer {
     if (this.#statusText.length > bytesMax) kill(-this.#pid, SIGNAL.kill);
   }
 
-  /** Collects whoever has ended: the shell, or an orphan that a background job has left to us. */
+  /** Notices the shell's end, and collects orphans that background jobs have left to us. */
   #reap(): void {
-    for (let ended = reap(-1); ended !== undefined; ended = reap(-1)) {
-      if (ended.pid !== this.#pid) continue;
-      this.#end = ended.end;
-      this.#poller.unwatch(this.#process);
-    }
+    this.#end ??= endOf(this.#pid);
+    if (this.#end !== undefined) this.#poller.unwatch(this.#process);
   }
 }
 

@@ -46,6 +46,7 @@ export function openProcess(pid: number): number {
   return checked("pidfd_open", late().syscall(SYS_PIDFD_OPEN, pid, 0));
 }
 
+const ANY_CHILD = -1;
 const WNOHANG = 1;
 
 /** How a process ended. */
@@ -53,21 +54,44 @@ export type ExitStatus =
   | { readonly kind: "exited"; readonly status: number }
   | { readonly kind: "signaled"; readonly signal: number };
 
+/** The children that {@link endOf} may be asked about, with their ends as far as they are known. */
+const children = new Map<number, ExitStatus | undefined>();
+
+/** Keeps the end of a child, however soon it comes, until {@link forget}. */
+export function remember(pid: number): void {
+  children.set(pid, undefined);
+}
+
+/** Makes no more of a child than of any other process that ends below this one. */
+export function forget(pid: number): void {
+  children.delete(pid);
+}
+
+/** How a remembered child has ended; undefined if it has not. */
+export function endOf(pid: number): ExitStatus | undefined {
+  reap();
+  return children.get(pid);
+}
+
 /**
- * Collects one child that has ended, without waiting for it.
- * @param pid The child, or -1 for any.
+ * Collects whoever has ended, without waiting: children, and orphans that have become ours.
  * @see https://man7.org/linux/man-pages/man2/waitpid.2.html
  */
-export function reap(pid: number): { readonly pid: number; readonly end: ExitStatus } | undefined {
+export function reap(): void {
   const word = new Int32Array(1);
-  const ended = late().waitpid(pid, word, WNOHANG);
-  if (ended < 0 && errno() !== ECHILD) throw new SystemError("waitpid", errno());
-  if (ended <= 0) return undefined;
-  const status = word[0] as number;
-  const signal = status & 0x7f;
-  const end: ExitStatus =
-    signal === 0 ? { kind: "exited", status: (status >> 8) & 0xff } : { kind: "signaled", signal };
-  return { pid: ended, end };
+  for (;;) {
+    const pid = late().waitpid(ANY_CHILD, word, WNOHANG);
+    if (pid < 0 && errno() !== ECHILD) throw new SystemError("waitpid", errno());
+    if (pid <= 0) return;
+    if (children.has(pid)) children.set(pid, exitStatus(word[0] as number));
+  }
+}
+
+function exitStatus(waitStatus: number): ExitStatus {
+  const signal = waitStatus & 0x7f;
+  return signal === 0
+    ? { kind: "exited", status: (waitStatus >> 8) & 0xff }
+    : { kind: "signaled", signal };
 }
 
 /** Signals a process, or its whole group for a negative number; one that is gone is no error. */

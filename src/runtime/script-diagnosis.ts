@@ -8,7 +8,7 @@ import type { ForkServerOptions } from "./fork-server.ts";
 import { readScript } from "./handler.ts";
 import { close, openFile, pipe, read } from "./libc.ts";
 import type { Poller } from "./poller.ts";
-import { reap } from "./process.ts";
+import { endOf, type ExitStatus, forget, openProcess } from "./process.ts";
 import { spawn } from "./spawn.ts";
 
 /** Longest text of a shell about a syntax error, in bytes. */
@@ -33,9 +33,8 @@ export function syntaxError(
   close(writeEnd);
   const text = readText(readEnd, poller);
   close(readEnd);
-  let ended = reap(pid);
-  while (ended === undefined) ended = reap(pid);
-  if (ended.end.kind === "exited" && ended.end.status === 0) return undefined;
+  const end = waitForEnd(pid, poller);
+  if (end?.kind === "exited" && end.status === 0) return undefined;
   const hasCarriageReturns = readScript(handler.script).includes("\r\n");
   const hint = hasCarriageReturns
     ? ` (it has CRLF line ends: convert it to LF, for example with sed -i 's/\\r$//')`
@@ -59,4 +58,13 @@ function readText(descriptor: number, poller: Poller): string {
     if (count <= 0) return text;
     if (text.length < TEXT_BYTES_MAX) text += chunk.toString("utf8", 0, count);
   }
+}
+
+function waitForEnd(pid: number, poller: Poller): ExitStatus | undefined {
+  const descriptor = openProcess(pid);
+  poller.waitReadable(descriptor);
+  close(descriptor);
+  const end = endOf(pid);
+  forget(pid);
+  return end;
 }

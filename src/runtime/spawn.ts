@@ -9,6 +9,7 @@ import { dlopen, ptr } from "bun:ffi";
 
 import { lazy } from "./lazy.ts";
 import { cString, LIBC, SystemError } from "./libc.ts";
+import { remember } from "./process.ts";
 
 const { symbols: libc } = dlopen(LIBC, {
   posix_spawn: { args: ["ptr", "ptr", "ptr", "ptr", "ptr", "ptr"], returns: "i32" },
@@ -51,6 +52,7 @@ const POSIX_SPAWN_SETSIGMASK = 8;
  * Starts a process in a process group of its own, with every signal at its default.
  *
  * (Bun ignores SIGPIPE, and an ignored signal would stay so in every shell below.)
+ * @returns Its process id, for `endOf` and, in the end, `forget`.
  * @throws {SystemError} When the executable cannot be started.
  */
 export function spawn({ path, argv, environment, cwd, stdio }: SpawnOptions): number {
@@ -77,6 +79,7 @@ export function spawn({ path, argv, environment, cwd, stdio }: SpawnOptions): nu
   );
   late().posix_spawn_file_actions_destroy(actions);
   if (failure !== 0) throw new SystemError(`posix_spawn ${path}`, failure);
+  remember(pid[0] as number);
   return pid[0] as number;
 }
 

@@ -41,7 +41,7 @@ export function endProcessGroups(processGroups: readonly number[]): void {
 
 function wait(): void {
   poll(new Int16Array(0), 0, CHECK_MS);
-  while (reap(-1) !== undefined);
+  reap();
 }
 
 function children(): number[] {
