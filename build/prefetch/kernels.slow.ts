@@ -29,6 +29,8 @@ const KERNELS = [
 const MEMORY_MIB = 1024;
 /** A boot takes 5 seconds without KVM; one that hangs is ended, in seconds. */
 const BOOT_S_MAX = 120;
+/** How often a machine is started whose kernel has not come to run anything: one of ten, seen with 7.2. */
+const BOOTS_MAX = 3;
 /** Fetching a kernel and booting it, in milliseconds. */
 const TEST_MS_MAX = 300_000;
 const MACHINE = join(import.meta.dir, "kernels");
@@ -47,7 +49,12 @@ for (const { suite, version } of KERNELS) {
   test(
     `the runtime answers an event on the kernel of Debian ${suite}`,
     async () => {
-      const console = await boot(await fetchKernel(suite));
+      const kernel = await fetchKernel(suite);
+      let console = await boot(kernel);
+      for (let boots = 1; !console.includes("kernel:") && boots < BOOTS_MAX; boots += 1) {
+        process.stderr.write(`the emulated machine ended before its init ran:\n${console}\n`);
+        console = await boot(kernel);
+      }
       const release = /^kernel: (\S+)/m.exec(console)?.[1] ?? "";
       expect(release).toMatch(version);
       expect(console).toContain(`response: event {} answered on ${release}`);
