@@ -18,6 +18,7 @@ import {
   TooManyRequestsException,
 } from "@aws-sdk/client-lambda";
 
+import { functionFolder, startTool } from "../../testing/running-tool.ts";
 import { temporaryFolder } from "../../testing/temporary-folder.ts";
 import { serveFunction } from "../testing/running-host.ts";
 import { AWS_CLI, PYTHON } from "./programs.ts";
@@ -32,13 +33,11 @@ function sdk(endpoint: string): LambdaClient {
   return new LambdaClient({ endpoint, region: "us-east-1", credentials, maxAttempts: 1 });
 }
 
-async function shell(script: string, endpoint: string, cwd: string) {
-  const aws = AWS_CLI.command.join(" ");
-  // The version of Debian 12 knows no endpoint variable yet, so the command gets the option.
-  const wrapper = `aws() { ${aws} --endpoint-url "$AWS_ENDPOINT_URL_LAMBDA" "$@"; }`;
-  const child = Bun.spawn(["bash", "-euc", `${wrapper}\n${script}`], {
+async function shell(script: string, endpoint: string, cwd: string, version: "v1" | "v2" = "v2") {
+  const { command, environment } = AWS_CLI[version];
+  const child = Bun.spawn(["bash", "-euc", `aws() { ${command} "$@"; }\n${script}`], {
     cwd,
-    env: { ...AWS_CLI.environment, AWS_ENDPOINT_URL_LAMBDA: endpoint },
+    env: { ...environment, AWS_ENDPOINT_URL_LAMBDA: endpoint },
     stdout: "pipe",
     stderr: "pipe",
   });
@@ -49,20 +48,27 @@ async function shell(script: string, endpoint: string, cwd: string) {
   return { status: await child.exited, out, errors };
 }
 
-test("aws v2: the script of the prior system runs as it is", async () => {
-  await using served = await serveFunction();
-  const folder = temporaryFolder("compat");
-  const script = `
-    aws --version >&2
-    FUNCTION_NAME=$(aws lambda list-functions | jq -r '.Functions[0].FunctionName')
-    aws lambda invoke --function-name $FUNCTION_NAME response.json
-  `;
-  const { status, out, errors } = await shell(script, served.url, folder);
-  expect(errors).toContain("aws-cli/2.");
-  expect({ status, errors: errors.replace(/^aws-cli.*\n/, "") }).toEqual({ status: 0, errors: "" });
-  expect(JSON.parse(out)).toEqual({ StatusCode: 200, ExecutedVersion: "$LATEST" });
-  expect(readFileSync(join(folder, "response.json"), "utf8")).toBe('{"id":null,"echo":{}}');
-});
+const PRIOR_SCRIPT = `
+  aws --version >&2
+  FUNCTION_NAME=$(aws lambda list-functions | jq -r '.Functions[0].FunctionName')
+  aws lambda invoke --function-name $FUNCTION_NAME response.json
+`;
+
+test.each(["v1", "v2"] as const)(
+  "aws %s: the script of the prior system runs as it is in a folder that `dev` serves",
+  async (version) => {
+    const folder = functionFolder({ "function.sh": 'handler() { printf \'{"got":%s}\' "$1"; }\n' });
+    await using dev = await startTool(["dev", "--port", "0"], { cwd: folder });
+    const { status, out, errors } = await shell(PRIOR_SCRIPT, dev.url, folder, version);
+    expect(errors).toStartWith(`aws-cli/${version.slice(1)}.`);
+    expect({ status, errors: errors.replace(/^aws-cli.*\n/, "") }).toEqual({
+      status: 0,
+      errors: "",
+    });
+    expect(JSON.parse(out)).toEqual({ StatusCode: 200, ExecutedVersion: "$LATEST" });
+    expect(readFileSync(join(folder, "response.json"), "utf8")).toBe('{"got":{}}');
+  },
+);
 
 test("aws v2: payload, log tail, function error, unknown function", async () => {
   await using served = await serveFunction();

@@ -71,17 +71,27 @@ export const PYTHON: string = join(CACHE, "python", "bin", "python");
 
 const AWS_ROOT = join(CACHE, "aws-cli", "root");
 
-/** Debian's `aws` of version 2, from where it is unpacked. */
+const AWS_ENVIRONMENT = {
+  PATH: process.env["PATH"] ?? "/usr/bin:/bin",
+  HOME: "/nonexistent",
+  AWS_ACCESS_KEY_ID: "x",
+  AWS_SECRET_ACCESS_KEY: "x",
+  AWS_REGION: "us-east-1",
+  // Version 1 has no other name for it.
+  AWS_DEFAULT_REGION: "us-east-1",
+  AWS_EC2_METADATA_DISABLED: "true",
+} as const;
+
+/** The `aws` command: version 1 from PyPI, and Debian's version 2 from where it is unpacked. */
 export const AWS_CLI = {
-  command: ["/usr/bin/python3", join(AWS_ROOT, "usr", "bin", "aws")],
-  environment: {
-    PYTHONPATH: join(AWS_ROOT, "usr", "lib", "python3", "dist-packages"),
-    LD_LIBRARY_PATH: join(AWS_ROOT, "usr", "lib", "x86_64-linux-gnu"),
-    PATH: process.env["PATH"] ?? "/usr/bin:/bin",
-    HOME: "/nonexistent",
-    AWS_ACCESS_KEY_ID: "x",
-    AWS_SECRET_ACCESS_KEY: "x",
-    AWS_REGION: "us-east-1",
-    AWS_EC2_METADATA_DISABLED: "true",
+  v1: { command: join(CACHE, "python", "bin", "aws"), environment: AWS_ENVIRONMENT },
+  v2: {
+    // This version knows no endpoint variable yet, so the command gets the option.
+    command: `/usr/bin/python3 ${AWS_ROOT}/usr/bin/aws --endpoint-url "$AWS_ENDPOINT_URL_LAMBDA"`,
+    environment: {
+      ...AWS_ENVIRONMENT,
+      PYTHONPATH: join(AWS_ROOT, "usr", "lib", "python3", "dist-packages"),
+      LD_LIBRARY_PATH: join(AWS_ROOT, "usr", "lib", "x86_64-linux-gnu"),
+    },
   },
 } as const;
