@@ -9,6 +9,7 @@ import { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 import { addCheckCommand } from "./commands/check.ts";
 import { addDevCommand } from "./commands/dev.ts";
+import { addEventsCommand } from "./commands/events.ts";
 import { CommandError, EXIT } from "./commands/exit-status.ts";
 import { addInitCommand } from "./commands/init.ts";
 import { addInvokeCommand } from "./commands/invoke.ts";
@@ -43,6 +44,7 @@ addDevCommand(program);
 addPackageCommand(program);
 addCheckCommand(program);
 addInitCommand(program);
+addEventsCommand(program);
 
 try {
   await program.parseAsync();

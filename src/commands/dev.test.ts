@@ -173,7 +173,7 @@ test("init, check and package make a zip that is the same twice", async () => {
 });
 
 test("help reads on 80 columns", async () => {
-  const pages = ["", "run", "serve", "invoke", "dev", "package", "check", "init"];
+  const pages = ["", "run", "serve", "invoke", "dev", "package", "check", "init", "events"];
   for (const page of pages) {
     const { out, status } = await tool([...(page === "" ? [] : [page]), "--help"]);
     expect(status).toBe(0);

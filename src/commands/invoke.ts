@@ -4,22 +4,18 @@
  * @module
  */
 
-import { readFileSync } from "node:fs";
-
 import { type Command, Option } from "commander";
 
 import { INVOKE_HEADER } from "../host/adapters/lambda-contract.ts";
 import { CommandError, EXIT } from "./exit-status.ts";
 import { addFunctionOptions, type FunctionOptions } from "./function-options.ts";
+import { addEventOptions, type EventOptions, invokeEvent } from "./invoke-event.ts";
 import { invokeOnce } from "./invoke-once.ts";
 import { type OutputForm, printResult } from "./invoke-output.ts";
 import { repeatInvoke } from "./invoke-repeat.ts";
-import { payloadComplaint } from "./payload.ts";
 
 /** Options of the command. */
-export interface InvokeOptions extends FunctionOptions {
-  readonly data?: string;
-  readonly file?: string;
+export interface InvokeOptions extends FunctionOptions, EventOptions {
   readonly url?: string;
   readonly event?: boolean;
   readonly tail?: boolean;
@@ -44,9 +40,8 @@ export function addInvokeCommand(program: Command): void {
       "Send an event to a running server (dev, serve), or run it once when none runs.\n" +
         "The response goes to standard output, time and errors to standard error.",
     )
-    .argument("[function]", "name of the function", "function")
-    .option("-d, --data <json>", "event; @FILE reads a file, @- or - standard input")
-    .option("-f, --file <file>", "event from a file")
+    .argument("[function]", "name of the function", "function");
+  addEventOptions(command)
     .option("--url <url>", "server (default: AWS_ENDPOINT_URL_LAMBDA or port 9000)")
     .option("--dir <dir>", "folder of the function when no server runs", ".")
     .option("--event", "do not wait for the response")
@@ -68,7 +63,7 @@ export function addInvokeCommand(program: Command): void {
 }
 
 async function invoke(name: string, options: InvokeOptions): Promise<number> {
-  const payload = await readPayload(options);
+  const payload = await invokeEvent(options);
   const url = options.url ?? process.env["AWS_ENDPOINT_URL_LAMBDA"] ?? DEFAULT_URL;
   const named = options.url !== undefined || process.env["AWS_ENDPOINT_URL_LAMBDA"] !== undefined;
   if (options.repeat !== undefined) {
@@ -126,26 +121,6 @@ async function coldStarts(url: string): Promise<number> {
   const answer = await fetch(new URL("/_lambda-shell/metrics", url));
   const text = await answer.text();
   return Number(/^lambda_shell_cold_starts_total (\d+)$/m.exec(text)?.[1] ?? 0);
-}
-
-async function readPayload({ data, file }: InvokeOptions): Promise<Uint8Array<ArrayBuffer>> {
-  if (data !== undefined && file !== undefined)
-    throw new CommandError("-d and -f exclude each other");
-  const path = file ?? (data?.startsWith("@") ? data.slice(1) : undefined);
-  if (path === "-" || data === "-") return new Uint8Array(await Bun.stdin.arrayBuffer());
-  const bytes = path === undefined ? Buffer.from(data ?? "{}") : readEvent(path);
-  const source = path === undefined ? `-d ${data ?? ""}` : path;
-  const complaint = payloadComplaint(bytes, source);
-  if (complaint !== undefined) throw new CommandError(complaint);
-  return new Uint8Array(bytes);
-}
-
-function readEvent(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch {
-    throw new CommandError(`no such file: ${path}`);
-  }
 }
 
 function positive(text: string, option: string): number {

@@ -9,9 +9,16 @@ const EDITS_MAX = 2;
 
 /** The message for a function that is not there. */
 export function unknownFunction(name: string, known: readonly string[]): string {
-  const meant = known.find((each) => editDistance(each, name) <= EDITS_MAX);
+  const meant = closest(name, known);
   const hint = meant === undefined ? "" : `       did you mean "${meant}"?`;
   return `error: function "${name}" not found (404)\n  available: ${known.join(", ")}${hint}`;
+}
+
+/** The name that is a slip or two of the finger away, the nearest of several. */
+export function closest(name: string, known: readonly string[]): string | undefined {
+  const distances = known.map((each) => [editDistance(each, name), each] as const);
+  const near = distances.filter(([distance]) => distance <= EDITS_MAX);
+  return near.sort(([a], [b]) => a - b)[0]?.[1];
 }
 
 /** Levenshtein's distance. */
