@@ -27,8 +27,11 @@ const CE_SOURCE = "knative-lambda-runtime";
 /** What an adapter is chosen by. */
 export interface AdapterOptions {
   readonly compat?: Compat;
+  readonly sink?: string;
   readonly ceInput?: "event" | "data";
   readonly ceOutput: "auto" | "structured" | "binary" | "none";
+  readonly ceBatch?: boolean;
+  readonly requirePreferReply?: boolean;
   readonly invokeMode: InvokeMode;
 }
 
@@ -64,6 +67,9 @@ export function serveAdapter(
         output: options.ceOutput,
         responseMode: prior.responseMode,
         bodyBytesMax,
+        batch: options.ceBatch === true,
+        // What goes to a sink is no reply to the sender.
+        requirePreferReply: options.requirePreferReply === true && !(options.sink ?? prior.sink),
       });
     case "api-gateway":
     case "function-url":

@@ -1,13 +1,14 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 
+import { startSink } from "../testing/event-sink.ts";
 import { CURL_LOOP, functionFolder, SCRIPTED, startTool, tool } from "../testing/running-tool.ts";
 
 // Processes take their time on a loaded machine.
 setDefaultTimeout(60_000);
 
 const SERVE = ["serve", "--port", "0", "--metrics-port", "0", "--workers", "1"];
+
+const CE_JSON = "application/cloudevents+json";
 
 const post = (url: string, body: string, headers: Record<string, string> = {}) =>
   fetch(url, { method: "POST", body, headers });
@@ -156,32 +157,45 @@ test("--compat rie answers as AWS's emulator does", async () => {
 });
 
 test("K_SINK gets the reply, the caller its status", async () => {
-  const received: { type: string | undefined; body: string }[] = [];
   let status = 200;
-  const sink = createServer((request, response) => {
-    let body = "";
-    request.on("data", (chunk) => {
-      body += chunk;
-    });
-    request.on("end", () => {
-      received.push({ type: request.headers["content-type"], body });
-      response.writeHead(status).end();
-    });
-  });
-  const { promise, resolve } = Promise.withResolvers<void>();
-  sink.listen(0, "127.0.0.1", resolve);
-  await promise;
-  const environment = { K_SINK: `http://127.0.0.1:${(sink.address() as AddressInfo).port}` };
+  const sink = await startSink(() => status);
+  const { received } = sink;
+  const environment = { K_SINK: sink.url };
   await using served = await startTool([...SERVE, "--format", "plain", ...SCRIPTED], {
     environment,
   });
   const answer = await post(served.url, '{"id":1}');
   expect([answer.status, await answer.text()]).toEqual([200, ""]);
   expect(received).toEqual([{ type: "application/json", body: '{"id":1,"echo":{"id":1}}' }]);
+  // What is no reply, and a failure, which the caller can send again, are not sent on.
+  expect((await post(served.url, '{"do":"empty"}')).status).toBe(200);
+  const failed = await post(served.url, '{"do":"error"}');
+  expect([failed.status, await failed.json()]).toEqual([
+    500,
+    { errorType: "Asked", errorMessage: "to fail" },
+  ]);
+  expect(received.length).toBe(1);
   status = 400;
   expect((await post(served.url, '{"id":2}')).status).toBe(502);
   await served.logged("warning: failed to deliver to ");
-  sink.close();
+  await sink.close();
+});
+
+test("--ce-batch: each event's reply goes to the sink on its own; the sender gets 202", async () => {
+  const sink = await startSink();
+  const args = [...SERVE, "--format", "cloudevents", "--ce-batch", "--require-prefer-reply"];
+  await using served = await startTool([...args, "--sink", sink.url, ...SCRIPTED]);
+  const event = { specversion: "1.0", source: "/s", type: "t", data: {} };
+  const batch = JSON.stringify([
+    { ...event, id: "1" },
+    { ...event, id: "2" },
+  ]);
+  const type = { "content-type": "application/cloudevents-batch+json" };
+  const answer = await post(served.url, batch, type);
+  expect([answer.status, await answer.text()]).toEqual([202, ""]);
+  expect(sink.received.map((each) => each.type)).toEqual([CE_JSON, CE_JSON]);
+  expect(sink.received.map(({ body }) => JSON.parse(body).data.echo.id)).toEqual(["1", "2"]);
+  await sink.close();
 });
 
 test("health, readiness, metrics, and an end without loss on SIGTERM", async () => {

@@ -45,6 +45,8 @@ export interface ServeOptions extends FunctionOptions {
   readonly metricsPort?: string;
   readonly ceInput?: "event" | "data";
   readonly ceOutput: "auto" | "structured" | "binary" | "none";
+  readonly ceBatch?: boolean;
+  readonly requirePreferReply?: boolean;
   readonly invokeMode: InvokeMode;
   readonly cors?: string;
   readonly grace: string;
@@ -98,6 +100,8 @@ export function addHttpOptions(command: Command): Command {
         .choices(["auto", "structured", "binary", "none"])
         .default("auto"),
     )
+    .option("--ce-batch", "take batches of CloudEvents: an invocation each, in order")
+    .option("--require-prefer-reply", "reply with events only to `Prefer: reply`, else 202")
     .addOption(
       new Option("--invoke-mode <mode>", "of the Function URL")
         .choices(["buffered", "response-stream"])

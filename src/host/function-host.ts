@@ -132,7 +132,10 @@ export class FunctionHost {
     this.#draining = true;
     if (this.#inFlight.size > 0) {
       this.#idle = Promise.withResolvers();
-      await Promise.race([this.#idle.promise, Bun.sleep(graceMs)]);
+      // A timer that is left over would keep the process for the rest of the time.
+      const timer = setTimeout(() => this.#idle.resolve(), graceMs);
+      await this.#idle.promise;
+      clearTimeout(timer);
     }
     this.#queue.rejectAll("draining");
   }

@@ -6,7 +6,7 @@
  */
 
 import { PATH } from "../runtime-api/contract.ts";
-import type { Adapter, HttpReply, HttpRequest } from "./adapters/adapter.ts";
+import type { Adapter, EventLabels, HttpReply, HttpRequest } from "./adapters/adapter.ts";
 import { jsonReply, textReply } from "./adapters/adapter.ts";
 import { type LambdaApiOptions, lambdaRoute } from "./adapters/lambda-api.ts";
 import type { Cors } from "./cors.ts";
@@ -158,7 +158,11 @@ export class HostServer implements HttpHandler {
     const { metrics, sink, log } = this.#options;
     const startedAtMs = performance.now();
     const adapted = adapter.toRequest(request);
-    const [type, source] = eventLabels(request);
+    if (adapted.kind === "batch") {
+      return adapted.run((element, each) => this.#invoke(host, each, element, gone));
+    }
+    const labels = adapted.kind === "invoke" ? adapted.labels : undefined;
+    const [type, source] = labels ?? eventLabels(request);
     const count = (failed: boolean) =>
       metrics.countRequest(type, source, failed, performance.now() - startedAtMs);
     if (adapted.kind === "reply") {
@@ -199,7 +203,7 @@ export function metricsReply(metrics: Metrics): HttpReply {
   return { status: 200, headers, body: metrics.text() };
 }
 
-function eventLabels({ headers }: HttpRequest): readonly [type: string, source: string] {
+function eventLabels({ headers }: HttpRequest): EventLabels {
   return [headers["ce-type"] ?? PLAIN_TYPE, headers["ce-source"] ?? UNKNOWN_SOURCE];
 }
 

@@ -9,7 +9,8 @@ import type { PendingInvocation } from "./pending-invocation.ts";
 
 /** A bounded queue; what does not fit or waits too long is rejected, never lost. */
 export class InvocationQueue {
-  readonly #waiting = new Map<PendingInvocation, Timer | undefined>();
+  /** Each with what ends its clock and no longer listens to its caller. */
+  readonly #waiting = new Map<PendingInvocation, () => void>();
   readonly #lengthMax: number;
   readonly #waitMsMax: number;
 
@@ -28,6 +29,11 @@ export class InvocationQueue {
 
   /** Lets an invocation wait, or rejects it at once when the queue is full. */
   add(invocation: PendingInvocation): boolean {
+    const { signal } = invocation.request;
+    if (signal?.aborted === true) {
+      invocation.settle({ kind: "rejected", reason: "caller-gone" });
+      return false;
+    }
     if (this.#waiting.size >= this.#lengthMax) {
       invocation.settle({ kind: "rejected", reason: "queue-full" });
       return false;
@@ -36,9 +42,11 @@ export class InvocationQueue {
       this.#waitMsMax > 0
         ? setTimeout(() => this.#reject(invocation, "queue-timeout"), this.#waitMsMax)
         : undefined;
-    this.#waiting.set(invocation, timer);
-    invocation.request.signal?.addEventListener("abort", () => {
-      this.#reject(invocation, "caller-gone");
+    const onAbort = () => this.#reject(invocation, "caller-gone");
+    signal?.addEventListener("abort", onAbort);
+    this.#waiting.set(invocation, () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
     });
     return true;
   }
@@ -51,7 +59,7 @@ export class InvocationQueue {
 
   /** Ends the wait of an invocation; false when it had ended already. */
   remove(invocation: PendingInvocation): boolean {
-    clearTimeout(this.#waiting.get(invocation));
+    this.#waiting.get(invocation)?.();
     return this.#waiting.delete(invocation);
   }
 

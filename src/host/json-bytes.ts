@@ -129,6 +129,39 @@ export function rawMembers(json: string): Map<string, string> | undefined {
   return members;
 }
 
+/**
+ * The elements of a JSON array as they are written.
+ * @returns Nothing when the text is no JSON array.
+ */
+export function rawElements(json: string): readonly string[] | undefined {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(parsed)) return undefined;
+  const elements: string[] = [];
+  let depth = 0;
+  let start = 0;
+  for (let at = 0; at < json.length; at += 1) {
+    const character = json[at];
+    if (character === '"') {
+      at = stringEnd(json, at);
+    } else if (character === "{" || character === "[") {
+      depth += 1;
+      if (depth === 1) start = at + 1;
+    } else if (character === "}" || character === "]" || (character === "," && depth === 1)) {
+      if (character !== ",") depth -= 1;
+      const ends = character === "," || depth === 0;
+      if (!ends || parsed.length === 0) continue;
+      elements.push(json.slice(start, at).trim());
+      start = at + 1;
+    }
+  }
+  return elements;
+}
+
 /** Index of the quote that ends the string which begins at an index. */
 function stringEnd(json: string, begin: number): number {
   let at = begin + 1;

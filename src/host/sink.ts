@@ -21,7 +21,10 @@ export class Sink {
   readonly #strict: boolean;
   readonly #log: (message: string) => void;
 
-  /** @param strict Whether the sink's own status counts; the prior invoker ignored it. */
+  /**
+   * @param strict Whether the sink's own status counts, and only what there is to send is sent. The
+   * prior invoker ignored the one, and sent empty bodies and errors too.
+   */
   constructor(url: string, strict: boolean, log: (message: string) => void) {
     this.#url = url;
     this.#strict = strict;
@@ -30,8 +33,12 @@ export class Sink {
 
   /** Sends a reply on and returns what the caller gets: its status without a body, or the failure. */
   async deliver(reply: HttpReply): Promise<HttpReply> {
+    // A failure is the caller's, who can send again; a broker would refuse it as no event.
+    if (this.#strict && (reply.status >= 400 || reply.body === "")) return reply;
     const body = await wholeBody(reply.body);
     const headers = reply.headers.map(([name, value]) => [name, value] as [string, string]);
+    if (this.#strict && body.byteLength === 0)
+      return { status: reply.status, headers: [], body: "" };
     const caller: HttpReply = { status: reply.status, headers: [], body: "" };
     let problem = "";
     for (let attempt = 0; attempt <= DELIVERY_RETRIES; attempt += 1) {

@@ -34,9 +34,25 @@ export interface HttpReply {
   readonly hint?: string;
 }
 
-/** What an adapter makes of a request: an invocation, or an immediate reply. */
+/** The type and source of a CloudEvent, by which metrics tell events apart. */
+export type EventLabels = readonly [type: string, source: string];
+
+/** Answers one event of a request that has several, by the adapter that it is for. */
+export type AnswerElement = (element: HttpRequest, adapter: Adapter) => Promise<HttpReply>;
+
+/** What an adapter makes of a request: an invocation, several, or an immediate reply. */
 export type AdaptedRequest =
-  | { readonly kind: "invoke"; readonly request: InvocationRequest; readonly hint?: string }
+  | {
+      readonly kind: "invoke";
+      readonly request: InvocationRequest;
+      readonly hint?: string;
+      readonly labels?: EventLabels;
+    }
+  | {
+      readonly kind: "batch";
+      /** Has the events answered in order, and makes one reply of theirs. */
+      readonly run: (answer: AnswerElement) => Promise<HttpReply>;
+    }
   | { readonly kind: "reply"; readonly reply: HttpReply };
 
 /** One form of events over HTTP. */

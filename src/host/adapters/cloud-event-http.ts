@@ -7,6 +7,7 @@
 
 import type { HttpReply, HttpRequest } from "./adapter.ts";
 import {
+  BATCH_TYPE,
   type CloudEvent,
   type CloudEventResult,
   dataBytes,
@@ -35,7 +36,10 @@ export function readCloudEvent(request: HttpRequest): CloudEventRequest {
   const { headers, body } = request;
   const type = headers["content-type"];
   const mediaType = type?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
-  if (mediaType.startsWith("application/cloudevents-batch")) return { kind: "batch" };
+  if (mediaType.startsWith("application/cloudevents-batch")) {
+    const isJsonForm = mediaType === BATCH_TYPE || mediaType === "application/cloudevents-batch";
+    return isJsonForm ? { kind: "batch" } : { kind: "unsupported", mediaType };
+  }
   if (mediaType.startsWith("application/cloudevents")) {
     if (mediaType !== STRUCTURED_TYPE && mediaType !== "application/cloudevents") {
       return { kind: "unsupported", mediaType };

@@ -17,6 +17,9 @@ export const SPEC_VERSION = "1.0";
 /** Media type of the structured mode. */
 export const STRUCTURED_TYPE = "application/cloudevents+json";
 
+/** Media type of several events in one message. */
+export const BATCH_TYPE = "application/cloudevents-batch+json";
+
 /** Data in one of the forms that JSON can carry. */
 export type CloudEventData =
   | { readonly kind: "none" }

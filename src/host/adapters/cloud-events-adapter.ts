@@ -11,10 +11,12 @@ import { wholeStream } from "../response-stream.ts";
 import {
   type AdaptedRequest,
   type Adapter,
+  type EventLabels,
   type HttpReply,
   type HttpRequest,
   jsonReply,
 } from "./adapter.ts";
+import { readBatch, runBatch } from "./cloud-event-batch.ts";
 import { cloudEventReply, type ContentMode, readCloudEvent } from "./cloud-event-http.ts";
 import {
   type CloudEventDefaults,
@@ -35,6 +37,10 @@ export interface CloudEventOptions {
   /** `event`: the function always returns events; `data`: only what has `specversion` is one. */
   readonly responseMode: "data" | "event";
   readonly bodyBytesMax: number;
+  /** Takes `application/cloudevents-batch+json`. */
+  readonly batch?: boolean;
+  /** Replies with an event only to those who send `Prefer: reply`. */
+  readonly requirePreferReply?: boolean;
 }
 
 /** Header of `/next` that the prior host gave the attributes in. */
@@ -63,14 +69,39 @@ function adapt(request: HttpRequest, options: CloudEventOptions): AdaptedRequest
     case "plain":
       return { kind: "invoke", request: { event: request.body, requestId, traceId } };
     case "event":
-      return { kind: "invoke", request: eventRequest(read.event, request, options) };
+      return {
+        kind: "invoke",
+        request: eventRequest(read.event, request, options),
+        labels: eventLabels(read.event),
+      };
     case "batch":
-      return { kind: "reply", reply: problem(415, "batches of CloudEvents are not supported") };
+      return options.batch === true
+        ? adaptBatch(request, options)
+        : { kind: "reply", reply: problem(415, NO_BATCHES) };
     case "unsupported":
       return { kind: "reply", reply: problem(415, `${read.mediaType} is not supported`) };
     case "invalid":
       return { kind: "reply", reply: problem(400, `no valid CloudEvent: ${read.reason}`) };
   }
+}
+
+const NO_BATCHES =
+  "batches of CloudEvents are not taken here: send the events one by one, " +
+  "or serve with --ce-batch";
+
+function adaptBatch(request: HttpRequest, options: CloudEventOptions): AdaptedRequest {
+  const batch = readBatch(request);
+  if (batch.kind === "invalid") {
+    return { kind: "reply", reply: problem(400, `no valid batch: ${batch.reason}`) };
+  }
+  // Replies stand together in one body, where only the JSON form has a place.
+  const output = options.output === "none" ? "none" : "structured";
+  const adapter = cloudEventsAdapter({ ...options, output, batch: false });
+  return { kind: "batch", run: (answer) => runBatch(batch.elements, adapter, answer) };
+}
+
+function eventLabels({ attributes }: CloudEvent): EventLabels {
+  return [String(attributes.get("type")), String(attributes.get("source"))];
 }
 
 function eventRequest(
@@ -133,7 +164,8 @@ function responseReply(
   options: CloudEventOptions,
 ): HttpReply {
   const mode = replyMode(request, options.output);
-  if (body.byteLength === 0 || mode === undefined || options.defaults.type === "") {
+  const unwanted = options.requirePreferReply === true && !prefersReply(request);
+  if (body.byteLength === 0 || mode === undefined || options.defaults.type === "" || unwanted) {
     return { status: 202, headers: [], body: "" };
   }
   if (options.responseMode === "event" || isCloudEventJson(body)) {
@@ -159,6 +191,18 @@ function replyMode(
       return read.kind === "event" ? read.mode : "structured";
     }
   }
+}
+
+/**
+ * True when the sender takes an event for an answer: `reply` among its preferences.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc7240
+ */
+function prefersReply({ headerLines }: HttpRequest): boolean {
+  return headerLines
+    .filter(([name]) => name.toLowerCase() === "prefer")
+    .flatMap(([, value]) => value.split(","))
+    .some((preference) => /^\s*reply\s*($|[;=])/i.test(preference));
 }
 
 /** @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md */

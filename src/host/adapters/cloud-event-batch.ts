@@ -1,0 +1,102 @@
+/**
+ * Several CloudEvents in one request: each is an invocation of its own, one after another.
+ *
+ * The first that fails ends the batch, as with Lambda's ordered event sources: its failure is the
+ * reply, so that the sender sends again, and no event overtakes another.
+ * @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
+ * @module
+ */
+
+import { randomUUID } from "node:crypto";
+
+import { RESPONSE_BYTES_MAX } from "../../runtime-api/contract.ts";
+import { rawElements } from "../json-bytes.ts";
+import {
+  type Adapter,
+  type AnswerElement,
+  type HttpReply,
+  type HttpRequest,
+  jsonReply,
+} from "./adapter.ts";
+import { BATCH_TYPE, decodeUtf8, parseStructured, STRUCTURED_TYPE } from "./cloud-event.ts";
+
+/** Events of one batch, at most; as many as Lambda takes from a queue at once. */
+const BATCH_EVENTS_MAX = 10_000;
+
+/** A batch as one request for each of its events, or what is wrong with it. */
+export type BatchResult =
+  | { readonly kind: "batch"; readonly elements: readonly HttpRequest[] }
+  | { readonly kind: "invalid"; readonly reason: string };
+
+/** Reads a batch whole before any of it is run: one wrong event refuses them all. */
+export function readBatch(request: HttpRequest): BatchResult {
+  const json = decodeUtf8(request.body);
+  const texts = json === undefined ? undefined : rawElements(json);
+  if (texts === undefined) return { kind: "invalid", reason: "the body is no JSON array" };
+  if (texts.length > BATCH_EVENTS_MAX) {
+    const reason = `${texts.length} events are more than ${BATCH_EVENTS_MAX}`;
+    return { kind: "invalid", reason };
+  }
+  const elements: HttpRequest[] = [];
+  for (const [at, text] of texts.entries()) {
+    const body = Buffer.from(text);
+    const read = parseStructured(body);
+    if (read.kind === "invalid") {
+      return { kind: "invalid", reason: `event ${at + 1}: ${read.reason}` };
+    }
+    elements.push(elementRequest(request, body));
+  }
+  return { kind: "batch", elements };
+}
+
+/** The request that would have brought this event alone. */
+function elementRequest(request: HttpRequest, body: Uint8Array): HttpRequest {
+  const kept = request.headerLines.filter(([name]) => !/^(content-|ce-)/i.test(name));
+  return {
+    ...request,
+    headerLines: [...kept, ["Content-Type", STRUCTURED_TYPE]],
+    headers: { ...request.headers, "content-type": STRUCTURED_TYPE },
+    body,
+    requestId: randomUUID(),
+  };
+}
+
+/**
+ * Has the events answered one by one; their replies are one batch, in the same order. Events that
+ * have no reply have no place in it, and a batch without any is answered with 202.
+ */
+export async function runBatch(
+  elements: readonly HttpRequest[],
+  adapter: Adapter,
+  answer: AnswerElement,
+): Promise<HttpReply> {
+  const replies: string[] = [];
+  let byteLength = 0;
+  for (const [at, element] of elements.entries()) {
+    const reply = await answer(element, adapter);
+    const place = `event ${at + 1} of ${elements.length}`;
+    const text = bodyText(reply);
+    if (reply.status >= 400) return failure(reply, text, place);
+    if (text === "") continue;
+    byteLength += Buffer.byteLength(text);
+    if (byteLength > RESPONSE_BYTES_MAX) {
+      const message = `the replies up to ${place} are larger than ${RESPONSE_BYTES_MAX} bytes`;
+      return jsonReply(500, { message: `${message}; send fewer events at once` });
+    }
+    replies.push(text);
+  }
+  if (replies.length === 0) return { status: 202, headers: [], body: "" };
+  return { status: 200, headers: [["Content-Type", BATCH_TYPE]], body: `[${replies.join(",")}]` };
+}
+
+function failure(reply: HttpReply, text: string, place: string): HttpReply {
+  const message = `${place} failed; those before it were run, those behind it were not`;
+  const retryAfter = reply.headers.filter(([name]) => name === "Retry-After");
+  return jsonReply(reply.status, { message, cause: text }, retryAfter);
+}
+
+/** The reply's text; a reply of the CloudEvents adapter is never a stream. */
+function bodyText({ body }: HttpReply): string {
+  if (typeof body === "string") return body;
+  return body instanceof Uint8Array ? Buffer.from(body).toString("utf8") : "";
+}
