@@ -98,3 +98,17 @@ test.each([
 ])("invoke %j is refused with the fix", async (options, message) => {
   expect(await echo(...options)).toEqual({ status: 2, out: "", errors: `error: ${message}\n` });
 });
+
+test.each([
+  [["probe", "--url", "http://127.0.0.1:1"], "--remote and --url exclude each other"],
+  [["probe", "--repeat", "2"], "--remote and --repeat exclude each other"],
+  [[], "which function on AWS? write: lambda-shell invoke NAME --remote"],
+  [
+    ["probe"],
+    "--remote calls AWS with the aws command, which is not in the PATH\n" +
+      "  install the AWS CLI and sign in, or leave out --remote for a function on this computer",
+  ],
+])("invoke --remote %j is refused with the fix", async (options, message) => {
+  const result = await tool(["invoke", "--remote", ...options], { environment: { PATH: "/none" } });
+  expect(result).toEqual({ status: 2, out: "", errors: `error: ${message}\n` });
+});

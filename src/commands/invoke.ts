@@ -12,11 +12,13 @@ import { addFunctionOptions, type FunctionOptions } from "./function-options.ts"
 import { addEventOptions, type EventOptions, invokeEvent } from "./invoke-event.ts";
 import { invokeOnce } from "./invoke-once.ts";
 import { type OutputForm, printResult } from "./invoke-output.ts";
+import { invokeRemote } from "./invoke-remote.ts";
 import { repeatInvoke } from "./invoke-repeat.ts";
 
 /** Options of the command. */
 export interface InvokeOptions extends FunctionOptions, EventOptions {
   readonly url?: string;
+  readonly remote?: boolean;
   readonly event?: boolean;
   readonly tail?: boolean;
   readonly clientContext?: string;
@@ -40,9 +42,10 @@ export function addInvokeCommand(program: Command): void {
       "Send an event to a running server (dev, serve), or run it once when none runs.\n" +
         "The response goes to standard output, time and errors to standard error.",
     )
-    .argument("[function]", "name of the function", "function");
+    .argument("[function]", 'name of the function (default: "function", the first)');
   addEventOptions(command)
     .option("--url <url>", "server (default: AWS_ENDPOINT_URL_LAMBDA or port 9000)")
+    .option("--remote", "call the function on AWS, signed in as the aws command is")
     .option("--dir <dir>", "folder of the function when no server runs", ".")
     .option("--event", "do not wait for the response")
     .option("--tail", "print the function's log")
@@ -57,8 +60,11 @@ export function addInvokeCommand(program: Command): void {
     .option("--repeat <n>", "send it so often and print the times")
     .option("--parallel <n>", "so many at the same time", "1")
     .option("--no-fail", "exit 0 on function errors");
-  addFunctionOptions(command).action(async (name: string, options: InvokeOptions) => {
-    process.exitCode = await invoke(name, options);
+  addFunctionOptions(command).action(async (name: string | undefined, options: InvokeOptions) => {
+    process.exitCode =
+      options.remote === true
+        ? await invokeOnAws(name, options)
+        : await invoke(name ?? "function", options);
   });
 }
 
@@ -81,6 +87,21 @@ async function invoke(name: string, options: InvokeOptions): Promise<number> {
     return invokeOnce(payload, options);
   }
   return printResult(response, name, url, options);
+}
+
+async function invokeOnAws(name: string | undefined, options: InvokeOptions): Promise<number> {
+  for (const [option, value] of [
+    ["--url", options.url],
+    ["--repeat", options.repeat],
+  ]) {
+    if (value !== undefined) throw new CommandError(`--remote and ${option} exclude each other`);
+  }
+  // No function on AWS is the default one.
+  if (name === undefined) {
+    throw new CommandError("which function on AWS? write: lambda-shell invoke NAME --remote");
+  }
+  const answer = await invokeRemote(name, await invokeEvent(options), options);
+  return printResult(answer, name, "", options);
 }
 
 /** A server that is not there. */

@@ -6,7 +6,7 @@
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import {
   GetFunctionCommand,
@@ -18,7 +18,7 @@ import {
   TooManyRequestsException,
 } from "@aws-sdk/client-lambda";
 
-import { functionFolder, startTool } from "../../testing/running-tool.ts";
+import { functionFolder, startTool, tool } from "../../testing/running-tool.ts";
 import { temporaryFolder } from "../../testing/temporary-folder.ts";
 import { serveFunction } from "../testing/running-host.ts";
 import { AWS_CLI, PYTHON } from "./programs.ts";
@@ -69,6 +69,46 @@ test.each(["v1", "v2"] as const)(
     expect(readFileSync(join(folder, "response.json"), "utf8")).toBe('{"got":{}}');
   },
 );
+
+test("invoke --remote: event, error, log, qualifier and a name that is not there", async () => {
+  await using served = await serveFunction();
+  const { environment } = AWS_CLI.v1;
+  const remote = (...options: readonly string[]) =>
+    tool(["invoke", "--remote", ...options], {
+      environment: {
+        ...environment,
+        PATH: `${dirname(AWS_CLI.v1.command)}:${environment.PATH}`,
+        AWS_ENDPOINT_URL_LAMBDA: served.url,
+      },
+    });
+  const ok = await remote("probe", "-d", '{"id":"é"}');
+  expect([ok.status, ok.out]).toEqual([0, '{"id":"é","echo":{"id":"é"}}']);
+  expect(ok.errors).toMatch(/^200 · [\d.]+ ms( · init \d+ ms)? · \d+ MB\n$/);
+  const told = await remote("probe", "-d", '{"do":"log","text":"told"}', "--tail");
+  expect(told.errors).toStartWith("told\n");
+  expect(await remote("probe", "-d", '{"do":"error"}')).toMatchObject({ status: 1 });
+  expect(await remote("probe", "--event")).toEqual({
+    status: 0,
+    out: "",
+    errors: "202 · accepted, the function runs in the background\n",
+  });
+  const context = await remote("probe:live", "--client-context", '{"a":1}', "-o", "headers");
+  expect(context.out).toContain("x-amz-executed-version: ");
+  const unknown = await remote("helo");
+  expect([unknown.status, unknown.out]).toEqual([2, ""]);
+  expect(unknown.errors).toStartWith("error: An error occurred (ResourceNotFoundException)");
+  const nowhere = await tool(["invoke", "probe", "--remote"], {
+    environment: {
+      ...environment,
+      PATH: `${dirname(AWS_CLI.v1.command)}:${environment.PATH}`,
+      AWS_ENDPOINT_URL_LAMBDA: "http://127.0.0.1:1",
+    },
+  });
+  expect(nowhere.status).toBe(5);
+  expect(nowhere.errors).toBe(
+    'error: Could not connect to the endpoint URL: "http://127.0.0.1:1/2015-03-31/functions/probe/invocations"\n',
+  );
+});
 
 test("aws v2: payload, log tail, function error, unknown function", async () => {
   await using served = await serveFunction();
