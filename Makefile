@@ -65,8 +65,8 @@ fmt-check: node_modules/.package-lock.json ## Check the format
 	$(BUN) fmt --check
 
 include build/layer/targets.mk
-include build/host/targets.mk
 include build/deployments/targets.mk
+include build/host/targets.mk
 include build/prefetch/targets.mk
 
 .PHONY: clean

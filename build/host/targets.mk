@@ -22,7 +22,7 @@ compat: dist/bootstrap-$(ARCH) ## Run AWS's own clients and callers, unmodified,
 	$(BUN) test --timeout 120000 ./src/host/compat/clients.compat.ts ./src/host/compat/callers.compat.ts
 
 .PHONY: bench-host
-bench-host: dist/bootstrap-$(ARCH) ## Compare the host's speed with the runtime's own and a naive host's
+bench-host: dist/bootstrap-$(ARCH) $(PYTHON_READY) ## Compare the host with the runtime alone, a naive host, AWS's emulator
 	nice $(BUN) build/bench/host.ts
 
 .PHONY: load
