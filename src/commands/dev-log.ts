@@ -6,7 +6,6 @@
 
 import type { HostObserver } from "../host/function-host.ts";
 import { LineSplitter } from "../host/function-log.ts";
-import type { FunctionSettings } from "../host/function-settings.ts";
 import type { Metrics } from "../host/metrics.ts";
 import { exitReason } from "../host/platform-error.ts";
 import { warn } from "./terminal.ts";
@@ -15,15 +14,17 @@ import { warn } from "./terminal.ts";
 const ID_LENGTH = 4;
 
 /** Prints what a function does, for a person who watches. */
-export function devObserver(settings: FunctionSettings, metrics: Metrics): HostObserver {
+export function devObserver(metrics: Metrics): HostObserver {
   const splitters = new Map<number, LineSplitter>();
   const served = new Set<number>();
-  const many = settings.environments > 1;
+  let several = false;
   const splitter = (environment: number) => {
     const known = splitters.get(environment);
     if (known !== undefined) return known;
-    const prefix = many ? `  ${environment + 1} | ` : "  | ";
-    const made = new LineSplitter((line) => warn(`${prefix}${line}`));
+    const made = new LineSplitter((line) => {
+      // Whose line it is matters from the second worker on.
+      warn(`${several ? `  ${environment + 1} | ` : "  | "}${line}`);
+    });
     splitters.set(environment, made);
     return made;
   };
@@ -44,6 +45,7 @@ export function devObserver(settings: FunctionSettings, metrics: Metrics): HostO
       );
     },
     onReady: (environment) => {
+      several ||= environment.index > 0;
       if (environment.served === 0) metrics.countColdStart();
     },
     onEnd: (environment, end, failed) => {

@@ -46,6 +46,9 @@ const FRONT_ENDS = ["function-url", "http-api-v2", "http-api-v1", "rest", "cloud
 
 const DEFAULT_PORT = "9000";
 
+/** One execution environment, and more only while events would wait. */
+const DEFAULT_WORKERS = "1:10";
+
 /** Adds the command to the program. */
 export function addDevCommand(program: Command): void {
   const command = program
@@ -62,10 +65,12 @@ export function addDevCommand(program: Command): void {
       new Option("--format <form>", "form of events").choices(FRONT_ENDS).default("function-url"),
     )
     .option("--no-watch", "do not reload");
-  addHttpOptions(addFunctionOptions(command)).action(async (_dirs, options: DevOptions) => {
-    const { directories, bootstrap } = splitFolders(command);
-    process.exitCode = await dev(directories, bootstrap, options);
-  });
+  addHttpOptions(addFunctionOptions(command, DEFAULT_WORKERS)).action(
+    async (_dirs, options: DevOptions) => {
+      const { directories, bootstrap } = splitFolders(command);
+      process.exitCode = await dev(directories, bootstrap, options);
+    },
+  );
 }
 
 async function dev(
@@ -80,8 +85,10 @@ async function dev(
     resourceGroup: "local",
   });
   const hosts = directories.map((directory) => {
-    const settings = functionSettings(directory, bootstrap, options);
-    return new FunctionHost(settings, devObserver(settings, metrics));
+    const settings = functionSettings(directory, bootstrap, options, {
+      workers: DEFAULT_WORKERS,
+    });
+    return new FunctionHost(settings, devObserver(metrics));
   });
   metrics.watch(hosts);
   const registry = new FunctionRegistry(hosts);
@@ -174,7 +181,7 @@ function watchFunction(host: FunctionHost): { close(): void } {
 
 async function reload(host: FunctionHost, changed: readonly string[]): Promise<void> {
   const startedAtMs = performance.now();
-  const { settings } = host;
+  const { settings, counts } = host;
   const broken = brokenHandler(settings);
   // Editors write a temporary file and rename it.
   const kept = changed.filter((file) => existsSync(join(settings.directory, file)));
@@ -186,7 +193,8 @@ async function reload(host: FunctionHost, changed: readonly string[]): Promise<v
   host.reload();
   await untilReady([host]);
   const ms = Math.round(performance.now() - startedAtMs);
-  const workers = settings.environments === 1 ? "worker 1" : `${settings.environments} workers`;
+  const living = counts.starting + counts.ready + counts.busy;
+  const workers = living <= 1 ? "worker 1" : `${living} workers`;
   if (host.counts.ready + host.counts.busy > 0)
     warn(`~ ${names} changed · ${workers} restarted (${ms} ms)`);
 }

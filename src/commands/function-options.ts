@@ -37,8 +37,11 @@ export interface FunctionOptions {
   readonly initTimeout?: string;
 }
 
-/** Adds the shared options to a command. */
-export function addFunctionOptions(command: Command): Command {
+/**
+ * Adds the shared options to a command.
+ * @param workers Execution environments where nothing is said.
+ */
+export function addFunctionOptions(command: Command, workers = "1"): Command {
   return command
     .option("--handler <name>", "handler, as in _HANDLER (default: function.handler)")
     .option("--name <name>", "name of the function (default: the folder's)")
@@ -52,7 +55,7 @@ export function addFunctionOptions(command: Command): Command {
     .addOption(collected("--env-file <file>", "file of NAME=VALUE lines"))
     .option("--inherit-env", "let the function see all our variables")
     .addOption(collected("--layer <dir>", "folder that stands in for a layer's /opt"))
-    .option("--workers <n>", "execution environments (default: 1)")
+    .option("--workers <n>", `execution environments, or min:max (default: ${workers})`)
     .addOption(new Option("--concurrency <n>", "AWS_LAMBDA_MAX_CONCURRENCY").hideHelp())
     .option("--queue <n>", "events that may wait (default: 100)")
     .option("--queue-timeout <time>", "longest wait of an event (default: none)");
@@ -89,8 +92,13 @@ export function functionSettings(
   const { template } = options;
   const described = template === undefined ? undefined : templateFunction(template, options.name);
   const root = directory === "." && described ? described.directory : resolve(directory);
-  if (statSync(root, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    throw new CommandError(`no such folder: ${directory}`);
+  const found = statSync(root, { throwIfNoEntry: false });
+  if (found === undefined) throw new CommandError(`no such folder: ${directory}`);
+  if (!found.isDirectory()) {
+    throw new CommandError(
+      `not a folder: ${directory}\n` +
+        `  a bootstrap goes behind --: lambda-shell run -- ${directory}`,
+    );
   }
   const name = described?.name ?? options.name ?? defaults.name ?? functionName(root);
   const config = { ...present(described ?? {}), ...functionConfig(root, name) };

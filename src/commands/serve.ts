@@ -80,10 +80,12 @@ export function addServeCommand(program: Command): void {
     )
     .option("--sink <url>", "send replies there (default: K_SINK)")
     .option("--metrics-port <n>", "port of /metrics, 0 for none (default: 9092)");
-  addHttpOptions(addFunctionOptions(command)).action(async (_dir, _rest, options: ServeOptions) => {
-    const { directory, bootstrap } = splitCommand(command);
-    process.exitCode = await serve(directory, bootstrap, options);
-  });
+  addHttpOptions(addFunctionOptions(command, DEFAULT_WORKERS)).action(
+    async (_dir, _rest, options: ServeOptions) => {
+      const { directory, bootstrap } = splitCommand(command);
+      process.exitCode = await serve(directory, bootstrap, options);
+    },
+  );
 }
 
 /** Adds what `serve` and `dev` share. */
@@ -151,7 +153,9 @@ async function serve(
   const actual = await listenOrExplain(server, address, port);
   const closeMetrics = await serveMetrics(metrics, address, options, prior);
   host.start();
-  log.message(`listening ${address}:${actual} (${format}) · ${settings.environments} workers`);
+  const { environments, environmentsMin } = settings;
+  const workers = environmentsMin === undefined ? "" : `${environmentsMin}:`;
+  log.message(`listening ${address}:${actual} (${format}) · ${workers}${environments} workers`);
   const status = await untilStopped(server, host, graceMs(options.grace));
   closeMetrics();
   return status;

@@ -58,6 +58,27 @@ function count(min: number, max: number) {
   });
 }
 
+/** Most execution environments of one function. */
+const ENVIRONMENTS_MAX = 1000;
+
+/** A number of execution environments, or the fewest and the most. */
+function workers() {
+  return z.string().transform((text, context) => {
+    const [, first, second = first] = /^(\d+)(?::(\d+))?$/.exec(text) ?? [];
+    const [min, max] = [Number(first), Number(second)];
+    if (first !== undefined && min >= 1 && min <= max && max <= ENVIRONMENTS_MAX) {
+      return { environments: max, ...(min === max ? {} : { environmentsMin: min }) };
+    }
+    context.addIssue({
+      code: "custom",
+      message:
+        `"${text}" is no whole number from 1 to ${ENVIRONMENTS_MAX}, ` +
+        "nor the fewest and the most, as in 1:10",
+    });
+    return z.NEVER;
+  });
+}
+
 const settingsSchema = z.strictObject({
   name: z
     .string()
@@ -66,7 +87,7 @@ const settingsSchema = z.strictObject({
   timeout: time(1, 900_000).optional(),
   initTimeout: time(1, 900_000).optional(),
   memory: count(16, 10_240).optional(),
-  workers: count(1, 1000).optional(),
+  workers: workers().optional(),
   concurrency: count(1, 64).optional(),
   queue: count(1, 1_000_000).optional(),
   queueTimeout: time(0, 86_400_000).optional(),
@@ -84,6 +105,7 @@ type ParsedSettings = Pick<
   | "initTimeoutMs"
   | "memoryMb"
   | "environments"
+  | "environmentsMin"
   | "concurrency"
   | "queueMax"
   | "queueTimeoutMs"
@@ -113,7 +135,7 @@ export function parseSettings(text: SettingsText, memoryMb?: number): SettingsRe
       timeoutMs: timeout ?? DEFAULT_SETTINGS.timeoutMs,
       initTimeoutMs: initTimeout ?? DEFAULT_SETTINGS.initTimeoutMs,
       memoryMb: memory ?? memoryMb ?? DEFAULT_SETTINGS.memoryMb,
-      environments: workers ?? DEFAULT_SETTINGS.environments,
+      ...(workers ?? { environments: DEFAULT_SETTINGS.environments }),
       concurrency: concurrency ?? DEFAULT_SETTINGS.concurrency,
       queueMax: queue ?? DEFAULT_SETTINGS.queueMax,
       queueTimeoutMs: queueTimeout ?? DEFAULT_SETTINGS.queueTimeoutMs,

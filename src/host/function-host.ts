@@ -2,10 +2,9 @@
  * The engine: one function, its waiting events, and the execution environments that work on them.
  *
  * Every entrance calls {@link FunctionHost.invoke}; everything else here keeps environments alive.
- * An
- * environment that ends is replaced: at once after a while of service, with growing pauses when it
- * fails
- * to start again and again.
+ * The fewest that are wanted are started at once, more when events wait, and those are ended again
+ * when they have been idle. One that ends is replaced: at once after a while of service, with
+ * growing pauses when it fails to start again and again.
  * @module
  */
 
@@ -14,15 +13,11 @@ import type { EnvironmentListener, InitFailure } from "./environment-listener.ts
 import { ExecutionEnvironment } from "./execution-environment.ts";
 import type { LogSink } from "./function-log.ts";
 import type { FunctionSettings } from "./function-settings.ts";
+import { initFailureOutcome } from "./init-failure.ts";
 import { InvocationQueue } from "./invocation-queue.ts";
 import type { InvocationOutcome, InvocationReport, InvocationRequest } from "./outcome.ts";
 import { PendingInvocation } from "./pending-invocation.ts";
-import {
-  exitError,
-  initTimeoutError,
-  type PlatformError,
-  type ProcessEnd,
-} from "./platform-error.ts";
+import type { ProcessEnd } from "./platform-error.ts";
 
 /** First pause before an environment that could not start is started again, in milliseconds. */
 const RESTART_PAUSE_MS = 50;
@@ -50,6 +45,7 @@ export class FunctionHost {
   readonly #environments: (ExecutionEnvironment | undefined)[];
   readonly #retired = new Set<ExecutionEnvironment>();
   readonly #restarts = new Map<number, Timer>();
+  readonly #idleTimers = new Map<ExecutionEnvironment, Timer>();
   readonly #inFlight = new Set<PendingInvocation>();
   #settings: FunctionSettings;
   #startFailures = 0;
@@ -83,9 +79,9 @@ export class FunctionHost {
     };
   }
 
-  /** Starts every environment; they become ready on their own. */
+  /** Starts the fewest environments that are wanted; they become ready on their own. */
   start(): void {
-    for (const index of this.#environments.keys()) this.#startEnvironment(index);
+    this.#fill();
   }
 
   /** Runs one event; the promise is fulfilled exactly once and never rejected. */
@@ -104,6 +100,7 @@ export class FunctionHost {
       this.#inFlight.add(invocation);
       this.#dispatch();
       if (!this.#anyAlive()) this.#restartAtOnce();
+      else this.#fill();
     }
     void invocation.outcome.then((outcome) => {
       this.#inFlight.delete(invocation);
@@ -118,10 +115,10 @@ export class FunctionHost {
     this.#settings = settings;
     this.#lastFailure = undefined;
     this.#startFailures = 0;
-    for (const [index, environment] of this.#environments.entries()) {
+    for (const environment of this.#environments) {
       if (environment !== undefined) this.#retire(environment);
-      this.#startEnvironment(index);
     }
+    this.#restartAtOnce();
   }
 
   /**
@@ -144,8 +141,9 @@ export class FunctionHost {
   async stop(): Promise<void> {
     this.#draining = true;
     this.#stopped = true;
-    for (const timer of this.#restarts.values()) clearTimeout(timer);
-    this.#restarts.clear();
+    this.#clearRestarts();
+    for (const timer of this.#idleTimers.values()) clearTimeout(timer);
+    this.#idleTimers.clear();
     this.#queue.rejectAll("draining");
     const living = this.#environments.filter((each) => each !== undefined);
     await Promise.all([...living, ...this.#retired].map((each) => each.stop()));
@@ -190,17 +188,58 @@ export class FunctionHost {
     void environment.start();
   }
 
+  /** Starts what is wanted, however often it has failed. */
   #restartAtOnce(): void {
-    for (const [index, environment] of this.#environments.entries()) {
-      if (environment === undefined) this.#startEnvironment(index);
+    this.#clearRestarts();
+    this.#fill();
+  }
+
+  #clearRestarts(): void {
+    for (const timer of this.#restarts.values()) clearTimeout(timer);
+    this.#restarts.clear();
+  }
+
+  /** Starts environments until there are as few as wanted, and enough for the events that wait. */
+  #fill(): void {
+    const { environments, environmentsMin = environments, concurrency } = this.#settings;
+    const waiting = Math.ceil(this.#queue.length / concurrency);
+    const tooFew = environmentsMin - this.#living - this.#restarts.size;
+    let wanted = Math.max(tooFew, waiting === 0 ? 0 : waiting - this.counts.starting);
+    for (let index = 0; wanted > 0 && index < this.#environments.length; index += 1) {
+      if (this.#environments[index] !== undefined || this.#restarts.has(index)) continue;
+      this.#startEnvironment(index);
+      wanted -= 1;
     }
+  }
+
+  get #living(): number {
+    return this.#environments.filter((each) => each !== undefined).length;
+  }
+
+  /** Ends an environment that nobody has needed for a while, when there are more than wanted. */
+  #watchIdle(environment: ExecutionEnvironment): void {
+    clearTimeout(this.#idleTimers.get(environment));
+    const { environments, environmentsMin = environments, idleMs } = this.#settings;
+    if (environmentsMin === environments) return;
+    const timer = setTimeout(() => {
+      const isIdle = environment.ready && !environment.busy;
+      if (isIdle && this.#living > environmentsMin) this.#retire(environment);
+    }, idleMs);
+    timer.unref();
+    this.#idleTimers.set(environment, timer);
   }
 
   #retire(environment: ExecutionEnvironment): void {
     this.#environments[environment.index] = undefined;
     this.#retired.add(environment);
+    this.#forgetIdle(environment);
     void environment.ended.then(() => this.#retired.delete(environment));
     if (!environment.busy) void environment.stop();
+  }
+
+  #forgetIdle(environment: ExecutionEnvironment): void {
+    clearTimeout(this.#idleTimers.get(environment));
+    this.#idleTimers.delete(environment);
   }
 
   readonly #environmentListener: EnvironmentListener<ExecutionEnvironment> = {
@@ -209,14 +248,16 @@ export class FunctionHost {
       this.#startFailures = 0;
       this.#lastFailure = undefined;
       this.#observer.onReady?.(environment);
+      this.#watchIdle(environment);
       this.#dispatch();
     },
     onEnd: (environment, end, failure) => {
       this.#observer.onEnd?.(environment.index, end, failure !== undefined);
       if (this.#environments[environment.index] !== environment) return;
       this.#environments[environment.index] = undefined;
+      this.#forgetIdle(environment);
       if (this.#stopped) return;
-      if (failure === undefined) return this.#startEnvironment(environment.index);
+      if (failure === undefined) return this.#fill();
       this.#onInitFailure(environment.index, failure);
     },
     onAnswered: (_invocation, report, status) => this.#observer.onAnswered?.(report, status),
@@ -230,7 +271,10 @@ export class FunctionHost {
     );
     this.#restarts.set(
       index,
-      setTimeout(() => this.#startEnvironment(index), pauseMs),
+      setTimeout(() => {
+        this.#restarts.delete(index);
+        this.#fill();
+      }, pauseMs),
     );
     if (this.#anyAlive()) return;
     this.#lastFailure = failure;
@@ -246,36 +290,8 @@ export class FunctionHost {
   }
 
   #settleInitFailure(invocation: PendingInvocation, failure: InitFailure): void {
-    const report: InvocationReport = {
-      requestId: invocation.requestId,
-      durationMs: 0,
-      initDurationMs: undefined,
-      memorySizeMb: this.#settings.memoryMb,
-      maxMemoryUsedMb: 0,
-      environment: 0,
-      log: new Uint8Array(0),
-    };
-    const error = this.#initFailureError(invocation.requestId, failure);
-    invocation.settle({
-      kind: "function-error",
-      origin: "init",
-      ...error,
-      stillRunning: [],
-      report,
-    });
-    this.#observer.onAnswered?.(report, "init");
-  }
-
-  #initFailureError(requestId: string, failure: InitFailure): PlatformError {
-    switch (failure.kind) {
-      case "reported": {
-        const { body, contentType, errorType } = failure.error;
-        return { body, contentType, errorType };
-      }
-      case "ended":
-        return exitError(requestId, failure.end);
-      case "timed-out":
-        return initTimeoutError(requestId, this.#settings.initTimeoutMs);
-    }
+    const outcome = initFailureOutcome(invocation.requestId, failure, this.#settings);
+    invocation.settle(outcome);
+    this.#observer.onAnswered?.(outcome.report, "init");
   }
 }

@@ -32,8 +32,12 @@ export interface FunctionSettings {
   readonly inherited: Readonly<Record<string, string>>;
   /** Folders that stand in for `/opt`. */
   readonly layers: readonly string[];
-  /** Execution environments that are kept. */
+  /** Execution environments, at most. */
   readonly environments: number;
+  /** Environments that are kept when they have nothing to do; all of them where it is absent. */
+  readonly environmentsMin?: number;
+  /** How long one more than that may have nothing to do, in milliseconds. */
+  readonly idleMs: number;
   /** Loops of one environment, `AWS_LAMBDA_MAX_CONCURRENCY`; 1 is the plain contract. */
   readonly concurrency: number;
   /** Events that may wait. */
@@ -56,6 +60,7 @@ export const DEFAULT_SETTINGS = {
   inherited: {},
   layers: [],
   environments: 1,
+  idleMs: 60_000,
   concurrency: 1,
   queueMax: 100,
   queueTimeoutMs: 0,

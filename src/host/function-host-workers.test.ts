@@ -1,0 +1,67 @@
+import { expect, setDefaultTimeout, test } from "bun:test";
+
+import { parseSettings } from "./config.ts";
+import { FunctionHost } from "./function-host.ts";
+import { testSettings } from "./testing/running-host.ts";
+
+// Processes take their time on a loaded machine.
+setDefaultTimeout(60_000);
+
+test("environments are started for events that wait, at most so many, and ended when idle", async () => {
+  const settings = { environments: 3, environmentsMin: 1, idleMs: 300, timeoutMs: 30_000 };
+  const host = new FunctionHost(testSettings(settings));
+  await using _ended = { [Symbol.asyncDispose]: () => host.stop() };
+  host.start();
+  const run = (event: unknown) => host.invoke({ event: Buffer.from(JSON.stringify(event)) });
+  const answer = async (id: number) => {
+    const outcome = await run({ do: "echo", id });
+    return outcome.kind === "response"
+      ? JSON.parse(Buffer.from(outcome.body).toString()).id
+      : outcome;
+  };
+  const living = () => {
+    const { starting, ready, busy } = host.counts;
+    return starting + ready + busy;
+  };
+  expect(living()).toBe(1);
+  await run({ do: "echo" });
+  expect(living()).toBe(1);
+  const many = await Promise.all(
+    Array.from({ length: 12 }, (_, id) => run({ do: "slow-echo", ms: 300, id })),
+  );
+  expect(living()).toBe(3);
+  const used = new Set(many.map((each) => each.kind === "response" && each.report.environment));
+  expect(used).toEqual(new Set([0, 1, 2]));
+  while (living() > 1) await Bun.sleep(20);
+  await Bun.sleep(2 * settings.idleMs);
+  expect(living()).toBe(1);
+  // One that dies leaves as many as are wanted.
+  await run({ do: "exit", status: 1 });
+  expect(await answer(5)).toBe(5);
+  expect(living()).toBe(1);
+  host.reload();
+  expect(living()).toBe(1);
+  expect(await answer(6)).toBe(6);
+});
+
+test.each([
+  ["4", { environments: 4 }],
+  ["2:2", { environments: 2 }],
+  ["1:10", { environments: 10, environmentsMin: 1 }],
+])("--workers %s is %j", (workers, expected) => {
+  const parsed = parseSettings({ name: "probe", workers });
+  const { environments, environmentsMin } = parsed.kind === "valid" ? parsed.settings : {};
+  expect({ environments, environmentsMin }).toEqual({ environmentsMin: undefined, ...expected });
+});
+
+test.each(["0", "0:4", "5:2", "1:1001", "1:", ":2", "many", "1:2:3"])(
+  "--workers %s is refused with the fix",
+  (workers) => {
+    expect(parseSettings({ name: "probe", workers })).toEqual({
+      kind: "invalid",
+      message:
+        `--workers: "${workers}" is no whole number from 1 to 1000, ` +
+        "nor the fewest and the most, as in 1:10",
+    });
+  },
+);
