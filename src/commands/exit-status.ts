@@ -14,6 +14,8 @@ export const EXIT = {
   unreachable: 5,
   throttled: 6,
   interrupted: 130,
+  /** Nobody reads standard output any more; a shell's number for SIGPIPE. */
+  outputClosed: 141,
   terminated: 143,
 } as const;
 

@@ -96,8 +96,7 @@ export function functionSettings(
   if (found === undefined) throw new CommandError(`no such folder: ${directory}`);
   if (!found.isDirectory()) {
     throw new CommandError(
-      `not a folder: ${directory}\n` +
-        `  a bootstrap goes behind --: lambda-shell run -- ${directory}`,
+      `not a folder: ${directory}\n` + `  a bootstrap goes behind --: -- ${directory}`,
     );
   }
   const name = described?.name ?? options.name ?? defaults.name ?? functionName(root);

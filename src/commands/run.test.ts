@@ -1,4 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 
 import { EVENT_BYTES_MAX } from "../runtime-api/contract.ts";
 import { functionFolder, SCRIPTED, tool } from "../testing/running-tool.ts";
@@ -102,7 +104,7 @@ test("the envelope and the ids of the old runner", async () => {
   const { out, status } = await run('{}\n{"do":"error"}\n{"do":"empty"}\n', ...options);
   expect(out.split("\n")).toEqual([
     '{"payload":{"id":null,"echo":{}},"ContentType":"application/json"}',
-    '{"error":{"errorMessage":"to fail","errorType":"Asked","fatal":false},"ContentType":"application/json"}',
+    '{"error":{"errorMessage":"to fail","errorType":"Function.Asked","fatal":false},"ContentType":"application/json"}',
     '{"ContentType":"application/json"}',
     "",
   ]);
@@ -194,4 +196,21 @@ Resources:
     status: 2,
     errors: `error: no function x in ${folder}/template.yaml\n  functions: Probe\n`,
   });
+});
+
+test("when nobody reads any more, everything ends, without a word", async () => {
+  const entry = join(import.meta.dir, "..", "lambda-shell.ts");
+  const child = Bun.spawn([process.execPath, entry, "run", ...SCRIPTED], {
+    stdin: new Blob(['{"do":"pid"}\n', '{"id":1}\n'.repeat(500)]),
+    stdout: "pipe",
+    stderr: "pipe",
+    env: { PATH: process.env["PATH"] ?? "" },
+  });
+  const reader = child.stdout.getReader();
+  const { value } = await reader.read();
+  const pid = Number.parseInt(Buffer.from(value ?? []).toString(), 10);
+  await reader.cancel();
+  expect(await child.exited).toBe(141);
+  expect(await new Response(child.stderr).text()).toBe("");
+  while (existsSync(`/proc/${pid}/cmdline`)) await Bun.sleep(5);
 });

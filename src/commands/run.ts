@@ -10,6 +10,7 @@ import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 
 import { FunctionHost } from "../host/function-host.ts";
+import type { FunctionSettings } from "../host/function-settings.ts";
 import {
   type FramedEvent,
   framedEvents,
@@ -19,13 +20,9 @@ import {
 import { runEvents } from "../host/ingress/stdio.ts";
 import { errorSummary } from "./error-summary.ts";
 import { EXIT, outcomeStatus } from "./exit-status.ts";
-import {
-  addFunctionOptions,
-  type FunctionOptions,
-  functionSettings,
-  type SettingsDefaults,
-} from "./function-options.ts";
+import { addFunctionOptions, type FunctionOptions, functionSettings } from "./function-options.ts";
 import { onInterrupt } from "./interrupt.ts";
+import { refuncDefaults, refuncFunction, refuncSettings } from "./refunc-settings.ts";
 import { splitCommand } from "./split-command.ts";
 import { warn } from "./terminal.ts";
 
@@ -34,6 +31,7 @@ interface RunOptions extends FunctionOptions {
   readonly requestId?: "random" | "md5";
   readonly framing: Framing;
   readonly eventFile?: string;
+  readonly function?: string;
   readonly skipInvalid?: boolean;
   readonly unordered?: boolean;
   readonly defaultEvent: boolean;
@@ -61,10 +59,11 @@ export function addRunCommand(program: Command): void {
         .default("none"),
     )
     .addOption(
-      new Option("--compat <host>", "refunc: its envelope, ids and defaults")
+      new Option("--compat <host>", "refunc: its envelope, ids, variables and errors")
         .choices(["refunc"])
         .implies({ envelope: "refunc" }),
     )
+    .option("-f, --function <file>", "refunc's JSON definition of the function")
     .addOption(
       new Option("--request-id <how>", "random, or md5 of the event").choices(["random", "md5"]),
     )
@@ -86,36 +85,52 @@ async function run(
   options: RunOptions,
 ): Promise<number> {
   const refunc = options.envelope === "refunc";
-  const settings = functionSettings(directory, bootstrap, options, refunc ? REFUNC_DEFAULTS : {});
+  const settings = runSettings(directory, bootstrap, options);
   const host = new FunctionHost(settings, { onLog: (chunk) => void process.stderr.write(chunk) });
-  const interrupted = onInterrupt(() => host.kill());
+  const stopped = Promise.withResolvers<undefined>();
+  const interrupted = onInterrupt(() => {
+    host.kill();
+    stopped.resolve(undefined);
+  });
+  const unlessStopped = (say: () => void) => {
+    if (interrupted() === undefined) say();
+  };
+  endWithReader(() => host.kill());
   host.start();
   const events = withDefault(inputEvents(options), options.defaultEvent);
-  const result = await runEvents(host, events, {
+  const allRun = runEvents(host, events, {
     envelope: options.envelope,
     requestId: options.requestId ?? (refunc ? "md5" : "random"),
     skipInvalid: options.skipInvalid ?? refunc,
     unordered: options.unordered ?? false,
     parallel: settings.environments * settings.concurrency,
     write: writeOut,
-    complain: (message) => warn(`error: ${message}`),
-    onFunctionError: (outcome) => warn(errorSummary(outcome, host.settings)),
+    complain: (message) => unlessStopped(() => warn(`error: ${message}`)),
+    onFunctionError: (outcome) => unlessStopped(() => warn(errorSummary(outcome, host.settings))),
   });
+  const result = await Promise.race([allRun, stopped.promise]);
   await host.stop();
-  const signalled = interrupted();
-  if (signalled !== undefined) return signalled;
+  // Standard input may never end, so a signal does not wait for it.
+  if (result === undefined) return process.exit(interrupted());
   const statuses = [...result.outcomes].map(outcomeStatus);
   const worst = options.fail ? Math.max(EXIT.ok, ...statuses) : EXIT.ok;
   return result.invalid > 0 ? Math.max(worst, EXIT.functionError) : worst;
 }
 
-/** What the old runner gives a function where nothing is said. */
-const REFUNC_DEFAULTS: SettingsDefaults = {
-  name: process.env["AWS_LAMBDA_FUNCTION_NAME"] ?? "refunc",
-  memoryMb: 1536,
-  timeout: "30",
-  inheritEnvironment: true,
-};
+function runSettings(
+  directory: string,
+  bootstrap: readonly string[],
+  options: RunOptions,
+): FunctionSettings {
+  const { envelope, function: file } = options;
+  const definition = file === undefined ? undefined : refuncFunction(file);
+  if (envelope !== "refunc" && definition === undefined) {
+    return functionSettings(directory, bootstrap, options);
+  }
+  const defaults = refuncDefaults(definition, process.env);
+  const settings = functionSettings(directory, bootstrap, options, defaults);
+  return refuncSettings(settings, definition, process.env);
+}
 
 function inputEvents(options: RunOptions): AsyncIterable<FramedEvent> {
   if (options.eventFile !== undefined) {
@@ -149,4 +164,12 @@ function writeOut(bytes: Uint8Array): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   process.stdout.write(bytes, () => resolve());
   return promise;
+}
+
+/** Ends at once, with everything that runs, when nobody reads standard output any more (`| head`). */
+function endWithReader(kill: () => void): void {
+  process.stdout.on("error", () => {
+    kill();
+    process.exit(EXIT.outputClosed);
+  });
 }

@@ -70,6 +70,7 @@ export class ExecutionEnvironment {
         },
       },
       settings.concurrency,
+      settings.errorForm,
     );
     this.#api.extensions.registeredFunction = {
       functionName: settings.name,

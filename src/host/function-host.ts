@@ -149,10 +149,12 @@ export class FunctionHost {
     await Promise.all([...living, ...this.#retired].map((each) => each.stop()));
   }
 
-  /** Kills every environment without waiting for anything. */
+  /** Kills every environment without waiting for anything; events that still wait are rejected. */
   kill(): void {
+    this.#draining = true;
     this.#stopped = true;
     for (const environment of [...this.#environments, ...this.#retired]) environment?.kill();
+    this.#queue.rejectAll("draining");
   }
 
   #anyAlive(): boolean {

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { ErrorForm } from "./refunc-error.ts";
+
 /** Account of every function here, in ARNs. */
 export const LOCAL_ACCOUNT_ID = "123456789012";
 
@@ -44,6 +46,8 @@ export interface FunctionSettings {
   readonly queueMax: number;
   /** Longest wait of an event for an environment, in milliseconds; 0 is for ever. */
   readonly queueTimeoutMs: number;
+  /** How the errors that the runtime posts are taken; Lambda's way when absent. */
+  readonly errorForm?: ErrorForm;
 }
 
 /** Lambda's own limits and the host's, as defaults. */

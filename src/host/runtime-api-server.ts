@@ -24,8 +24,9 @@ import {
 import { ExtensionRegistry } from "./extension-registry.ts";
 import { readBody, reply, replyJson } from "./http-reply.ts";
 import type { PendingInvocation } from "./pending-invocation.ts";
+import { type ErrorForm, takeError } from "./refunc-error.ts";
 import { ResponseStream } from "./response-stream.ts";
-import { type ErrorAnswer, errorAnswer, isStreamed, type RuntimeAnswer } from "./runtime-answer.ts";
+import { type ErrorAnswer, isStreamed, type RuntimeAnswer } from "./runtime-answer.ts";
 import { RuntimeLoop } from "./runtime-loop.ts";
 import { refuse, refuseBody, refuseTransition } from "./runtime-refusal.ts";
 import { nextState } from "./runtime-state.ts";
@@ -48,11 +49,13 @@ export class RuntimeApiServer {
   readonly #server: Server;
   readonly #loops: RuntimeLoop[];
   readonly #listener: RuntimeListener;
+  readonly #errorForm: ErrorForm;
   readonly #expired = new Set<string>();
 
   /** @param concurrency Loops that the runtime may run, 1 unless it was told otherwise. */
-  constructor(listener: RuntimeListener, concurrency: number) {
+  constructor(listener: RuntimeListener, concurrency: number, errorForm: ErrorForm = "lambda") {
     this.#listener = listener;
+    this.#errorForm = errorForm;
     this.extensions = new ExtensionRegistry(() => this.#loops.every((l) => l.state === "Started"));
     this.#loops = Array.from({ length: concurrency }, () => new RuntimeLoop());
     this.#server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
@@ -249,8 +252,9 @@ export class RuntimeApiServer {
     const body = await readBody(request, RESPONSE_BYTES_MAX);
     if (!loop.move("sent")) return refuseTransition(response, loop.state, "error");
     if (body.kind === "complete") {
-      await this.#listener.onAnswer(invocation, errorAnswer(request, body.bytes));
-      return replyJson(response, STATUS.accepted, { status: "OK" });
+      const { answer, acknowledge } = takeError(this.#errorForm, request, body.bytes);
+      await this.#listener.onAnswer(invocation, answer);
+      return acknowledge(response);
     }
     await this.#listener.onAnswer(invocation, body);
     refuseBody(response, body);
@@ -267,8 +271,9 @@ export class RuntimeApiServer {
     }
     for (const each of this.#loops) each.move("initError");
     if (body.kind !== "complete") return refuseBody(response, body);
-    this.#listener.onInitError(errorAnswer(request, body.bytes));
-    replyJson(response, STATUS.accepted, { status: "OK" });
+    const { answer, acknowledge } = takeError(this.#errorForm, request, body.bytes);
+    this.#listener.onInitError(answer);
+    acknowledge(response);
   }
 }
 

@@ -97,7 +97,7 @@ async function resultLine(
       return undefined;
     case "function-error":
       return envelope === "refunc"
-        ? refuncError(outcome.body, outcome.contentType)
+        ? refuncError(outcome.body, outcome.contentType, outcome.origin === "init")
         : line(compactIfJson(outcome.body));
     case "stream": {
       const { body, end } = await wholeStream(outcome);
@@ -143,17 +143,18 @@ function refuncPayload(body: Uint8Array, contentType: string | undefined): Uint8
   return refuncLine(members, contentType);
 }
 
-function refuncError(body: Uint8Array, contentType: string): Uint8Array {
+/** @param fatal True of an error at the start, after which the old runner runs nothing. */
+function refuncError(body: Uint8Array, contentType: string, fatal = false): Uint8Array {
   let error: Record<string, unknown>;
   try {
     error = JSON.parse(new TextDecoder().decode(body));
   } catch {
     error = { errorMessage: new TextDecoder().decode(body) };
   }
-  const { errorMessage, errorType, stackTrace } = error;
+  const { errorMessage = "", errorType, stackTrace } = error;
   const trace = Array.isArray(stackTrace) && stackTrace.length > 0 ? { stackTrace } : {};
   const named = errorType === undefined || errorType === "" ? {} : { errorType };
-  const value = JSON.stringify({ errorMessage, ...named, ...trace, fatal: false });
+  const value = JSON.stringify({ errorMessage, ...named, ...trace, fatal });
   return refuncLine([Buffer.from(`"error":${value}`)], contentType);
 }
 
