@@ -6,7 +6,6 @@
 
 import type { HostObserver } from "../host/function-host.ts";
 import { LineSplitter } from "../host/function-log.ts";
-import type { Metrics } from "../host/metrics.ts";
 import { exitReason } from "../host/platform-error.ts";
 import { warn } from "./terminal.ts";
 
@@ -14,7 +13,7 @@ import { warn } from "./terminal.ts";
 const ID_LENGTH = 4;
 
 /** Prints what a function does, for a person who watches. */
-export function devObserver(metrics: Metrics): HostObserver {
+export function devObserver(): HostObserver {
   const splitters = new Map<number, LineSplitter>();
   const served = new Set<number>();
   let several = false;
@@ -36,7 +35,6 @@ export function devObserver(metrics: Metrics): HostObserver {
       warn(`START ${short(requestId)} worker ${environment + 1}${cold}`);
     },
     onAnswered: (report, status) => {
-      metrics.countInvocation(report.durationMs);
       splitters.get(report.environment)?.flush();
       const memory = `${report.maxMemoryUsedMb}/${report.memorySizeMb} MB`;
       const failed = status === "success" ? "" : `  ${status}`;
@@ -46,15 +44,12 @@ export function devObserver(metrics: Metrics): HostObserver {
     },
     onReady: (environment) => {
       several ||= environment.index > 0;
-      if (environment.served === 0) metrics.countColdStart();
     },
     onEnd: (environment, end, failed) => {
       served.delete(environment);
       splitters.get(environment)?.flush();
-      metrics.countExit(end.kind === "exited" ? `status ${end.status}` : exitReason(end));
       if (failed) warn(`error: worker ${environment + 1} failed to start: ${exitReason(end)}`);
     },
-    onRejected: () => metrics.countRejection(),
   };
 }
 

@@ -17,12 +17,14 @@ import type { FunctionSettings } from "../host/function-settings.ts";
 import { HostServer } from "../host/host-server.ts";
 import { Metrics } from "../host/metrics.ts";
 import { priorVariables, type ServeFormat } from "../host/prior-variables.ts";
+import { countedObserver } from "./counted-observer.ts";
 import { devObserver } from "./dev-log.ts";
 import { CommandError } from "./exit-status.ts";
 import { folderFiles } from "./folder-files.ts";
 import { watchFolder } from "./folder-watch.ts";
 import { handlerTarget, syntaxError } from "./function-file.ts";
 import { addFunctionOptions, functionSettings } from "./function-options.ts";
+import { jsonObserver } from "./json-log.ts";
 import { listenOrExplain } from "./listen.ts";
 import { ReloadGuard } from "./reload-guard.ts";
 import { serveAdapter } from "./serve-adapter.ts";
@@ -35,7 +37,7 @@ import {
   untilStopped,
 } from "./serve.ts";
 import { splitFolders } from "./split-command.ts";
-import { warn } from "./terminal.ts";
+import { printMessagesAsJson, warn } from "./terminal.ts";
 
 interface DevOptions extends ServeOptions {
   readonly watch: boolean;
@@ -78,17 +80,22 @@ async function dev(
   bootstrap: readonly string[],
   options: DevOptions,
 ): Promise<number> {
+  if (options.log === "json") printMessagesAsJson();
   const metrics = new Metrics({
     prefix: "function",
     name: "",
     namespace: "",
     resourceGroup: "local",
   });
+  const observer = ({ name }: FunctionSettings) => {
+    const log = options.log === "json" ? jsonObserver(name, options.quiet === true) : devObserver();
+    return countedObserver(log, metrics);
+  };
   const hosts = directories.map((directory) => {
     const settings = functionSettings(directory, bootstrap, options, {
       workers: DEFAULT_WORKERS,
     });
-    return new FunctionHost(settings, devObserver(metrics));
+    return new FunctionHost(settings, observer(settings));
   });
   metrics.watch(hosts);
   const registry = new FunctionRegistry(hosts);

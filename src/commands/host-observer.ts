@@ -1,11 +1,10 @@
 /**
- * What `serve` prints and counts of the engine's work.
+ * What `serve` prints of the engine's work.
  *
  * @module
  */
 
 import type { HostObserver } from "../host/function-host.ts";
-import type { Metrics } from "../host/metrics.ts";
 import { exitReason } from "../host/platform-error.ts";
 import { endLines, startLine } from "../host/platform-log.ts";
 import { warn } from "./terminal.ts";
@@ -38,22 +37,16 @@ const REPORT_STATUS: Readonly<Record<string, string>> = {
   init: "error",
 };
 
-/** Prints Lambda's lines and counts. */
-export function hostObserver(log: PlatformLog, metrics: Metrics): HostObserver {
+/** Prints Lambda's lines. */
+export function hostObserver(log: PlatformLog): HostObserver {
   return {
     onLog: log.output,
     onDelivered: ({ requestId }) => log.platform(startLine(requestId)),
     onAnswered: (report, status) => {
-      metrics.countInvocation(report.durationMs);
       if (!log.quiet) log.platform(endLines(report, REPORT_STATUS[status]));
     },
-    onReady: ({ initMs, served }) => {
-      if (served === 0 && initMs !== undefined) metrics.countColdStart();
-    },
     onEnd: (environment, end, failed) => {
-      metrics.countExit(end.kind === "exited" ? `status ${end.status}` : exitReason(end));
       if (failed) log.message(`environment ${environment} failed to start: ${exitReason(end)}`);
     },
-    onRejected: () => metrics.countRejection(),
   };
 }

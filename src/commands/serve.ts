@@ -22,6 +22,7 @@ import {
   type ServeFormat,
 } from "../host/prior-variables.ts";
 import { Sink } from "../host/sink.ts";
+import { countedObserver } from "./counted-observer.ts";
 import { CommandError, EXIT } from "./exit-status.ts";
 import {
   addFunctionOptions,
@@ -30,10 +31,11 @@ import {
   type SettingsDefaults,
 } from "./function-options.ts";
 import { hostObserver, platformLog } from "./host-observer.ts";
+import { jsonObserver, LOG_FORMS, type LogForm } from "./json-log.ts";
 import { listenOrExplain } from "./listen.ts";
 import { type Compat, serveAdapter } from "./serve-adapter.ts";
 import { splitCommand } from "./split-command.ts";
-import { warn } from "./terminal.ts";
+import { printMessagesAsJson, warn } from "./terminal.ts";
 
 /** Options of `serve`, and of `dev` where it has the same. */
 export interface ServeOptions extends FunctionOptions {
@@ -53,6 +55,7 @@ export interface ServeOptions extends FunctionOptions {
   readonly asyncRetries: string;
   readonly showEnv?: boolean;
   readonly quiet?: boolean;
+  readonly log: LogForm;
 }
 
 const DEFAULT_PORT = "8080";
@@ -113,6 +116,7 @@ export function addHttpOptions(command: Command): Command {
     .option("--grace <time>", "time for open events on shutdown", "10")
     .option("--async-retries <n>", "retries of Event invocations", String(ASYNC_RETRIES))
     .option("--show-env", "show values of variables in GetFunction")
+    .addOption(new Option("--log <form>", "form of the log").choices(LOG_FORMS).default("text"))
     .option("--quiet", "no START, END and REPORT lines");
 }
 
@@ -121,6 +125,7 @@ async function serve(
   bootstrap: readonly string[],
   options: ServeOptions,
 ): Promise<number> {
+  if (options.log === "json") printMessagesAsJson();
   const prior = readPrior();
   for (const warning of prior.warnings) warn(warning);
   const folder = directory === "." ? (prior.directory ?? directory) : directory;
@@ -133,7 +138,9 @@ async function serve(
     namespace: prior.metricNamespace,
     resourceGroup: prior.resourceGroup,
   });
-  const host = new FunctionHost(settings, hostObserver(log, metrics));
+  const json = options.log === "json";
+  const observer = json ? jsonObserver(settings.name, log.quiet) : hostObserver(log);
+  const host = new FunctionHost(settings, countedObserver(observer, metrics));
   metrics.watch([host]);
   const registry = new FunctionRegistry([host]);
   const sinkUrl = options.sink ?? prior.sink;
@@ -230,6 +237,7 @@ async function serveMetrics(
   const reply = () => metricsReply(metrics);
   const server = new HttpServer({
     route: () => ({ bodyBytesMax: 0, tooLarge: reply(), answer: reply }),
+    log: warn,
   });
   try {
     await server.listen(address, portNumber(text));

@@ -6,13 +6,22 @@
 
 import { styleText } from "node:util";
 
-/** Prints a message; its first word is coloured when it is `error:`, `warning:` or `hint:`. */
-export function warn(message: string): void {
-  process.stderr.write(`${coloured(message)}\n`);
+let asJson = false;
+
+/** From now on messages are JSON, one a line, as all of the log is. */
+export function printMessagesAsJson(): void {
+  asJson = true;
 }
 
+/** Prints a message; its first word is coloured when it is `error:`, `warning:` or `hint:`. */
+export function warn(message: string): void {
+  process.stderr.write(`${asJson ? jsonMessage(message) : coloured(message)}\n`);
+}
+
+const LABEL = /^(error|warning|hint)( \([^)]*\))?:/;
+
 function coloured(message: string): string {
-  return message.replace(/^(error|warning|hint)( \([^)]*\))?:/, (label, word: string) =>
+  return message.replace(LABEL, (label, word: string) =>
     styleText([COLOURS[word] ?? "reset"], label, { stream: process.stderr }),
   );
 }
@@ -22,3 +31,9 @@ const COLOURS: Readonly<Record<string, "red" | "yellow" | "cyan">> = {
   warning: "yellow",
   hint: "cyan",
 };
+
+function jsonMessage(message: string): string {
+  const level = LABEL.exec(message)?.[1] ?? "info";
+  const record = { level, message: message.replace(LABEL, "").trim() };
+  return JSON.stringify({ time: new Date().toISOString(), type: "tool", record });
+}

@@ -82,6 +82,10 @@ export class HostServer implements HttpHandler {
     this.#server.close();
   }
 
+  log(message: string): void {
+    this.#options.log(message);
+  }
+
   route(head: RequestHead): HttpRoute {
     const { registry, lambdaApi, healthPaths } = this.#options;
     if (head.rawPath.startsWith(OWN_PREFIX)) return immediate(this.#own(head));

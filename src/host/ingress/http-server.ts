@@ -23,6 +23,8 @@ export type RequestHead = Omit<HttpRequest, "body">;
 export interface HttpHandler {
   /** Chooses by the head alone. */
   route(head: RequestHead): HttpRoute;
+  /** Takes what the person at the terminal should know. */
+  log(message: string): void;
 }
 
 /** Reads at most so much and then answers. */
@@ -104,13 +106,13 @@ export class HttpServer {
         body.kind === "too-large"
           ? route.tooLarge
           : await route.answer({ ...head, body: body.bytes }, gone.signal);
-      await writeReply(response, reply, head.method);
+      await writeReply(response, reply, head.method, (message) => this.#handler.log(message));
     } catch (error) {
       // A response that broke off must not look complete.
       if (response.headersSent) response.destroy();
       if (error instanceof StreamFailure) return;
       // A fault of ours: the caller still gets an answer, the person at the terminal the reason.
-      process.stderr.write(`error: failed to answer ${head.method} ${head.rawPath}: ${error}\n`);
+      this.#handler.log(`error: failed to answer ${head.method} ${head.rawPath}: ${error}`);
       if (response.headersSent) return;
       response.writeHead(500, { "Content-Type": "text/plain" });
       response.end();
@@ -145,6 +147,7 @@ async function writeReply(
   response: ServerResponse,
   reply: HttpReply,
   method: string,
+  log: HttpHandler["log"],
 ): Promise<void> {
   const { status, headers, body } = reply;
   if (response.destroyed) {
@@ -158,7 +161,11 @@ async function writeReply(
     if (known === undefined) byName.set(name.toLowerCase(), { name, values: [value] });
     else known.values.push(value);
   }
-  for (const { name, values } of byName.values()) setHeader(response, name, values);
+  for (const { name, values } of byName.values()) {
+    if (!setHeader(response, name, values)) {
+      log(`warning: header "${name}" of the response is not valid, left out`);
+    }
+  }
   response.statusCode = status;
   if (isStream(body)) return writeStream(response, body);
   const bodiless = status === 204 || status === 304 || method === "HEAD";
@@ -169,12 +176,13 @@ async function writeReply(
 }
 
 /** Sets a header; one that HTTP does not allow is left out rather than the whole reply. */
-function setHeader(response: ServerResponse, name: string, values: readonly string[]): void {
+function setHeader(response: ServerResponse, name: string, values: readonly string[]): boolean {
   const [first] = values;
   try {
     response.setHeader(name, values.length === 1 && first !== undefined ? first : [...values]);
+    return true;
   } catch {
-    process.stderr.write(`warning: header "${name}" of the response is not valid, left out\n`);
+    return false;
   }
 }
 
