@@ -35,6 +35,25 @@ export interface AdapterOptions {
   readonly invokeMode: InvokeMode;
 }
 
+/** Events that may wait where callers wait for their turn instead of being refused. */
+const BLOCKING_QUEUE_MAX = 1_000_000;
+
+/**
+ * Settings with the queue of a prior host: the invoker lets a caller wait for its turn, and counts
+ * the wait as the event's time.
+ */
+export function withPriorQueue(
+  settings: FunctionSettings,
+  options: { readonly compat?: Compat; readonly queue?: string; readonly queueTimeout?: string },
+): FunctionSettings {
+  if (options.compat !== "triggermesh") return settings;
+  return {
+    ...settings,
+    ...(options.queue === undefined ? { queueMax: BLOCKING_QUEUE_MAX } : {}),
+    ...(options.queueTimeout === undefined ? { queueTimeoutMs: settings.timeoutMs } : {}),
+  };
+}
+
 /** The adapter for a function in a format. */
 export function serveAdapter(
   settings: FunctionSettings,

@@ -134,6 +134,24 @@ test("--compat triggermesh answers as the old invoker does", async () => {
   expect([large.status, await large.text()]).toEqual([413, "http: request body too large\n"]);
 });
 
+test("--compat triggermesh: environments are numbered, callers wait for their turn until the TTL", async () => {
+  const environment = { FUNCTION_TTL: "3", INVOKER_COUNT: "2", MINE: "yes" };
+  const args = ["serve", "--port", "0", "--metrics-port", "0", "--compat", "triggermesh"];
+  await using served = await startTool([...args, ...SCRIPTED], { environment });
+  const seen = async () =>
+    JSON.parse(await (await post(served.url, '{"do":"environment"}')).text());
+  const [first] = await Promise.all([seen(), post(served.url, '{"do":"slow-echo","ms":200}')]);
+  expect(first).toMatchObject({ MINE: "yes", BOOTSTRAP_INDEX: expect.stringMatching(/^[01]$/) });
+  // The 101st and later were made to wait, not refused.
+  const all = Array.from({ length: 120 }, (_, id) =>
+    post(served.url, JSON.stringify({ do: "slow-echo", ms: 5, id })),
+  );
+  const answers = await Promise.all((await Promise.all(all)).map((each) => each.text()));
+  expect(answers.map((text) => JSON.parse(text).id)).toEqual(answers.map((_, id) => id));
+  const stuck = ["1", "2", "3"].map((id) => post(served.url, `{"do":"hang","id":${id}}`));
+  expect((await Promise.all(stuck)).map(({ status }) => status)).toEqual([410, 410, 410]);
+});
+
 test("--compat rie answers as AWS's emulator does", async () => {
   const environment = { AWS_LAMBDA_FUNCTION_TIMEOUT: "1" };
   const args = [...SERVE, "--compat", "rie", ...SCRIPTED];

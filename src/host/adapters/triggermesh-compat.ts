@@ -6,13 +6,15 @@
  * @module
  */
 
+import { randomUUID } from "node:crypto";
+
 import { CONTENT_TYPE } from "../../runtime-api/contract.ts";
 import { compactJson, rawMembers } from "../json-bytes.ts";
 import type { InvocationOutcome, InvocationRequest } from "../outcome.ts";
 import { wholeStream } from "../response-stream.ts";
 import type { AdaptedRequest, Adapter, HttpReply, HttpRequest } from "./adapter.ts";
-import { type CloudEventDefaults, completeEvent, wrapData } from "./cloud-event-wrap.ts";
-import { formatStructured, STRUCTURED_TYPE } from "./cloud-event.ts";
+import { type CloudEventDefaults, wrapData } from "./cloud-event-wrap.ts";
+import { formatStructured, SPEC_VERSION, STRUCTURED_TYPE } from "./cloud-event.ts";
 import { contextHeaders } from "./cloud-events-adapter.ts";
 
 /** What the prior invoker is told by its variables. */
@@ -97,14 +99,33 @@ function converted(status: number, body: Uint8Array, options: TriggermeshOptions
   if (!cloudEvents) return text(status, body, options);
   if (body.byteLength === 0) return text(status, "", options);
   if (responseMode === "event") {
-    const event = completeEvent(body, defaults);
-    if (event.kind === "event") return text(status, formatStructured(event.event), options);
-    const reason = `cannot unmarshal function response into binary CE: ${event.reason}`;
-    return text(status, `Response conversion error: ${reason}`, options);
+    return text(status, sortedEvent(body, defaults), options);
   }
   if (defaults.type === "") return text(status, "", options);
   const wrapped = wrapData(body, { ...defaults, subject: undefined });
   return text(status, formatStructured(wrapped), options);
+}
+
+/** What a function returned, with what an event needs, its members sorted; nothing is checked. */
+function sortedEvent(body: Uint8Array, defaults: CloudEventDefaults): string {
+  const members = rawMembers(new TextDecoder().decode(body));
+  if (members === undefined) {
+    const reason = "cannot unmarshal function response into binary CE: it is no JSON object";
+    return `Response conversion error: ${reason}`;
+  }
+  const needed: readonly (readonly [string, string])[] = [
+    ["specversion", SPEC_VERSION],
+    ["id", randomUUID()],
+    ["source", defaults.source],
+    ["type", defaults.type],
+    ["time", `${new Date().toISOString().slice(0, 19)}Z`],
+  ];
+  for (const [name, value] of needed) {
+    if (!members.has(name)) members.set(name, JSON.stringify(value));
+  }
+  const sorted = [...members].sort(([a], [b]) => (a < b ? -1 : 1));
+  const written = sorted.map(([name, raw]) => `${JSON.stringify(name)}:${raw}`);
+  return Buffer.from(compactJson(Buffer.from(`{${written.join(",")}}`))).toString();
 }
 
 /** The prior invoker's content types, the wrong one of plain replies included. */
