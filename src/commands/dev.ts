@@ -17,6 +17,7 @@ import type { FunctionSettings } from "../host/function-settings.ts";
 import { HostServer } from "../host/host-server.ts";
 import { Metrics } from "../host/metrics.ts";
 import { priorVariables, type ServeFormat } from "../host/prior-variables.ts";
+import { ATTACHED_TIMEOUT, attachedPort, type AttachOptions, exportLines } from "./attach.ts";
 import { countedObserver } from "./counted-observer.ts";
 import { devObserver } from "./dev-log.ts";
 import { CommandError } from "./exit-status.ts";
@@ -39,7 +40,7 @@ import {
 import { splitFolders } from "./split-command.ts";
 import { printMessagesAsJson, warn } from "./terminal.ts";
 
-interface DevOptions extends ServeOptions {
+interface DevOptions extends ServeOptions, AttachOptions {
   readonly watch: boolean;
 }
 
@@ -66,7 +67,8 @@ export function addDevCommand(program: Command): void {
     .addOption(
       new Option("--format <form>", "form of events").choices(FRONT_ENDS).default("function-url"),
     )
-    .option("--no-watch", "do not reload");
+    .option("--no-watch", "do not reload")
+    .option("--attach [port]", "start no runtime, wait for one on this port (default: 9001)");
   addHttpOptions(addFunctionOptions(command, DEFAULT_WORKERS)).action(
     async (_dirs, options: DevOptions) => {
       const { directories, bootstrap } = splitFolders(command);
@@ -87,6 +89,7 @@ async function dev(
     namespace: "",
     resourceGroup: "local",
   });
+  const attached = await attachedPort(options, directories, bootstrap);
   const observer = ({ name }: FunctionSettings) => {
     const log = options.log === "json" ? jsonObserver(name, options.quiet === true) : devObserver();
     return countedObserver(log, metrics);
@@ -94,6 +97,9 @@ async function dev(
   const hosts = directories.map((directory) => {
     const settings = functionSettings(directory, bootstrap, options, {
       workers: DEFAULT_WORKERS,
+      ...(attached === undefined
+        ? {}
+        : { attachedPort: attached, workers: "1", timeout: ATTACHED_TIMEOUT }),
     });
     return new FunctionHost(settings, observer(settings));
   });
@@ -105,9 +111,18 @@ async function dev(
     options.host ?? "127.0.0.1",
     portNumber(options.port ?? DEFAULT_PORT),
   );
-  const startedAtMs = performance.now();
   for (const host of hosts) host.start();
   banner(hosts, server.baseUrl);
+  if (attached === undefined) await sayReady(hosts, options.watch);
+  else sayAttachable(hosts, attached);
+  const watchers = options.watch && attached === undefined ? hosts.map(watchFunction) : [];
+  const status = await untilStopped(server, { kill: () => killAll(hosts) }, graceMs(options.grace));
+  for (const watcher of watchers) watcher.close();
+  return status;
+}
+
+async function sayReady(hosts: readonly FunctionHost[], watch: boolean): Promise<void> {
+  const startedAtMs = performance.now();
   await untilReady(hosts);
   const readyMs = Math.round(performance.now() - startedAtMs);
   const files = hosts.reduce(
@@ -115,14 +130,15 @@ async function dev(
     0,
   );
   const workers = hosts.reduce((sum, { counts }) => sum + counts.ready, 0);
-  const watching = options.watch ? `watching ${plural(files, "file")} · ` : "";
+  const watching = watch ? `watching ${plural(files, "file")} · ` : "";
   const ready =
     workers === 0 ? "no worker ready" : `${plural(workers, "worker")} ready in ${readyMs} ms`;
   warn(`${watching}${ready} · Ctrl-C to stop`);
-  const watchers = options.watch ? hosts.map(watchFunction) : [];
-  const status = await untilStopped(server, { kill: () => killAll(hosts) }, graceMs(options.grace));
-  for (const watcher of watchers) watcher.close();
-  return status;
+}
+
+function sayAttachable(hosts: readonly FunctionHost[], port: number): void {
+  for (const { settings } of hosts) warn(exportLines(settings, port));
+  warn("start your runtime with these variables; events wait for it · Ctrl-C to stop");
 }
 
 function devServer(registry: FunctionRegistry, metrics: Metrics, options: DevOptions): HostServer {

@@ -76,6 +76,8 @@ export interface SettingsDefaults {
   readonly memoryMb?: number;
   readonly workers?: string;
   readonly inheritEnvironment?: boolean;
+  /** See {@link FunctionSettings.attachedPort}; no bootstrap is looked for then. */
+  readonly attachedPort?: number;
 }
 
 /**
@@ -114,12 +116,15 @@ export function functionSettings(
   const parsed = parseSettings(text, defaults.memoryMb);
   if (parsed.kind === "invalid") throw new CommandError(parsed.message);
   const { settings } = parsed;
+  const { attachedPort } = defaults;
   const inherit = options.inheritEnv ?? defaults.inheritEnvironment ?? false;
   return {
     ...DEFAULT_SETTINGS,
     ...settings,
     directory: root,
-    command: bootstrapCommand(root, command, options.bootstrap),
+    ...(attachedPort === undefined
+      ? { command: bootstrapCommand(root, command, options.bootstrap) }
+      : { command: [], attachedPort }),
     handler: options.handler ?? config.handler ?? defaults.handler ?? environmentHandler(),
     region: options.region ?? config.region ?? process.env["AWS_REGION"] ?? DEFAULT_SETTINGS.region,
     memoryEnforced: options.memory !== undefined,

@@ -21,23 +21,28 @@ export async function listenOrExplain(
   listener: Listener,
   host: string,
   port: number,
+  option = "--port",
 ): Promise<number> {
   try {
     return await listener.listen(host, port);
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    if (code === "EADDRINUSE") throw new CommandError(portTaken(host, port), EXIT.unreachable);
+    if (code === "EADDRINUSE")
+      throw new CommandError(portTaken(host, port, portHolder(port), option), EXIT.unreachable);
     throw new CommandError(`failed to listen on ${host}:${port}: ${code}`, EXIT.unreachable);
   }
 }
 
 /** Who has the port, and what to do. */
-export function portTaken(host: string, port: number, holder = portHolder(port)): string {
+export function portTaken(
+  host: string,
+  port: number,
+  holder = portHolder(port),
+  option = "--port",
+): string {
   const by = holder === undefined ? "" : ` by pid ${holder.pid} (${holder.command})`;
-  return (
-    `port ${port} on ${host} is in use${by}\n` +
-    `  use --port ${port + 1}, or --port 0 to pick a free one`
-  );
+  const free = option === "--port" ? ", or --port 0 to pick a free one" : "";
+  return `port ${port} on ${host} is in use${by}\n  use ${option} ${port + 1}${free}`;
 }
 
 /** A process that listens. */

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { AttachedRuntime } from "./attached-runtime.ts";
 import type { EnvironmentListener, InitFailure } from "./environment-listener.ts";
 import { EnvironmentLog } from "./environment-log.ts";
 import { functionEnvironment } from "./function-environment.ts";
@@ -43,7 +44,7 @@ export class ExecutionEnvironment {
   readonly #broken = new Map<PendingInvocation, () => void>();
   readonly #ended = Promise.withResolvers<void>();
   #phase: Phase = "starting";
-  #process: RuntimeProcess | undefined;
+  #process: RuntimeProcess | AttachedRuntime | undefined;
   #initTimer: Timer | undefined;
   #initMs: number | undefined;
   #served = 0;
@@ -67,6 +68,8 @@ export class ExecutionEnvironment {
         onAnswer: (invocation, answer) => this.#onAnswer(invocation, answer),
         onInitError: (error) => {
           this.#initError = error;
+          // A process of ours ends by itself then.
+          if (settings.attachedPort !== undefined) setTimeout(() => this.kill(), LOG_DRAIN_MS);
         },
       },
       settings.concurrency,
@@ -113,8 +116,12 @@ export class ExecutionEnvironment {
 
   /** Starts the bootstrap; a bootstrap that cannot be started is an end like any other. */
   async start(): Promise<void> {
-    const address = await this.#api.listen();
+    const address = await this.#api.listen(this.#settings.attachedPort);
     if (this.#phase !== "starting") return void this.#finish({ kind: "exited", status: 0 });
+    if (this.#settings.attachedPort !== undefined) {
+      this.#process = new AttachedRuntime((end) => this.#finish(end));
+      return;
+    }
     const { command, directory, initTimeoutMs, memoryEnforced, memoryMb } = this.#settings;
     this.#process = new RuntimeProcess({
       command,
@@ -269,7 +276,9 @@ export class ExecutionEnvironment {
       this.#settleError(invocation, "exit", platformError.exitError(invocation.requestId, end));
     }
     this.#deadlines.clear();
-    this.#api.closeAfter(this.#timedOut ? LATE_ANSWER_MS : 0);
+    // A runtime that attaches again finds the same port.
+    const free = this.#settings.attachedPort !== undefined;
+    this.#api.closeAfter(this.#timedOut && !free ? LATE_ANSWER_MS : 0);
     this.#ended.resolve();
     this.#listener.onEnd(this, end, starting ? this.#initFailure(end) : undefined);
   }

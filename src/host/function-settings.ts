@@ -40,6 +40,8 @@ export interface FunctionSettings {
   readonly environmentsMin?: number;
   /** How long one more than that may have nothing to do, in milliseconds. */
   readonly idleMs: number;
+  /** Port of the Runtime API for a runtime that somebody else starts; absent, we start it. */
+  readonly attachedPort?: number;
   /** Loops of one environment, `AWS_LAMBDA_MAX_CONCURRENCY`; 1 is the plain contract. */
   readonly concurrency: number;
   /** Events that may wait. */

@@ -69,11 +69,14 @@ export class RuntimeApiServer {
     this.#server.on("clientError", (_error, socket) => socket.destroy());
   }
 
-  /** Starts to listen and returns `host:port` for `AWS_LAMBDA_RUNTIME_API`. */
-  async listen(): Promise<string> {
+  /**
+   * Starts to listen and returns `host:port` for `AWS_LAMBDA_RUNTIME_API`.
+   * @param wanted Port, 0 for any free one.
+   */
+  async listen(wanted = 0): Promise<string> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#server.once("error", reject);
-    this.#server.listen(0, "127.0.0.1", resolve);
+    this.#server.listen(wanted, "127.0.0.1", resolve);
     await promise;
     const { port } = this.#server.address() as AddressInfo;
     return `127.0.0.1:${port}`;
