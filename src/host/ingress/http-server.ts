@@ -194,12 +194,20 @@ async function writeStream(
   for await (const chunk of chunks) {
     if (response.destroyed) continue;
     if (response.write(chunk)) continue;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    response.once("drain", resolve);
-    response.once("close", resolve);
-    await promise;
+    await writable(response);
   }
   response.end();
+}
+
+/** Waits until a slow caller has taken what was written, or has gone. */
+async function writable(response: ServerResponse): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  response.on("drain", resolve);
+  response.on("close", resolve);
+  await promise;
+  // A long response waits often, and each wait would leave a listener.
+  response.off("drain", resolve);
+  response.off("close", resolve);
 }
 
 function isStream(body: HttpReply["body"]): body is AsyncIterable<Uint8Array> {

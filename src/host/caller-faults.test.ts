@@ -1,0 +1,226 @@
+/** Callers that are slow, or vanish: what they leave is an environment that is free. */
+
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+
+import { temporaryFolder } from "../testing/temporary-folder.ts";
+import { plainAdapter } from "./adapters/plain.ts";
+import { type RunningHost, serveFunction } from "./testing/running-host.ts";
+
+// Processes take their time on a loaded machine.
+setDefaultTimeout(60_000);
+
+/** Bytes of a streamed response that no socket's buffers hold. */
+const LARGE = { lines: 64, size: 512 * 1024 };
+
+interface Served extends RunningHost {
+  /** Ids of the events that were begun, in order. */
+  readonly begun: () => readonly string[];
+}
+
+async function serve(timeoutMs = 30_000): Promise<Served> {
+  const seen = join(temporaryFolder("callers"), "seen");
+  const served = await serveFunction({
+    adapter: plainAdapter(),
+    settings: { timeoutMs, variables: { SEEN_FILE: seen } },
+  });
+  const begun = () => {
+    try {
+      return readFileSync(seen, "utf8").split("\n").slice(0, -1);
+    } catch {
+      return [];
+    }
+  };
+  return { ...served, begun };
+}
+
+const ask = async (served: Served, event: unknown) =>
+  (await fetch(served.url, { method: "POST", body: JSON.stringify(event) })).text();
+
+/** The next event is answered with its own answer, and the environment waits for another. */
+async function expectFree(served: Served): Promise<void> {
+  expect(await ask(served, { id: 99 })).toBe('{"id":99,"echo":{"id":99}}');
+  await until(() => served.host.counts.ready === 1 && served.host.counts.busy === 0);
+  expect(served.host.queueLength).toBe(0);
+}
+
+async function until(reached: () => boolean): Promise<void> {
+  while (!reached()) await Bun.sleep(5);
+}
+
+/** A connection to the server, with all that came over it. */
+class Caller {
+  readonly socket: Socket;
+  readonly #chunks: Buffer[] = [];
+  readonly #ended = Promise.withResolvers<void>();
+
+  constructor(served: Served) {
+    this.socket = connect(Number(new URL(served.url).port), "127.0.0.1");
+    this.socket.on("data", (chunk: Buffer) => void this.#chunks.push(chunk));
+    this.socket.on("error", () => this.#ended.resolve());
+    this.socket.on("close", () => this.#ended.resolve());
+  }
+
+  get text(): string {
+    return Buffer.concat(this.#chunks).toString("latin1");
+  }
+
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  /** Sends the head of a request, and so much of its body. */
+  send(event: unknown, bytes = Number.POSITIVE_INFINITY): string {
+    const body = JSON.stringify(event);
+    const head = `POST / HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: ${body.length}`;
+    this.socket.write(`${head}\r\n\r\n${body.slice(0, bytes)}`);
+    return body.slice(bytes);
+  }
+}
+
+/** The body of a chunked response; fails when its last chunk is missing. */
+function unchunked(response: string): string {
+  const chunks: string[] = [];
+  let at = response.indexOf("\r\n\r\n") + 4;
+  for (;;) {
+    const end = response.indexOf("\r\n", at);
+    const size = Number.parseInt(response.slice(at, end), 16);
+    if (size === 0) return chunks.join("");
+    if (Number.isNaN(size)) throw new Error(`the response breaks off at ${at}`);
+    chunks.push(response.slice(end + 2, end + 2 + size));
+    at = end + 2 + size + 2;
+  }
+}
+
+/** Open descriptors of this process, which is also the server's. */
+const descriptors = () => readdirSync("/proc/self/fd").length;
+
+test("a body that trickles keeps nobody waiting, and is answered in the end", async () => {
+  await using served = await serve();
+  const slow = new Caller(served);
+  const rest = slow.send({ id: 1, text: "slow" }, 3);
+  for (const byte of rest) {
+    await expectFree(served);
+    slow.socket.write(byte);
+  }
+  await slow.ended;
+  expect(slow.text).toEndWith('{"id":1,"echo":{"id":1,"text":"slow"}}');
+  expect(served.begun().filter((id) => id === "1")).toEqual(["1"]);
+});
+
+test("a caller that vanishes in the middle of its body has no event", async () => {
+  await using served = await serve();
+  for (const bytes of [0, 1, 9]) {
+    const caller = new Caller(served);
+    caller.send({ id: 1, text: "never whole" }, bytes);
+    await Bun.sleep(10);
+    caller.socket.destroy();
+    await expectFree(served);
+  }
+  expect(served.begun()).toEqual(["99", "99", "99"]);
+});
+
+test("a caller that vanishes while its event waits takes it along", async () => {
+  await using served = await serve();
+  const running = ask(served, { id: 1, do: "slow-echo", ms: 300 });
+  await until(() => served.begun().length === 1);
+  const caller = new Caller(served);
+  caller.send({ id: 2 });
+  await until(() => served.host.queueLength === 1);
+  caller.socket.destroy();
+  await until(() => served.host.queueLength === 0);
+  expect(await running).toContain('"id":1');
+  await expectFree(served);
+  expect(served.begun()).toEqual(["1", "99"]);
+});
+
+test("a caller that vanishes while its event runs leaves no answer to anybody else", async () => {
+  await using served = await serve();
+  const caller = new Caller(served);
+  caller.send({ id: 1, do: "slow-echo", ms: 200 });
+  await until(() => served.begun().length === 1);
+  caller.socket.destroy();
+  // It runs to its end, as on Lambda; the next ones wait for it.
+  const answers = [2, 3, 4].map((id) => ask(served, { id }));
+  expect(await Promise.all(answers)).toEqual(
+    [2, 3, 4].map((id) => `{"id":${id},"echo":{"id":${id}}}`),
+  );
+  await expectFree(served);
+});
+
+test("a caller that reads slowly gets every byte of a streamed response", async () => {
+  await using served = await serve();
+  const caller = new Caller(served);
+  caller.send({ id: 1, do: "stream", ...LARGE });
+  await until(() => caller.text !== "");
+  for (let pauses = 0; pauses < 10; pauses += 1) {
+    caller.socket.pause();
+    await Bun.sleep(20);
+    caller.socket.resume();
+    await Bun.sleep(1);
+  }
+  await caller.ended;
+  const expected = Array.from({ length: LARGE.lines }, (_, at) =>
+    `line ${at + 1}`.padEnd(LARGE.size, "."),
+  );
+  // Compared by a hash, so that a failure does not print 32 MiB.
+  expect(Bun.hash(unchunked(caller.text))).toBe(Bun.hash(`${expected.join("\n")}\n`));
+  await expectFree(served);
+});
+
+test("a caller that vanishes in the middle of a streamed response frees the environment", async () => {
+  await using served = await serve();
+  for (const pausing of [false, true]) {
+    const caller = new Caller(served);
+    caller.send({ id: 1, do: "stream", ...LARGE });
+    await until(() => caller.text.includes("line 1."));
+    // Paused, it is written to until the sockets are full, and the runtime waits.
+    if (pausing) caller.socket.pause();
+    await Bun.sleep(50);
+    caller.socket.destroy();
+    await expectFree(served);
+  }
+});
+
+test("a caller that stops reading holds the environment no longer than the event's time", async () => {
+  await using served = await serve(1_000);
+  const caller = new Caller(served);
+  caller.send({ id: 1, do: "stream", ...LARGE });
+  await until(() => caller.text.includes("line 1."));
+  caller.socket.pause();
+  // Waits until the runtime that cannot write is killed, and is answered by another.
+  await expectFree(served);
+  caller.socket.resume();
+  await caller.ended;
+  // What broke off does not look complete.
+  expect(caller.text).not.toEndWith("\r\n0\r\n\r\n");
+});
+
+test("callers that vanish at every point leave no descriptor and no event behind", async () => {
+  await using served = await serve();
+  await expectFree(served);
+  const before = descriptors();
+  const events = [
+    { do: "echo" },
+    { do: "slow-echo", ms: 3 },
+    { do: "stream", lines: 20, ms: 1 },
+    { do: "stream", lines: 8, size: 256 * 1024 },
+  ];
+  for (let round = 0; round < 40; round += 1) {
+    const caller = new Caller(served);
+    const event = { id: round, ...events[round % events.length] };
+    caller.send(event, round % 5 === 0 ? round % 20 : undefined);
+    await Bun.sleep(round % 7);
+    caller.socket.destroy();
+  }
+  await expectFree(served);
+  await until(() => descriptors() <= before + KEPT_CONNECTIONS);
+  // None was begun twice.
+  const begun = served.begun().filter((id) => id !== "99");
+  expect(new Set(begun).size).toBe(begun.length);
+});
+
+/** Connections that `fetch` of the test itself may keep, to both ends. */
+const KEPT_CONNECTIONS = 4;
