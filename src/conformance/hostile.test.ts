@@ -39,7 +39,7 @@ async function expectInnocent(environment: EnvironmentUnderTest, name: string): 
 /** Fails unless each event has exactly one answer, also after all late effects. */
 function expectAnsweredOnce({ api }: EnvironmentUnderTest): void {
   expect(api.invocations.filter(({ posts }) => posts.length !== 1)).toEqual([]);
-  const posts = api.requests.filter(({ path }) => path !== PATH.next);
+  const posts = api.requests.filter(({ path }) => path !== PATH.next && path !== PATH.initError);
   expect(posts.length).toBe(api.invocations.length);
 }
 
@@ -116,6 +116,7 @@ async function runHostileFile(shell: ShellName, { file, ends }: HostileFile): Pr
     }
     // The file may not load once more behind the last event: the runtime ends then.
     await Promise.race([api.idle(), exited]);
+    expect(api.initErrors.length).toBeLessThanOrEqual(ends === "typed" ? 1 : 0);
     expectAnsweredOnce(environment);
   });
 }

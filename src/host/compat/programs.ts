@@ -73,7 +73,8 @@ const AWS_ROOT = join(CACHE, "aws-cli", "root");
 
 const AWS_ENVIRONMENT = {
   PATH: process.env["PATH"] ?? "/usr/bin:/bin",
-  HOME: "/nonexistent",
+  // The command makes a folder there.
+  HOME: CACHE,
   AWS_ACCESS_KEY_ID: "x",
   AWS_SECRET_ACCESS_KEY: "x",
   AWS_REGION: "us-east-1",
