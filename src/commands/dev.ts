@@ -24,10 +24,11 @@ import { CommandError } from "./exit-status.ts";
 import { folderFiles } from "./folder-files.ts";
 import { watchFolder } from "./folder-watch.ts";
 import { handlerTarget, syntaxError } from "./function-file.ts";
-import { addFunctionOptions, functionSettings } from "./function-options.ts";
+import { addFunctionOptions, collected, functionSettings } from "./function-options.ts";
 import { jsonObserver } from "./json-log.ts";
 import { listenOrExplain } from "./listen.ts";
 import { ReloadGuard } from "./reload-guard.ts";
+import { routeTable, unroutedReply } from "./route-option.ts";
 import { serveAdapter } from "./serve-adapter.ts";
 import {
   addHttpOptions,
@@ -42,6 +43,7 @@ import { printMessagesAsJson, warn } from "./terminal.ts";
 
 interface DevOptions extends ServeOptions, AttachOptions {
   readonly watch: boolean;
+  readonly route?: readonly string[];
 }
 
 /** Forms of the requests that are neither Lambda's API nor the host's own. */
@@ -65,8 +67,12 @@ export function addDevCommand(program: Command): void {
     .option("--host <address>", "address to bind", "127.0.0.1")
     .option("--port <n>", "port, 0 for any free one", DEFAULT_PORT)
     .addOption(
-      new Option("--format <form>", "form of events").choices(FRONT_ENDS).default("function-url"),
+      new Option(
+        "--format <form>",
+        "form of events (default: function-url; with --route http-api-v2)",
+      ).choices(FRONT_ENDS),
     )
+    .addOption(collected("--route <route>", "function of a path, as in 'GET /x/{id}=hello'"))
     .option("--no-watch", "do not reload")
     .option("--attach [port]", "start no runtime, wait for one on this port (default: 9001)");
   addHttpOptions(addFunctionOptions(command, DEFAULT_WORKERS)).action(
@@ -112,7 +118,7 @@ async function dev(
     portNumber(options.port ?? DEFAULT_PORT),
   );
   for (const host of hosts) host.start();
-  banner(hosts, server.baseUrl);
+  banner(hosts, server.baseUrl, options.route);
   if (attached === undefined) await sayReady(hosts, options.watch);
   else sayAttachable(hosts, attached);
   const watchers = options.watch && attached === undefined ? hosts.map(watchFunction) : [];
@@ -142,7 +148,8 @@ function sayAttachable(hosts: readonly FunctionHost[], port: number): void {
 }
 
 function devServer(registry: FunctionRegistry, metrics: Metrics, options: DevOptions): HostServer {
-  const format: ServeFormat = options.format ?? "function-url";
+  const format: ServeFormat = options.format ?? (options.route ? "http-api-v2" : "function-url");
+  const names = registry.hosts.map(({ settings }) => settings.name);
   const prior = priorVariables({});
   if (prior.kind === "invalid") throw new CommandError(prior.message);
   return new HostServer({
@@ -151,6 +158,9 @@ function devServer(registry: FunctionRegistry, metrics: Metrics, options: DevOpt
     lambdaApi: lambdaApiOptions(options, warn),
     metrics,
     ...(options.cors === undefined ? {} : { cors: new Cors(options.cors.split(",")) }),
+    ...(options.route === undefined
+      ? {}
+      : { routes: routeTable(options.route, names), unrouted: unroutedReply(format) }),
     healthPaths: false,
     log: warn,
   });
@@ -170,14 +180,21 @@ async function untilReady(hosts: readonly FunctionHost[]): Promise<void> {
   while (starting() && performance.now() < untilMs);
 }
 
-function banner(hosts: readonly FunctionHost[], baseUrl: string): void {
+function banner(
+  hosts: readonly FunctionHost[],
+  baseUrl: string,
+  routes: readonly string[] | undefined,
+): void {
   for (const [at, { settings }] of hosts.entries()) {
     const { name, handler, memoryMb, timeoutMs } = settings;
     const bounds = `${memoryMb} MB, ${timeoutMs / 1000} s`;
     warn(`lambda-shell ${packageJson.version}  ${name}  (${handler}, provided.al2023, ${bounds})`);
-    warn(`  Function URL   ${baseUrl}${at === 0 ? "/" : `/lambda-url/${name}/`}`);
+    warn(
+      `  Function URL   ${baseUrl}${at === 0 && routes === undefined ? "/" : `/lambda-url/${name}/`}`,
+    );
     warn(`  Invoke API     ${baseUrl}/2015-03-31/functions/${name}/invocations`);
   }
+  for (const route of routes ?? []) warn(`  Route          ${route}`);
   warn(`  AWS CLI        export AWS_ENDPOINT_URL_LAMBDA=${baseUrl}`);
 }
 

@@ -20,6 +20,7 @@ import {
 } from "./ingress/http-server.ts";
 import type { Metrics } from "./metrics.ts";
 import type { InvocationOutcome } from "./outcome.ts";
+import { DEFAULT_KEY, type RouteTable } from "./route-table.ts";
 import type { Sink } from "./sink.ts";
 
 /** What one port serves. */
@@ -32,6 +33,10 @@ export interface HostServerOptions {
   readonly metrics: Metrics;
   readonly sink?: Sink;
   readonly cors?: Cors;
+  /** Paths that lead to functions; absent, every path is the default function's. */
+  readonly routes?: RouteTable;
+  /** What a path gets that no route takes. */
+  readonly unrouted?: HttpReply;
   /** Whether `/health/…` belongs to the host, as Knative's probes have it. */
   readonly healthPaths: boolean;
   readonly log: (message: string) => void;
@@ -126,20 +131,28 @@ export class HostServer implements HttpHandler {
   }
 
   #adapted(head: RequestHead): HttpRoute {
-    const { registry, cors } = this.#options;
+    const { registry, cors, routes, unrouted = textReply(404, "not found\n") } = this.#options;
     const preflight = cors?.preflight(head);
     if (preflight !== undefined) return immediate(preflight);
     const named = NAMED_URL.exec(head.rawPath);
-    const lookup = named === null ? undefined : registry.find(named[1] ?? "", undefined);
+    const route = named === null ? routes?.find(head.method, head.rawPath) : undefined;
+    if (routes !== undefined && named === null && route === undefined) return immediate(unrouted);
+    const name = route?.functionName ?? named?.[1];
+    const lookup = name === undefined ? undefined : registry.find(name, undefined);
     const host = lookup?.kind === "found" ? lookup.host : registry.defaultHost;
     if (host === undefined) return immediate(textReply(404, "there is no function\n"));
     const adapter = this.#adapterFor(host);
-    const rawPath = lookup?.kind === "found" ? (named?.[2] ?? "/") : head.rawPath;
+    const isNamed = named !== null && lookup?.kind === "found";
+    const target = {
+      rawPath: isNamed ? (named[2] ?? "/") : head.rawPath,
+      // Its events are those of a gateway without routes.
+      ...(route === undefined || route.key === DEFAULT_KEY ? {} : { route }),
+    };
     return {
       bodyBytesMax: adapter.bodyBytesMax,
       tooLarge: adapter.tooLarge,
       answer: async (request, gone) => {
-        const reply = await this.#invoke(host, adapter, { ...request, rawPath }, gone);
+        const reply = await this.#invoke(host, adapter, { ...request, ...target }, gone);
         return cors === undefined ? reply : cors.apply(request, reply);
       },
     };

@@ -5,6 +5,7 @@
  */
 
 import type { InvocationOutcome, InvocationRequest } from "../outcome.ts";
+import type { MatchedRoute } from "../route-table.ts";
 
 /** An HTTP request as it came over the wire, its body read. */
 export interface HttpRequest {
@@ -20,6 +21,8 @@ export interface HttpRequest {
   readonly body: Uint8Array;
   readonly sourceIp: string;
   readonly receivedAtMs: number;
+  /** The route by which it has come; absent where there are none. */
+  readonly route?: MatchedRoute;
   /** UUID that becomes the invocation's request id. */
   readonly requestId: string;
   readonly traceId: string;

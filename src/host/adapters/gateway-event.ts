@@ -55,14 +55,18 @@ function payload2(
   const dropped = isUrl ? ["connection"] : ["connection", "cookie"];
   const kept = [...request.headerLines, ...addedHeaders(request, isUrl)];
   const lines = lowerCased(kept).filter(([name]) => !dropped.includes(name));
+  // A Function URL has no routes.
+  const route = isUrl ? undefined : request.route;
+  const parameters = decodedParameters(route);
   return {
     version: "2.0",
-    routeKey: "$default",
+    routeKey: route?.key ?? "$default",
     rawPath: isUrl ? request.rawPath : path,
     rawQueryString: request.rawQuery,
     ...(cookies.length === 0 ? {} : { cookies }),
     headers: joinedValues(lines),
     ...(query.length === 0 ? {} : { queryStringParameters: joinedValues(query) }),
+    ...(parameters === undefined ? {} : { pathParameters: parameters }),
     requestContext: {
       accountId: isUrl ? "anonymous" : names.accountId,
       apiId: names.apiId,
@@ -76,7 +80,7 @@ function payload2(
         userAgent: request.headers["user-agent"] ?? "",
       },
       requestId: isUrl ? request.requestId : gatewayRequestId(request),
-      routeKey: "$default",
+      routeKey: route?.key ?? "$default",
       stage: "$default",
       time: requestTime(request.receivedAtMs),
       timeEpoch: request.receivedAtMs,
@@ -96,7 +100,7 @@ function httpPayload1(request: HttpRequest, names: GatewayNames): Record<string,
   );
   return {
     version: "1.0",
-    resource: "$default",
+    resource: request.route?.resource ?? "$default",
     path,
     httpMethod: request.method,
     headers: lastValues(lines),
@@ -116,11 +120,11 @@ function httpPayload1(request: HttpRequest, names: GatewayNames): Record<string,
       requestId: gatewayRequestId(request),
       requestTime: requestTime(request.receivedAtMs),
       requestTimeEpoch: request.receivedAtMs,
-      resourceId: "$default",
-      resourcePath: "$default",
+      resourceId: request.route?.key ?? "$default",
+      resourcePath: request.route?.resource ?? "$default",
       stage: "$default",
     },
-    pathParameters: null,
+    pathParameters: decodedParameters(request.route) ?? null,
     stageVariables: null,
     body,
     isBase64Encoded,
@@ -142,7 +146,8 @@ function restPayload(
     kind === "rest" ? matchesMediaType(contentType, names.binaryMediaTypes) : !isUtf8(request.body);
   const { body = null, isBase64Encoded } = bodyMembers(request, binary);
   const isRoot = rawPath === "/";
-  const resource = isRoot ? "/" : "/{proxy+}";
+  const resource = request.route?.resource ?? (isRoot ? "/" : "/{proxy+}");
+  const parameters = request.route?.parameters ?? (isRoot ? {} : { proxy: rawPath.slice(1) });
   return {
     resource,
     path: rawPath,
@@ -151,7 +156,8 @@ function restPayload(
     multiValueHeaders: multiValues(lines),
     queryStringParameters: query.length === 0 ? null : lastValues(query),
     multiValueQueryStringParameters: query.length === 0 ? null : multiValues(query),
-    pathParameters: isRoot ? null : { proxy: rawPath.slice(1) },
+    // Percent-encoded, unlike those of an HTTP API.
+    pathParameters: Object.keys(parameters).length === 0 ? null : parameters,
     stageVariables: null,
     requestContext: {
       resourceId: "local",
@@ -173,6 +179,13 @@ function restPayload(
     body,
     isBase64Encoded,
   };
+}
+
+/** Values of the path's variables as HTTP APIs hand them on; nothing when there are none. */
+function decodedParameters(route: HttpRequest["route"]): Record<string, string> | undefined {
+  const pairs = Object.entries(route?.parameters ?? {});
+  if (pairs.length === 0) return undefined;
+  return Object.fromEntries(pairs.map(([name, value]) => [name, decodePath(value)]));
 }
 
 /** What AWS's edge adds to every request, all of which reach it over TLS. */

@@ -1,0 +1,54 @@
+import { expect, test } from "bun:test";
+
+import { parseRoute, RouteTable } from "./route-table.ts";
+
+const TABLE = new RouteTable(
+  [
+    "$default=rest",
+    "/{proxy+}=proxy",
+    "/x/{id}=any-x",
+    "GET /x/{id}=get-x",
+    "GET /x/special=special",
+    "GET /x/{id}/parts/{part}=part",
+    "/files/{path+}=files",
+    "GET /=root",
+  ].map((text) => parseRoute(text) ?? { key: "", functionName: text }),
+);
+
+test.each([
+  ["GET", "/", "GET /", {}],
+  ["POST", "/", "$default", {}],
+  ["GET", "/x/7", "GET /x/{id}", { id: "7" }],
+  ["POST", "/x/7", "ANY /x/{id}", { id: "7" }],
+  ["GET", "/x/special", "GET /x/special", {}],
+  ["POST", "/x/special", "ANY /x/{id}", { id: "special" }],
+  ["GET", "/x/a%2Fb/parts/c", "GET /x/{id}/parts/{part}", { id: "a%2Fb", part: "c" }],
+  ["GET", "/x/", "ANY /{proxy+}", { proxy: "x/" }],
+  ["GET", "/x/7/", "ANY /{proxy+}", { proxy: "x/7/" }],
+  ["GET", "/files/a/b/c", "ANY /files/{path+}", { path: "a/b/c" }],
+  ["GET", "/files", "ANY /{proxy+}", { proxy: "files" }],
+])("%s %s takes the route %s with %j", (method, path, key, parameters) => {
+  const found = TABLE.find(method, path);
+  expect([found?.key, found?.parameters]).toEqual([key, parameters]);
+});
+
+test("a path that no route takes has none", () => {
+  const table = new RouteTable([{ key: "GET /x", functionName: "x" }]);
+  expect(table.find("POST", "/x")).toBeUndefined();
+  expect(table.find("GET", "/y")).toBeUndefined();
+});
+
+test.each(["", "GET /x", "/x=", "=x", "x=y", "FETCH /x=y", "/{a+}/b=c", "/a{b}=c", "/{}=c"])(
+  "%j is no route",
+  (text) => {
+    expect(parseRoute(text)).toBeUndefined();
+  },
+);
+
+test.each([
+  ["GET /x=y", "GET /x", "y"],
+  ["/a=b=c", "ANY /a=b", "c"],
+  [" $default = f ", "$default", "f"],
+])("%j is the route %j to %s", (text, key, functionName) => {
+  expect(parseRoute(text)).toEqual({ key, functionName });
+});
