@@ -23,6 +23,11 @@ export class AttachedRuntime {
     queueMicrotask(() => this.#onEnd({ kind: "exited", status: 0 }));
   }
 
+  /** As {@link signal}. */
+  kill(): void {
+    this.signal();
+  }
+
   /** Its memory is not known. */
   peakBytes(): number {
     return 0;

@@ -13,12 +13,13 @@ import { EnvironmentLog } from "./environment-log.ts";
 import { functionEnvironment } from "./function-environment.ts";
 import type { LogSink } from "./function-log.ts";
 import { functionArn, type FunctionSettings } from "./function-settings.ts";
-import type { FunctionErrorOrigin, InvocationReport, UnreportedOutcome } from "./outcome.ts";
+import type { InvocationReport, UnreportedOutcome } from "./outcome.ts";
 import type { PendingInvocation } from "./pending-invocation.ts";
 import * as platformError from "./platform-error.ts";
-import type { PlatformError, ProcessEnd } from "./platform-error.ts";
+import type { ProcessEnd } from "./platform-error.ts";
 import type { ErrorAnswer, RuntimeAnswer } from "./runtime-answer.ts";
 import { RuntimeApiServer } from "./runtime-api-server.ts";
+import { answerOutcome, errorOutcome } from "./runtime-outcome.ts";
 import { LOG_DRAIN_MS, RuntimeProcess } from "./runtime-process.ts";
 
 /** Lambda's time from SIGTERM to SIGKILL with an internal extension, in milliseconds. */
@@ -181,11 +182,11 @@ export class ExecutionEnvironment {
     await this.ended;
   }
 
-  /** Kills the process and everything in its group. */
+  /** Kills the process and everything that it started. */
   kill(): void {
     if (this.#phase === "ended") return;
     this.#phase = "ending";
-    this.#process?.signal("SIGKILL");
+    this.#process?.kill();
   }
 
   #onNext(): void {
@@ -212,44 +213,18 @@ export class ExecutionEnvironment {
     invocation.answeredAtMs = performance.now();
     // Until the runtime is told, it asks for no other event: the log up to then is this one's.
     if (invocation.request.logTail === true && answer.kind !== "stream") await this.#log.settled();
-    const { requestId } = invocation;
-    switch (answer.kind) {
-      case "response":
-        return this.#settle(invocation, {
-          kind: "response",
-          body: answer.body,
-          contentType: answer.contentType,
-        });
-      case "stream":
-        return this.#settle(invocation, {
-          kind: "stream",
-          chunks: answer.stream,
-          end: answer.stream.end,
-          contentType: answer.contentType,
-        });
-      case "error": {
-        const { body, contentType, errorType } = answer;
-        const error = { body, contentType, errorType };
-        return this.#settleError(invocation, "reported", error);
-      }
-      case "too-large":
-        return this.#settleError(
-          invocation,
-          "response-too-large",
-          platformError.responseTooLargeError(),
-        );
-      case "invalid-mode":
-        return this.#settleError(invocation, "invalid-response", platformError.invalidModeError());
-      case "truncated": {
-        // A runtime that dies breaks off too; its death is the better reason.
-        const { promise: livesOn, resolve } = Promise.withResolvers<void>();
-        this.#broken.set(invocation, resolve);
-        await Promise.race([this.ended, livesOn, Bun.sleep(LOG_DRAIN_MS)]);
-        const error = platformError.truncatedError(requestId);
-        this.#broken.delete(invocation);
-        return this.#settleError(invocation, "invalid-response", error);
-      }
-    }
+    if (answer.kind === "truncated") return this.#settleBroken(invocation);
+    this.#settle(invocation, answerOutcome(answer));
+  }
+
+  /** A runtime that dies breaks its answer off too; its death is the better reason. */
+  async #settleBroken(invocation: PendingInvocation): Promise<void> {
+    const { promise: livesOn, resolve } = Promise.withResolvers<void>();
+    this.#broken.set(invocation, resolve);
+    await Promise.race([this.ended, livesOn, Bun.sleep(LOG_DRAIN_MS)]);
+    this.#broken.delete(invocation);
+    const error = platformError.truncatedError(invocation.requestId);
+    this.#settle(invocation, errorOutcome("invalid-response", error));
   }
 
   #onTimeout(invocation: PendingInvocation): void {
@@ -257,7 +232,7 @@ export class ExecutionEnvironment {
     const { timeoutMs } = this.#settings;
     if (invocation.answeredAtMs === 0) {
       const error = platformError.timeoutError(invocation.requestId, timeoutMs);
-      this.#settleError(invocation, "timeout", error, stillRunning);
+      this.#settle(invocation, errorOutcome("timeout", error, stillRunning));
     }
     this.#timedOut = true;
     this.#api.terminate();
@@ -273,7 +248,8 @@ export class ExecutionEnvironment {
       if (invocation.answeredAtMs === 0) this.#broken.set(invocation, () => undefined);
     }
     for (const invocation of this.#broken.keys()) {
-      this.#settleError(invocation, "exit", platformError.exitError(invocation.requestId, end));
+      const error = platformError.exitError(invocation.requestId, end);
+      this.#settle(invocation, errorOutcome("exit", error));
     }
     this.#deadlines.clear();
     // A runtime that attaches again finds the same port.
@@ -286,15 +262,6 @@ export class ExecutionEnvironment {
   #initFailure(end: ProcessEnd): InitFailure {
     if (this.#initError !== undefined) return { kind: "reported", error: this.#initError };
     return this.#initTimedOut ? { kind: "timed-out" } : { kind: "ended", end };
-  }
-
-  #settleError(
-    invocation: PendingInvocation,
-    origin: FunctionErrorOrigin,
-    error: PlatformError,
-    stillRunning: readonly string[] = [],
-  ): void {
-    this.#settle(invocation, { kind: "function-error", origin, ...error, stillRunning });
   }
 
   #settle(invocation: PendingInvocation, outcome: UnreportedOutcome): void {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 /** One process. */
 export interface ProcessInfo {
@@ -38,6 +38,38 @@ export function processTree(rootPid: number): readonly ProcessInfo[] {
   }
   return tree;
 }
+
+/**
+ * Processes that were started with a variable, whoever their parent is now: a daemon leaves its
+ * group and its parents, but has the variables that it was started with.
+ * @param assignment `NAME=value`.
+ * @param sinceTicks Start of the oldest that counts, in clock ticks since the system's start.
+ */
+export function processesWith(assignment: string, sinceTicks: number): readonly number[] {
+  let names: readonly string[];
+  try {
+    names = readdirSync("/proc");
+  } catch {
+    return [];
+  }
+  const pids = names.filter((name) => /^\d+$/.test(name)).map(Number);
+  return pids.filter(
+    (pid) =>
+      pid !== process.pid &&
+      readProc(`${pid}/environ`).split("\0").includes(assignment) &&
+      startTicks(pid) >= sinceTicks,
+  );
+}
+
+/** Start of a process, in clock ticks since the system's start; 0 when it has gone. */
+export function startTicks(pid: number): number {
+  // The command's name before it may have spaces and brackets.
+  const fields = readProc(`${pid}/stat`).split(") ").at(-1)?.split(" ") ?? [];
+  return Number(fields[START_FIELD] ?? 0);
+}
+
+/** Place of `starttime` behind the command's name, see proc(5). */
+const START_FIELD = 19;
 
 /** Resident memory of a process and everything below it, in bytes. */
 export function treeResidentBytes(rootPid: number): number {

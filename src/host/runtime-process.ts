@@ -1,5 +1,5 @@
 /**
- * The process of a bootstrap with everything it starts: one group, started once, ended as a whole.
+ * The process of a bootstrap with everything it starts: started once, ended as a whole.
  *
  * @module
  */
@@ -8,13 +8,24 @@ import { constants } from "node:os";
 
 import { drainLog } from "./function-log.ts";
 import type { ProcessEnd } from "./platform-error.ts";
-import { peakResidentBytes, processTree, treeResidentBytes } from "./process-tree.ts";
+import {
+  peakResidentBytes,
+  processesWith,
+  processTree,
+  startTicks,
+  treeResidentBytes,
+} from "./process-tree.ts";
 
 /** How long the log of a process that has ended may take to arrive, in milliseconds. */
 export const LOG_DRAIN_MS = 100;
 
 /** How often the memory of a bounded process is looked at, in milliseconds. */
 const MEMORY_WATCH_MS = 100;
+
+/** Looks at all processes for those that a dead bootstrap left; a fork bomb must not stop the host. */
+const STRAY_ROUNDS_MAX = 10;
+
+const RUNTIME_API_VARIABLE = "AWS_LAMBDA_RUNTIME_API";
 
 /** How to start a bootstrap, and who is told of its log and its end. */
 export interface RuntimeProcessOptions {
@@ -31,18 +42,23 @@ export interface RuntimeProcessOptions {
 /** A running bootstrap. */
 export class RuntimeProcess {
   readonly pid: number | undefined;
+  /** The variable that tells its processes from all others: no other has this port. */
+  readonly #mark: string;
+  #startTicks = 0;
   #peakBytes = 0;
   #memoryTimer: Timer | undefined;
 
   /** Starts it; a bootstrap that cannot be started is told by `onEnd`, as any other end is. */
   constructor(options: RuntimeProcessOptions) {
     const { command, directory, environment, memoryBytesMax } = options;
+    this.#mark = `${RUNTIME_API_VARIABLE}=${environment[RUNTIME_API_VARIABLE] ?? ""}`;
     let logDrained: Promise<unknown> = Promise.resolve();
     const onExit = async (end: ProcessEnd) => {
       this.#takePeak();
       clearInterval(this.#memoryTimer);
-      // Whatever the process left behind in its group goes with it.
+      // Whatever the process left behind goes with it, as with Lambda's sandbox.
       this.signal("SIGKILL");
+      this.#killStrays();
       await Promise.race([logDrained, Bun.sleep(LOG_DRAIN_MS)]);
       options.onEnd(end);
     };
@@ -58,6 +74,7 @@ export class RuntimeProcess {
         onExit: (_process, status, signal) => void onExit(processEnd(status, signal)),
       });
       this.pid = child.pid;
+      this.#startTicks = startTicks(child.pid);
       logDrained = Promise.all([
         drainLog(child.stdout, options.onLog),
         drainLog(child.stderr, options.onLog),
@@ -80,6 +97,24 @@ export class RuntimeProcess {
       process.kill(-this.pid, signal);
     } catch {
       // Gone already.
+    }
+  }
+
+  /** Kills the group, and what a handler started in groups of their own. */
+  kill(): void {
+    if (this.pid === undefined) return;
+    // Looked up first: children of the dead have other parents.
+    const below = processTree(this.pid).slice(1);
+    this.signal("SIGKILL");
+    for (const { pid } of below) killOne(pid);
+  }
+
+  /** Kills what has left both group and parents; again, while there are new ones. */
+  #killStrays(): void {
+    for (let round = 0; round < STRAY_ROUNDS_MAX; round += 1) {
+      const strays = processesWith(this.#mark, this.#startTicks);
+      if (strays.length === 0) return;
+      for (const pid of strays) killOne(pid);
     }
   }
 
@@ -114,7 +149,15 @@ export class RuntimeProcess {
     if (this.pid === undefined) return;
     const bytes = treeResidentBytes(this.pid);
     this.#peakBytes = Math.max(this.#peakBytes, bytes);
-    if (bytes > bytesMax) this.signal("SIGKILL");
+    if (bytes > bytesMax) this.kill();
+  }
+}
+
+function killOne(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // Gone already.
   }
 }
 

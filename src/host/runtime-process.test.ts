@@ -1,0 +1,74 @@
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { temporaryFolder } from "../testing/temporary-folder.ts";
+import { FunctionHost } from "./function-host.ts";
+import { testSettings } from "./testing/running-host.ts";
+
+// Processes take their time on a loaded machine.
+setDefaultTimeout(60_000);
+
+/** What the scripted client starts: a child, one without its variables, one without a parent. */
+const DAEMONS = ["child", "bare", "orphan"];
+
+/** Runs an event that starts daemons in sessions of their own, and returns their process ids. */
+async function daemons(host: FunctionHost, folder: string, then: string): Promise<number[]> {
+  await host.invoke({ event: Buffer.from(JSON.stringify({ do: "daemons", then })) });
+  return DAEMONS.map((name) => Number(readFileSync(join(folder, `pid.${name}`), "utf8")));
+}
+
+/** Waits until a process has gone, or is only a name in the table. */
+async function gone(pid: number): Promise<void> {
+  while (existsSync(`/proc/${pid}`) && !/^State:\tZ/m.test(status(pid))) await Bun.sleep(5);
+}
+
+function status(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, "utf8");
+  } catch {
+    return "State:\tZ";
+  }
+}
+
+test("nothing of an event that timed out runs on, in whatever session it is", async () => {
+  const folder = temporaryFolder("daemons");
+  const host = new FunctionHost(
+    testSettings({ timeoutMs: 3_000, variables: { PIDS_FOLDER: folder } }),
+  );
+  host.start();
+  const pids = await daemons(host, folder, "hang");
+  for (const pid of pids) await gone(pid);
+  const next = await host.invoke({ event: Buffer.from('{"id":2}') });
+  expect(next.kind).toBe("response");
+  await host.stop();
+});
+
+test("a runtime that ends takes along who still has its variables; other environments live", async () => {
+  const folder = temporaryFolder("daemons");
+  const host = new FunctionHost(testSettings({ variables: { PIDS_FOLDER: folder } }));
+  const other = new FunctionHost(testSettings());
+  host.start();
+  other.start();
+  const alive = await other.invoke({ event: Buffer.from('{"do":"pid"}') });
+  const pid = alive.kind === "response" ? Number(Buffer.from(alive.body).toString()) : 0;
+  const [child = 0, bare = 0, orphan = 0] = await daemons(host, folder, "kill");
+  await gone(child);
+  await gone(orphan);
+  expect(status(pid)).not.toMatch(/^State:\tZ/m);
+  await host.stop();
+  await other.stop();
+  // Its parent died before anybody looked: it is nobody's any more.
+  process.kill(bare, "SIGKILL");
+});
+
+test("daemons of an event that went well live until the environment is stopped", async () => {
+  const folder = temporaryFolder("daemons");
+  const host = new FunctionHost(testSettings({ variables: { PIDS_FOLDER: folder } }));
+  host.start();
+  const pids = await daemons(host, folder, "echo");
+  await host.invoke({ event: Buffer.from("{}") });
+  for (const pid of pids) expect(status(pid)).toMatch(/^State:\t[SR]/m);
+  await host.stop();
+  for (const pid of pids) await gone(pid);
+});
