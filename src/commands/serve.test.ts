@@ -238,6 +238,33 @@ test("health, readiness, metrics, and an end without loss on SIGTERM", async () 
   expect(await stopped).toBe(0);
 });
 
+test("metrics have a port of their own; one that is taken is a warning", async () => {
+  const free = Bun.serve({ port: 0, fetch: () => new Response() });
+  const port = free.port ?? 0;
+  await free.stop(true);
+  const environment = {
+    METRICS_PROMETHEUS_PORT: String(port),
+    K_COMPONENT: "worker",
+    NAME: "greeter",
+    NAMESPACE: "team",
+    RESOURCE_GROUP: "example.com",
+  };
+  const args = ["serve", "--port", "0", "--workers", "1", ...SCRIPTED];
+  await using served = await startTool(args, { environment });
+  await post(served.url, "{}", { "ce-type": "asked", "ce-source": "/s" });
+  const answer = await fetch(`http://127.0.0.1:${port}/metrics`);
+  expect(answer.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+  expect(await answer.text()).toContain(
+    'worker_event_processing_success_count{name="greeter",resource_group="example.com",' +
+      'namespace_name="team",event_type="asked",event_source="/s"} 1\n',
+  );
+  await using other = await startTool(args, { environment });
+  await other.logged(
+    `warning: port ${port} for metrics is in use, they are at /_lambda-shell/metrics only\n`,
+  );
+  expect((await post(other.url, "{}")).status).toBe(200);
+});
+
 test("a port that is taken, a wrong format, a wrong time: one line and a status", async () => {
   await using served = await startTool([...SERVE, ...SCRIPTED]);
   const port = new URL(served.url).port;
@@ -253,6 +280,11 @@ test("a port that is taken, a wrong format, a wrong time: one line and a status"
     status: 2,
     errors:
       "error: RESPONSE_FORMAT=XML is not one of API_GATEWAY, CLOUDEVENTS, FUNCTION_URL, HTTP_API_V2, PLAIN\n",
+  });
+  const size = await tool(SERVE, { environment: { REQUEST_SIZE_LIMIT: "5M" } });
+  expect(size).toMatchObject({
+    status: 2,
+    errors: "error: REQUEST_SIZE_LIMIT=5M is no size: set megabytes, such as 5, or unset it\n",
   });
   const time = await tool([...SERVE, "--timeout", "soon"]);
   expect(time).toMatchObject({

@@ -82,6 +82,10 @@ export function priorVariables(variables: Variables): PriorResult {
     return { kind: "invalid", message: `FUNCTION_TTL=${timeout} is no time: 10, 10s, 1m30s` };
   }
   const limit = variables["REQUEST_SIZE_LIMIT"];
+  if (limit !== undefined && !(Number(limit) > 0)) {
+    const fix = "set megabytes, such as 5, or unset it";
+    return { kind: "invalid", message: `REQUEST_SIZE_LIMIT=${limit} is no size: ${fix}` };
+  }
   const responseMode = variables["CE_FUNCTION_RESPONSE_MODE"] ?? "data";
   if (responseMode !== "data" && responseMode !== "event") {
     const message = `CE_FUNCTION_RESPONSE_MODE=${responseMode} is not one of data, event`;

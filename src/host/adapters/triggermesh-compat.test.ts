@@ -2,6 +2,7 @@
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 
+import { EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import { startSink } from "../../testing/event-sink.ts";
 import { Sink } from "../sink.ts";
 import { serveFunction } from "../testing/running-host.ts";
@@ -75,6 +76,12 @@ test("B-9, B-10: too large is 413; late is 410, with the converted event, conver
     datacontenttype: "text/plain",
     data: 'Deadline is reached, data {"do":"hang"}',
   });
+});
+
+test("B-9: a limit above Lambda's own is Lambda's", async () => {
+  await using served = await serve({ bodyBytesMax: 10_000_000 });
+  const answer = await post(served.url, "x".repeat(EVENT_BYTES_MAX + 1));
+  expect([answer.status, answer.text]).toEqual([413, "http: request body too large\n"]);
 });
 
 test("B-11: what is no event is 500; what is no reply keeps the function's status", async () => {

@@ -8,7 +8,7 @@
 
 import { randomUUID } from "node:crypto";
 
-import { CONTENT_TYPE } from "../../runtime-api/contract.ts";
+import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import { compactJson, rawMembers } from "../json-bytes.ts";
 import type { InvocationOutcome, InvocationRequest } from "../outcome.ts";
 import { wholeStream } from "../response-stream.ts";
@@ -28,7 +28,8 @@ export interface TriggermeshOptions {
 /** Makes the adapter. */
 export function triggermeshAdapter(options: TriggermeshOptions): Adapter {
   return {
-    bodyBytesMax: options.bodyBytesMax,
+    // A larger one would be accepted here and refused by the runtime's host.
+    bodyBytesMax: Math.min(options.bodyBytesMax, EVENT_BYTES_MAX),
     tooLarge: text(413, "http: request body too large\n", options),
     toRequest: (request) => adapt(request, options),
     toReply: (outcome, request) => outcomeReply(outcome, request, options),
