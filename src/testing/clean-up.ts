@@ -8,4 +8,7 @@ import { afterAll } from "bun:test";
 
 import { removeTemporaryFolders } from "./temporary-folder.ts";
 
-afterAll(removeTemporaryFolders);
+/** Images and layers are gigabytes of small files. */
+const REMOVAL_MS_MAX = 120_000;
+
+afterAll(removeTemporaryFolders, REMOVAL_MS_MAX);
