@@ -30,11 +30,10 @@ import {
   type EventPaths,
   execFile,
   prologue,
-  quote,
   restoreOptions,
 } from "./event-script.ts";
 import { exitStatusOf } from "./exit-error.ts";
-import { forkServerText } from "./fork-server-text.macro.ts" with { type: "macro" };
+import { forkServerScript, statusIn } from "./fork-server-protocol.ts";
 import type { Handler } from "./handler.ts";
 import { LateOutputs } from "./late-outputs.ts";
 import { lazy } from "./lazy.ts";
@@ -47,12 +46,12 @@ import {
   pipe,
   processId,
   read,
-  WOULD_BLOCK,
   writeAll,
 } from "./libc.ts";
 import { type LoadReport, parseLoadReport } from "./load-report.ts";
 import { LogPipe } from "./log-pipe.ts";
 import type { Log } from "./log.ts";
+import { type OnOutput, OutputPipe } from "./output-pipe.ts";
 import type { Poller } from "./poller.ts";
 import { endOf, type ExitStatus, forget, kill, openProcess, SIGNAL } from "./process.ts";
 import { spawn } from "./spawn.ts";
@@ -79,21 +78,14 @@ export interface ForkServerOptions {
   readonly taskRoot: string;
 }
 
-/** Bytes of the handler's standard output, valid until the call returns. */
-export type OnOutput = (bytes: Uint8Array) => void;
-
-/** Most bytes taken from the handler's standard output at once. */
+/** Most bytes taken from the shell's status at once. */
 const READ_BYTES = 64 * 1024;
 /** Most bytes of a load report: bash adds the function's source to its description. */
 const REPORT_BYTES_MAX = 1024 * 1024;
 /** Most bytes of status while no event is handled: a few forks that were killed as they waited. */
 const IDLE_STATUS_BYTES_MAX = 256;
-/** Most reads behind the handler's end: a pipe holds 64 KiB, so only a late writer gets there. */
-const DRAIN_READS_MAX = 32;
 
-const SHELL_SIDE = forkServerText();
 const NEW_LINE = new Uint8Array([0x0a]);
-/** What has been read and is passed on before the next read. */
 const scratch = lazy(() => Buffer.allocUnsafeSlow(READ_BYTES));
 
 /** One loaded shell. When it dies another one is to be made. */
@@ -184,15 +176,13 @@ export class ForkServer {
    */
   invoke(invocation: Invocation, onOutput: OnOutput): HandlerEnd {
     const input = memoryFile(invocation.event);
-    const [outputReadEnd, outputWriteEnd] = pipe(O_NONBLOCK);
+    const output = new OutputPipe(this.#poller, onOutput);
     this.#stderr.beginEvent();
-    this.#writeEvent(invocation, { input: pathOf(input), output: pathOf(outputWriteEnd) });
-    this.#poller.watch(outputReadEnd, () => passOutput(outputReadEnd, onOutput));
+    this.#writeEvent(invocation, { input: pathOf(input), output: pathOf(output.writeEnd) });
     this.#runFork();
-    this.#poller.unwatch(outputReadEnd);
     close(input);
-    close(outputWriteEnd);
-    this.#finishOutput(outputReadEnd, onOutput);
+    const heldOutput = output.finish();
+    if (heldOutput !== undefined) this.#lateOutputs.add(heldOutput);
     this.#stderr.drain();
     this.#reap();
     return this.#takeEnd();
@@ -222,7 +212,7 @@ export class ForkServer {
   #script(): string {
     const { handler } = this.#options;
     const isFunction = handler.kind === "function";
-    const words: Readonly<Record<string, string>> = {
+    return forkServerScript({
       SCRIPT: isFunction ? handler.script : "/dev/null",
       FUNCTION: isFunction ? handler.functionName : ":",
       TOKEN: this.#token,
@@ -230,10 +220,7 @@ export class ForkServer {
       STATUS: pathOf(this.#status[1]),
       LIFELINE: pathOf(this.#lifeline[0]),
       EVENT: pathOf(this.#eventSlot),
-    };
-    let text = "";
-    for (const line of SHELL_SIDE.split("\n")) text += `${withWord(line, words)}\n`;
-    return text;
+    });
   }
 
   #inheritedPosixlyCorrect(): string | undefined {
@@ -270,20 +257,6 @@ export class ForkServer {
     this.#isBusy = false;
   }
 
-  /** Takes what the handler had written when it ended. */
-  #finishOutput(descriptor: number, onOutput: OnOutput): void {
-    for (let reads = 0; reads < DRAIN_READS_MAX; reads += 1) {
-      const count = passOutput(descriptor, onOutput);
-      if (count === 0) {
-        close(descriptor);
-        return;
-      }
-      if (count === WOULD_BLOCK) break;
-    }
-    // A background process holds it.
-    this.#lateOutputs.add(descriptor);
-  }
-
   #takeEnd(): HandlerEnd {
     const status = statusIn(this.#statusText);
     this.#statusText = "";
@@ -312,33 +285,7 @@ export class ForkServer {
   }
 }
 
-/** A fork's exit status, on a line of its own; what a trap has written beside it is passed over. */
-function statusIn(text: string): number | undefined {
-  for (let start = 0, end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
-    const status = Number(text.slice(start, end));
-    if (end > start && Number.isInteger(status) && status >= 0 && status <= 255) return status;
-    start = end + 1;
-  }
-  return undefined;
-}
-
-/** Puts in the word that a line of the shell's side may have between @ signs. */
-function withWord(line: string, words: Readonly<Record<string, string>>): string {
-  const start = line.indexOf('"@');
-  if (start < 0) return line;
-  const end = line.indexOf('@"', start);
-  const word = line.slice(start + 2, end);
-  return line.slice(0, start) + quote(words[word] ?? "") + line.slice(end + 2);
-}
-
 /** A path by which the shell, with our identity, can open one of our descriptors. */
 function pathOf(descriptor: number): string {
   return `/proc/${processId()}/fd/${descriptor}`;
-}
-
-/** Passes on one read of a handler's output; 0 at its end, {@link WOULD_BLOCK} when nothing is there. */
-function passOutput(descriptor: number, onOutput: OnOutput): number {
-  const count = read(descriptor, scratch());
-  if (count > 0) onOutput(scratch().subarray(0, count));
-  return count;
 }

@@ -8,9 +8,10 @@ import type { FunctionError, InitErrorType } from "../runtime-api/function-error
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { variableBytes } from "./environment.ts";
 import { describeEnd, exitError } from "./exit-error.ts";
-import { ForkServer, type ForkServerOptions, type Loading, type OnOutput } from "./fork-server.ts";
+import { ForkServer, type ForkServerOptions, type Loading } from "./fork-server.ts";
 import { readScript } from "./handler.ts";
 import type { Log } from "./log.ts";
+import type { OnOutput } from "./output-pipe.ts";
 import type { Poller } from "./poller.ts";
 import { definedFunctions, syntaxError } from "./script-diagnosis.ts";
 
