@@ -96,35 +96,13 @@ export class JsonBoundary {
  * @returns Nothing when the text is no JSON object.
  */
 export function rawMembers(json: string): Map<string, string> | undefined {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(json);
-  } catch {
-    return undefined;
-  }
+  const parsed = parsedJson(json);
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return undefined;
   const members = new Map<string, string>();
-  let depth = 0;
-  let start = 0;
-  let name: string | undefined;
-  for (let at = 0; at < json.length; at += 1) {
-    const character = json[at];
-    if (character === '"') {
-      at = stringEnd(json, at);
-    } else if (character === ":" && depth === 1 && name === undefined) {
-      name = String(JSON.parse(json.slice(start, at)));
-      start = at + 1;
-    } else if (character === "{" || character === "[") {
-      depth += 1;
-      if (depth === 1) start = at + 1;
-    } else if (character === "}" || character === "]" || (character === "," && depth === 1)) {
-      if (character !== ",") depth -= 1;
-      const ends = character === "," ? depth === 1 : depth === 0;
-      if (!ends || name === undefined) continue;
-      members.set(name, json.slice(start, at).trim());
-      name = undefined;
-      start = at + 1;
-    }
+  for (const part of rawParts(json)) {
+    const nameEnd = stringEnd(part, 0) + 1;
+    const value = part.slice(part.indexOf(":", nameEnd) + 1).trim();
+    members.set(String(JSON.parse(part.slice(0, nameEnd))), value);
   }
   return members;
 }
@@ -134,14 +112,20 @@ export function rawMembers(json: string): Map<string, string> | undefined {
  * @returns Nothing when the text is no JSON array.
  */
 export function rawElements(json: string): readonly string[] | undefined {
-  let parsed: unknown;
+  return Array.isArray(parsedJson(json)) ? rawParts(json) : undefined;
+}
+
+function parsedJson(text: string): unknown {
   try {
-    parsed = JSON.parse(json);
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
-  if (!Array.isArray(parsed)) return undefined;
-  const elements: string[] = [];
+}
+
+/** What a JSON object or array holds, as it is written, cut at its own commas. */
+function rawParts(json: string): readonly string[] {
+  const parts: string[] = [];
   let depth = 0;
   let start = 0;
   for (let at = 0; at < json.length; at += 1) {
@@ -151,15 +135,15 @@ export function rawElements(json: string): readonly string[] | undefined {
     } else if (character === "{" || character === "[") {
       depth += 1;
       if (depth === 1) start = at + 1;
-    } else if (character === "}" || character === "]" || (character === "," && depth === 1)) {
-      if (character !== ",") depth -= 1;
-      const ends = character === "," || depth === 0;
-      if (!ends || parsed.length === 0) continue;
-      elements.push(json.slice(start, at).trim());
+    } else if (character === "}" || character === "]") {
+      depth -= 1;
+      if (depth === 0) parts.push(json.slice(start, at).trim());
+    } else if (character === "," && depth === 1) {
+      parts.push(json.slice(start, at).trim());
       start = at + 1;
     }
   }
-  return elements;
+  return parts.length === 1 && parts[0] === "" ? [] : parts;
 }
 
 /** Index of the quote that ends the string which begins at an index. */

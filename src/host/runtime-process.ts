@@ -92,12 +92,7 @@ export class RuntimeProcess {
 
   /** Sends a signal to the whole group; no effect when it has gone. */
   signal(signal: NodeJS.Signals): void {
-    if (this.pid === undefined) return;
-    try {
-      process.kill(-this.pid, signal);
-    } catch {
-      // Gone already.
-    }
+    if (this.pid !== undefined) sendSignal(-this.pid, signal);
   }
 
   /** Kills the group, and what a handler started in groups of their own. */
@@ -106,7 +101,7 @@ export class RuntimeProcess {
     // Looked up first: children of the dead have other parents.
     const below = processTree(this.pid).slice(1);
     this.signal("SIGKILL");
-    for (const { pid } of below) killOne(pid);
+    for (const { pid } of below) sendSignal(pid, "SIGKILL");
   }
 
   /** Kills what has left both group and parents; again, while there are new ones. */
@@ -114,7 +109,7 @@ export class RuntimeProcess {
     for (let round = 0; round < STRAY_ROUNDS_MAX; round += 1) {
       const strays = processesWith(this.#mark, this.#startTicks);
       if (strays.length === 0) return;
-      for (const pid of strays) killOne(pid);
+      for (const pid of strays) sendSignal(pid, "SIGKILL");
     }
   }
 
@@ -153,9 +148,10 @@ export class RuntimeProcess {
   }
 }
 
-function killOne(pid: number): void {
+/** Signals a process, or a group by its negative number. */
+function sendSignal(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(pid, "SIGKILL");
+    process.kill(pid, signal);
   } catch {
     // Gone already.
   }

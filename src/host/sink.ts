@@ -37,9 +37,8 @@ export class Sink {
     if (this.#strict && (reply.status >= 400 || reply.body === "")) return reply;
     const body = await wholeBody(reply.body);
     const headers = reply.headers.map(([name, value]) => [name, value] as [string, string]);
-    if (this.#strict && body.byteLength === 0)
-      return { status: reply.status, headers: [], body: "" };
     const caller: HttpReply = { status: reply.status, headers: [], body: "" };
+    if (this.#strict && body.byteLength === 0) return caller;
     let problem = "";
     for (let attempt = 0; attempt <= DELIVERY_RETRIES; attempt += 1) {
       if (attempt > 0) await Bun.sleep(RETRY_PAUSE_MS * 2 ** (attempt - 1));
