@@ -26,7 +26,6 @@ dist/bootstrap-%: $(BOOTSTRAP_SOURCES) node_modules/.package-lock.json
 # library for it, are for the other architecture's executable.
 TEST_PROGRAMS := bash=bash busybox=busybox curl=curl jq=jq python3=python3-venv shellcheck=shellcheck \
   strace=strace unshare=util-linux qemu-aarch64-static=qemu-user-static \
-  /usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1=libc6-arm64-cross \
   /usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1=libc6-arm64-cross
 
 .PHONY: system-packages

@@ -27,7 +27,8 @@ function run(inherited: InheritedEnvironment, environment: Environment, log: Log
   if (runtimeApi === "") throw new Error("AWS_LAMBDA_RUNTIME_API is not set");
   const poller = new Poller();
   const place = concurrency > 1 ? placeAmongLoops() : undefined;
-  if (place === undefined && concurrency > 1) superviseLoops(concurrency, poller);
+  if (place === undefined && concurrency > 1)
+    superviseLoops(concurrency, inherited.entries, poller);
 
   let shell: ShellHandler | undefined;
   endOnTermination(poller, () => (shell === undefined ? [] : [shell.processGroup]));

@@ -6,7 +6,6 @@
  * @module
  */
 
-import { inheritedEnvironment } from "./environment.ts";
 import { close, openFile } from "./libc.ts";
 import type { Poller } from "./poller.ts";
 import { becomeSubreaper, endOf, type ExitStatus, openProcess } from "./process.ts";
@@ -26,8 +25,15 @@ export function placeAmongLoops(): "first" | "later" | undefined {
   return argument === LOOP_ARGUMENTS.later ? "later" : undefined;
 }
 
-/** Runs loops until one of them ends; then all end, and this process, since error means exit. */
-export function superviseLoops(count: number, poller: Poller): never {
+/**
+ * Runs loops until one of them ends; then all end, and this process, since error means exit.
+ * @param environment NUL-terminated `NAME=value` entries, for every loop.
+ */
+export function superviseLoops(
+  count: number,
+  environment: readonly Uint8Array[],
+  poller: Poller,
+): never {
   const pids: number[] = [];
   becomeSubreaper();
   endOnTermination(poller, () => pids);
@@ -37,7 +43,7 @@ export function superviseLoops(count: number, poller: Poller): never {
     const pid = spawn({
       path: "/proc/self/exe",
       argv: ["bootstrap", index === 0 ? LOOP_ARGUMENTS.first : LOOP_ARGUMENTS.later],
-      environment: inheritedEnvironment().entries,
+      environment,
       cwd: process.cwd(),
       stdio: [nothing, 1, 2],
     });

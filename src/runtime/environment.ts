@@ -36,7 +36,7 @@ const CONCURRENCY_MAX = 1024;
 export interface InheritedEnvironment {
   /** NUL-terminated `NAME=value` entries, as bytes: process.env would not keep what is not UTF-8. */
   readonly entries: readonly Uint8Array[];
-  /** The same as text, a NUL in front of each. */
+  /** The same as text, a NUL in front of each: one search in it is faster than a walk of the entries. */
   readonly text: string;
 }
 

@@ -5,6 +5,7 @@
  */
 
 import type { FunctionError, InvocationErrorType } from "../runtime-api/function-error.ts";
+import { lazy } from "./lazy.ts";
 import type { ExitStatus } from "./process.ts";
 
 /** Shells report death by signal N as exit status 128 + N. */
@@ -19,16 +20,17 @@ const EXIT_HINTS: Readonly<Record<number, string>> = {
 };
 
 /** Linux's signals, the first being number 1. */
-const SIGNAL_NAMES =
-  "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP " +
-  "TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS";
-/** The last of them. */
-const SIGNAL_MAX = 31;
+const signalNames = lazy(() =>
+  (
+    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP " +
+    "TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
+  ).split(" "),
+);
 
 /** Reads a shell's `$?`, in which an exit status and a signal share one number. */
 export function exitStatusOf(shellStatus: number): ExitStatus {
   const signal = shellStatus - SIGNAL_STATUS_BASE;
-  return signal >= 1 && signal <= SIGNAL_MAX
+  return signal >= 1 && signal <= signalNames().length
     ? { kind: "signaled", signal }
     : { kind: "exited", status: shellStatus };
 }
@@ -63,7 +65,7 @@ export function describeEnd(who: string, end: ExitStatus): string {
   if (end.kind === "exited") {
     return `${who} exited with status ${end.status}${EXIT_HINTS[end.status] ?? ""}`;
   }
-  const shortName = SIGNAL_NAMES.split(" ")[end.signal - 1];
+  const shortName = signalNames()[end.signal - 1];
   const name = shortName === undefined ? "a signal" : `SIG${shortName}`;
   const hint = end.signal === SIGKILL ? ": if it was out of memory, raise the memory size" : "";
   const status = SIGNAL_STATUS_BASE + end.signal;

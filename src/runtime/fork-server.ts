@@ -100,8 +100,6 @@ export class ForkServer {
   readonly #lifeline: readonly [number, number];
   /** A descriptor whose path stays the same while each event gets a file of its own behind it. */
   readonly #eventSlot: number;
-  /** Marks the end of the load report: what no function's source holds by chance. */
-  readonly #token: string;
   readonly #lateOutputs: LateOutputs;
   #end: ExitStatus | undefined;
   #statusText = "";
@@ -123,7 +121,6 @@ export class ForkServer {
     this.#status = pipe(O_NONBLOCK);
     this.#lifeline = pipe();
     this.#eventSlot = memoryFile();
-    this.#token = `end of the report to ${pathOf(this.#status[1])}`;
     const [stderrReadEnd, stderrWriteEnd] = pipe();
     const { handler, environment, taskRoot } = options;
     const nothing = openFile("/dev/null");
@@ -207,6 +204,11 @@ export class ForkServer {
   /** The process group of everything that runs below this shell. */
   get processGroup(): number {
     return this.#pid;
+  }
+
+  /** Marks the end of the load report: what no function's source holds by chance. */
+  get #token(): string {
+    return `end of the report to ${pathOf(this.#status[1])}`;
   }
 
   #script(): string {

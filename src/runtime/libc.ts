@@ -175,14 +175,14 @@ export function readFile(path: string): Uint8Array {
   const descriptor = openFile(path);
   try {
     let bytes = readSome(descriptor);
-    for (let more = bytes; more.length > 0;) {
-      more = readSome(descriptor);
+    for (;;) {
+      const more = readSome(descriptor);
+      if (more.length === 0) return bytes;
       const longer = new Uint8Array(bytes.length + more.length);
       longer.set(bytes);
       longer.set(more, bytes.length);
       bytes = longer;
     }
-    return bytes;
   } finally {
     close(descriptor);
   }
