@@ -16,6 +16,7 @@ import {
   readProgramHeaders,
 } from "./prefetch/elf.ts";
 import { type PageProfile, readProfile } from "./prefetch/hot-pages.ts";
+import { ENTRY_AT, TABLE_AT } from "./prefetch/stub.ts";
 
 const PROGRAM: Program = {
   entry: "build/prefetch/fixtures/program.ts",
@@ -80,10 +81,10 @@ for (const target of ARCHITECTURES) {
       const segment = added[0] ?? unreachable();
       expect(readHeader(file).entry).toBe(segment.vaddr);
       expect(segment.offset + segment.filesz).toBe(file.byteLength);
-      expect(segment.filesz).toBe(64 + (runs + 1) * 8);
+      expect(segment.filesz).toBe(TABLE_AT + (runs + 1) * 8);
       const ends = before.map(({ vaddr, memsz }) => vaddr + memsz);
       expect(segment.vaddr).toBeGreaterThan(Math.max(...ends));
-      const jump = Buffer.from(file).readBigUInt64LE(segment.offset + 56);
+      const jump = Buffer.from(file).readBigUInt64LE(segment.offset + ENTRY_AT);
       expect(Number(jump)).toBe(readHeader(original).entry);
     });
 
@@ -205,11 +206,12 @@ test("prefetchFile() names the file and what to do about a Bun without a profile
   expect(readFileSync(path).byteLength).toBe(4096);
 });
 
-describe.skipIf(HOST_ARCHITECTURE === undefined)("a prefetched program", () => {
-  const target = HOST_ARCHITECTURE;
+describe("a prefetched program", () => {
+  const target = HOST_ARCHITECTURE ?? unreachable();
+  const profile = readProfile(Bun.version, target);
 
   const path = () => join(folder, "prefetched");
-  const plainPath = () => join(folder, PROGRAM.outputName(target ?? unreachable()));
+  const plainPath = () => join(folder, PROGRAM.outputName(target));
 
   beforeAll(() => {
     copyFileSync(plainPath(), path());
@@ -224,6 +226,25 @@ describe.skipIf(HOST_ARCHITECTURE === undefined)("a prefetched program", () => {
   test("gets its arguments and runs", () => {
     expect(output([path(), "a", "b c"])).toBe("hello a b c\n");
   });
+
+  // A file system in memory can't forget a page.
+  const isOnDisk = !/tmpfs|ramfs/.test(output(["stat", "-f", "-c", "%T", folder]));
+
+  test.skipIf(Bun.which("strace") === null || !isOnDisk)(
+    "asks for its pages unless they are in memory",
+    () => {
+      const log = join(folder, "strace.log");
+      const asked = () => {
+        output(["strace", "-o", log, "-e", "trace=madvise", path()]);
+        return readFileSync(log, "utf8").split("MADV_WILLNEED").length - 1;
+      };
+      output(["dd", `if=${path()}`, "iflag=nocache", "count=0", "conv=fsync"]);
+      const cold = asked();
+      const warm = asked();
+      // Some are Bun's own.
+      expect(cold - warm).toBe(prefetch(plainProgram(target.name), profile).runs);
+    },
+  );
 
   test("crashes with Bun's own report", () => {
     const reports = [path(), plainPath()].map((program) =>
@@ -256,7 +277,7 @@ describe.skipIf(HOST_ARCHITECTURE === undefined)("a prefetched program", () => {
 
   test.skipIf(Bun.which("gdb") === null)("keeps the registers of the entry, seen by gdb", () => {
     const [stubEntry, entry] = [path(), plainPath()].map((p) => readHeader(readFileSync(p)).entry);
-    const registers = target?.name === "arm64" ? "x0 sp" : "rdx rsp rbp";
+    const registers = target.name === "arm64" ? "x0 sp" : "rdx rsp rbp";
     const script = ["-ex", `break *${stubEntry}`, "-ex", "run"];
     script.push("-ex", `info registers ${registers}`, "-ex", `break *${entry}`);
     script.push("-ex", "continue", "-ex", `info registers ${registers}`, "-ex", "continue");

@@ -43,7 +43,7 @@ import {
   runsOf,
   splitRuns,
 } from "./prefetch/hot-pages.ts";
-import { PAGE_BYTES, type PageRun, stub } from "./prefetch/stub.ts";
+import { PAGE_BYTES, type PageRun, PROBES_MAX, stub } from "./prefetch/stub.ts";
 
 /** The stub's segment begins at a multiple of this in the file: the table's rows are 8 bytes. */
 const STUB_ALIGN_BYTES = 16;
@@ -78,7 +78,7 @@ export function prefetch(file: Uint8Array, profile: PageProfile): Prefetched {
   const loads = headers.filter(({ type }) => type === PT_LOAD);
   const runs = hotRuns(file, loads, profile);
   const { entry } = readHeader(file);
-  const code = stub({ name: profile.architecture }, entry, runs);
+  const code = stub({ name: profile.architecture }, entry, probes(runs, loads), runs);
   const segment = stubSegment(file, loads, code.byteLength);
   const prefetched = new Uint8Array(segment.offset + code.byteLength);
   prefetched.set(file);
@@ -198,6 +198,24 @@ function hotRuns(
   }
   const ourRun = { page: firstPage, pages: endPage - firstPage };
   return splitRuns(mergeRuns([ourRun, ...bunRuns], MERGE_PAGES));
+}
+
+/**
+ * Pages of the file that tell whether a start has to ask: spread over the hot runs of code, which
+ * neither the kernel nor ld.so has touched by then.
+ */
+function probes(runs: readonly PageRun[], loads: readonly ProgramHeader[]): number[] {
+  const code = loads.filter(({ flags }) => (flags & PF_X) !== 0);
+  const pages = runs.flatMap(({ page }) => {
+    const address = page * PAGE_BYTES;
+    const segment = code.find(({ vaddr, memsz }) => address >= vaddr && address < vaddr + memsz);
+    return segment === undefined ? [] : [(address - segment.vaddr + segment.offset) / PAGE_BYTES];
+  });
+  const sorted = pages.map(Math.floor).sort((a, b) => a - b);
+  return Array.from(
+    { length: Math.min(PROBES_MAX, sorted.length) },
+    (_, index) => sorted[Math.floor(((index + 0.5) / PROBES_MAX) * sorted.length)] as number,
+  );
 }
 
 /** Where the stub goes: at the end of the file, and in memory on the next page after the image. */

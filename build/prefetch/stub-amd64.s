@@ -1,5 +1,6 @@
 # Runs between the dynamic loader and the program's own entry point, on x86-64: asks the kernel for
-# every hot run of pages, then goes on as if nothing had been. stub.ts holds the bytes.
+# every hot run of pages, unless they are in memory already, then goes on as if nothing had been.
+# stub.ts holds the bytes.
 #
 # At entry (System V ABI for AMD64, "Process Initialization"): rdx is a function for atexit and rsp
 # the argument block; every other register is unspecified. The kernel destroys rax, rcx and r11 in a
@@ -8,24 +9,64 @@
         .text
         .globl  _start
 _start:
-        movq    %rdx, %r8               # kept over the system calls
+        movq    %rdx, %r12              # kept over the system calls
+
+# In memory already? Read a byte of some pages, which must not wait (RWF_NOWAIT).
+        movl    $-100, %edi             # AT_FDCWD
+        leaq    executable(%rip), %rsi
+        movl    $02000000, %edx         # O_RDONLY, O_CLOEXEC
+        movl    $257, %eax              # openat
+        syscall
+        testl   %eax, %eax
+        js      ask
+        movl    %eax, %ebx
+        pushq   $0                      # what is read
+        movq    %rsp, %rax
+        pushq   $1                      # struct iovec: its length,
+        pushq   %rax                    # its address
+        leaq    probes(%rip), %r13
+probe:
+        movl    (%r13), %r10d           # page of the file; 0 ends the list
+        addq    $4, %r13
+        shlq    $12, %r10               # pages of 4096 bytes to bytes
+        je      close
+        movl    %ebx, %edi
+        movq    %rsp, %rsi
+        movl    $1, %edx                # one iovec
+        xorl    %r8d, %r8d              # upper half of the position
+        movl    $8, %r9d                # RWF_NOWAIT
+        movl    $327, %eax              # preadv2
+        syscall
+        cmpl    $1, %eax
+        je      probe
+close:
+        movl    %ebx, %edi
+        movl    $3, %eax                # close
+        syscall
+        addq    $24, %rsp
+        testq   %r10, %r10              # 0: no probe has failed
+        je      done
+
+ask:
         leaq    table(%rip), %r9
 next:
         movl    (%r9), %edi             # first page of the run
         movl    4(%r9), %esi            # its number of pages; 0 ends the table
         addq    $8, %r9
-        testl   %esi, %esi
-        je      done
-        shlq    $12, %rdi               # pages of 4096 bytes to bytes
+        shlq    $12, %rdi
         shlq    $12, %rsi
+        je      done
         movl    $3, %edx                # MADV_WILLNEED
         movl    $28, %eax               # madvise
         syscall
         jmp     next
 done:
-        movq    %r8, %rdx
+        movq    %r12, %rdx
         jmp     *entry(%rip)
 
-        .balign 8
+executable:
+        .asciz  "/proc/self/exe"
+        .balign 8, 0
 entry:  .quad   0                       # filled in: the program's own entry point
+probes: .fill   6, 4, 0                 # filled in: pages of the file, a 0 at the end
 table:                                  # filled in: pairs of 32-bit numbers, (page, pages)
