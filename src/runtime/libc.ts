@@ -1,5 +1,5 @@
 /**
- * The system calls that the runtime makes, through `bun:ffi`.
+ * The system calls that the runtime makes, through Bun's foreign function interface.
  *
  * The invoke loop is sequential by contract: one event, one answer, the next. So it is written as
  * plain blocking calls over poll(2), which is both what an auditor expects of it and several times
@@ -12,8 +12,7 @@
  * @module
  */
 
-import { dlopen, type Pointer, read as readMemory } from "bun:ffi";
-
+import { dlopen, type Pointer, read as readMemory } from "./ffi.ts";
 import { lazy } from "./lazy.ts";
 import { encodeUtf8 } from "./utf8.ts";
 

@@ -1,12 +1,11 @@
 /**
- * Processes and signals, through `bun:ffi`.
+ * Processes and signals, through Bun's foreign function interface.
  *
  * @see https://man7.org/linux/man-pages/man7/signal.7.html
  * @module
  */
 
-import { dlopen } from "bun:ffi";
-
+import { dlopen } from "./ffi.ts";
 import { lazy } from "./lazy.ts";
 import {
   checked,

@@ -1,11 +1,10 @@
 /**
- * TCP sockets, through `bun:ffi`.
+ * TCP sockets, through Bun's foreign function interface.
  *
  * @module
  */
 
-import { dlopen, type Pointer, read as readMemory } from "bun:ffi";
-
+import { dlopen, type Pointer, read as readMemory } from "./ffi.ts";
 import { lazy } from "./lazy.ts";
 import {
   checked,

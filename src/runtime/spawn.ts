@@ -1,12 +1,11 @@
 /**
- * Starts processes with posix_spawn(3), through `bun:ffi`.
+ * Starts processes with posix_spawn(3), through Bun's foreign function interface.
  *
  * @see https://man7.org/linux/man-pages/man3/posix_spawn.3.html
  * @module
  */
 
-import { dlopen, ptr } from "bun:ffi";
-
+import { dlopen, ptr } from "./ffi.ts";
 import { lazy } from "./lazy.ts";
 import { cString, LIBC, SystemError } from "./libc.ts";
 import { remember } from "./process.ts";
