@@ -33,7 +33,7 @@ const ROUNDS = Number(values.rounds);
  * rounds. An execution environment lives for minutes to hours, so the median is that of long runs.
  */
 const EVENTS = [
-  { name: "50 B", bytes: 50, perRound: 1000, rounds: Math.ceil(ROUNDS / 5) },
+  { name: "50 B", bytes: 50, perRound: 1000, rounds: Math.ceil(ROUNDS / 3) },
   { name: "64 KB", bytes: 64_000, perRound: 50, rounds: Math.ceil(ROUNDS / 5) },
   { name: "6 MB", bytes: 6_000_000, perRound: 3, rounds: Math.ceil(ROUNDS / 10) },
 ] as const;

@@ -2,14 +2,13 @@
  * A Runtime API that measures: it hands out one event after the other and notes when each is taken
  * and when its response has arrived.
  *
- * Written over a bare socket so that it takes little of what it measures, the same from every runtime.
+ * Written over a bare socket, with every answer made in advance, so that it takes little of what it
+ * measures, the same from every runtime: runtime, shell and this share two processors.
  *
  * @module
  */
 
 import type { Socket, TCPSocketListener } from "bun";
-
-import { PATH } from "../../../src/runtime-api/contract.ts";
 
 /** What one run of a runtime showed. */
 export interface Timeline {
@@ -29,13 +28,35 @@ interface Connection {
   unsent: Buffer;
 }
 
-const HEAD_END = "\r\n\r\n";
+const NOTHING: Buffer = Buffer.alloc(0);
+const HEAD_END = Buffer.from("\r\n\r\n");
+const LENGTH_NAME = Buffer.from("\r\nContent-Length: ");
+const EXPECT = "\r\nexpect: 100-continue";
+const GET = "G".charCodeAt(0);
+const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
+const ACCEPTED_BODY = '{"status":"OK"}\n';
+const ACCEPTED = Buffer.from(
+  `HTTP/1.1 202 Accepted\r\nContent-Length: ${ACCEPTED_BODY.length}\r\n\r\n${ACCEPTED_BODY}`,
+);
+/** How long each event may take, in milliseconds from the start of the run. */
+const TIMEOUT_MS = 600_000;
+
+/** The answer that hands an event out. */
+function eventAnswer(event: Buffer, number: number): Buffer {
+  const head =
+    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" +
+    `Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-${number}\r\n` +
+    `Lambda-Runtime-Deadline-Ms: ${Date.now() + TIMEOUT_MS}\r\n` +
+    "Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:123456789012:function:f\r\n" +
+    "Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419\r\n" +
+    `Content-Length: ${event.length}\r\n\r\n`;
+  return Buffer.concat([Buffer.from(head), event]);
+}
 
 /** Hands out `count` copies of an event to whatever connects, then calls `onEnd`. */
 export class StopwatchApi {
   readonly #listener: TCPSocketListener<Connection>;
-  readonly #event: Buffer;
-  readonly #count: number;
+  readonly #answers: readonly Buffer[];
   readonly #warmMs: number[] = [];
   readonly #finished = Promise.withResolvers<Timeline>();
   #startedAt = 0;
@@ -45,14 +66,14 @@ export class StopwatchApi {
   #handedOut = 0;
 
   constructor(event: Uint8Array, count: number) {
-    this.#event = Buffer.from(event);
-    this.#count = count;
+    const bytes = Buffer.from(event);
+    this.#answers = Array.from({ length: count }, (_, index) => eventAnswer(bytes, index + 1));
     this.#listener = Bun.listen<Connection>({
       hostname: "127.0.0.1",
       port: 0,
       socket: {
         open: (socket) => {
-          socket.data = { received: Buffer.alloc(0), unsent: Buffer.alloc(0) };
+          socket.data = { received: NOTHING, unsent: NOTHING };
         },
         data: (socket, bytes) => this.#receive(socket, bytes),
         drain: (socket) => flush(socket),
@@ -76,49 +97,44 @@ export class StopwatchApi {
 
   #receive(socket: Socket<Connection>, bytes: Buffer): void {
     const { data } = socket;
-    data.received =
-      data.received.length === 0 ? Buffer.from(bytes) : Buffer.concat([data.received, bytes]);
-    const headEnd = data.received.indexOf(HEAD_END);
-    if (headEnd < 0) return;
-    const head = data.received.toString("latin1", 0, headEnd);
-    const length = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
-    const end = headEnd + HEAD_END.length + length;
-    if (/\r\nexpect: *100-continue/i.test(head) && data.received.length < end) {
+    const isWhole = data.received.length === 0;
+    const received = isWhole ? bytes : Buffer.concat([data.received, bytes]);
+    const headEnd = received.indexOf(HEAD_END);
+    const bodyStart = headEnd + HEAD_END.length;
+    const end =
+      headEnd < 0 ? Number.POSITIVE_INFINITY : bodyStart + contentLength(received, headEnd);
+    if (received.length < end) {
       // curl waits for this before it sends a large body.
-      send(socket, Buffer.from("HTTP/1.1 100 Continue\r\n\r\n"));
+      if (
+        isWhole &&
+        headEnd > 0 &&
+        received.toString("latin1", 0, headEnd).toLowerCase().includes(EXPECT)
+      ) {
+        send(socket, CONTINUE);
+      }
+      data.received = isWhole ? Buffer.from(bytes) : received;
+      return;
     }
-    if (data.received.length < end) return;
-    const body = data.received.subarray(headEnd + HEAD_END.length, end);
-    data.received = Buffer.alloc(0);
-    if (head.startsWith(`GET ${PATH.next}`)) this.#handOut(socket);
-    else this.#take(socket, body);
+    data.received = NOTHING;
+    if (received[0] === GET) this.#handOut(socket);
+    else this.#take(socket, received.subarray(bodyStart, end));
   }
 
   #handOut(socket: Socket<Connection>): void {
     if (this.#handedOut === 0) this.#nextAt = performance.now();
-    if (this.#handedOut === this.#count) return;
+    const answer = this.#answers[this.#handedOut];
+    if (answer === undefined) return;
     this.#handedOut += 1;
-    const head =
-      "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" +
-      `Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-${this.#handedOut}\r\n` +
-      `Lambda-Runtime-Deadline-Ms: ${Date.now() + 60_000}\r\n` +
-      "Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:123456789012:function:f\r\n" +
-      "Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419\r\n" +
-      `Content-Length: ${this.#event.length}\r\n\r\n`;
     this.#handedOutAt = performance.now();
-    send(socket, Buffer.concat([Buffer.from(head), this.#event]));
+    send(socket, answer);
   }
 
   #take(socket: Socket<Connection>, body: Buffer): void {
     const now = performance.now();
     if (this.#firstResponseAt === 0) this.#firstResponseAt = now;
     else this.#warmMs.push(now - this.#handedOutAt);
-    const text = '{"status":"OK"}\n';
-    send(
-      socket,
-      Buffer.from(`HTTP/1.1 202 Accepted\r\nContent-Length: ${text.length}\r\n\r\n${text}`),
-    );
-    if (this.#handedOut < this.#count) return;
+    send(socket, ACCEPTED);
+    if (this.#handedOut < this.#answers.length) return;
     this.#finished.resolve({
       nextMs: this.#nextAt - this.#startedAt,
       firstResponseMs: this.#firstResponseAt - this.#startedAt,
@@ -128,12 +144,25 @@ export class StopwatchApi {
   }
 }
 
+/** The length of a request's body, in bytes: what follows the header's name, which all write alike. */
+function contentLength(request: Buffer, headEnd: number): number {
+  const at = request.indexOf(LENGTH_NAME);
+  if (at < 0 || at >= headEnd) return 0;
+  return Number.parseInt(request.toString("latin1", at + LENGTH_NAME.length, headEnd), 10);
+}
+
 function send(socket: Socket<Connection>, bytes: Buffer): void {
-  socket.data.unsent = Buffer.concat([socket.data.unsent, bytes]);
-  flush(socket);
+  const { data } = socket;
+  if (data.unsent.length > 0) {
+    data.unsent = Buffer.concat([data.unsent, bytes]);
+    return;
+  }
+  const sent = socket.write(bytes);
+  if (sent < bytes.length) data.unsent = bytes.subarray(Math.max(sent, 0));
 }
 
 function flush(socket: Socket<Connection>): void {
-  const sent = socket.write(socket.data.unsent);
-  socket.data.unsent = socket.data.unsent.subarray(Math.max(sent, 0));
+  const { data } = socket;
+  const sent = socket.write(data.unsent);
+  data.unsent = data.unsent.subarray(Math.max(sent, 0));
 }
