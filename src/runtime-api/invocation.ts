@@ -8,8 +8,8 @@
 export interface Invocation {
   /** Names the invocation in the URL of its answer; a token to be copied, not parsed. */
   readonly requestId: string;
-  /** Every `Lambda-Runtime-*` header that has a value, by its lower-case name. */
-  readonly metadata: ReadonlyMap<string, string>;
+  /** All headers by their lower-case names; those that begin with `lambda-runtime-` are the metadata. */
+  readonly headers: ReadonlyMap<string, string>;
   /** The event's bytes. */
   readonly event: Uint8Array;
 }

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { HEADER } from "../runtime-api/contract.ts";
+import { HEADER, INVOCATION_HEADER_PREFIX } from "../runtime-api/contract.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { lazy } from "./lazy.ts";
 
@@ -56,16 +56,16 @@ const KNOWN_HEADERS = [
   HEADER.tenantId,
   HEADER.invocationId,
 ];
-/** Their variables: those that an invocation has not are unset. */
-const knownVariables = lazy(() => KNOWN_HEADERS.map(upperName).concat(TRACE_VARIABLE));
-/** Headers, in lower case, with their variables: there are a dozen, and they come with every event. */
-const variableNames = lazy(
-  () => new Map(KNOWN_HEADERS.map((header) => [header.toLowerCase(), upperName(header)])),
+/** A script, or an event before, may have set what an invocation does not have. */
+const unsetKnown = lazy(
+  () => `\\unset ${KNOWN_HEADERS.map(upperName).join(" ")} ${TRACE_VARIABLE}`,
 );
+/** Headers, in lower case, with their variables, if any: a dozen come with every event. */
+const variableNames = lazy(() => new Map<string, string | undefined>());
 
 /** Puts text between single quotes, for any POSIX shell. */
 export function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
+  return text.includes("'") ? `'${text.replaceAll("'", "'\\''")}'` : `'${text}'`;
 }
 
 /**
@@ -73,21 +73,16 @@ export function quote(text: string): string {
  * @param restoration What {@link restoreOptions} says for the loaded shell.
  */
 export function prologue(invocation: Invocation, paths: EventPaths, restoration: string): string {
-  const absent = new Set(knownVariables());
   let exports = "";
-  for (const [header, value] of invocation.metadata) {
+  for (const [header, value] of invocation.headers) {
     const name = variableName(header);
-    if (name === undefined) continue;
-    absent.delete(name);
-    exports += ` ${name}=${quote(value)}`;
-    if (header === TRACE_HEADER) {
-      absent.delete(TRACE_VARIABLE);
-      exports += ` ${TRACE_VARIABLE}=${quote(value)}`;
-    }
+    if (name === undefined || value === "") continue;
+    const assigned = `=${quote(value)}`;
+    exports += ` ${name}${assigned}`;
+    if (header === TRACE_HEADER) exports += ` ${TRACE_VARIABLE}${assigned}`;
   }
   const redirections = `\\exec <${paths.input} >${paths.output}`;
-  const unset = absent.size === 0 ? "" : `\\unset ${[...absent].join(" ")}`;
-  return `${redirections}\n${unset}\n\\export${exports}\n${restoration}\n`;
+  return `${redirections}\n${unsetKnown()}\n\\export${exports}\n${restoration}\n`;
 }
 
 /** A prologue and the call of a handler function, with the event as its only argument. */
@@ -102,17 +97,23 @@ export function execFile(lines: string, command: readonly string[]): Buffer {
   return Buffer.concat([Buffer.from(lines, "latin1"), call]);
 }
 
-/** `lambda-runtime-trace-id` is exported as `LAMBDA_RUNTIME_TRACE_ID`; undefined if it can't be. */
+/** `lambda-runtime-trace-id` is exported as `LAMBDA_RUNTIME_TRACE_ID`; undefined if it is not to be. */
 function variableName(header: string): string | undefined {
   const names = variableNames();
-  const known = names.get(header);
-  if (known !== undefined) return known;
-  for (let index = 0; index < header.length; index += 1) {
-    if (!HEADER_LETTERS.includes(header.charAt(index))) return undefined;
+  let name = names.get(header);
+  if (name === undefined && !names.has(header)) {
+    name = isMetadata(header) ? upperName(header) : undefined;
+    if (names.size < VARIABLE_NAMES_MAX) names.set(header, name);
   }
-  const name = upperName(header);
-  if (names.size < VARIABLE_NAMES_MAX) names.set(header, name);
   return name;
+}
+
+function isMetadata(header: string): boolean {
+  if (!header.startsWith(INVOCATION_HEADER_PREFIX)) return false;
+  for (let index = 0; index < header.length; index += 1) {
+    if (!HEADER_LETTERS.includes(header.charAt(index))) return false;
+  }
+  return true;
 }
 
 function upperName(header: string): string {

@@ -35,7 +35,7 @@ export class HttpSyntaxError extends Error {
   override readonly name = "HttpSyntaxError";
 }
 
-/** Bytes asked of the socket at once. */
+/** Room for what is received, in bytes; it grows with the head of an answer. */
 const RECEIVE_BYTES = 64 * 1024;
 /** Largest head of an answer, in bytes: Lambda allows 1 MB of headers. */
 const HEAD_BYTES_MAX = 2 * 1024 * 1024;
@@ -49,8 +49,10 @@ const END_OF_LINE = new Uint8Array([0x0d, 0x0a]);
 export class HttpAnswerReader {
   /** Reads what is there, waiting for it; 0 at the end. */
   readonly #readBytes: (into: Uint8Array) => number;
-  readonly #scratch = Buffer.allocUnsafeSlow(RECEIVE_BYTES);
-  #received: Buffer = Buffer.alloc(0);
+  #buffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES);
+  /** What has been received and not yet read: the buffer's bytes from the one to the other. */
+  #start = 0;
+  #end = 0;
   #isAtEnd = false;
 
   constructor(readBytes: (into: Uint8Array) => number) {
@@ -59,7 +61,7 @@ export class HttpAnswerReader {
 
   /** Forgets what was received, for a new connection. */
   reset(): void {
-    this.#received = Buffer.alloc(0);
+    this.#start = this.#end = 0;
     this.#isAtEnd = false;
   }
 
@@ -77,7 +79,7 @@ export class HttpAnswerReader {
 
   #readOne(): HttpResponse {
     const head = this.#readPast(END_OF_HEAD, HEAD_BYTES_MAX);
-    const [statusLine = "", ...lines] = head.toString("latin1").split("\r\n");
+    const [statusLine = "", ...lines] = head.split("\r\n");
     const status = statusLine.startsWith("HTTP/1.") ? Number(statusLine.slice(9, 12)) : 0;
     if (!(status >= 100 && status <= 999)) {
       throw new HttpSyntaxError(`failed to read an answer: not HTTP: ${statusLine.slice(0, 80)}`);
@@ -106,7 +108,7 @@ export class HttpAnswerReader {
     const chunks: Uint8Array[] = [];
     let total = 0;
     for (;;) {
-      const line = this.#readPast(END_OF_LINE, HEAD_BYTES_MAX).toString("latin1");
+      const line = this.#readPast(END_OF_LINE, HEAD_BYTES_MAX);
       const size = parseSize(line.split(";")[0] ?? "", 16);
       if (size === 0) break;
       total = parseSize(String(total + size), 10);
@@ -121,20 +123,15 @@ export class HttpAnswerReader {
   }
 
   #readToEnd(): Uint8Array {
-    const chunks: Uint8Array[] = [this.#received];
-    let total = this.#received.length;
-    for (let bytes = this.#receive(); bytes !== undefined; bytes = this.#receive()) {
-      chunks.push(bytes);
-      total = parseSize(String(total + bytes.length), 10);
-    }
+    while (this.#receive()) parseSize(String(this.#end - this.#start), 10);
     this.#isAtEnd = true;
-    return Buffer.concat(chunks);
+    return this.#readExactly(this.#end - this.#start);
   }
 
   #readExactly(length: number): Uint8Array {
     const body = new Uint8Array(length);
-    let filled = this.#received.copy(body, 0, 0, length);
-    this.#received = this.#received.subarray(filled);
+    let filled = this.#buffer.copy(body, 0, this.#start, Math.min(this.#end, this.#start + length));
+    this.#start += filled;
     while (filled < length) {
       const count = this.#readBytes(body.subarray(filled));
       if (count === 0) throw endedEarly();
@@ -144,29 +141,44 @@ export class HttpAnswerReader {
   }
 
   /** Reads up to a delimiter and returns what stands before it. */
-  #readPast(delimiter: Uint8Array, bytesMax: number): Buffer {
-    let searchFrom = 0;
+  #readPast(delimiter: Uint8Array, bytesMax: number): string {
+    let searched = 0;
     for (;;) {
-      const at = this.#received.indexOf(delimiter, searchFrom);
-      if (at >= 0) {
-        const before = this.#received.subarray(0, at);
-        this.#received = this.#received.subarray(at + delimiter.length);
+      const at = this.#buffer.indexOf(delimiter, this.#start + searched);
+      // Behind the end there are bytes of former answers.
+      if (at >= 0 && at + delimiter.length <= this.#end) {
+        const before = this.#buffer.toString("latin1", this.#start, at);
+        this.#start = at + delimiter.length;
         return before;
       }
-      if (this.#received.length > bytesMax) {
+      const length = this.#end - this.#start;
+      if (length > bytesMax) {
         throw new HttpSyntaxError(`failed to read an answer: its head is over ${bytesMax} bytes`);
       }
-      searchFrom = Math.max(0, this.#received.length - delimiter.length + 1);
-      const bytes = this.#receive();
-      if (bytes === undefined) throw endedEarly();
-      this.#received = this.#received.length === 0 ? bytes : Buffer.concat([this.#received, bytes]);
+      searched = Math.max(0, length - delimiter.length + 1);
+      if (!this.#receive()) throw endedEarly();
     }
   }
 
-  /** A copy of the next bytes, or undefined at the end of the connection. */
-  #receive(): Buffer | undefined {
-    const count = this.#readBytes(this.#scratch);
-    return count === 0 ? undefined : Buffer.from(this.#scratch.subarray(0, count));
+  /** Appends the next bytes to what was received; false at the end of the connection. */
+  #receive(): boolean {
+    if (this.#start === this.#end) this.#start = this.#end = 0;
+    if (this.#end === this.#buffer.length) this.#makeRoom();
+    const room = this.#end === 0 ? this.#buffer : this.#buffer.subarray(this.#end);
+    const count = this.#readBytes(room);
+    this.#end += count;
+    return count > 0;
+  }
+
+  /** Moves what was received to the beginning, of a larger buffer if it takes all of this one. */
+  #makeRoom(): void {
+    const length = this.#end - this.#start;
+    const isFull = length > this.#buffer.length / 2;
+    const roomy = isFull ? Buffer.allocUnsafeSlow(this.#buffer.length * 2) : this.#buffer;
+    this.#buffer.copy(roomy, 0, this.#start, this.#end);
+    this.#buffer = roomy;
+    this.#start = 0;
+    this.#end = length;
   }
 }
 

@@ -15,8 +15,10 @@ import { isReadableNow } from "./poll-set.ts";
 import type { Poller } from "./poller.ts";
 import { connect, send } from "./socket.ts";
 
-/** A header line to be sent. */
-export type Header = readonly [name: string, value: string];
+/** A header line to be sent, with its end. */
+export function headerLine(name: string, value: string): string {
+  return `${name}: ${value}\r\n`;
+}
 
 /** Bodies up to this size, in bytes, are sent in one call with their head. */
 const ONE_SEND_BYTES_MAX = 64 * 1024;
@@ -51,8 +53,11 @@ export class HttpConnection {
     }
   }
 
-  /** The bytes of a GET request, for {@link get}: the same ones can be sent any number of times. */
-  getRequest(path: string, headers: readonly Header[]): Uint8Array {
+  /**
+   * The bytes of a GET request, for {@link get}: the same ones can be sent any number of times.
+   * @param headers Lines of {@link headerLine}, here and below.
+   */
+  getRequest(path: string, headers: string): Uint8Array {
     return this.#head("GET", path, headers);
   }
 
@@ -69,18 +74,18 @@ export class HttpConnection {
   }
 
   /** Posts a body and waits for the answer; throws as {@link get} does. */
-  post(path: string, headers: readonly Header[], body: Uint8Array): HttpResponse {
-    const head = this.#head("POST", path, [...headers, ["Content-Length", `${body.byteLength}`]]);
+  post(path: string, headers: string, body: Uint8Array): HttpResponse {
+    const length = headerLine("Content-Length", `${body.byteLength}`);
+    const head = this.#head("POST", path, headers + length);
     const isSmall = body.byteLength <= ONE_SEND_BYTES_MAX;
     this.#send(this.#open(), isSmall ? [Buffer.concat([head, body])] : [head, body]);
     return this.#answer();
   }
 
   /** Begins a chunked POST with trailers; {@link sendChunk} and {@link endChunks} follow. */
-  beginChunks(path: string, headers: readonly Header[]): void {
-    this.#send(this.#open(), [
-      this.#head("POST", path, [...headers, ["Transfer-Encoding", "chunked"]]),
-    ]);
+  beginChunks(path: string, headers: string): void {
+    const encoding = headerLine("Transfer-Encoding", "chunked");
+    this.#send(this.#open(), [this.#head("POST", path, headers + encoding)]);
   }
 
   sendChunk(bytes: Uint8Array): void {
@@ -90,9 +95,8 @@ export class HttpConnection {
   }
 
   /** Ends a chunked POST and waits for its answer. */
-  endChunks(trailers: readonly Header[]): HttpResponse {
-    const lines = trailers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-    this.#send(this.#socket, [Buffer.from(`0\r\n${lines}\r\n`, "latin1")]);
+  endChunks(trailers: string): HttpResponse {
+    this.#send(this.#socket, [Buffer.from(`0\r\n${trailers}\r\n`, "latin1")]);
     return this.#answer();
   }
 
@@ -103,10 +107,9 @@ export class HttpConnection {
     this.#answers.reset();
   }
 
-  #head(method: string, path: string, headers: readonly Header[]): Buffer {
-    const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-    const host = `Host: ${this.#host}:${this.#port}\r\n`;
-    return Buffer.from(`${method} ${path} HTTP/1.1\r\n${host}${lines}\r\n`, "latin1");
+  #head(method: string, path: string, headers: string): Buffer {
+    const host = headerLine("Host", `${this.#host}:${this.#port}`);
+    return Buffer.from(`${method} ${path} HTTP/1.1\r\n${host}${headers}\r\n`, "latin1");
   }
 
   /** Returns a connected socket: the kept one unless the server has closed it meanwhile. */

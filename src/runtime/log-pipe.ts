@@ -48,7 +48,7 @@ export class LogPipe {
 
   /** Forgets the lines of the event before. */
   beginEvent(): void {
-    this.#tail = Buffer.alloc(0);
+    if (this.#tail.length > 0) this.#tail = Buffer.alloc(0);
   }
 
   /** Takes what has been written up to now, an unfinished last line included. */
@@ -97,7 +97,8 @@ export class LogPipe {
   }
 
   #flush(): void {
-    if (this.#unfinished.length > 0) this.#writeFramed(this.#unfinished);
+    if (this.#unfinished.length === 0) return;
+    this.#writeFramed(this.#unfinished);
     this.#unfinished = Buffer.alloc(0);
   }
 

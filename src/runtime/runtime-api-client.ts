@@ -8,7 +8,6 @@
 import {
   CONTENT_TYPE,
   HEADER,
-  INVOCATION_HEADER_PREFIX,
   PATH,
   RESPONSE_MODE_STREAMING,
   STATUS,
@@ -21,7 +20,7 @@ import {
 } from "../runtime-api/function-error.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { ConnectionError, type HttpResponse } from "./http-answer-reader.ts";
-import { type Header, HttpConnection } from "./http-connection.ts";
+import { headerLine, HttpConnection } from "./http-connection.ts";
 import type { Log } from "./log.ts";
 import type { Poller } from "./poller.ts";
 
@@ -30,8 +29,16 @@ export class RuntimeApiError extends Error {
   override readonly name = "RuntimeApiError";
 }
 
-/** What the runtime calls itself in the `User-Agent` header. */
-const USER_AGENT = "lambda-shell-runtime";
+/** What the runtime calls itself. */
+const USER_AGENT = headerLine("User-Agent", "lambda-shell-runtime");
+const JSON_BODY = headerLine("Content-Type", CONTENT_TYPE.json);
+const STREAMED_BODY =
+  headerLine(HEADER.responseMode, RESPONSE_MODE_STREAMING) +
+  headerLine("Content-Type", CONTENT_TYPE.httpIntegrationResponse) +
+  // Trailers have to be announced, whether they come or not.
+  headerLine("Trailer", `${HEADER.errorType}, ${HEADER.errorBody}`);
+const REQUEST_ID = HEADER.requestId.toLowerCase();
+const INVOCATION_ID = HEADER.invocationId.toLowerCase();
 /** How often an unreachable Runtime API is tried, and how long between, in milliseconds. */
 const ATTEMPTS_MAX = 3;
 const RETRY_MS = 50;
@@ -48,7 +55,7 @@ export class RuntimeApiClient {
   /** @param address `host:port`, as in AWS_LAMBDA_RUNTIME_API. */
   constructor(address: string, poller: Poller, log: Log, workingDirectory: string) {
     this.#connection = new HttpConnection(address, poller);
-    this.#nextRequest = this.#connection.getRequest(PATH.next, [["User-Agent", USER_AGENT]]);
+    this.#nextRequest = this.#connection.getRequest(PATH.next, USER_AGENT);
     this.#log = log;
     this.#workingDirectory = workingDirectory;
   }
@@ -66,21 +73,18 @@ export class RuntimeApiClient {
   next(): Invocation {
     const answer = this.#attempt(() => this.#connection.get(this.#nextRequest), true);
     if (answer.status !== STATUS.ok) throw refusal(`GET ${PATH.next}`, answer);
-    const metadata = new Map<string, string>();
-    for (const [name, value] of answer.headers) {
-      if (value !== "" && name.startsWith(INVOCATION_HEADER_PREFIX)) metadata.set(name, value);
-    }
-    const requestId = metadata.get(HEADER.requestId.toLowerCase());
-    if (requestId === undefined) {
+    const { headers, body } = answer;
+    const requestId = headers.get(REQUEST_ID) ?? "";
+    if (requestId === "") {
       throw new RuntimeApiError(`failed to get an event: the answer has no ${HEADER.requestId}`);
     }
-    return { requestId, metadata, event: answer.body };
+    return { requestId, headers, event: body };
   }
 
   /** Posts a handler's whole response. */
   respond(invocation: Invocation, body: Uint8Array): void {
     const path = PATH.response(invocation.requestId);
-    const headers: Header[] = [["Content-Type", CONTENT_TYPE.json], ...invocationId(invocation)];
+    const headers = JSON_BODY + invocationId(invocation);
     this.#settle(
       path,
       this.#attempt(() => this.#post(path, headers, body), false),
@@ -90,7 +94,7 @@ export class RuntimeApiClient {
   /** Posts a function error for an event. */
   reportError(invocation: Invocation, error: FunctionError): void {
     const path = PATH.error(invocation.requestId);
-    const headers = [...this.#errorHeaders(error), ...invocationId(invocation)];
+    const headers = this.#errorHeaders(error) + invocationId(invocation);
     const body = Buffer.from(errorBody(error));
     this.#settle(
       path,
@@ -119,40 +123,31 @@ export class RuntimeApiClient {
   beginStream(invocation: Invocation): ResponseStream {
     const path = PATH.response(invocation.requestId);
     const connection = this.#connection;
-    const headers: Header[] = [
-      ["User-Agent", USER_AGENT],
-      [HEADER.responseMode, RESPONSE_MODE_STREAMING],
-      ["Content-Type", CONTENT_TYPE.httpIntegrationResponse],
-      // Trailers have to be announced, whether they come or not.
-      ["Trailer", `${HEADER.errorType}, ${HEADER.errorBody}`],
-      ...invocationId(invocation),
-    ];
+    const headers = USER_AGENT + STREAMED_BODY + invocationId(invocation);
     this.#attempt(() => connection.beginChunks(path, headers), false);
     return {
       write: (bytes) => connection.sendChunk(bytes),
       end: (error) => {
-        const trailers: Header[] =
+        const trailers =
           error === undefined
-            ? []
-            : [
-                [HEADER.errorType, headerErrorType(error.errorType)],
-                [HEADER.errorBody, Buffer.from(errorBody(error)).toString("base64")],
-              ];
+            ? ""
+            : headerLine(HEADER.errorType, headerErrorType(error.errorType)) +
+              headerLine(HEADER.errorBody, Buffer.from(errorBody(error)).toString("base64"));
         this.#settle(path, connection.endChunks(trailers));
       },
     };
   }
 
-  #post(path: string, headers: readonly Header[], body: Uint8Array): HttpResponse {
-    return this.#connection.post(path, [["User-Agent", USER_AGENT], ...headers], body);
+  #post(path: string, headers: string, body: Uint8Array): HttpResponse {
+    return this.#connection.post(path, USER_AGENT + headers, body);
   }
 
-  #errorHeaders(error: FunctionError): Header[] {
-    return [
-      ["Content-Type", CONTENT_TYPE.json],
-      [HEADER.errorType, headerErrorType(error.errorType)],
-      [HEADER.xrayErrorCause, xrayErrorCause(error, this.#workingDirectory)],
-    ];
+  #errorHeaders(error: FunctionError): string {
+    return (
+      JSON_BODY +
+      headerLine(HEADER.errorType, headerErrorType(error.errorType)) +
+      headerLine(HEADER.xrayErrorCause, xrayErrorCause(error, this.#workingDirectory))
+    );
   }
 
   /** Tries again when the Runtime API was not reached; what may have arrived only if that is safe. */
@@ -186,9 +181,9 @@ export interface ResponseStream {
 }
 
 /** Echoed if and only if it was given, so that a late answer cannot meet another attempt's event. */
-function invocationId({ metadata }: Invocation): Header[] {
-  const id = metadata.get(HEADER.invocationId.toLowerCase());
-  return id === undefined ? [] : [[HEADER.invocationId, id]];
+function invocationId({ headers }: Invocation): string {
+  const id = headers.get(INVOCATION_ID) ?? "";
+  return id === "" ? "" : headerLine(HEADER.invocationId, id);
 }
 
 function refusal(request: string, { status, body }: HttpResponse): RuntimeApiError {
