@@ -22,14 +22,6 @@ import { RuntimeApiClient } from "./runtime/runtime-api-client.ts";
 import { InitFailure, ShellHandler } from "./runtime/shell-handler.ts";
 import { endOnTermination } from "./runtime/termination.ts";
 
-/**
- * By what factor code has to be used more than usual before it is compiled. The compiler's threads take
- * the processors from the handler while there is little to gain: events 1 to 400 of an environment took
- * 0.2 to 0.26 ms instead of 0.3 to 0.4, later ones 0.01 ms more (measured, two processors). From the first
- * line on it would slow the start.
- */
-const JIT_RELUCTANCE = 10;
-
 function run(inherited: InheritedEnvironment, environment: Environment, log: Log): never {
   const { handler: name, taskRoot, runtimeApi, concurrency } = environment;
   if (runtimeApi === "") throw new Error("AWS_LAMBDA_RUNTIME_API is not set");
@@ -49,7 +41,6 @@ function run(inherited: InheritedEnvironment, environment: Environment, log: Log
     shell = new ShellHandler(options, poller, log);
     // The shell takes about as long to load as all this does: both at once.
     becomeSubreaper();
-    Bun.unsafe.setJITPolicy(JIT_RELUCTANCE);
     client().prepare();
     shell.load();
     return runInvokeLoop(client(), shell, log);
