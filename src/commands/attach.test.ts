@@ -1,25 +1,13 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 
+import { freePort, takenPort } from "../testing/ports.ts";
 import { functionFolder, SCRIPTED, startTool, tool } from "../testing/running-tool.ts";
 
 // Processes take their time on a loaded machine.
 setDefaultTimeout(60_000);
 
 const FOLDER = functionFolder({ "function.sh": "" });
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.listen(0, "127.0.0.1", resolve);
-  await promise;
-  const address = server.address();
-  const closed = Promise.withResolvers<void>();
-  server.close(() => closed.resolve());
-  await closed.promise;
-  return typeof address === "object" ? (address?.port ?? 0) : 0;
-}
 
 /** Fulfilled when somebody listens. */
 async function listening(port: number): Promise<void> {
@@ -119,14 +107,9 @@ test.each([
 });
 
 test("the port of the Runtime API is taken", async () => {
-  const server = createServer();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.listen(0, "127.0.0.1", resolve);
-  await promise;
-  const address = server.address();
-  const port = typeof address === "object" ? (address?.port ?? 0) : 0;
+  await using taken = await takenPort();
+  const { port } = taken;
   const result = await tool(["dev", "--port", "0", "--attach", String(port)], { cwd: FOLDER });
-  server.close();
   expect(result.status).toBe(5);
   expect(result.errors).toMatch(
     new RegExp(

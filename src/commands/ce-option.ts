@@ -9,12 +9,11 @@ import { randomUUID } from "node:crypto";
 import {
   type CloudEvent,
   dataOf,
-  decodeUtf8,
   formatStructured,
   SPEC_VERSION,
   validate,
 } from "../host/adapters/cloud-event.ts";
-import { isJson } from "../host/json-bytes.ts";
+import { guessContentType } from "./content-type.ts";
 import { CommandError } from "./exit-status.ts";
 
 /**
@@ -31,7 +30,7 @@ export function cloudEvent(
     ["specversion", SPEC_VERSION],
     ["id", randomUUID()],
     ["time", new Date().toISOString()],
-    ...(data.byteLength === 0 ? [] : [["datacontenttype", contentType(data)] as const]),
+    ...(data.byteLength === 0 ? [] : [["datacontenttype", guessContentType(data)] as const]),
     ...given,
   ]);
   const event: CloudEvent = { attributes, data: dataOf(data, attributes.get("datacontenttype")) };
@@ -53,9 +52,4 @@ function attribute(assignment: string): readonly [string, string] {
     );
   }
   return [assignment.slice(0, at), assignment.slice(at + 1)];
-}
-
-function contentType(data: Uint8Array): string {
-  if (isJson(data)) return "application/json";
-  return decodeUtf8(data) === undefined ? "application/octet-stream" : "text/plain";
 }

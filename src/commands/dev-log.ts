@@ -5,7 +5,7 @@
  */
 
 import type { HostObserver } from "../host/function-host.ts";
-import { LineSplitter } from "../host/function-log.ts";
+import { EnvironmentLines } from "../host/function-log.ts";
 import { exitReason } from "../host/platform-error.ts";
 import { warn } from "./terminal.ts";
 
@@ -14,28 +14,21 @@ const ID_LENGTH = 4;
 
 /** Prints what a function does, for a person who watches. */
 export function devObserver(): HostObserver {
-  const splitters = new Map<number, LineSplitter>();
   const served = new Set<number>();
   let several = false;
-  const splitter = (environment: number) => {
-    const known = splitters.get(environment);
-    if (known !== undefined) return known;
-    const made = new LineSplitter((line) => {
-      // Whose line it is matters from the second worker on.
-      warn(`${several ? `  ${environment + 1} | ` : "  | "}${line}`);
-    });
-    splitters.set(environment, made);
-    return made;
-  };
+  const lines = new EnvironmentLines((line, environment) => {
+    // Whose line it is matters from the second worker on.
+    warn(`${several ? `  ${environment + 1} | ` : "  | "}${line}`);
+  });
   return {
-    onLog: (chunk, environment) => splitter(environment).add(chunk),
+    onLog: (chunk, environment) => lines.add(chunk, environment),
     onDelivered: ({ requestId }, environment) => {
       const cold = served.has(environment) ? "" : " cold";
       served.add(environment);
       warn(`START ${short(requestId)} worker ${environment + 1}${cold}`);
     },
     onAnswered: (report, status) => {
-      splitters.get(report.environment)?.flush();
+      lines.flush(report.environment);
       const memory = `${report.maxMemoryUsedMb}/${report.memorySizeMb} MB`;
       const failed = status === "success" ? "" : `  ${status}`;
       warn(
@@ -47,7 +40,7 @@ export function devObserver(): HostObserver {
     },
     onEnd: (environment, end, failed) => {
       served.delete(environment);
-      splitters.get(environment)?.flush();
+      lines.flush(environment);
       if (failed) warn(`error: worker ${environment + 1} failed to start: ${exitReason(end)}`);
     },
   };

@@ -9,13 +9,12 @@ import { validateHeaderName, validateHeaderValue } from "node:http";
 
 import packageJson from "../../package.json" with { type: "json" };
 import type { HttpRequest } from "../host/adapters/adapter.ts";
-import { decodeUtf8 } from "../host/adapters/cloud-event.ts";
 import { gatewayEvent } from "../host/adapters/gateway-event.ts";
-import { type GatewayNames, REST_STAGE } from "../host/adapters/gateway.ts";
 import { DEFAULT_SETTINGS } from "../host/function-settings.ts";
-import { isJson } from "../host/json-bytes.ts";
 import { newTraceId } from "../host/pending-invocation.ts";
+import { guessContentType } from "./content-type.ts";
 import { CommandError } from "./exit-status.ts";
+import { gatewayNames } from "./serve-adapter.ts";
 
 type HeaderLine = readonly [name: string, value: string];
 
@@ -40,13 +39,7 @@ export function functionUrlEvent(
     );
   }
   // As `dev` and `serve` name them.
-  const names: GatewayNames = {
-    apiId: "local",
-    accountId: DEFAULT_SETTINGS.accountId,
-    region,
-    stage: REST_STAGE,
-    binaryMediaTypes: [],
-  };
+  const names = gatewayNames({ ...DEFAULT_SETTINGS, region });
   const headerLines = withDefaults(lines.map(headerLine), body, names);
   const headers: Record<string, string> = {};
   for (const [name, value] of headerLines) headers[name.toLowerCase()] ??= value;
@@ -102,6 +95,6 @@ function withDefaults(
 
 /** The type that most callers of such a body would send. */
 function contentType(body: Uint8Array): string {
-  if (isJson(body)) return "application/json";
-  return decodeUtf8(body) === undefined ? "application/octet-stream" : "text/plain; charset=utf-8";
+  const type = guessContentType(body);
+  return type === "text/plain" ? `${type}; charset=utf-8` : type;
 }

@@ -8,7 +8,7 @@
  */
 
 import type { HostObserver } from "../host/function-host.ts";
-import { LineSplitter } from "../host/function-log.ts";
+import { EnvironmentLines } from "../host/function-log.ts";
 import { isJson } from "../host/json-bytes.ts";
 import type { InvocationReport } from "../host/outcome.ts";
 import { exitReason } from "../host/platform-error.ts";
@@ -25,14 +25,9 @@ export type LogForm = (typeof LOG_FORMS)[number];
  * @param quiet Whether the platform's own lines are left out.
  */
 export function jsonObserver(functionName: string, quiet: boolean): HostObserver {
-  const splitters = new Map<number, LineSplitter>();
-  const splitter = (environment: number) => {
-    const known = splitters.get(environment);
-    if (known !== undefined) return known;
-    const made = new LineSplitter((line) => print("function", environment, functionRecord(line)));
-    splitters.set(environment, made);
-    return made;
-  };
+  const lines = new EnvironmentLines((line, environment) =>
+    print("function", environment, functionRecord(line)),
+  );
   const print = (type: string, environment: number, record: string) => {
     const head = { time: new Date().toISOString(), type, functionName, environment };
     process.stderr.write(`${JSON.stringify(head).slice(0, -1)},"record":${record}}\n`);
@@ -41,11 +36,11 @@ export function jsonObserver(functionName: string, quiet: boolean): HostObserver
     if (!quiet) print(`platform.${type}`, environment, JSON.stringify(record));
   };
   return {
-    onLog: (chunk, environment) => splitter(environment).add(chunk),
+    onLog: (chunk, environment) => lines.add(chunk, environment),
     onDelivered: ({ requestId }, environment) =>
       platform("start", environment, { requestId, version: "$LATEST" }),
     onAnswered: (report, status) => {
-      splitters.get(report.environment)?.flush();
+      lines.flush(report.environment);
       platform("report", report.environment, reportRecord(report, status));
     },
     onReady: ({ index, initMs, served }) => {
@@ -55,7 +50,7 @@ export function jsonObserver(functionName: string, quiet: boolean): HostObserver
       platform("initReport", index, { initializationType, phase: "init", metrics });
     },
     onEnd: (environment, end, failed) => {
-      splitters.get(environment)?.flush();
+      lines.flush(environment);
       if (failed) warn(`error: environment ${environment} failed to start: ${exitReason(end)}`);
     },
   };

@@ -6,10 +6,10 @@
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 
 import { malformedHint } from "../host/adapters/gateway-adapter.ts";
+import { takenPort } from "../testing/ports.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { checkFolder } from "./check-rules.ts";
 import { failureSummary, outputWarning, timeoutSummary } from "./error-summary.ts";
@@ -92,16 +92,11 @@ test("the port is taken", async () => {
     `port 9000 on 127.0.0.1 is in use by pid 4711 (cargo-lambda)
   use --port 9001, or --port 0 to pick a free one`,
   );
-  const server = createServer();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.listen(0, "127.0.0.1", resolve);
-  await promise;
-  const address = server.address();
-  const port = typeof address === "object" ? (address?.port ?? 0) : 0;
+  await using taken = await takenPort();
+  const { port } = taken;
   expect(portTaken("127.0.0.1", port)).toStartWith(
     `port ${port} on 127.0.0.1 is in use by pid ${process.pid} (`,
   );
-  server.close();
 });
 
 test("the function is not known", () => {

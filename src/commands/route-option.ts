@@ -8,7 +8,7 @@ import { type HttpReply, jsonReply } from "../host/adapters/adapter.ts";
 import type { ServeFormat } from "../host/prior-variables.ts";
 import { parseRoute, type Route, RouteTable } from "../host/route-table.ts";
 import { CommandError } from "./exit-status.ts";
-import { unknownFunction } from "./suggest.ts";
+import { available } from "./suggest.ts";
 
 /**
  * Reads the routes.
@@ -26,9 +26,9 @@ export function routeTable(texts: readonly string[], names: readonly string[]): 
     }
     if (routes.has(route.key)) throw new CommandError(`--route ${route.key}: is there twice`);
     if (!names.includes(route.functionName)) {
-      const [, available = ""] = unknownFunction(route.functionName, names).split("\n");
+      const hint = available(route.functionName, names);
       throw new CommandError(
-        `--route ${text}: function "${route.functionName}" not found\n${available}`,
+        `--route ${text}: function "${route.functionName}" not found\n${hint}`,
       );
     }
     routes.set(route.key, route);

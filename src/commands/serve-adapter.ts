@@ -8,7 +8,7 @@ import type { Adapter } from "../host/adapters/adapter.ts";
 import type { CloudEventDefaults } from "../host/adapters/cloud-event-wrap.ts";
 import { cloudEventsAdapter } from "../host/adapters/cloud-events-adapter.ts";
 import { gatewayAdapter, type InvokeMode } from "../host/adapters/gateway-adapter.ts";
-import { REST_STAGE } from "../host/adapters/gateway.ts";
+import { type GatewayNames, REST_STAGE } from "../host/adapters/gateway.ts";
 import { plainAdapter } from "../host/adapters/plain.ts";
 import { triggermeshAdapter } from "../host/adapters/triggermesh-compat.ts";
 import type { FunctionSettings } from "../host/function-settings.ts";
@@ -99,7 +99,10 @@ export function serveAdapter(
   }
 }
 
-function gatewayNames(settings: FunctionSettings) {
+/** What a gateway in front of the function calls itself. */
+export function gatewayNames(
+  settings: Pick<FunctionSettings, "accountId" | "region">,
+): GatewayNames {
   return {
     apiId: "local",
     accountId: settings.accountId,

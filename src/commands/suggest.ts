@@ -9,9 +9,14 @@ const EDITS_MAX = 2;
 
 /** The message for a function that is not there. */
 export function unknownFunction(name: string, known: readonly string[]): string {
+  return `error: function "${name}" not found (404)\n${available(name, known)}`;
+}
+
+/** The line that says which there are, and which one was probably meant. */
+export function available(name: string, known: readonly string[]): string {
   const meant = closest(name, known);
   const hint = meant === undefined ? "" : `       did you mean "${meant}"?`;
-  return `error: function "${name}" not found (404)\n  available: ${known.join(", ")}${hint}`;
+  return `  available: ${known.join(", ")}${hint}`;
 }
 
 /** The name that is a slip or two of the finger away, the nearest of several. */

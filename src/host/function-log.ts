@@ -81,3 +81,27 @@ export class LineSplitter {
     this.#rest = "";
   }
 }
+
+/** A {@link LineSplitter} for each environment. */
+export class EnvironmentLines {
+  readonly #splitters = new Map<number, LineSplitter>();
+  readonly #take: (line: string, environment: number) => void;
+
+  constructor(take: (line: string, environment: number) => void) {
+    this.#take = take;
+  }
+
+  add(chunk: Uint8Array, environment: number): void {
+    let splitter = this.#splitters.get(environment);
+    if (splitter === undefined) {
+      splitter = new LineSplitter((line) => this.#take(line, environment));
+      this.#splitters.set(environment, splitter);
+    }
+    splitter.add(chunk);
+  }
+
+  /** Hands on what an environment has written after its last line feed. */
+  flush(environment: number): void {
+    this.#splitters.get(environment)?.flush();
+  }
+}

@@ -48,6 +48,13 @@ export async function tool(
     stdout: "pipe",
     stderr: "pipe",
   });
+  return outputOf(child);
+}
+
+/** Waits for the end of a process and reads what it says. */
+export async function outputOf(
+  child: Bun.Subprocess<"ignore" | Blob, "pipe", "pipe">,
+): Promise<ToolResult> {
   const [out, errors] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),

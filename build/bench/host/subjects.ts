@@ -10,6 +10,7 @@ import { type AddressInfo, connect } from "node:net";
 import { join } from "node:path";
 
 import { HEADER, PATH } from "../../../src/runtime-api/contract.ts";
+import { freePort } from "../../../src/testing/ports.ts";
 
 const ROOT = join(import.meta.dir, "..", "..", "..");
 const BOOTSTRAP = join(
@@ -208,18 +209,6 @@ export async function emulator(): Promise<Subject> {
     await child.exited;
   };
   return { call: caller.call, [Symbol.asyncDispose]: end };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.listen(0, "127.0.0.1", resolve);
-  await promise;
-  const { port } = server.address() as AddressInfo;
-  const closed = Promise.withResolvers<void>();
-  server.close(() => closed.resolve());
-  await closed.promise;
-  return port;
 }
 
 async function connectWhenReady(port: number): Promise<Caller> {

@@ -18,7 +18,7 @@ import {
   TooManyRequestsException,
 } from "@aws-sdk/client-lambda";
 
-import { functionFolder, startTool, tool } from "../../testing/running-tool.ts";
+import { functionFolder, outputOf, startTool, tool } from "../../testing/running-tool.ts";
 import { temporaryFolder } from "../../testing/temporary-folder.ts";
 import { serveFunction } from "../testing/running-host.ts";
 import { AWS_CLI, PYTHON } from "./programs.ts";
@@ -41,11 +41,7 @@ async function shell(script: string, endpoint: string, cwd: string, version: "v1
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [out, errors] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  return { status: await child.exited, out, errors };
+  return outputOf(child);
 }
 
 const PRIOR_SCRIPT = `
@@ -137,10 +133,7 @@ test("aws v2: payload, log tail, function error, unknown function", async () => 
 test("boto3: invoke, list, errors, response stream", async () => {
   await using served = await serveFunction();
   const child = Bun.spawn([PYTHON, BOTO3_CALLER, served.url], { stdout: "pipe", stderr: "pipe" });
-  const [out, errors] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
+  const { out, errors } = await outputOf(child);
   expect(errors).toBe("");
   const seen = JSON.parse(out);
   expect(seen).toEqual({
