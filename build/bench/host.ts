@@ -5,8 +5,7 @@
  *     bun build/bench/host.ts [rounds]
  *
  * All subjects take turns in one run, so that a busy machine slows all of them; what counts are
- * differences and
- * ratios. The runtime is our bootstrap with the hello function.
+ * differences and ratios. The runtime is our bootstrap with the hello function.
  *
  * @module
  */

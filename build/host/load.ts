@@ -4,10 +4,9 @@
  *     bun build/host/load.ts [events] [seed]
  *
  * The real `serve` runs as a process of its own; its runtimes are the scripted client, which does
- * the fault that
- * its event names. Checked: every caller gets exactly one answer, right or a typed error of the
- * kind that the fault
- * allows; no event is begun twice; descriptors, processes and memory of the host do not grow.
+ * the fault that its event names. Checked: every caller gets exactly one answer, right or a typed
+ * error of the kind that the fault allows; no event is begun twice; descriptors, processes and
+ * memory of the host do not grow.
  *
  * @module
  */
@@ -56,9 +55,8 @@ const FAULTS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Typed errors that may befall any event: the fault of the one before it killed its environment,
- * or the machine is so
- * busy that its time ran out.
+ * Typed errors that may befall any event: the fault of the one before it killed its environment, or
+ * the machine is so busy that its time ran out.
  */
 const NEIGHBOUR = ["Runtime.ExitError", "Runtime.Asked", "Sandbox.Timedout"];
 

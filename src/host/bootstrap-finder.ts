@@ -3,8 +3,7 @@
  *
  * The tool does not carry our bootstrap inside itself, which would double its 110 MB; it looks for
  * `bootstrap-amd64` or `-arm64` next to its own executable (as in `dist/`), in the `dist/` of the
- * checkout
- * that it runs from, and for `/opt/bootstrap`, where a layer has it.
+ * checkout that it runs from, and for `/opt/bootstrap`, where a layer has it.
  * @module
  */
 

@@ -2,8 +2,7 @@
  * One execution environment: a Runtime API port, the bootstrap that talks to it, and its clocks.
  *
  * It starts once, serves events one after another, and ends once: by itself, or killed with
- * everything
- * it started. Whatever happens, each invocation that was delivered to it is settled.
+ * everything it started. Whatever happens, each invocation that was delivered to it is settled.
  * @module
  */
 

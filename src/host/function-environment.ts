@@ -26,8 +26,7 @@ const NEVER_PASSED = [
 
 /**
  * Composes the environment; a later group wins: inherited, Lambda's unreserved variables, the
- * function's
- * own, Lambda's reserved ones.
+ * function's own, Lambda's reserved ones.
  * @param runtimeApi `host:port` of the Runtime API.
  * @param index Number of the execution environment, from 0.
  */

@@ -2,8 +2,7 @@
  * A response that reaches its caller while the runtime still writes it.
  *
  * A slow caller slows the runtime down; a caller that has gone does not: Lambda runs the function
- * to its
- * end then, so the rest is read and thrown away.
+ * to its end then, so the rest is read and thrown away.
  * @module
  */
 

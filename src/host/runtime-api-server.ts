@@ -1,11 +1,9 @@
 /**
  * The Runtime API of one execution environment: a routing table and one short method per route.
  *
- * On `node:http`, since `Bun.serve` answers twice when a chunked request carries trailers
- * (measured on
- * 1.4.5). Every environment has a port of its own, so a late answer of a killed runtime cannot
- * reach
- * the event of another. Checks come in this order: id, state, mode, size.
+ * On `node:http`, since `Bun.serve` answers twice when a chunked request carries trailers (measured
+ * on 1.4.5). Every environment has a port of its own, so a late answer of a killed runtime cannot
+ * reach the event of another. Checks come in this order: id, state, mode, size.
  * @see https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
  * @module
  */

@@ -12,9 +12,8 @@ import { nextState, type RuntimeEvent, type RuntimeState } from "./runtime-state
 
 /**
  * How long a poll may wait for an answer that is still being read, in milliseconds. When a runtime
- * breaks an
- * answer off and asks for the next event on another connection, the question may be seen before
- * the break.
+ * breaks an answer off and asks for the next event on another connection, the question may be seen
+ * before the break.
  */
 const DEFERRED_POLL_MS = 1_000;
 

@@ -80,8 +80,7 @@ function parseBinary({ headerLines, headers, body }: HttpRequest): CloudEventRes
 
 /**
  * A header's value as an attribute's: a quoted string is opened, percent-encoding undone once. A
- * percent sign
- * that encodes nothing stays, as senders exist that encode nothing.
+ * percent sign that encodes nothing stays, as senders exist that encode nothing.
  */
 export function decodeHeader(value: string): string | undefined {
   const text = /^".*"$/s.test(value) ? value.slice(1, -1).replace(/\\(.)/gs, "$1") : value;

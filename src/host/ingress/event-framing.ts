@@ -2,10 +2,8 @@
  * Cuts standard input into events.
  *
  * `lines`: one JSON document per line, an empty line is `{}`. `json`: documents one after another,
- * over as
- * many lines as they like. `nul`: documents that end in a NUL byte. `auto` is `lines`, unless the
- * first
- * line leaves an object or array open: then it is `json`.
+ * over as many lines as they like. `nul`: documents that end in a NUL byte. `auto` is `lines`,
+ * unless the first line leaves an object or array open: then it is `json`.
  * @module
  */
 

@@ -2,8 +2,7 @@
  * HTTP from outside: reads a request, lets a handler answer it, writes the reply; drains on demand.
  *
  * On `node:http`, since raw header names, repeated headers and the untouched target matter to the
- * forms
- * of API Gateway.
+ * forms of API Gateway.
  * @module
  */
 
@@ -43,8 +42,8 @@ const HEADERS_TIMEOUT_MS = 60_000;
 
 /**
  * How long an idle connection is kept, in milliseconds: longer than the minute of common proxies
- * and SDKs, which
- * would otherwise send a request into a connection that is being closed, and send it again.
+ * and SDKs, which would otherwise send a request into a connection that is being closed, and send
+ * it again.
  */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 
