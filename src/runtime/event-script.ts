@@ -57,9 +57,9 @@ const KNOWN_HEADERS = [
   HEADER.invocationId,
 ];
 /** A script, or an event before, may have set what an invocation does not have. */
-const unsetKnown = lazy(
-  () => `\\unset ${KNOWN_HEADERS.map(upperName).join(" ")} ${TRACE_VARIABLE}`,
-);
+const unsetKnown = lazy(() => `\\unset ${upperName(KNOWN_HEADERS.join(" "))} ${TRACE_VARIABLE}`);
+/** The known headers in lower case, each between line ends, which no header has in its name. */
+const knownLines = lazy(() => `\r\n${KNOWN_HEADERS.join("\r\n")}\r\n`.toLowerCase());
 /** Headers, in lower case, with their variables, if any: a dozen come with every event. */
 const variableNames = lazy(() => new Map<string, string | undefined>());
 
@@ -110,6 +110,8 @@ function variableName(header: string): string | undefined {
 
 function isMetadata(header: string): boolean {
   if (!header.startsWith(INVOCATION_HEADER_PREFIX)) return false;
+  // One search instead of a look at each letter: the first event waits for this.
+  if (knownLines().includes(`\r\n${header}\r\n`)) return true;
   for (let index = 0; index < header.length; index += 1) {
     if (!HEADER_LETTERS.includes(header.charAt(index))) return false;
   }
