@@ -61,6 +61,8 @@ async function run(
       AWS_LAMBDA_RUNTIME_API: api.address,
       LAMBDA_TASK_ROOT: subject.taskRoot,
       _HANDLER: subject.handler,
+      // What a killed curl loop leaves behind goes when the bench ends.
+      TMPDIR: subject.taskRoot,
     },
     stdin: "ignore",
     stdout: "ignore",
