@@ -24,8 +24,9 @@ dist/bootstrap-%: $(BOOTSTRAP_SOURCES) node_modules/.package-lock.json
 
 # What the tests run beside our own programs; the emulator, and a C
 # library for it, are for the other architecture's executable.
-TEST_PROGRAMS := bash=bash busybox=busybox curl=curl jq=jq python3=python3-venv shellcheck=shellcheck \
-  strace=strace unshare=util-linux qemu-aarch64-static=qemu-user-static \
+TEST_PROGRAMS := bash=bash busybox=busybox cc=gcc curl=curl gpg=gpg jq=jq python3:ensurepip=python3-venv \
+  readelf=binutils shellcheck=shellcheck strace=strace unshare=util-linux \
+  aarch64-linux-gnu-as=binutils-aarch64-linux-gnu qemu-aarch64-static=qemu-user-static \
   /usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1=libc6-arm64-cross
 
 .PHONY: system-packages

@@ -1,11 +1,16 @@
 #!/bin/sh
 # Makes sure that programs of the system are there: build/system-packages.sh COMMAND=PACKAGE...
+# python3:MODULE instead of a command is a module of Python.
 # Installs the packages of missing commands with apt-get where it may; else says what to install.
 set -u
 
 missing=''
 for pair in "$@"; do
-  command -v "${pair%%=*}" >/dev/null 2>&1 || missing="$missing ${pair#*=}"
+  program=${pair%%=*}
+  case $program in
+    python3:*) python3 -c "import ${program#python3:}" ;;
+    *) command -v "$program" ;;
+  esac >/dev/null 2>&1 || missing="$missing ${pair#*=}"
 done
 [ -n "$missing" ] || exit 0
 

@@ -7,6 +7,7 @@ python: $(PYTHON_READY) ## Install the locked Python tools (aws, sam, cfn-lint, 
 
 # --no-deps: the lock names every package; a stamp from an older lock starts a clean folder.
 $(PYTHON_READY): build/deployments/requirements.txt
+	@build/system-packages.sh python3:ensurepip=python3-venv
 	rm -rf cache/python
 	python3 -m venv cache/python
 	cache/python/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
