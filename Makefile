@@ -22,11 +22,12 @@ bootstrap: dist/bootstrap-amd64 dist/bootstrap-arm64 ## Compile the runtime for 
 dist/bootstrap-%: $(BOOTSTRAP_SOURCES) node_modules/.package-lock.json
 	$(BUN) build/compile.ts bootstrap $*
 
-# What the tests run beside our own programs; the emulator, and a C
-# library for it, are for the other architecture's executable.
-TEST_PROGRAMS := bash=bash busybox=busybox cc=gcc curl=curl gpg=gpg jq=jq python3:ensurepip=python3-venv \
-  readelf=binutils shellcheck=shellcheck strace=strace unshare=util-linux \
-  aarch64-linux-gnu-as=binutils-aarch64-linux-gnu qemu-aarch64-static=qemu-user-static \
+# What the tests run beside our own programs; the emulator, and a C library for it, are for the other
+# architecture's executable. gencat stands for the C library's headers, which have no program.
+TEST_PROGRAMS := bash=bash busybox=busybox cc=gcc curl=curl gencat=libc6-dev gpg=gpg \
+  gpg-agent=gpg-agent jq=jq python3:ensurepip=python3-venv readelf=binutils shellcheck=shellcheck \
+  strace=strace unshare=util-linux unzip=unzip aarch64-linux-gnu-as=binutils-aarch64-linux-gnu \
+  qemu-aarch64-static=qemu-user-static \
   /usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1=libc6-arm64-cross
 
 .PHONY: system-packages
@@ -45,7 +46,7 @@ lint: node_modules/.package-lock.json system-packages ## Check the floors, the l
 
 .PHONY: bench
 bench: bootstrap ## Compare the runtime with a curl loop and with C, the host with a naive one
-	@build/system-packages.sh strace=strace gcc=gcc curl=curl
+	@build/system-packages.sh strace=strace gcc=gcc gencat=libc6-dev curl=curl
 	$(BUN) build/bench/runtime.ts
 	$(MAKE) bench-host
 

@@ -2,14 +2,14 @@
 
 .PHONY: page-profile
 page-profile: node_modules/.package-lock.json ## Take the page profiles of the pinned Bun anew (root)
-	build/system-packages.sh cc=gcc qemu-aarch64-static=qemu-user-static \
+	build/system-packages.sh cc=gcc gencat=libc6-dev qemu-aarch64-static=qemu-user-static \
 	  /usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1=libc6-arm64-cross
 	$(BUN) build/page-profile.ts
 
 # In a mount namespace of its own: another's copy of a mount would keep its pages in memory.
 .PHONY: bench-cold
 bench-cold: node_modules/.package-lock.json ## Measure starts from cold storage (root)
-	build/system-packages.sh cc=gcc as=binutils curl=curl mke2fs=e2fsprogs losetup=mount
+	build/system-packages.sh cc=gcc gencat=libc6-dev as=binutils curl=curl mke2fs=e2fsprogs losetup=mount
 	$$(test "$$(id -u)" != 0 || echo unshare --mount) $(BUN) build/bench/cold-start.ts
 
 # Needs qemu-system-x86, busybox and Debian's archive; about a minute without KVM.
