@@ -4,13 +4,19 @@
  * @module
  */
 
-import { placeAmongLoops, superviseLoops, waitForFirstLoop } from "./runtime/concurrency.ts";
+import {
+  placeAmongLoops,
+  superviseLoops,
+  tellLoaded,
+  waitForFirstLoop,
+} from "./runtime/concurrency.ts";
 import {
   type Environment,
   handlerEnvironment,
   type InheritedEnvironment,
   inheritedEnvironment,
   readEnvironment,
+  variableText,
 } from "./runtime/environment.ts";
 import { resolveHandler } from "./runtime/handler.ts";
 import { runInvokeLoop } from "./runtime/invoke-loop.ts";
@@ -31,23 +37,24 @@ function run(inherited: InheritedEnvironment, environment: Environment, log: Log
     superviseLoops(concurrency, inherited.entries, poller);
 
   let shell: ShellHandler | undefined;
-  endOnTermination(poller, () => (shell === undefined ? [] : [shell.processGroup]));
+  endOnTermination(poller, () => shell);
   if (place !== undefined) endWithParent();
   const client = lazy(() => new RuntimeApiClient(runtimeApi, poller, log, taskRoot));
   try {
-    const handler = resolveHandler(name, taskRoot);
+    const variables = handlerEnvironment(inherited);
+    const handler = resolveHandler(name, taskRoot, () => variableText(variables, "PATH"));
     if (handler.kind === "rejected") throw new InitFailure({ ...handler, stackTrace: [] });
-    const options = { handler, taskRoot, environment: handlerEnvironment(inherited) };
-    shell = new ShellHandler(options, poller, log);
+    shell = new ShellHandler({ handler, taskRoot, environment: variables }, poller, log);
     // The shell takes about as long to load as all this does: both at once.
     becomeSubreaper();
     client().prepare();
     shell.load();
+    if (place === "first") tellLoaded();
     return runInvokeLoop(client(), shell, log);
   } catch (error) {
     if (error instanceof InitFailure) {
       // All loops load the same file: the first one speaks for all, and takes them along.
-      if (place === "later") waitForFirstLoop();
+      if (place === "later") waitForFirstLoop(poller);
       else client().reportInitError(error.error);
     }
     throw error;

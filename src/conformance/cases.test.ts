@@ -8,12 +8,14 @@ import { describe, test } from "bun:test";
 
 import { conformanceCases } from "../testing/conformance-case.ts";
 import { runCase } from "../testing/run-case.ts";
-import { SHELLS } from "../testing/shells.ts";
+import { FURTHER_SHELLS, SHELLS } from "../testing/shells.ts";
 
-for (const { name: shell } of SHELLS) {
+const ALL = SHELLS.map(({ name }) => name);
+
+for (const { name: shell } of [...SHELLS, ...FURTHER_SHELLS]) {
   describe(shell, () => {
     const cases = conformanceCases()
-      .filter(({ shells }) => shells?.includes(shell) ?? true)
+      .filter(({ shells = ALL }) => shells.includes(shell))
       .map((given) => [given.name, given] as const);
     test.concurrent.each(cases)("%s", (_name, given) => runCase(given, { shell }));
   });

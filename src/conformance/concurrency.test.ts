@@ -104,6 +104,21 @@ test("R7 R25: an init failure is reported once", async () => {
   expect(environment.api.requests.map(({ path }) => path)).toEqual([PATH.initError]);
 });
 
+test("R7 R25: an init failure is reported, however long the first loop takes", async () => {
+  await using environment = await EnvironmentUnderTest.start({
+    files: {
+      "function.sh": `exec 9>>lock
+        flock 9
+        sleep 1
+        echo 'ConfigError: no token' >&2
+        exit 4`,
+    },
+    env,
+  });
+  expect(await environment.exited).toEqual({ status: 1, signal: null });
+  expect(environment.api.requests.map(({ path }) => path)).toEqual([PATH.initError]);
+});
+
 test.concurrent.each(["", "0", "1", "-3", "many"])("R25: one loop for %p", async (value) => {
   await using environment = await EnvironmentUnderTest.start({
     files,

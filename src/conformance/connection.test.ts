@@ -5,7 +5,7 @@
  */
 
 import { expect, test } from "bun:test";
-import { createServer, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 
 import { HEADER, PATH } from "../runtime-api/contract.ts";
 import { BootstrapProcess } from "../testing/bootstrap-process.ts";
@@ -79,6 +79,37 @@ test.concurrent("R17: the X-Ray cause of an error is JSON of the documented form
   expect(rest).toEqual({ working_directory: environment.taskRoot, paths: [], message });
 });
 
+test.concurrent(
+  "R17 R18: the X-Ray cause of a long message fits into what servers take",
+  async () => {
+    await using environment = await EnvironmentUnderTest.start({
+      files: { "function.sh": "handler() { printf '%05000d' 0 | sed 's/0/€/g' >&2; return 1; }" },
+    });
+    const post = await environment.api.invoke();
+    // Node.js refuses a request with more than 16 KiB of headers; other servers take half of that.
+    expect(post.header(HEADER.xrayErrorCause)?.length).toBeLessThan(8 * 1024);
+    expect(JSON.parse(post.latin1).errorMessage.length).toBeGreaterThan(2000);
+  },
+);
+
+test.concurrent("R20: a Runtime API at an address of IPv6", async () => {
+  const host = Promise.withResolvers<string>();
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.on("data", (bytes) => host.resolve(/^Host: (.*)\r$/m.exec(bytes.toString())?.[1] ?? ""));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "::1", resolve));
+  const api = `[::1]:${portOf(server)}`;
+  const root = taskRoot(files, shell("dash"));
+  const bootstrap = new BootstrapProcess({ api, taskRoot: root, handler: "function.handler" });
+  try {
+    expect(await host.promise).toBe(api);
+  } finally {
+    await bootstrap.kill();
+    server.close();
+  }
+});
+
 /** Answers of a server that sends what HTTP allows, in pieces of one byte. */
 const ODD_ANSWERS = [
   "HTTP/1.1 100 Continue\r\n\r\n",
@@ -108,10 +139,8 @@ test.concurrent("R20 T-16 T-17 B-02: anything that HTTP/1.1 allows, byte by byte
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
   const bootstrap = new BootstrapProcess({
-    api: `127.0.0.1:${address.port}`,
+    api: `127.0.0.1:${portOf(server)}`,
     taskRoot: root,
     handler: "function.handler",
   });
@@ -123,6 +152,12 @@ test.concurrent("R20 T-16 T-17 B-02: anything that HTTP/1.1 allows, byte by byte
     server.close();
   }
 });
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
 
 async function sendSlowly(socket: Socket, text: string): Promise<void> {
   for (const character of text) {

@@ -5,6 +5,8 @@
  */
 
 import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 
 import { PATH } from "../runtime-api/contract.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
@@ -42,6 +44,41 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
       expect(await marked(taskRoot)).toEqual([]);
     },
   );
+
+  test.concurrent("R12 R21: what is logged when it ends, and before, is not lost", async () => {
+    await using environment = await EnvironmentUnderTest.start({
+      shell,
+      files: {
+        "function.sh": `handler() {
+          trap 'head -c 100000 /dev/zero | tr "\\0" x >&2; echo stopped >&2; exit' TERM
+          printf 'begun, ' >&2
+          : >begun
+          while :; do :; done
+        }`,
+      },
+      env: { AWS_LAMBDA_LOG_FORMAT: "JSON" },
+    });
+    const { api, bootstrap, exited, taskRoot } = environment;
+    api.enqueue();
+    while (!existsSync(join(taskRoot, "begun"))) await Bun.sleep(5);
+    bootstrap.signal("SIGTERM");
+    expect(await exited).toEqual({ status: 0, signal: null });
+    const [line = ""] = bootstrap.stderr.split("\n");
+    const { message } = JSON.parse(line) as { message: string };
+    expect(message).toBe(`begun, ${"x".repeat(100_000)}stopped`);
+  });
+
+  test.concurrent("R21: SIGTERM that comes again and again", async () => {
+    await using environment = await EnvironmentUnderTest.start({ shell, files });
+    const { api, bootstrap, exited, taskRoot } = environment;
+    const invocation = api.enqueue({ body: "children" });
+    await bootstrap.logged("started");
+    const again = setInterval(() => bootstrap.signal("SIGTERM"), 1);
+    expect(await exited).toEqual({ status: 0, signal: null });
+    clearInterval(again);
+    expect(invocation.posts).toEqual([]);
+    expect(await marked(taskRoot)).toEqual([]);
+  });
 
   test.concurrent("R21: while the file is loaded", async () => {
     await using environment = await EnvironmentUnderTest.start({

@@ -65,6 +65,9 @@ export function headerErrorType(errorType: string): string {
   return KEPT_ERROR_TYPE.test(named) ? named : "Function.ExitError";
 }
 
+/** Longest message in an X-Ray cause, in UTF-16 units: HTTP servers take some kilobytes of headers. */
+const CAUSE_MESSAGE_LENGTH_MAX = 512;
+
 /** Serializes an error body; a lone surrogate or control character cannot make it invalid. */
 export function errorBody(error: FunctionError): string {
   const { errorMessage, errorType, stackTrace } = error;
@@ -76,11 +79,12 @@ export function errorBody(error: FunctionError): string {
  * @see https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html
  */
 export function xrayErrorCause(error: FunctionError, workingDirectory: string): string {
+  const message = error.errorMessage.slice(0, CAUSE_MESSAGE_LENGTH_MAX);
   const cause = {
     working_directory: workingDirectory,
-    exceptions: [{ type: error.errorType, message: error.errorMessage, stack: [] }],
+    exceptions: [{ type: error.errorType, message, stack: [] }],
     paths: [],
-    message: error.errorMessage,
+    message,
   };
   return JSON.stringify(cause).replace(
     /[^\x20-\x7e]/g,

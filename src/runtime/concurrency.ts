@@ -6,7 +6,7 @@
  * @module
  */
 
-import { close, openFile } from "./libc.ts";
+import { close, duplicateTo, openFile, pipe } from "./libc.ts";
 import type { Poller } from "./poller.ts";
 import { becomeSubreaper, endOf, type ExitStatus, openProcess } from "./process.ts";
 import { spawn } from "./spawn.ts";
@@ -15,7 +15,10 @@ import { endOnTermination, endProcessGroups } from "./termination.ts";
 /** The argument by which a copy of the runtime knows that it is one of the loops. */
 const LOOP_ARGUMENTS = { first: "first-loop", later: "later-loop" } as const;
 
-/** How long a loop that can't load its handler leaves it to the first one to say so. */
+/** The first loop's standard input: as long as it is open, that loop is loading its handler. */
+const IS_LOADING = 0;
+
+/** How long a loop that can't load its handler waits to be ended with the first one. */
 const FIRST_LOOP_MS = 2000;
 
 /** Which of several loops, started by {@link superviseLoops}, this process is; undefined if none. */
@@ -36,16 +39,18 @@ export function superviseLoops(
 ): never {
   const pids: number[] = [];
   becomeSubreaper();
-  endOnTermination(poller, () => pids);
+  // The loops write to the log themselves.
+  const loops = { processGroups: pids, passLog: () => undefined, close: () => undefined };
+  endOnTermination(poller, () => loops);
   let ended: ExitStatus | undefined;
-  const nothing = openFile("/dev/null");
+  const [hasLoaded, isLoading] = pipe();
   for (let index = 0; index < count; index += 1) {
     const pid = spawn({
       path: "/proc/self/exe",
       argv: ["bootstrap", index === 0 ? LOOP_ARGUMENTS.first : LOOP_ARGUMENTS.later],
       environment,
       cwd: process.cwd(),
-      stdio: [nothing, 1, 2],
+      stdio: [index === 0 ? isLoading : hasLoaded, 1, 2],
     });
     pids.push(pid);
     const descriptor = openProcess(pid);
@@ -54,13 +59,22 @@ export function superviseLoops(
       poller.unwatch(descriptor);
     });
   }
-  close(nothing);
+  close(isLoading);
+  close(hasLoaded);
   poller.waitUntil(() => ended !== undefined);
-  endProcessGroups(pids);
+  endProcessGroups(pids, loops.passLog);
   process.exit(ended?.kind === "exited" && ended.status !== 0 ? ended.status : 1);
 }
 
+/** Has the other loops know that the first one has loaded its handler. */
+export function tellLoaded(): void {
+  const nothing = openFile("/dev/null");
+  duplicateTo(nothing, IS_LOADING);
+  close(nothing);
+}
+
 /** Leaves it to the first loop to say why the handler can't be loaded: that one ends us, too. */
-export function waitForFirstLoop(): void {
+export function waitForFirstLoop(poller: Poller): void {
+  poller.waitReadable(IS_LOADING);
   Bun.sleepSync(FIRST_LOOP_MS);
 }

@@ -79,6 +79,11 @@ export function variableBytes(
   return undefined;
 }
 
+/** The same as text; empty if it is unset. */
+export function variableText(entries: readonly Uint8Array[], name: string): string {
+  return decodeUtf8(variableBytes(entries, name) ?? new Uint8Array(0));
+}
+
 /** Reads the variables; what is unset gets Lambda's default. */
 export function readEnvironment(inherited: InheritedEnvironment): Environment {
   const concurrency = variable(inherited, "AWS_LAMBDA_MAX_CONCURRENCY");

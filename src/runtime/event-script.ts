@@ -27,15 +27,19 @@ export interface ShellState {
   readonly isBash: boolean;
   /** Whether it is a bash in POSIX mode. */
   readonly isPosix: boolean;
-  /** Whether it is a bash whose command substitutions inherit `set -e`. */
-  readonly inheritsErrexit: boolean;
+  /** BASHOPTS: bash's own options that are on. */
+  readonly bashOptions: readonly string[];
   /** POSIXLY_CORRECT as the shell inherited it. */
   readonly posixlyCorrect: string | undefined;
+  /** Traps that the loaded shell was relieved of, each as the words behind `trap --`. */
+  readonly traps: readonly string[];
 }
 
 const QUOTE = 0x27;
 const NUL = 0;
 const LINE_FEED = 0x0a;
+const BACKSLASH = 0x5c;
+const QUOTED_QUOTE = new Uint8Array([QUOTE, BACKSLASH, QUOTE, QUOTE]);
 const END_OF_CALL = new Uint8Array([QUOTE, LINE_FEED]);
 /** Most header names that are remembered. */
 const VARIABLE_NAMES_MAX = 64;
@@ -43,7 +47,15 @@ const HEADER_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-";
 const TRACE_HEADER = HEADER.traceId.toLowerCase();
 const TRACE_VARIABLE = "_X_AMZN_TRACE_ID";
 /** Options that the fork server turns off for itself; x last, since it traces what follows. */
-const RESTORED_FLAGS = "abCefmuvx";
+const RESTORED_FLAGS = "abCefkmuvx";
+/** Bash's options that POSIX mode turns on, with how leaving the mode leaves them. */
+const POSIX_MODE_OPTIONS = [
+  ["expand_aliases", false],
+  ["inherit_errexit", true],
+  ["interactive_comments", true],
+  ["shift_verbose", false],
+  ["sourcepath", true],
+] as const;
 
 /** The headers that any invocation may have. */
 const KNOWN_HEADERS = [
@@ -85,10 +97,21 @@ export function prologue(invocation: Invocation, paths: EventPaths, restoration:
   return `${redirections}\n${unsetKnown()}\n\\export${exports}\n${restoration}\n`;
 }
 
-/** A prologue and the call of a handler function, with the event as its only argument. */
+/**
+ * A prologue and the call of a handler function, with the event as its only argument: in one buffer,
+ * since an event may be a good part of the memory.
+ */
 export function callFunction(lines: string, name: string, event: Uint8Array): Buffer {
-  const before = Buffer.from(`${lines}\\${name} '`, "latin1");
-  return Buffer.concat([before, quotable(event), END_OF_CALL]);
+  const before = `${lines}\\${name} '`;
+  const bytes = Buffer.from(event.buffer, event.byteOffset, event.byteLength);
+  const isPlain = !bytes.includes(QUOTE) && !bytes.includes(NUL);
+  const length = isPlain ? bytes.length : quotedLength(bytes);
+  const script = Buffer.allocUnsafe(before.length + length + END_OF_CALL.length);
+  script.write(before, 0, "latin1");
+  if (isPlain) bytes.copy(script, before.length);
+  else writeQuoted(bytes, script, before.length);
+  script.set(END_OF_CALL, before.length + length);
+  return script;
 }
 
 /** A prologue and the replacement of the forked shell by a handler file. */
@@ -124,27 +147,53 @@ function upperName(header: string): string {
 
 /** The command by which a fork undoes what the fork server has changed for itself. */
 export function restoreOptions(state: ShellState): string {
-  const { flags, isBash, isPosix, inheritsErrexit, posixlyCorrect } = state;
+  const { flags, isBash, isPosix, posixlyCorrect, traps } = state;
   let letters = "";
   for (const letter of RESTORED_FLAGS) if (flags.includes(letter)) letters += letter;
-  const commands = [
-    ...(letters === "" ? [] : [`\\set -${letters}`]),
-    // Bash turns this on with POSIX mode, and leaves it on.
-    ...(isBash && !inheritsErrexit ? ["\\command shopt -u inherit_errexit"] : []),
-    posixlyCorrect === undefined
-      ? "\\unset POSIXLY_CORRECT"
-      : `\\export POSIXLY_CORRECT=${quote(posixlyCorrect)}`,
-    // A bash that runs as `sh` was in POSIX mode without the variable.
-    ...(isPosix && posixlyCorrect === undefined ? ["\\set -o posix"] : []),
-  ].join("; ");
+  let commands = letters === "" ? "" : `\\set -${letters}; `;
+  if (posixlyCorrect === undefined) commands += "\\unset POSIXLY_CORRECT";
+  else commands += `\\export POSIXLY_CORRECT=${quote(posixlyCorrect)}`;
+  // A bash that runs as `sh` was in POSIX mode without the variable.
+  if (isPosix && posixlyCorrect === undefined) commands += "; \\set -o posix";
+  if (isBash) commands += restoreBashOptions(state);
+  // The last, since a DEBUG trap sees each command behind it.
+  for (const trap of traps) commands += `; \\trap -- ${trap}`;
   // A script that traces (set -x) has not asked to see this line.
   return letters.includes("x") ? `{ ${commands}; } 2>/dev/null` : commands;
 }
 
-/** What stands between single quotes: a quote becomes '\'', and NUL, which no shell holds, is left out. */
-function quotable(event: Uint8Array): Uint8Array {
-  const bytes = Buffer.from(event.buffer, event.byteOffset, event.byteLength);
-  if (!bytes.includes(QUOTE) && !bytes.includes(NUL)) return bytes;
-  const text = bytes.toString("latin1").replaceAll("\0", "").replaceAll("'", "'\\''");
-  return Buffer.from(text, "latin1");
+/** Commands for what POSIX mode has changed, each behind a `;`: the fork server has turned it on. */
+function restoreBashOptions({ bashOptions, isPosix }: ShellState): string {
+  let on = "";
+  let off = "";
+  for (const [name, isLeftOn] of POSIX_MODE_OPTIONS) {
+    const isWanted = bashOptions.includes(name);
+    if (isWanted === (isPosix || isLeftOn)) continue;
+    if (isWanted) on += ` ${name}`;
+    else off += ` ${name}`;
+  }
+  return `${on === "" ? "" : `; \\command shopt -s${on}`}${off === "" ? "" : `; \\command shopt -u${off}`}`;
+}
+
+/** How long bytes get between single quotes: a quote becomes '\'', and NUL, which no shell holds, goes. */
+function quotedLength(bytes: Uint8Array): number {
+  let length = 0;
+  for (const byte of bytes) {
+    if (byte === QUOTE) length += QUOTED_QUOTE.length;
+    else if (byte !== NUL) length += 1;
+  }
+  return length;
+}
+
+function writeQuoted(bytes: Uint8Array, into: Uint8Array, start: number): void {
+  let at = start;
+  for (const byte of bytes) {
+    if (byte === QUOTE) {
+      into.set(QUOTED_QUOTE, at);
+      at += QUOTED_QUOTE.length;
+    } else if (byte !== NUL) {
+      into[at] = byte;
+      at += 1;
+    }
+  }
 }

@@ -47,7 +47,7 @@ export function exitError(
 ): FunctionError {
   const lastLine = lastLines.at(-1) ?? "";
   // A last line that names the error itself, so that callers can catch it.
-  const named = /^([A-Za-z][A-Za-z0-9_.]*(?:Error|Exception)): (.+)$/.exec(lastLine);
+  const named = /^([A-Za-z][A-Za-z0-9_.]*(?:Error|Exception)): (.+)$/s.exec(lastLine);
   if (named !== null) {
     const [, errorType = "", errorMessage = ""] = named;
     return { errorMessage: bounded(errorMessage), errorType, stackTrace: lastLines };

@@ -6,13 +6,13 @@
 # literal paths below /proc/RUNTIME/fd, so that the shell holds no descriptor, no variable and no
 # function of the runtime's that a handler could see or break.
 #   1. The script is sourced, once.
-#   2. One report goes to STATUS: a line "STATUS FLAGS SHELLOPTS BASHOPTS" (the last status, $-, two
-#      lists of bash's), what the function's name stands for, then a line that only holds TOKEN. Other
-#      lines, or words in front, are a DEBUG trap's.
+#   2. One report goes to STATUS: the script's traps, which the runtime hands to each fork; a line
+#      "STATUS FLAGS SHELLOPTS BASHOPTS" (the last status, $-, two lists of bash's); what the function's
+#      name stands for; a line that only holds TOKEN. Words in front are a DEBUG trap's.
 #   3. For each event a fork of the loaded shell waits for a line on TRIGGER. It is forked ahead of
 #      the event, so that the fork costs the event nothing. It then sources EVENT, which redirects
 #      standard input and output, exports the event's metadata, restores the script's options and
-#      calls the handler.
+#      traps, and calls the handler.
 #   4. Its exit status goes to STATUS as a decimal line. Then the next fork is made.
 # When the runtime is gone the paths are, too, and the loop ends. A process that waits on LIFELINE, whose
 # only writer is the runtime, then ends the whole process group, with a handler that still runs.
@@ -27,9 +27,18 @@
   POSIXLY_CORRECT="$? $- ${SHELLOPTS-} ${BASHOPTS-}"
   # The script's options are the handler's alone: the event restores them in its fork.
   set +abCefmnuvx
+  # shellcheck disable=SC3041 # only where it is set is it known
+  case $- in *k*) set +k ;; esac
   unset -f command
   unset BASH_EXECUTION_STRING
   {
+    trap
+    # These would run here, too, for whatever fails or ends. Not every shell knows all of them.
+    # shellcheck disable=SC3047 # it says so, and goes on
+    command trap - ERR
+    # shellcheck disable=SC3047
+    command trap - DEBUG
+    command trap - CHLD
     command printf '\n%s\n' "$POSIXLY_CORRECT"
     LC_ALL=C command -V "@FUNCTION@"
     command printf '\n%s\n' "@TOKEN@"
@@ -43,6 +52,9 @@
   ) & )
   while :; do
     (
+      # Only this makes ksh93 fork for a subshell.
+      # shellcheck disable=SC3045 # ksh93 has it
+      case ${KSH_VERSION-} in Version*) command ulimit -S -c "$(command ulimit -S -c)" ;; esac
       # shellcheck disable=SC3061 # $_ is what a line is read into that nobody wants
       TMOUT='' command read -r _ <"@TRIGGER@" || exit
       # shellcheck disable=SC1091 # written anew for each event

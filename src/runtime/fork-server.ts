@@ -7,13 +7,13 @@
  * literal paths below /proc/RUNTIME/fd, so that the shell holds no descriptor, no variable and no
  * function of the runtime's that a handler could see or break.
  *   1. The script is sourced, once.
- *   2. One report goes to STATUS: a line "STATUS FLAGS SHELLOPTS BASHOPTS" (the last status, $-, two
- *      lists of bash's), what the function's name stands for, then a line that only holds TOKEN. Other
- *      lines, or words in front, are a DEBUG trap's.
+ *   2. One report goes to STATUS: the script's traps, which the runtime hands to each fork; a line
+ *      "STATUS FLAGS SHELLOPTS BASHOPTS" (the last status, $-, two lists of bash's); what the function's
+ *      name stands for; a line that only holds TOKEN. Words in front are a DEBUG trap's.
  *   3. For each event a fork of the loaded shell waits for a line on TRIGGER. It is forked ahead of
  *      the event, so that the fork costs the event nothing. It then sources EVENT, which redirects
  *      standard input and output, exports the event's metadata, restores the script's options and
- *      calls the handler.
+ *      traps, and calls the handler.
  *   4. Its exit status goes to STATUS as a decimal line. Then the next fork is made.
  * When the runtime is gone the paths are, too, and the loop ends. A process that waits on LIFELINE, whose
  * only writer is the runtime, then ends the whole process group, with a handler that still runs.
@@ -46,6 +46,7 @@ import {
   pipe,
   processId,
   read,
+  setBlocking,
   writeAll,
 } from "./libc.ts";
 import { type LoadReport, parseLoadReport } from "./load-report.ts";
@@ -80,8 +81,11 @@ export interface ForkServerOptions {
 
 /** Most bytes taken from the shell's status at once. */
 const READ_BYTES = 64 * 1024;
-/** Most bytes of a load report: bash adds the function's source to its description. */
-const REPORT_BYTES_MAX = 1024 * 1024;
+/**
+ * Most characters of a load report that are kept at its beginning and at its end: between the first
+ * lines and the last one bash puts the function's source.
+ */
+const REPORT_PART_MAX = 64 * 1024;
 /** Most bytes of status while no event is handled: a few forks that were killed as they waited. */
 const IDLE_STATUS_BYTES_MAX = 256;
 
@@ -95,6 +99,7 @@ export class ForkServer {
   readonly #pid: number;
   readonly #process: number;
   readonly #stderr: LogPipe;
+  readonly #stderrWriteEnd: number;
   readonly #trigger: readonly [number, number];
   readonly #status: readonly [number, number];
   readonly #lifeline: readonly [number, number];
@@ -126,17 +131,27 @@ export class ForkServer {
     const nothing = openFile("/dev/null");
     this.#pid = spawn({
       path: handler.shell.path,
-      argv: [handler.shell.path, ...handler.shell.options, "-c", this.#script(), handler.script],
+      argv: [
+        handler.shell.path,
+        ...handler.shell.options,
+        ...["-c", this.#script(), ownName(handler)],
+      ],
       environment,
       cwd: taskRoot,
       stdio: [nothing, stderrWriteEnd, stderrWriteEnd],
     });
     close(nothing);
-    close(stderrWriteEnd);
+    this.#stderrWriteEnd = stderrWriteEnd;
     this.#stderr = new LogPipe(stderrReadEnd, poller, log);
     this.#process = openProcess(this.#pid);
     poller.watch(this.#process, () => this.#reap());
     poller.watch(this.#status[0], () => this.#readStatus());
+  }
+
+  /** Passes on what has been written to the log up to now. */
+  passLog(): void {
+    this.#stderr.pass();
+    this.#lateOutputs.pass();
   }
 
   /** The last lines on standard error since the current event, or loading, began. */
@@ -175,6 +190,8 @@ export class ForkServer {
     const input = memoryFile(invocation.event);
     const output = new OutputPipe(this.#poller, onOutput);
     this.#stderr.beginEvent();
+    // A program of the event before may have left it otherwise, for all that share it.
+    setBlocking(this.#stderrWriteEnd, true);
     this.#writeEvent(invocation, { input: pathOf(input), output: pathOf(output.writeEnd) });
     this.#runFork();
     close(input);
@@ -197,7 +214,7 @@ export class ForkServer {
     this.#stderr.drain();
     this.#stderr.close();
     this.#lateOutputs.close();
-    const pipes = [...this.#trigger, ...this.#status, ...this.#lifeline];
+    const pipes = [...this.#trigger, ...this.#status, ...this.#lifeline, this.#stderrWriteEnd];
     for (const descriptor of [...pipes, this.#eventSlot, this.#process]) close(descriptor);
   }
 
@@ -275,9 +292,14 @@ export class ForkServer {
   #readStatus(): void {
     const count = read(this.#status[0], scratch());
     if (count > 0) this.#statusText += scratch().toString("latin1", 0, count);
-    // Forks that end one after the other without an event: this shell is beyond use.
-    const bytesMax = this.#isLoaded && !this.#isBusy ? IDLE_STATUS_BYTES_MAX : REPORT_BYTES_MAX;
-    if (this.#statusText.length > bytesMax) kill(-this.#pid, SIGNAL.kill);
+    const { length } = this.#statusText;
+    if (this.#isLoaded && !this.#isBusy) {
+      // Forks that end one after the other without an event: this shell is beyond use.
+      if (length > IDLE_STATUS_BYTES_MAX) kill(-this.#pid, SIGNAL.kill);
+    } else if (length > 2 * REPORT_PART_MAX) {
+      const text = this.#statusText;
+      this.#statusText = text.slice(0, REPORT_PART_MAX) + text.slice(-REPORT_PART_MAX);
+    }
   }
 
   /** Notices the shell's end, and collects orphans that background jobs have left to us. */
@@ -285,6 +307,16 @@ export class ForkServer {
     this.#end ??= endOf(this.#pid);
     if (this.#end !== undefined) this.#poller.unwatch(this.#process);
   }
+}
+
+/**
+ * What `$0` is: the script's path, for `dirname "$0"`. For bash it is another spelling of it, since a
+ * script that is to be run as well as sourced runs if `${BASH_SOURCE[0]}` is `$0`.
+ */
+function ownName({ script, shell }: RunnableHandler): string {
+  if (!shell.path.endsWith("/bash")) return script;
+  const slash = script.lastIndexOf("/");
+  return `${script.slice(0, slash)}/.${script.slice(slash)}`;
 }
 
 /** A path by which the shell, with our identity, can open one of our descriptors. */

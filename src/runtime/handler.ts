@@ -44,8 +44,11 @@ const NAME_START = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
 const NAME_REST = `${NAME_START}0123456789`;
 const BYTE_ORDER_MARK = "\ufeff";
 
-/** Resolves `_HANDLER` against the folder of the function's code. */
-export function resolveHandler(name: string, taskRoot: string): Handler {
+/**
+ * Resolves `_HANDLER` against the folder of the function's code.
+ * @param searchPath PATH as the handler has it, for a shell that is named by way of `env`.
+ */
+export function resolveHandler(name: string, taskRoot: string, searchPath: () => string): Handler {
   if (name === "") {
     return rejected(
       "Runtime.MalformedHandlerName",
@@ -53,7 +56,7 @@ export function resolveHandler(name: string, taskRoot: string): Handler {
     );
   }
   const file = name.startsWith("/") ? name : `${taskRoot}/${name}`;
-  if (fileType(file) === "file") return resolveFile(file);
+  if (fileType(file) === "file") return resolveFile(file, searchPath);
   const lastPart = baseName(name);
   const dot = lastPart.lastIndexOf(".");
   const stem = dot > 0 ? lastPart.slice(0, dot) : "";
@@ -74,19 +77,19 @@ export function resolveHandler(name: string, taskRoot: string): Handler {
       `no file for the handler ${name}: tried ${file} and ${script}`,
     );
   }
-  return resolveFunction(script, functionName);
+  return resolveFunction(script, functionName, searchPath);
 }
 
-function resolveFunction(script: string, functionName: string): Handler {
+function resolveFunction(script: string, functionName: string, searchPath: () => string): Handler {
   const text = startOf(script);
   if (text === undefined) return unreadable(script);
   const damage = foreignText(script, text);
   if (damage !== undefined) return damage;
-  const shell = shellOf(script, text);
+  const shell = shellOf(script, text, searchPath);
   return "kind" in shell ? shell : { kind: "function", script, functionName, shell };
 }
 
-function resolveFile(script: string): Handler {
+function resolveFile(script: string, searchPath: () => string): Handler {
   const executable = isAllowed(script, MAY_EXECUTE);
   const text = startOf(script);
   // What is executable need not be readable, unless it has a shebang.
@@ -100,13 +103,17 @@ function resolveFile(script: string): Handler {
     const missing = missingInterpreter(script, start);
     return missing ?? { kind: "file", script, command: [script], shell: DEFAULT_SHELL };
   }
-  const shell = shellOf(script, start);
+  const shell = shellOf(script, start, searchPath);
   if ("kind" in shell) return shell;
   return { kind: "file", script, command: [shell.path, ...shell.options, script], shell };
 }
 
 /** The shell that a script's shebang names: `/bin/sh` without one. */
-function shellOf(script: string, text: string): Shell | (Handler & { kind: "rejected" }) {
+function shellOf(
+  script: string,
+  text: string,
+  searchPath: () => string,
+): Shell | (Handler & { kind: "rejected" }) {
   const words = shebangWords(text);
   const [interpreter] = words;
   if (interpreter === undefined) return DEFAULT_SHELL;
@@ -115,12 +122,14 @@ function shellOf(script: string, text: string): Shell | (Handler & { kind: "reje
   const viaEnv = baseName(interpreter) === "env";
   const command = viaEnv ? words.slice(words[1] === "-S" ? 2 : 1) : words;
   const [program = "", ...options] = command;
+  // What ends the options, as in `#!/bin/sh -`, would end them before ours.
+  if (options.at(-1) === "-" || options.at(-1) === "--") options.pop();
   const name = baseName(program);
-  const path = viaEnv ? findProgram(program) : program;
+  const path = viaEnv ? findProgram(program, searchPath) : program;
   if (path === undefined) {
     return rejected(
       "Runtime.InvalidEntrypoint",
-      `the shell that ${script} names is missing: env finds no ${program} in PATH`,
+      `the shell that ${script} names is missing: env finds no ${program} in PATH (${searchPath()})`,
     );
   }
   if (name === "busybox" && SHELL_NAMES.includes(options[0] ?? "")) return { path, options };
@@ -152,9 +161,9 @@ function shebangWords(text: string): string[] {
   return words;
 }
 
-function findProgram(name: string): string | undefined {
+function findProgram(name: string, searchPath: () => string): string | undefined {
   if (name.includes("/")) return name;
-  return Bun.which(name) ?? undefined;
+  return Bun.which(name, { PATH: searchPath() }) ?? undefined;
 }
 
 /** Names what a shell would only stumble over: CRLF line ends, a byte-order mark. */

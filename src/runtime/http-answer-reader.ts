@@ -87,7 +87,7 @@ export class HttpAnswerReader {
     const headers = new Map<string, string>();
     for (const line of lines) {
       const colon = line.indexOf(":");
-      if (colon > 0) headers.set(line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim());
+      if (colon > 0) headers.set(line.slice(0, colon).toLowerCase(), fieldValue(line, colon + 1));
     }
     const body = this.#readBody(status, headers);
     const saysClose = headers.get("connection")?.toLowerCase() === "close";
@@ -180,6 +180,19 @@ export class HttpAnswerReader {
     this.#start = 0;
     this.#end = length;
   }
+}
+
+/** A header's value: of what looks blank in latin1 only spaces and tabs may be taken off it. */
+function fieldValue(line: string, from: number): string {
+  let start = from;
+  let end = line.length;
+  while (start < end && isBlank(line.charAt(start))) start += 1;
+  while (end > start && isBlank(line.charAt(end - 1))) end -= 1;
+  return line.slice(start, end);
+}
+
+function isBlank(character: string): boolean {
+  return character === " " || character === "\t";
 }
 
 function endedEarly(): ConnectionError {

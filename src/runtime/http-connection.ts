@@ -10,7 +10,7 @@
  */
 
 import { ConnectionError, HttpAnswerReader, type HttpResponse } from "./http-answer-reader.ts";
-import { close, read, setNonBlocking, SystemError, WOULD_BLOCK } from "./libc.ts";
+import { close, read, setBlocking, SystemError, WOULD_BLOCK } from "./libc.ts";
 import { isReadableNow } from "./poll-set.ts";
 import type { Poller } from "./poller.ts";
 import { connect, send } from "./socket.ts";
@@ -27,6 +27,7 @@ const END_OF_LINE = new Uint8Array([0x0d, 0x0a]);
 
 /** A connection that is made when first needed and again when the server has closed it. */
 export class HttpConnection {
+  readonly #address: string;
   readonly #host: string;
   readonly #port: string;
   readonly #poller: Poller;
@@ -39,6 +40,7 @@ export class HttpConnection {
   constructor(address: string, poller: Poller) {
     const colon = address.lastIndexOf(":");
     const host = address.slice(0, colon);
+    this.#address = address;
     this.#host = host.startsWith("[") ? host.slice(1, -1) : host;
     this.#port = address.slice(colon + 1);
     this.#poller = poller;
@@ -108,7 +110,7 @@ export class HttpConnection {
   }
 
   #head(method: string, path: string, headers: string): Buffer {
-    const host = headerLine("Host", `${this.#host}:${this.#port}`);
+    const host = headerLine("Host", this.#address);
     return Buffer.from(`${method} ${path} HTTP/1.1\r\n${host}${headers}\r\n`, "latin1");
   }
 
@@ -123,10 +125,10 @@ export class HttpConnection {
         this.#socket = connect(this.#host, this.#port);
       } catch (cause) {
         const reason = cause instanceof Error ? cause.message : String(cause);
-        const address = `${this.#host}:${this.#port}`;
-        throw new ConnectionError(`failed to connect to ${address}: ${reason}`, false, { cause });
+        const message = `failed to connect to ${this.#address}: ${reason}`;
+        throw new ConnectionError(message, false, { cause });
       }
-      setNonBlocking(this.#socket);
+      setBlocking(this.#socket, false);
     }
     return this.#socket;
   }

@@ -28,7 +28,15 @@ export class LateOutputs {
     this.#pipes.push(new LogPipe(descriptor, this.#poller, this.#log));
   }
 
+  /** Takes what has been written up to now. */
+  pass(): void {
+    for (const pipe of this.#pipes) pipe.pass();
+  }
+
   close(): void {
-    for (const pipe of this.#pipes) pipe.close();
+    for (const pipe of this.#pipes) {
+      pipe.pass();
+      pipe.close();
+    }
   }
 }

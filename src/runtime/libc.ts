@@ -12,7 +12,7 @@
  * @module
  */
 
-import { dlopen, type Pointer, read as readMemory } from "./ffi.ts";
+import { dlopen, read as readMemory } from "./ffi.ts";
 import { lazy } from "./lazy.ts";
 import { encodeUtf8 } from "./utf8.ts";
 
@@ -93,10 +93,10 @@ export function pipe(flags = 0): readonly [number, number] {
   return [ends[0] as number, ends[1] as number];
 }
 
-/** Makes reads of a descriptor return {@link WOULD_BLOCK} instead of waiting. */
-export function setNonBlocking(descriptor: number): void {
+/** Says whether reads and writes of a descriptor wait, or return {@link WOULD_BLOCK}. */
+export function setBlocking(descriptor: number, isBlocking: boolean): void {
   // Of the flags that can be set, the descriptors that we make have no other.
-  checked("fcntl", late().fcntl(descriptor, F_SETFL, O_NONBLOCK));
+  checked("fcntl", late().fcntl(descriptor, F_SETFL, isBlocking ? 0 : O_NONBLOCK));
 }
 
 const MFD_CLOEXEC = 1;
@@ -138,9 +138,6 @@ export function writeAll(descriptor: number, bytes: Uint8Array): void {
 export function close(descriptor: number): void {
   libc.close(descriptor);
 }
-
-/** The address of close(2), for whoever needs it as a signal handler. */
-export const { ptr: closeFunction } = libc.close as unknown as { readonly ptr: Pointer };
 
 /** Makes `target` name what `source` names, close-on-exec. */
 export function duplicateTo(source: number, target: number): void {

@@ -5,6 +5,10 @@
  */
 
 import type { ShellState } from "./event-script.ts";
+import { lazy } from "./lazy.ts";
+
+/** ERR and DEBUG as `trap` lists them: the action in quotes, then the name. */
+const trapLines = lazy(() => /^trap -- ((?:'[^']*'|\\'|"'+")+ (?:ERR|DEBUG))$/gm);
 
 /** What the shell said. */
 export interface LoadReport {
@@ -16,11 +20,11 @@ export interface LoadReport {
 }
 
 /**
- * Reads a report, past what a DEBUG trap may have written between its lines.
+ * Reads a report, past what a DEBUG trap may have written in front of its lines.
  * @param posixlyCorrect POSIXLY_CORRECT as the shell inherited it.
  */
 export function parseLoadReport(text: string, posixlyCorrect: string | undefined): LoadReport {
-  const line = firstLine(text);
+  const line = stateLine(text);
   const [status = "", flags = "", shellOptions = "", bashOptions = ""] = line.split(" ");
   return {
     status: Number(status),
@@ -29,14 +33,26 @@ export function parseLoadReport(text: string, posixlyCorrect: string | undefined
       flags,
       isBash: bashOptions !== "",
       isPosix: shellOptions.split(":").includes("posix"),
-      inheritsErrexit: bashOptions.split(":").includes("inherit_errexit"),
+      bashOptions: bashOptions.split(":"),
       posixlyCorrect,
+      traps: trapsIn(text.slice(0, text.indexOf(line)), flags),
     },
   };
 }
 
+/** The traps that a fork is to have again. It has no DEBUG trap unless it inherits it, by `set -T`. */
+function trapsIn(text: string, flags: string): string[] {
+  const traps: string[] = [];
+  // Most scripts have none: then the expression is not even made.
+  if (!text.includes("trap -- ")) return traps;
+  for (const [, trap = ""] of text.matchAll(trapLines())) {
+    if (trap.endsWith(" ERR") || flags.includes("T")) traps.push(trap);
+  }
+  return traps;
+}
+
 /** The line that has the last status, $-, SHELLOPTS and BASHOPTS, which may be empty. */
-function firstLine(text: string): string {
+function stateLine(text: string): string {
   for (const line of text.split("\n")) {
     const words = line.split(" ");
     if (words.length === 4 && words[0] !== "" && Number.isInteger(Number(words[0]))) return line;

@@ -6,12 +6,15 @@
  */
 
 import { lazy } from "./lazy.ts";
-import { close, read, setNonBlocking, WOULD_BLOCK } from "./libc.ts";
-import { type Log, splitLines, writeLog } from "./log.ts";
+import { close, read, setBlocking, WOULD_BLOCK } from "./libc.ts";
+import { LINE_FEED, type Log, splitLines, writeLog } from "./log.ts";
 import type { Poller } from "./poller.ts";
 
 /** How much of the end is kept for an error report, in bytes. */
 const TAIL_BYTES_MAX = 8 * 1024;
+/** How much of it is the beginning of a last line that is longer: an error's type and message. */
+const LINE_HEAD_BYTES_MAX = 6 * 1024;
+const OMISSION = Buffer.from(" … ");
 /** How many lines of it a report gets. */
 const TAIL_LINES_MAX = 20;
 /** Longest unfinished line that waits for its end before it is framed, in bytes: Lambda's record. */
@@ -38,7 +41,7 @@ export class LogPipe {
     this.#descriptor = descriptor;
     this.#poller = poller;
     this.#log = log;
-    setNonBlocking(descriptor);
+    setBlocking(descriptor, false);
     poller.watch(descriptor, () => this.#pass());
   }
 
@@ -51,15 +54,20 @@ export class LogPipe {
     if (this.#tail.length > 0) this.#tail = Buffer.alloc(0);
   }
 
-  /** Takes what has been written up to now, an unfinished last line included. */
-  drain(): void {
+  /** Takes what has been written up to now. */
+  pass(): void {
     for (let reads = 0; reads < DRAIN_READS_MAX && this.#pass() > 0; reads += 1);
+  }
+
+  /** Takes what has been written up to now, and an unfinished last line as if it had ended. */
+  drain(): void {
+    this.pass();
     this.#flush();
   }
 
   /** The last lines, empty ones left out, oldest first. */
   lastLines(): string[] {
-    const lines = this.#tail.toString("utf8").split("\n");
+    const lines = this.#tail.toString("utf8").split(/\r?\n/);
     return lines.filter((line) => line.trim() !== "").slice(-TAIL_LINES_MAX);
   }
 
@@ -82,8 +90,7 @@ export class LogPipe {
       return 0;
     }
     const bytes = scratch().subarray(0, count);
-    const tail = Buffer.concat([this.#tail, bytes]);
-    this.#tail = tail.subarray(Math.max(0, tail.length - TAIL_BYTES_MAX));
+    this.#tail = tailOf(Buffer.concat([this.#tail, bytes]));
     if (this.#log.settings.json) this.#frame(bytes);
     else writeLog(bytes);
     return count;
@@ -105,4 +112,23 @@ export class LogPipe {
   #writeFramed(line: Buffer): void {
     if (line.length > 0) writeLog(Buffer.concat([this.#log.framed(line), Buffer.from("\n")]));
   }
+}
+
+/** The end of a log; of a last line that is longer than that the beginning, too. */
+function tailOf(log: Buffer): Buffer {
+  const excess = log.length - TAIL_BYTES_MAX;
+  if (excess <= 0) return log;
+  // A line end behind the last line is not the one in front of it.
+  const lineStart = log.lastIndexOf(LINE_FEED, log.length - 2) + 1;
+  if (lineStart >= excess) return log.subarray(characterFrom(log, excess));
+  const head = log.subarray(lineStart, characterFrom(log, lineStart + LINE_HEAD_BYTES_MAX));
+  const end = log.subarray(characterFrom(log, excess + head.length));
+  return Buffer.concat([head, OMISSION, end]);
+}
+
+/** Where, at an index or behind it, a character of UTF-8 begins. */
+function characterFrom(bytes: Buffer, index: number): number {
+  let start = index;
+  while (((bytes[start] ?? 0) & 0xc0) === 0x80) start += 1;
+  return start;
 }

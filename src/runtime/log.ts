@@ -20,7 +20,7 @@ export interface LogSettings {
 }
 
 const STDERR = 2;
-const LINE_FEED = 0x0a;
+export const LINE_FEED = 0x0a;
 
 export function parseLogLevel(text: string): LogLevel {
   return LEVELS[LEVELS.indexOf(text.toUpperCase() as LogLevel)] ?? "INFO";

@@ -5,20 +5,12 @@
  * @module
  */
 
-import { dlopen } from "./ffi.ts";
+import { dlopen, type Pointer } from "./ffi.ts";
 import { lazy } from "./lazy.ts";
-import {
-  checked,
-  close,
-  closeFunction,
-  duplicateTo,
-  errno,
-  LIBC,
-  pipe,
-  SystemError,
-} from "./libc.ts";
+import { checked, close, duplicateTo, errno, LIBC, O_NONBLOCK, pipe, SystemError } from "./libc.ts";
 
 const { symbols: libc } = dlopen(LIBC, {
+  eventfd_write: { args: ["i32", "u64"], returns: "i32" },
   signal: { args: ["i32", "ptr"], returns: "ptr" },
 });
 
@@ -113,17 +105,18 @@ export function endWithParent(): void {
 }
 
 /**
- * Returns a descriptor that becomes readable when SIGTERM arrives.
+ * Returns a descriptor that becomes readable when SIGTERM arrives, however often it does.
  *
  * A JavaScript signal handler cannot run while the loop waits in poll(2), and blocking the signal
  * for a signalfd(2) would have to be done in every thread that Bun has started before us. But a
- * handler may be any async-signal-safe function that takes the signal's number, such as close(2):
- * with the write end of a pipe at descriptor 15, which is SIGTERM's number, the signal closes it,
- * whatever thread it meets, and the read end reports the hang-up. To be called before anything else
- * is opened, which might get that number.
+ * handler may be any async-signal-safe function that takes the signal's number, such as
+ * eventfd_write(3), which is one write(2) of eight bytes: with the write end of a pipe at descriptor
+ * 15, which is SIGTERM's number, the signal writes to it, whatever thread it meets. To be called before
+ * anything else is opened, which might get that number.
  */
 export function terminationDescriptor(): number {
-  const [readEnd, writeEnd] = pipe();
+  // A pipe that is full must not stop whom the signal has interrupted.
+  const [readEnd, writeEnd] = pipe(O_NONBLOCK);
   if (readEnd === SIGNAL.terminate) {
     // The read end has the number that the write end needs: a second pipe while this one holds it.
     const descriptor = terminationDescriptor();
@@ -134,6 +127,7 @@ export function terminationDescriptor(): number {
     duplicateTo(writeEnd, SIGNAL.terminate);
     close(writeEnd);
   }
-  libc.signal(SIGNAL.terminate, closeFunction);
+  const { ptr } = libc.eventfd_write as unknown as { readonly ptr: Pointer };
+  libc.signal(SIGNAL.terminate, ptr);
   return readEnd;
 }

@@ -10,6 +10,7 @@ import { variableBytes } from "./environment.ts";
 import { describeEnd, exitError } from "./exit-error.ts";
 import { ForkServer, type ForkServerOptions, type Loading } from "./fork-server.ts";
 import { readScript } from "./handler.ts";
+import { fileType, SystemError } from "./libc.ts";
 import type { Log } from "./log.ts";
 import type { OnOutput } from "./output-pipe.ts";
 import type { Poller } from "./poller.ts";
@@ -33,12 +34,15 @@ export class ShellHandler {
   readonly #log: Log;
   #server: ForkServer;
 
-  /** Starts the shell; {@link load} is to follow. */
+  /**
+   * Starts the shell; {@link load} is to follow.
+   * @throws {InitFailure} When it can't be started.
+   */
   constructor(options: ForkServerOptions, poller: Poller, log: Log) {
     this.#options = options;
     this.#poller = poller;
     this.#log = log;
-    this.#server = new ForkServer(options, poller, log);
+    this.#server = startServer(options, poller, log);
   }
 
   /**
@@ -59,7 +63,7 @@ export class ShellHandler {
     if (this.#server.isReady()) return;
     this.#server.close();
     this.#log.write("WARN", "the handler's shell is gone: loading it anew");
-    this.#server = new ForkServer(this.#options, this.#poller, this.#log);
+    this.#server = startServer(this.#options, this.#poller, this.#log);
     this.load();
   }
 
@@ -77,9 +81,19 @@ export class ShellHandler {
     return exitError(who, end, this.#server.lastLines());
   }
 
-  /** The process group of all that runs below the shell. */
-  get processGroup(): number {
-    return this.#server.processGroup;
+  /** The process groups of all that runs below the shell: one. */
+  get processGroups(): readonly number[] {
+    return [this.#server.processGroup];
+  }
+
+  /** Passes on what has been written to the log up to now. */
+  passLog(): void {
+    this.#server.passLog();
+  }
+
+  /** Ends the shell, and passes on the rest of its log. */
+  close(): void {
+    this.#server.close();
   }
 
   #failureOf(loading: Loading): { errorType: InitErrorType; errorMessage: string } | undefined {
@@ -116,5 +130,23 @@ export class ShellHandler {
       errorType: "Runtime.HandlerNotFound",
       errorMessage: `${script} does not define the function ${functionName}: it defines ${defined}`,
     };
+  }
+}
+
+function startServer(options: ForkServerOptions, poller: Poller, log: Log): ForkServer {
+  try {
+    return new ForkServer(options, poller, log);
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    const { handler, taskRoot } = options;
+    const errorMessage =
+      fileType(taskRoot) === "folder"
+        ? `failed to start ${handler.shell.path}, the shell of ${handler.script}: ${error.message}`
+        : `the function's folder ${taskRoot} (LAMBDA_TASK_ROOT) is missing`;
+    throw new InitFailure({
+      errorType: "Runtime.InvalidEntrypoint",
+      errorMessage,
+      stackTrace: [],
+    });
   }
 }

@@ -16,19 +16,36 @@ const CHECK_MS = 5;
 /** How often leftovers are looked for: each round ends all children of the round before. */
 const ROUNDS_MAX = 100;
 
+/** What is to end before this process does. */
+export interface Terminable {
+  /** Whom to ask first to end. */
+  readonly processGroups: readonly number[];
+  /** Passes on what they have written to the log: there may be more than a pipe holds. */
+  passLog(): void;
+  /** Passes on the rest of it. */
+  close(): void;
+}
+
 /**
  * Watches for SIGTERM, from now on and during any wait.
- * @param processGroups Whom to ask first to end, as they are when the signal arrives.
+ * @param running What is running when the signal arrives.
  */
-export function endOnTermination(poller: Poller, processGroups: () => readonly number[]): void {
+export function endOnTermination(poller: Poller, running: () => Terminable | undefined): void {
   poller.watch(terminationDescriptor(), () => {
-    endProcessGroups(processGroups());
+    const terminable = running();
+    endProcessGroups(terminable?.processGroups ?? [], () => terminable?.passLog());
+    terminable?.close();
     process.exit(0);
   });
 }
 
 /** Ends everything below this process: asks the groups first, then leaves no choice. */
-export function endProcessGroups(processGroups: readonly number[]): void {
+export function endProcessGroups(processGroups: readonly number[], meanwhile: () => void): void {
+  const wait = () => {
+    poll(new Int16Array(0), 0, CHECK_MS);
+    reap();
+    meanwhile();
+  };
   for (const group of processGroups) kill(-group, SIGNAL.terminate);
   const giveUpAt = performance.now() + GRACE_MS;
   while (children().length > 0 && performance.now() < giveUpAt) wait();
@@ -37,11 +54,6 @@ export function endProcessGroups(processGroups: readonly number[]): void {
     for (const child of children()) kill(child, SIGNAL.kill);
     wait();
   }
-}
-
-function wait(): void {
-  poll(new Int16Array(0), 0, CHECK_MS);
-  reap();
 }
 
 function children(): number[] {

@@ -58,7 +58,7 @@ export interface ConformanceCase {
   readonly handler?: string;
   readonly files: Readonly<Record<string, TaskFile>>;
   readonly env?: Readonly<Record<string, string | null>>;
-  /** The shells that it concerns; all unless said otherwise. */
+  /** The shells that it concerns; all that every test has unless said otherwise. */
   readonly shells?: readonly ShellName[];
   readonly events?: readonly CaseEvent[];
   /** Expects one post to /init/error, exit status 1 and no GET /next. */

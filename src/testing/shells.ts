@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 /** The names of the shells, as cases and test titles use them. */
-export type ShellName = "dash" | "bash" | "bash as sh" | "busybox ash";
+export type ShellName = "dash" | "bash" | "bash as sh" | "busybox ash" | "ksh93" | "mksh";
 
 /** One shell under test. */
 export interface Shell {
@@ -25,25 +25,32 @@ export interface Shell {
 /** Where Debian and Amazon Linux have bash. */
 const BASH = "/bin/bash";
 
-/** A folder on its own: bash is POSIX-like when it is started under the name `sh`, as on Lambda. */
-function bashAsSh(): string {
-  const folder = join(temporaryFolder("bash-as-sh"), "bin");
+/** A shell under another name, in a folder of its own. */
+function named(name: string, path: string): string {
+  const folder = join(temporaryFolder("shell"), "bin");
   mkdirSync(folder);
-  symlinkSync(BASH, join(folder, "sh"));
-  return join(folder, "sh");
+  symlinkSync(path, join(folder, name));
+  return join(folder, name);
 }
 
-/** Every shell under test. */
+/** The shells of every test. */
 export const SHELLS: readonly Shell[] = [
   { name: "dash", shebang: "#!/bin/dash" },
   { name: "bash", shebang: `#!${BASH}` },
-  { name: "bash as sh", shebang: `#!${bashAsSh()}` },
+  // Bash is POSIX-like when it is started under the name `sh`, as on Lambda.
+  { name: "bash as sh", shebang: `#!${named("sh", BASH)}` },
   { name: "busybox ash", shebang: "#!/bin/busybox sh" },
+];
+
+/** Those of single cases. */
+export const FURTHER_SHELLS: readonly Shell[] = [
+  { name: "ksh93", shebang: `#!${named("ksh", "/bin/ksh93")}` },
+  { name: "mksh", shebang: "#!/bin/mksh" },
 ];
 
 /** Finds a shell by its name. */
 export function shell(name: ShellName): Shell {
-  const found = SHELLS.find((candidate) => candidate.name === name);
+  const found = [...SHELLS, ...FURTHER_SHELLS].find((candidate) => candidate.name === name);
   if (found === undefined) throw new RangeError(`unknown shell ${name}`);
   return found;
 }

@@ -18,7 +18,10 @@ export type TaskFile = string | TaskFileDetails;
 
 /** A file with more to it than its text. */
 export interface TaskFileDetails {
-  /** Its text, in UTF-8; `${SHEBANG}` in it becomes the shell's own first line. */
+  /**
+   * Its text, in UTF-8; `${SHEBANG}` in it becomes the shell's own first line,
+   * `${TASK_ROOT}` the folder.
+   */
   readonly text?: string;
   /** Its bytes, instead of a text. */
   readonly base64?: string;
@@ -50,12 +53,19 @@ export function taskRoot(files: Readonly<Record<string, TaskFile>>, shell: Shell
   for (const [name, file] of Object.entries(files)) {
     const path = join(root, name);
     mkdirSync(dirname(path), { recursive: true });
-    place(path, name, typeof file === "string" ? { text: file } : file, shell);
+    const details = typeof file === "string" ? { text: file } : file;
+    place(path, name, details, { shell, root });
   }
   return root;
 }
 
-function place(path: string, name: string, file: TaskFileDetails, shell: Shell): void {
+/** For whom and where a file is. */
+interface Place {
+  readonly shell: Shell;
+  readonly root: string;
+}
+
+function place(path: string, name: string, file: TaskFileDetails, where: Place): void {
   if (file.directory) {
     mkdirSync(path, { recursive: true });
     return;
@@ -64,16 +74,16 @@ function place(path: string, name: string, file: TaskFileDetails, shell: Shell):
     symlinkSync(file.symlink, path);
     return;
   }
-  writeFileSync(path, content(name, file, shell));
+  writeFileSync(path, content(name, file, where));
   chmodSync(path, Number.parseInt(file.mode ?? DEFAULT_MODE, 8));
 }
 
-function content(name: string, file: TaskFileDetails, shell: Shell): Buffer {
+function content(name: string, file: TaskFileDetails, { shell, root }: Place): Buffer {
   if (file.base64 !== undefined) return Buffer.from(file.base64, "base64");
   if (file.copy !== undefined) return readFileSync(file.copy);
   let text = file.from === undefined ? file.text : readFileSync(join(HANDLERS, file.from), "utf8");
   if (text === undefined) throw new Error(`file ${name} has no text, base64, from or copy`);
-  text = text.replaceAll("${SHEBANG}", shell.shebang);
+  text = text.replaceAll("${SHEBANG}", shell.shebang).replaceAll("${TASK_ROOT}", root);
   if (name.endsWith(".sh") && file.shebang !== false && !text.startsWith("#!")) {
     text = `${shell.shebang}\n${text}`;
   }
