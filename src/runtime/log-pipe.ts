@@ -14,7 +14,7 @@ import type { Poller } from "./poller.ts";
 const TAIL_BYTES_MAX = 8 * 1024;
 /** How much of it is the beginning of a last line that is longer: an error's type and message. */
 const LINE_HEAD_BYTES_MAX = 6 * 1024;
-const OMISSION = Buffer.from(" … ");
+const OMISSION = " … ";
 /** How many lines of it a report gets. */
 const TAIL_LINES_MAX = 20;
 /** Longest unfinished line that waits for its end before it is framed, in bytes: Lambda's record. */
@@ -123,7 +123,7 @@ function tailOf(log: Buffer): Buffer {
   if (lineStart >= excess) return log.subarray(characterFrom(log, excess));
   const head = log.subarray(lineStart, characterFrom(log, lineStart + LINE_HEAD_BYTES_MAX));
   const end = log.subarray(characterFrom(log, excess + head.length));
-  return Buffer.concat([head, OMISSION, end]);
+  return Buffer.concat([head, Buffer.from(OMISSION), end]);
 }
 
 /** Where, at an index or behind it, a character of UTF-8 begins. */
