@@ -39,7 +39,7 @@ const QUOTE = 0x27;
 const NUL = 0;
 const LINE_FEED = 0x0a;
 const BACKSLASH = 0x5c;
-const QUOTED_QUOTE = new Uint8Array([QUOTE, BACKSLASH, QUOTE, QUOTE]);
+const QUOTED_QUOTE_BYTES = 4;
 const END_OF_CALL = new Uint8Array([QUOTE, LINE_FEED]);
 /** Most header names that are remembered. */
 const VARIABLE_NAMES_MAX = 64;
@@ -178,8 +178,10 @@ function restoreBashOptions({ bashOptions, isPosix }: ShellState): string {
 /** How long bytes get between single quotes: a quote becomes '\'', and NUL, which no shell holds, goes. */
 function quotedLength(bytes: Uint8Array): number {
   let length = 0;
-  for (const byte of bytes) {
-    if (byte === QUOTE) length += QUOTED_QUOTE.length;
+  // By index: an iterator makes an object for each byte.
+  for (let index = 0; index < bytes.length; index += 1) {
+    const byte = bytes[index];
+    if (byte === QUOTE) length += QUOTED_QUOTE_BYTES;
     else if (byte !== NUL) length += 1;
   }
   return length;
@@ -187,13 +189,15 @@ function quotedLength(bytes: Uint8Array): number {
 
 function writeQuoted(bytes: Uint8Array, into: Uint8Array, start: number): void {
   let at = start;
-  for (const byte of bytes) {
-    if (byte === QUOTE) {
-      into.set(QUOTED_QUOTE, at);
-      at += QUOTED_QUOTE.length;
-    } else if (byte !== NUL) {
-      into[at] = byte;
-      at += 1;
-    }
+  for (let index = 0; index < bytes.length; index += 1) {
+    const byte = bytes[index] as number;
+    if (byte === NUL) continue;
+    into[at] = byte;
+    at += 1;
+    if (byte !== QUOTE) continue;
+    into[at] = BACKSLASH;
+    into[at + 1] = QUOTE;
+    into[at + 2] = QUOTE;
+    at += 3;
   }
 }
