@@ -13,6 +13,7 @@ import type { AddressInfo } from "node:net";
 import type { HttpReply, HttpRequest } from "../adapters/adapter.ts";
 import { readBody } from "../http-reply.ts";
 import { newTraceId } from "../pending-invocation.ts";
+import { replyHeaders } from "../reply-headers.ts";
 import { StreamFailure } from "../response-stream.ts";
 
 /** A request whose body is not read yet. */
@@ -154,13 +155,7 @@ async function writeReply(
     if (isStream(body)) for await (const _chunk of body);
     return;
   }
-  const byName = new Map<string, { name: string; values: string[] }>();
-  for (const [name, value] of headers) {
-    const known = byName.get(name.toLowerCase());
-    if (known === undefined) byName.set(name.toLowerCase(), { name, values: [value] });
-    else known.values.push(value);
-  }
-  for (const { name, values } of byName.values()) {
+  for (const { name, values } of replyHeaders(headers)) {
     if (!setHeader(response, name, values)) {
       log(`warning: header "${name}" of the response is not valid, left out`);
     }
