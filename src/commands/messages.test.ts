@@ -8,7 +8,9 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { malformedHint } from "../host/adapters/gateway-adapter.ts";
+import { malformedHint } from "../host/adapters/gateway-fault.ts";
+import { gatewayResult } from "../host/adapters/gateway-response.ts";
+import type { GatewayKind } from "../host/adapters/gateway.ts";
 import { takenPort } from "../testing/ports.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { checkFolder } from "./check-rules.ts";
@@ -135,12 +137,81 @@ test("the function timed out", () => {
   );
 });
 
+/** What is said of a result that a front end cannot use. */
+function hintOf(kind: GatewayKind, text: string): string {
+  const result = gatewayResult(kind, Buffer.from(text));
+  if (result.kind === "reply") throw new Error("it is no fault");
+  return malformedHint(kind, result.fault, Buffer.from(text));
+}
+
 test("the front door needs an envelope", () => {
-  expect(malformedHint("rest", Buffer.from("Hello Ada\n"))).toBe(
+  expect(hintOf("rest", "Hello Ada\n")).toBe(
     `error: response is not JSON and the front door is REST (payload 1.0); AWS answers 502 here
   got: Hello Ada
   return {"statusCode":200,"body":"Hello Ada"} or use a Function URL`,
   );
+  const long = "x".repeat(81);
+  expect(hintOf("http-api-v1", `{"text":"${long}"}`)).toBe(
+    `error: response has no statusCode and the front door is HTTP API (payload 1.0); AWS answers 500 here
+  got: {"text":"${"x".repeat(71)}…
+  return {"statusCode":200,"body":"…"} or use a Function URL`,
+  );
+});
+
+test.each([
+  [
+    "http-api-v2",
+    '{"statusCode":200,"body":{"id":1}}',
+    "has a body that is an object, not a string,",
+    "return it as JSON text, with jq: .body |= tojson\n" + '  so: {"body":"{\\"id\\":1}"}',
+  ],
+  [
+    "rest",
+    '{"statusCode":200,"body":true}',
+    "has a body that is a boolean, not a string,",
+    'return it as JSON text, with jq: .body |= tojson\n  so: {"body":"true"}',
+  ],
+  [
+    "function-url",
+    '{"statusCode":200,"headers":["a"]}',
+    "has headers that are a list, not an object,",
+    'return {"headers":{"Content-Type":"text/html"}}',
+  ],
+  [
+    "rest",
+    '{"statusCode":200,"multiValueHeaders":{"a":"b"}}',
+    "has multiValueHeaders that are not an object of lists",
+    'return {"multiValueHeaders":{"Set-Cookie":["a=1","b=2"]}}',
+  ],
+  [
+    "function-url",
+    '{"statusCode":101}',
+    "has the statusCode 101",
+    "return a whole number from 200 to 599",
+  ],
+  [
+    "http-api-v2",
+    '{"statusCode":"200"}',
+    'has the statusCode "200"',
+    "return a whole number from 200 to 599, not written as a string",
+  ],
+  [
+    "rest",
+    '{"StatusCode":200,"body":"x"}',
+    'has "StatusCode", which no response has,',
+    'write it "statusCode"',
+  ],
+  [
+    "rest",
+    '{"statusCode":200,"id":1}',
+    'has "id", which no response has,',
+    'leave it out; what the caller gets is text in "body"',
+  ],
+] as const)("%s cannot use %s", (kind, text, complaint, fix) => {
+  const [first, got, ...rest] = hintOf(kind, text).split("\n");
+  expect(first).toStartWith(`error: response ${complaint} and the front door is `);
+  expect(got).toBe(`  got: ${text}`);
+  expect(rest.join("\n")).toBe(`  ${fix}`);
 });
 
 test("a log line stands before the JSON of the response", () => {

@@ -5,14 +5,14 @@
  */
 
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
-import { isJson } from "../json-bytes.ts";
 import type { InvocationOutcome } from "../outcome.ts";
 import { chunksOrFailure } from "../response-stream.ts";
 import { type Adapter, type HttpReply, type HttpRequest, jsonReply, textReply } from "./adapter.ts";
 import { gatewayEvent, gatewayRequestId } from "./gateway-event.ts";
+import { malformedHint } from "./gateway-fault.ts";
 import { gatewayResult } from "./gateway-response.ts";
 import { type GatewayKind, type GatewayNames, isTextType, matchesMediaType } from "./gateway.ts";
-import { splitPrelude, streamedReply } from "./prelude.ts";
+import { splitPrelude, type SplitStream, streamedReply } from "./prelude.ts";
 
 /** Largest request of an API Gateway, in bytes; with the event around it, Lambda's limit comes first. */
 const GATEWAY_BODY_BYTES_MAX = 10 * 1024 * 1024;
@@ -62,15 +62,29 @@ async function outcomeReply(
       }
       const accepted = matchesMediaType(request.headers["accept"], names.binaryMediaTypes);
       const result = gatewayResult(kind, outcome.body, accepted);
-      return result ?? { ...errorReply(kind), hint: malformedHint(kind, outcome.body) };
+      if (result.kind === "reply") return result;
+      return { ...errorReply(kind), hint: malformedHint(kind, result.fault, outcome.body) };
     }
-    case "stream":
-      return streamedReply(await splitPrelude(chunksOrFailure(outcome)), outcome.contentType);
+    case "stream": {
+      const split = await splitPrelude(chunksOrFailure(outcome));
+      return streamedReply(split, outcome.contentType) ?? refusedPrelude(kind, split);
+    }
     case "function-error":
       return errorReply(kind);
     case "rejected":
       return rejectedReply(kind, outcome.reason);
   }
+}
+
+/** A prelude without a status that a reply can have; the function runs on, unread. */
+async function refusedPrelude(
+  kind: GatewayKind,
+  { prelude = {}, discard }: SplitStream,
+): Promise<HttpReply> {
+  await discard();
+  const fault = { kind: "status", value: prelude["statusCode"], text: true } as const;
+  const hint = malformedHint(kind, fault, Buffer.from(JSON.stringify(prelude)));
+  return { ...errorReply(kind), hint };
 }
 
 /** What each front end says when the function failed or returned what it cannot use. */
@@ -138,28 +152,6 @@ function tracingHeaders(kind: GatewayKind, request: HttpRequest): [string, strin
         ["X-Amzn-Trace-Id", request.traceId],
       ];
   }
-}
-
-/** Characters of a response that are shown again. */
-const SHOWN_LENGTH_MAX = 80;
-
-/** Tells what a front end that needs an envelope would have needed. */
-export function malformedHint(kind: GatewayKind, body: Uint8Array): string {
-  const text = new TextDecoder().decode(body).trimEnd();
-  const shown = text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX)}…` : text;
-  const what = isJson(body) ? "has no usable statusCode" : "is not JSON";
-  const doors: Readonly<Record<GatewayKind, string>> = {
-    "function-url": "a Function URL; AWS answers 502",
-    "http-api-v2": "HTTP API (payload 2.0); AWS answers 500",
-    "http-api-v1": "HTTP API (payload 1.0); AWS answers 500",
-    rest: "REST (payload 1.0); AWS answers 502",
-    "api-gateway": "REST (payload 1.0); AWS answers 502",
-  };
-  return (
-    `error: response ${what} and the front door is ${doors[kind]} here\n` +
-    `  got: ${shown}\n` +
-    `  return {"statusCode":200,"body":${JSON.stringify(shown)}} or use a Function URL`
-  );
 }
 
 /** Tells why the body is base64 when curl's default type made it so, as on AWS. */

@@ -6,14 +6,18 @@
  */
 
 import { compactJson } from "../json-bytes.ts";
+import type { GatewayFault } from "./gateway-fault.ts";
 import type { GatewayKind } from "./gateway.ts";
 
-/** A reply without the headers that the front end adds, or nothing when the front end calls it malformed. */
-export interface GatewayResult {
-  readonly status: number;
-  readonly headers: readonly (readonly [string, string])[];
-  readonly body: Uint8Array;
-}
+/** A reply without the headers that the front end adds, or why the front end calls it malformed. */
+export type GatewayResult =
+  | {
+      readonly kind: "reply";
+      readonly status: number;
+      readonly headers: readonly (readonly [string, string])[];
+      readonly body: Uint8Array;
+    }
+  | { readonly kind: "malformed"; readonly fault: GatewayFault };
 
 interface Rules {
   readonly defaultType: string;
@@ -25,7 +29,7 @@ interface Rules {
   readonly cookies: boolean;
 }
 
-const RULES: Readonly<Record<Exclude<GatewayKind, "rest">, Rules>> = {
+const RULES: Readonly<Record<GatewayKind, Rules>> = {
   "function-url": {
     defaultType: "application/json",
     bare: "compact",
@@ -50,6 +54,14 @@ const RULES: Readonly<Record<Exclude<GatewayKind, "rest">, Rules>> = {
     multiValueHeaders: true,
     cookies: false,
   },
+  rest: {
+    defaultType: "application/json",
+    bare: "malformed",
+    textStatus: true,
+    bodyObject: false,
+    multiValueHeaders: true,
+    cookies: false,
+  },
   "api-gateway": {
     defaultType: "application/json",
     bare: "compact",
@@ -68,66 +80,99 @@ export function gatewayResult(
   kind: GatewayKind,
   payload: Uint8Array,
   decodesBase64 = true,
-): GatewayResult | undefined {
+): GatewayResult {
   const parsed = parse(payload);
-  if (kind === "rest") return restResult(parsed, decodesBase64);
   const rules = RULES[kind];
-  if (isObject(parsed) && "statusCode" in parsed) return envelope(parsed, rules);
-  if (rules.bare === "malformed") return undefined;
-  if (parsed === NOT_JSON && kind === "api-gateway") return undefined;
+  if (kind === "rest") {
+    const fault = restFault(parsed);
+    if (fault !== undefined) return { kind: "malformed", fault };
+    return envelope(parsed as Envelope, rules, decodesBase64);
+  }
+  if (isObject(parsed) && "statusCode" in parsed) return envelope(parsed, rules, true);
+  if (rules.bare === "malformed" || (parsed === NOT_JSON && kind === "api-gateway")) {
+    return { kind: "malformed", fault: envelopeFault(parsed) };
+  }
   return bare(payload, parsed, rules.bare);
 }
 
 function bare(payload: Uint8Array, parsed: unknown, form: "compact" | "raw"): GatewayResult {
+  const status = 200;
   const headers = [["Content-Type", "application/json"]] as const;
-  if (parsed === NOT_JSON) return { status: 200, headers, body: payload };
-  if (typeof parsed === "string") return { status: 200, headers, body: Buffer.from(parsed) };
-  return { status: 200, headers, body: form === "compact" ? compactJson(payload) : payload };
+  if (parsed === NOT_JSON) return { kind: "reply", status, headers, body: payload };
+  if (typeof parsed === "string") {
+    return { kind: "reply", status, headers, body: Buffer.from(parsed) };
+  }
+  const body = form === "compact" ? compactJson(payload) : payload;
+  return { kind: "reply", status, headers, body };
 }
 
-function envelope(result: Record<string, unknown>, rules: Rules): GatewayResult | undefined {
-  const status = statusCode(result["statusCode"], rules.textStatus);
-  const body = bodyBytes(result, rules.bodyObject, true);
+type Envelope = Readonly<Record<string, unknown>>;
+
+function envelope(result: Envelope, rules: Rules, decodesBase64: boolean): GatewayResult {
+  const { statusCode: code } = result;
+  // Only a REST API comes here without one.
+  const status = "statusCode" in result ? replyStatus(code, rules.textStatus) : 200;
+  if (status === undefined) {
+    return { kind: "malformed", fault: { kind: "status", value: code, text: rules.textStatus } };
+  }
+  const body = bodyBytes(result, rules.bodyObject, decodesBase64);
+  if (body === undefined)
+    return { kind: "malformed", fault: { kind: "body", value: result["body"] } };
   const headers = singleHeaders(result["headers"]);
-  if (status === undefined || body === undefined || headers === undefined) return undefined;
+  if (headers === undefined)
+    return { kind: "malformed", fault: { kind: "headers", value: result["headers"] } };
   const multiple = rules.multiValueHeaders ? multiHeaders(result["multiValueHeaders"]) : [];
-  if (multiple === undefined) return undefined;
+  if (multiple === undefined) return { kind: "malformed", fault: { kind: "multi-value-headers" } };
   const cookies = rules.cookies ? cookieHeaders(result["cookies"]) : [];
   const all = [...cookies, ...mergeHeaders(multiple, headers)];
-  return { status, headers: withDefaultType(all, rules.defaultType), body };
+  return { kind: "reply", status, headers: withDefaultType(all, rules.defaultType), body };
 }
 
-const REST_MEMBERS = new Set([
+const MEMBERS = [
   "statusCode",
   "headers",
   "multiValueHeaders",
   "body",
   "isBase64Encoded",
   "cookies",
-]);
+];
 
-function restResult(parsed: unknown, decodesBase64: boolean): GatewayResult | undefined {
-  if (!isObject(parsed)) return undefined;
-  const members = Object.keys(parsed);
-  if (members.length === 0 || members.some((name) => !REST_MEMBERS.has(name))) return undefined;
-  const status = "statusCode" in parsed ? statusCode(parsed["statusCode"], true) : 200;
-  const body = bodyBytes(parsed, false, decodesBase64);
-  const headers = singleHeaders(parsed["headers"]);
-  const multiple = multiHeaders(parsed["multiValueHeaders"]);
-  if (status === undefined || body === undefined) return undefined;
-  if (headers === undefined || multiple === undefined) return undefined;
-  const all = mergeHeaders(multiple, headers);
-  return { status, headers: withDefaultType(all, "application/json"), body };
+/** A REST API takes an envelope and nothing else, and knows each of its members. */
+function restFault(parsed: unknown): GatewayFault | undefined {
+  const names = isObject(parsed) ? Object.keys(parsed) : [];
+  const unknown = names.find((name) => !MEMBERS.includes(name));
+  if (!names.some((name) => MEMBERS.includes(name))) return envelopeFault(parsed);
+  return unknown === undefined ? undefined : unknownMember(unknown);
 }
 
-function statusCode(value: unknown, text: boolean): number | undefined {
+/** Why a result is no envelope; members in the wrong case are a common reason. */
+function envelopeFault(parsed: unknown): GatewayFault {
+  if (parsed === NOT_JSON) return { kind: "not-json" };
+  const faults = isObject(parsed) ? Object.keys(parsed).map(unknownMember) : [];
+  return faults.find(({ meant }) => meant !== undefined) ?? { kind: "no-envelope" };
+}
+
+function unknownMember(name: string): Extract<GatewayFault, { kind: "unknown-member" }> {
+  const meant = MEMBERS.find((member) => member.toLowerCase() === name.toLowerCase());
+  return { kind: "unknown-member", name, meant: meant === name ? undefined : meant };
+}
+
+/** Smallest status that ends a request; those below announce another. */
+const STATUS_MIN = 200;
+const STATUS_MAX = 599;
+
+/**
+ * The status that a function asks for; nothing when no reply can have it.
+ * @param text Whether it may be written as text.
+ */
+export function replyStatus(value: unknown, text: boolean): number | undefined {
   const number = typeof value === "string" && text && /^\d+$/.test(value) ? Number(value) : value;
   const valid = typeof number === "number" && Number.isInteger(number);
-  return valid && number >= 100 && number <= 599 ? number : undefined;
+  return valid && number >= STATUS_MIN && number <= STATUS_MAX ? number : undefined;
 }
 
 function bodyBytes(
-  result: Record<string, unknown>,
+  result: Envelope,
   object: boolean,
   decodesBase64: boolean,
 ): Uint8Array | undefined {

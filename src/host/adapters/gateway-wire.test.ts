@@ -102,3 +102,24 @@ test("a prelude's headers do not change how the stream is framed", async () => {
   const answer = await streams(served, JSON.stringify(multiple));
   expect([unchunked(answer.body), answer.headers["content-length"]]).toEqual([LINES, undefined]);
 });
+
+test.each([100, 101, 103, 99, 600])(
+  "statusCode %i is no answer: the caller gets an error",
+  async (status) => {
+    for (const mode of ["buffered", "response-stream"] as const) {
+      await using served = await serveFunction({ adapter: obeying("function-url", mode) });
+      const result = JSON.stringify({ statusCode: status });
+      const answer =
+        mode === "buffered" ? await returns(served, result) : await streams(served, result);
+      expect([answer.status, answer.body]).toEqual([502, "Internal Server Error"]);
+      expect(served.messages).toEqual([
+        `error: response has the statusCode ${status} and the front door is a Function URL; ` +
+          `AWS answers 502 here\n  got: ${result}\n  return a whole number from 200 to 599`,
+      ]);
+      // The environment is free again, also of a stream that nobody read.
+      expect((await returns(served, '{"statusCode":299}')).status).toBe(
+        mode === "buffered" ? 299 : 200,
+      );
+    }
+  },
+);

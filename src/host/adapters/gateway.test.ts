@@ -104,16 +104,43 @@ for (const { name, payload, replies: expected, ...rest } of replies.cases) {
     const accept = "accept" in rest ? rest.accept : undefined;
     const accepted = matchesMediaType(accept, ["image/*"]);
     const result = gatewayResult(kind, Buffer.from(payload), accepted);
-    const seen = result && {
+    const seen = result.kind === "reply" && {
       status: result.status,
       headers: result.headers.map(([header, value]) => [header, value]),
       body: Buffer.from(result.body).toString(),
     };
     const wanted: unknown = expected[kind];
-    if (wanted === "malformed") expect(seen).toBeUndefined();
+    if (wanted === "malformed") expect(result.kind).toBe("malformed");
     else expect(seen as unknown).toEqual(wanted);
   });
 }
+
+test.each(GATEWAY_KINDS)("%s takes the statuses that end a request, and no others", (kind) => {
+  for (let status = 0; status <= 700; status += 1) {
+    const result = gatewayResult(kind, Buffer.from(`{"statusCode":${status}}`));
+    expect(result.kind).toBe(status >= 200 && status <= 599 ? "reply" : "malformed");
+  }
+});
+
+test.each([
+  ["rest", "Hello", { kind: "not-json" }],
+  ["api-gateway", "Hello", { kind: "not-json" }],
+  ["rest", '{"id":1}', { kind: "no-envelope" }],
+  ["rest", "[]", { kind: "no-envelope" }],
+  ["rest", "{}", { kind: "no-envelope" }],
+  ["http-api-v1", '{"body":"x"}', { kind: "no-envelope" }],
+  ["rest", '{"statusCode":200,"id":1}', { kind: "unknown-member", name: "id" }],
+  ["rest", '{"StatusCode":200,"id":1}', { kind: "unknown-member", meant: "statusCode" }],
+  ["http-api-v1", '{"StatusCode":200}', { kind: "unknown-member", meant: "statusCode" }],
+  ["http-api-v2", '{"statusCode":"200"}', { kind: "status", value: "200", text: false }],
+  ["function-url", '{"statusCode":"ok"}', { kind: "status", value: "ok", text: true }],
+  ["http-api-v2", '{"statusCode":200,"body":{"id":1}}', { kind: "body", value: { id: 1 } }],
+  ["rest", '{"statusCode":200,"body":7}', { kind: "body", value: 7 }],
+  ["function-url", '{"statusCode":200,"headers":["a"]}', { kind: "headers", value: ["a"] }],
+  ["rest", '{"multiValueHeaders":{"a":"b"}}', { kind: "multi-value-headers" }],
+] as const)("gatewayResult() for %s tells what is wrong with %s", (kind, payload, fault) => {
+  expect(gatewayResult(kind, Buffer.from(payload))).toMatchObject({ kind: "malformed", fault });
+});
 
 test("every kind answers over HTTP, and a function error is each one's own", async () => {
   const errors: Readonly<Record<GatewayKind, readonly [number, string]>> = {

@@ -8,6 +8,7 @@
 
 import { PRELUDE_DELIMITER } from "../../runtime-api/contract.ts";
 import type { HttpReply } from "./adapter.ts";
+import { replyStatus } from "./gateway-response.ts";
 
 /** Bytes within which a prelude must end. */
 const PRELUDE_BYTES_MAX = 1024 * 1024;
@@ -16,11 +17,14 @@ const PRELUDE_BYTES_MAX = 1024 * 1024;
 export interface SplitStream {
   readonly prelude: Record<string, unknown> | undefined;
   readonly body: AsyncIterable<Uint8Array>;
+  /** Lets go of the rest, which nobody will read. */
+  readonly discard: () => Promise<void>;
 }
 
 /** Reads as far as the end of the prelude; a stream without one is passed on whole. */
 export async function splitPrelude(chunks: AsyncIterable<Uint8Array>): Promise<SplitStream> {
   const iterator = chunks[Symbol.asyncIterator]();
+  const discard = async () => void (await iterator.return?.());
   let head = Buffer.alloc(0);
   for (;;) {
     const { done, value } = await iterator.next();
@@ -29,16 +33,21 @@ export async function splitPrelude(chunks: AsyncIterable<Uint8Array>): Promise<S
     if (end !== -1) {
       const prelude = parsePrelude(head.subarray(0, end));
       const rest = prelude === undefined ? head : head.subarray(end + PRELUDE_DELIMITER.length);
-      return { prelude, body: following(rest, iterator) };
+      return { prelude, body: following(rest, iterator), discard };
     }
     if (done === true || head.byteLength > PRELUDE_BYTES_MAX) {
-      return { prelude: undefined, body: following(head, iterator) };
+      return { prelude: undefined, body: following(head, iterator), discard };
     }
   }
 }
 
-/** The reply that a prelude and the bytes behind it make. */
-export function streamedReply({ prelude, body }: SplitStream, contentType?: string): HttpReply {
+/** The reply that a prelude and the bytes behind it make; nothing when it can have no such status. */
+export function streamedReply(
+  { prelude, body }: SplitStream,
+  contentType?: string,
+): HttpReply | undefined {
+  const status = replyStatus(prelude?.["statusCode"] ?? 200, true);
+  if (status === undefined) return undefined;
   const headers: [string, string][] = [];
   for (const cookie of list(prelude?.["cookies"])) headers.push(["Set-Cookie", String(cookie)]);
   for (const [name, values] of Object.entries(object(prelude?.["multiValueHeaders"]))) {
@@ -53,8 +62,7 @@ export function streamedReply({ prelude, body }: SplitStream, contentType?: stri
     const type = prelude === undefined ? contentType : undefined;
     headers.push(["Content-Type", type ?? "application/octet-stream"]);
   }
-  const status = Number(prelude?.["statusCode"] ?? 200);
-  return { status: status >= 100 && status <= 599 ? status : 500, headers, body };
+  return { status, headers, body };
 }
 
 async function* following(

@@ -1,0 +1,97 @@
+/**
+ * Why a front end cannot use what a function returned, and what to return instead.
+ *
+ * @module
+ */
+
+import type { GatewayKind } from "./gateway.ts";
+
+/** What is wrong with a result. */
+export type GatewayFault =
+  | { readonly kind: "not-json" }
+  /** JSON, but none of the members that make a reply. */
+  | { readonly kind: "no-envelope" }
+  /** A member that no envelope has, and the one that may have been meant. */
+  | { readonly kind: "unknown-member"; readonly name: string; readonly meant: string | undefined }
+  /** `text`: whether a number may be written as text. */
+  | { readonly kind: "status"; readonly value: unknown; readonly text: boolean }
+  | { readonly kind: "body"; readonly value: unknown }
+  | { readonly kind: "headers"; readonly value: unknown }
+  | { readonly kind: "multi-value-headers" };
+
+const DOORS: Readonly<Record<GatewayKind, string>> = {
+  "function-url": "a Function URL; AWS answers 502",
+  "http-api-v2": "HTTP API (payload 2.0); AWS answers 500",
+  "http-api-v1": "HTTP API (payload 1.0); AWS answers 500",
+  rest: "REST (payload 1.0); AWS answers 502",
+  "api-gateway": "REST (payload 1.0); AWS answers 502",
+};
+
+/** Characters of a response that are shown again. */
+const SHOWN_LENGTH_MAX = 80;
+
+/** Tells what is wrong with a result, and how to put it right. */
+export function malformedHint(kind: GatewayKind, fault: GatewayFault, result: Uint8Array): string {
+  const text = new TextDecoder().decode(result).trimEnd();
+  return (
+    `error: response ${complaint(fault)} and the front door is ${DOORS[kind]} here\n` +
+    `  got: ${isShort(text) ? text : `${text.slice(0, SHOWN_LENGTH_MAX)}…`}\n` +
+    `  ${fix(fault, text)}`
+  );
+}
+
+function complaint(fault: GatewayFault): string {
+  switch (fault.kind) {
+    case "not-json":
+      return "is not JSON";
+    case "no-envelope":
+      return "has no statusCode";
+    case "unknown-member":
+      return `has "${fault.name}", which no response has,`;
+    case "status":
+      return `has the statusCode ${JSON.stringify(fault.value)}`;
+    case "body":
+      return `has a body that is ${typeName(fault.value)}, not a string,`;
+    case "headers":
+      return `has headers that are ${typeName(fault.value)}, not an object,`;
+    case "multi-value-headers":
+      return "has multiValueHeaders that are not an object of lists";
+  }
+}
+
+function fix(fault: GatewayFault, text: string): string {
+  switch (fault.kind) {
+    case "not-json":
+    case "no-envelope": {
+      // A longer one is not worth reading, and half of it would be wrong.
+      const body = isShort(text) ? JSON.stringify(text) : '"…"';
+      return `return {"statusCode":200,"body":${body}} or use a Function URL`;
+    }
+    case "unknown-member":
+      return fault.meant === undefined
+        ? `leave it out; what the caller gets is text in "body"`
+        : `write it "${fault.meant}"`;
+    case "status": {
+      const number = fault.text ? "" : ", not written as a string";
+      return `return a whole number from 200 to 599${number}`;
+    }
+    case "body": {
+      const json = JSON.stringify(JSON.stringify(fault.value));
+      const example = isShort(json) ? json : '"…"';
+      return `return it as JSON text, with jq: .body |= tojson\n  so: {"body":${example}}`;
+    }
+    case "headers":
+      return 'return {"headers":{"Content-Type":"text/html"}}';
+    case "multi-value-headers":
+      return 'return {"multiValueHeaders":{"Set-Cookie":["a=1","b=2"]}}';
+  }
+}
+
+function isShort(text: string): boolean {
+  return text.length <= SHOWN_LENGTH_MAX;
+}
+
+function typeName(value: unknown): string {
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
