@@ -5,7 +5,7 @@
  * @module
  */
 
-import { compactJson } from "../json-bytes.ts";
+import { compactJson, rawMembers } from "../json-bytes.ts";
 import type { GatewayFault } from "./gateway-fault.ts";
 import type { GatewayKind } from "./gateway.ts";
 
@@ -86,9 +86,9 @@ export function gatewayResult(
   if (kind === "rest") {
     const fault = restFault(parsed);
     if (fault !== undefined) return { kind: "malformed", fault };
-    return envelope(parsed as Envelope, rules, decodesBase64);
+    return envelope(parsed as Envelope, payload, rules, decodesBase64);
   }
-  if (isObject(parsed) && "statusCode" in parsed) return envelope(parsed, rules, true);
+  if (isObject(parsed) && "statusCode" in parsed) return envelope(parsed, payload, rules, true);
   if (rules.bare === "malformed" || (parsed === NOT_JSON && kind === "api-gateway")) {
     return { kind: "malformed", fault: envelopeFault(parsed) };
   }
@@ -108,14 +108,19 @@ function bare(payload: Uint8Array, parsed: unknown, form: "compact" | "raw"): Ga
 
 type Envelope = Readonly<Record<string, unknown>>;
 
-function envelope(result: Envelope, rules: Rules, decodesBase64: boolean): GatewayResult {
+function envelope(
+  result: Envelope,
+  payload: Uint8Array,
+  rules: Rules,
+  decodesBase64: boolean,
+): GatewayResult {
   const { statusCode: code } = result;
   // Only a REST API comes here without one.
   const status = "statusCode" in result ? replyStatus(code, rules.textStatus) : 200;
   if (status === undefined) {
     return { kind: "malformed", fault: { kind: "status", value: code, text: rules.textStatus } };
   }
-  const body = bodyBytes(result, rules.bodyObject, decodesBase64);
+  const body = bodyBytes(result, payload, rules.bodyObject, decodesBase64);
   if (body === undefined)
     return { kind: "malformed", fault: { kind: "body", value: result["body"] } };
   const headers = singleHeaders(result["headers"]);
@@ -173,6 +178,7 @@ export function replyStatus(value: unknown, text: boolean): number | undefined {
 
 function bodyBytes(
   result: Envelope,
+  payload: Uint8Array,
   object: boolean,
   decodesBase64: boolean,
 ): Uint8Array | undefined {
@@ -182,7 +188,10 @@ function bodyBytes(
     const encoded = isBase64Encoded === true && decodesBase64;
     return Buffer.from(body, encoded ? "base64" : "utf8");
   }
-  return object ? Buffer.from(JSON.stringify(body)) : undefined;
+  if (!object) return undefined;
+  // As it is written, so that no number loses a digit.
+  const raw = rawMembers(new TextDecoder().decode(payload))?.get("body");
+  return raw === undefined ? undefined : compactJson(Buffer.from(raw));
 }
 
 type Headers = (readonly [string, string])[];

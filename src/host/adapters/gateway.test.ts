@@ -122,6 +122,14 @@ test.each(GATEWAY_KINDS)("%s takes the statuses that end a request, and no other
   }
 });
 
+test("a Function URL sends a body that is an object with its digits", () => {
+  const body = '{"id": 12345678901234567890, "f": 1.0, "e": 1e400, "text": "a  b"}';
+  const result = gatewayResult("function-url", Buffer.from(`{"statusCode":200,"body":${body}}`));
+  expect(result.kind === "reply" && Buffer.from(result.body).toString()).toBe(
+    '{"id":12345678901234567890,"f":1.0,"e":1e400,"text":"a  b"}',
+  );
+});
+
 test.each([
   ["rest", "Hello", { kind: "not-json" }],
   ["api-gateway", "Hello", { kind: "not-json" }],
