@@ -53,6 +53,9 @@ test("CloudEvents: context of old, modes of the reply, statuses for a Knative se
   const type = { "content-type": "application/cloudevents+json; charset=UTF-8" };
   const structured = await post(served.url, JSON.stringify(event), type);
   expect(((await structured.json()) as { data: unknown }).data).toEqual({ id: 3, echo: { id: 3 } });
+  const bytes = await post(served.url, '{"do":"bytes","text":"AP8="}', { ...ce, ...json });
+  expect(bytes.headers.get("content-type")).toBe("application/octet-stream");
+  expect(Buffer.from(await bytes.arrayBuffer())).toEqual(Buffer.of(0x00, 0xff));
   const statuses = async (body: unknown, headers: Record<string, string>) =>
     (await post(served.url, JSON.stringify(body), headers)).status;
   expect(await statuses({ do: "empty" }, { ...ce, ...json })).toBe(202);

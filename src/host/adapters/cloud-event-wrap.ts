@@ -9,7 +9,9 @@ import { randomUUID } from "node:crypto";
 import { isJson, rawMembers } from "../json-bytes.ts";
 import {
   type CloudEvent,
+  type CloudEventData,
   type CloudEventResult,
+  decodeUtf8,
   parseStructured,
   SPEC_VERSION,
 } from "./cloud-event.ts";
@@ -24,15 +26,13 @@ export interface CloudEventDefaults {
 
 /** True when a function returned an event rather than data: an object with `specversion`. */
 export function isCloudEventJson(body: Uint8Array): boolean {
-  const text = new TextDecoder().decode(body);
-  return rawMembers(text)?.has("specversion") === true;
+  const text = trimmedText(body);
+  return text !== undefined && rawMembers(text)?.has("specversion") === true;
 }
 
-/** Wraps data: JSON objects and arrays as they are, anything else as text without its outer quotes. */
+/** Wraps what a function returned, with the type that its bytes show. */
 export function wrapData(body: Uint8Array, defaults: CloudEventDefaults): CloudEvent {
-  const text = new TextDecoder().decode(body).trim();
-  const isContainer = /^[{[]/.test(text) && isJson(body);
-  const type = isContainer ? "application/json" : "text/plain";
+  const [type, data] = typedData(body);
   const attributes = new Map<string, string>([
     ["specversion", SPEC_VERSION],
     ["id", randomUUID()],
@@ -42,13 +42,25 @@ export function wrapData(body: Uint8Array, defaults: CloudEventDefaults): CloudE
     ["datacontenttype", type],
     ["time", new Date().toISOString()],
   ]);
-  if (isContainer) return { attributes, data: { kind: "json", json: text } };
-  return { attributes, data: { kind: "text", text: text.replace(/^"+|"+$/g, "") } };
+  return { attributes, data };
+}
+
+/**
+ * JSON objects and arrays as they are, other text without its outer quotes, and bytes that are no
+ * text as they are.
+ */
+function typedData(body: Uint8Array): readonly [type: string, data: CloudEventData] {
+  const text = trimmedText(body);
+  if (text === undefined) return ["application/octet-stream", { kind: "binary", bytes: body }];
+  const isContainer = /^[{[]/.test(text) && isJson(body);
+  if (isContainer) return ["application/json", { kind: "json", json: text }];
+  return ["text/plain", { kind: "text", text: text.replace(/^"+|"+$/g, "") }];
 }
 
 /** Completes an event that a function returned: only what is missing is filled in. */
 export function completeEvent(body: Uint8Array, defaults: CloudEventDefaults): CloudEventResult {
-  const members = rawMembers(new TextDecoder().decode(body));
+  const text = trimmedText(body);
+  const members = text === undefined ? undefined : rawMembers(text);
   if (members === undefined) {
     return { kind: "invalid", reason: "the function's response is no JSON object" };
   }
@@ -64,4 +76,9 @@ export function completeEvent(body: Uint8Array, defaults: CloudEventDefaults): C
   }
   const json = [...members].map(([name, raw]) => `${JSON.stringify(name)}:${raw}`).join(",");
   return parseStructured(Buffer.from(`{${json}}`));
+}
+
+/** Text without white space and byte-order mark around it; nothing when the bytes are not UTF-8. */
+function trimmedText(body: Uint8Array): string | undefined {
+  return decodeUtf8(body)?.trim();
 }

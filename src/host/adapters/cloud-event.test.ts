@@ -4,7 +4,7 @@ import { CloudEvent as SdkEvent, HTTP } from "cloudevents";
 
 import type { HttpRequest } from "./adapter.ts";
 import { cloudEventReply, decodeHeader, encodeHeader, readCloudEvent } from "./cloud-event-http.ts";
-import { completeEvent, wrapData } from "./cloud-event-wrap.ts";
+import { completeEvent, isCloudEventJson, wrapData } from "./cloud-event-wrap.ts";
 import { formatStructured, parseStructured } from "./cloud-event.ts";
 
 const BASE = { specversion: "1.0", id: "1", source: "/s", type: "t" };
@@ -189,6 +189,23 @@ test("wrapData() keeps JSON objects, makes text of all else", () => {
   const text = JSON.parse(formatStructured(wrapData(Buffer.from('"hello"\n'), DEFAULTS)));
   expect(text).toMatchObject({ datacontenttype: "text/plain", data: "hello" });
   expect(text.subject).toBeUndefined();
+});
+
+test("wrapData() leaves bytes that are not UTF-8 as they are", () => {
+  const bytes = Uint8Array.of(0x00, 0xff, 0x22, 0x0a);
+  const event = wrapData(bytes, DEFAULTS);
+  expect(JSON.parse(formatStructured(event))).toMatchObject({
+    datacontenttype: "application/octet-stream",
+    data_base64: "AP8iCg==",
+  });
+  const reply = cloudEventReply(event, "binary");
+  expect(reply.headers).toContainEqual(["Content-Type", "application/octet-stream"]);
+  expect(reply.body).toEqual(bytes);
+  // An event is JSON, which is UTF-8.
+  const latin1 = Buffer.from('{"specversion":"1.0","subject":"é"}', "latin1");
+  expect(isCloudEventJson(latin1)).toBe(false);
+  expect(completeEvent(latin1, DEFAULTS).kind).toBe("invalid");
+  expect(isCloudEventJson(Buffer.from('\ufeff{"specversion":"1.0"}'))).toBe(true);
 });
 
 test("completeEvent() fills in only what is missing", () => {

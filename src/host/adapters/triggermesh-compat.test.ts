@@ -180,6 +180,12 @@ test.each([
   },
 );
 
+test("B-15: bytes that are no text become text", async () => {
+  await using served = await serve();
+  const reply = await post(served.url, { do: "bytes", text: "AP8=" }, JSON_TYPE);
+  expect(JSON.parse(reply.text)).toMatchObject({ datacontenttype: "text/plain", data: "\0\ufffd" });
+});
+
 test("B-16: a whole event is completed, what it has is kept, members are sorted", async () => {
   await using served = await serve({ responseMode: "event" });
   const text = '{"type": "mine", "data": {"z": 1, "a": 2}, "zone": "x", "specversion": "0.3"}';
