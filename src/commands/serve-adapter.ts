@@ -39,16 +39,17 @@ export interface AdapterOptions {
 const BLOCKING_QUEUE_MAX = 1_000_000;
 
 /**
- * Settings with the queue of a prior host: the invoker lets a caller wait for its turn, and counts
- * the wait as the event's time.
+ * Settings as a prior host has them: the invoker lets a caller wait for its turn, counts the wait
+ * as the event's time, and numbers its bootstraps.
  */
-export function withPriorQueue(
+export function withPriorHost(
   settings: FunctionSettings,
   options: { readonly compat?: Compat; readonly queue?: string; readonly queueTimeout?: string },
 ): FunctionSettings {
   if (options.compat !== "triggermesh") return settings;
   return {
     ...settings,
+    numbered: true,
     ...(options.queue === undefined ? { queueMax: BLOCKING_QUEUE_MAX } : {}),
     ...(options.queueTimeout === undefined ? { queueTimeoutMs: settings.timeoutMs } : {}),
   };

@@ -33,7 +33,7 @@ import {
 import { hostObserver, platformLog } from "./host-observer.ts";
 import { jsonObserver, LOG_FORMS, type LogForm } from "./json-log.ts";
 import { listenOrExplain } from "./listen.ts";
-import { type Compat, serveAdapter, withPriorQueue } from "./serve-adapter.ts";
+import { type Compat, serveAdapter, withPriorHost } from "./serve-adapter.ts";
 import { splitCommand } from "./split-command.ts";
 import { printMessagesAsJson, warn } from "./terminal.ts";
 
@@ -130,7 +130,7 @@ async function serve(
   for (const warning of prior.warnings) warn(warning);
   const folder = directory === "." ? (prior.directory ?? directory) : directory;
   const asked = functionSettings(folder, bootstrap, options, serveDefaults(options, prior));
-  const settings = withPriorQueue(asked, options);
+  const settings = withPriorHost(asked, options);
   const format = options.format ?? prior.format ?? "plain";
   const log = platformLog(options.quiet === true);
   const metrics = new Metrics({

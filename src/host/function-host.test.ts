@@ -301,6 +301,7 @@ test("the function sees Lambda's variables and none of ours", async () => {
     "_X_AMZN_TRACE_ID",
     "AWS_EXECUTION_ENV",
     "HTTP_PROXY",
+    "BOOTSTRAP_INDEX",
   ]) {
     expect(seen[absent]).toBeUndefined();
   }

@@ -48,6 +48,8 @@ export interface FunctionSettings {
   readonly queueMax: number;
   /** Longest wait of an event for an environment, in milliseconds; 0 is for ever. */
   readonly queueTimeoutMs: number;
+  /** Tells each environment its number in `BOOTSTRAP_INDEX`, which Lambda does not. */
+  readonly numbered?: boolean;
   /** How the errors that the runtime posts are taken; Lambda's way when absent. */
   readonly errorForm?: ErrorForm;
 }
