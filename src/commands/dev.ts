@@ -157,7 +157,7 @@ function devServer(registry: FunctionRegistry, metrics: Metrics, options: DevOpt
     adapter: ({ settings }) => serveAdapter(settings, format, options, prior.settings),
     lambdaApi: lambdaApiOptions(options, warn),
     metrics,
-    ...(options.cors === undefined ? {} : { cors: new Cors(options.cors.split(",")) }),
+    ...(options.cors === undefined ? {} : { cors: new Cors(options.cors) }),
     ...(options.route === undefined
       ? {}
       : { routes: routeTable(options.route, names), unrouted: unroutedReply(format) }),

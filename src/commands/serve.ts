@@ -153,7 +153,7 @@ async function serve(
     healthPaths: !triggermesh,
     log: (message) => log.message(message),
     ...(sinkUrl ? { sink: new Sink(sinkUrl, !triggermesh, (line) => log.message(line)) } : {}),
-    ...(options.cors === undefined ? {} : { cors: new Cors(options.cors.split(",")) }),
+    ...(options.cors === undefined ? {} : { cors: new Cors(options.cors) }),
     ...(triggermesh ? {} : { lambdaApi: lambdaApiOptions(options, log.message) }),
   });
   const address = options.host ?? (prior.onKnative ? "0.0.0.0" : "127.0.0.1");

@@ -14,9 +14,9 @@ const PREFLIGHT_SECONDS = 300;
 export class Cors {
   readonly #origins: readonly string[];
 
-  /** @param origins `*`, or origins such as `https://example.com`. */
-  constructor(origins: readonly string[]) {
-    this.#origins = origins;
+  /** @param origins `*`, or origins such as `https://example.com` with commas between them. */
+  constructor(origins: string) {
+    this.#origins = origins.split(",").map((origin) => origin.trim());
   }
 
   /** The answer to a preflight request; nothing when it is none. */

@@ -2,7 +2,6 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { connect } from "node:net";
 
 import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
-import { Cors } from "../cors.ts";
 import { type RunningHost, serveFunction, TEST_NAMES } from "../testing/running-host.ts";
 import { gatewayAdapter } from "./gateway-adapter.ts";
 import { plainAdapter } from "./plain.ts";
@@ -303,28 +302,4 @@ test("a caller that goes away in the middle of a stream does not stop the functi
   socket.destroy();
   const next = await fetch(served.url, { method: "POST", body: '{"id":1}' });
   expect(await next.text()).toBe('{"id":1,"echo":{"id":1}}');
-});
-
-test("cross-origin rules are answered before the function", async () => {
-  await using served = await serveFunction({
-    adapter: plainAdapter(),
-    server: { cors: new Cors(["https://a.example"]) },
-  });
-  const origin = { Origin: "https://a.example" };
-  const preflight = await send(served.url, "/", {
-    method: "OPTIONS",
-    headers: { ...origin, "Access-Control-Request-Method": "PUT" },
-  });
-  expect([preflight.status, preflight.headers.get("access-control-allow-methods")]).toEqual([
-    200,
-    "PUT",
-  ]);
-  const answer = await send(served.url, "/", { method: "POST", body: "{}", headers: origin });
-  expect(answer.headers.get("access-control-allow-origin")).toBe("https://a.example");
-  const other = await send(served.url, "/", {
-    method: "POST",
-    body: "{}",
-    headers: { Origin: "https://b" },
-  });
-  expect(other.headers.get("access-control-allow-origin")).toBeNull();
 });
