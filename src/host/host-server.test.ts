@@ -2,6 +2,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 
 import { plainAdapter } from "./adapters/plain.ts";
 import { Cors } from "./cors.ts";
+import { rawExchange } from "./testing/raw-exchange.ts";
 import { serveFunction } from "./testing/running-host.ts";
 
 // Processes take their time on a loaded machine.
@@ -25,4 +26,16 @@ test("cross-origin rules are answered before the function, for each origin of th
   const headers = { Origin: "https://other.example" };
   const other = await fetch(served.url, { method: "POST", body: "{}", headers });
   expect(other.headers.get("access-control-allow-origin")).toBeNull();
+});
+
+test("a target in absolute form is that of its path, and names the host", async () => {
+  await using served = await serveFunction({ gateway: "function-url" });
+  const answer = await rawExchange(served.url, "GET http://x.example:81/abs/%20?q=1");
+  expect(JSON.parse(answer.body).echo).toMatchObject({
+    rawPath: "/abs/%20",
+    rawQueryString: "q=1",
+    headers: { host: "x.example:81" },
+  });
+  const health = await rawExchange(served.url, "GET http://x.example/health/liveness");
+  expect(health.body).toBe("ok\n");
 });

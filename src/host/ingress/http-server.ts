@@ -15,6 +15,7 @@ import { readBody } from "../http-reply.ts";
 import { newTraceId } from "../pending-invocation.ts";
 import { replyHeaders } from "../reply-headers.ts";
 import { StreamFailure } from "../response-stream.ts";
+import { parseTarget } from "./request-target.ts";
 
 /** A request whose body is not read yet. */
 export type RequestHead = Omit<HttpRequest, "body">;
@@ -121,19 +122,20 @@ export class HttpServer {
 }
 
 function requestHead(incoming: IncomingMessage): RequestHead {
-  const target = incoming.url ?? "/";
-  const at = target.indexOf("?");
+  const { rawPath, rawQuery, host } = parseTarget(incoming.url ?? "/");
   const { rawHeaders } = incoming;
   const headerLines: [string, string][] = [];
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    headerLines.push([rawHeaders[i] ?? "", rawHeaders[i + 1] ?? ""]);
+    const name = rawHeaders[i] ?? "";
+    const isReplaced = host !== undefined && name.toLowerCase() === "host";
+    headerLines.push([name, isReplaced ? host : (rawHeaders[i + 1] ?? "")]);
   }
   const headers: Record<string, string | undefined> = {};
   for (const [name, value] of headerLines) headers[name.toLowerCase()] ??= value;
   return {
     method: incoming.method ?? "GET",
-    rawPath: at === -1 ? target : target.slice(0, at),
-    rawQuery: at === -1 ? "" : target.slice(at + 1),
+    rawPath,
+    rawQuery,
     headerLines,
     headers,
     sourceIp: incoming.socket.remoteAddress ?? "127.0.0.1",

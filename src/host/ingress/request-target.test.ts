@@ -1,0 +1,17 @@
+import { expect, test } from "bun:test";
+
+import { parseTarget } from "./request-target.ts";
+
+test.each([
+  ["/", { rawPath: "/", rawQuery: "" }],
+  ["/a/../b//c?x=%20&y?=1", { rawPath: "/a/../b//c", rawQuery: "x=%20&y?=1" }],
+  ["/http://x.example/a", { rawPath: "/http://x.example/a", rawQuery: "" }],
+  ["*", { rawPath: "*", rawQuery: "" }],
+  ["http://x.example/abs?q=1", { rawPath: "/abs", rawQuery: "q=1", host: "x.example" }],
+  ["HTTPS://x.example:8080/a%20b", { rawPath: "/a%20b", rawQuery: "", host: "x.example:8080" }],
+  ["http://x.example", { rawPath: "/", rawQuery: "", host: "x.example" }],
+  ["http://x.example?q=@/", { rawPath: "/", rawQuery: "q=@/", host: "x.example" }],
+  ["http://user:secret@[::1]:80/", { rawPath: "/", rawQuery: "", host: "[::1]:80" }],
+])("the target %s", (target, parts) => {
+  expect(parseTarget(target)).toEqual(parts);
+});
