@@ -39,3 +39,16 @@ test("a target in absolute form is that of its path, and names the host", async 
   const health = await rawExchange(served.url, "GET http://x.example/health/liveness");
   expect(health.body).toBe("ok\n");
 });
+
+test("health is asked for with GET or HEAD; other methods are the function's", async () => {
+  await using served = await serveFunction({ adapter: plainAdapter() });
+  expect((await rawExchange(served.url, "POST /", [], '{"id":1}')).status).toBe(200);
+  for (const path of ["/health/liveness", "/health/readiness"]) {
+    const got = await rawExchange(served.url, `GET ${path}`);
+    const head = await rawExchange(served.url, `HEAD ${path}`);
+    expect([head.status, head.body]).toEqual([200, ""]);
+    expect(head.headers["content-length"]).toBe(String(got.body.length));
+    const posted = await rawExchange(served.url, `POST ${path}`, [], '{"id":2}');
+    expect(JSON.parse(posted.body)).toMatchObject({ id: 2 });
+  }
+});

@@ -94,7 +94,7 @@ export class HostServer implements HttpHandler {
   route(head: RequestHead): HttpRoute {
     const { registry, lambdaApi, healthPaths } = this.#options;
     if (head.rawPath.startsWith(OWN_PREFIX)) return immediate(this.#own(head));
-    if (healthPaths && head.method === "GET") {
+    if (healthPaths && (head.method === "GET" || head.method === "HEAD")) {
       if (head.rawPath === "/health/liveness") return immediate(textReply(200, "ok\n"));
       if (head.rawPath === "/health/readiness") return immediate(this.#readiness());
     }
