@@ -95,8 +95,11 @@ export function serveAdapter(
     case "function-url":
     case "http-api-v2":
     case "http-api-v1":
-    case "rest":
-      return gatewayAdapter(format, gatewayNames(settings), options.invokeMode);
+    case "rest": {
+      const adapter = gatewayAdapter(format, gatewayNames(settings), options.invokeMode);
+      const asked = prior.bodyBytesMax ?? adapter.bodyBytesMax;
+      return { ...adapter, bodyBytesMax: Math.min(asked, adapter.bodyBytesMax) };
+    }
   }
 }
 
