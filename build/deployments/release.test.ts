@@ -125,6 +125,14 @@ describe("check-release.sh", () => {
   });
 });
 
+test("the tool, which prints its version, is compiled anew for another one", () => {
+  // Without the flags of the make that may run this test.
+  const environment = { env: { PATH: process.env["PATH"] ?? "" } };
+  const { stdout } = Bun.spawnSync(["make", "-C", ROOT, "-pn", "help"], environment);
+  const [rule = ""] = /^dist\/lambda-shell-linux-%:.*$/m.exec(stdout.toString()) ?? [];
+  expect(rule.split(" ")).toContain("package.json");
+});
+
 test("the figures in README.md are those of the results that it names", async () => {
   const { file, table } = quotedFigures(await Bun.file(join(ROOT, "README.md")).text());
   // Before the first measurement is in the tree there is no table, and no number either.

@@ -3,7 +3,8 @@
 ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,amd64)
 EVENT ?= fixtures/functions/hello/event.json
 TOOL_SOURCES := $(wildcard src/lambda-shell.ts src/zip.ts src/commands/* src/commands/*/* \
-  src/host/*.ts src/host/*/*.ts src/runtime-api/*) build/compile.ts build/bun-executable.ts
+  src/host/*.ts src/host/*/*.ts src/runtime-api/*) build/compile.ts build/bun-executable.ts \
+  package.json
 
 .PHONY: run
 run: dist/bootstrap-$(ARCH) ## Run the example function with an event (EVENT=file)
