@@ -161,9 +161,9 @@ test("the front door needs an envelope", () => {
 test.each([
   [
     "http-api-v2",
-    '{"statusCode":200,"body":{"id":1}}',
+    '{"statusCode":200,"body":{"id":1.0}}',
     "has a body that is an object, not a string,",
-    "return it as JSON text, with jq: .body |= tojson\n" + '  so: {"body":"{\\"id\\":1}"}',
+    "return it as JSON text, with jq: .body |= tojson\n" + '  so: {"body":"{\\"id\\":1.0}"}',
   ],
   [
     "rest",
@@ -187,6 +187,12 @@ test.each([
     "function-url",
     '{"statusCode":101}',
     "has the statusCode 101",
+    "return a whole number from 200 to 599",
+  ],
+  [
+    "http-api-v2",
+    '{"statusCode":103}',
+    "has the statusCode 103",
     "return a whole number from 200 to 599",
   ],
   [

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { rawMembers } from "../json-bytes.ts";
 import type { GatewayKind } from "./gateway.ts";
 
 /** What is wrong with a result. */
@@ -72,11 +73,13 @@ function fix(fault: GatewayFault, text: string): string {
         ? `leave it out; what the caller gets is text in "body"`
         : `write it "${fault.meant}"`;
     case "status": {
-      const number = fault.text ? "" : ", not written as a string";
+      const isText = typeof fault.value === "string" && !fault.text;
+      const number = isText ? ", not written as a string" : "";
       return `return a whole number from 200 to 599${number}`;
     }
     case "body": {
-      const json = JSON.stringify(JSON.stringify(fault.value));
+      // As it is written, so that nobody copies a number that has lost digits.
+      const json = JSON.stringify(rawMembers(text)?.get("body") ?? "");
       const example = isShort(json) ? json : '"…"';
       return `return it as JSON text, with jq: .body |= tojson\n  so: {"body":${example}}`;
     }
