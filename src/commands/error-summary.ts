@@ -7,13 +7,11 @@
 import { LAMBDA_PATH } from "../host/function-environment.ts";
 import type { FunctionSettings } from "../host/function-settings.ts";
 import { isJson } from "../host/json-bytes.ts";
-import type { InvocationOutcome } from "../host/outcome.ts";
+import type { FunctionErrorOutcome } from "../host/outcome.ts";
 import { EXIT } from "./exit-status.ts";
 
 /** Lines of the log that are shown again. */
 const LOG_LINES_MAX = 5;
-
-type FunctionErrorOutcome = Extract<InvocationOutcome, { kind: "function-error" }>;
 
 /** What is known of a failed invocation. */
 export interface Failure {

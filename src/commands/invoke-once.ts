@@ -36,21 +36,33 @@ export async function invokeOnce(payload: Uint8Array, options: OnceOptions): Pro
     ...(clientContext === undefined ? {} : { clientContext }),
     ...(qualifier === undefined ? {} : { qualifier }),
   });
+  if (outcome.kind === "stream") {
+    for await (const chunk of outcome.chunks) process.stdout.write(chunk);
+  }
+  const end = outcome.kind === "stream" ? await outcome.end : outcome;
   if (options.tail === true) process.stderr.write(log.bytes());
-  if (outcome.kind === "rejected") {
-    warn(`error: the event was not run: ${outcome.reason}`);
-  } else {
-    if (outcome.kind === "stream")
-      for await (const chunk of outcome.chunks) process.stdout.write(chunk);
-    else writePayload(outcome.body, options.output);
-    const failed = outcome.kind === "function-error";
-    const warning = outcome.kind === "response" ? outputWarning(outcome.body) : undefined;
-    if (warning !== undefined) warn(warning);
-    warn(failed ? errorSummary(outcome, settings) : successLine(endLines(outcome.report)));
+  switch (end.kind) {
+    case "rejected":
+      warn(`error: the event was not run: ${end.reason}`);
+      break;
+    case "function-error":
+      // Of a response that broke off, standard output has what came of it.
+      if (outcome.kind !== "stream") writePayload(end.body, options.output);
+      warn(errorSummary(end, settings));
+      break;
+    case "response": {
+      writePayload(end.body, options.output);
+      const warning = outputWarning(end.body);
+      if (warning !== undefined) warn(warning);
+      warn(successLine(endLines(end.report)));
+      break;
+    }
+    case "complete":
+      warn(successLine(endLines(end.report)));
   }
   await host.stop();
   const signalled = interrupted();
   if (signalled !== undefined) return signalled;
-  const name = outcome.kind === "function-error" ? outcome.origin : outcome.kind;
+  const name = end.kind === "function-error" ? end.origin : outcome.kind;
   return options.fail ? outcomeStatus(name) : EXIT.ok;
 }

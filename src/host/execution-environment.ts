@@ -7,18 +7,20 @@
  */
 
 import { AttachedRuntime } from "./attached-runtime.ts";
+import { BrokenAnswers } from "./broken-answers.ts";
 import type { EnvironmentListener, InitFailure } from "./environment-listener.ts";
 import { EnvironmentLog } from "./environment-log.ts";
 import { functionEnvironment } from "./function-environment.ts";
 import type { LogSink } from "./function-log.ts";
 import { functionArn, type FunctionSettings } from "./function-settings.ts";
-import type { InvocationReport, UnreportedOutcome } from "./outcome.ts";
+import { invocationReport } from "./invocation-report.ts";
+import type { InvocationReport, StreamEnd, UnreportedError, UnreportedOutcome } from "./outcome.ts";
 import type { PendingInvocation } from "./pending-invocation.ts";
-import * as platformError from "./platform-error.ts";
-import type { ProcessEnd } from "./platform-error.ts";
-import type { ErrorAnswer, RuntimeAnswer } from "./runtime-answer.ts";
+import { errorOutcome, exitError, type ProcessEnd, timeoutError } from "./platform-error.ts";
+import type { ResponseStream } from "./response-stream.ts";
+import type { ErrorAnswer, RuntimeAnswer, StreamAnswer } from "./runtime-answer.ts";
 import { RuntimeApiServer } from "./runtime-api-server.ts";
-import { answerOutcome, errorOutcome } from "./runtime-outcome.ts";
+import { answerOutcome } from "./runtime-outcome.ts";
 import { LOG_DRAIN_MS, RuntimeProcess } from "./runtime-process.ts";
 
 /** Lambda's time from SIGTERM to SIGKILL with an internal extension, in milliseconds. */
@@ -40,8 +42,9 @@ export class ExecutionEnvironment {
   readonly #api: RuntimeApiServer;
   readonly #startedAtMs = performance.now();
   readonly #deadlines = new Map<PendingInvocation, Timer>();
-  /** Invocations whose answer was broken off, and what tells that the runtime lives on. */
-  readonly #broken = new Map<PendingInvocation, () => void>();
+  /** Responses that are still written. */
+  readonly #streams = new Map<PendingInvocation, ResponseStream>();
+  readonly #broken = new BrokenAnswers();
   readonly #ended = Promise.withResolvers<void>();
   #phase: Phase = "starting";
   #process: RuntimeProcess | AttachedRuntime | undefined;
@@ -148,17 +151,7 @@ export class ExecutionEnvironment {
     invocation.deliveredAtMs = performance.now();
     const timer = setTimeout(() => this.#onTimeout(invocation), timeoutMs);
     this.#deadlines.set(invocation, timer);
-    if (this.#api.extensions.size > 0) {
-      const { requestId, request } = invocation;
-      const tracing = { type: "X-Amzn-Trace-Id", value: request.traceId ?? "" } as const;
-      this.#api.extensions.publish({
-        eventType: "INVOKE",
-        deadlineMs,
-        requestId,
-        invokedFunctionArn: arn,
-        tracing,
-      });
-    }
+    this.#api.extensions.publishInvoke(invocation, deadlineMs, arn);
     return true;
   }
 
@@ -194,7 +187,7 @@ export class ExecutionEnvironment {
       this.#initMs = performance.now() - this.#startedAtMs;
       clearTimeout(this.#initTimer);
     }
-    for (const livesOn of this.#broken.values()) livesOn();
+    this.#broken.tell();
     // An invocation ends when the runtime asks for the next one.
     for (const [invocation, timer] of this.#deadlines) {
       if (invocation.answeredAtMs === 0 || this.#settings.concurrency > 1) continue;
@@ -205,37 +198,59 @@ export class ExecutionEnvironment {
   }
 
   async #onAnswer(invocation: PendingInvocation, answer: RuntimeAnswer): Promise<void> {
+    if (answer.kind === "stream") return this.#onStream(invocation, answer);
+    const { requestId } = invocation;
+    const outcome =
+      answer.kind === "truncated" ? this.#broken.cause(requestId) : answerOutcome(answer);
+    await this.#onWhole(invocation);
+    this.#settle(invocation, await outcome);
+  }
+
+  /** Its caller has the response as it comes; the invocation goes on until the last byte. */
+  async #onStream(invocation: PendingInvocation, answer: StreamAnswer): Promise<void> {
+    const { stream, contentType } = answer;
+    const { promise: end, resolve } = Promise.withResolvers<StreamEnd>();
+    this.#streams.set(invocation, stream);
+    invocation.settle({ kind: "stream", chunks: stream, end, contentType });
+    const bytes = await stream.end;
+    this.#streams.delete(invocation);
+    const outcome = bytes.kind === "truncated" ? this.#broken.cause(invocation.requestId) : bytes;
+    await this.#onWhole(invocation);
+    const known = await outcome;
+    const report = this.#report(invocation);
+    resolve({ ...known, report });
+    const status = known.kind === "complete" ? "success" : known.origin;
+    this.#listener.onAnswered(invocation, report, status);
+  }
+
+  /** The last byte of an answer has come; the log that belongs to it may trail behind. */
+  async #onWhole(invocation: PendingInvocation): Promise<void> {
     if (this.#settings.concurrency > 1) {
       clearTimeout(this.#deadlines.get(invocation));
       this.#deadlines.delete(invocation);
     }
     invocation.answeredAtMs = performance.now();
     // Until the runtime is told, it asks for no other event: the log up to then is this one's.
-    if (invocation.request.logTail === true && answer.kind !== "stream") await this.#log.settled();
-    if (answer.kind === "truncated") return this.#settleBroken(invocation);
-    this.#settle(invocation, answerOutcome(answer));
-  }
-
-  /** A runtime that dies breaks its answer off too; its death is the better reason. */
-  async #settleBroken(invocation: PendingInvocation): Promise<void> {
-    const { promise: livesOn, resolve } = Promise.withResolvers<void>();
-    this.#broken.set(invocation, resolve);
-    await Promise.race([this.ended, livesOn, Bun.sleep(LOG_DRAIN_MS)]);
-    this.#broken.delete(invocation);
-    const error = platformError.truncatedError(invocation.requestId);
-    this.#settle(invocation, errorOutcome("invalid-response", error));
+    if (invocation.request.logTail === true) await this.#log.settled();
   }
 
   #onTimeout(invocation: PendingInvocation): void {
     const stillRunning = this.#process?.descendants() ?? [];
     const { timeoutMs } = this.#settings;
     if (invocation.answeredAtMs === 0) {
-      const error = platformError.timeoutError(invocation.requestId, timeoutMs);
-      this.#settle(invocation, errorOutcome("timeout", error, stillRunning));
+      const error = timeoutError(invocation.requestId, timeoutMs);
+      this.#fail(invocation, errorOutcome("timeout", error, stillRunning));
     }
     this.#timedOut = true;
     this.#api.terminate();
     void this.stop();
+  }
+
+  /** Ends an invocation that has no whole answer. */
+  #fail(invocation: PendingInvocation, error: UnreportedError): void {
+    const stream = this.#streams.get(invocation);
+    if (stream === undefined) this.#settle(invocation, error);
+    else stream.fail(error);
   }
 
   #finish(end: ProcessEnd): void {
@@ -244,12 +259,10 @@ export class ExecutionEnvironment {
     clearTimeout(this.#initTimer);
     for (const [invocation, timer] of this.#deadlines) {
       clearTimeout(timer);
-      if (invocation.answeredAtMs === 0) this.#broken.set(invocation, () => undefined);
+      if (invocation.answeredAtMs > 0) continue;
+      this.#fail(invocation, errorOutcome("exit", exitError(invocation.requestId, end)));
     }
-    for (const invocation of this.#broken.keys()) {
-      const error = platformError.exitError(invocation.requestId, end);
-      this.#settle(invocation, errorOutcome("exit", error));
-    }
+    this.#broken.tell(end);
     this.#deadlines.clear();
     // A runtime that attaches again finds the same port.
     const free = this.#settings.attachedPort !== undefined;
@@ -275,17 +288,12 @@ export class ExecutionEnvironment {
     const first = this.#served === 0;
     const runtime = this.#process;
     this.#served += 1;
-    return {
-      requestId: invocation.requestId,
-      durationMs: (invocation.answeredAtMs || performance.now()) - invocation.deliveredAtMs,
+    const known = {
       initDurationMs: first ? this.#initMs : undefined,
       memorySizeMb: this.#settings.memoryMb,
-      // Read only when somebody looks, since it costs a look into /proc.
-      get maxMemoryUsedMb() {
-        return Math.ceil((runtime?.peakBytes() ?? 0) / BYTES_PER_MB);
-      },
       environment: this.index,
       log: this.#log.bytes(),
     };
+    return invocationReport(invocation, known, () => runtime?.peakBytes() ?? 0);
   }
 }

@@ -18,6 +18,7 @@ import {
   STATUS,
 } from "../runtime-api/contract.ts";
 import { readBody, reply, replyJson } from "./http-reply.ts";
+import type { PendingInvocation } from "./pending-invocation.ts";
 
 /** Largest registration, in bytes. */
 const REGISTRATION_BYTES_MAX = 64 * 1024;
@@ -76,6 +77,16 @@ export class ExtensionRegistry {
       extension.waiting.push(event);
       flush(extension);
     }
+  }
+
+  /** Tells of an event that the runtime is given, those that asked for it. */
+  publishInvoke(
+    { requestId, request }: PendingInvocation,
+    deadlineMs: number,
+    invokedFunctionArn: string,
+  ): void {
+    const tracing = { type: "X-Amzn-Trace-Id", value: request.traceId ?? "" } as const;
+    this.publish({ eventType: "INVOKE", deadlineMs, requestId, invokedFunctionArn, tracing });
   }
 
   /** Answers a request of the Extensions, Logs or Telemetry API; false when it is none. */

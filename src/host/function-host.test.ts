@@ -4,62 +4,11 @@ import { join } from "node:path";
 
 import { RESPONSE_BYTES_MAX } from "../runtime-api/contract.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
-import { FunctionHost } from "./function-host.ts";
-import type { FunctionSettings } from "./function-settings.ts";
-import type { InvocationOutcome, InvocationRequest } from "./outcome.ts";
-import { testSettings } from "./testing/running-host.ts";
+import type { InvocationOutcome } from "./outcome.ts";
+import { Probe, read } from "./testing/probe.ts";
 
 // Processes take their time on a loaded machine.
 setDefaultTimeout(60_000);
-
-class Probe implements AsyncDisposable {
-  readonly host: FunctionHost;
-  readonly #log: Uint8Array[] = [];
-  readonly #ended = Promise.withResolvers<void>();
-
-  constructor(settings: Partial<FunctionSettings> = {}) {
-    const onLog = (chunk: Uint8Array) => void this.#log.push(chunk);
-    const onEnd = () => this.#ended.resolve();
-    this.host = new FunctionHost(testSettings(settings), { onLog, onEnd });
-    this.host.start();
-  }
-
-  /** Fulfilled when the first environment has ended. */
-  get ended(): Promise<void> {
-    return this.#ended.promise;
-  }
-
-  get log(): string {
-    return Buffer.concat(this.#log).toString();
-  }
-
-  run(event: unknown, request: Partial<InvocationRequest> = {}): Promise<InvocationOutcome> {
-    return this.host.invoke({ event: Buffer.from(JSON.stringify(event)), ...request });
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.host.stop();
-  }
-}
-
-/** An outcome as text: what the caller reads, with `[origin]` before an error. */
-async function read(outcome: InvocationOutcome): Promise<string> {
-  switch (outcome.kind) {
-    case "response":
-      return Buffer.from(outcome.body).toString();
-    case "stream": {
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of outcome.chunks) chunks.push(chunk);
-      const end = await outcome.end;
-      const ending = end.kind === "complete" ? "" : `[${end.errorType}] ${end.errorBody}`;
-      return Buffer.concat(chunks).toString() + ending;
-    }
-    case "function-error":
-      return `[${outcome.origin}] ${Buffer.from(outcome.body).toString()}`;
-    case "rejected":
-      return `[rejected] ${outcome.reason}`;
-  }
-}
 
 const exitError = (requestId: string, reason: string) =>
   `[exit] ${JSON.stringify({
@@ -104,11 +53,16 @@ const FAULTS: readonly (readonly [event: Record<string, unknown>, outcome: strin
   [{ do: "stream", lines: 2 }, "line 1\nline 2\n"],
   [
     { do: "stream-error" },
-    'one\ntwo\n[Runtime.StreamError] {"errorType":"Late","errorMessage":"in the middle"}',
+    'one\ntwo\n[Runtime.StreamError] [reported] {"errorType":"Late","errorMessage":"in the middle"}',
   ],
   [
     { do: "stream-break" },
-    'one\n[Runtime.TruncatedResponse] {"errorType":"Runtime.TruncatedResponse","errorMessage":"the runtime broke off"}',
+    "one\n[Runtime.TruncatedResponse] [invalid-response] " +
+      '{"errorType":"Runtime.TruncatedResponse","errorMessage":"RequestId: R Error: The response was truncated"}',
+  ],
+  [
+    { do: "stream-and-die" },
+    `one\n[Runtime.ExitError] ${exitError("R", "Runtime exited with error: exit status 1")}`,
   ],
 ];
 

@@ -102,12 +102,17 @@ export class FunctionHost {
       if (!this.#anyAlive()) this.#restartAtOnce();
       else this.#fill();
     }
-    void invocation.outcome.then((outcome) => {
-      this.#inFlight.delete(invocation);
-      if (outcome.kind === "rejected") this.#observer.onRejected?.(outcome.reason);
-      if (this.#inFlight.size === 0) this.#idle.resolve();
-    });
+    void this.#follow(invocation);
     return invocation.outcome;
+  }
+
+  /** A streamed response is in flight until its last byte. */
+  async #follow(invocation: PendingInvocation): Promise<void> {
+    const outcome = await invocation.outcome;
+    if (outcome.kind === "stream") await outcome.end;
+    this.#inFlight.delete(invocation);
+    if (outcome.kind === "rejected") this.#observer.onRejected?.(outcome.reason);
+    if (this.#inFlight.size === 0) this.#idle.resolve();
   }
 
   /** Takes new settings (or the same again) and replaces every environment once it is not busy. */

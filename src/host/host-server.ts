@@ -9,6 +9,7 @@ import { PATH } from "../runtime-api/contract.ts";
 import type { Adapter, EventLabels, HttpReply, HttpRequest } from "./adapters/adapter.ts";
 import { jsonReply, textReply } from "./adapters/adapter.ts";
 import { type LambdaApiOptions, lambdaRoute } from "./adapters/lambda-api.ts";
+import { INVOKE_HEADER } from "./adapters/lambda-contract.ts";
 import type { Cors } from "./cors.ts";
 import type { FunctionHost } from "./function-host.ts";
 import type { FunctionRegistry } from "./function-registry.ts";
@@ -189,7 +190,8 @@ export class HostServer implements HttpHandler {
     if (adapted.hint !== undefined) log(adapted.hint);
     const outcome = await host.invoke({ ...adapted.request, signal: gone });
     const reply = await adapter.toReply(outcome, request);
-    count(isFailure(outcome));
+    if (outcome.kind !== "stream") count(isFailure(outcome));
+    else void outcome.end.then(({ kind }) => count(kind === "function-error"));
     if (reply.hint !== undefined) log(reply.hint);
     return sink === undefined ? reply : sink.deliver(reply);
   }
@@ -200,10 +202,12 @@ export class HostServer implements HttpHandler {
       answer: async (request, gone) => {
         const startedAtMs = performance.now();
         const reply = await route.answer(request, gone);
-        const failed =
-          reply.status >= 400 || reply.headers.some(([name]) => name === "X-Amz-Function-Error");
-        const latencyMs = performance.now() - startedAtMs;
-        this.#options.metrics.countRequest(PLAIN_TYPE, UNKNOWN_SOURCE, failed, latencyMs);
+        const count = (failed: boolean) => {
+          const latencyMs = performance.now() - startedAtMs;
+          this.#options.metrics.countRequest(PLAIN_TYPE, UNKNOWN_SOURCE, failed, latencyMs);
+        };
+        if (reply.failed !== undefined) void reply.failed.then(count);
+        else count(reply.status >= 400 || reply.headers.some(isFunctionError));
         return reply;
       },
     };
@@ -226,6 +230,10 @@ function eventLabels({ headers }: HttpRequest): EventLabels {
 
 function isFailure(outcome: InvocationOutcome): boolean {
   return outcome.kind === "function-error" || outcome.kind === "rejected";
+}
+
+function isFunctionError([name]: HttpReply["headers"][number]): boolean {
+  return name === INVOKE_HEADER.functionError;
 }
 
 function immediate(reply: HttpReply): HttpRoute {

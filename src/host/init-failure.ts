@@ -6,7 +6,7 @@
 
 import type { InitFailure } from "./environment-listener.ts";
 import type { FunctionSettings } from "./function-settings.ts";
-import type { InvocationOutcome } from "./outcome.ts";
+import type { FunctionErrorOutcome } from "./outcome.ts";
 import { exitError, initTimeoutError, type PlatformError } from "./platform-error.ts";
 
 /** The outcome of an event that no environment has begun. */
@@ -14,7 +14,7 @@ export function initFailureOutcome(
   requestId: string,
   failure: InitFailure,
   settings: Pick<FunctionSettings, "memoryMb" | "initTimeoutMs">,
-): Extract<InvocationOutcome, { kind: "function-error" }> {
+): FunctionErrorOutcome {
   return {
     kind: "function-error",
     origin: "init",

@@ -42,11 +42,6 @@ export interface InvocationReport {
   readonly log: Uint8Array;
 }
 
-/** How a streamed response ended: well, or with an error after bytes were sent. */
-export type StreamEnd =
-  | { readonly kind: "complete" }
-  | { readonly kind: "failed"; readonly errorType: string; readonly errorBody: string };
-
 /** Why an event was never given to a runtime. */
 export type RejectionReason =
   "queue-full" | "queue-timeout" | "draining" | "caller-gone" | "event-too-large";
@@ -67,8 +62,8 @@ export type InvocationOutcome =
       readonly kind: "stream";
       readonly contentType: string | undefined;
       readonly chunks: AsyncIterable<Uint8Array>;
+      /** The invocation goes on until then. */
       readonly end: Promise<StreamEnd>;
-      readonly report: InvocationReport;
     }
   | {
       readonly kind: "function-error";
@@ -83,12 +78,25 @@ export type InvocationOutcome =
     }
   | { readonly kind: "rejected"; readonly reason: RejectionReason };
 
+/** An error of the function or of its runtime. */
+export type FunctionErrorOutcome = Extract<InvocationOutcome, { kind: "function-error" }>;
+
+/** An outcome that has no bytes to come any more. */
+export type WholeOutcome = Exclude<InvocationOutcome, { kind: "stream" }>;
+
+/** How a streamed response ended: well, or with an error after bytes were sent. */
+export type StreamEnd =
+  { readonly kind: "complete"; readonly report: InvocationReport } | FunctionErrorOutcome;
+
 type WithoutReport<Outcome> = Outcome extends { readonly report: unknown }
   ? Omit<Outcome, "report">
   : never;
 
 /** An outcome before the platform has added its measurements. */
 export type UnreportedOutcome = WithoutReport<InvocationOutcome>;
+
+/** An error before the platform has added its measurements. */
+export type UnreportedError = WithoutReport<FunctionErrorOutcome>;
 
 /** Bytes of log that Lambda returns with `X-Amz-Log-Type: Tail`. */
 export const LOG_TAIL_BYTES_MAX = 4096;

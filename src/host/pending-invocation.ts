@@ -18,7 +18,10 @@ export class PendingInvocation {
   readonly outcome: Promise<InvocationOutcome>;
   /** Monotonic time of delivery to a runtime, in milliseconds; 0 while it waits. */
   deliveredAtMs = 0;
-  /** Monotonic time of the runtime's answer, in milliseconds; 0 before. Then only its log is waited for. */
+  /**
+   * Monotonic time at which the runtime's answer was whole, in milliseconds; 0 before. Then only
+   * its log is waited for.
+   */
   answeredAtMs = 0;
   #resolve: ((outcome: InvocationOutcome) => void) | undefined;
 

@@ -7,6 +7,7 @@
 
 import { CONTENT_TYPE, RESPONSE_BYTES_MAX } from "../runtime-api/contract.ts";
 import type { PlatformErrorType } from "../runtime-api/function-error.ts";
+import type { FunctionErrorOrigin, UnreportedError } from "./outcome.ts";
 
 /** How a process ended. */
 export type ProcessEnd =
@@ -19,6 +20,15 @@ export interface PlatformError {
   readonly errorType: string;
   readonly body: Uint8Array;
   readonly contentType: string;
+}
+
+/** An error as an outcome. */
+export function errorOutcome(
+  origin: FunctionErrorOrigin,
+  error: PlatformError,
+  stillRunning: readonly string[] = [],
+): UnreportedError {
+  return { kind: "function-error", origin, ...error, stillRunning };
 }
 
 /** The function took longer than it may. */
@@ -54,6 +64,13 @@ export function responseTooLargeError(): PlatformError {
   const errorType: PlatformErrorType = "Function.ResponseSizeTooLarge";
   const errorMessage = `Response payload size exceeded maximum allowed payload size (${RESPONSE_BYTES_MAX} bytes).`;
   return jsonError(errorType, { errorMessage, errorType });
+}
+
+/** A streamed response is larger than a caller may be sent. */
+export function streamTooLargeError(bytesMax: number): PlatformError {
+  const errorType: PlatformErrorType = "Function.ResponseSizeTooLarge";
+  const errorMessage = `Response exceeded the maximum of ${bytesMax} bytes`;
+  return jsonError(errorType, { errorType, errorMessage });
 }
 
 /** The runtime named a response mode that does not exist; Lambda gives the caller nothing else. */

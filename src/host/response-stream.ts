@@ -8,15 +8,25 @@
 
 import type { IncomingMessage } from "node:http";
 
-import { HEADER } from "../runtime-api/contract.ts";
-import type { StreamEnd } from "./outcome.ts";
+import { CONTENT_TYPE, HEADER } from "../runtime-api/contract.ts";
+import type {
+  FunctionErrorOutcome,
+  InvocationOutcome,
+  UnreportedError,
+  WholeOutcome,
+} from "./outcome.ts";
+import { errorOutcome, streamTooLargeError } from "./platform-error.ts";
 
 /** Bytes that may wait for a slow caller before the runtime is made to wait, 1 MiB. */
 const WAITING_BYTES_MAX = 1024 * 1024;
 
+/** How the bytes ended, as far as the runtime's connection tells. */
+export type BytesEnd =
+  { readonly kind: "complete" } | { readonly kind: "truncated" } | UnreportedError;
+
 /** The body of a streaming `/response` request, passed on as it arrives. */
 export class ResponseStream implements AsyncIterable<Uint8Array> {
-  readonly end: Promise<StreamEnd>;
+  readonly end: Promise<BytesEnd>;
   readonly #source: IncomingMessage;
   readonly #waiting: Uint8Array[] = [];
   readonly #bytesMax: number;
@@ -25,13 +35,13 @@ export class ResponseStream implements AsyncIterable<Uint8Array> {
   #finished = false;
   #abandoned = false;
   #wake: (() => void) | undefined;
-  readonly #finish: (end: StreamEnd) => void;
+  readonly #finish: (end: BytesEnd) => void;
 
   /** @param bytesMax Most bytes that are passed on; the rest is read and counted as an error. */
   constructor(source: IncomingMessage, bytesMax: number) {
     this.#source = source;
     this.#bytesMax = bytesMax;
-    const { promise, resolve } = Promise.withResolvers<StreamEnd>();
+    const { promise, resolve } = Promise.withResolvers<BytesEnd>();
     this.end = promise;
     this.#finish = (end) => {
       this.#finished = true;
@@ -40,15 +50,13 @@ export class ResponseStream implements AsyncIterable<Uint8Array> {
     };
     source.on("data", (chunk: Uint8Array) => this.#take(chunk));
     source.on("end", () => this.#finish(this.#ending()));
-    source.on("aborted", () => this.fail("Runtime.TruncatedResponse", "the runtime broke off"));
-    source.on("error", () => this.fail("Runtime.TruncatedResponse", "the runtime broke off"));
+    source.on("aborted", () => this.#finish({ kind: "truncated" }));
+    source.on("error", () => this.#finish({ kind: "truncated" }));
   }
 
-  /** Ends the stream with an error, as when the runtime dies or is killed. */
-  fail(errorType: string, errorMessage: string): void {
-    if (this.#finished) return;
-    const errorBody = JSON.stringify({ errorType, errorMessage });
-    this.#finish({ kind: "failed", errorType, errorBody });
+  /** Ends the stream with an error, as when the runtime dies or is killed; the first end counts. */
+  fail(error: UnreportedError): void {
+    this.#finish(error);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
@@ -76,44 +84,37 @@ export class ResponseStream implements AsyncIterable<Uint8Array> {
 
   #take(chunk: Uint8Array): void {
     this.#byteLength += chunk.byteLength;
-    if (this.#abandoned || this.#byteLength > this.#bytesMax) return;
+    if (this.#abandoned || this.#finished || this.#byteLength > this.#bytesMax) return;
     this.#waiting.push(chunk);
     this.#waitingBytes += chunk.byteLength;
     if (this.#waitingBytes >= WAITING_BYTES_MAX) this.#source.pause();
     this.#wake?.();
   }
 
-  #ending(): StreamEnd {
+  #ending(): BytesEnd {
     if (this.#byteLength > this.#bytesMax) {
-      const errorType = "Function.ResponseSizeTooLarge";
-      const errorMessage = `Response exceeded the maximum of ${this.#bytesMax} bytes`;
-      const errorBody = JSON.stringify({ errorType, errorMessage });
-      return { kind: "failed", errorType, errorBody };
+      return errorOutcome("response-too-large", streamTooLargeError(this.#bytesMax));
     }
     const { trailers } = this.#source;
     const errorType = trailers[HEADER.errorType.toLowerCase()];
     if (errorType === undefined || errorType === "") return { kind: "complete" };
-    const body = trailers[HEADER.errorBody.toLowerCase()] ?? "";
-    return { kind: "failed", errorType, errorBody: Buffer.from(body, "base64").toString("utf8") };
+    const body = Buffer.from(trailers[HEADER.errorBody.toLowerCase()] ?? "", "base64");
+    return errorOutcome("reported", { errorType, body, contentType: CONTENT_TYPE.json });
   }
 }
 
 /** A streamed response that ended in an error, after bytes of it were sent. */
 export class StreamFailure extends Error {
-  readonly end: Extract<StreamEnd, { kind: "failed" }>;
+  readonly end: FunctionErrorOutcome;
 
-  constructor(end: Extract<StreamEnd, { kind: "failed" }>) {
+  constructor(end: FunctionErrorOutcome) {
     super(`the response broke off: ${end.errorType}`);
     this.name = "StreamFailure";
     this.end = end;
   }
 }
 
-/** The outcome of a streamed response. */
-export interface StreamedResponse {
-  readonly chunks: AsyncIterable<Uint8Array>;
-  readonly end: Promise<StreamEnd>;
-}
+type StreamedOutcome = Extract<InvocationOutcome, { kind: "stream" }>;
 
 /**
  * The chunks of a response whose end is an error if the response's is.
@@ -122,18 +123,19 @@ export interface StreamedResponse {
 export async function* chunksOrFailure({
   chunks,
   end,
-}: StreamedResponse): AsyncGenerator<Uint8Array, void, void> {
+}: StreamedOutcome): AsyncGenerator<Uint8Array, void, void> {
   yield* chunks;
   const ending = await end;
-  if (ending.kind === "failed") throw new StreamFailure(ending);
+  if (ending.kind === "function-error") throw new StreamFailure(ending);
 }
 
-/** All of a streamed response at once, with how it ended. */
-export async function wholeStream({
-  chunks,
-  end,
-}: StreamedResponse): Promise<{ readonly body: Uint8Array; readonly end: StreamEnd }> {
+/** The outcome for a caller that takes all at once; a stream that failed is its error. */
+export async function wholeOutcome(outcome: InvocationOutcome): Promise<WholeOutcome> {
+  if (outcome.kind !== "stream") return outcome;
+  const { chunks, contentType } = outcome;
   const all: Uint8Array[] = [];
   for await (const chunk of chunks) all.push(chunk);
-  return { body: Buffer.concat(all), end: await end };
+  const end = await outcome.end;
+  if (end.kind === "function-error") return end;
+  return { kind: "response", body: Buffer.concat(all), contentType, report: end.report };
 }

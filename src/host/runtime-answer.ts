@@ -15,11 +15,18 @@ import type { ResponseStream } from "./response-stream.ts";
 /** What the runtime did with an invocation, before the platform adds its measurements. */
 export type RuntimeAnswer =
   | { readonly kind: "response"; readonly body: Uint8Array; readonly contentType?: string }
-  | { readonly kind: "stream"; readonly stream: ResponseStream; readonly contentType?: string }
+  | StreamAnswer
   | ErrorAnswer
   | { readonly kind: "too-large"; readonly byteLength: number }
   | { readonly kind: "invalid-mode" }
   | { readonly kind: "truncated" };
+
+/** A response that is still written. */
+export interface StreamAnswer {
+  readonly kind: "stream";
+  readonly stream: ResponseStream;
+  readonly contentType?: string;
+}
 
 /** An error that the runtime reported, of an invocation or of its start. */
 export interface ErrorAnswer {

@@ -231,9 +231,10 @@ export class RuntimeApiServer {
     }
     if (isStreamed(mode, contentType, request, invocation)) {
       const stream = new ResponseStream(request, STREAMED_RESPONSE_BYTES_MAX);
-      await this.#listener.onAnswer(invocation, { kind: "stream", stream, ...typed });
+      const answered = this.#listener.onAnswer(invocation, { kind: "stream", stream, ...typed });
       await stream.end;
       loop.move("sent");
+      await answered;
       return replyJson(response, STATUS.accepted, { status: "OK" });
     }
     const body = await readBody(request, RESPONSE_BYTES_MAX);

@@ -98,7 +98,8 @@ export class RuntimeProcess {
   /** Kills the group, and what a handler started in groups of their own. */
   kill(): void {
     if (this.pid === undefined) return;
-    // Looked up first: children of the dead have other parents.
+    // Both looked up first: the dead have no memory, and their children other parents.
+    this.#takePeak();
     const below = processTree(this.pid).slice(1);
     this.signal("SIGKILL");
     for (const { pid } of below) sendSignal(pid, "SIGKILL");

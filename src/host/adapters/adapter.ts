@@ -33,6 +33,8 @@ export interface HttpReply {
   readonly status: number;
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: Uint8Array | string | AsyncIterable<Uint8Array>;
+  /** Whether a streamed body is one that failed, once its end has come; absent, status and headers tell. */
+  readonly failed?: Promise<boolean>;
   /** What the developer should know of this reply; the caller does not get it. */
   readonly hint?: string;
 }

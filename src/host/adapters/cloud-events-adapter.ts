@@ -7,7 +7,7 @@
 
 import { EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import type { InvocationOutcome, InvocationRequest } from "../outcome.ts";
-import { wholeStream } from "../response-stream.ts";
+import { wholeOutcome } from "../response-stream.ts";
 import {
   type AdaptedRequest,
   type Adapter,
@@ -130,10 +130,11 @@ export function contextHeaders(
 }
 
 async function outcomeReply(
-  outcome: InvocationOutcome,
+  streamed: InvocationOutcome,
   request: HttpRequest,
   options: CloudEventOptions,
 ): Promise<HttpReply> {
+  const outcome = await wholeOutcome(streamed);
   switch (outcome.kind) {
     case "rejected":
       return rejectionReply(outcome.reason);
@@ -144,15 +145,6 @@ async function outcomeReply(
         headers: [["Content-Type", "application/json"]],
         body: outcome.body,
       };
-    case "stream": {
-      const { body, end } = await wholeStream(outcome);
-      if (end.kind === "complete") return responseReply(body, request, options);
-      return {
-        status: 500,
-        headers: [["Content-Type", "application/json"]],
-        body: end.errorBody,
-      };
-    }
     case "response":
       return responseReply(outcome.body, request, options);
   }

@@ -34,7 +34,7 @@ const streams = (served: RunningHost, prelude: string) =>
     served.url,
     "POST /",
     [],
-    JSON.stringify({ do: "stream", prelude: true, text: prelude }),
+    JSON.stringify({ do: "stream", prelude: true, head: prelude }),
   );
 
 const LINES = "line 1\nline 2\nline 3\n";

@@ -8,9 +8,9 @@
 import { EventStreamCodec } from "@smithy/core/event-streams";
 
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
-import type { InvocationOutcome, StreamEnd } from "../outcome.ts";
+import type { InvocationOutcome, InvocationReport, StreamEnd } from "../outcome.ts";
 import { reportLines } from "../platform-log.ts";
-import { wholeStream } from "../response-stream.ts";
+import { wholeOutcome } from "../response-stream.ts";
 import type { HttpReply } from "./adapter.ts";
 import { requestTooLarge } from "./invoke-request.ts";
 import { INVOKE_HEADER, UNHANDLED } from "./lambda-contract.ts";
@@ -20,21 +20,21 @@ type Answered = Exclude<InvocationOutcome, { kind: "rejected" }>;
 
 /** The answer of a synchronous Invoke, in AWS's form of today. */
 export async function invokeReply(
-  outcome: InvocationOutcome,
+  streamed: InvocationOutcome,
   requestId: string,
   logTail: boolean,
 ): Promise<HttpReply> {
+  const outcome = await wholeOutcome(streamed);
   if (outcome.kind === "rejected") return rejectedReply(outcome.reason, requestId);
-  const { body, failed } = await wholeBody(outcome);
   const type = outcome.contentType;
   const headers: [string, string][] = [
     ["Content-Type", type === undefined || type === FORM_TYPE ? CONTENT_TYPE.json : type],
     [INVOKE_HEADER.requestId, requestId],
     [INVOKE_HEADER.executedVersion, "$LATEST"],
   ];
-  if (failed) headers.push([INVOKE_HEADER.functionError, UNHANDLED]);
-  if (logTail) headers.push([INVOKE_HEADER.logResult, logResult(outcome)]);
-  return { status: 200, headers, body };
+  if (outcome.kind === "function-error") headers.push([INVOKE_HEADER.functionError, UNHANDLED]);
+  if (logTail) headers.push([INVOKE_HEADER.logResult, logResult(outcome.report)]);
+  return { status: 200, headers, body: outcome.body };
 }
 
 /** What `curl -d` calls everything; no function means it. */
@@ -48,6 +48,7 @@ export function streamReply(
 ): HttpReply {
   if (outcome.kind === "rejected") return rejectedReply(outcome.reason, requestId);
   const type = outcome.contentType ?? CONTENT_TYPE.octetStream;
+  const ending = ended(outcome);
   return {
     status: 200,
     headers: [
@@ -56,7 +57,8 @@ export function streamReply(
       [INVOKE_HEADER.executedVersion, "$LATEST"],
       [INVOKE_HEADER.remappedContentType, type],
     ],
-    body: eventStream(outcome, logTail),
+    body: eventStream(outcome, ending, logTail),
+    failed: ending.then(({ kind }) => kind === "function-error"),
   };
 }
 
@@ -86,43 +88,40 @@ export function rejectedReply(
   }
 }
 
-/** What a caller gets that takes all at once; a stream that failed is its error. */
-async function wholeBody(
-  outcome: Answered,
-): Promise<{ readonly body: Uint8Array; readonly failed: boolean }> {
-  if (outcome.kind !== "stream") {
-    return { body: outcome.body, failed: outcome.kind === "function-error" };
-  }
-  const { body, end } = await wholeStream(outcome);
-  if (end.kind === "complete") return { body, failed: false };
-  return { body: Buffer.from(end.errorBody), failed: true };
-}
-
 /** Bytes of one PayloadChunk at most; a larger write of the function becomes several. */
 const CHUNK_BYTES_MAX = 1024 * 1024;
 
-async function* eventStream(outcome: Answered, logTail: boolean): AsyncGenerator<Uint8Array> {
+async function* eventStream(
+  outcome: Answered,
+  ending: Promise<StreamEnd>,
+  logTail: boolean,
+): AsyncGenerator<Uint8Array> {
   if (outcome.kind === "stream") {
     for await (const chunk of outcome.chunks) yield* payloadChunks(chunk);
   } else if (outcome.kind === "response") {
     yield* payloadChunks(outcome.body);
   }
-  const log = logTail ? { LogResult: logResult(outcome) } : {};
-  yield message(
-    "InvokeComplete",
-    CONTENT_TYPE.json,
-    JSON.stringify({ ...(await ending(outcome)), ...log }),
-  );
+  const end = await ending;
+  const log = logTail ? { LogResult: logResult(end.report) } : {};
+  const complete = JSON.stringify({ ...errorMembers(end), ...log });
+  yield message("InvokeComplete", CONTENT_TYPE.json, complete);
 }
 
-async function ending(outcome: Answered): Promise<Record<string, string>> {
-  if (outcome.kind === "response") return {};
-  if (outcome.kind === "function-error") {
-    return { ErrorCode: outcome.errorType, ErrorDetails: new TextDecoder().decode(outcome.body) };
+/** How an answer ends, whether or not it is streamed. */
+async function ended(outcome: Answered): Promise<StreamEnd> {
+  switch (outcome.kind) {
+    case "stream":
+      return outcome.end;
+    case "response":
+      return { kind: "complete", report: outcome.report };
+    case "function-error":
+      return outcome;
   }
-  const end: StreamEnd = await outcome.end;
+}
+
+function errorMembers(end: StreamEnd): Record<string, string> {
   if (end.kind === "complete") return {};
-  return { ErrorCode: end.errorType, ErrorDetails: end.errorBody };
+  return { ErrorCode: end.errorType, ErrorDetails: new TextDecoder().decode(end.body) };
 }
 
 function* payloadChunks(chunk: Uint8Array): Generator<Uint8Array> {
@@ -149,6 +148,6 @@ function message(eventType: string, contentType: string, body: Uint8Array | stri
   });
 }
 
-function logResult(outcome: Answered): string {
-  return Buffer.from(reportLines(outcome.report)).toString("base64");
+function logResult(report: InvocationReport): string {
+  return Buffer.from(reportLines(report)).toString("base64");
 }

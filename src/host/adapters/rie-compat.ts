@@ -7,21 +7,18 @@
 
 import type { FunctionSettings } from "../function-settings.ts";
 import type { InvocationOutcome } from "../outcome.ts";
-import { wholeStream } from "../response-stream.ts";
+import { wholeOutcome } from "../response-stream.ts";
 import type { HttpReply } from "./adapter.ts";
 
 /** The emulator's reply: no header says that anything went wrong, and the type is sniffed as Go does. */
 export async function rieReply(
-  outcome: InvocationOutcome,
+  streamed: InvocationOutcome,
   settings: FunctionSettings,
 ): Promise<HttpReply> {
+  const outcome = await wholeOutcome(streamed);
   switch (outcome.kind) {
     case "response":
       return sniffed(200, outcome.body);
-    case "stream": {
-      const { body, end } = await wholeStream(outcome);
-      return sniffed(200, end.kind === "complete" ? body : Buffer.from(end.errorBody));
-    }
     case "function-error": {
       if (outcome.origin === "timeout") {
         const seconds = (settings.timeoutMs / 1000).toFixed(2);

@@ -11,7 +11,7 @@ import { randomUUID } from "node:crypto";
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import { compactJson, rawMembers } from "../json-bytes.ts";
 import type { InvocationOutcome, InvocationRequest } from "../outcome.ts";
-import { wholeStream } from "../response-stream.ts";
+import { wholeOutcome } from "../response-stream.ts";
 import type { AdaptedRequest, Adapter, HttpReply, HttpRequest } from "./adapter.ts";
 import { type CloudEventDefaults, wrapData } from "./cloud-event-wrap.ts";
 import { formatStructured, SPEC_VERSION, STRUCTURED_TYPE } from "./cloud-event.ts";
@@ -69,18 +69,14 @@ function adapt(request: HttpRequest, { cloudEvents }: TriggermeshOptions): Adapt
 }
 
 async function outcomeReply(
-  outcome: InvocationOutcome,
+  streamed: InvocationOutcome,
   request: HttpRequest,
   options: TriggermeshOptions,
 ): Promise<HttpReply> {
+  const outcome = await wholeOutcome(streamed);
   switch (outcome.kind) {
     case "response":
       return converted(200, outcome.body, options);
-    case "stream": {
-      const { body, end } = await wholeStream(outcome);
-      if (end.kind === "complete") return converted(200, body, options);
-      return converted(500, Buffer.from(end.errorBody), options);
-    }
     case "function-error":
       if (outcome.origin !== "timeout") return converted(500, outcome.body, options);
       return converted(410, deadlineText(request, options), options);

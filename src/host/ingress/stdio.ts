@@ -8,8 +8,8 @@ import { createHash } from "node:crypto";
 
 import type { FunctionHost } from "../function-host.ts";
 import { compactJson, isJson } from "../json-bytes.ts";
-import type { InvocationOutcome } from "../outcome.ts";
-import { StreamFailure, wholeStream } from "../response-stream.ts";
+import type { FunctionErrorOutcome, WholeOutcome } from "../outcome.ts";
+import { wholeOutcome } from "../response-stream.ts";
 import type { FramedEvent } from "./event-framing.ts";
 
 /** How results are written. */
@@ -28,9 +28,7 @@ export interface StdioOptions {
   /** Says what is wrong with an event or its outcome. */
   readonly complain: (message: string) => void;
   /** Called with each function error, for a readable account of it. */
-  readonly onFunctionError: (
-    outcome: Extract<InvocationOutcome, { kind: "function-error" }>,
-  ) => void;
+  readonly onFunctionError: (outcome: FunctionErrorOutcome) => void;
 }
 
 /** What became of all events. */
@@ -57,16 +55,12 @@ export async function runEvents(
     }
     const { bytes } = event;
     const named = options.requestId === "md5" ? { requestId: md5(bytes) } : {};
-    const result = host.invoke({ event: bytes, ...named }).then(async (outcome) => {
-      if (outcome.kind !== "stream") outcomes.add(outcomeName(outcome));
+    const invoked = host.invoke({ event: bytes, ...named }).then(wholeOutcome);
+    const result = invoked.then((outcome) => {
+      outcomes.add(outcomeName(outcome));
       if (outcome.kind === "function-error") options.onFunctionError(outcome);
       if (outcome.kind === "rejected") options.complain(`line ${event.line}: ${outcome.reason}`);
-      return resultLine(outcome, options.envelope).catch((error: unknown) => {
-        if (!(error instanceof StreamFailure)) throw error;
-        outcomes.add("reported");
-        options.complain(`line ${event.line}: ${error.message}: ${error.end.errorBody}`);
-        return refuncOrPlainError(error.end.errorBody, options.envelope);
-      });
+      return resultLine(outcome, options.envelope);
     });
     const before = options.unordered ? Promise.resolve() : written;
     const done = Promise.all([result, before]).then(([line]) => write(line));
@@ -84,14 +78,14 @@ export async function runEvents(
 }
 
 /** The name under which an outcome counts for the exit status. */
-function outcomeName(outcome: InvocationOutcome): string {
+function outcomeName(outcome: WholeOutcome): string {
   return outcome.kind === "function-error" ? outcome.origin : outcome.kind;
 }
 
-async function resultLine(
-  outcome: InvocationOutcome,
+function resultLine(
+  outcome: WholeOutcome,
   envelope: StdioOptions["envelope"],
-): Promise<Uint8Array | undefined> {
+): Uint8Array | undefined {
   switch (outcome.kind) {
     case "rejected":
       return undefined;
@@ -99,11 +93,6 @@ async function resultLine(
       return envelope === "refunc"
         ? refuncError(outcome.body, outcome.contentType, outcome.origin === "init")
         : line(compactIfJson(outcome.body));
-    case "stream": {
-      const { body, end } = await wholeStream(outcome);
-      if (end.kind === "failed") throw new StreamFailure(end);
-      return resultLine({ ...outcome, kind: "response", body }, envelope);
-    }
     case "response": {
       const { body } = outcome;
       return envelope === "refunc"
@@ -111,13 +100,6 @@ async function resultLine(
         : line(compactIfJson(body));
     }
   }
-}
-
-function refuncOrPlainError(body: string, envelope: StdioOptions["envelope"]): Uint8Array {
-  const bytes = Buffer.from(body);
-  return envelope === "refunc"
-    ? refuncError(bytes, "application/json")
-    : line(compactIfJson(bytes));
 }
 
 /** JSON goes on one line; anything else stays byte for byte. */
