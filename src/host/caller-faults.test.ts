@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 
+import { RESPONSE_BYTES_MAX } from "../runtime-api/contract.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { plainAdapter } from "./adapters/plain.ts";
 import { unchunked } from "./testing/raw-exchange.ts";
@@ -187,6 +188,40 @@ test("a caller that stops reading holds the environment no longer than the event
   await caller.ended;
   // What broke off does not look complete.
   expect(caller.text).not.toEndWith("\r\n0\r\n\r\n");
+});
+
+/** A response that waits for a caller who does not read; no socket's buffers hold it. */
+async function withUnreadResponse(served: Served): Promise<Caller> {
+  const caller = new Caller(served);
+  caller.socket.pause();
+  caller.send({ id: 1, do: "size", size: RESPONSE_BYTES_MAX });
+  await until(() => served.begun().length === 1 && served.host.counts.ready === 1);
+  return caller;
+}
+
+test("a caller that reads slowly gets every byte when the server ends meanwhile", async () => {
+  await using served = await serve();
+  const caller = await withUnreadResponse(served);
+  let ended = false;
+  const drained = served.drain(30_000).then(() => {
+    ended = true;
+  });
+  await until(() => served.host.counts.ready === 0);
+  await Bun.sleep(50);
+  expect(ended).toBe(false);
+  caller.socket.resume();
+  await Promise.all([caller.ended, drained]);
+  const { text } = caller;
+  expect(text.length - text.indexOf("\r\n\r\n") - 4).toBe(RESPONSE_BYTES_MAX);
+});
+
+test("a caller that does not read holds the server's end no longer than the time of grace", async () => {
+  await using served = await serve();
+  const caller = await withUnreadResponse(served);
+  await served.drain(100);
+  caller.socket.resume();
+  await caller.ended;
+  expect(caller.text.length).toBeLessThan(RESPONSE_BYTES_MAX);
 });
 
 test("callers that vanish at every point leave no descriptor and no event behind", async () => {

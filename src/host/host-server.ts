@@ -76,15 +76,15 @@ export class HostServer implements HttpHandler {
 
   /**
    * Ends in order: not ready any more, no new events, those that run are answered.
-   * @param graceMs Longest wait for them, in milliseconds.
+   * @param graceMs Longest wait for them, and for callers that read slowly, in milliseconds.
    */
   async drain(graceMs: number): Promise<void> {
     this.#draining = true;
+    const untilMs = performance.now() + graceMs;
     const { hosts } = this.#options.registry;
     await Promise.all(hosts.map((host) => host.drain(graceMs)));
     await Promise.all(hosts.map((host) => host.stop()));
-    // The answers are written in this turn of the loop; then nothing is left to wait for.
-    await Bun.sleep(0);
+    await this.#server.answered(Math.max(0, untilMs - performance.now()));
     this.#server.close();
   }
 

@@ -53,6 +53,9 @@ const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 export class HttpServer {
   readonly #server: Server;
   readonly #handler: HttpHandler;
+  /** Answers whose request has been read and whose last byte has not been taken. */
+  readonly #owed = new Set<ServerResponse>();
+  #onNoneOwed: (() => void) | undefined;
 
   constructor(handler: HttpHandler) {
     this.#handler = handler;
@@ -87,6 +90,19 @@ export class HttpServer {
     this.#server.close();
   }
 
+  /**
+   * Waits until every caller has taken the last byte of its answer, or has gone.
+   * @param waitMs Longest wait, in milliseconds.
+   */
+  async answered(waitMs: number): Promise<void> {
+    if (this.#owed.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onNoneOwed = resolve;
+    const timer = setTimeout(resolve, waitMs);
+    await promise;
+    clearTimeout(timer);
+  }
+
   /** Closes everything. */
   close(): void {
     this.#server.close();
@@ -98,11 +114,14 @@ export class HttpServer {
     const gone = new AbortController();
     response.on("close", () => {
       if (!response.writableFinished) gone.abort();
+      this.#owed.delete(response);
+      if (this.#owed.size === 0) this.#onNoneOwed?.();
     });
     try {
       const route = this.#handler.route(head);
       const body = await readBody(incoming, route.bodyBytesMax);
       if (body.kind === "truncated") return;
+      if (!gone.signal.aborted) this.#owed.add(response);
       const reply =
         body.kind === "too-large"
           ? route.tooLarge

@@ -52,6 +52,8 @@ export interface RunningHost extends AsyncDisposable {
   readonly url: string;
   readonly messages: readonly string[];
   readonly log: () => string;
+  /** Ends it as a signal does. */
+  readonly drain: (graceMs: number) => Promise<void>;
 }
 
 /** What a test serves. */
@@ -99,6 +101,7 @@ export async function serveFunction(options: ServeOptions = {}): Promise<Running
     url: server.baseUrl,
     messages,
     log: () => Buffer.concat(chunks).toString(),
+    drain: (graceMs) => server.drain(graceMs),
     [Symbol.asyncDispose]: () => server.drain(0),
   };
 }
