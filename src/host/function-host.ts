@@ -13,6 +13,7 @@ import type { EnvironmentListener, InitFailure } from "./environment-listener.ts
 import { ExecutionEnvironment } from "./execution-environment.ts";
 import type { LogSink } from "./function-log.ts";
 import type { FunctionSettings } from "./function-settings.ts";
+import { IdleTimers } from "./idle-timers.ts";
 import { initFailureOutcome } from "./init-failure.ts";
 import { InvocationQueue } from "./invocation-queue.ts";
 import type { InvocationOutcome, InvocationReport, InvocationRequest } from "./outcome.ts";
@@ -45,7 +46,7 @@ export class FunctionHost {
   readonly #environments: (ExecutionEnvironment | undefined)[];
   readonly #retired = new Set<ExecutionEnvironment>();
   readonly #restarts = new Map<number, Timer>();
-  readonly #idleTimers = new Map<ExecutionEnvironment, Timer>();
+  readonly #idleTimers = new IdleTimers<ExecutionEnvironment>();
   readonly #inFlight = new Set<PendingInvocation>();
   #settings: FunctionSettings;
   #startFailures = 0;
@@ -147,7 +148,6 @@ export class FunctionHost {
     this.#draining = true;
     this.#stopped = true;
     this.#clearRestarts();
-    for (const timer of this.#idleTimers.values()) clearTimeout(timer);
     this.#idleTimers.clear();
     this.#queue.rejectAll("draining");
     const living = this.#environments.filter((each) => each !== undefined);
@@ -225,28 +225,20 @@ export class FunctionHost {
 
   /** Ends an environment that nobody has needed for a while, when there are more than wanted. */
   #watchIdle(environment: ExecutionEnvironment): void {
-    clearTimeout(this.#idleTimers.get(environment));
     const { environments, environmentsMin = environments, idleMs } = this.#settings;
     if (environmentsMin === environments) return;
-    const timer = setTimeout(() => {
+    this.#idleTimers.watch(environment, idleMs, () => {
       const isIdle = environment.ready && !environment.busy;
       if (isIdle && this.#living > environmentsMin) this.#retire(environment);
-    }, idleMs);
-    timer.unref();
-    this.#idleTimers.set(environment, timer);
+    });
   }
 
   #retire(environment: ExecutionEnvironment): void {
     this.#environments[environment.index] = undefined;
     this.#retired.add(environment);
-    this.#forgetIdle(environment);
+    this.#idleTimers.forget(environment);
     void environment.ended.then(() => this.#retired.delete(environment));
     if (!environment.busy) void environment.stop();
-  }
-
-  #forgetIdle(environment: ExecutionEnvironment): void {
-    clearTimeout(this.#idleTimers.get(environment));
-    this.#idleTimers.delete(environment);
   }
 
   readonly #environmentListener: EnvironmentListener<ExecutionEnvironment> = {
@@ -259,10 +251,13 @@ export class FunctionHost {
       this.#dispatch();
     },
     onEnd: (environment, end, failure) => {
-      this.#observer.onEnd?.(environment.index, end, failure !== undefined);
-      if (this.#environments[environment.index] !== environment) return;
+      const current = this.#environments[environment.index] === environment;
+      // One that we ended while it started has not failed.
+      const failed = failure !== undefined && current && !this.#stopped;
+      this.#observer.onEnd?.(environment.index, end, failed);
+      if (!current) return;
       this.#environments[environment.index] = undefined;
-      this.#forgetIdle(environment);
+      this.#idleTimers.forget(environment);
       if (this.#stopped) return;
       if (failure === undefined) return this.#fill();
       this.#onInitFailure(environment.index, failure);
