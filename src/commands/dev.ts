@@ -20,24 +20,19 @@ import { priorVariables, type ServeFormat } from "../host/prior-variables.ts";
 import { ATTACHED_TIMEOUT, attachedPort, type AttachOptions, exportLines } from "./attach.ts";
 import { countedObserver } from "./counted-observer.ts";
 import { devObserver } from "./dev-log.ts";
-import { CommandError } from "./exit-status.ts";
+import { CommandError, EXIT } from "./exit-status.ts";
 import { folderFiles } from "./folder-files.ts";
 import { watchFolder } from "./folder-watch.ts";
 import { handlerTarget, syntaxError } from "./function-file.ts";
 import { addFunctionOptions, collected, functionSettings } from "./function-options.ts";
+import { type StopSignal, stopSignal } from "./interrupt.ts";
 import { jsonObserver } from "./json-log.ts";
 import { listenOrExplain } from "./listen.ts";
 import { ReloadGuard } from "./reload-guard.ts";
 import { routeTable, unroutedReply } from "./route-option.ts";
 import { serveAdapter } from "./serve-adapter.ts";
-import {
-  addHttpOptions,
-  graceMs,
-  lambdaApiOptions,
-  portNumber,
-  type ServeOptions,
-  untilStopped,
-} from "./serve.ts";
+import { addHttpOptions, lambdaApiOptions, type ServeOptions } from "./serve.ts";
+import { graceMs, portNumber } from "./server-options.ts";
 import { splitFolders } from "./split-command.ts";
 import { printMessagesAsJson, warn } from "./terminal.ts";
 
@@ -49,7 +44,7 @@ interface DevOptions extends ServeOptions, AttachOptions {
 /** Forms of the requests that are neither Lambda's API nor the host's own. */
 const FRONT_ENDS = ["function-url", "http-api-v2", "http-api-v1", "rest", "cloudevents"] as const;
 
-const DEFAULT_PORT = "9000";
+const DEFAULT_PORT = 9000;
 
 /** One execution environment, and more only while events would wait. */
 const DEFAULT_WORKERS = "1:10";
@@ -65,7 +60,7 @@ export function addDevCommand(program: Command): void {
     )
     .argument("[dirs...]", "folders of functions (default: .)")
     .option("--host <address>", "address to bind", "127.0.0.1")
-    .option("--port <n>", "port, 0 for any free one", DEFAULT_PORT)
+    .option("--port <n>", "port, 0 for any free one", String(DEFAULT_PORT))
     .addOption(
       new Option(
         "--format <form>",
@@ -89,6 +84,8 @@ async function dev(
   options: DevOptions,
 ): Promise<number> {
   if (options.log === "json") printMessagesAsJson();
+  const port = portNumber([["--port", options.port]], DEFAULT_PORT);
+  const grace = graceMs(options.grace);
   const metrics = new Metrics({
     prefix: "function",
     name: "",
@@ -112,24 +109,27 @@ async function dev(
   metrics.watch(hosts);
   const registry = new FunctionRegistry(hosts);
   const server = devServer(registry, metrics, options);
-  await listenOrExplain(
-    server,
-    options.host ?? "127.0.0.1",
-    portNumber(options.port ?? DEFAULT_PORT),
-  );
+  const stop = stopSignal(() => killAll(hosts));
+  await listenOrExplain(server, options.host ?? "127.0.0.1", port);
   for (const host of hosts) host.start();
   banner(hosts, server.baseUrl, options.route);
-  if (attached === undefined) await sayReady(hosts, options.watch);
-  else sayAttachable(hosts, attached);
+  if (attached !== undefined) sayAttachable(hosts, attached);
+  else await Promise.race([sayReady(hosts, options.watch, stop), stop.arrived]);
   const watchers = options.watch && attached === undefined ? hosts.map(watchFunction) : [];
-  const status = await untilStopped(server, { kill: () => killAll(hosts) }, graceMs(options.grace));
+  await stop.arrived;
+  await server.drain(grace);
   for (const watcher of watchers) watcher.close();
-  return status;
+  return EXIT.ok;
 }
 
-async function sayReady(hosts: readonly FunctionHost[], watch: boolean): Promise<void> {
+async function sayReady(
+  hosts: readonly FunctionHost[],
+  watch: boolean,
+  stop: StopSignal,
+): Promise<void> {
   const startedAtMs = performance.now();
   await untilReady(hosts);
+  if (stop.hasArrived()) return;
   const readyMs = Math.round(performance.now() - startedAtMs);
   const files = hosts.reduce(
     (sum, { settings }) => sum + folderFiles(settings.directory).length,

@@ -24,3 +24,17 @@ export function onInterrupt(stop: () => void, kill: () => void = stop): () => nu
   process.on("SIGTERM", take(EXIT.terminated));
   return () => status;
 }
+
+/** The wish that a server ends. */
+export interface StopSignal {
+  /** Fulfilled when it has come. */
+  readonly arrived: Promise<void>;
+  readonly hasArrived: () => boolean;
+}
+
+/** Watches for the first SIGINT or SIGTERM; the second kills and ends the process at once. */
+export function stopSignal(kill: () => void): StopSignal {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const status = onInterrupt(resolve, kill);
+  return { arrived: promise, hasArrived: () => status() !== undefined };
+}

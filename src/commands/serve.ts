@@ -8,7 +8,6 @@ import { type Command, Option } from "commander";
 
 import type { InvokeMode } from "../host/adapters/gateway-adapter.ts";
 import { ASYNC_RETRIES } from "../host/async-invoker.ts";
-import { parseTime } from "../host/config.ts";
 import { Cors } from "../host/cors.ts";
 import { FunctionHost } from "../host/function-host.ts";
 import { FunctionRegistry } from "../host/function-registry.ts";
@@ -31,9 +30,11 @@ import {
   type SettingsDefaults,
 } from "./function-options.ts";
 import { hostObserver, platformLog } from "./host-observer.ts";
+import { stopSignal } from "./interrupt.ts";
 import { jsonObserver, LOG_FORMS, type LogForm } from "./json-log.ts";
 import { listenOrExplain } from "./listen.ts";
 import { type Compat, serveAdapter, withPriorHost } from "./serve-adapter.ts";
+import { asyncRetries, graceMs, portNumber } from "./server-options.ts";
 import { splitCommand } from "./split-command.ts";
 import { printMessagesAsJson, warn } from "./terminal.ts";
 
@@ -58,8 +59,8 @@ export interface ServeOptions extends FunctionOptions {
   readonly log: LogForm;
 }
 
-const DEFAULT_PORT = "8080";
-const DEFAULT_METRICS_PORT = "9092";
+const DEFAULT_PORT = 8080;
+const DEFAULT_METRICS_PORT = 9092;
 
 /** Adds the command to the program. */
 export function addServeCommand(program: Command): void {
@@ -114,7 +115,7 @@ export function addHttpOptions(command: Command): Command {
     )
     .option("--cors <origins>", "allow these origins, * for all")
     .option("--grace <time>", "time for open events on shutdown", "10")
-    .option("--async-retries <n>", "retries of Event invocations", String(ASYNC_RETRIES))
+    .option("--async-retries <n>", "retries of Event invocations, 0 to 2", String(ASYNC_RETRIES))
     .option("--show-env", "show values of variables in GetFunction")
     .addOption(new Option("--log <form>", "form of the log").choices(LOG_FORMS).default("text"))
     .option("--quiet", "no START, END and REPORT lines");
@@ -131,8 +132,24 @@ async function serve(
   const folder = directory === "." ? (prior.directory ?? directory) : directory;
   const asked = functionSettings(folder, bootstrap, options, serveDefaults(options, prior));
   const settings = withPriorHost(asked, options);
+  const port = portNumber(
+    [
+      ["--port", options.port],
+      ["PORT", prior.port],
+    ],
+    DEFAULT_PORT,
+  );
+  const metricsPort = portNumber(
+    [
+      ["--metrics-port", options.metricsPort],
+      ["METRICS_PROMETHEUS_PORT", prior.metricsPort],
+    ],
+    DEFAULT_METRICS_PORT,
+  );
+  const grace = graceMs(options.grace);
   const format = options.format ?? prior.format ?? "plain";
   const log = platformLog(options.quiet === true);
+  const lambdaApi = lambdaApiOptions(options, log.message);
   const metrics = new Metrics({
     prefix: prior.metricPrefix,
     name: prior.metricName,
@@ -154,26 +171,27 @@ async function serve(
     log: (message) => log.message(message),
     ...(sinkUrl ? { sink: new Sink(sinkUrl, !triggermesh, (line) => log.message(line)) } : {}),
     ...(options.cors === undefined ? {} : { cors: new Cors(options.cors) }),
-    ...(triggermesh ? {} : { lambdaApi: lambdaApiOptions(options, log.message) }),
+    ...(triggermesh ? {} : { lambdaApi }),
   });
   const address = options.host ?? (prior.onKnative ? "0.0.0.0" : "127.0.0.1");
-  const port = portNumber(options.port ?? prior.port ?? DEFAULT_PORT);
+  const stop = stopSignal(() => host.kill());
   const actual = await listenOrExplain(server, address, port);
-  const closeMetrics = await serveMetrics(metrics, address, options, prior);
+  const closeMetrics = await serveMetrics(metrics, address, metricsPort);
   host.start();
   const { environments, environmentsMin } = settings;
   const workers = environmentsMin === undefined ? "" : `${environmentsMin}:`;
   log.message(`listening ${address}:${actual} (${format}) · ${workers}${environments} workers`);
-  const status = await untilStopped(server, host, graceMs(options.grace));
+  await stop.arrived;
+  await server.drain(grace);
   closeMetrics();
-  return status;
+  return EXIT.ok;
 }
 
 /** What Lambda's API needs of the options. */
 export function lambdaApiOptions(options: ServeOptions, log: (message: string) => void) {
   return {
     rieCompatible: options.compat === "rie",
-    asyncRetries: Number(options.asyncRetries),
+    asyncRetries: asyncRetries(options.asyncRetries),
     showVariables: options.showEnv === true,
     log,
   };
@@ -212,59 +230,18 @@ function serveDefaults(options: ServeOptions, prior: PriorSettings): SettingsDef
   };
 }
 
-/** A port from its text. */
-export function portNumber(text: string): number {
-  const port = Number(text);
-  if (!/^\d+$/.test(text) || port > 65_535) throw new CommandError(`"${text}" is no port`);
-  return port;
-}
-
-/** A time in milliseconds from `--grace`. */
-export function graceMs(text: string): number {
-  const ms = parseTime(text);
-  if (ms === undefined) throw new CommandError(`--grace: "${text}" is no time`);
-  return ms;
-}
-
 /** The metrics' own port; a port that is taken is no reason not to serve. */
-async function serveMetrics(
-  metrics: Metrics,
-  address: string,
-  options: ServeOptions,
-  prior: PriorSettings,
-): Promise<() => void> {
-  const text = options.metricsPort ?? prior.metricsPort ?? DEFAULT_METRICS_PORT;
-  if (portNumber(text) === 0) return () => undefined;
+async function serveMetrics(metrics: Metrics, address: string, port: number): Promise<() => void> {
+  if (port === 0) return () => undefined;
   const reply = () => metricsReply(metrics);
   const server = new HttpServer({
     route: () => ({ bodyBytesMax: 0, tooLarge: reply(), answer: reply }),
     log: warn,
   });
   try {
-    await server.listen(address, portNumber(text));
+    await server.listen(address, port);
   } catch {
-    warn(`warning: port ${text} for metrics is in use, they are at /_lambda-shell/metrics only`);
+    warn(`warning: port ${port} for metrics is in use, they are at /_lambda-shell/metrics only`);
   }
   return () => server.close();
-}
-
-/** Serves until a signal comes; after a clean drain the status is 0, after a second signal the signal's. */
-export async function untilStopped(
-  server: HostServer,
-  host: { kill(): void },
-  grace: number,
-): Promise<number> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  let signals = 0;
-  const onSignal = (status: number) => () => {
-    signals += 1;
-    if (signals === 1) return resolve();
-    host.kill();
-    process.exit(status);
-  };
-  process.on("SIGINT", onSignal(EXIT.interrupted));
-  process.on("SIGTERM", onSignal(EXIT.terminated));
-  await promise;
-  await server.drain(grace);
-  return EXIT.ok;
 }
