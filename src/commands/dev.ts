@@ -106,6 +106,7 @@ async function dev(
     });
     return new FunctionHost(settings, observer(settings));
   });
+  assertNamedApart(hosts, directories);
   metrics.watch(hosts);
   const registry = new FunctionRegistry(hosts);
   const server = devServer(registry, metrics, options);
@@ -120,6 +121,21 @@ async function dev(
   await server.drain(grace);
   for (const watcher of watchers) watcher.close();
   return EXIT.ok;
+}
+
+/** @throws {CommandError} When two have one name, so that callers could reach only one of them. */
+function assertNamedApart(hosts: readonly FunctionHost[], directories: readonly string[]): void {
+  const folders = new Map<string, string | undefined>();
+  for (const [at, { settings }] of hosts.entries()) {
+    const { name } = settings;
+    if (folders.has(name)) {
+      throw new CommandError(
+        `two functions are named "${name}": ${folders.get(name)}, ${directories[at]}\n` +
+          "  rename a folder, or run one of them by itself: lambda-shell dev DIR --port 9001",
+      );
+    }
+    folders.set(name, directories[at]);
+  }
 }
 
 async function sayReady(

@@ -2,7 +2,7 @@
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 
-import { SCRIPTED, startTool, tool } from "../testing/running-tool.ts";
+import { functionFolder, SCRIPTED, startTool, tool } from "../testing/running-tool.ts";
 
 // Processes take their time on a loaded machine.
 setDefaultTimeout(60_000);
@@ -43,4 +43,16 @@ test("an option wins over a variable that is wrong", async () => {
   const environment = { PORT: "abc", METRICS_PROMETHEUS_PORT: "abc" };
   await using served = await startTool(args, { environment });
   expect((await fetch(served.url, { method: "POST", body: "{}" })).status).toBe(200);
+});
+
+test("dev refuses two functions of one name", async () => {
+  const [one, two] = [functionFolder({ "function.sh": "" }), functionFolder({ "function.sh": "" })];
+  const result = await tool(["dev", "--port", "0", one, two, ...SCRIPTED]);
+  expect(result).toEqual({
+    status: 2,
+    out: "",
+    errors:
+      `error: two functions are named "probe": ${one}, ${two}\n` +
+      "  rename a folder, or run one of them by itself: lambda-shell dev DIR --port 9001\n",
+  });
 });

@@ -29,21 +29,23 @@ export type FunctionLookup =
 
 /** All functions that one server runs. */
 export class FunctionRegistry {
+  readonly #all: readonly FunctionHost[];
   readonly #hosts: ReadonlyMap<string, FunctionHost>;
 
+  /** @param hosts Each with a name of its own, or callers reach only one of a name. */
   constructor(hosts: readonly FunctionHost[]) {
+    this.#all = hosts;
     this.#hosts = new Map(hosts.map((host) => [host.settings.name, host]));
   }
 
   /** In the order of their names, so that the first of a listing is always the same. */
   get hosts(): readonly FunctionHost[] {
-    return [...this.#hosts.values()].sort((a, b) => (a.settings.name < b.settings.name ? -1 : 1));
+    return this.#all.toSorted((a, b) => (a.settings.name < b.settings.name ? -1 : 1));
   }
 
   /** The function that plain requests go to: the first that was named. */
   get defaultHost(): FunctionHost | undefined {
-    for (const host of this.#hosts.values()) return host;
-    return undefined;
+    return this.#all[0];
   }
 
   /**
