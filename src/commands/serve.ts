@@ -192,6 +192,7 @@ export function lambdaApiOptions(options: ServeOptions, log: (message: string) =
   return {
     rieCompatible: options.compat === "rie",
     asyncRetries: asyncRetries(options.asyncRetries),
+    invokeMode: options.invokeMode,
     showVariables: options.showEnv === true,
     log,
   };

@@ -56,3 +56,13 @@ test("dev refuses two functions of one name", async () => {
       "  rename a folder, or run one of them by itself: lambda-shell dev DIR --port 9001\n",
   });
 });
+
+test("GetFunctionUrlConfig tells the mode of --invoke-mode", async () => {
+  const modes = ["buffered", "response-stream"].map(async (mode) => {
+    const args = ["serve", "--port", "0", "--metrics-port", "0", "--invoke-mode", mode];
+    await using served = await startTool([...args, "--name", "probe", ...SCRIPTED]);
+    const answer = await fetch(`${served.url}/2021-10-31/functions/probe/url`);
+    return ((await answer.json()) as { InvokeMode: string }).InvokeMode;
+  });
+  expect(await Promise.all(modes)).toEqual(["BUFFERED", "RESPONSE_STREAM"]);
+});

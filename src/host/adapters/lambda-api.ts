@@ -12,6 +12,7 @@ import type { FunctionLookup, FunctionRegistry } from "../function-registry.ts";
 import type { HttpRoute, RequestHead } from "../ingress/http-server.ts";
 import type { HttpReply, HttpRequest } from "./adapter.ts";
 import { functionConfiguration, functionState } from "./function-configuration.ts";
+import type { InvokeMode } from "./gateway-adapter.ts";
 import { decodePath, queryPairs } from "./gateway.ts";
 import { invokeRequest, requestTooLarge } from "./invoke-request.ts";
 import { invokeReply, streamReply } from "./invoke-response.ts";
@@ -25,6 +26,8 @@ export interface LambdaApiOptions {
   /** Answers Invoke as AWS's emulator does, bug for bug. */
   readonly rieCompatible: boolean;
   readonly asyncRetries: number;
+  /** Of the Function URL, as it is described. */
+  readonly invokeMode: InvokeMode;
   readonly showVariables: boolean;
   /** `http://host:port` of this server, for the Function URL that it names. */
   readonly baseUrl: () => string;
@@ -223,14 +226,14 @@ function describe(
 function urlConfiguration(
   name: string,
   configuration: Record<string, unknown>,
-  { registry, baseUrl }: LambdaApiOptions,
+  { registry, baseUrl, invokeMode }: LambdaApiOptions,
 ): Record<string, unknown> {
   const path = registry.defaultHost?.settings.name === name ? "/" : `/lambda-url/${name}/`;
   return {
     FunctionUrl: `${baseUrl()}${path}`,
     FunctionArn: configuration["FunctionArn"],
     AuthType: "NONE",
-    InvokeMode: "BUFFERED",
+    InvokeMode: invokeMode === "response-stream" ? "RESPONSE_STREAM" : "BUFFERED",
     CreationTime: configuration["LastModified"],
     LastModifiedTime: configuration["LastModified"],
   };

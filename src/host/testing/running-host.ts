@@ -86,6 +86,7 @@ export async function serveFunction(options: ServeOptions = {}): Promise<Running
     lambdaApi: {
       rieCompatible: options.rieCompatible ?? false,
       asyncRetries: 2,
+      invokeMode: "buffered",
       showVariables: false,
       log,
     },
