@@ -79,6 +79,17 @@ test("S7: a function error ends in status 1, a crash in 4, a time-out in 3; all 
   expect((await run('{"do":"error"}\n', "--no-fail")).status).toBe(0);
 });
 
+test("a time-out names what our own runtime's handler was running, and nothing of the runtime", async () => {
+  const folder = functionFolder({ "function.sh": "handler() { sleep 30; }" });
+  const late = await tool(["run", folder, "--timeout", "1"], { input: "{}" });
+  const running = late.errors.split("\n").filter((line) => line.includes("still running"));
+  expect(running).toEqual([
+    expect.stringMatching(
+      /^ {2}still running when killed: sleep 30 \(pid \d+\), child of handler$/,
+    ),
+  ]);
+});
+
 test("S8: an event of 6 MiB and a byte is an error, one of 6 MiB is run", async () => {
   const event = (bytes: number) => `"${"x".repeat(bytes - 2)}"\n`;
   const large = await run(event(EVENT_BYTES_MAX + 1));

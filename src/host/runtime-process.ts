@@ -126,8 +126,11 @@ export class RuntimeProcess {
     const [, ...below] = processTree(this.pid);
     const parents = new Set(below.map(({ parentPid }) => parentPid));
     const commands = new Map(below.map(({ pid, command }) => [pid, command]));
+    // A fork that has outlived its parent, as the one that waits for our shell's end, is no handler.
+    const forked = new Set(below.filter(({ pid }) => parents.has(pid)).map((each) => each.command));
     return below
       .filter(({ pid }) => !parents.has(pid))
+      .filter(({ parentPid, command }) => parentPid !== this.pid || !forked.has(command))
       .map(({ pid, parentPid, command }) => {
         // A fork has its parent's command line: it is the handler itself.
         const isFork = commands.get(parentPid) === command;
