@@ -65,6 +65,13 @@ fmt: node_modules/.package-lock.json ## Format the sources
 fmt-check: node_modules/.package-lock.json ## Check the format
 	$(BUN) fmt --check
 
+# An architecture as `uname -m` names it is understood too.
+ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,amd64)
+override ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,amd64,$(ARCH)))
+ifeq ($(filter amd64 arm64,$(ARCH)),)
+$(error ARCH=$(ARCH) is neither amd64 nor arm64)
+endif
+
 include build/layer/targets.mk
 include build/deployments/targets.mk
 include build/host/targets.mk

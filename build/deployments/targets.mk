@@ -64,7 +64,6 @@ release: check-release ## Build, test, check, render, sum and describe a release
 	DRY_RUN=1 build/deployments/publish.sh all
 
 FUNCTION ?= fixtures/functions/hello
-ARCH ?= $(shell uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
 
 .PHONY: package
 package: dist/bootstrap-$(ARCH) ## Zip a function with its runtime: FUNCTION=folder ARCH=arm64

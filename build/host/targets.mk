@@ -1,6 +1,5 @@
 # The developer tool: run it, compile it, and let official clients loose on it.
 
-ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,amd64)
 EVENT ?= fixtures/functions/hello/event.json
 TOOL_SOURCES := $(wildcard src/lambda-shell.ts src/zip.ts src/commands/* src/commands/*/* \
   src/host/*.ts src/host/*/*.ts src/runtime-api/*) build/compile.ts build/bun-executable.ts \
