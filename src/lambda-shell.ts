@@ -10,13 +10,13 @@ import packageJson from "../package.json" with { type: "json" };
 import { addCheckCommand } from "./commands/check.ts";
 import { addDevCommand } from "./commands/dev.ts";
 import { addEventsCommand } from "./commands/events.ts";
-import { CommandError, EXIT } from "./commands/exit-status.ts";
+import { reportFailure } from "./commands/failure.ts";
 import { addInitCommand } from "./commands/init.ts";
 import { addInvokeCommand } from "./commands/invoke.ts";
+import { guardOutput } from "./commands/output-guard.ts";
 import { addPackageCommand } from "./commands/package.ts";
 import { addRunCommand } from "./commands/run.ts";
 import { addServeCommand } from "./commands/serve.ts";
-import { warn } from "./commands/terminal.ts";
 
 const EXAMPLES = `
 Examples:
@@ -26,8 +26,9 @@ Examples:
   PORT=8080 RESPONSE_FORMAT=CLOUDEVENTS lambda-shell serve
   lambda-shell run -- python3 -m awslambdaric app.handler < event.json
 
-Exit statuses: 0 success, 1 function error, 2 usage, 3 timed out, 4 crashed,
-5 unreachable or port in use, 6 throttled, 130 and 143 interrupted.`;
+Exit statuses: 0 success, 1 function error, 2 usage or files, 3 timed out,
+4 crashed, 5 unreachable or port in use, 6 throttled, 130 and 143 interrupted,
+141 nobody reads on.`;
 
 const program = new Command("lambda-shell")
   .description("Run shell functions for AWS Lambda, or any custom runtime, on this computer.")
@@ -35,7 +36,7 @@ const program = new Command("lambda-shell")
   .helpOption("-h, --help", "show this help")
   .configureHelp({ helpWidth: 80, subcommandTerm: (command) => command.name() })
   .addHelpText("after", EXAMPLES)
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage));
+  .exitOverride();
 
 addRunCommand(program);
 addServeCommand(program);
@@ -46,10 +47,9 @@ addCheckCommand(program);
 addInitCommand(program);
 addEventsCommand(program);
 
+guardOutput();
 try {
   await program.parseAsync();
 } catch (error) {
-  if (!(error instanceof CommandError)) throw error;
-  warn(`error: ${error.message}`);
-  process.exitCode = error.exitStatus;
+  process.exitCode = reportFailure(error);
 }

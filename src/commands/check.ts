@@ -11,6 +11,7 @@ import { type Command, Option } from "commander";
 import { localArchitecture } from "../host/bootstrap-finder.ts";
 import { checkFolder } from "./check-rules.ts";
 import { EXIT } from "./exit-status.ts";
+import { requireFolder } from "./input-file.ts";
 import { warn } from "./terminal.ts";
 
 interface CheckOptions {
@@ -40,7 +41,9 @@ export function addCheckCommand(program: Command): void {
 }
 
 function check(directory: string, { handler, arch }: CheckOptions): number {
-  const target = { directory: resolve(directory), handler, architecture: arch, variables: {} };
+  const root = resolve(directory);
+  requireFolder(root, directory);
+  const target = { directory: root, handler, architecture: arch, variables: {} };
   const findings = checkFolder(target);
   for (const { message } of findings) warn(message);
   if (findings.some(({ level }) => level === "error")) return EXIT.functionError;

@@ -28,6 +28,7 @@ import { addFunctionOptions, collected, functionSettings } from "./function-opti
 import { type StopSignal, stopSignal } from "./interrupt.ts";
 import { jsonObserver } from "./json-log.ts";
 import { listenOrExplain } from "./listen.ts";
+import { endWithOutput } from "./output-guard.ts";
 import { ReloadGuard } from "./reload-guard.ts";
 import { routeTable, unroutedReply } from "./route-option.ts";
 import { serveAdapter } from "./serve-adapter.ts";
@@ -112,6 +113,7 @@ async function dev(
   const server = devServer(registry, metrics, options);
   const stop = stopSignal(() => killAll(hosts));
   await listenOrExplain(server, options.host ?? "127.0.0.1", port);
+  endWithOutput(() => killAll(hosts));
   for (const host of hosts) host.start();
   banner(hosts, server.baseUrl, options.route);
   if (attached !== undefined) sayAttachable(hosts, attached);

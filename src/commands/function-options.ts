@@ -4,7 +4,7 @@
  * @module
  */
 
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { basename, delimiter, resolve } from "node:path";
 import { parseEnv } from "node:util";
 
@@ -14,6 +14,7 @@ import { findBootstrap } from "../host/bootstrap-finder.ts";
 import { parseSettings } from "../host/config.ts";
 import { DEFAULT_SETTINGS, type FunctionSettings } from "../host/function-settings.ts";
 import { CommandError } from "./exit-status.ts";
+import { readInputFile, requireFolder } from "./input-file.ts";
 import { type TemplateFunction, templateFunction } from "./sam-template.ts";
 import { type FunctionConfig, functionConfig } from "./tool-config.ts";
 
@@ -94,13 +95,7 @@ export function functionSettings(
   const { template } = options;
   const described = template === undefined ? undefined : templateFunction(template, options.name);
   const root = directory === "." && described ? described.directory : resolve(directory);
-  const found = statSync(root, { throwIfNoEntry: false });
-  if (found === undefined) throw new CommandError(`no such folder: ${directory}`);
-  if (!found.isDirectory()) {
-    throw new CommandError(
-      `not a folder: ${directory}\n` + `  a bootstrap goes behind --: -- ${directory}`,
-    );
-  }
+  requireFolder(root, directory, `\n  a bootstrap goes behind --: -- ${directory}`);
   const name = described?.name ?? options.name ?? defaults.name ?? functionName(root);
   const config = { ...present(described ?? {}), ...functionConfig(root, name) };
   const text = {
@@ -187,8 +182,8 @@ function executable(program: string): string {
 function functionVariables(options: FunctionOptions): Record<string, string> {
   const variables: Record<string, string> = {};
   for (const file of options.envFile ?? []) {
-    if (!existsSync(file)) throw new CommandError(`no such file: ${file}`);
-    Object.assign(variables, definedOnly(parseEnv(readFileSync(file, "utf8"))));
+    const text = readInputFile(file, "--env-file").toString("utf8");
+    Object.assign(variables, definedOnly(parseEnv(text)));
   }
   for (const assignment of options.env ?? []) {
     const at = assignment.indexOf("=");

@@ -94,7 +94,7 @@ test.each([
     "--ce hello: no attribute name=value\n" +
       "  the function's name stands before the options: lambda-shell invoke NAME --ce …",
   ],
-  [["-f", "no-such-file"], "no such file: no-such-file"],
+  [["-f", "no-such-file"], "-f no-such-file: no such file or folder"],
 ])("invoke %j is refused with the fix", async (options, message) => {
   expect(await echo(...options)).toEqual({ status: 2, out: "", errors: `error: ${message}\n` });
 });

@@ -4,8 +4,6 @@
  * @module
  */
 
-import { readFileSync } from "node:fs";
-
 import type { Command } from "commander";
 
 import { cloudEvent } from "./ce-option.ts";
@@ -14,6 +12,7 @@ import { setOption } from "./events.ts";
 import { CommandError } from "./exit-status.ts";
 import { collected } from "./function-options.ts";
 import { functionUrlEvent } from "./http-option.ts";
+import { readInputFile, wholeStandardInput } from "./input-file.ts";
 import { payloadComplaint } from "./payload.ts";
 
 /** Options that say what the event is. */
@@ -88,20 +87,15 @@ async function eventText(options: EventOptions): Promise<EventText | undefined> 
   }
   const path = file ?? (data?.startsWith("@") ? data.slice(1) : undefined);
   if (path === "-" || data === "-") {
-    return { bytes: new Uint8Array(await Bun.stdin.arrayBuffer()), source: STDIN };
+    return { bytes: await wholeStandardInput(), source: STDIN };
   }
-  if (path !== undefined) return { bytes: readEvent(path), source: path };
+  if (path !== undefined) {
+    const option = file === undefined ? "-d" : "-f";
+    return { bytes: readInputFile(path, option), source: path };
+  }
   return data === undefined ? undefined : { bytes: Buffer.from(data), source: `-d ${data}` };
 }
 
 function excluding(first: string, second: string): CommandError {
   return new CommandError(`${first} and ${second} exclude each other`);
-}
-
-function readEvent(path: string): Uint8Array {
-  try {
-    return readFileSync(path);
-  } catch {
-    throw new CommandError(`no such file: ${path}`);
-  }
 }

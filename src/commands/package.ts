@@ -17,6 +17,7 @@ import { checkFolder } from "./check-rules.ts";
 import { CommandError, EXIT } from "./exit-status.ts";
 import { folderFiles } from "./folder-files.ts";
 import { collected } from "./function-options.ts";
+import { requireFolder, unreadable } from "./input-file.ts";
 import { warn } from "./terminal.ts";
 
 interface PackageOptions {
@@ -55,6 +56,7 @@ export function addPackageCommand(program: Command): void {
 
 function packageFolder(directory: string, options: PackageOptions): number {
   const root = resolve(directory);
+  requireFolder(root, directory);
   const output = resolve(options.output ?? `${basename(root)}.zip`);
   const { handler, arch } = options;
   if (options.check) {
@@ -64,7 +66,11 @@ function packageFolder(directory: string, options: PackageOptions): number {
     if (findings.some(({ level }) => level === "error")) return EXIT.functionError;
   }
   const bytes = zip(entries(root, options));
-  writeFileSync(output, bytes);
+  try {
+    writeFileSync(output, bytes);
+  } catch (error) {
+    throw unreadable(`--output ${options.output ?? output}`, error);
+  }
   const hash = createHash("sha256").update(bytes).digest("base64");
   process.stdout.write(`${output}\n`);
   warn(`${bytes.byteLength} bytes, CodeSha256 ${hash}`);

@@ -7,13 +7,13 @@
  */
 
 import { randomInt } from "node:crypto";
-import { readFileSync } from "node:fs";
 
 import { z } from "zod";
 
 import type { FunctionSettings } from "../host/function-settings.ts";
 import { CommandError } from "./exit-status.ts";
 import type { SettingsDefaults } from "./function-options.ts";
+import { readInputFile } from "./input-file.ts";
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -66,8 +66,9 @@ export type RefuncFunction = z.output<typeof definitionSchema>;
 export function refuncFunction(file: string): RefuncFunction {
   let json: unknown;
   try {
-    json = JSON.parse(readFileSync(file, "utf8"));
+    json = JSON.parse(readInputFile(file, "--function").toString("utf8"));
   } catch (error) {
+    if (error instanceof CommandError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
     throw new CommandError(`--function ${file}: ${reason}`);
   }

@@ -235,7 +235,7 @@ test("-f: name, namespace, variables, time and credentials of a definition", asy
   expect(wrong.status).toBe(2);
   expect(wrong.errors).toStartWith(`error: --function ${file}: metadata.name: `);
   const absent = await tool([...REFUNC, "-f", `${file}.no`, ...SCRIPTED]);
-  expect(absent.errors).toContain("ENOENT");
+  expect(absent.errors).toContain("no such file or folder");
 });
 
 test.each(["SIGINT", "SIGTERM"] as const)("A-15: %s ends the bootstrap with us", async (signal) => {

@@ -5,8 +5,6 @@
  * @module
  */
 
-import { readFileSync } from "node:fs";
-
 import { type Command, Option } from "commander";
 
 import { FunctionHost } from "../host/function-host.ts";
@@ -21,7 +19,9 @@ import { runEvents } from "../host/ingress/stdio.ts";
 import { errorSummary } from "./error-summary.ts";
 import { EXIT, outcomeStatus } from "./exit-status.ts";
 import { addFunctionOptions, type FunctionOptions, functionSettings } from "./function-options.ts";
+import { readInputFile, standardInput } from "./input-file.ts";
 import { onInterrupt } from "./interrupt.ts";
+import { endWithOutput } from "./output-guard.ts";
 import { refuncDefaults, refuncFunction, refuncSettings } from "./refunc-settings.ts";
 import { splitCommand } from "./split-command.ts";
 import { warn } from "./terminal.ts";
@@ -95,9 +95,9 @@ async function run(
   const unlessStopped = (say: () => void) => {
     if (interrupted() === undefined) say();
   };
-  endWithReader(() => host.kill());
-  host.start();
+  endWithOutput(() => host.kill());
   const events = withDefault(inputEvents(options), options.defaultEvent);
+  host.start();
   const allRun = runEvents(host, events, {
     envelope: options.envelope,
     requestId: options.requestId ?? (refunc ? "md5" : "random"),
@@ -108,8 +108,7 @@ async function run(
     complain: (message) => unlessStopped(() => warn(`error: ${message}`)),
     onFunctionError: (outcome) => unlessStopped(() => warn(errorSummary(outcome, host.settings))),
   });
-  const result = await Promise.race([allRun, stopped.promise]);
-  await host.stop();
+  const result = await Promise.race([allRun, stopped.promise]).finally(() => host.stop());
   // Standard input may never end, so a signal does not wait for it.
   if (result === undefined) return process.exit(interrupted());
   const statuses = [...result.outcomes].map(outcomeStatus);
@@ -134,10 +133,10 @@ function runSettings(
 
 function inputEvents(options: RunOptions): AsyncIterable<FramedEvent> {
   if (options.eventFile !== undefined) {
-    return framedEvents(chunksOf(readFileSync(options.eventFile)), "nul");
+    return framedEvents(chunksOf(readInputFile(options.eventFile, "--event-file")), "nul");
   }
   if (process.stdin.isTTY) warn("reading events from the terminal, Ctrl-D to end");
-  return framedEvents(Bun.stdin.stream(), options.framing);
+  return framedEvents(standardInput(), options.framing);
 }
 
 async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
@@ -164,12 +163,4 @@ function writeOut(bytes: Uint8Array): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   process.stdout.write(bytes, () => resolve());
   return promise;
-}
-
-/** Ends at once, with everything that runs, when nobody reads standard output any more (`| head`). */
-function endWithReader(kill: () => void): void {
-  process.stdout.on("error", () => {
-    kill();
-    process.exit(EXIT.outputClosed);
-  });
 }

@@ -33,6 +33,7 @@ import { hostObserver, platformLog } from "./host-observer.ts";
 import { stopSignal } from "./interrupt.ts";
 import { jsonObserver, LOG_FORMS, type LogForm } from "./json-log.ts";
 import { listenOrExplain } from "./listen.ts";
+import { endWithOutput } from "./output-guard.ts";
 import { type Compat, serveAdapter, withPriorHost } from "./serve-adapter.ts";
 import { asyncRetries, graceMs, portNumber } from "./server-options.ts";
 import { splitCommand } from "./split-command.ts";
@@ -177,6 +178,7 @@ async function serve(
   const stop = stopSignal(() => host.kill());
   const actual = await listenOrExplain(server, address, port);
   const closeMetrics = await serveMetrics(metrics, address, metricsPort);
+  endWithOutput(() => host.kill());
   host.start();
   const { environments, environmentsMin } = settings;
   const workers = environmentsMin === undefined ? "" : `${environmentsMin}:`;

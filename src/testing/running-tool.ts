@@ -36,12 +36,17 @@ export interface ToolOptions {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
+/** The command line that runs the tool with these arguments. */
+export function toolCommand(args: readonly string[]): readonly string[] {
+  return [process.execPath, ENTRY, ...args];
+}
+
 /** Runs the tool to its end. */
 export async function tool(
   args: readonly string[],
   { input = "", cwd = ROOT, environment = {} }: ToolOptions = {},
 ): Promise<ToolResult> {
-  const child = Bun.spawn([process.execPath, ENTRY, ...args], {
+  const child = Bun.spawn([...toolCommand(args)], {
     cwd,
     env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1", ...environment },
     stdin: new Blob([input as string]),
@@ -76,7 +81,7 @@ export async function startTool(
   args: readonly string[],
   { cwd = ROOT, environment = {} }: ToolOptions = {},
 ): Promise<RunningTool> {
-  const child = Bun.spawn([process.execPath, ENTRY, ...args], {
+  const child = Bun.spawn([...toolCommand(args)], {
     cwd,
     env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1", ...environment },
     stdin: "ignore",

@@ -1,0 +1,59 @@
+/**
+ * Files and standard input that the command line names, or why they cannot be read.
+ *
+ * @module
+ */
+
+import { readFileSync, statSync } from "node:fs";
+
+import { CommandError } from "./exit-status.ts";
+import { systemFault } from "./system-error.ts";
+
+/**
+ * Reads a whole file.
+ * @param option Where the path comes from, such as `--env-file`.
+ * @throws {CommandError} When it cannot be read, with the option, the path and the reason.
+ */
+export function readInputFile(path: string, option: string): Buffer<ArrayBuffer> {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw unreadable(`${option} ${path}`, error);
+  }
+}
+
+/**
+ * Standard input, chunk by chunk.
+ * @throws {CommandError} When it cannot be read, as a folder cannot.
+ */
+export async function* standardInput(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  try {
+    yield* Bun.stdin.stream();
+  } catch (error) {
+    throw unreadable("standard input", error);
+  }
+}
+
+/** All of standard input; @throws as {@link standardInput} does. */
+export async function wholeStandardInput(): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of standardInput()) chunks.push(chunk);
+  return new Uint8Array(Buffer.concat(chunks));
+}
+
+/**
+ * The folder that an argument names must be there.
+ * @param name As the user wrote it.
+ * @throws {CommandError} When it is not, or when it is something else.
+ */
+export function requireFolder(path: string, name: string, hint = ""): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) throw new CommandError(`no such folder: ${name}`);
+  if (!found.isDirectory()) throw new CommandError(`not a folder: ${name}${hint}`);
+}
+
+/** What a path that cannot be read or written is reported as. */
+export function unreadable(what: string, error: unknown): unknown {
+  const fault = systemFault(error);
+  return fault === undefined ? error : new CommandError(`${what}: ${fault.fact}`);
+}
