@@ -38,10 +38,30 @@ test.each([
   [["package", "-o", "/tmp"], `--output /tmp: ${IS_FOLDER}`],
   [["package", "-o", "/dev/full"], "--output /dev/full: no space left on device"],
   [["init", "/dev/null/x"], "failed to mkdir /dev/null/x: a part of the path is no folder"],
+  [
+    ["invoke", "--url", "notaurl", "-d", "{}"],
+    "--url notaurl: no address of http or https\n  write: --url http://127.0.0.1:9000",
+  ],
   [["invoke", "-d", "@/tmp"], `-d /tmp: ${IS_FOLDER}`],
 ])("%j is refused in one line", async (args, message) => {
   const result = await tool(args, { cwd: FOLDER });
   expect(result).toEqual({ status: 2, out: "", errors: `error: ${message}\n` });
+});
+
+test("an endpoint of the environment that is no address is named as such", async () => {
+  const environment = { AWS_ENDPOINT_URL_LAMBDA: "ftp://x" };
+  const { status, errors } = await tool(["invoke"], { environment });
+  expect([status, errors]).toEqual([
+    2,
+    "error: AWS_ENDPOINT_URL_LAMBDA ftp://x: no address of http or https\n" +
+      "  write: AWS_ENDPOINT_URL_LAMBDA=http://127.0.0.1:9000\n",
+  ]);
+});
+
+test("--repeat to a named server that is not there ends in status 5", async () => {
+  const result = await tool(["invoke", "--repeat", "3", "--url", "http://127.0.0.1:1"]);
+  expect([result.status, result.out]).toEqual([5, ""]);
+  expect(result.errors).toMatch(/^error: no server at http:\/\/127\.0\.0\.1:1: .*\n$/);
 });
 
 /** Runs the tool in a shell that has made its standard input or output special. */

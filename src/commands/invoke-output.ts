@@ -35,10 +35,7 @@ export async function printResult(
   if (response.status !== 200) return refused(response, body, name, url);
   const log = Buffer.from(response.headers.get(INVOKE_HEADER.logResult) ?? "", "base64").toString();
   if (options.tail === true) process.stderr.write(functionLines(log));
-  if (options.output === "headers") {
-    const lines = [...response.headers].map(([header, value]) => `${header}: ${value}\n`);
-    process.stdout.write(`${lines.join("")}\n`);
-  }
+  if (options.output === "headers") writeHeaders(response.headers);
   writePayload(body, options.output);
   if (response.headers.get(INVOKE_HEADER.functionError) === null) {
     const warning = outputWarning(body);
@@ -49,6 +46,12 @@ export async function printResult(
   const { message, exitStatus } = serverErrorSummary(body, log);
   warn(message);
   return options.fail ? exitStatus : EXIT.ok;
+}
+
+/** Writes the headers of a response and the empty line behind them. */
+export function writeHeaders(headers: Iterable<readonly [name: string, value: string]>): void {
+  const lines = [...headers].map(([name, value]) => `${name.toLowerCase()}: ${value}\n`);
+  process.stdout.write(`${lines.join("")}\n`);
 }
 
 /** Writes a response: readable at a terminal, as it is into a pipe. */
@@ -100,7 +103,7 @@ async function refused(
       const known: unknown = await fetch(new URL("/_lambda-shell/functions", url))
         .then((answer) => answer.json())
         .catch(() => ({}));
-      warn(unknownFunction(name, functionNames(known)));
+      warn(`error: ${unknownFunction(name, functionNames(known))}`);
       return EXIT.usage;
     }
     case 429:

@@ -9,11 +9,12 @@ import { type Command, Option } from "commander";
 import { INVOKE_HEADER } from "../host/adapters/lambda-contract.ts";
 import { CommandError, EXIT } from "./exit-status.ts";
 import { addFunctionOptions, type FunctionOptions } from "./function-options.ts";
+import { requireHttpUrl } from "./http-url.ts";
 import { addEventOptions, type EventOptions, invokeEvent } from "./invoke-event.ts";
 import { invokeOnce } from "./invoke-once.ts";
 import { type OutputForm, printResult } from "./invoke-output.ts";
 import { invokeRemote } from "./invoke-remote.ts";
-import { repeatInvoke } from "./invoke-repeat.ts";
+import { repeatInvoke, type Repetition } from "./invoke-repeat.ts";
 
 /** Options of the command. */
 export interface InvokeOptions extends FunctionOptions, EventOptions {
@@ -70,23 +71,49 @@ export function addInvokeCommand(program: Command): void {
 
 async function invoke(name: string, options: InvokeOptions): Promise<number> {
   const payload = await invokeEvent(options);
-  const url = options.url ?? process.env["AWS_ENDPOINT_URL_LAMBDA"] ?? DEFAULT_URL;
-  const named = options.url !== undefined || process.env["AWS_ENDPOINT_URL_LAMBDA"] !== undefined;
-  if (options.repeat !== undefined) {
-    const count = positive(options.repeat, "--repeat");
-    const parallel = positive(options.parallel, "--parallel");
-    const sendOne = () => send(url, name, payload, { ...options, quiet: true });
-    return repeatInvoke(sendOne, () => coldStarts(url), count, parallel);
-  }
+  const { url, named } = serverUrl(options);
+  const repeat =
+    options.repeat === undefined
+      ? undefined
+      : {
+          count: positive(options.repeat, "--repeat"),
+          parallel: positive(options.parallel, "--parallel"),
+        };
   let response: Response;
   try {
+    if (repeat !== undefined) return await repeatOnServer(url, name, payload, options, repeat);
     response = await send(url, name, payload, options);
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
     if (named) throw new CommandError(`no server at ${url}: ${error.message}`, EXIT.unreachable);
-    return invokeOnce(payload, options);
+    return invokeOnce(name, payload, { ...options, headers: requestHeaders(options) }, repeat);
   }
   return printResult(response, name, url, options);
+}
+
+/** The server that is called, and whether somebody named it. */
+function serverUrl({ url }: InvokeOptions): { readonly url: string; readonly named: boolean } {
+  const variable = process.env["AWS_ENDPOINT_URL_LAMBDA"];
+  const text = url ?? variable;
+  if (text === undefined) return { url: DEFAULT_URL, named: false };
+  const source = url === undefined ? "AWS_ENDPOINT_URL_LAMBDA" : "--url";
+  requireHttpUrl(text, source, `${source}${url === undefined ? "=" : " "}${DEFAULT_URL}`);
+  return { url: text, named: true };
+}
+
+function repeatOnServer(
+  url: string,
+  name: string,
+  payload: Uint8Array<ArrayBuffer>,
+  options: InvokeOptions,
+  repetition: Repetition,
+): Promise<number> {
+  const sendOne = async () => {
+    const response = await send(url, name, payload, { ...options, quiet: true });
+    await response.arrayBuffer();
+    return response.ok && !response.headers.has(INVOKE_HEADER.functionError);
+  };
+  return repeatInvoke(sendOne, () => coldStarts(url), repetition);
 }
 
 async function invokeOnAws(name: string | undefined, options: InvokeOptions): Promise<number> {
@@ -113,25 +140,32 @@ function send(
   payload: Uint8Array<ArrayBuffer>,
   options: InvokeOptions & { readonly quiet?: boolean },
 ): Promise<Response> {
-  const headers: Record<string, string> = {
-    [INVOKE_HEADER.invocationType]: options.event === true ? "Event" : "RequestResponse",
-    [INVOKE_HEADER.logType]: options.event === true || options.quiet === true ? "None" : "Tail",
-  };
-  if (options.clientContext !== undefined) {
-    headers[INVOKE_HEADER.clientContext] = Buffer.from(options.clientContext).toString("base64");
-  }
   const query =
     options.qualifier === undefined ? "" : `?Qualifier=${encodeURIComponent(options.qualifier)}`;
   const path = `/2015-03-31/functions/${encodeURIComponent(name)}/invocations${query}`;
   // A function may take its 15 minutes.
   return fetch(new URL(path, url), {
     method: "POST",
-    headers,
+    headers: requestHeaders(options),
     body: payload,
     signal: AbortSignal.timeout(INVOKE_TIMEOUT_MS),
-  }).catch((error: unknown) => {
-    throw new Unreachable(error instanceof Error ? error.message : String(error));
-  });
+  }).catch(unreachable);
+}
+
+function requestHeaders(options: InvokeOptions & { readonly quiet?: boolean }) {
+  const { event, quiet, clientContext } = options;
+  const headers: Record<string, string> = {
+    [INVOKE_HEADER.invocationType]: event === true ? "Event" : "RequestResponse",
+    [INVOKE_HEADER.logType]: event === true || quiet === true ? "None" : "Tail",
+  };
+  if (clientContext !== undefined) {
+    headers[INVOKE_HEADER.clientContext] = Buffer.from(clientContext).toString("base64");
+  }
+  return headers;
+}
+
+function unreachable(error: unknown): never {
+  throw new Unreachable(error instanceof Error ? error.message : String(error));
 }
 
 /** Lambda's longest function and some more, in milliseconds. */
@@ -139,7 +173,7 @@ const INVOKE_TIMEOUT_MS = 960_000;
 
 /** Environments that the server has started until now. */
 async function coldStarts(url: string): Promise<number> {
-  const answer = await fetch(new URL("/_lambda-shell/metrics", url));
+  const answer = await fetch(new URL("/_lambda-shell/metrics", url)).catch(unreachable);
   const text = await answer.text();
   return Number(/^lambda_shell_cold_starts_total (\d+)$/m.exec(text)?.[1] ?? 0);
 }

@@ -103,11 +103,11 @@ test("the port is taken", async () => {
 
 test("the function is not known", () => {
   expect(unknownFunction("helo", ["hello", "resize"])).toBe(
-    `error: function "helo" not found (404)
+    `function "helo" not found (404)
   available: hello, resize       did you mean "hello"?`,
   );
   expect(unknownFunction("other", ["hello"])).toBe(
-    `error: function "other" not found (404)
+    `function "other" not found (404)
   available: hello`,
   );
 });

@@ -9,7 +9,7 @@ const EDITS_MAX = 2;
 
 /** The message for a function that is not there. */
 export function unknownFunction(name: string, known: readonly string[]): string {
-  return `error: function "${name}" not found (404)\n${available(name, known)}`;
+  return `function "${name}" not found (404)\n${available(name, known)}`;
 }
 
 /** The line that says which there are, and which one was probably meant. */
