@@ -25,6 +25,9 @@ const ONCE = ["invoke", "--bootstrap", CURL_LOOP[1] ?? "", "--dir", FOLDER];
 const NO_FILE = "no such file or folder";
 const IS_FOLDER = "it is a folder, not a file";
 
+const noAddress = (given: string) =>
+  `${given}: no address of http or https\n  write: --sink http://broker.example/events`;
+
 test.each([
   [["run", "--env-file", "/tmp", ...SCRIPTED], `--env-file /tmp: ${IS_FOLDER}`],
   [["run", "--env-file", "nope", ...SCRIPTED], `--env-file nope: ${NO_FILE}`],
@@ -42,6 +45,11 @@ test.each([
     ["invoke", "--url", "notaurl", "-d", "{}"],
     "--url notaurl: no address of http or https\n  write: --url http://127.0.0.1:9000",
   ],
+  [["run", "--layer", "nolayer", ...SCRIPTED], "no such folder: --layer nolayer"],
+  [["run", "--template", "/tmp", ...SCRIPTED], `--template /tmp: ${IS_FOLDER}`],
+  [["serve", "--sink", "notaurl", ...SCRIPTED], noAddress("--sink notaurl")],
+  [["serve", "--sink", "ftp://x", ...SCRIPTED], noAddress("--sink ftp://x")],
+  [["init", ""], '"" is no function name: 1 to 64 letters, digits, - and _'],
   [["invoke", "-d", "@/tmp"], `-d /tmp: ${IS_FOLDER}`],
 ])("%j is refused in one line", async (args, message) => {
   const result = await tool(args, { cwd: FOLDER });
@@ -56,6 +64,15 @@ test("an endpoint of the environment that is no address is named as such", async
     "error: AWS_ENDPOINT_URL_LAMBDA ftp://x: no address of http or https\n" +
       "  write: AWS_ENDPOINT_URL_LAMBDA=http://127.0.0.1:9000\n",
   ]);
+});
+
+test("a K_SINK that is no address is named as such", async () => {
+  const environment = { K_SINK: "broker" };
+  const { status, errors } = await tool(["serve", ...SCRIPTED], { environment });
+  expect(status).toBe(2);
+  expect(errors).toContain(
+    "error: K_SINK broker: no address of http or https\n  write: K_SINK=http:",
+  );
 });
 
 test("--repeat to a named server that is not there ends in status 5", async () => {

@@ -6,7 +6,6 @@
 
 import { statSync } from "node:fs";
 import { basename, delimiter, resolve } from "node:path";
-import { parseEnv } from "node:util";
 
 import { type Command, Option } from "commander";
 
@@ -14,8 +13,10 @@ import { findBootstrap } from "../host/bootstrap-finder.ts";
 import { parseSettings } from "../host/config.ts";
 import { DEFAULT_SETTINGS, type FunctionSettings } from "../host/function-settings.ts";
 import { CommandError } from "./exit-status.ts";
-import { readInputFile, requireFolder } from "./input-file.ts";
+import { definedOnly, functionVariables } from "./function-variables.ts";
+import { requireFolder } from "./input-file.ts";
 import { type TemplateFunction, templateFunction } from "./sam-template.ts";
+import { warn } from "./terminal.ts";
 import { type FunctionConfig, functionConfig } from "./tool-config.ts";
 
 /** The options as commander hands them over. */
@@ -95,7 +96,11 @@ export function functionSettings(
   const { template } = options;
   const described = template === undefined ? undefined : templateFunction(template, options.name);
   const root = directory === "." && described ? described.directory : resolve(directory);
-  requireFolder(root, directory, `\n  a bootstrap goes behind --: -- ${directory}`);
+  requireFolder(
+    root,
+    directory === "." ? root : directory,
+    `\n  a bootstrap goes behind --: -- ${directory}`,
+  );
   const name = described?.name ?? options.name ?? defaults.name ?? functionName(root);
   const config = { ...present(described ?? {}), ...functionConfig(root, name) };
   const text = {
@@ -112,6 +117,17 @@ export function functionSettings(
   if (parsed.kind === "invalid") throw new CommandError(parsed.message);
   const { settings } = parsed;
   const { attachedPort } = defaults;
+  const given = { ...config.env, ...functionVariables(options) };
+  const elsewhere = {
+    ...given,
+    Handler: options.handler ?? config.handler,
+    Timeout: options.timeout ?? config.timeout,
+    MemorySize: options.memory ?? config.memory,
+    CodeUri: directory === "." ? undefined : directory,
+  };
+  for (const { name, message } of described?.unknown ?? []) {
+    if (definedOnly(elsewhere)[name] === undefined) warn(message);
+  }
   const inherit = options.inheritEnv ?? defaults.inheritEnvironment ?? false;
   return {
     ...DEFAULT_SETTINGS,
@@ -123,10 +139,15 @@ export function functionSettings(
     handler: options.handler ?? config.handler ?? defaults.handler ?? environmentHandler(),
     region: options.region ?? config.region ?? process.env["AWS_REGION"] ?? DEFAULT_SETTINGS.region,
     memoryEnforced: options.memory !== undefined,
-    variables: { ...described?.variables, ...config.env, ...functionVariables(options) },
+    variables: { ...described?.variables, ...given },
     inherited: inherit ? definedOnly(process.env) : {},
-    layers: (options.layer ?? []).map((layer) => resolve(layer)),
+    layers: (options.layer ?? []).map(layerFolder),
   };
+}
+
+function layerFolder(layer: string): string {
+  requireFolder(resolve(layer), `--layer ${layer}`);
+  return resolve(layer);
 }
 
 /** The handler that the variables of Lambda and its emulator name, else the usual one. */
@@ -177,30 +198,4 @@ function executable(program: string): string {
     if (statSync(path, { throwIfNoEntry: false })?.isFile() === true) return path;
   }
   throw new CommandError(`command not found: ${program}`);
-}
-
-function functionVariables(options: FunctionOptions): Record<string, string> {
-  const variables: Record<string, string> = {};
-  for (const file of options.envFile ?? []) {
-    const text = readInputFile(file, "--env-file").toString("utf8");
-    Object.assign(variables, definedOnly(parseEnv(text)));
-  }
-  for (const assignment of options.env ?? []) {
-    const at = assignment.indexOf("=");
-    const name = at === -1 ? assignment : assignment.slice(0, at);
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-      throw new CommandError(`--env ${assignment}: not a variable name: "${name}"`);
-    }
-    const value = at === -1 ? process.env[name] : assignment.slice(at + 1);
-    if (value !== undefined) variables[name] = value;
-  }
-  return variables;
-}
-
-function definedOnly(
-  variables: Readonly<Record<string, string | undefined>>,
-): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(variables).filter((pair): pair is [string, string] => pair[1] !== undefined),
-  );
 }

@@ -30,7 +30,8 @@ export function addInitCommand(program: Command): void {
 /** Writes the files; none that is there is touched. */
 function init(folder: string): number {
   const directory = resolve(folder);
-  const name = basename(directory);
+  // An empty name would be the current folder.
+  const name = folder === "" ? "" : basename(directory);
   if (!/^[a-zA-Z0-9-_]{1,64}$/.test(name)) {
     throw new CommandError(`"${name}" is no function name: 1 to 64 letters, digits, - and _`);
   }

@@ -172,43 +172,6 @@ test("a bootstrap that never starts is an error for each event, not a hang", asy
   ).toEqual(["Runtime.ExitError", "Runtime.ExitError"]);
 });
 
-test("--template gives folder, handler, time and variables of a function", async () => {
-  const folder = functionFolder({
-    "code/function.sh": "",
-    "template.yaml": `
-Globals: { Function: { Timeout: 9, Environment: { Variables: { SHARED: all } } } }
-Resources:
-  Bucket: { Type: "AWS::S3::Bucket" }
-  Probe:
-    Type: AWS::Serverless::Function
-    Properties:
-      FunctionName: !Sub "\${Stack}-probe"
-      CodeUri: code
-      Handler: special.handler
-      MemorySize: 256
-      Environment: { Variables: { OWN: one, TABLE: !Ref Bucket } }
-`,
-  });
-  const { out } = await tool(
-    ["run", "--template", `${folder}/template.yaml`, "--name", "Probe", ...SCRIPTED],
-    { input: '{"do":"environment"}' },
-  );
-  const seen = JSON.parse(out);
-  expect(seen.TABLE).toBeUndefined();
-  expect(seen).toMatchObject({
-    _HANDLER: "special.handler",
-    LAMBDA_TASK_ROOT: `${folder}/code`,
-    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: "256",
-    SHARED: "all",
-    OWN: "one",
-  });
-  const unknown = await tool(["run", "--template", `${folder}/template.yaml`, "--name", "x"]);
-  expect(unknown).toMatchObject({
-    status: 2,
-    errors: `error: no function x in ${folder}/template.yaml\n  functions: Probe\n`,
-  });
-});
-
 test("when nobody reads any more, everything ends, without a word", async () => {
   const entry = join(import.meta.dir, "..", "lambda-shell.ts");
   const child = Bun.spawn([process.execPath, entry, "run", ...SCRIPTED], {

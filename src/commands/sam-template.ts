@@ -5,15 +5,21 @@
  * @module
  */
 
-import { existsSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 
-import { parse } from "yaml";
 import { z } from "zod";
 
+import { parseSettings } from "../host/config.ts";
 import { CommandError } from "./exit-status.ts";
+import {
+  type Defaults,
+  parameterDefaults,
+  readTemplate,
+  resolved,
+  unknownReason,
+} from "./template-values.ts";
 
-/** What a template says of a function; `!Ref` and the like are unknown here, so those are absent. */
+/** What a template says of a function; what only a deployment knows is absent. */
 export interface TemplateFunction {
   readonly logicalId: string;
   readonly name: string;
@@ -22,41 +28,39 @@ export interface TemplateFunction {
   readonly handler?: string | undefined;
   readonly timeout?: string | undefined;
   readonly memory?: string | undefined;
+  readonly architecture?: string | undefined;
   readonly variables: Readonly<Record<string, string>>;
+  readonly unknown: readonly UnknownSetting[];
 }
 
-const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String);
+/** A setting whose value only a deployment knows. */
+export interface UnknownSetting {
+  /** `Handler`, `Timeout`, `MemorySize`, `CodeUri`, or the name of a variable. */
+  readonly name: string;
+  /** What to say unless the setting has been given elsewhere. */
+  readonly message: string;
+}
+
+const variablesSchema = z.looseObject({ Variables: z.record(z.string(), z.unknown()) });
 
 const propertiesSchema = z.looseObject({
   FunctionName: z.unknown().optional(),
   CodeUri: z.unknown().optional(),
-  Handler: scalar.optional().catch(undefined),
-  Timeout: scalar.optional().catch(undefined),
-  MemorySize: scalar.optional().catch(undefined),
-  Environment: z
-    .looseObject({ Variables: z.record(z.string(), z.unknown()).optional() })
-    .optional()
-    .catch(undefined),
+  Handler: z.unknown().optional(),
+  Timeout: z.unknown().optional(),
+  MemorySize: z.unknown().optional(),
+  Architectures: z.array(z.string()).optional().catch(undefined),
+  Environment: variablesSchema.optional().catch(undefined),
 });
 
 const templateSchema = z.looseObject({
+  Parameters: z.unknown().optional(),
   Globals: z.looseObject({ Function: propertiesSchema.optional() }).optional(),
   Resources: z.record(
     z.string(),
-    z.looseObject({ Type: z.string(), Properties: z.unknown().optional() }),
+    z.looseObject({ Type: z.string(), Properties: propertiesSchema.nullish().catch(undefined) }),
   ),
 });
-
-/** CloudFormation's short functions that stand before text. */
-const DEPLOYMENT_TAGS = [
-  "!Ref",
-  "!Sub",
-  "!GetAtt",
-  "!ImportValue",
-  "!Base64",
-  "!GetAZs",
-  "!Condition",
-];
 
 const FUNCTION_TYPE = "AWS::Serverless::Function";
 
@@ -64,49 +68,87 @@ const FUNCTION_TYPE = "AWS::Serverless::Function";
  * Reads a function from a template: the one of a logical id or name, else the first.
  * @throws {CommandError} When there is no such file or function.
  */
-export function templateFunction(path: string, wanted: string | undefined): TemplateFunction {
-  if (!existsSync(path)) throw new CommandError(`no such file: ${path}`);
-  const document: unknown = parse(readFileSync(path, "utf8"), {
-    // What only a deployment knows is null; lists and maps behind such tags are no text anyway.
-    customTags: DEPLOYMENT_TAGS.map((tag) => ({ tag, resolve: () => null })),
-    logLevel: "error",
-  });
-  const template = templateSchema.safeParse(document);
+export function templateFunction(
+  path: string,
+  wanted: string | undefined,
+  option = "--template",
+): TemplateFunction {
+  const template = templateSchema.safeParse(readTemplate(path, option));
   if (!template.success) throw new CommandError(`${path} is no SAM template`);
-  const globals = template.data.Globals?.Function;
-  const functions = Object.entries(template.data.Resources)
+  const { Parameters, Globals, Resources } = template.data;
+  const defaults = parameterDefaults(Parameters);
+  const globals = Globals?.Function ?? {};
+  const functions = Object.entries(Resources)
     .filter(([, { Type }]) => Type === FUNCTION_TYPE)
-    .map(([logicalId, { Properties }]) => {
-      const properties = propertiesSchema.parse(Properties ?? {});
-      return describe(path, logicalId, { ...globals, ...properties }, globals);
-    });
+    .map(([logicalId, { Properties }]) =>
+      describe({ path, logicalId, globals, properties: Properties ?? {}, defaults }),
+    );
   const found = functions.find(({ logicalId, name }) => wanted === logicalId || wanted === name);
   const chosen = found ?? (wanted === undefined ? functions[0] : undefined);
-  if (chosen !== undefined) return chosen;
+  if (chosen !== undefined) return checked(chosen, path);
   const known = functions.map(({ logicalId }) => logicalId).join(", ") || "none";
   throw new CommandError(`no function ${wanted ?? ""} in ${path}\n  functions: ${known}`);
 }
 
+/** Our settings as a template calls them. */
+const PROPERTY_NAMES: Readonly<Record<string, string>> = {
+  name: "FunctionName",
+  timeout: "Timeout",
+  memory: "MemorySize",
+};
+
+/** Refuses values that Lambda would refuse, by the place where they stand. */
+function checked(described: TemplateFunction, path: string): TemplateFunction {
+  const { logicalId, name, timeout, memory } = described;
+  const result = parseSettings({ name, timeout, memory });
+  if (result.kind === "valid") return described;
+  throw new CommandError(
+    `${path}: ${logicalId}: ${PROPERTY_NAMES[result.field] ?? result.field}: ${result.reason}`,
+  );
+}
+
 type Properties = z.output<typeof propertiesSchema>;
 
-function describe(
-  path: string,
-  logicalId: string,
-  properties: Properties,
-  globals: Properties | undefined,
-): TemplateFunction {
-  const { CodeUri, FunctionName, Handler, Timeout, MemorySize, Environment } = properties;
-  const variables = { ...globals?.Environment?.Variables, ...Environment?.Variables };
-  const known = Object.entries(variables).filter(
-    (pair): pair is [string, string] => typeof pair[1] === "string",
-  );
+interface Described {
+  readonly path: string;
+  readonly logicalId: string;
+  readonly globals: Properties;
+  readonly properties: Properties;
+  readonly defaults: Defaults;
+}
+
+function describe({ path, logicalId, globals, properties, defaults }: Described): TemplateFunction {
+  const unknown: UnknownSetting[] = [];
+  const all = { ...globals, ...properties };
+  const { CodeUri, FunctionName, Handler, Timeout, MemorySize, Architectures } = all;
+  const scalar = (value: unknown, name: string, option: string) => {
+    const known = resolved(value, defaults);
+    if (typeof known === "string" || typeof known === "boolean") return String(known);
+    const why = unknownReason(value);
+    const message = `warning: ${path}: ${logicalId}: ${name} is left out: ${why}\n  set it: ${option}`;
+    unknown.push({ name, message });
+    return undefined;
+  };
+  const setting = (value: unknown, name: string, option: string) =>
+    value === undefined ? undefined : scalar(value, name, option);
+  const variables: Record<string, string> = {};
+  const given = { ...globals.Environment?.Variables, ...properties.Environment?.Variables };
+  for (const [name, value] of Object.entries(given)) {
+    const text = scalar(value, name, `--env ${name}=VALUE`);
+    if (text !== undefined) variables[name] = text;
+  }
+  // Without a known name the logical id does.
+  const name = resolved(FunctionName, defaults);
+  const code = setting(CodeUri, "CodeUri", "name the folder");
   return {
     logicalId,
-    name: typeof FunctionName === "string" ? FunctionName : logicalId,
-    directory: resolve(dirname(path), typeof CodeUri === "string" ? CodeUri : "."),
-    handler: Handler,
-    timeout: Timeout,
-    memory: MemorySize,
-    variables: Object.fromEntries(known),
+    name: typeof name === "string" ? name : logicalId,
+    directory: resolve(dirname(path), code ?? "."),
+    handler: setting(Handler, "Handler", "--handler NAME"),
+    timeout: setting(Timeout, "Timeout", "--timeout TIME"),
+    memory: setting(MemorySize, "MemorySize", "--memory MB"),
+    architecture: Architectures?.[0],
+    variables,
+    unknown,
   };
 }

@@ -30,6 +30,7 @@ import {
   type SettingsDefaults,
 } from "./function-options.ts";
 import { hostObserver, platformLog } from "./host-observer.ts";
+import { requireHttpUrl } from "./http-url.ts";
 import { stopSignal } from "./interrupt.ts";
 import { jsonObserver, LOG_FORMS, type LogForm } from "./json-log.ts";
 import { listenOrExplain } from "./listen.ts";
@@ -162,7 +163,7 @@ async function serve(
   const host = new FunctionHost(settings, countedObserver(observer, metrics));
   metrics.watch([host]);
   const registry = new FunctionRegistry([host]);
-  const sinkUrl = options.sink ?? prior.sink;
+  const sinkUrl = sinkAddress(options.sink, prior.sink);
   const triggermesh = options.compat === "triggermesh";
   const server = new HostServer({
     registry,
@@ -170,7 +171,9 @@ async function serve(
     metrics,
     healthPaths: !triggermesh,
     log: (message) => log.message(message),
-    ...(sinkUrl ? { sink: new Sink(sinkUrl, !triggermesh, (line) => log.message(line)) } : {}),
+    ...(sinkUrl === undefined
+      ? {}
+      : { sink: new Sink(sinkUrl, !triggermesh, (line) => log.message(line)) }),
     ...(options.cors === undefined ? {} : { cors: new Cors(options.cors) }),
     ...(triggermesh ? {} : { lambdaApi }),
   });
@@ -187,6 +190,15 @@ async function serve(
   await server.drain(grace);
   closeMetrics();
   return EXIT.ok;
+}
+
+/** Where replies are sent on; nothing when nobody says, or the variable is empty. */
+function sinkAddress(option: string | undefined, variable: string | undefined) {
+  const text = option ?? variable;
+  if (text === undefined || text === "") return undefined;
+  const [source, example] = option === undefined ? ["K_SINK", "K_SINK="] : ["--sink", "--sink "];
+  requireHttpUrl(text, source, `${example}http://broker.example/events`);
+  return text;
 }
 
 /** What Lambda's API needs of the options. */

@@ -15,6 +15,7 @@ import { join } from "node:path";
 
 import { z } from "zod";
 
+import { parseSettings } from "../host/config.ts";
 import { CommandError } from "./exit-status.ts";
 
 /** Name of the file, in the function's folder or the current one. */
@@ -46,7 +47,11 @@ export function functionConfig(directory: string, name: string): FunctionConfig 
   for (const path of new Set([join(directory, FILE), join(process.cwd(), FILE)])) {
     if (!existsSync(path)) continue;
     const config = readConfig(path)[name];
-    if (config !== undefined) return config;
+    if (config === undefined) continue;
+    const { timeout, memory, workers } = config;
+    const checked = parseSettings({ name, timeout, memory, workers });
+    if (checked.kind === "valid") return config;
+    throw new CommandError(`${path}: function.${name}.${checked.field}: ${checked.reason}`);
   }
   return {};
 }

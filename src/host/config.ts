@@ -114,7 +114,14 @@ type ParsedSettings = Pick<
 /** Checked settings, or what is wrong. */
 export type SettingsResult =
   | { readonly kind: "valid"; readonly settings: ParsedSettings }
-  | { readonly kind: "invalid"; readonly message: string };
+  | {
+      readonly kind: "invalid";
+      /** The setting that is wrong. */
+      readonly field: string;
+      readonly reason: string;
+      /** Both, as of an option of the command line. */
+      readonly message: string;
+    };
 
 /** Checks the settings that users write. */
 export function parseSettings(text: SettingsText, memoryMb?: number): SettingsResult {
@@ -124,7 +131,8 @@ export function parseSettings(text: SettingsText, memoryMb?: number): SettingsRe
     const [issue] = parsed.error.issues;
     const field = String(issue?.path[0] ?? "settings");
     const option = field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    return { kind: "invalid", message: `--${option}: ${issue?.message ?? "is wrong"}` };
+    const reason = issue?.message ?? "is wrong";
+    return { kind: "invalid", field, reason, message: `--${option}: ${reason}` };
   }
   const { name, timeout, initTimeout, memory, workers, concurrency, queue, queueTimeout } =
     parsed.data;

@@ -57,7 +57,7 @@ test.each([
 test.each(["0", "0:4", "5:2", "1:1001", "1:", ":2", "many", "1:2:3"])(
   "--workers %s is refused with the fix",
   (workers) => {
-    expect(parseSettings({ name: "probe", workers })).toEqual({
+    expect(parseSettings({ name: "probe", workers })).toMatchObject({
       kind: "invalid",
       message:
         `--workers: "${workers}" is no whole number from 1 to 1000, ` +
