@@ -4,9 +4,6 @@
  * @module
  */
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-
 import { type Command, Option } from "commander";
 
 import packageJson from "../../package.json" with { type: "json" };
@@ -20,16 +17,14 @@ import { priorVariables, type ServeFormat } from "../host/prior-variables.ts";
 import { ATTACHED_TIMEOUT, attachedPort, type AttachOptions, exportLines } from "./attach.ts";
 import { countedObserver } from "./counted-observer.ts";
 import { devObserver } from "./dev-log.ts";
+import { untilReady, watchFunction } from "./dev-reload.ts";
 import { CommandError, EXIT } from "./exit-status.ts";
 import { folderFiles } from "./folder-files.ts";
-import { watchFolder } from "./folder-watch.ts";
-import { handlerTarget, syntaxError } from "./function-file.ts";
 import { addFunctionOptions, collected, functionSettings } from "./function-options.ts";
 import { type StopSignal, stopSignal } from "./interrupt.ts";
 import { jsonObserver } from "./json-log.ts";
 import { listenOrExplain } from "./listen.ts";
 import { endWithOutput } from "./output-guard.ts";
-import { ReloadGuard } from "./reload-guard.ts";
 import { routeTable, unroutedReply } from "./route-option.ts";
 import { serveAdapter } from "./serve-adapter.ts";
 import { addHttpOptions, lambdaApiOptions, type ServeOptions } from "./serve.ts";
@@ -98,13 +93,15 @@ async function dev(
     const log = options.log === "json" ? jsonObserver(name, options.quiet === true) : devObserver();
     return countedObserver(log, metrics);
   };
-  const hosts = directories.map((directory) => {
-    const settings = functionSettings(directory, bootstrap, options, {
+  const read = (directory: string) =>
+    functionSettings(directory, bootstrap, options, {
       workers: DEFAULT_WORKERS,
       ...(attached === undefined
         ? {}
         : { attachedPort: attached, workers: "1", timeout: ATTACHED_TIMEOUT }),
     });
+  const hosts = directories.map((directory) => {
+    const settings = read(directory);
     return new FunctionHost(settings, observer(settings));
   });
   assertNamedApart(hosts, directories);
@@ -118,11 +115,15 @@ async function dev(
   banner(hosts, server.baseUrl, options.route);
   if (attached !== undefined) sayAttachable(hosts, attached);
   else await Promise.race([sayReady(hosts, options.watch, stop), stop.arrived]);
-  const watchers = options.watch && attached === undefined ? hosts.map(watchFunction) : [];
+  const watchers = options.watch && attached === undefined ? hosts.map(watchOne) : [];
   await stop.arrived;
   await server.drain(grace);
   for (const watcher of watchers) watcher.close();
   return EXIT.ok;
+
+  function watchOne(host: FunctionHost, at: number): { close(): void } {
+    return watchFunction(host, options, () => read(directories[at] ?? "."));
+  }
 }
 
 /** @throws {CommandError} When two have one name, so that callers could reach only one of them. */
@@ -188,16 +189,6 @@ function killAll(hosts: readonly FunctionHost[]): void {
   for (const host of hosts) host.kill();
 }
 
-/** How long the banner waits for the first environment, in milliseconds. */
-const READY_WAIT_MS = 2_000;
-
-async function untilReady(hosts: readonly FunctionHost[]): Promise<void> {
-  const untilMs = performance.now() + READY_WAIT_MS;
-  const starting = () => hosts.some(({ counts }) => counts.ready === 0 && counts.starting > 0);
-  do await Bun.sleep(1);
-  while (starting() && performance.now() < untilMs);
-}
-
 function banner(
   hosts: readonly FunctionHost[],
   baseUrl: string,
@@ -218,47 +209,4 @@ function banner(
 
 function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
-}
-
-/** Reloads a function when its files change; one that is broken keeps running as it was. */
-function watchFunction(host: FunctionHost): { close(): void } {
-  const guard = new ReloadGuard();
-  const { directory } = host.settings;
-  return watchFolder(directory, (files) => {
-    const verdicts = files.map((file) => [file, guard.note(file, performance.now())] as const);
-    for (const [file, verdict] of verdicts) {
-      if (verdict !== "give-up") continue;
-      warn(
-        `warning: ${file} changes all the time; it is written by the function and not watched any more`,
-      );
-    }
-    const changed = verdicts.filter(([, verdict]) => verdict === "reload").map(([file]) => file);
-    if (changed.length > 0) void reload(host, changed);
-  });
-}
-
-async function reload(host: FunctionHost, changed: readonly string[]): Promise<void> {
-  const startedAtMs = performance.now();
-  const { settings, counts } = host;
-  const broken = brokenHandler(settings);
-  // Editors write a temporary file and rename it.
-  const kept = changed.filter((file) => existsSync(join(settings.directory, file)));
-  const names = (kept.length > 0 ? kept : changed).join(", ");
-  if (broken !== undefined) {
-    warn(`~ ${names} changed · syntax error, the old version keeps running`);
-    return warn(broken.replace(/^/gm, "  "));
-  }
-  host.reload();
-  await untilReady([host]);
-  const ms = Math.round(performance.now() - startedAtMs);
-  const living = counts.starting + counts.ready + counts.busy;
-  const workers = living <= 1 ? "worker 1" : `${living} workers`;
-  if (host.counts.ready + host.counts.busy > 0)
-    warn(`~ ${names} changed · ${workers} restarted (${ms} ms)`);
-}
-
-function brokenHandler({ directory, handler }: FunctionSettings): string | undefined {
-  const target = handlerTarget(directory, handler);
-  if (target.kind !== "function" || !existsSync(target.path)) return undefined;
-  return syntaxError(target.path)?.replaceAll(`${directory}/`, "");
 }

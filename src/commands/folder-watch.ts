@@ -4,7 +4,9 @@
  * @module
  */
 
-import { type FSWatcher, watch } from "node:fs";
+import { watch } from "node:fs";
+
+import { OutsideWatch } from "./outside-watch.ts";
 
 /** Changes within this time of one another count as one, in milliseconds. */
 const DEBOUNCE_MS = 50;
@@ -13,23 +15,35 @@ const DEBOUNCE_MS = 50;
 const IGNORED = /(^|\/)(\.git|node_modules|\.aws-sam)(\/|$)|~$|\.sw[a-z]$|\.zip$/;
 
 /**
- * Watches a folder and everything below it.
- * @param onChange Gets the files that have changed, relative to the folder.
+ * Watches a folder, everything below it, and what links in it lead to.
+ * @param named Further files, absolute.
+ * @param onChange Gets the files that have changed, relative to the folder; named ones absolute.
  */
 export function watchFolder(
   directory: string,
+  named: readonly string[],
   onChange: (files: readonly string[]) => void,
-): FSWatcher {
+): { close(): void } {
   const changed = new Set<string>();
   let timer: Timer | undefined;
-  return watch(directory, { recursive: true }, (_event, file) => {
+  const note = (file: string | null) => {
     if (file === null || IGNORED.test(file)) return;
     changed.add(file);
     clearTimeout(timer);
     timer = setTimeout(() => {
       const files = [...changed];
       changed.clear();
+      outside.renew();
       onChange(files);
     }, DEBOUNCE_MS);
-  });
+  };
+  const outside = new OutsideWatch(directory, named, note);
+  const inside = watch(directory, { recursive: true }, (_event, file) => note(file));
+  return {
+    close: () => {
+      clearTimeout(timer);
+      inside.close();
+      outside.close();
+    },
+  };
 }

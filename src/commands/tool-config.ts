@@ -19,7 +19,7 @@ import { parseSettings } from "../host/config.ts";
 import { CommandError } from "./exit-status.ts";
 
 /** Name of the file, in the function's folder or the current one. */
-const FILE = "lambda-shell.toml";
+export const CONFIG_FILE = "lambda-shell.toml";
 
 const numberOrText = z.union([z.string(), z.number()]).transform(String);
 
@@ -44,7 +44,7 @@ export type FunctionConfig = z.output<typeof functionSchema>;
  * @throws {CommandError} When the file is wrong, with the place.
  */
 export function functionConfig(directory: string, name: string): FunctionConfig {
-  for (const path of new Set([join(directory, FILE), join(process.cwd(), FILE)])) {
+  for (const path of new Set([join(directory, CONFIG_FILE), join(process.cwd(), CONFIG_FILE)])) {
     if (!existsSync(path)) continue;
     const config = readConfig(path)[name];
     if (config === undefined) continue;
