@@ -7,7 +7,9 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 
+import { localArchitecture } from "../host/bootstrap-finder.ts";
 import { UNZIPPED_BYTES_MAX, ZIP_UPLOAD_BYTES_MAX } from "../runtime-api/contract.ts";
+import { awsArchitecture, TEMPLATE_FILE, templateArchitecture } from "./arch-option.ts";
 import { elfArchitecture } from "./elf.ts";
 import { folderFiles } from "./folder-files.ts";
 import { definedFunctions, handlerTarget, sourcesOthers, syntaxError } from "./function-file.ts";
@@ -24,7 +26,7 @@ export interface CheckTarget {
   readonly handler: string;
   /** Architecture that the function will run on. */
   readonly architecture: "amd64" | "arm64";
-  /** Whether the target is this computer; else the message names the function's architecture. */
+  /** The function's own variables. */
   readonly variables: Readonly<Record<string, string>>;
 }
 
@@ -38,6 +40,7 @@ export function checkFolder(target: CheckTarget): readonly Finding[] {
     ...checkHandler(target),
     ...checkFiles(target),
     ...checkVariables(target),
+    ...checkTemplate(target),
   ];
   return findings.sort((a, b) => Number(a.level === "warning") - Number(b.level === "warning"));
 }
@@ -72,8 +75,7 @@ function checkBootstrap({ directory, architecture }: CheckTarget): readonly Find
   if (found !== undefined && found !== architecture) {
     findings.push(
       error(
-        `bootstrap is an ${found} binary, this computer is ${machineName(architecture)} ` +
-          "(exec format error)",
+        `bootstrap is an ${found} binary, ${targetName(architecture)} (exec format error)`,
         `fix: build for ${architecture === "amd64" ? "x64" : "arm64"}, ` +
           "or run with --template to pick the right artifact",
       ),
@@ -83,8 +85,10 @@ function checkBootstrap({ directory, architecture }: CheckTarget): readonly Find
   return findings;
 }
 
-function machineName(architecture: "amd64" | "arm64"): string {
-  return architecture === "amd64" ? "x86_64" : "aarch64";
+function targetName(architecture: "amd64" | "arm64"): string {
+  const machine = architecture === "amd64" ? "x86_64" : "aarch64";
+  const here = architecture === localArchitecture();
+  return here ? `this computer is ${machine}` : `the function is for ${machine}`;
 }
 
 function checkShebang(file: string, text: string): readonly Finding[] {
@@ -235,6 +239,20 @@ function checkFiles({ directory }: CheckTarget): readonly Finding[] {
     );
   }
   return findings;
+}
+
+/** What is packaged for one architecture cannot be deployed as another. */
+function checkTemplate({ directory, architecture }: CheckTarget): readonly Finding[] {
+  const templates = templateArchitecture(directory);
+  if (templates === undefined || templates === architecture) return [];
+  return [
+    warning(
+      `${TEMPLATE_FILE} has the architecture ${awsArchitecture(templates)}, ` +
+        `this is a function for ${awsArchitecture(architecture)}`,
+      "on AWS a bootstrap for the other one fails with: Runtime.InvalidEntrypoint",
+      `fix: Architectures: [${awsArchitecture(architecture)}], or --arch ${templates}`,
+    ),
+  ];
 }
 
 function checkVariables({ variables }: CheckTarget): readonly Finding[] {

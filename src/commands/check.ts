@@ -6,9 +6,9 @@
 
 import { resolve } from "node:path";
 
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 
-import { localArchitecture } from "../host/bootstrap-finder.ts";
+import { archOption, type FunctionArchitecture, functionArchitecture } from "./arch-option.ts";
 import { checkFolder } from "./check-rules.ts";
 import { EXIT } from "./exit-status.ts";
 import { requireFolder } from "./input-file.ts";
@@ -16,7 +16,7 @@ import { warn } from "./terminal.ts";
 
 interface CheckOptions {
   readonly handler: string;
-  readonly arch: "amd64" | "arm64";
+  readonly arch?: FunctionArchitecture;
 }
 
 /** Adds the command to the program. */
@@ -30,11 +30,7 @@ export function addCheckCommand(program: Command): void {
     )
     .argument("[dir]", "folder of the function", ".")
     .option("--handler <name>", "handler, as in _HANDLER", "function.handler")
-    .addOption(
-      new Option("--arch <name>", "architecture of the function")
-        .choices(["amd64", "arm64"])
-        .default(localArchitecture()),
-    )
+    .addOption(archOption())
     .action((directory: string, options: CheckOptions) => {
       process.exitCode = check(directory, options);
     });
@@ -43,7 +39,8 @@ export function addCheckCommand(program: Command): void {
 function check(directory: string, { handler, arch }: CheckOptions): number {
   const root = resolve(directory);
   requireFolder(root, directory);
-  const target = { directory: root, handler, architecture: arch, variables: {} };
+  const architecture = functionArchitecture(root, arch);
+  const target = { directory: root, handler, architecture, variables: {} };
   const findings = checkFolder(target);
   for (const { message } of findings) warn(message);
   if (findings.some(({ level }) => level === "error")) return EXIT.functionError;

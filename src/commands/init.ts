@@ -9,6 +9,8 @@ import { basename, join, resolve } from "node:path";
 
 import type { Command } from "commander";
 
+import { localArchitecture } from "../host/bootstrap-finder.ts";
+import { awsArchitecture } from "./arch-option.ts";
 import { CommandError, EXIT } from "./exit-status.ts";
 import eventJson from "./init-files/event.json" with { type: "text" };
 import functionSh from "./init-files/function.sh" with { type: "text" };
@@ -35,10 +37,13 @@ function init(folder: string): number {
   if (!/^[a-zA-Z0-9-_]{1,64}$/.test(name)) {
     throw new CommandError(`"${name}" is no function name: 1 to 64 letters, digits, - and _`);
   }
+  // For the architecture that `package` takes, so that the zip and the template agree.
+  const architecture = awsArchitecture(localArchitecture());
+  const template = templateYaml.replaceAll("NAME", name).replaceAll("arm64", architecture);
   const files: readonly (readonly [string, string, number])[] = [
     ["function.sh", functionSh, 0o644],
     ["event.json", eventJson, 0o644],
-    ["template.yaml", templateYaml.replaceAll("NAME", name), 0o644],
+    ["template.yaml", template, 0o644],
   ];
   const existing = files.filter(([file]) => existsSync(join(directory, file)));
   if (existing.length > 0) {

@@ -8,11 +8,12 @@ import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 
-import { carriedBootstraps, localArchitecture } from "../host/bootstrap-finder.ts";
+import { carriedBootstraps } from "../host/bootstrap-finder.ts";
 import { ZIP_UPLOAD_BYTES_MAX } from "../runtime-api/contract.ts";
 import { zip, type ZipEntry } from "../zip.ts";
+import { archOption, type FunctionArchitecture, functionArchitecture } from "./arch-option.ts";
 import { checkFolder } from "./check-rules.ts";
 import { CommandError, EXIT } from "./exit-status.ts";
 import { folderFiles } from "./folder-files.ts";
@@ -23,7 +24,7 @@ import { warn } from "./terminal.ts";
 interface PackageOptions {
   readonly output?: string;
   readonly handler: string;
-  readonly arch: "amd64" | "arm64";
+  readonly arch?: FunctionArchitecture;
   readonly withBootstrap?: boolean;
   readonly exclude?: readonly string[];
   readonly check: boolean;
@@ -41,11 +42,7 @@ export function addPackageCommand(program: Command): void {
     .argument("[dir]", "folder of the function", ".")
     .option("-o, --output <file>", "zip to write (default: NAME.zip)")
     .option("--with-bootstrap", "put our bootstrap inside, so that no layer is needed")
-    .addOption(
-      new Option("--arch <name>", "architecture of the function")
-        .choices(["amd64", "arm64"])
-        .default(localArchitecture()),
-    )
+    .addOption(archOption())
     .option("--handler <name>", "handler that is checked", "function.handler")
     .addOption(collected("--exclude <glob>", "leave files out"))
     .option("--no-check", "package in spite of errors")
@@ -58,14 +55,15 @@ function packageFolder(directory: string, options: PackageOptions): number {
   const root = resolve(directory);
   requireFolder(root, directory);
   const output = resolve(options.output ?? `${basename(root)}.zip`);
-  const { handler, arch } = options;
+  const { handler } = options;
+  const architecture = functionArchitecture(root, options.arch);
   if (options.check) {
-    const target = { directory: root, handler, architecture: arch, variables: {} };
+    const target = { directory: root, handler, architecture, variables: {} };
     const findings = checkFolder(target);
     for (const { message } of findings) warn(message);
     if (findings.some(({ level }) => level === "error")) return EXIT.functionError;
   }
-  const bytes = zip(entries(root, options));
+  const bytes = zip(entries(root, architecture, options));
   try {
     writeFileSync(output, bytes);
   } catch (error) {
@@ -80,7 +78,11 @@ function packageFolder(directory: string, options: PackageOptions): number {
   return EXIT.ok;
 }
 
-function entries(root: string, options: PackageOptions): readonly ZipEntry[] {
+function entries(
+  root: string,
+  architecture: FunctionArchitecture,
+  options: PackageOptions,
+): readonly ZipEntry[] {
   const all: ZipEntry[] = folderFiles(root, options.exclude).map((file) => {
     if (file.kind === "symlink") return file;
     const { path } = file;
@@ -92,11 +94,11 @@ function entries(root: string, options: PackageOptions): readonly ZipEntry[] {
   if (all.some(({ path }) => path === "bootstrap")) {
     throw new CommandError("--with-bootstrap: the folder has a bootstrap of its own");
   }
-  const places = carriedBootstraps(options.arch);
+  const places = carriedBootstraps(architecture);
   const bytes = places.map(readOrNothing).find((each) => each !== undefined);
   if (bytes === undefined) {
     throw new CommandError(
-      `no bootstrap for ${options.arch}\n  looked for: ${places.join(", ")}\n` +
+      `no bootstrap for ${architecture}\n  looked for: ${places.join(", ")}\n` +
         "  build it with: make bootstrap",
     );
   }

@@ -28,6 +28,7 @@ export interface TemplateFunction {
   readonly handler?: string | undefined;
   readonly timeout?: string | undefined;
   readonly memory?: string | undefined;
+  /** AWS's name of it. */
   readonly architecture?: string | undefined;
   readonly variables: Readonly<Record<string, string>>;
   readonly unknown: readonly UnknownSetting[];
@@ -49,7 +50,7 @@ const propertiesSchema = z.looseObject({
   Handler: z.unknown().optional(),
   Timeout: z.unknown().optional(),
   MemorySize: z.unknown().optional(),
-  Architectures: z.array(z.string()).optional().catch(undefined),
+  Architectures: z.array(z.unknown()).optional().catch([]),
   Environment: variablesSchema.optional().catch(undefined),
 });
 
@@ -68,12 +69,8 @@ const FUNCTION_TYPE = "AWS::Serverless::Function";
  * Reads a function from a template: the one of a logical id or name, else the first.
  * @throws {CommandError} When there is no such file or function.
  */
-export function templateFunction(
-  path: string,
-  wanted: string | undefined,
-  option = "--template",
-): TemplateFunction {
-  const template = templateSchema.safeParse(readTemplate(path, option));
+export function templateFunction(path: string, wanted: string | undefined): TemplateFunction {
+  const template = templateSchema.safeParse(readTemplate(path, "--template"));
   if (!template.success) throw new CommandError(`${path} is no SAM template`);
   const { Parameters, Globals, Resources } = template.data;
   const defaults = parameterDefaults(Parameters);
@@ -89,6 +86,9 @@ export function templateFunction(
   const known = functions.map(({ logicalId }) => logicalId).join(", ") || "none";
   throw new CommandError(`no function ${wanted ?? ""} in ${path}\n  functions: ${known}`);
 }
+
+/** What AWS takes where a template says nothing. */
+const DEFAULT_ARCHITECTURE = "x86_64";
 
 /** Our settings as a template calls them. */
 const PROPERTY_NAMES: Readonly<Record<string, string>> = {
@@ -139,6 +139,7 @@ function describe({ path, logicalId, globals, properties, defaults }: Described)
   }
   // Without a known name the logical id does.
   const name = resolved(FunctionName, defaults);
+  const architecture = resolved((Architectures ?? [DEFAULT_ARCHITECTURE])[0], defaults);
   const code = setting(CodeUri, "CodeUri", "name the folder");
   return {
     logicalId,
@@ -147,7 +148,7 @@ function describe({ path, logicalId, globals, properties, defaults }: Described)
     handler: setting(Handler, "Handler", "--handler NAME"),
     timeout: setting(Timeout, "Timeout", "--timeout TIME"),
     memory: setting(MemorySize, "MemorySize", "--memory MB"),
-    architecture: Architectures?.[0],
+    architecture: typeof architecture === "string" ? architecture : undefined,
     variables,
     unknown,
   };
