@@ -37,6 +37,7 @@ const setting = { wrapper: emulator(), architecture: "arm64" } as const;
 describe("dash", () => {
   const cases = conformanceCases()
     .filter(({ shells }) => shells?.includes("dash") ?? true)
+    .filter(({ native }) => native !== true || setting.wrapper.length === 0)
     .map((given) => [given.name, given] as const);
   test.concurrent.each(cases)(
     "%s",

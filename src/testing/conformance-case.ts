@@ -60,6 +60,8 @@ export interface ConformanceCase {
   readonly env?: Readonly<Record<string, string | null>>;
   /** The shells that it concerns; all that every test has unless said otherwise. */
   readonly shells?: readonly ShellName[];
+  /** Not to be emulated: an emulator's vfork(2) is a fork, which does not tell why an exec failed. */
+  readonly native?: true;
   readonly events?: readonly CaseEvent[];
   /** Expects one post to /init/error, exit status 1 and no GET /next. */
   readonly initError?: ErrorExpectation;
