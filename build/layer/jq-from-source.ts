@@ -5,6 +5,7 @@
  * The compiler is zig's C compiler with musl, a pinned package of PyPI: one download that compiles
  * for both architectures, so that no cross compiler has to be installed and every machine gets the
  * same bytes. Debian's packages come without `configure`; layer/jq/config.h stands for its result.
+ * layer/jq/dates.patch makes up for what musl's strptime and strftime lack.
  *
  * @module
  */
@@ -45,6 +46,9 @@ const JQ_SOURCES = [
   ...["decNumber/decContext", "decNumber/decNumber"],
 ];
 
+/** Makes jq's dates those that it has with glibc; the reasons stand in the patch. */
+const DATES_PATCH = join(LAYER, "jq/dates.patch");
+
 /** The built executable and what it consists of. */
 export interface BuiltJq {
   readonly executable: string;
@@ -61,6 +65,7 @@ export async function buildJq(target: Architecture): Promise<BuiltJq> {
   recipe.update(JSON.stringify(SOURCES.zig));
   recipe.update(readFileSync(import.meta.path));
   recipe.update(readFileSync(join(LAYER, "jq/config.h")));
+  recipe.update(readFileSync(DATES_PATCH));
   const kept = join(CACHE, "jq", `${target.name}-${recipe.digest("hex").slice(0, 16)}`);
   if (!existsSync(kept)) await compile(kept, target, jq, oniguruma);
   return { executable: join(kept, "jq"), parts: await partsOf(kept, target, jq, oniguruma) };
@@ -78,6 +83,7 @@ async function compile(
   try {
     await unpack(jq, join(folder, "jq-source"));
     await unpack(oniguruma, join(folder, "oniguruma-source"));
+    await run(["patch", "-s", "-p1", "-i", DATES_PATCH], { cwd: join(folder, "jq-source") });
     writeGeneratedSources(join(folder, "jq-source/src"), jq.version);
     await run(compileCommand(zig, target, folder), {
       cwd: folder,
@@ -92,6 +98,7 @@ async function compile(
       ["oniguruma-source/debian/copyright", "oniguruma.txt"],
     ];
     for (const [from, to] of licenses) renameSync(join(folder, from), join(folder, to));
+    writeFileSync(join(folder, "jq-strptime.txt"), strptimeLicense(join(folder, "jq-source")));
     writeFileSync(
       join(folder, "musl.txt"),
       readFileSync(join(zig, "../lib/libc/musl/COPYRIGHT"), "utf8"),
@@ -114,6 +121,19 @@ function compileCommand(zig: string, target: Architecture, folder: string): stri
     ...onigurumaSources(folder),
     ...["-o", "jq", "-lm"],
   ];
+}
+
+/**
+ * The notice of NetBSD's strptime, with which its source begins; jq's own licence and Debian's
+ * copyright file do not repeat it.
+ */
+function strptimeLicense(source: string): string {
+  const text = readFileSync(join(source, "src/util.c"), "utf8");
+  const [comment] = /^\/\*-[\s\S]*?\*\//.exec(text) ?? [];
+  if (comment === undefined || !comment.includes("The NetBSD Foundation")) {
+    throw new Error("failed to find the licence of strptime at the start of jq's src/util.c");
+  }
+  return `${comment}\n`;
 }
 
 /** Oniguruma's own list of its sources. */
@@ -222,11 +242,11 @@ async function partsOf(
     {
       name: "jq",
       version: jq.version,
-      license: "MIT AND ICU AND CC-BY-3.0",
+      license: "MIT AND ICU AND CC-BY-3.0 AND BSD-2-Clause",
       source: `Debian ${suite}, source package jq ${jq.version}, ${compiled}`,
       purl: purl("jq", jq.version),
       sha256: await sha256OfFile(join(kept, "jq")),
-      licenses: [text("jq.txt")],
+      licenses: [text("jq.txt"), text("jq-strptime.txt")],
     },
     {
       name: "oniguruma",

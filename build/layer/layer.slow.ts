@@ -127,6 +127,28 @@ describe.each(ARCHITECTURES.map((target) => [target.name, target] as const))("%s
     expect(result).toEqual({ status: 0, stdout: expect.stringMatching(pattern), stderr: "" });
   });
 
+  test("jq reads and writes dates, and knows gamma, as it does with glibc", async () => {
+    const zone = "2024-05-10T08:00:00Z";
+    const programs = [
+      '"Fri, 10 May 2024 08:00:00 GMT" | strptime("%a, %d %b %Y %H:%M:%S %Z") | mktime',
+      '"10/May/2024:08:00:00 +0000" | strptime("%d/%b/%Y:%H:%M:%S %z") | mktime',
+      '"1715328000" | strptime("%s") | mktime',
+      '"05/10/24" | strptime("%D") | mktime',
+      '"2024-05-10" | strptime("%Y-%m-%d")',
+      '"x" | try strptime("%z") catch "refused"',
+      '0 | strftime("%d %b %Y %Z")',
+      '0 | strflocaltime("%H:%M %Z")',
+      `"${zone}" | fromdate | todate`,
+      "1 | gamma",
+    ];
+    const result = await layer.run(["/opt/bin/jq", "-nc", `[(${programs.join("), (")})]`]);
+    expect(result.stderr).toBe("");
+    expect(JSON.parse(result.stdout)).toEqual([
+      ...[1715328000, 1715328000, 1715328000, 1715299200],
+      ...[[2024, 4, 10, 0, 0, 0, 5, 130], "refused", "01 Jan 1970 UTC", "00:00 UTC", zone, 0],
+    ]);
+  });
+
   test("bin/aws runs by its name in PATH, by a link, and from another folder", async () => {
     const ways = [
       "aws --version",

@@ -46,7 +46,9 @@
 #define HAVE_TIMEGM 1
 #define HAVE_TM_TM_GMT_OFF 1
 
-/* jq: the functions of libm that musl has; it lacks gamma */
+/* jq: the functions of libm that musl has; gamma, which it lacks, is glibc's other name of lgamma */
+#define HAVE_GAMMA 1
+#define gamma lgamma
 #define HAVE_ACOS 1
 #define HAVE_ACOSH 1
 #define HAVE_ASIN 1
