@@ -163,6 +163,25 @@ describe.each(ARCHITECTURES.map((target) => [target.name, target] as const))("%s
     expect(result.stdout.match(/^aws-cli\/2/gm)).toHaveLength(ways.length);
   });
 
+  test("aws says what help needs and that it has no auto-prompt, under its own name", async () => {
+    const reference = "https://docs.aws.amazon.com/cli/latest/reference/";
+    const cases: readonly (readonly [string, number, string])[] = [
+      [
+        "s3 help",
+        255,
+        `aws help needs groff or mandoc, which is not in PATH: read it at ${reference}`,
+      ],
+      ["--cli-auto-prompt", 252, `find the parameters at ${reference}`],
+      ["s3 cp", 252, "\naws: error: the following arguments are required: paths"],
+    ];
+    for (const [words, status, message] of isEmulated(target) ? cases.slice(-1) : cases) {
+      const result = await layer.run(["/opt/bin/aws", ...words.split(" ")], {
+        env: { PATH: LAMBDA_PATH, AWS_CLI_AUTO_PROMPT: "on-partial" },
+      });
+      expect(result).toEqual({ status, stdout: "", stderr: expect.stringContaining(message) });
+    }
+  });
+
   test("what the AWS CLI starts gets the environment that the AWS CLI got", async () => {
     const config =
       "[default]\\ncredential_process = /bin/sh -c '/usr/bin/env >/tmp/env; printf {}'\\n";

@@ -13,7 +13,12 @@ import { LAYER } from "./paths.ts";
 import { walk } from "./tree.ts";
 
 const rulesSchema = z.array(
-  z.strictObject({ name: z.string(), reason: z.string(), paths: z.array(z.string()) }),
+  z.strictObject({
+    name: z.string(),
+    reason: z.string(),
+    paths: z.array(z.string()),
+    keep: z.array(z.string()).default([]),
+  }),
 );
 
 /** What one step of making the layer smaller has saved. */
@@ -27,11 +32,13 @@ export interface Saving {
 /** Applies every rule to a staged tree. */
 export function prune(tree: string): Saving[] {
   const rules = rulesSchema.parse(JSON.parse(readFileSync(join(LAYER, "prune.json"), "utf8")));
-  return rules.map(({ name, paths }) => {
+  return rules.map(({ name, paths, keep }) => {
+    const kept = keep.map((pattern) => new Bun.Glob(pattern));
     let files = 0;
     let bytes = 0;
     for (const pattern of paths) {
       for (const path of new Bun.Glob(pattern).scanSync({ cwd: tree, dot: true })) {
+        if (kept.some((glob) => glob.match(path))) continue;
         const absolute = join(tree, path);
         bytes += statSync(absolute).size;
         files += 1;

@@ -2,8 +2,8 @@
 
 Python runs isolated (-I) and without site (-S), so that neither the environment nor the working
 directory, which is the user's code, changes what is imported; the path of the packages is set
-here. What follows makes the start faster or the layer smaller, and changes nothing that the CLI
-does.
+here. What follows makes the start faster or the layer smaller, says what the layer does not have,
+and changes nothing else that the CLI does.
 """
 
 import gc
@@ -85,6 +85,46 @@ def ask_no_program_for_the_system():
     )
 
 
+def go_by_the_name_aws():
+    """Names the program that the user has started, not this file.
+
+    Errors begin with the name, and `aws ec2-instance-connect ssh` starts the path again.
+    """
+    sys.argv[0] = os.path.abspath(os.path.join(HERE, '..', 'bin', 'aws'))
+
+
+def say_what_is_missing():
+    """Says in a sentence what help needs, and that there is no auto-prompt.
+
+    Both are for a person at a terminal. Auto-prompt needs an index of 17 MB that the layer leaves
+    out (layer/prune.json); `on-partial` would ask after a mistake, so that the mistake is told.
+    """
+    import awscli.clidriver
+    import awscli.help
+    from awscli.customizations.exceptions import ParamValidationError
+
+    class NoFormatterError(awscli.help.ExecutableNotFoundError):
+        def __init__(self, executable_name):
+            Exception.__init__(
+                self,
+                f'aws help needs {executable_name}, which is not in PATH: read it at '
+                'https://docs.aws.amazon.com/cli/latest/reference/',
+            )
+
+    class NoAutoPrompt(awscli.clidriver.AutoPromptDriver):
+        def resolve_mode(self, args):
+            if super().resolve_mode(args) == 'on':
+                raise ParamValidationError(
+                    'This AWS CLI has no auto-prompt: leave out --cli-auto-prompt, '
+                    'AWS_CLI_AUTO_PROMPT and cli_auto_prompt, and find the parameters at '
+                    'https://docs.aws.amazon.com/cli/latest/reference/'
+                )
+            return 'off'
+
+    awscli.help.ExecutableNotFoundError = NoFormatterError
+    awscli.clidriver.AutoPromptDriver = NoAutoPrompt
+
+
 def import_commands():
     """Imports every command, as the CLI does when it starts.
 
@@ -104,10 +144,12 @@ def import_commands():
 
 
 def main():
+    go_by_the_name_aws()
     use_compiled_patterns()
     ask_no_program_for_the_system()
     import_commands()
     use_compressed_models()
+    say_what_is_missing()
     import awscli.clidriver
 
     # What is imported stays: the collector need not look at it again.
