@@ -46,8 +46,8 @@ const VARIABLE_NAMES_MAX = 64;
 const HEADER_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-";
 const TRACE_HEADER = HEADER.traceId.toLowerCase();
 const TRACE_VARIABLE = "_X_AMZN_TRACE_ID";
-/** Options that the fork server turns off for itself; x last, since it traces what follows. */
-const RESTORED_FLAGS = "abCefkmuvx";
+/** Options that the fork server turns off for itself, but for x, which traces what follows. */
+const RESTORED_FLAGS = "abCefkmuv";
 /** Bash's options that POSIX mode turns on, with how leaving the mode leaves them. */
 const POSIX_MODE_OPTIONS = [
   ["expand_aliases", false],
@@ -156,14 +156,18 @@ export function restoreOptions(state: ShellState): string {
   // A bash that runs as `sh` was in POSIX mode without the variable.
   if (isPosix && posixlyCorrect === undefined) commands += "; \\set -o posix";
   if (isBash) commands += restoreBashOptions(state);
-  // The last, since a DEBUG trap sees each command behind it.
+  // A DEBUG trap sees each command behind it, and so does tracing.
   for (const trap of traps) commands += `; \\trap -- ${trap}`;
-  // A script that traces (set -x) has not asked to see this line.
-  return letters.includes("x") ? `{ ${commands}; } 2>/dev/null` : commands;
+  return flags.includes("x") ? `${commands}; \\set -x` : commands;
 }
 
 /** Commands for what POSIX mode has changed, each behind a `;`: the fork server has turned it on. */
 function restoreBashOptions({ bashOptions, isPosix }: ShellState): string {
+  // In POSIX mode these three are on, but bash says so in BASHOPTS only after a first shopt.
+  const isNoted = ["expand_aliases", "inherit_errexit", "shift_verbose"].some((name) =>
+    bashOptions.includes(name),
+  );
+  if (isPosix && !isNoted) return "";
   let on = "";
   let off = "";
   for (const [name, isLeftOn] of POSIX_MODE_OPTIONS) {

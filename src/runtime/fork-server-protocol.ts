@@ -12,6 +12,7 @@ import { forkServerText } from "./fork-server-text.macro.ts" with { type: "macro
 export interface ForkServerWords {
   readonly SCRIPT: string;
   readonly FUNCTION: string;
+  readonly STATE: string;
   readonly TOKEN: string;
   readonly TRIGGER: string;
   readonly STATUS: string;

@@ -7,9 +7,10 @@
  * literal paths below /proc/RUNTIME/fd, so that the shell holds no descriptor, no variable and no
  * function of the runtime's that a handler could see or break.
  *   1. The script is sourced, once.
- *   2. One report goes to STATUS: the script's traps, which the runtime hands to each fork; a line
- *      "STATUS FLAGS SHELLOPTS BASHOPTS" (the last status, $-, two lists of bash's); what the function's
- *      name stands for; a line that only holds TOKEN. Words in front are a DEBUG trap's.
+ *   2. One report goes to STATUS: the script's traps, which the runtime hands to each fork, with words
+ *      of a DEBUG trap before that is gone; a line that only holds STATE; a line "STATUS FLAGS SHELLOPTS
+ *      BASHOPTS" (the last status, $-, two lists of bash's); what the function's name stands for; a line
+ *      that only holds TOKEN.
  *   3. For each event a fork of the loaded shell waits for a line on TRIGGER. It is forked ahead of
  *      the event, so that the fork costs the event nothing. It then sources EVENT, which redirects
  *      standard input and output, exports the event's metadata, restores the script's options and
@@ -173,7 +174,7 @@ export class ForkServer {
       return { kind: "ended", end: this.#end };
     }
     const text = this.#statusText.slice(0, this.#statusText.indexOf(terminator));
-    const report = parseLoadReport(text, this.#inheritedPosixlyCorrect());
+    const report = parseLoadReport(text, this.#stateToken, this.#inheritedPosixlyCorrect());
     this.#statusText = "";
     this.#isLoaded = true;
     this.#restoration = lazy(() => restoreOptions(report.state));
@@ -223,6 +224,11 @@ export class ForkServer {
     return this.#pid;
   }
 
+  /** Marks where the load report's state begins: what no trap holds by chance. */
+  get #stateToken(): string {
+    return `state reported to ${pathOf(this.#status[1])}`;
+  }
+
   /** Marks the end of the load report: what no function's source holds by chance. */
   get #token(): string {
     return `end of the report to ${pathOf(this.#status[1])}`;
@@ -234,6 +240,7 @@ export class ForkServer {
     return forkServerScript({
       SCRIPT: isFunction ? handler.script : "/dev/null",
       FUNCTION: isFunction ? handler.functionName : ":",
+      STATE: this.#stateToken,
       TOKEN: this.#token,
       TRIGGER: pathOf(this.#trigger[0]),
       STATUS: pathOf(this.#status[1]),

@@ -7,8 +7,10 @@
 import type { ShellState } from "./event-script.ts";
 import { lazy } from "./lazy.ts";
 
-/** ERR and DEBUG as `trap` lists them: the action in quotes, then the name. */
-const trapLines = lazy(() => /^trap -- ((?:'[^']*'|\\'|"'+")+ (?:ERR|DEBUG))$/gm);
+/** ERR and DEBUG as `trap` lists them: the action, quoted in the shell's way, then the name. */
+const trapLines = lazy(
+  () => /^trap -- ((?:'[^']*'|\\'|"'+"|\$'(?:[^'\\]|\\.)*'|[\w@%+=:,./-])+ (?:ERR|DEBUG))$/gms,
+);
 
 /** What the shell said. */
 export interface LoadReport {
@@ -20,22 +22,32 @@ export interface LoadReport {
 }
 
 /**
- * Reads a report, past what a DEBUG trap may have written in front of its lines.
+ * Reads a report.
+ * @param stateToken The line in front of the state.
  * @param posixlyCorrect POSIXLY_CORRECT as the shell inherited it.
  */
-export function parseLoadReport(text: string, posixlyCorrect: string | undefined): LoadReport {
-  const line = stateLine(text);
-  const [status = "", flags = "", shellOptions = "", bashOptions = ""] = line.split(" ");
+export function parseLoadReport(
+  text: string,
+  stateToken: string,
+  posixlyCorrect: string | undefined,
+): LoadReport {
+  const marker = `\n${stateToken}\n`;
+  const traps = text.slice(0, text.indexOf(marker));
+  const start = traps.length + marker.length;
+  const end = text.indexOf("\n", start);
+  const [status = "", flags = "", shellOptions = "", bashOptions = ""] = text
+    .slice(start, end)
+    .split(" ");
   return {
     status: Number(status),
-    description: text.slice(text.indexOf(line) + line.length).trimStart(),
+    description: text.slice(end).trimStart(),
     state: {
       flags,
       isBash: bashOptions !== "",
       isPosix: shellOptions.split(":").includes("posix"),
       bashOptions: bashOptions.split(":"),
       posixlyCorrect,
-      traps: trapsIn(text.slice(0, text.indexOf(line)), flags),
+      traps: trapsIn(traps, flags),
     },
   };
 }
@@ -49,13 +61,4 @@ function trapsIn(text: string, flags: string): string[] {
     if (trap.endsWith(" ERR") || flags.includes("T")) traps.push(trap);
   }
   return traps;
-}
-
-/** The line that has the last status, $-, SHELLOPTS and BASHOPTS, which may be empty. */
-function stateLine(text: string): string {
-  for (const line of text.split("\n")) {
-    const words = line.split(" ");
-    if (words.length === 4 && words[0] !== "" && Number.isInteger(Number(words[0]))) return line;
-  }
-  return "";
 }

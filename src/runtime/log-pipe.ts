@@ -129,6 +129,7 @@ function tailOf(log: Buffer): Buffer {
 /** Where, at an index or behind it, a character of UTF-8 begins. */
 function characterFrom(bytes: Buffer, index: number): number {
   let start = index;
-  while (((bytes[start] ?? 0) & 0xc0) === 0x80) start += 1;
+  // No character has more bytes that continue it; other bytes may look like them.
+  while (start < index + 3 && ((bytes[start] ?? 0) & 0xc0) === 0x80) start += 1;
   return start;
 }
