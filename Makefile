@@ -1,5 +1,6 @@
 # Every verb of the project. Logic lives in build/*.ts; each target here says what, not how.
-# Needs git, make, npm and a shell; Bun comes pinned from package-lock.json.
+# Needs git, make, npm and a shell, and what `make system-packages` installs; Bun comes pinned from
+# package-lock.json.
 
 SHELL := /bin/sh
 BUN := node_modules/.bin/bun
@@ -30,16 +31,24 @@ TEST_PROGRAMS := bash=bash busybox=busybox cc=gcc curl=curl file=file gdb=gdb ge
   aarch64-linux-gnu-as=binutils-aarch64-linux-gnu qemu-aarch64-static=qemu-user-static \
   /usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1=libc6-arm64-cross
 
+# What any target below runs, in one list: each target looks for its own part before it starts, and
+# installs that as root. A run that is not root's (a runner of GitHub's) calls this with sudo first.
 .PHONY: system-packages
-system-packages:
+system-packages: ## Install with apt (root) the programs of the system that the targets run
+	@build/system-packages.sh $(TEST_PROGRAMS) $(LAYER_PROGRAMS) $(LAYER_TEST_PROGRAMS) \
+	  $(DEPLOYMENT_PROGRAMS) $(RELEASE_PROGRAMS)
+
+.PHONY: test-packages
+test-packages:
 	@build/system-packages.sh $(TEST_PROGRAMS)
 
 .PHONY: test
-test: bootstrap system-packages ## Run every test but those of the finished layer (test-layer)
+test: bootstrap test-packages ## Run every test (root) but those of the finished layer (test-layer)
 	$(BUN) test --timeout 120000 ./src ./build
 
 .PHONY: lint
-lint: node_modules/.package-lock.json system-packages ## Check the floors, the lints of TypeScript and of shell
+lint: node_modules/.package-lock.json ## Check the floors, the lints of TypeScript and of shell
+	@build/system-packages.sh shellcheck=shellcheck
 	$(BUN) build/check-floors.ts
 	node_modules/@biomejs/cli-linux-*/biome lint --error-on-warnings
 	git ls-files '*.sh' .ci/run | xargs shellcheck

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes sure that programs of the system are there: build/system-packages.sh COMMAND=PACKAGE...
-# python3:MODULE instead of a command is a module of Python.
+# python3:MODULE instead of a command is a module of Python, /PATH any file.
 # Installs the packages of missing commands with apt-get where it may; else says what to install.
 set -u
 
@@ -8,6 +8,7 @@ missing=''
 for pair in "$@"; do
   program=${pair%%=*}
   case $program in
+    /*) [ -e "$program" ] ;;
     python3:*) python3 -c "import ${program#python3:}" ;;
     *) command -v "$program" ;;
   esac >/dev/null 2>&1 || missing="$missing ${pair#*=}"
@@ -22,5 +23,5 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     apt-get update -qq >/dev/null && apt-get install -y -qq --no-install-recommends $missing >/dev/null && exit 0
   }
 fi
-printf 'missing: install the Debian packages (or their like)%s, then try again\n' "$missing" >&2
+printf 'missing: install the Debian packages (or their like)%s; "sudo make system-packages" does\n' "$missing" >&2
 exit 1

@@ -2,6 +2,11 @@
 
 PYTHON_READY := cache/python/.ready
 
+DEPLOYMENT_PROGRAMS := python3:ensurepip=python3-venv unshare=util-linux unzip=unzip zip=zip
+# The layers of a release are made from Debian's packages, also where this is another system.
+RELEASE_PROGRAMS := unzip=unzip \
+  /usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring
+
 .PHONY: python
 python: $(PYTHON_READY) ## Install the locked Python tools (aws, sam, cfn-lint, moto) into cache/
 
@@ -40,7 +45,7 @@ dist/SHA256SUMS: dist/bootstrap-amd64 dist/bootstrap-arm64 dist/lambda-shell-lin
 
 .PHONY: deployments
 deployments: $(PYTHON_READY) layer/cdk/node_modules/.package-lock.json node-layer ## Check every road
-	@build/system-packages.sh unzip=unzip zip=zip unshare=util-linux
+	@build/system-packages.sh $(DEPLOYMENT_PROGRAMS)
 	timeout 1800 $(BUN) test $(wildcard ./build/deployments/*.check.ts)
 
 # publish-arm64, -amd64, -wrapper, -all, -layers, -setup, -deploy, -delete, -check.

@@ -1,6 +1,8 @@
 # The layer: what users deploy.
 
 LAYER_PROGRAMS := dpkg-deb=dpkg readelf=binutils patch=patch python3:pip=python3-pip tar=tar
+LAYER_TEST_PROGRAMS := unzip=unzip bsdtar=libarchive-tools qemu-aarch64-static=qemu-user-static \
+  unshare=util-linux diff=diffutils
 
 .PHONY: dist
 dist: bootstrap tool ## Build every artefact: executables, layers, checksums
@@ -14,8 +16,7 @@ reproduce: node_modules/.package-lock.json ## Build everything twice, apart, and
 
 .PHONY: test-layer
 test-layer: node_modules/.package-lock.json $(PYTHON_READY) ## Test the finished zips of `make dist`
-	@build/system-packages.sh $(LAYER_PROGRAMS) unzip=unzip bsdtar=libarchive-tools \
-	  qemu-aarch64-static=qemu-user-static unshare=util-linux diff=diffutils
+	@build/system-packages.sh $(LAYER_PROGRAMS) $(LAYER_TEST_PROGRAMS)
 	$(BUN) test --timeout 600000 $(wildcard ./build/layer/*.slow.ts)
 
 .PHONY: bench-aws-cli
