@@ -1,14 +1,18 @@
 /**
  * Writes dist/SHA256SUMS and dist/RELEASE_NOTES.md for the artefacts of this version.
  *
- *     bun build/deployments/release-notes.ts
+ *     AWS_CLI=debian JQ=debian bun build/deployments/release-notes.ts
+ *
+ * AWS_CLI and JQ are what `make dist` was run with: the bytes depend on them, so that the notes
+ * name them.
  *
  * @module
  */
 
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 
+import { commonSources, type PartSource } from "./layer-sources.ts";
 import { VERSION } from "./version.ts";
 
 const ROOT = join(import.meta.dir, "../..");
@@ -21,8 +25,8 @@ interface Artefact {
   readonly sha256: string;
 }
 
-/** The names of everything that a release has, for one architecture. */
-function artefactNames(architecture: "amd64" | "arm64"): readonly string[] {
+/** The names of everything that a release has, for one architecture: files that lie side by side. */
+export function artefactNames(architecture: "amd64" | "arm64"): readonly string[] {
   return [
     `bootstrap-${architecture}`,
     `bootstrap-${architecture}-${VERSION}.zip`,
@@ -37,12 +41,7 @@ function artefactNames(architecture: "amd64" | "arm64"): readonly string[] {
  * @throws {Error} When one is missing: a release is whole or none.
  */
 function readArtefacts(): readonly Artefact[] {
-  const templates = existsSync(join(DIST, "sar"))
-    ? readdirSync(join(DIST, "sar"))
-        .filter((name) => name.endsWith(".yaml") && !name.endsWith(".packaged.yaml"))
-        .map((name) => `sar/${name}`)
-    : [];
-  return [...artefactNames("amd64"), ...artefactNames("arm64"), ...templates].sort().map((name) => {
+  return [...artefactNames("amd64"), ...artefactNames("arm64")].sort().map((name) => {
     const path = join(DIST, name);
     if (!existsSync(path)) throw new Error(`failed to find dist/${name}: run "make release"`);
     const sha256 = new Bun.CryptoHasher("sha256").update(readFileSync(path)).digest("hex");
@@ -64,11 +63,31 @@ export function changesOf(changelog: string, version: string): string {
   return part.slice(part.indexOf("\n") + 1).trim();
 }
 
+/**
+ * The command that makes the files of a release.
+ * @throws {Error} When a source was left to chance, so that nobody else can choose the same one.
+ */
+export function buildCommand(environment: Readonly<Record<string, string | undefined>>): string {
+  const choices = ["AWS_CLI", "JQ"].map((name) => {
+    const choice = environment[name] ?? "auto";
+    if (choice !== "debian" && choice !== "upstream") {
+      throw new Error(
+        `failed to describe the release: ${name} is "${choice}", which others cannot repeat; ` +
+          'build it with "make release", or with debian or upstream',
+      );
+    }
+    return `${name}=${choice}`;
+  });
+  return `${choices.join(" ")} make dist`;
+}
+
 /** The notes, in Markdown. */
-export function releaseNotes(changes: string, artefacts: readonly Artefact[]): string {
-  const rows = artefacts.map(
-    ({ name, bytes, sha256 }) => `| ${basename(name)} | ${bytes} | \`${sha256}\` |`,
-  );
+export function releaseNotes(
+  changes: string,
+  artefacts: readonly Artefact[],
+  origin: { readonly command: string; readonly parts: readonly PartSource[] },
+): string {
+  const rows = artefacts.map(({ name, bytes, sha256 }) => `| ${name} | ${bytes} | \`${sha256}\` |`);
   return [
     `# lambda-shell-runtime ${VERSION}`,
     "",
@@ -76,7 +95,12 @@ export function releaseNotes(changes: string, artefacts: readonly Artefact[]): s
     "",
     "## Files",
     "",
-    'Anybody can build the same bytes: check out the tag, run "make dist tool", compare the sums.',
+    `Anybody can build the same bytes: check out the tag, run \`${origin.command}\`, compare the sums.`,
+    "What was downloaded into one folder: `sha256sum --check --ignore-missing SHA256SUMS`.",
+    "",
+    "In the layers:",
+    "",
+    ...origin.parts.map(({ name, version, source }) => `- ${name} ${version}: ${source}`),
     "",
     "| file | bytes | SHA-256 |",
     "|---|---:|---|",
@@ -86,10 +110,17 @@ export function releaseNotes(changes: string, artefacts: readonly Artefact[]): s
 }
 
 if (import.meta.main) {
+  const command = buildCommand(process.env);
   const artefacts = readArtefacts();
+  const parts = await commonSources(
+    ["amd64", "arm64"].map((name) => join(DIST, `lambda-shell-runtime-${name}-${VERSION}.zip`)),
+  );
   const sums = artefacts.map(({ name, sha256 }) => `${sha256}  ${name}\n`).join("");
   writeFileSync(join(DIST, "SHA256SUMS"), sums);
   const changes = changesOf(readFileSync(join(ROOT, "CHANGELOG.md"), "utf8"), VERSION);
-  writeFileSync(join(DIST, "RELEASE_NOTES.md"), releaseNotes(changes, artefacts));
+  writeFileSync(
+    join(DIST, "RELEASE_NOTES.md"),
+    releaseNotes(changes, artefacts, { command, parts }),
+  );
   console.log(`dist/SHA256SUMS and dist/RELEASE_NOTES.md: ${artefacts.length} files of ${VERSION}`);
 }

@@ -6,13 +6,14 @@
 
 import { describe, expect, test } from "bun:test";
 import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
 import { drawDiagrams } from "./diagrams.ts";
 import { figures, quotedFigures } from "./figures.ts";
 import { ROOT } from "./layer-dist.ts";
-import { changesOf, releaseNotes } from "./release-notes.ts";
+import { commonSources } from "./layer-sources.ts";
+import { artefactNames, buildCommand, changesOf, releaseNotes } from "./release-notes.ts";
 import { placeholders, render, renderAll } from "./render-sar.ts";
 import { run } from "./run.ts";
 import { VERSION } from "./version.ts";
@@ -73,9 +74,82 @@ describe("releaseNotes()", () => {
     const changelog = "# Changelog\n\n## Unreleased\n\n- new\n\n## 1.0.0\n\n- old\n";
     expect(changesOf(changelog, "1.0.0")).toBe("- old");
     expect(changesOf(changelog, "2.0.0")).toBe("- new");
-    expect(releaseNotes("- new", [{ name: "sar/a.yaml", bytes: 1, sha256: "ab" }])).toContain(
-      "| a.yaml | 1 | `ab` |",
+    const notes = releaseNotes("- new", [{ name: "a.zip", bytes: 1, sha256: "ab" }], {
+      command: buildCommand({ AWS_CLI: "debian", JQ: "upstream" }),
+      parts: [{ name: "jq", version: "1.7.1", source: "Debian trixie" }],
+    });
+    expect(notes).toContain("| a.zip | 1 | `ab` |");
+    expect(notes).toContain("run `AWS_CLI=debian JQ=upstream make dist`, compare");
+    expect(notes).toContain("- jq 1.7.1: Debian trixie\n");
+  });
+
+  test("refuses sources that were left to chance", () => {
+    expect(() => buildCommand({ AWS_CLI: "debian" })).toThrow('JQ is "auto"');
+    expect(() => buildCommand({ AWS_CLI: "/tmp/aws.zip", JQ: "debian" })).toThrow("AWS_CLI is");
+  });
+
+  test("is about files that lie side by side, so that sha256sum finds what was downloaded", () => {
+    for (const name of artefactNames("arm64")) expect(basename(name)).toBe(name);
+  });
+
+  test("make release builds from the same sources for everybody, and tests what it built", () => {
+    // Without the flags of the make that may run this test; a dry run only prints the recipes.
+    const { stdout } = Bun.spawnSync(
+      ["make", "-C", ROOT, "--dry-run", "--always-make", "release"],
+      {
+        env: {
+          PATH: process.env["PATH"] ?? "",
+          AWS_CLI: "auto",
+          JQ: "auto",
+          CHECK_RELEASE_STRICT: "0",
+        },
+      },
     );
+    expect(stdout.toString()).toMatch(/bun test .*build\/layer\/layer\.slow\.ts/);
+    const makefile = join(temporaryFolder("make"), "Makefile");
+    const recipe = `include ${join(ROOT, "build/deployments/targets.mk")}\nrelease: shown\n`;
+    writeFileSync(makefile, `${recipe}shown:\n\t@echo "$$AWS_CLI $$JQ"\n\t@exit 1\n`);
+    const shown = Bun.spawnSync(["make", "-f", makefile, "release"], {
+      cwd: ROOT,
+      env: {
+        PATH: process.env["PATH"] ?? "",
+        AWS_CLI: "auto",
+        JQ: "auto",
+        CHECK_RELEASE_STRICT: "0",
+      },
+    });
+    expect(shown.stdout.toString()).toContain("debian debian");
+  });
+});
+
+describe("commonSources()", () => {
+  /** A layer's zip with nothing but its manifest. */
+  async function layer(architecture: string, version: string): Promise<string> {
+    const folder = temporaryFolder("layer");
+    const part = (name: string) => ({
+      name,
+      version,
+      source: `Debian, ${name} for ${architecture}`,
+    });
+    await Bun.write(
+      join(folder, "share/lambda-shell-runtime/manifest.json"),
+      JSON.stringify({ parts: [part("awscli"), part("jq")] }),
+    );
+    await run(["zip", "-qr", "layer.zip", "share"], { cwd: folder });
+    return join(folder, "layer.zip");
+  }
+
+  test("says once what both architectures have", async () => {
+    const zips = [await layer("amd64", "1"), await layer("arm64", "1")];
+    expect((await commonSources(zips)).map(({ source }) => source)).toEqual([
+      "Debian, awscli for ARCH",
+      "Debian, jq for ARCH",
+    ]);
+  });
+
+  test("refuses layers that differ in more than the architecture", async () => {
+    const zips = [await layer("amd64", "1"), await layer("arm64", "2")];
+    await expect(commonSources(zips)).rejects.toThrow("build both with the same AWS_CLI and JQ");
   });
 });
 
