@@ -9,8 +9,10 @@
 #     publish.sh check                      whether all of that is possible: tools, files, account
 #
 # DRY_RUN=1 checks what can be checked here and prints every command that would reach AWS.
-# ENV=prod|dev, LSR_AWS_REGION, LSR_BUCKET_NAME (or S3_BUCKET), LSR_S3_PREFIX (or S3_PREFIX),
-# LSR_STACK_NAME and the names of render-sar.ts set the rest.
+# LAYER_DIST=FOLDER publishes the zips of a release instead of those in dist/.
+# HOME_PAGE=https://… is shown by the repository; with ENV=prod it must be said.
+# ENV=prod|dev, LSR_AWS_REGION, LSR_BUCKET_NAME (S3_BUCKET is taken as it is, also with ENV=dev),
+# LSR_S3_PREFIX (or S3_PREFIX), LSR_STACK_NAME and the names of render-sar.ts set the rest.
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -22,7 +24,7 @@ case $ENV in
 esac
 RELEASE=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' package.json)
 REGION=${LSR_AWS_REGION:-us-east-1}
-BUCKET=${S3_BUCKET:-${LSR_BUCKET_NAME:-lambda-shell-runtime}}$suffix
+BUCKET=${S3_BUCKET:-${LSR_BUCKET_NAME:-lambda-shell-runtime}$suffix}
 PREFIX=${S3_PREFIX:-${LSR_S3_PREFIX:-sar}}
 STACK=${LSR_STACK_NAME:-lambda-shell-runtime-setup}$suffix
 DRY_RUN=${DRY_RUN:-0}
@@ -50,13 +52,23 @@ aws_run() {
   [ "$DRY_RUN" = 1 ] || aws --region "$REGION" "$@"
 }
 
-# account: the number of the account, or the example's in a dry run.
-account() {
+# find_account: sets ACCOUNT to the account that the credentials are of, or to the example's in a dry
+# run. A number that was said is a promise: nothing is published into another account.
+find_account() {
+  ACCOUNT=${AWS_ACCOUNT_ID:-}
   if [ "$DRY_RUN" = 1 ]; then
-    printf '%s\n' "${AWS_ACCOUNT_ID:-123456789012}"
-  else
-    aws sts get-caller-identity --query Account --output text
+    ACCOUNT=${ACCOUNT:-123456789012}
+    return
   fi
+  command -v aws > /dev/null || fail 'failed to find aws: install the AWS CLI'
+  found=$(aws --region "$REGION" sts get-caller-identity --query Account --output text) ||
+    fail "failed to find the account in $REGION: check the credentials (AWS_PROFILE, aws configure)"
+  case $found in
+    '' | *[!0-9]*) fail "failed to find the account in $REGION: AWS answered \"$found\"" ;;
+  esac
+  [ "${ACCOUNT:-$found}" = "$found" ] ||
+    fail "refusing to publish: AWS_ACCOUNT_ID is $ACCOUNT, but the credentials are of $found"
+  ACCOUNT=$found
 }
 
 check_file() {
@@ -74,25 +86,45 @@ application() {
 
 # application_id TEMPLATE: the ARN of a template's application.
 application_id() {
-  printf 'arn:aws:serverlessrepo:%s:%s:applications/%s\n' "$REGION" "$(account)" "$(application "$1")"
+  printf 'arn:aws:serverlessrepo:%s:%s:applications/%s\n' "$REGION" "$ACCOUNT" "$(application "$1")"
 }
 
 render() {
-  AWS_ACCOUNT_ID=$(account) ENV=$ENV \
+  AWS_ACCOUNT_ID=$ACCOUNT ENV=$ENV \
     node_modules/.bin/bun build/deployments/render-sar.ts > /dev/null
+}
+
+# layer_name ARCHITECTURE: the value that render-sar.ts gave to the name of a layer.
+layer_name() {
+  sed -n 's/^      LayerName: //p' "dist/sar/template-$1.yaml"
+}
+
+# application_exists ID: whether the repository has it. Any other answer than yes or no stops here:
+# an application is not made anew because the network or a permission was missing.
+application_exists() {
+  if error=$(aws --region "$REGION" serverlessrepo get-application --application-id "$1" 2>&1 \
+    > /dev/null); then
+    return 0
+  fi
+  case $error in
+    *NotFoundException*) return 1 ;;
+    *) fail "failed to look up $1: $error" ;;
+  esac
 }
 
 # publish_application TEMPLATE: uploads what the template names, then adds the version, or makes the
 # application when it is new.
 publish_application() {
+  if [ "$ENV" = prod ] && [ "$DRY_RUN" != 1 ] && [ -z "${HOME_PAGE:-}" ]; then
+    fail 'refusing to publish without a home page: set HOME_PAGE to the address of the repository'
+  fi
   name=$(application "$1")
   version=$(sed -n 's/^    SemanticVersion: //p' "dist/sar/$1.yaml")
   packaged=dist/sar/$1.packaged.yaml
   aws_run cloudformation package --template-file "dist/sar/$1.yaml" --s3-bucket "$BUCKET" \
     --s3-prefix "$PREFIX" --output-template-file "$packaged"
   id=$(application_id "$1")
-  if [ "$DRY_RUN" = 1 ] || aws --region "$REGION" serverlessrepo get-application \
-    --application-id "$id" > /dev/null 2>&1; then
+  if [ "$DRY_RUN" = 1 ] || application_exists "$id"; then
     aws_run serverlessrepo create-application-version --application-id "$id" \
       --semantic-version "$version" --template-body "file://$packaged"
   else
@@ -117,10 +149,11 @@ publish_wrapper() {
 }
 
 publish_layers() {
+  render
   for pair in arm64:arm64 amd64:x86_64; do
     check_file "$(layer_zip "${pair%%:*}")"
     aws_run s3 cp --only-show-errors "$(layer_zip "${pair%%:*}")" "s3://$BUCKET/$PREFIX/"
-    aws_run lambda publish-layer-version --layer-name "lambda-shell-runtime-${pair%%:*}$suffix" \
+    aws_run lambda publish-layer-version --layer-name "$(layer_name "${pair%%:*}")" \
       --description "lambda-shell-runtime $RELEASE" --license-info Apache-2.0 \
       --compatible-runtimes provided.al2023 --compatible-architectures "${pair##*:}" \
       --content "S3Bucket=$BUCKET,S3Key=$PREFIX/$(basename "$(layer_zip "${pair%%:*}")")" \
@@ -151,12 +184,21 @@ deploy() {
 check() {
   check_file "$(layer_zip arm64)"
   check_file "$(layer_zip amd64)"
-  [ "$DRY_RUN" = 1 ] || command -v aws > /dev/null || fail 'failed to find aws: install the AWS CLI'
   aws_run sts get-caller-identity
   aws_run s3api head-bucket --bucket "$BUCKET"
 }
 
+usage() {
+  sed -n '2,/^set -eu/{/^#/s/^# \{0,1\}//p;}' "$0" >&2
+  exit 2
+}
+
 case ${1:-} in
+  arm64 | amd64 | wrapper | all | layers | setup | deploy | delete | check) find_account ;;
+  *) usage ;;
+esac
+
+case $1 in
   arm64 | amd64) publish_architecture "$1" ;;
   wrapper) publish_wrapper ;;
   all)
@@ -172,5 +214,4 @@ case ${1:-} in
   deploy) deploy ;;
   delete) delete_applications ;;
   check) check ;;
-  *) sed -n '2,/^set -eu/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

@@ -34,6 +34,14 @@ describe("placeholders()", () => {
     expect(values.get("LAYER_AMD64")).toBe("mine-dev-amd64");
   });
 
+  test("refuses a variable that is empty, as an account that was not found would be", () => {
+    expect(() => placeholders({ AWS_ACCOUNT_ID: "" })).toThrow("AWS_ACCOUNT_ID is empty");
+  });
+
+  test("names the zips of another folder from the root of the repository", () => {
+    expect(placeholders({ LAYER_DIST: "release" }).get("ZIPS")).toBe(join(ROOT, "release"));
+  });
+
   test("takes every name from its variable", () => {
     const values = placeholders({
       LSR_SAR_APP_NAME_ARM64: "a",
@@ -60,7 +68,7 @@ describe("renderAll()", () => {
       expect(readFileSync(join(folder, name), "utf8")).not.toMatch(/@[A-Z][A-Z0-9_]*@/);
     }
     expect(readFileSync(join(folder, "template-arm64.yaml"), "utf8")).toContain(
-      `ContentUri: ../lambda-shell-runtime-arm64-${VERSION}.zip`,
+      `ContentUri: "../lambda-shell-runtime-arm64-${VERSION}.zip"`,
     );
   });
 

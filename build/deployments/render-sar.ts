@@ -5,13 +5,13 @@
  *
  * The names come from the environment, so that a development copy lives beside the real one:
  * ENV=dev, LSR_SAR_APP_BASE, LSR_SAR_APP_NAME_{ARM64,AMD64,WRAPPER}, LSR_LAYER_NAME_{ARM64,AMD64},
- * LSR_AWS_REGION, AWS_ACCOUNT_ID, HOME_PAGE.
+ * LSR_AWS_REGION, AWS_ACCOUNT_ID, HOME_PAGE. LAYER_DIST is the folder with the zips.
  *
  * @module
  */
 
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 import { VERSION } from "./version.ts";
 
@@ -26,12 +26,22 @@ const DEVELOPMENT_VERSION = "0.0.0";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The value of every placeholder, `@NAME@`, of the templates. */
+/**
+ * The value of every placeholder, `@NAME@`, of the templates.
+ * @throws {Error} When a variable is set to nothing: that is a mistake, and no name.
+ */
 export function placeholders(environment: Environment): ReadonlyMap<string, string> {
   const development = environment["ENV"] === "dev";
-  const base = environment["LSR_SAR_APP_BASE"] ?? "lambda-shell-runtime";
+  const named = (variable: string, otherwise: string) => {
+    const value = environment[variable] ?? otherwise;
+    if (value === "") {
+      throw new Error(`failed to render the templates: ${variable} is empty; unset it or say what`);
+    }
+    return value;
+  };
+  const base = named("LSR_SAR_APP_BASE", "lambda-shell-runtime");
   const name = development ? `${base}-dev` : base;
-  const named = (variable: string, otherwise: string) => environment[variable] ?? otherwise;
+  const zips = environment["LAYER_DIST"];
   return new Map([
     ["APPLICATION", named("LSR_SAR_APP_NAME_WRAPPER", name)],
     ["APPLICATION_ARM64", named("LSR_SAR_APP_NAME_ARM64", `${name}-arm64`)],
@@ -41,6 +51,8 @@ export function placeholders(environment: Environment): ReadonlyMap<string, stri
     ["REGION", named("LSR_AWS_REGION", "us-east-1")],
     ["ACCOUNT", named("AWS_ACCOUNT_ID", EXAMPLE_ACCOUNT_ID)],
     ["HOME_PAGE", named("HOME_PAGE", "https://example.com/lambda-shell-runtime")],
+    // From the template's own folder, dist/sar, or from anywhere.
+    ["ZIPS", zips === undefined ? ".." : resolve(ROOT, zips)],
     // The zips have the version of the release, also under a development copy's own.
     ["RELEASE", VERSION],
     ["VERSION", development ? named("LSR_SAR_VERSION_DEV", DEVELOPMENT_VERSION) : VERSION],
