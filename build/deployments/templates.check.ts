@@ -33,7 +33,7 @@ describe("CDK", () => {
       const zips = temporaryFolder("zips");
       // Node.js is in dist/ also when the layers are those of a release.
       for (const [folder, pattern] of [
-        [LAYER_DIST, /^lambda-shell-runtime-a.*\.zip$/],
+        [LAYER_DIST, /^lambda-shell-runtime-.*\.zip$/],
         [join(ROOT, "dist"), /^node-.*\.zip$/],
       ] as const) {
         for (const name of readdirSync(folder).filter((each) => pattern.test(each))) {

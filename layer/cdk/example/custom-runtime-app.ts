@@ -1,6 +1,6 @@
 /**
- * A stack with a shell function and, on the same runtime, a Node 16 function: the second one is an
- * executable handler, with node from a layer of its own.
+ * A stack with a shell function and, on the same runtime without the AWS CLI, a Node 16 function: the
+ * second one is an executable handler, with node from a layer of its own.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from "aws-
 import { Architecture, Code, LayerVersion, Runtime } from "aws-cdk-lib/aws-lambda";
 import type { Construct } from "constructs";
 
-import { ShellFunction } from "../lib/index.ts";
+import { ShellFunction, ShellRuntimeLayer } from "../lib/index.ts";
 
 /** The root of the repository, from the compiled file. */
 const ROOT = join(__dirname, "../../../..");
@@ -46,6 +46,12 @@ export class CustomRuntimeApp extends Stack {
       code: join(ROOT, "fixtures/functions/node16"),
       handler: "lambda.handler",
       description: "A Node 16 handler as an executable handler",
+      // It calls no aws, and node beside it would leave little of Lambda's 262 MB.
+      runtimeLayer: new ShellRuntimeLayer(this, "SlimLayer", {
+        architecture,
+        zips,
+        flavor: "slim",
+      }),
       layers: [
         new LayerVersion(this, "NodeLayer", {
           code: Code.fromAsset(nodeLayer(zips, architecture)),

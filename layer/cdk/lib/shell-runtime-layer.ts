@@ -74,7 +74,8 @@ function findZip(
   if (zip === undefined || found.length > 1) {
     throw new Error(
       `failed to choose a layer in ${folder}: it has ${found.length} files like ` +
-        `${ZIP_PREFIX[flavor]}-${name}-VERSION.zip; "make dist" makes one`,
+        `${ZIP_PREFIX[flavor]}-${name}-VERSION.zip (${found.join(", ") || "none"}); ` +
+        '"make dist" makes one and removes those of other versions',
     );
   }
   return join(folder, zip);

@@ -65,8 +65,8 @@ for (const [id, architecture, name] of [
       expect(golden(template)).toBe(await Bun.file(path).text());
     });
 
-    test("runs both functions on one shared layer of the architecture", () => {
-      template.resourceCountIs("AWS::Lambda::LayerVersion", 2);
+    test("runs both functions on layers of the architecture, the one with node without aws", () => {
+      template.resourceCountIs("AWS::Lambda::LayerVersion", 3);
       template.allResourcesProperties("AWS::Lambda::LayerVersion", {
         CompatibleArchitectures: [name],
         CompatibleRuntimes: ["provided.al2023"],
@@ -80,7 +80,11 @@ for (const [id, architecture, name] of [
       const [first, second] = functions.map(({ Properties }) => Properties.Layers);
       expect(first).toHaveLength(1);
       expect(second).toHaveLength(2);
-      expect(second[0]).toEqual(first[0]);
+      const layers = template.findResources("AWS::Lambda::LayerVersion");
+      const description = (reference: { readonly Ref: string }) =>
+        layers[reference.Ref]?.["Properties"].Description;
+      expect(description(first[0])).toBe("Runs shell functions (full)");
+      expect(description(second[0])).toBe("Runs shell functions (slim)");
     });
 
     test("keeps the handler's name of a Node.js function", () => {
