@@ -5,7 +5,7 @@
  */
 
 import { describe, expect, test } from "bun:test";
-import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 
 import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
@@ -213,6 +213,40 @@ test("the tool, which prints its version, is compiled anew for another one", () 
   const { stdout } = Bun.spawnSync(["make", "-C", ROOT, "-pn", "help"], environment);
   const [rule = ""] = /^dist\/lambda-shell-linux-%:.*$/m.exec(stdout.toString()) ?? [];
   expect(rule.split(" ")).toContain("package.json");
+});
+
+test("make dist leaves the zips of this version alone in its folder", async () => {
+  const folder = join(temporaryFolder("dist"), "a folder");
+  mkdirSync(folder);
+  const kept = [
+    ...[`bootstrap-arm64-${VERSION}.zip`, "hello-arm64.zip", "lambda-shell-linux-arm64"],
+    ...[`lambda-shell-runtime-slim-arm64-${VERSION}.zip`, "node-v16.14.2-layer-amd64.zip"],
+  ];
+  const removed = ["bootstrap-arm64-0.0.9.zip", "lambda-shell-runtime-slim-arm64-0.0.9.zip"];
+  for (const name of [...kept, ...removed]) writeFileSync(join(folder, name), "");
+  await run(["make", "-C", ROOT, "remove-old-zips", `DIST=${folder}`], { env: { MAKEFLAGS: "" } });
+  expect(readdirSync(folder).sort()).toEqual(kept.sort());
+});
+
+test("layer/sam/layer/Makefile works in a path with a space", async () => {
+  const root = join(temporaryFolder("sam"), "a  path", "with space");
+  const layer = join(root, "layer/sam/layer");
+  mkdirSync(layer, { recursive: true });
+  mkdirSync(join(root, "dist"));
+  for (const name of ["package.json", "layer/sam/layer/Makefile"]) {
+    cpSync(join(ROOT, name), join(root, name));
+  }
+  const zip = `lambda-shell-runtime-slim-arm64-${VERSION}.zip`;
+  await run(["zip", "-q", join(root, "dist", zip), "package.json"], { cwd: root });
+  const artifacts = join(root, "artifacts of it");
+  // As SAM calls it: in a copy of the folder, with the Makefile by its path.
+  const make = ["make", "--makefile", join(layer, "Makefile"), "build-ShellRuntimeArm64"];
+  const env = { ARTIFACTS_DIR: artifacts, FLAVOR: "-slim", MAKEFLAGS: "" };
+  const withoutDist = { ...env, LAYER_DIST: join(root, "no where") };
+  await run(make, { cwd: temporaryFolder("copy"), env });
+  expect(readdirSync(artifacts)).toEqual(["package.json"]);
+  const { stderr } = await run(make, { cwd: layer, env: withoutDist, status: 2 });
+  expect(stderr).toContain(`failed to find ${join(root, "no where", zip)}`);
 });
 
 test("the figures in README.md are those of the results that it names", async () => {

@@ -8,6 +8,16 @@ LAYER_TEST_PROGRAMS := unzip=unzip bsdtar=libarchive-tools qemu-aarch64-static=q
 dist: bootstrap tool ## Build every artefact: executables, layers, checksums
 	@build/system-packages.sh $(LAYER_PROGRAMS)
 	$(BUN) build/layer.ts
+	@$(MAKE) --no-print-directory remove-old-zips
+
+DIST := dist
+LAYER_VERSION := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' package.json)
+
+# The Dockerfiles and the constructs take the zip that fits: there must be one, not one a version.
+.PHONY: remove-old-zips
+remove-old-zips:
+	@find '$(DIST)' -maxdepth 1 -type f \( -name 'bootstrap-*.zip' -o -name 'lambda-shell-runtime-*.zip' \) \
+	  ! -name '*-$(LAYER_VERSION).zip' -exec rm -- {} + -exec echo 'removed, of another version:' {} +
 
 .PHONY: reproduce
 reproduce: node_modules/.package-lock.json ## Build everything twice, apart, and compare
