@@ -141,7 +141,7 @@ export class DebianArchive {
       join(folder, "etc/debian.sources"),
       [
         "Types: deb deb-src",
-        `URIs: ${process.env["DEBIAN_MIRROR"] ?? (await machineMirror())}`,
+        `URIs: ${process.env["DEBIAN_MIRROR"] || (await machineMirror())}`,
         `Suites: ${this.#suite}`,
         "Components: main",
         `Signed-By: ${usedKeyring}`,
