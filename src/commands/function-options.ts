@@ -118,7 +118,7 @@ export function functionSettings(
   const { settings } = parsed;
   const { attachedPort } = defaults;
   const given = { ...config.env, ...functionVariables(options) };
-  const elsewhere = {
+  const elsewhere: Readonly<Record<string, string | undefined>> = {
     ...given,
     Handler: options.handler ?? config.handler,
     Timeout: options.timeout ?? config.timeout,
@@ -126,7 +126,7 @@ export function functionSettings(
     CodeUri: directory === "." ? undefined : directory,
   };
   for (const { name, message } of described?.unknown ?? []) {
-    if (definedOnly(elsewhere)[name] === undefined) warn(message);
+    if (elsewhere[name] === undefined) warn(message);
   }
   const inherit = options.inheritEnv ?? defaults.inheritEnvironment ?? false;
   return {

@@ -10,7 +10,7 @@ import { close, duplicateTo, openFile, pipe } from "./libc.ts";
 import type { Poller } from "./poller.ts";
 import { becomeSubreaper, endOf, type ExitStatus, openProcess } from "./process.ts";
 import { spawn } from "./spawn.ts";
-import { endOnTermination, endProcessGroups } from "./termination.ts";
+import { endAllBelow, endOnTermination } from "./termination.ts";
 
 /** The argument by which a copy of the runtime knows that it is one of the loops. */
 const LOOP_ARGUMENTS = { first: "first-loop", later: "later-loop" } as const;
@@ -62,7 +62,7 @@ export function superviseLoops(
   close(isLoading);
   close(hasLoaded);
   poller.waitUntil(() => ended !== undefined);
-  endProcessGroups(pids, loops.passLog);
+  endAllBelow(loops);
   process.exit(ended?.kind === "exited" && ended.status !== 0 ? ended.status : 1);
 }
 

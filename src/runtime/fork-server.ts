@@ -212,8 +212,7 @@ export class ForkServer {
     forget(this.#pid);
     this.#poller.unwatch(this.#process);
     this.#poller.unwatch(this.#status[0]);
-    this.#stderr.drain();
-    this.#stderr.close();
+    this.#stderr.finish();
     this.#lateOutputs.close();
     const pipes = [...this.#trigger, ...this.#status, ...this.#lifeline, this.#stderrWriteEnd];
     for (const descriptor of [...pipes, this.#eventSlot, this.#process]) close(descriptor);

@@ -34,9 +34,6 @@ export class LateOutputs {
   }
 
   close(): void {
-    for (const pipe of this.#pipes) {
-      pipe.pass();
-      pipe.close();
-    }
+    for (const pipe of this.#pipes) pipe.finish();
   }
 }

@@ -71,6 +71,12 @@ export class LogPipe {
     return lines.filter((line) => line.trim() !== "").slice(-TAIL_LINES_MAX);
   }
 
+  /** Takes what has been written up to now, and stops watching. */
+  finish(): void {
+    this.pass();
+    this.close();
+  }
+
   /** Stops watching, whatever is still written. */
   close(): void {
     if (!this.#isOpen) return;

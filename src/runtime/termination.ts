@@ -32,21 +32,19 @@ export interface Terminable {
  */
 export function endOnTermination(poller: Poller, running: () => Terminable | undefined): void {
   poller.watch(terminationDescriptor(), () => {
-    const terminable = running();
-    endProcessGroups(terminable?.processGroups ?? [], () => terminable?.passLog());
-    terminable?.close();
+    endAllBelow(running());
     process.exit(0);
   });
 }
 
 /** Ends everything below this process: asks the groups first, then leaves no choice. */
-export function endProcessGroups(processGroups: readonly number[], meanwhile: () => void): void {
+export function endAllBelow(running: Terminable | undefined): void {
   const wait = () => {
     poll(new Int16Array(0), 0, CHECK_MS);
     reap();
-    meanwhile();
+    running?.passLog();
   };
-  for (const group of processGroups) kill(-group, SIGNAL.terminate);
+  for (const group of running?.processGroups ?? []) kill(-group, SIGNAL.terminate);
   const giveUpAt = performance.now() + GRACE_MS;
   while (children().length > 0 && performance.now() < giveUpAt) wait();
   // We are their subreaper: whoever left the process group is ours when its parent has ended.
@@ -54,6 +52,7 @@ export function endProcessGroups(processGroups: readonly number[], meanwhile: ()
     for (const child of children()) kill(child, SIGNAL.kill);
     wait();
   }
+  running?.close();
 }
 
 function children(): number[] {
