@@ -7,7 +7,7 @@
 import { createServer } from "node:net";
 
 import { functionEnvironment } from "../host/function-environment.ts";
-import type { FunctionSettings } from "../host/function-settings.ts";
+import type { FunctionSettings } from "../host/invocation/settings.ts";
 import { CommandError } from "./exit-status.ts";
 import { listenOrExplain } from "./listen.ts";
 

@@ -5,7 +5,7 @@
  */
 
 import { decodeUtf8 } from "../host/adapters/cloud-event.ts";
-import { isJson } from "../host/json-bytes.ts";
+import { isJson } from "../host/http/json-text.ts";
 
 /** The type that most callers would declare for such a payload. */
 export function guessContentType(payload: Uint8Array): string {

@@ -5,8 +5,8 @@
  */
 
 import type { HostObserver } from "../host/function-host.ts";
+import { exitReason } from "../host/invocation/platform-error.ts";
 import type { Metrics } from "../host/metrics.ts";
-import { exitReason } from "../host/platform-error.ts";
 
 /** An observer that hands on everything to another one, and counts it. */
 export function countedObserver(log: HostObserver, metrics: Metrics): HostObserver {

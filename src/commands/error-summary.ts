@@ -5,9 +5,9 @@
  */
 
 import { LAMBDA_PATH } from "../host/function-environment.ts";
-import type { FunctionSettings } from "../host/function-settings.ts";
-import { isJson } from "../host/json-bytes.ts";
-import type { FunctionErrorOutcome } from "../host/outcome.ts";
+import { isJson } from "../host/http/json-text.ts";
+import type { FunctionErrorOutcome } from "../host/invocation/outcome.ts";
+import type { FunctionSettings } from "../host/invocation/settings.ts";
 import { EXIT } from "./exit-status.ts";
 
 /** Lines of the log that are shown again. */

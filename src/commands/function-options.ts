@@ -11,7 +11,7 @@ import { type Command, Option } from "commander";
 
 import { findBootstrap } from "../host/bootstrap-finder.ts";
 import { parseSettings } from "../host/config.ts";
-import { DEFAULT_SETTINGS, type FunctionSettings } from "../host/function-settings.ts";
+import { DEFAULT_SETTINGS, type FunctionSettings } from "../host/invocation/settings.ts";
 import { CommandError } from "./exit-status.ts";
 import { definedOnly, functionVariables } from "./function-variables.ts";
 import { requireFolder } from "./input-file.ts";

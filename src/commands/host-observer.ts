@@ -5,8 +5,8 @@
  */
 
 import type { HostObserver } from "../host/function-host.ts";
-import { exitReason } from "../host/platform-error.ts";
-import { endLines, startLine } from "../host/platform-log.ts";
+import { exitReason } from "../host/invocation/platform-error.ts";
+import { endLines, startLine } from "../host/invocation/platform-log.ts";
 import { warn } from "./terminal.ts";
 
 /** Where lines go; standard output is only ever for payloads. */

@@ -11,10 +11,14 @@ import { invokeReply } from "../host/adapters/invoke-response.ts";
 import { FunctionHost } from "../host/function-host.ts";
 import { LogTail } from "../host/function-log.ts";
 import { FunctionRegistry } from "../host/function-registry.ts";
-import type { FunctionSettings } from "../host/function-settings.ts";
-import { LOG_TAIL_BYTES_MAX, type StreamEnd, type WholeOutcome } from "../host/outcome.ts";
-import { newTraceId } from "../host/pending-invocation.ts";
-import { endLines } from "../host/platform-log.ts";
+import { newTraceId } from "../host/invocation/invocation.ts";
+import {
+  LOG_TAIL_BYTES_MAX,
+  type StreamEnd,
+  type WholeOutcome,
+} from "../host/invocation/outcome.ts";
+import { endLines } from "../host/invocation/platform-log.ts";
+import type { FunctionSettings } from "../host/invocation/settings.ts";
 import { wholeOutcome } from "../host/response-stream.ts";
 import { errorSummary, outputWarning } from "./error-summary.ts";
 import { CommandError, EXIT, outcomeStatus } from "./exit-status.ts";

@@ -9,9 +9,9 @@
 
 import type { HostObserver } from "../host/function-host.ts";
 import { EnvironmentLines } from "../host/function-log.ts";
-import { isJson } from "../host/json-bytes.ts";
-import type { InvocationReport } from "../host/outcome.ts";
-import { exitReason } from "../host/platform-error.ts";
+import { isJson } from "../host/http/json-text.ts";
+import type { InvocationReport } from "../host/invocation/outcome.ts";
+import { exitReason } from "../host/invocation/platform-error.ts";
 import { warn } from "./terminal.ts";
 
 /** Forms of the log of `serve` and `dev`. */

@@ -10,7 +10,7 @@ import { randomInt } from "node:crypto";
 
 import { z } from "zod";
 
-import type { FunctionSettings } from "../host/function-settings.ts";
+import type { FunctionSettings } from "../host/invocation/settings.ts";
 import { CommandError } from "./exit-status.ts";
 import type { SettingsDefaults } from "./function-options.ts";
 import { readInputFile } from "./input-file.ts";

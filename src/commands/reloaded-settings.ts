@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { FunctionSettings } from "../host/function-settings.ts";
+import type { FunctionSettings } from "../host/invocation/settings.ts";
 
 /** What the host has built upon since it was started, as users call it. */
 const FIXED = [

@@ -5,8 +5,8 @@
  */
 
 import { type HttpReply, jsonReply } from "../host/adapters/adapter.ts";
+import { parseRoute, type Route, RouteTable } from "../host/http/route-table.ts";
 import type { ServeFormat } from "../host/prior-variables.ts";
-import { parseRoute, type Route, RouteTable } from "../host/route-table.ts";
 import { CommandError } from "./exit-status.ts";
 import { available } from "./suggest.ts";
 

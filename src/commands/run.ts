@@ -8,7 +8,6 @@
 import { type Command, Option } from "commander";
 
 import { FunctionHost } from "../host/function-host.ts";
-import type { FunctionSettings } from "../host/function-settings.ts";
 import {
   type FramedEvent,
   framedEvents,
@@ -16,6 +15,7 @@ import {
   FRAMINGS,
 } from "../host/ingress/event-framing.ts";
 import { runEvents } from "../host/ingress/stdio.ts";
+import type { FunctionSettings } from "../host/invocation/settings.ts";
 import { errorSummary } from "./error-summary.ts";
 import { EXIT, outcomeStatus } from "./exit-status.ts";
 import { addFunctionOptions, type FunctionOptions, functionSettings } from "./function-options.ts";

@@ -11,7 +11,7 @@ import { gatewayAdapter, type InvokeMode } from "../host/adapters/gateway-adapte
 import { type GatewayNames, REST_STAGE } from "../host/adapters/gateway.ts";
 import { plainAdapter } from "../host/adapters/plain.ts";
 import { triggermeshAdapter } from "../host/adapters/triggermesh-compat.ts";
-import type { FunctionSettings } from "../host/function-settings.ts";
+import type { FunctionSettings } from "../host/invocation/settings.ts";
 import type { PriorSettings, ServeFormat } from "../host/prior-variables.ts";
 import { EVENT_BYTES_MAX } from "../runtime-api/contract.ts";
 

@@ -6,7 +6,7 @@
  */
 
 import type { FunctionHost } from "./function-host.ts";
-import type { InvocationRequest } from "./outcome.ts";
+import type { InvocationRequest } from "./invocation/outcome.ts";
 
 /** Attempts after the first, as Lambda has it. */
 export const ASYNC_RETRIES = 2;

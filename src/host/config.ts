@@ -6,7 +6,7 @@
 
 import { z } from "zod";
 
-import { DEFAULT_SETTINGS, type FunctionSettings } from "./function-settings.ts";
+import { DEFAULT_SETTINGS, type FunctionSettings } from "./invocation/settings.ts";
 
 const MS_PER_UNIT: Readonly<Record<string, number>> = {
   ns: 1e-6,

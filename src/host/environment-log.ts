@@ -5,7 +5,7 @@
  */
 
 import { type LogSink, LogTail } from "./function-log.ts";
-import { LOG_TAIL_BYTES_MAX } from "./outcome.ts";
+import { LOG_TAIL_BYTES_MAX } from "./invocation/outcome.ts";
 
 /** How long a log line that belongs to an answer may trail behind it, in milliseconds. */
 const QUIET_MS = 10;

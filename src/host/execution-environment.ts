@@ -12,11 +12,21 @@ import type { EnvironmentListener, InitFailure } from "./environment-listener.ts
 import { EnvironmentLog } from "./environment-log.ts";
 import { functionEnvironment } from "./function-environment.ts";
 import type { LogSink } from "./function-log.ts";
-import { functionArn, type FunctionSettings } from "./function-settings.ts";
-import { invocationReport } from "./invocation-report.ts";
-import type { InvocationReport, StreamEnd, UnreportedError, UnreportedOutcome } from "./outcome.ts";
-import type { PendingInvocation } from "./pending-invocation.ts";
-import { errorOutcome, exitError, type ProcessEnd, timeoutError } from "./platform-error.ts";
+import { invocationReport } from "./invocation/invocation-report.ts";
+import type { PendingInvocation } from "./invocation/invocation.ts";
+import type {
+  InvocationReport,
+  StreamEnd,
+  UnreportedError,
+  UnreportedOutcome,
+} from "./invocation/outcome.ts";
+import {
+  errorOutcome,
+  exitError,
+  type ProcessEnd,
+  timeoutError,
+} from "./invocation/platform-error.ts";
+import { functionArn, type FunctionSettings } from "./invocation/settings.ts";
 import type { ResponseStream } from "./response-stream.ts";
 import type { ErrorAnswer, RuntimeAnswer, StreamAnswer } from "./runtime-answer.ts";
 import { RuntimeApiServer } from "./runtime-api-server.ts";

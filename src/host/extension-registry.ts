@@ -17,8 +17,8 @@ import {
   EXTENSIONS_MAX,
   STATUS,
 } from "../runtime-api/contract.ts";
-import { readBody, reply, replyJson } from "./http-reply.ts";
-import type { PendingInvocation } from "./pending-invocation.ts";
+import { readBody, reply, replyJson } from "./http/node-http.ts";
+import type { PendingInvocation } from "./invocation/invocation.ts";
 
 /** Largest registration, in bytes. */
 const REGISTRATION_BYTES_MAX = 64 * 1024;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { RESPONSE_BYTES_MAX } from "../runtime-api/contract.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
-import type { InvocationOutcome } from "./outcome.ts";
+import type { InvocationOutcome } from "./invocation/outcome.ts";
 import { Probe, read } from "./testing/probe.ts";
 
 // Processes take their time on a loaded machine.

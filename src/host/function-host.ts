@@ -12,13 +12,17 @@ import { EVENT_BYTES_MAX } from "../runtime-api/contract.ts";
 import type { EnvironmentListener, InitFailure } from "./environment-listener.ts";
 import { ExecutionEnvironment } from "./execution-environment.ts";
 import type { LogSink } from "./function-log.ts";
-import type { FunctionSettings } from "./function-settings.ts";
 import { IdleTimers } from "./idle-timers.ts";
-import { initFailureOutcome } from "./init-failure.ts";
 import { InvocationQueue } from "./invocation-queue.ts";
-import type { InvocationOutcome, InvocationReport, InvocationRequest } from "./outcome.ts";
-import { PendingInvocation } from "./pending-invocation.ts";
-import type { ProcessEnd } from "./platform-error.ts";
+import { initFailureOutcome } from "./invocation/init-failure.ts";
+import { PendingInvocation } from "./invocation/invocation.ts";
+import type {
+  InvocationOutcome,
+  InvocationReport,
+  InvocationRequest,
+} from "./invocation/outcome.ts";
+import type { ProcessEnd } from "./invocation/platform-error.ts";
+import type { FunctionSettings } from "./invocation/settings.ts";
 
 /** First pause before an environment that could not start is started again, in milliseconds. */
 const RESTART_PAUSE_MS = 50;

@@ -5,7 +5,7 @@
  */
 
 import type { FunctionHost } from "./function-host.ts";
-import { functionArn } from "./function-settings.ts";
+import { functionArn } from "./invocation/settings.ts";
 
 /** Lambda's own pattern of a function's name, ARN or partial ARN. */
 const FUNCTION_NAME =

@@ -14,8 +14,8 @@ import type {
   InvocationOutcome,
   UnreportedError,
   WholeOutcome,
-} from "./outcome.ts";
-import { errorOutcome, streamTooLargeError } from "./platform-error.ts";
+} from "./invocation/outcome.ts";
+import { errorOutcome, streamTooLargeError } from "./invocation/platform-error.ts";
 
 /** Bytes that may wait for a slow caller before the runtime is made to wait, 1 MiB. */
 const WAITING_BYTES_MAX = 1024 * 1024;

@@ -8,7 +8,7 @@ import type { IncomingMessage } from "node:http";
 
 import { CONTENT_TYPE, HEADER, RESPONSE_MODE_STREAMING } from "../runtime-api/contract.ts";
 import { recordedErrorType } from "../runtime-api/function-error.ts";
-import type { PendingInvocation } from "./pending-invocation.ts";
+import type { PendingInvocation } from "./invocation/invocation.ts";
 import { errorForCaller } from "./reported-error.ts";
 import type { ResponseStream } from "./response-stream.ts";
 

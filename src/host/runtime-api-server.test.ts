@@ -2,7 +2,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { connect } from "node:net";
 
 import { PATH, RESPONSE_BYTES_MAX } from "../runtime-api/contract.ts";
-import { PendingInvocation } from "./pending-invocation.ts";
+import { PendingInvocation } from "./invocation/invocation.ts";
 import type { RuntimeAnswer } from "./runtime-answer.ts";
 import { RuntimeApiServer, type RuntimeListener } from "./runtime-api-server.ts";
 

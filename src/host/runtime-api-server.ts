@@ -20,8 +20,8 @@ import {
   STREAMED_RESPONSE_BYTES_MAX,
 } from "../runtime-api/contract.ts";
 import { ExtensionRegistry } from "./extension-registry.ts";
-import { readBody, reply, replyJson } from "./http-reply.ts";
-import type { PendingInvocation } from "./pending-invocation.ts";
+import { readBody, reply, replyJson } from "./http/node-http.ts";
+import type { PendingInvocation } from "./invocation/invocation.ts";
 import { type ErrorForm, takeError } from "./refunc-error.ts";
 import { ResponseStream } from "./response-stream.ts";
 import { type ErrorAnswer, isStreamed, type RuntimeAnswer } from "./runtime-answer.ts";

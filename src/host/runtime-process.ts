@@ -7,7 +7,7 @@
 import { constants } from "node:os";
 
 import { drainLog } from "./function-log.ts";
-import type { ProcessEnd } from "./platform-error.ts";
+import type { ProcessEnd } from "./invocation/platform-error.ts";
 import {
   peakResidentBytes,
   processesWith,

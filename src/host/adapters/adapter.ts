@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { InvocationOutcome, InvocationRequest } from "../outcome.ts";
-import type { MatchedRoute } from "../route-table.ts";
+import type { MatchedRoute } from "../http/route-table.ts";
+import type { InvocationOutcome, InvocationRequest } from "../invocation/outcome.ts";
 
 /** An HTTP request as it came over the wire, its body read. */
 export interface HttpRequest {

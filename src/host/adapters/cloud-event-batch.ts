@@ -10,7 +10,7 @@
 import { randomUUID } from "node:crypto";
 
 import { RESPONSE_BYTES_MAX } from "../../runtime-api/contract.ts";
-import { rawElements } from "../json-bytes.ts";
+import { rawElements } from "../http/json-text.ts";
 import {
   type Adapter,
   type AnswerElement,

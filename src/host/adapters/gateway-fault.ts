@@ -4,7 +4,7 @@
  * @module
  */
 
-import { rawMembers } from "../json-bytes.ts";
+import { rawMembers } from "../http/json-text.ts";
 import type { GatewayKind } from "./gateway.ts";
 
 /** What is wrong with a result. */

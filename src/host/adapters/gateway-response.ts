@@ -5,7 +5,7 @@
  * @module
  */
 
-import { compactJson, rawMembers } from "../json-bytes.ts";
+import { compactJson, rawMembers } from "../http/json-text.ts";
 import type { GatewayFault } from "./gateway-fault.ts";
 import type { GatewayKind } from "./gateway.ts";
 

@@ -6,7 +6,7 @@
  */
 
 import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
-import type { InvocationRequest } from "../outcome.ts";
+import type { InvocationRequest } from "../invocation/outcome.ts";
 import type { HttpReply, HttpRequest } from "./adapter.ts";
 import { CLIENT_CONTEXT_BYTES_MAX, INVOKE_HEADER } from "./lambda-contract.ts";
 import { lambdaError } from "./lambda-error.ts";

@@ -9,7 +9,7 @@
 import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import { invokeInBackground } from "../async-invoker.ts";
 import type { FunctionLookup, FunctionRegistry } from "../function-registry.ts";
-import type { HttpRoute, RequestHead } from "../ingress/http-server.ts";
+import type { HttpRoute, RequestHead } from "../http/server.ts";
 import type { HttpReply, HttpRequest } from "./adapter.ts";
 import { functionConfiguration, functionState } from "./function-configuration.ts";
 import type { InvokeMode } from "./gateway-adapter.ts";

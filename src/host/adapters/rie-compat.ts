@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { FunctionSettings } from "../function-settings.ts";
-import type { InvocationOutcome } from "../outcome.ts";
+import type { InvocationOutcome } from "../invocation/outcome.ts";
+import type { FunctionSettings } from "../invocation/settings.ts";
 import { wholeOutcome } from "../response-stream.ts";
 import type { HttpReply } from "./adapter.ts";
 

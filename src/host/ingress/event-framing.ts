@@ -8,7 +8,7 @@
  */
 
 import { EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
-import { JsonBoundary } from "../json-bytes.ts";
+import { JsonBoundary } from "../http/json-text.ts";
 
 /** How events are told apart. */
 export type Framing = "auto" | "lines" | "json" | "nul";

@@ -7,8 +7,8 @@
 import { createHash } from "node:crypto";
 
 import type { FunctionHost } from "../function-host.ts";
-import { compactJson, isJson } from "../json-bytes.ts";
-import type { FunctionErrorOutcome, WholeOutcome } from "../outcome.ts";
+import { compactJson, isJson } from "../http/json-text.ts";
+import type { FunctionErrorOutcome, WholeOutcome } from "../invocation/outcome.ts";
 import { wholeOutcome } from "../response-stream.ts";
 import type { FramedEvent } from "./event-framing.ts";
 

@@ -5,8 +5,12 @@
  */
 
 import { FunctionHost } from "../function-host.ts";
-import type { FunctionSettings } from "../function-settings.ts";
-import type { InvocationOutcome, InvocationReport, InvocationRequest } from "../outcome.ts";
+import type {
+  InvocationOutcome,
+  InvocationReport,
+  InvocationRequest,
+} from "../invocation/outcome.ts";
+import type { FunctionSettings } from "../invocation/settings.ts";
 import { testSettings } from "./running-host.ts";
 
 /** A host that runs; `await using` ends it. */

@@ -11,8 +11,8 @@ import { gatewayAdapter } from "../adapters/gateway-adapter.ts";
 import { type GatewayKind, REST_STAGE } from "../adapters/gateway.ts";
 import { FunctionHost, type HostObserver } from "../function-host.ts";
 import { FunctionRegistry } from "../function-registry.ts";
-import { DEFAULT_SETTINGS, type FunctionSettings } from "../function-settings.ts";
 import { HostServer, type HostServerOptions } from "../host-server.ts";
+import { DEFAULT_SETTINGS, type FunctionSettings } from "../invocation/settings.ts";
 import { Metrics } from "../metrics.ts";
 
 /** Root of the checkout. */

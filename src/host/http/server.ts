@@ -11,10 +11,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 
 import type { HttpReply, HttpRequest } from "../adapters/adapter.ts";
-import { readBody } from "../http-reply.ts";
-import { newTraceId } from "../pending-invocation.ts";
-import { replyHeaders } from "../reply-headers.ts";
+import { newTraceId } from "../invocation/invocation.ts";
 import { StreamFailure } from "../response-stream.ts";
+import { readBody } from "./node-http.ts";
+import { replyHeaders } from "./reply-headers.ts";
 import { parseTarget } from "./request-target.ts";
 
 /** A request whose body is not read yet. */

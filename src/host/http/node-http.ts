@@ -6,7 +6,7 @@
 
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 
-import { CONTENT_TYPE } from "../runtime-api/contract.ts";
+import { CONTENT_TYPE } from "../../runtime-api/contract.ts";
 
 /** Answers with bytes or text of a known length. */
 export function reply(

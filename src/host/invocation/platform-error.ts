@@ -5,8 +5,8 @@
  * @module
  */
 
-import { CONTENT_TYPE, RESPONSE_BYTES_MAX } from "../runtime-api/contract.ts";
-import type { PlatformErrorType } from "../runtime-api/function-error.ts";
+import { CONTENT_TYPE, RESPONSE_BYTES_MAX } from "../../runtime-api/contract.ts";
+import type { PlatformErrorType } from "../../runtime-api/function-error.ts";
 import type { FunctionErrorOrigin, UnreportedError } from "./outcome.ts";
 
 /** How a process ended. */

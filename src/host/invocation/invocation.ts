@@ -6,7 +6,7 @@
 
 import { randomUUID } from "node:crypto";
 
-import { CONTENT_TYPE, HEADER } from "../runtime-api/contract.ts";
+import { CONTENT_TYPE, HEADER } from "../../runtime-api/contract.ts";
 import type { InvocationOutcome, InvocationRequest } from "./outcome.ts";
 
 /** An accepted invocation; the first {@link settle} wins, later ones have no effect. */

@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { InitFailure } from "./environment-listener.ts";
-import type { FunctionSettings } from "./function-settings.ts";
+import type { InitFailure } from "../environment-listener.ts";
 import type { FunctionErrorOutcome } from "./outcome.ts";
 import { exitError, initTimeoutError, type PlatformError } from "./platform-error.ts";
+import type { FunctionSettings } from "./settings.ts";
 
 /** The outcome of an event that no environment has begun. */
 export function initFailureOutcome(

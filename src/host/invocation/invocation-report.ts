@@ -4,8 +4,8 @@
  * @module
  */
 
+import type { PendingInvocation } from "./invocation.ts";
 import type { InvocationReport } from "./outcome.ts";
-import type { PendingInvocation } from "./pending-invocation.ts";
 
 const BYTES_PER_MB = 1024 * 1024;
 
