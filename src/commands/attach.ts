@@ -6,8 +6,8 @@
 
 import { createServer } from "node:net";
 
-import { functionEnvironment } from "../host/function-environment.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
+import { functionEnvironment } from "../host/sandbox/variables.ts";
 import { CommandError } from "./exit-status.ts";
 import { listenOrExplain } from "./listen.ts";
 

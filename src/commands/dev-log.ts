@@ -5,8 +5,8 @@
  */
 
 import type { HostObserver } from "../host/function-host.ts";
-import { EnvironmentLines } from "../host/function-log.ts";
 import { exitReason } from "../host/invocation/platform-error.ts";
+import { EnvironmentLines } from "../host/sandbox/log.ts";
 import { warn } from "./terminal.ts";
 
 /** Letters of a request id that are shown. */

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { LAMBDA_PATH } from "../host/function-environment.ts";
 import { isJson } from "../host/http/json-text.ts";
 import type { FunctionErrorOutcome } from "../host/invocation/outcome.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
+import { LAMBDA_PATH } from "../host/sandbox/variables.ts";
 import { EXIT } from "./exit-status.ts";
 
 /** Lines of the log that are shown again. */

@@ -9,7 +9,6 @@ import { randomUUID } from "node:crypto";
 import { type InvokeRequest, invokeRequest } from "../host/adapters/invoke-request.ts";
 import { invokeReply } from "../host/adapters/invoke-response.ts";
 import { FunctionHost } from "../host/function-host.ts";
-import { LogTail } from "../host/function-log.ts";
 import { FunctionRegistry } from "../host/function-registry.ts";
 import { newTraceId } from "../host/invocation/invocation.ts";
 import {
@@ -19,7 +18,8 @@ import {
 } from "../host/invocation/outcome.ts";
 import { endLines } from "../host/invocation/platform-log.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
-import { wholeOutcome } from "../host/response-stream.ts";
+import { LogTail } from "../host/sandbox/log.ts";
+import { wholeOutcome } from "../host/sandbox/response-stream.ts";
 import { errorSummary, outputWarning } from "./error-summary.ts";
 import { CommandError, EXIT, outcomeStatus } from "./exit-status.ts";
 import { type FunctionOptions, functionSettings } from "./function-options.ts";

@@ -8,10 +8,10 @@
  */
 
 import type { HostObserver } from "../host/function-host.ts";
-import { EnvironmentLines } from "../host/function-log.ts";
 import { isJson } from "../host/http/json-text.ts";
 import type { InvocationReport } from "../host/invocation/outcome.ts";
 import { exitReason } from "../host/invocation/platform-error.ts";
+import { EnvironmentLines } from "../host/sandbox/log.ts";
 import { warn } from "./terminal.ts";
 
 /** Forms of the log of `serve` and `dev`. */

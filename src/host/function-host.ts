@@ -9,9 +9,6 @@
  */
 
 import { EVENT_BYTES_MAX } from "../runtime-api/contract.ts";
-import type { EnvironmentListener, InitFailure } from "./environment-listener.ts";
-import { ExecutionEnvironment } from "./execution-environment.ts";
-import type { LogSink } from "./function-log.ts";
 import { IdleTimers } from "./idle-timers.ts";
 import { InvocationQueue } from "./invocation-queue.ts";
 import { initFailureOutcome } from "./invocation/init-failure.ts";
@@ -23,6 +20,9 @@ import type {
 } from "./invocation/outcome.ts";
 import type { ProcessEnd } from "./invocation/platform-error.ts";
 import type { FunctionSettings } from "./invocation/settings.ts";
+import type { EnvironmentListener, InitFailure } from "./sandbox/environment-listener.ts";
+import { ExecutionEnvironment } from "./sandbox/execution-environment.ts";
+import type { LogSink } from "./sandbox/log.ts";
 
 /** First pause before an environment that could not start is started again, in milliseconds. */
 const RESTART_PAUSE_MS = 50;

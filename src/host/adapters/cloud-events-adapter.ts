@@ -7,7 +7,7 @@
 
 import { EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import type { InvocationOutcome, InvocationRequest } from "../invocation/outcome.ts";
-import { wholeOutcome } from "../response-stream.ts";
+import { wholeOutcome } from "../sandbox/response-stream.ts";
 import {
   type AdaptedRequest,
   type Adapter,

@@ -6,7 +6,7 @@
 
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import type { InvocationOutcome } from "../invocation/outcome.ts";
-import { chunksOrFailure } from "../response-stream.ts";
+import { chunksOrFailure } from "../sandbox/response-stream.ts";
 import { type Adapter, type HttpReply, type HttpRequest, jsonReply, textReply } from "./adapter.ts";
 import { gatewayEvent, gatewayRequestId } from "./gateway-event.ts";
 import { malformedHint } from "./gateway-fault.ts";

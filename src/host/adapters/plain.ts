@@ -7,7 +7,7 @@
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import { isJson } from "../http/json-text.ts";
 import type { InvocationOutcome } from "../invocation/outcome.ts";
-import { chunksOrFailure } from "../response-stream.ts";
+import { chunksOrFailure } from "../sandbox/response-stream.ts";
 import { type Adapter, type HttpReply, jsonReply } from "./adapter.ts";
 
 /**

@@ -7,7 +7,7 @@
 
 import type { InvocationOutcome } from "../invocation/outcome.ts";
 import type { FunctionSettings } from "../invocation/settings.ts";
-import { wholeOutcome } from "../response-stream.ts";
+import { wholeOutcome } from "../sandbox/response-stream.ts";
 import type { HttpReply } from "./adapter.ts";
 
 /** The emulator's reply: no header says that anything went wrong, and the type is sniffed as Go does. */

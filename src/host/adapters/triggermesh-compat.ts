@@ -11,7 +11,7 @@ import { randomUUID } from "node:crypto";
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import { compactJson, rawMembers } from "../http/json-text.ts";
 import type { InvocationOutcome, InvocationRequest } from "../invocation/outcome.ts";
-import { wholeOutcome } from "../response-stream.ts";
+import { wholeOutcome } from "../sandbox/response-stream.ts";
 import type { AdaptedRequest, Adapter, HttpReply, HttpRequest } from "./adapter.ts";
 import { type CloudEventDefaults, wrapData } from "./cloud-event-wrap.ts";
 import { formatStructured, SPEC_VERSION, STRUCTURED_TYPE } from "./cloud-event.ts";

@@ -12,7 +12,7 @@ import type { AddressInfo } from "node:net";
 
 import type { HttpReply, HttpRequest } from "../adapters/adapter.ts";
 import { newTraceId } from "../invocation/invocation.ts";
-import { StreamFailure } from "../response-stream.ts";
+import { StreamFailure } from "../sandbox/response-stream.ts";
 import { readBody } from "./node-http.ts";
 import { replyHeaders } from "./reply-headers.ts";
 import { parseTarget } from "./request-target.ts";

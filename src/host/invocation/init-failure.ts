@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { InitFailure } from "../environment-listener.ts";
+import type { InitFailure } from "../sandbox/environment-listener.ts";
 import type { FunctionErrorOutcome } from "./outcome.ts";
 import { exitError, initTimeoutError, type PlatformError } from "./platform-error.ts";
 import type { FunctionSettings } from "./settings.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ErrorForm } from "../refunc-error.ts";
+import type { ErrorForm } from "../sandbox/refunc-error.ts";
 
 /** Account of every function here, in ARNs. */
 export const LOCAL_ACCOUNT_ID = "123456789012";

@@ -8,8 +8,8 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 
-import { CONTENT_TYPE, HEADER, STATUS } from "../runtime-api/contract.ts";
-import { reply, replyJson } from "./http/node-http.ts";
+import { CONTENT_TYPE, HEADER, STATUS } from "../../runtime-api/contract.ts";
+import { reply, replyJson } from "../http/node-http.ts";
 import { type ErrorAnswer, errorAnswer } from "./runtime-answer.ts";
 
 /** Whose way it is: Lambda passes any body on, the prior runner reads it. */

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { PendingInvocation } from "./invocation/invocation.ts";
-import type { InvocationReport } from "./invocation/outcome.ts";
-import type { ProcessEnd } from "./invocation/platform-error.ts";
+import type { PendingInvocation } from "../invocation/invocation.ts";
+import type { InvocationReport } from "../invocation/outcome.ts";
+import type { ProcessEnd } from "../invocation/platform-error.ts";
 import type { ErrorAnswer } from "./runtime-answer.ts";
 
 /** Why an environment could not begin its work. */

@@ -1,8 +1,8 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { connect } from "node:net";
 
-import { PATH, RESPONSE_BYTES_MAX } from "../runtime-api/contract.ts";
-import { PendingInvocation } from "./invocation/invocation.ts";
+import { PATH, RESPONSE_BYTES_MAX } from "../../runtime-api/contract.ts";
+import { PendingInvocation } from "../invocation/invocation.ts";
 import type { RuntimeAnswer } from "./runtime-answer.ts";
 import { RuntimeApiServer, type RuntimeListener } from "./runtime-api-server.ts";
 

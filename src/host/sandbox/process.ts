@@ -6,8 +6,8 @@
 
 import { constants } from "node:os";
 
-import { drainLog } from "./function-log.ts";
-import type { ProcessEnd } from "./invocation/platform-error.ts";
+import type { ProcessEnd } from "../invocation/platform-error.ts";
+import { drainLog } from "./log.ts";
 import {
   peakResidentBytes,
   processesWith,

@@ -6,9 +6,9 @@
 
 import type { ServerResponse } from "node:http";
 
-import { RESPONSE_BYTES_MAX, STATUS } from "../runtime-api/contract.ts";
-import type { RefusalType } from "../runtime-api/function-error.ts";
-import { replyJson, type RequestBody } from "./http/node-http.ts";
+import { RESPONSE_BYTES_MAX, STATUS } from "../../runtime-api/contract.ts";
+import type { RefusalType } from "../../runtime-api/function-error.ts";
+import { replyJson, type RequestBody } from "../http/node-http.ts";
 import { refusalMessage, type RuntimeEvent, type RuntimeState } from "./runtime-state.ts";
 
 /** Refuses in the form that every refusal has. */

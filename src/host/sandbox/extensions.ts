@@ -16,9 +16,9 @@ import {
   EXTENSION_PATH,
   EXTENSIONS_MAX,
   STATUS,
-} from "../runtime-api/contract.ts";
-import { readBody, reply, replyJson } from "./http/node-http.ts";
-import type { PendingInvocation } from "./invocation/invocation.ts";
+} from "../../runtime-api/contract.ts";
+import { readBody, reply, replyJson } from "../http/node-http.ts";
+import type { PendingInvocation } from "../invocation/invocation.ts";
 
 /** Largest registration, in bytes. */
 const REGISTRATION_BYTES_MAX = 64 * 1024;

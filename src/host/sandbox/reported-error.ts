@@ -5,7 +5,7 @@
  * @module
  */
 
-import { CONTENT_TYPE } from "../runtime-api/contract.ts";
+import { CONTENT_TYPE } from "../../runtime-api/contract.ts";
 
 /** An error body as the caller of the function receives it. */
 export interface ErrorForCaller {

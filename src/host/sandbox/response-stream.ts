@@ -8,14 +8,14 @@
 
 import type { IncomingMessage } from "node:http";
 
-import { CONTENT_TYPE, HEADER } from "../runtime-api/contract.ts";
+import { CONTENT_TYPE, HEADER } from "../../runtime-api/contract.ts";
 import type {
   FunctionErrorOutcome,
   InvocationOutcome,
   UnreportedError,
   WholeOutcome,
-} from "./invocation/outcome.ts";
-import { errorOutcome, streamTooLargeError } from "./invocation/platform-error.ts";
+} from "../invocation/outcome.ts";
+import { errorOutcome, streamTooLargeError } from "../invocation/platform-error.ts";
 
 /** Bytes that may wait for a slow caller before the runtime is made to wait, 1 MiB. */
 const WAITING_BYTES_MAX = 1024 * 1024;

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { type LogSink, LogTail } from "./function-log.ts";
-import { LOG_TAIL_BYTES_MAX } from "./invocation/outcome.ts";
+import { LOG_TAIL_BYTES_MAX } from "../invocation/outcome.ts";
+import { type LogSink, LogTail } from "./log.ts";
 
 /** How long a log line that belongs to an answer may trail behind it, in milliseconds. */
 const QUIET_MS = 10;

@@ -7,7 +7,7 @@
 
 import type { ServerResponse } from "node:http";
 
-import type { PendingInvocation } from "./invocation/invocation.ts";
+import type { PendingInvocation } from "../invocation/invocation.ts";
 import { nextState, type RuntimeEvent, type RuntimeState } from "./runtime-state.ts";
 
 /**

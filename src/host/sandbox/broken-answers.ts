@@ -4,14 +4,14 @@
  * @module
  */
 
-import type { UnreportedError } from "./invocation/outcome.ts";
+import type { UnreportedError } from "../invocation/outcome.ts";
 import {
   errorOutcome,
   exitError,
   type ProcessEnd,
   truncatedError,
-} from "./invocation/platform-error.ts";
-import { LOG_DRAIN_MS } from "./runtime-process.ts";
+} from "../invocation/platform-error.ts";
+import { LOG_DRAIN_MS } from "./process.ts";
 
 /** Finds the cause: a runtime that dies breaks its answer off too; its death is the better reason. */
 export class BrokenAnswers {

@@ -6,9 +6,9 @@
 
 import type { IncomingMessage } from "node:http";
 
-import { CONTENT_TYPE, HEADER, RESPONSE_MODE_STREAMING } from "../runtime-api/contract.ts";
-import { recordedErrorType } from "../runtime-api/function-error.ts";
-import type { PendingInvocation } from "./invocation/invocation.ts";
+import { CONTENT_TYPE, HEADER, RESPONSE_MODE_STREAMING } from "../../runtime-api/contract.ts";
+import { recordedErrorType } from "../../runtime-api/function-error.ts";
+import type { PendingInvocation } from "../invocation/invocation.ts";
 import { errorForCaller } from "./reported-error.ts";
 import type { ResponseStream } from "./response-stream.ts";
 

@@ -18,10 +18,10 @@ import {
   RESPONSE_MODE_STREAMING,
   STATUS,
   STREAMED_RESPONSE_BYTES_MAX,
-} from "../runtime-api/contract.ts";
-import { ExtensionRegistry } from "./extension-registry.ts";
-import { readBody, reply, replyJson } from "./http/node-http.ts";
-import type { PendingInvocation } from "./invocation/invocation.ts";
+} from "../../runtime-api/contract.ts";
+import { readBody, reply, replyJson } from "../http/node-http.ts";
+import type { PendingInvocation } from "../invocation/invocation.ts";
+import { ExtensionRegistry } from "./extensions.ts";
 import { type ErrorForm, takeError } from "./refunc-error.ts";
 import { ResponseStream } from "./response-stream.ts";
 import { type ErrorAnswer, isStreamed, type RuntimeAnswer } from "./runtime-answer.ts";

@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { UnreportedOutcome } from "./invocation/outcome.ts";
+import type { UnreportedOutcome } from "../invocation/outcome.ts";
 import {
   errorOutcome,
   invalidModeError,
   responseTooLargeError,
-} from "./invocation/platform-error.ts";
+} from "../invocation/platform-error.ts";
 import type { RuntimeAnswer } from "./runtime-answer.ts";
 
 /** The outcome of an answer that arrived whole. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ProcessEnd } from "./invocation/platform-error.ts";
+import type { ProcessEnd } from "../invocation/platform-error.ts";
 
 /** Stands for the process; it ends when the environment is to end. */
 export class AttachedRuntime {

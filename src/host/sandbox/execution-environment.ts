@@ -6,32 +6,32 @@
  * @module
  */
 
-import { AttachedRuntime } from "./attached-runtime.ts";
-import { BrokenAnswers } from "./broken-answers.ts";
-import type { EnvironmentListener, InitFailure } from "./environment-listener.ts";
-import { EnvironmentLog } from "./environment-log.ts";
-import { functionEnvironment } from "./function-environment.ts";
-import type { LogSink } from "./function-log.ts";
-import { invocationReport } from "./invocation/invocation-report.ts";
-import type { PendingInvocation } from "./invocation/invocation.ts";
+import { invocationReport } from "../invocation/invocation-report.ts";
+import type { PendingInvocation } from "../invocation/invocation.ts";
 import type {
   InvocationReport,
   StreamEnd,
   UnreportedError,
   UnreportedOutcome,
-} from "./invocation/outcome.ts";
+} from "../invocation/outcome.ts";
 import {
   errorOutcome,
   exitError,
   type ProcessEnd,
   timeoutError,
-} from "./invocation/platform-error.ts";
-import { functionArn, type FunctionSettings } from "./invocation/settings.ts";
+} from "../invocation/platform-error.ts";
+import { functionArn, type FunctionSettings } from "../invocation/settings.ts";
+import { AttachedRuntime } from "./attached-runtime.ts";
+import { BrokenAnswers } from "./broken-answers.ts";
+import type { EnvironmentListener, InitFailure } from "./environment-listener.ts";
+import { EnvironmentLog } from "./environment-log.ts";
+import type { LogSink } from "./log.ts";
+import { LOG_DRAIN_MS, RuntimeProcess } from "./process.ts";
 import type { ResponseStream } from "./response-stream.ts";
 import type { ErrorAnswer, RuntimeAnswer, StreamAnswer } from "./runtime-answer.ts";
 import { RuntimeApiServer } from "./runtime-api-server.ts";
 import { answerOutcome } from "./runtime-outcome.ts";
-import { LOG_DRAIN_MS, RuntimeProcess } from "./runtime-process.ts";
+import { functionEnvironment } from "./variables.ts";
 
 /** Lambda's time from SIGTERM to SIGKILL with an internal extension, in milliseconds. */
 const TERMINATION_MS = 500;

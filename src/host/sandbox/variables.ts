@@ -7,7 +7,7 @@
 
 import { randomBytes } from "node:crypto";
 
-import type { FunctionSettings } from "./invocation/settings.ts";
+import type { FunctionSettings } from "../invocation/settings.ts";
 
 /** Lambda's search path. */
 export const LAMBDA_PATH = "/usr/local/bin:/usr/bin/:/bin:/opt/bin";
