@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { HostObserver } from "../host/function-host.ts";
+import type { HostObserver } from "../host/function/function-pool.ts";
+import type { Metrics } from "../host/function/metrics.ts";
 import { exitReason } from "../host/invocation/platform-error.ts";
-import type { Metrics } from "../host/metrics.ts";
 
 /** An observer that hands on everything to another one, and counts it. */
 export function countedObserver(log: HostObserver, metrics: Metrics): HostObserver {

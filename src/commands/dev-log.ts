@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { HostObserver } from "../host/function-host.ts";
+import type { HostObserver } from "../host/function/function-pool.ts";
 import { exitReason } from "../host/invocation/platform-error.ts";
 import { EnvironmentLines } from "../host/sandbox/log.ts";
 import { warn } from "./terminal.ts";

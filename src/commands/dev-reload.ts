@@ -7,7 +7,7 @@
 import { existsSync } from "node:fs";
 import { isAbsolute, relative, resolve } from "node:path";
 
-import type { FunctionHost } from "../host/function-host.ts";
+import type { FunctionHost } from "../host/function/function-pool.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
 import { CommandError } from "./exit-status.ts";
 import { watchFolder } from "./folder-watch.ts";

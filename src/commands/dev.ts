@@ -7,12 +7,12 @@
 import { type Command, Option } from "commander";
 
 import packageJson from "../../package.json" with { type: "json" };
-import { FunctionHost } from "../host/function-host.ts";
-import { FunctionRegistry } from "../host/function-registry.ts";
+import { FunctionHost } from "../host/function/function-pool.ts";
+import { FunctionRegistry } from "../host/function/function-registry.ts";
+import { Metrics } from "../host/function/metrics.ts";
 import { HostServer } from "../host/host-server.ts";
 import { Cors } from "../host/http/cors.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
-import { Metrics } from "../host/metrics.ts";
 import { priorVariables, type ServeFormat } from "../host/prior-variables.ts";
 import { ATTACHED_TIMEOUT, attachedPort, type AttachOptions, exportLines } from "./attach.ts";
 import { countedObserver } from "./counted-observer.ts";

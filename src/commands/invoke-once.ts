@@ -8,8 +8,8 @@ import { randomUUID } from "node:crypto";
 
 import { type InvokeRequest, invokeRequest } from "../host/adapters/invoke-request.ts";
 import { invokeReply } from "../host/adapters/invoke-response.ts";
-import { FunctionHost } from "../host/function-host.ts";
-import { FunctionRegistry } from "../host/function-registry.ts";
+import { FunctionHost } from "../host/function/function-pool.ts";
+import { FunctionRegistry } from "../host/function/function-registry.ts";
 import { newTraceId } from "../host/invocation/invocation.ts";
 import {
   LOG_TAIL_BYTES_MAX,

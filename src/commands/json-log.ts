@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { HostObserver } from "../host/function-host.ts";
+import type { HostObserver } from "../host/function/function-pool.ts";
 import { isJson } from "../host/http/json-text.ts";
 import type { InvocationReport } from "../host/invocation/outcome.ts";
 import { exitReason } from "../host/invocation/platform-error.ts";

@@ -7,7 +7,7 @@
 
 import { type Command, Option } from "commander";
 
-import { FunctionHost } from "../host/function-host.ts";
+import { FunctionHost } from "../host/function/function-pool.ts";
 import {
   type FramedEvent,
   framedEvents,

@@ -7,13 +7,13 @@
 import { type Command, Option } from "commander";
 
 import type { InvokeMode } from "../host/adapters/gateway-adapter.ts";
-import { ASYNC_RETRIES } from "../host/async-invoker.ts";
-import { FunctionHost } from "../host/function-host.ts";
-import { FunctionRegistry } from "../host/function-registry.ts";
+import { ASYNC_RETRIES } from "../host/function/async-invoker.ts";
+import { FunctionHost } from "../host/function/function-pool.ts";
+import { FunctionRegistry } from "../host/function/function-registry.ts";
+import { Metrics } from "../host/function/metrics.ts";
 import { HostServer, metricsReply } from "../host/host-server.ts";
 import { Cors } from "../host/http/cors.ts";
 import { HttpServer } from "../host/http/server.ts";
-import { Metrics } from "../host/metrics.ts";
 import {
   type PriorSettings,
   priorVariables,

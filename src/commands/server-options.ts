@@ -5,8 +5,8 @@
  * @module
  */
 
-import { ASYNC_RETRIES } from "../host/async-invoker.ts";
 import { parseTime } from "../host/config.ts";
+import { ASYNC_RETRIES } from "../host/function/async-invoker.ts";
 import { CommandError } from "./exit-status.ts";
 
 /** A setting's text with the option or variable that it comes from; absent where nothing is said. */

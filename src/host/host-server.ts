@@ -10,13 +10,13 @@ import type { Adapter, EventLabels, HttpReply, HttpRequest } from "./adapters/ad
 import { jsonReply, textReply } from "./adapters/adapter.ts";
 import { type LambdaApiOptions, lambdaRoute } from "./adapters/lambda-api.ts";
 import { INVOKE_HEADER } from "./adapters/lambda-contract.ts";
-import type { FunctionHost } from "./function-host.ts";
-import type { FunctionRegistry } from "./function-registry.ts";
+import type { FunctionHost } from "./function/function-pool.ts";
+import type { FunctionRegistry } from "./function/function-registry.ts";
+import type { Metrics } from "./function/metrics.ts";
 import type { Cors } from "./http/cors.ts";
 import { DEFAULT_KEY, type RouteTable } from "./http/route-table.ts";
 import { type HttpHandler, type HttpRoute, HttpServer, type RequestHead } from "./http/server.ts";
 import type { InvocationOutcome } from "./invocation/outcome.ts";
-import type { Metrics } from "./metrics.ts";
 import type { Sink } from "./sink.ts";
 
 /** What one port serves. */

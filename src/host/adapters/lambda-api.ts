@@ -7,8 +7,8 @@
  */
 
 import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
-import { invokeInBackground } from "../async-invoker.ts";
-import type { FunctionLookup, FunctionRegistry } from "../function-registry.ts";
+import { invokeInBackground } from "../function/async-invoker.ts";
+import type { FunctionLookup, FunctionRegistry } from "../function/function-registry.ts";
 import type { HttpRoute, RequestHead } from "../http/server.ts";
 import type { HttpReply, HttpRequest } from "./adapter.ts";
 import { functionConfiguration, functionState } from "./function-configuration.ts";

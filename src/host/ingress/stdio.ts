@@ -6,7 +6,7 @@
 
 import { createHash } from "node:crypto";
 
-import type { FunctionHost } from "../function-host.ts";
+import type { FunctionHost } from "../function/function-pool.ts";
 import { compactJson, isJson } from "../http/json-text.ts";
 import type { FunctionErrorOutcome, WholeOutcome } from "../invocation/outcome.ts";
 import { wholeOutcome } from "../sandbox/response-stream.ts";

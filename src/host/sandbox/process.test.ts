@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { temporaryFolder } from "../../testing/temporary-folder.ts";
-import { FunctionHost } from "../function-host.ts";
+import { FunctionHost } from "../function/function-pool.ts";
 import { testSettings } from "../testing/running-host.ts";
 
 // Processes take their time on a loaded machine.

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { FunctionHost } from "../function-host.ts";
+import { FunctionHost } from "../function/function-pool.ts";
 import type {
   InvocationOutcome,
   InvocationReport,

@@ -9,11 +9,11 @@ import { join } from "node:path";
 import type { Adapter } from "../adapters/adapter.ts";
 import { gatewayAdapter } from "../adapters/gateway-adapter.ts";
 import { type GatewayKind, REST_STAGE } from "../adapters/gateway.ts";
-import { FunctionHost, type HostObserver } from "../function-host.ts";
-import { FunctionRegistry } from "../function-registry.ts";
+import { FunctionHost, type HostObserver } from "../function/function-pool.ts";
+import { FunctionRegistry } from "../function/function-registry.ts";
+import { Metrics } from "../function/metrics.ts";
 import { HostServer, type HostServerOptions } from "../host-server.ts";
 import { DEFAULT_SETTINGS, type FunctionSettings } from "../invocation/settings.ts";
-import { Metrics } from "../metrics.ts";
 
 /** Root of the checkout. */
 export const ROOT = join(import.meta.dir, "..", "..", "..");

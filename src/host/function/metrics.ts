@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { FunctionHost } from "./function-host.ts";
+import type { FunctionHost } from "./function-pool.ts";
 
 /** Labels and prefix of the prior invoker's series. */
 export interface MetricNames {

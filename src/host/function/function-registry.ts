@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { FunctionHost } from "./function-host.ts";
-import { functionArn } from "./invocation/settings.ts";
+import { functionArn } from "../invocation/settings.ts";
+import type { FunctionHost } from "./function-pool.ts";
 
 /** Lambda's own pattern of a function's name, ARN or partial ARN. */
 const FUNCTION_NAME =

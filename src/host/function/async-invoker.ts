@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { FunctionHost } from "./function-host.ts";
-import type { InvocationRequest } from "./invocation/outcome.ts";
+import type { InvocationRequest } from "../invocation/outcome.ts";
+import type { FunctionHost } from "./function-pool.ts";
 
 /** Attempts after the first, as Lambda has it. */
 export const ASYNC_RETRIES = 2;

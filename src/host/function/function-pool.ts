@@ -8,21 +8,21 @@
  * @module
  */
 
-import { EVENT_BYTES_MAX } from "../runtime-api/contract.ts";
-import { IdleTimers } from "./idle-timers.ts";
-import { InvocationQueue } from "./invocation-queue.ts";
-import { initFailureOutcome } from "./invocation/init-failure.ts";
-import { PendingInvocation } from "./invocation/invocation.ts";
+import { EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
+import { initFailureOutcome } from "../invocation/init-failure.ts";
+import { PendingInvocation } from "../invocation/invocation.ts";
 import type {
   InvocationOutcome,
   InvocationReport,
   InvocationRequest,
-} from "./invocation/outcome.ts";
-import type { ProcessEnd } from "./invocation/platform-error.ts";
-import type { FunctionSettings } from "./invocation/settings.ts";
-import type { EnvironmentListener, InitFailure } from "./sandbox/environment-listener.ts";
-import { ExecutionEnvironment } from "./sandbox/execution-environment.ts";
-import type { LogSink } from "./sandbox/log.ts";
+} from "../invocation/outcome.ts";
+import type { ProcessEnd } from "../invocation/platform-error.ts";
+import type { FunctionSettings } from "../invocation/settings.ts";
+import type { EnvironmentListener, InitFailure } from "../sandbox/environment-listener.ts";
+import { ExecutionEnvironment } from "../sandbox/execution-environment.ts";
+import type { LogSink } from "../sandbox/log.ts";
+import { IdleTimers } from "./idle-timers.ts";
+import { InvocationQueue } from "./invocation-queue.ts";
 
 /** First pause before an environment that could not start is started again, in milliseconds. */
 const RESTART_PAUSE_MS = 50;

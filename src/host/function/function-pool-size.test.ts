@@ -1,8 +1,8 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 
-import { parseSettings } from "./config.ts";
-import { FunctionHost } from "./function-host.ts";
-import { testSettings } from "./testing/running-host.ts";
+import { parseSettings } from "../config.ts";
+import { testSettings } from "../testing/running-host.ts";
+import { FunctionHost } from "./function-pool.ts";
 
 // Processes take their time on a loaded machine.
 setDefaultTimeout(60_000);

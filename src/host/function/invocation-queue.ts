@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { PendingInvocation } from "./invocation/invocation.ts";
-import type { RejectionReason } from "./invocation/outcome.ts";
+import type { PendingInvocation } from "../invocation/invocation.ts";
+import type { RejectionReason } from "../invocation/outcome.ts";
 
 /** A bounded queue; what does not fit or waits too long is rejected, never lost. */
 export class InvocationQueue {
