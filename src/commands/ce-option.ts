@@ -12,7 +12,7 @@ import {
   formatStructured,
   SPEC_VERSION,
   validate,
-} from "../host/adapters/cloud-event.ts";
+} from "../host/front/cloud-events/cloud-event.ts";
 import { guessContentType } from "./content-type.ts";
 import { CommandError } from "./exit-status.ts";
 

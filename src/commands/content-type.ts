@@ -4,7 +4,7 @@
  * @module
  */
 
-import { decodeUtf8 } from "../host/adapters/cloud-event.ts";
+import { decodeUtf8 } from "../host/front/cloud-events/cloud-event.ts";
 import { isJson } from "../host/http/json-text.ts";
 
 /** The type that most callers would declare for such a payload. */

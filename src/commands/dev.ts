@@ -7,6 +7,7 @@
 import { type Command, Option } from "commander";
 
 import packageJson from "../../package.json" with { type: "json" };
+import { serveAdapter } from "../host/front/select.ts";
 import { FunctionHost } from "../host/function/function-pool.ts";
 import { FunctionRegistry } from "../host/function/function-registry.ts";
 import { Metrics } from "../host/function/metrics.ts";
@@ -26,7 +27,6 @@ import { jsonObserver } from "./json-log.ts";
 import { listenOrExplain } from "./listen.ts";
 import { endWithOutput } from "./output-guard.ts";
 import { routeTable, unroutedReply } from "./route-option.ts";
-import { serveAdapter } from "./serve-adapter.ts";
 import { addHttpOptions, lambdaApiOptions, type ServeOptions } from "./serve.ts";
 import { graceMs, portNumber } from "./server-options.ts";
 import { splitFolders } from "./split-command.ts";

@@ -8,13 +8,13 @@ import { randomUUID } from "node:crypto";
 import { validateHeaderName, validateHeaderValue } from "node:http";
 
 import packageJson from "../../package.json" with { type: "json" };
-import type { HttpRequest } from "../host/adapters/adapter.ts";
-import { gatewayEvent } from "../host/adapters/gateway-event.ts";
+import type { HttpRequest } from "../host/front/adapter.ts";
+import { gatewayEvent } from "../host/front/gateway/event.ts";
+import { gatewayNames } from "../host/front/select.ts";
 import { newTraceId } from "../host/invocation/invocation.ts";
 import { DEFAULT_SETTINGS } from "../host/invocation/settings.ts";
 import { guessContentType } from "./content-type.ts";
 import { CommandError } from "./exit-status.ts";
-import { gatewayNames } from "./serve-adapter.ts";
 
 type HeaderLine = readonly [name: string, value: string];
 

@@ -6,8 +6,8 @@
 
 import { randomUUID } from "node:crypto";
 
-import { type InvokeRequest, invokeRequest } from "../host/adapters/invoke-request.ts";
-import { invokeReply } from "../host/adapters/invoke-response.ts";
+import { type InvokeRequest, invokeRequest } from "../host/front/lambda-api/invoke-request.ts";
+import { invokeReply } from "../host/front/lambda-api/invoke-response.ts";
 import { FunctionHost } from "../host/function/function-pool.ts";
 import { FunctionRegistry } from "../host/function/function-registry.ts";
 import { newTraceId } from "../host/invocation/invocation.ts";

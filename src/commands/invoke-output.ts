@@ -4,7 +4,7 @@
  * @module
  */
 
-import { INVOKE_HEADER } from "../host/adapters/lambda-contract.ts";
+import { INVOKE_HEADER } from "../host/front/lambda-api/contract.ts";
 import { outputWarning, serverErrorSummary } from "./error-summary.ts";
 import { EXIT } from "./exit-status.ts";
 import { unknownFunction } from "./suggest.ts";

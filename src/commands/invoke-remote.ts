@@ -10,7 +10,7 @@ import { join } from "node:path";
 
 import { z } from "zod";
 
-import { INVOKE_HEADER } from "../host/adapters/lambda-contract.ts";
+import { INVOKE_HEADER } from "../host/front/lambda-api/contract.ts";
 import { CommandError, EXIT } from "./exit-status.ts";
 
 /** What Lambda is told besides the event. */

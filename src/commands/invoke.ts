@@ -6,7 +6,7 @@
 
 import { type Command, Option } from "commander";
 
-import { INVOKE_HEADER } from "../host/adapters/lambda-contract.ts";
+import { INVOKE_HEADER } from "../host/front/lambda-api/contract.ts";
 import { CommandError, EXIT } from "./exit-status.ts";
 import { addFunctionOptions, type FunctionOptions } from "./function-options.ts";
 import { requireHttpUrl } from "./http-url.ts";

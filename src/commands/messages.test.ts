@@ -8,9 +8,9 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { malformedHint } from "../host/adapters/gateway-fault.ts";
-import { gatewayResult } from "../host/adapters/gateway-response.ts";
-import type { GatewayKind } from "../host/adapters/gateway.ts";
+import { malformedHint } from "../host/front/gateway/fault.ts";
+import type { GatewayKind } from "../host/front/gateway/kinds.ts";
+import { gatewayResult } from "../host/front/gateway/response.ts";
 import { takenPort } from "../testing/ports.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { checkFolder } from "./check-rules.ts";

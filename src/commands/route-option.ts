@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type HttpReply, jsonReply } from "../host/adapters/adapter.ts";
+import { type HttpReply, jsonReply } from "../host/front/adapter.ts";
 import { parseRoute, type Route, RouteTable } from "../host/http/route-table.ts";
 import type { ServeFormat } from "../host/prior-variables.ts";
 import { CommandError } from "./exit-status.ts";

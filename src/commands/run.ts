@@ -7,14 +7,14 @@
 
 import { type Command, Option } from "commander";
 
-import { FunctionHost } from "../host/function/function-pool.ts";
 import {
   type FramedEvent,
   framedEvents,
   type Framing,
   FRAMINGS,
-} from "../host/ingress/event-framing.ts";
-import { runEvents } from "../host/ingress/stdio.ts";
+} from "../host/front/stdio/event-framing.ts";
+import { runEvents } from "../host/front/stdio/stdio.ts";
+import { FunctionHost } from "../host/function/function-pool.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
 import { errorSummary } from "./error-summary.ts";
 import { EXIT, outcomeStatus } from "./exit-status.ts";

@@ -6,7 +6,9 @@
 
 import { type Command, Option } from "commander";
 
-import type { InvokeMode } from "../host/adapters/gateway-adapter.ts";
+import type { InvokeMode } from "../host/front/gateway/adapter.ts";
+import { type Compat, serveAdapter, withPriorHost } from "../host/front/select.ts";
+import { Sink } from "../host/front/sink.ts";
 import { ASYNC_RETRIES } from "../host/function/async-invoker.ts";
 import { FunctionHost } from "../host/function/function-pool.ts";
 import { FunctionRegistry } from "../host/function/function-registry.ts";
@@ -20,7 +22,6 @@ import {
   SERVE_FORMATS,
   type ServeFormat,
 } from "../host/prior-variables.ts";
-import { Sink } from "../host/sink.ts";
 import { countedObserver } from "./counted-observer.ts";
 import { CommandError, EXIT } from "./exit-status.ts";
 import {
@@ -35,7 +36,6 @@ import { stopSignal } from "./interrupt.ts";
 import { jsonObserver, LOG_FORMS, type LogForm } from "./json-log.ts";
 import { listenOrExplain } from "./listen.ts";
 import { endWithOutput } from "./output-guard.ts";
-import { type Compat, serveAdapter, withPriorHost } from "./serve-adapter.ts";
 import { asyncRetries, graceMs, portNumber } from "./server-options.ts";
 import { splitCommand } from "./split-command.ts";
 import { printMessagesAsJson, warn } from "./terminal.ts";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 
 import { RESPONSE_BYTES_MAX } from "../runtime-api/contract.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
-import { plainAdapter } from "./adapters/plain.ts";
+import { plainAdapter } from "./front/plain.ts";
 import { unchunked } from "./testing/raw-exchange.ts";
 import { type RunningHost, serveFunction } from "./testing/running-host.ts";
 

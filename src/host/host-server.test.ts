@@ -1,6 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 
-import { plainAdapter } from "./adapters/plain.ts";
+import { plainAdapter } from "./front/plain.ts";
 import { Cors } from "./http/cors.ts";
 import { rawExchange } from "./testing/raw-exchange.ts";
 import { serveFunction } from "./testing/running-host.ts";

@@ -6,10 +6,11 @@
  */
 
 import { PATH } from "../runtime-api/contract.ts";
-import type { Adapter, EventLabels, HttpReply, HttpRequest } from "./adapters/adapter.ts";
-import { jsonReply, textReply } from "./adapters/adapter.ts";
-import { type LambdaApiOptions, lambdaRoute } from "./adapters/lambda-api.ts";
-import { INVOKE_HEADER } from "./adapters/lambda-contract.ts";
+import type { Adapter, EventLabels, HttpReply, HttpRequest } from "./front/adapter.ts";
+import { jsonReply, textReply } from "./front/adapter.ts";
+import { INVOKE_HEADER } from "./front/lambda-api/contract.ts";
+import { type LambdaApiOptions, lambdaRoute } from "./front/lambda-api/lambda-api.ts";
+import type { Sink } from "./front/sink.ts";
 import type { FunctionHost } from "./function/function-pool.ts";
 import type { FunctionRegistry } from "./function/function-registry.ts";
 import type { Metrics } from "./function/metrics.ts";
@@ -17,7 +18,6 @@ import type { Cors } from "./http/cors.ts";
 import { DEFAULT_KEY, type RouteTable } from "./http/route-table.ts";
 import { type HttpHandler, type HttpRoute, HttpServer, type RequestHead } from "./http/server.ts";
 import type { InvocationOutcome } from "./invocation/outcome.ts";
-import type { Sink } from "./sink.ts";
 
 /** What one port serves. */
 export interface HostServerOptions {

@@ -2,7 +2,7 @@
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 
-import { plainAdapter } from "./adapters/plain.ts";
+import { plainAdapter } from "./front/plain.ts";
 import { Probe, read } from "./testing/probe.ts";
 import { serveFunction } from "./testing/running-host.ts";
 

@@ -5,10 +5,10 @@
  * @module
  */
 
+import type { HttpReply } from "../front/adapter.ts";
 import type { InvocationOutcome } from "../invocation/outcome.ts";
 import type { FunctionSettings } from "../invocation/settings.ts";
 import { wholeOutcome } from "../sandbox/response-stream.ts";
-import type { HttpReply } from "./adapter.ts";
 
 /** The emulator's reply: no header says that anything went wrong, and the type is sniffed as Go does. */
 export async function rieReply(

@@ -9,13 +9,17 @@
 import { randomUUID } from "node:crypto";
 
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
+import type { AdaptedRequest, Adapter, HttpReply, HttpRequest } from "../front/adapter.ts";
+import { contextHeaders } from "../front/cloud-events/adapter.ts";
+import {
+  formatStructured,
+  SPEC_VERSION,
+  STRUCTURED_TYPE,
+} from "../front/cloud-events/cloud-event.ts";
+import { type CloudEventDefaults, wrapData } from "../front/cloud-events/wrap.ts";
 import { compactJson, rawMembers } from "../http/json-text.ts";
 import type { InvocationOutcome, InvocationRequest } from "../invocation/outcome.ts";
 import { wholeOutcome } from "../sandbox/response-stream.ts";
-import type { AdaptedRequest, Adapter, HttpReply, HttpRequest } from "./adapter.ts";
-import { type CloudEventDefaults, wrapData } from "./cloud-event-wrap.ts";
-import { formatStructured, SPEC_VERSION, STRUCTURED_TYPE } from "./cloud-event.ts";
-import { contextHeaders } from "./cloud-events-adapter.ts";
 
 /** What the prior invoker is told by its variables. */
 export interface TriggermeshOptions {

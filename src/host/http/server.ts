@@ -10,7 +10,7 @@ import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import type { HttpReply, HttpRequest } from "../adapters/adapter.ts";
+import type { HttpReply, HttpRequest } from "../front/adapter.ts";
 import { newTraceId } from "../invocation/invocation.ts";
 import { StreamFailure } from "../sandbox/response-stream.ts";
 import { readBody } from "./node-http.ts";

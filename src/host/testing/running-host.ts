@@ -6,9 +6,9 @@
 
 import { join } from "node:path";
 
-import type { Adapter } from "../adapters/adapter.ts";
-import { gatewayAdapter } from "../adapters/gateway-adapter.ts";
-import { type GatewayKind, REST_STAGE } from "../adapters/gateway.ts";
+import type { Adapter } from "../front/adapter.ts";
+import { gatewayAdapter } from "../front/gateway/adapter.ts";
+import { type GatewayKind, REST_STAGE } from "../front/gateway/kinds.ts";
 import { FunctionHost, type HostObserver } from "../function/function-pool.ts";
 import { FunctionRegistry } from "../function/function-registry.ts";
 import { Metrics } from "../function/metrics.ts";

@@ -5,11 +5,11 @@
  * @module
  */
 
-import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
-import type { InvocationRequest } from "../invocation/outcome.ts";
-import type { HttpReply, HttpRequest } from "./adapter.ts";
-import { CLIENT_CONTEXT_BYTES_MAX, INVOKE_HEADER } from "./lambda-contract.ts";
-import { lambdaError } from "./lambda-error.ts";
+import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
+import type { InvocationRequest } from "../../invocation/outcome.ts";
+import type { HttpReply, HttpRequest } from "../adapter.ts";
+import { CLIENT_CONTEXT_BYTES_MAX, INVOKE_HEADER } from "./contract.ts";
+import { lambdaError } from "./error.ts";
 
 /** How the caller wants the function to be run. */
 export type InvocationType = "RequestResponse" | "Event" | "DryRun";

@@ -6,9 +6,9 @@
  * @module
  */
 
-import { PRELUDE_DELIMITER } from "../../runtime-api/contract.ts";
-import type { HttpReply } from "./adapter.ts";
-import { replyStatus } from "./gateway-response.ts";
+import { PRELUDE_DELIMITER } from "../../../runtime-api/contract.ts";
+import type { HttpReply } from "../adapter.ts";
+import { replyStatus } from "./response.ts";
 
 /** Bytes within which a prelude must end. */
 const PRELUDE_BYTES_MAX = 1024 * 1024;

@@ -5,9 +5,9 @@
  * @module
  */
 
-import { EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
-import type { InvocationOutcome, InvocationRequest } from "../invocation/outcome.ts";
-import { wholeOutcome } from "../sandbox/response-stream.ts";
+import { EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
+import type { InvocationOutcome, InvocationRequest } from "../../invocation/outcome.ts";
+import { wholeOutcome } from "../../sandbox/response-stream.ts";
 import {
   type AdaptedRequest,
   type Adapter,
@@ -15,17 +15,12 @@ import {
   type HttpReply,
   type HttpRequest,
   jsonReply,
-} from "./adapter.ts";
-import { readBatch, runBatch } from "./cloud-event-batch.ts";
-import { cloudEventReply, type ContentMode, readCloudEvent } from "./cloud-event-http.ts";
-import {
-  type CloudEventDefaults,
-  completeEvent,
-  isCloudEventJson,
-  wrapData,
-} from "./cloud-event-wrap.ts";
+} from "../adapter.ts";
+import { rejectionReply } from "../plain.ts";
+import { readBatch, runBatch } from "./batch.ts";
 import { type CloudEvent, dataBytes, formatStructured } from "./cloud-event.ts";
-import { rejectionReply } from "./plain.ts";
+import { cloudEventReply, type ContentMode, readCloudEvent } from "./http.ts";
+import { type CloudEventDefaults, completeEvent, isCloudEventJson, wrapData } from "./wrap.ts";
 
 /** How events reach the function and how its responses become events. */
 export interface CloudEventOptions {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { HttpRequest } from "./adapter.ts";
+import type { HttpRequest } from "../adapter.ts";
 import {
   decodePath,
   type GatewayKind,
@@ -17,7 +17,7 @@ import {
   multiValues,
   queryPairs,
   requestTime,
-} from "./gateway.ts";
+} from "./kinds.ts";
 
 type HeaderLines = HttpRequest["headerLines"];
 

@@ -2,10 +2,10 @@ import { expect, test } from "bun:test";
 
 import { CloudEvent as SdkEvent, HTTP } from "cloudevents";
 
-import type { HttpRequest } from "./adapter.ts";
-import { cloudEventReply, decodeHeader, encodeHeader, readCloudEvent } from "./cloud-event-http.ts";
-import { completeEvent, isCloudEventJson, wrapData } from "./cloud-event-wrap.ts";
+import type { HttpRequest } from "../adapter.ts";
 import { formatStructured, parseStructured } from "./cloud-event.ts";
+import { cloudEventReply, decodeHeader, encodeHeader, readCloudEvent } from "./http.ts";
+import { completeEvent, isCloudEventJson, wrapData } from "./wrap.ts";
 
 const BASE = { specversion: "1.0", id: "1", source: "/s", type: "t" };
 

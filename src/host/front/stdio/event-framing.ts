@@ -7,8 +7,8 @@
  * @module
  */
 
-import { EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
-import { JsonBoundary } from "../http/json-text.ts";
+import { EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
+import { JsonBoundary } from "../../http/json-text.ts";
 
 /** How events are told apart. */
 export type Framing = "auto" | "lines" | "json" | "nul";

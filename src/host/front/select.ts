@@ -4,16 +4,16 @@
  * @module
  */
 
-import type { Adapter } from "../host/adapters/adapter.ts";
-import type { CloudEventDefaults } from "../host/adapters/cloud-event-wrap.ts";
-import { cloudEventsAdapter } from "../host/adapters/cloud-events-adapter.ts";
-import { gatewayAdapter, type InvokeMode } from "../host/adapters/gateway-adapter.ts";
-import { type GatewayNames, REST_STAGE } from "../host/adapters/gateway.ts";
-import { plainAdapter } from "../host/adapters/plain.ts";
-import { triggermeshAdapter } from "../host/adapters/triggermesh-compat.ts";
-import type { FunctionSettings } from "../host/invocation/settings.ts";
-import type { PriorSettings, ServeFormat } from "../host/prior-variables.ts";
-import { EVENT_BYTES_MAX } from "../runtime-api/contract.ts";
+import { EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
+import { triggermeshAdapter } from "../adapters/triggermesh-compat.ts";
+import type { FunctionSettings } from "../invocation/settings.ts";
+import type { PriorSettings, ServeFormat } from "../prior-variables.ts";
+import type { Adapter } from "./adapter.ts";
+import { cloudEventsAdapter } from "./cloud-events/adapter.ts";
+import type { CloudEventDefaults } from "./cloud-events/wrap.ts";
+import { gatewayAdapter, type InvokeMode } from "./gateway/adapter.ts";
+import { type GatewayNames, REST_STAGE } from "./gateway/kinds.ts";
+import { plainAdapter } from "./plain.ts";
 
 /** Prior hosts whose answers can be given. */
 export type Compat = "rie" | "triggermesh";

@@ -6,7 +6,7 @@
 
 import { randomUUID } from "node:crypto";
 
-import { isJson, rawMembers } from "../http/json-text.ts";
+import { isJson, rawMembers } from "../../http/json-text.ts";
 import {
   type CloudEvent,
   type CloudEventData,

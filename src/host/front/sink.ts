@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { HttpReply } from "./adapters/adapter.ts";
+import type { HttpReply } from "./adapter.ts";
 
 /** Longest time for one delivery, in milliseconds. */
 const DELIVERY_TIMEOUT_MS = 10_000;

@@ -1,10 +1,10 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { connect } from "node:net";
 
-import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
-import { type RunningHost, serveFunction, TEST_NAMES } from "../testing/running-host.ts";
-import { gatewayAdapter } from "./gateway-adapter.ts";
-import { plainAdapter } from "./plain.ts";
+import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
+import { type RunningHost, serveFunction, TEST_NAMES } from "../../testing/running-host.ts";
+import { gatewayAdapter } from "../gateway/adapter.ts";
+import { plainAdapter } from "../plain.ts";
 
 // Processes take their time on a loaded machine.
 setDefaultTimeout(60_000);

@@ -4,15 +4,21 @@
  * @module
  */
 
-import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
-import type { InvocationOutcome } from "../invocation/outcome.ts";
-import { chunksOrFailure } from "../sandbox/response-stream.ts";
-import { type Adapter, type HttpReply, type HttpRequest, jsonReply, textReply } from "./adapter.ts";
-import { gatewayEvent, gatewayRequestId } from "./gateway-event.ts";
-import { malformedHint } from "./gateway-fault.ts";
-import { gatewayResult } from "./gateway-response.ts";
-import { type GatewayKind, type GatewayNames, isTextType, matchesMediaType } from "./gateway.ts";
+import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
+import type { InvocationOutcome } from "../../invocation/outcome.ts";
+import { chunksOrFailure } from "../../sandbox/response-stream.ts";
+import {
+  type Adapter,
+  type HttpReply,
+  type HttpRequest,
+  jsonReply,
+  textReply,
+} from "../adapter.ts";
+import { gatewayEvent, gatewayRequestId } from "./event.ts";
+import { malformedHint } from "./fault.ts";
+import { type GatewayKind, type GatewayNames, isTextType, matchesMediaType } from "./kinds.ts";
 import { splitPrelude, type SplitStream, streamedReply } from "./prelude.ts";
+import { gatewayResult } from "./response.ts";
 
 /** Largest request of an API Gateway, in bytes; with the event around it, Lambda's limit comes first. */
 const GATEWAY_BODY_BYTES_MAX = 10 * 1024 * 1024;

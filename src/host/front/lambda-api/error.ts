@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { HttpReply } from "./adapter.ts";
-import { INVOKE_HEADER } from "./lambda-contract.ts";
+import type { HttpReply } from "../adapter.ts";
+import { INVOKE_HEADER } from "./contract.ts";
 
 /** Exceptions of Lambda's model, and two of ours for what is not here. */
 export type LambdaException =

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { isJson, rawMembers } from "../http/json-text.ts";
+import { isJson, rawMembers } from "../../http/json-text.ts";
 
 /** The only version that is spoken. */
 export const SPEC_VERSION = "1.0";

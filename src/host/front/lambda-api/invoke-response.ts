@@ -7,14 +7,14 @@
 
 import { EventStreamCodec } from "@smithy/core/event-streams";
 
-import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
-import type { InvocationOutcome, InvocationReport, StreamEnd } from "../invocation/outcome.ts";
-import { reportLines } from "../invocation/platform-log.ts";
-import { wholeOutcome } from "../sandbox/response-stream.ts";
-import type { HttpReply } from "./adapter.ts";
+import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
+import type { InvocationOutcome, InvocationReport, StreamEnd } from "../../invocation/outcome.ts";
+import { reportLines } from "../../invocation/platform-log.ts";
+import { wholeOutcome } from "../../sandbox/response-stream.ts";
+import type { HttpReply } from "../adapter.ts";
+import { INVOKE_HEADER, UNHANDLED } from "./contract.ts";
+import { lambdaError } from "./error.ts";
 import { requestTooLarge } from "./invoke-request.ts";
-import { INVOKE_HEADER, UNHANDLED } from "./lambda-contract.ts";
-import { lambdaError } from "./lambda-error.ts";
 
 type Answered = Exclude<InvocationOutcome, { kind: "rejected" }>;
 

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { rawMembers } from "../http/json-text.ts";
-import type { GatewayKind } from "./gateway.ts";
+import { rawMembers } from "../../http/json-text.ts";
+import type { GatewayKind } from "./kinds.ts";
 
 /** What is wrong with a result. */
 export type GatewayFault =

@@ -2,11 +2,11 @@
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 
-import { rawExchange, unchunked } from "../testing/raw-exchange.ts";
-import { type RunningHost, serveFunction, TEST_NAMES } from "../testing/running-host.ts";
-import type { Adapter } from "./adapter.ts";
-import { gatewayAdapter, type InvokeMode } from "./gateway-adapter.ts";
-import { GATEWAY_KINDS, type GatewayKind } from "./gateway.ts";
+import { rawExchange, unchunked } from "../../testing/raw-exchange.ts";
+import { type RunningHost, serveFunction, TEST_NAMES } from "../../testing/running-host.ts";
+import type { Adapter } from "../adapter.ts";
+import { gatewayAdapter, type InvokeMode } from "./adapter.ts";
+import { GATEWAY_KINDS, type GatewayKind } from "./kinds.ts";
 
 // Processes take their time on a loaded machine.
 setDefaultTimeout(60_000);

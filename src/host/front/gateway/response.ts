@@ -5,9 +5,9 @@
  * @module
  */
 
-import { compactJson, rawMembers } from "../http/json-text.ts";
-import type { GatewayFault } from "./gateway-fault.ts";
-import type { GatewayKind } from "./gateway.ts";
+import { compactJson, rawMembers } from "../../http/json-text.ts";
+import type { GatewayFault } from "./fault.ts";
+import type { GatewayKind } from "./kinds.ts";
 
 /** A reply without the headers that the front end adds, or why the front end calls it malformed. */
 export type GatewayResult =

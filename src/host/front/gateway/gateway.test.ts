@@ -1,12 +1,12 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 
-import events from "../../../fixtures/http/gateway-events.json" with { type: "json" };
-import replies from "../../../fixtures/http/gateway-replies.json" with { type: "json" };
-import { serveFunction, TEST_NAMES } from "../testing/running-host.ts";
-import type { HttpRequest } from "./adapter.ts";
-import { gatewayEvent } from "./gateway-event.ts";
-import { gatewayResult } from "./gateway-response.ts";
-import { GATEWAY_KINDS, type GatewayKind, isTextType, matchesMediaType } from "./gateway.ts";
+import events from "../../../../fixtures/http/gateway-events.json" with { type: "json" };
+import replies from "../../../../fixtures/http/gateway-replies.json" with { type: "json" };
+import { serveFunction, TEST_NAMES } from "../../testing/running-host.ts";
+import type { HttpRequest } from "../adapter.ts";
+import { gatewayEvent } from "./event.ts";
+import { GATEWAY_KINDS, type GatewayKind, isTextType, matchesMediaType } from "./kinds.ts";
+import { gatewayResult } from "./response.ts";
 
 // Processes take their time on a loaded machine.
 setDefaultTimeout(60_000);

@@ -6,19 +6,19 @@
  * @module
  */
 
-import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
-import { invokeInBackground } from "../function/async-invoker.ts";
-import type { FunctionLookup, FunctionRegistry } from "../function/function-registry.ts";
-import type { HttpRoute, RequestHead } from "../http/server.ts";
-import type { HttpReply, HttpRequest } from "./adapter.ts";
+import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
+import { rieReply } from "../../adapters/rie-compat.ts";
+import { invokeInBackground } from "../../function/async-invoker.ts";
+import type { FunctionLookup, FunctionRegistry } from "../../function/function-registry.ts";
+import type { HttpRoute, RequestHead } from "../../http/server.ts";
+import type { HttpReply, HttpRequest } from "../adapter.ts";
+import type { InvokeMode } from "../gateway/adapter.ts";
+import { decodePath, queryPairs } from "../gateway/kinds.ts";
+import { INVOKE_HEADER } from "./contract.ts";
+import { lambdaError } from "./error.ts";
 import { functionConfiguration, functionState } from "./function-configuration.ts";
-import type { InvokeMode } from "./gateway-adapter.ts";
-import { decodePath, queryPairs } from "./gateway.ts";
 import { invokeRequest, requestTooLarge } from "./invoke-request.ts";
 import { invokeReply, streamReply } from "./invoke-response.ts";
-import { INVOKE_HEADER } from "./lambda-contract.ts";
-import { lambdaError } from "./lambda-error.ts";
-import { rieReply } from "./rie-compat.ts";
 
 /** Settings of the API. */
 export interface LambdaApiOptions {

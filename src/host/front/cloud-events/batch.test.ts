@@ -1,7 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 
-import { serveFunction } from "../testing/running-host.ts";
-import { type CloudEventOptions, cloudEventsAdapter } from "./cloud-events-adapter.ts";
+import { serveFunction } from "../../testing/running-host.ts";
+import { type CloudEventOptions, cloudEventsAdapter } from "./adapter.ts";
 
 // Processes take their time on a loaded machine.
 setDefaultTimeout(60_000);

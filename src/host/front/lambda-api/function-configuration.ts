@@ -7,7 +7,7 @@
 
 import { createHash } from "node:crypto";
 
-import { functionArn, type FunctionSettings } from "../invocation/settings.ts";
+import { functionArn, type FunctionSettings } from "../../invocation/settings.ts";
 
 /** Settings of the description that are not the function's own. */
 export interface DescriptionOptions {
