@@ -13,7 +13,6 @@ import { ASYNC_RETRIES } from "../host/function/async-invoker.ts";
 import { FunctionHost } from "../host/function/function-pool.ts";
 import { FunctionRegistry } from "../host/function/function-registry.ts";
 import { Metrics } from "../host/function/metrics.ts";
-import { HostServer, metricsReply } from "../host/host-server.ts";
 import { Cors } from "../host/http/cors.ts";
 import { HttpServer } from "../host/http/server.ts";
 import {
@@ -22,6 +21,7 @@ import {
   SERVE_FORMATS,
   type ServeFormat,
 } from "../host/prior-variables.ts";
+import { HostServer, metricsReply } from "../host/server.ts";
 import { countedObserver } from "./counted-observer.ts";
 import { CommandError, EXIT } from "./exit-status.ts";
 import {

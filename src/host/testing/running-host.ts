@@ -12,8 +12,8 @@ import { type GatewayKind, REST_STAGE } from "../front/gateway/kinds.ts";
 import { FunctionHost, type HostObserver } from "../function/function-pool.ts";
 import { FunctionRegistry } from "../function/function-registry.ts";
 import { Metrics } from "../function/metrics.ts";
-import { HostServer, type HostServerOptions } from "../host-server.ts";
 import { DEFAULT_SETTINGS, type FunctionSettings } from "../invocation/settings.ts";
+import { HostServer, type HostServerOptions } from "../server.ts";
 
 /** Root of the checkout. */
 export const ROOT = join(import.meta.dir, "..", "..", "..");
