@@ -6,10 +6,10 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 
 import { RESPONSE_BYTES_MAX } from "../runtime-api/contract.ts";
+import { unchunked } from "../testing/host/raw-exchange.ts";
+import { type RunningHost, serveFunction } from "../testing/host/running-host.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { plainAdapter } from "./front/plain.ts";
-import { unchunked } from "./testing/raw-exchange.ts";
-import { type RunningHost, serveFunction } from "./testing/running-host.ts";
 
 // Processes take their time on a loaded machine.
 setDefaultTimeout(60_000);

@@ -1,9 +1,9 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 
+import { rawExchange } from "../testing/host/raw-exchange.ts";
+import { serveFunction } from "../testing/host/running-host.ts";
 import { plainAdapter } from "./front/plain.ts";
 import { Cors } from "./http/cors.ts";
-import { rawExchange } from "./testing/raw-exchange.ts";
-import { serveFunction } from "./testing/running-host.ts";
 
 // Processes take their time on a loaded machine.
 setDefaultTimeout(60_000);

@@ -2,9 +2,9 @@
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 
+import { Probe, read } from "../testing/host/probe.ts";
+import { serveFunction } from "../testing/host/running-host.ts";
 import { plainAdapter } from "./front/plain.ts";
-import { Probe, read } from "./testing/probe.ts";
-import { serveFunction } from "./testing/running-host.ts";
 
 // Processes take their time on a loaded machine.
 setDefaultTimeout(60_000);

@@ -4,8 +4,8 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 
 import { EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import { startSink } from "../../testing/event-sink.ts";
+import { serveFunction } from "../../testing/host/running-host.ts";
 import { Sink } from "../front/sink.ts";
-import { serveFunction } from "../testing/running-host.ts";
 import { triggermeshAdapter, type TriggermeshOptions } from "./triggermesh-compat.ts";
 
 // Processes take their time on a loaded machine.

@@ -3,9 +3,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { RESPONSE_BYTES_MAX } from "../../runtime-api/contract.ts";
+import { Probe, read } from "../../testing/host/probe.ts";
 import { temporaryFolder } from "../../testing/temporary-folder.ts";
 import type { InvocationOutcome } from "../invocation/outcome.ts";
-import { Probe, read } from "../testing/probe.ts";
 
 // Processes take their time on a loaded machine.
 setDefaultTimeout(60_000);

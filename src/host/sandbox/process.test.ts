@@ -2,9 +2,9 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { testSettings } from "../../testing/host/running-host.ts";
 import { temporaryFolder } from "../../testing/temporary-folder.ts";
 import { FunctionHost } from "../function/function-pool.ts";
-import { testSettings } from "../testing/running-host.ts";
 
 // Processes take their time on a loaded machine.
 setDefaultTimeout(60_000);

@@ -1,6 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 
-import { serveFunction } from "../../testing/running-host.ts";
+import { serveFunction } from "../../../testing/host/running-host.ts";
 import { type CloudEventOptions, cloudEventsAdapter } from "./adapter.ts";
 
 // Processes take their time on a loaded machine.

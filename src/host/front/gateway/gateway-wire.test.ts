@@ -2,8 +2,8 @@
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 
-import { rawExchange, unchunked } from "../../testing/raw-exchange.ts";
-import { type RunningHost, serveFunction, TEST_NAMES } from "../../testing/running-host.ts";
+import { rawExchange, unchunked } from "../../../testing/host/raw-exchange.ts";
+import { type RunningHost, serveFunction, TEST_NAMES } from "../../../testing/host/running-host.ts";
 import type { Adapter } from "../adapter.ts";
 import { gatewayAdapter, type InvokeMode } from "./adapter.ts";
 import { GATEWAY_KINDS, type GatewayKind } from "./kinds.ts";

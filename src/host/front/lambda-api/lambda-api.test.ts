@@ -2,7 +2,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { connect } from "node:net";
 
 import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
-import { type RunningHost, serveFunction, TEST_NAMES } from "../../testing/running-host.ts";
+import { type RunningHost, serveFunction, TEST_NAMES } from "../../../testing/host/running-host.ts";
 import { gatewayAdapter } from "../gateway/adapter.ts";
 import { plainAdapter } from "../plain.ts";
 

@@ -9,7 +9,7 @@ import { join } from "node:path";
 
 import { InvokeWithResponseStreamCommand, LambdaClient } from "@aws-sdk/client-lambda";
 
-import { ROOT, type RunningHost, serveFunction } from "../testing/running-host.ts";
+import { ROOT, type RunningHost, serveFunction } from "../../testing/host/running-host.ts";
 import { CLIENT_PROGRAMS, type ClientProgram } from "./programs.ts";
 
 // Processes take their time on a loaded machine.

@@ -6,7 +6,7 @@
 
 import { join } from "node:path";
 
-import { ROOT } from "../testing/running-host.ts";
+import { ROOT } from "../../testing/host/running-host.ts";
 
 const CACHE = join(ROOT, "cache", "compat");
 const FIXTURES = join(ROOT, "fixtures");

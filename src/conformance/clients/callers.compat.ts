@@ -18,9 +18,9 @@ import {
   TooManyRequestsException,
 } from "@aws-sdk/client-lambda";
 
+import { serveFunction } from "../../testing/host/running-host.ts";
 import { functionFolder, outputOf, startTool, tool } from "../../testing/running-tool.ts";
 import { temporaryFolder } from "../../testing/temporary-folder.ts";
-import { serveFunction } from "../testing/running-host.ts";
 import { AWS_CLI, PYTHON } from "./programs.ts";
 
 // Processes take their time on a loaded machine.

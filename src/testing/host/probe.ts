@@ -4,13 +4,13 @@
  * @module
  */
 
-import { FunctionHost } from "../function/function-pool.ts";
+import { FunctionHost } from "../../host/function/function-pool.ts";
 import type {
   InvocationOutcome,
   InvocationReport,
   InvocationRequest,
-} from "../invocation/outcome.ts";
-import type { FunctionSettings } from "../invocation/settings.ts";
+} from "../../host/invocation/outcome.ts";
+import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { testSettings } from "./running-host.ts";
 
 /** A host that runs; `await using` ends it. */

@@ -6,14 +6,14 @@
 
 import { join } from "node:path";
 
-import type { Adapter } from "../front/adapter.ts";
-import { gatewayAdapter } from "../front/gateway/adapter.ts";
-import { type GatewayKind, REST_STAGE } from "../front/gateway/kinds.ts";
-import { FunctionHost, type HostObserver } from "../function/function-pool.ts";
-import { FunctionRegistry } from "../function/function-registry.ts";
-import { Metrics } from "../function/metrics.ts";
-import { DEFAULT_SETTINGS, type FunctionSettings } from "../invocation/settings.ts";
-import { HostServer, type HostServerOptions } from "../server.ts";
+import type { Adapter } from "../../host/front/adapter.ts";
+import { gatewayAdapter } from "../../host/front/gateway/adapter.ts";
+import { type GatewayKind, REST_STAGE } from "../../host/front/gateway/kinds.ts";
+import { FunctionHost, type HostObserver } from "../../host/function/function-pool.ts";
+import { FunctionRegistry } from "../../host/function/function-registry.ts";
+import { Metrics } from "../../host/function/metrics.ts";
+import { DEFAULT_SETTINGS, type FunctionSettings } from "../../host/invocation/settings.ts";
+import { HostServer, type HostServerOptions } from "../../host/server.ts";
 
 /** Root of the checkout. */
 export const ROOT = join(import.meta.dir, "..", "..", "..");
