@@ -7,16 +7,16 @@
 import { Command } from "commander";
 
 import packageJson from "../package.json" with { type: "json" };
-import { addCheckCommand } from "./commands/check.ts";
-import { addDevCommand } from "./commands/dev.ts";
-import { addEventsCommand } from "./commands/events.ts";
-import { reportFailure } from "./commands/failure.ts";
-import { addInitCommand } from "./commands/init.ts";
-import { addInvokeCommand } from "./commands/invoke.ts";
-import { guardOutput } from "./commands/output-guard.ts";
+import { addCheckCommand } from "./commands/check/check.ts";
+import { reportFailure } from "./commands/cli/failure.ts";
+import { guardOutput } from "./commands/cli/output-guard.ts";
+import { addDevCommand } from "./commands/dev/dev.ts";
+import { addEventsCommand } from "./commands/events/events.ts";
+import { addInitCommand } from "./commands/init/init.ts";
+import { addInvokeCommand } from "./commands/invoke/invoke.ts";
 import { addPackageCommand } from "./commands/package.ts";
 import { addRunCommand } from "./commands/run.ts";
-import { addServeCommand } from "./commands/serve.ts";
+import { addServeCommand } from "./commands/serve/serve.ts";
 
 const EXAMPLES = `
 Examples:

@@ -1,9 +1,8 @@
 # The developer tool: run it, compile it, and let official clients loose on it.
 
 EVENT ?= fixtures/functions/hello/event.json
-TOOL_SOURCES := $(wildcard src/lambda-shell.ts src/zip.ts src/commands/* src/commands/*/* \
-  src/host/*.ts src/host/*/*.ts src/runtime-api/*) build/compile.ts build/bun-executable.ts \
-  package.json
+TOOL_SOURCES := $(shell find src fixtures/events/aws -type f ! -name '*.test.ts' ! -path 'src/runtime/*' \
+  ! -path 'src/testing/*' ! -path 'src/conformance/*') build/compile.ts build/bun-executable.ts package.json
 
 .PHONY: run
 run: dist/bootstrap-$(ARCH) ## Run the example function with an event (EVENT=file)

@@ -13,11 +13,11 @@ import type { GatewayKind } from "../host/front/gateway/kinds.ts";
 import { gatewayResult } from "../host/front/gateway/response.ts";
 import { takenPort } from "../testing/ports.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
-import { checkFolder } from "./check-rules.ts";
-import { failureSummary, outputWarning, timeoutSummary } from "./error-summary.ts";
-import { portTaken } from "./listen.ts";
-import { payloadComplaint } from "./payload.ts";
-import { unknownFunction } from "./suggest.ts";
+import { checkFolder } from "./check/rules.ts";
+import { unknownFunction } from "./cli/suggest.ts";
+import { failureSummary, outputWarning, timeoutSummary } from "./function/error-summary.ts";
+import { payloadComplaint } from "./invoke/payload.ts";
+import { portTaken } from "./serve/listen.ts";
 
 // Processes take their time on a loaded machine.
 setDefaultTimeout(60_000);

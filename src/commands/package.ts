@@ -10,16 +10,20 @@ import { basename, join, resolve } from "node:path";
 
 import type { Command } from "commander";
 
-import { carriedBootstraps } from "../host/bootstrap-finder.ts";
 import { ZIP_UPLOAD_BYTES_MAX } from "../runtime-api/contract.ts";
 import { zip, type ZipEntry } from "../zip.ts";
-import { archOption, type FunctionArchitecture, functionArchitecture } from "./arch-option.ts";
-import { checkFolder } from "./check-rules.ts";
-import { CommandError, EXIT } from "./exit-status.ts";
-import { folderFiles } from "./folder-files.ts";
-import { collected } from "./function-options.ts";
-import { requireFolder, unreadable } from "./input-file.ts";
-import { warn } from "./terminal.ts";
+import { checkFolder } from "./check/rules.ts";
+import { CommandError, EXIT } from "./cli/exit-status.ts";
+import { requireFolder, unreadable } from "./cli/input.ts";
+import { warn } from "./cli/terminal.ts";
+import {
+  archOption,
+  type FunctionArchitecture,
+  functionArchitecture,
+} from "./function/architecture.ts";
+import { carriedBootstraps } from "./function/bootstrap.ts";
+import { folderFiles } from "./function/files.ts";
+import { collected } from "./function/options.ts";
 
 interface PackageOptions {
   readonly output?: string;

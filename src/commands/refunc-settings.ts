@@ -11,9 +11,9 @@ import { randomInt } from "node:crypto";
 import { z } from "zod";
 
 import type { FunctionSettings } from "../host/invocation/settings.ts";
-import { CommandError } from "./exit-status.ts";
-import type { SettingsDefaults } from "./function-options.ts";
-import { readInputFile } from "./input-file.ts";
+import { CommandError } from "./cli/exit-status.ts";
+import { readInputFile } from "./cli/input.ts";
+import type { SettingsDefaults } from "./function/options.ts";
 
 type Variables = Readonly<Record<string, string | undefined>>;
 

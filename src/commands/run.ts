@@ -16,15 +16,15 @@ import {
 import { runEvents } from "../host/front/stdio/stdio.ts";
 import { FunctionHost } from "../host/function/function-pool.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
-import { errorSummary } from "./error-summary.ts";
-import { EXIT, outcomeStatus } from "./exit-status.ts";
-import { addFunctionOptions, type FunctionOptions, functionSettings } from "./function-options.ts";
-import { readInputFile, standardInput } from "./input-file.ts";
-import { onInterrupt } from "./interrupt.ts";
-import { endWithOutput } from "./output-guard.ts";
+import { EXIT, outcomeStatus } from "./cli/exit-status.ts";
+import { readInputFile, standardInput } from "./cli/input.ts";
+import { onInterrupt } from "./cli/interrupt.ts";
+import { endWithOutput } from "./cli/output-guard.ts";
+import { splitCommand } from "./cli/split-command.ts";
+import { warn } from "./cli/terminal.ts";
+import { errorSummary } from "./function/error-summary.ts";
+import { addFunctionOptions, type FunctionOptions, functionSettings } from "./function/options.ts";
 import { refuncDefaults, refuncFunction, refuncSettings } from "./refunc-settings.ts";
-import { splitCommand } from "./split-command.ts";
-import { warn } from "./terminal.ts";
 
 interface RunOptions extends FunctionOptions {
   readonly envelope: "none" | "refunc";

@@ -7,13 +7,27 @@
 import { EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import { triggermeshAdapter } from "../adapters/triggermesh-compat.ts";
 import type { FunctionSettings } from "../invocation/settings.ts";
-import type { PriorSettings, ServeFormat } from "../prior-variables.ts";
 import type { Adapter } from "./adapter.ts";
 import { cloudEventsAdapter } from "./cloud-events/adapter.ts";
 import type { CloudEventDefaults } from "./cloud-events/wrap.ts";
 import { gatewayAdapter, type InvokeMode } from "./gateway/adapter.ts";
 import { type GatewayNames, REST_STAGE } from "./gateway/kinds.ts";
 import { plainAdapter } from "./plain.ts";
+
+/** How requests become events and responses become replies. */
+export type ServeFormat =
+  "plain" | "cloudevents" | "api-gateway" | "function-url" | "http-api-v2" | "http-api-v1" | "rest";
+
+/** All formats, for the command line. */
+export const SERVE_FORMATS = [
+  "plain",
+  "cloudevents",
+  "api-gateway",
+  "function-url",
+  "http-api-v2",
+  "http-api-v1",
+  "rest",
+] as const satisfies readonly ServeFormat[];
 
 /** Prior hosts whose answers can be given. */
 export type Compat = "rie" | "triggermesh";
@@ -33,6 +47,17 @@ export interface AdapterOptions {
   readonly ceBatch?: boolean;
   readonly requirePreferReply?: boolean;
   readonly invokeMode: InvokeMode;
+}
+
+/** What the variables of a container say of it. */
+export interface FrontVariables {
+  readonly format?: ServeFormat;
+  readonly sink?: string;
+  readonly bodyBytesMax?: number;
+  readonly ceType?: string;
+  readonly ceSource?: string;
+  readonly ceSubject?: string;
+  readonly responseMode: "data" | "event";
 }
 
 /** Events that may wait where callers wait for their turn instead of being refused. */
@@ -60,7 +85,7 @@ export function serveAdapter(
   settings: FunctionSettings,
   format: ServeFormat,
   options: AdapterOptions,
-  prior: PriorSettings,
+  prior: FrontVariables,
 ): Adapter {
   const defaults: CloudEventDefaults = {
     type: prior.ceType ?? CE_TYPE,

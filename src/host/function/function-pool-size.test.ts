@@ -1,7 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 
+import { parseSettings } from "../../commands/function/settings.ts";
 import { testSettings } from "../../testing/host/running-host.ts";
-import { parseSettings } from "../config.ts";
 import { FunctionHost } from "./function-pool.ts";
 
 // Processes take their time on a loaded machine.

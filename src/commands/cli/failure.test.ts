@@ -1,0 +1,133 @@
+/**
+ * What users do wrong and what systems refuse: one message, one status, no stack trace.
+ *
+ * @module
+ */
+
+import { expect, setDefaultTimeout, test } from "bun:test";
+
+import {
+  CURL_LOOP,
+  functionFolder,
+  outputOf,
+  SCRIPTED,
+  tool,
+  toolCommand,
+} from "../../testing/running-tool.ts";
+import { temporaryFolder } from "../../testing/temporary-folder.ts";
+
+// Processes take their time on a loaded machine.
+setDefaultTimeout(60_000);
+
+const FOLDER = functionFolder({ "function.sh": `handler() { printf '%s' "$1"; }\n` });
+const ONCE = ["invoke", "--bootstrap", CURL_LOOP[1] ?? "", "--dir", FOLDER];
+
+const NO_FILE = "no such file or folder";
+const IS_FOLDER = "it is a folder, not a file";
+
+const noAddress = (given: string) =>
+  `${given}: no address of http or https\n  write: --sink http://broker.example/events`;
+
+test.each([
+  [["run", "--env-file", "/tmp", ...SCRIPTED], `--env-file /tmp: ${IS_FOLDER}`],
+  [["run", "--env-file", "nope", ...SCRIPTED], `--env-file nope: ${NO_FILE}`],
+  [["run", "--event-file", "nope", ...SCRIPTED], `--event-file nope: ${NO_FILE}`],
+  [["run", "--event-file", "/tmp", ...SCRIPTED], `--event-file /tmp: ${IS_FOLDER}`],
+  [["run", "-f", "/tmp", "--compat", "refunc", ...SCRIPTED], `--function /tmp: ${IS_FOLDER}`],
+  [["check", "nodir"], "no such folder: nodir"],
+  [["check", "function.sh"], "not a folder: function.sh"],
+  [["package", "function.sh"], "not a folder: function.sh"],
+  [["package", "-o", "/nope/x.zip"], `--output /nope/x.zip: ${NO_FILE}`],
+  [["package", "-o", "/tmp"], `--output /tmp: ${IS_FOLDER}`],
+  [["package", "-o", "/dev/full"], "--output /dev/full: no space left on device"],
+  [["init", "/dev/null/x"], "failed to mkdir /dev/null/x: a part of the path is no folder"],
+  [
+    ["invoke", "--url", "notaurl", "-d", "{}"],
+    "--url notaurl: no address of http or https\n  write: --url http://127.0.0.1:9000",
+  ],
+  [["run", "--layer", "nolayer", ...SCRIPTED], "no such folder: --layer nolayer"],
+  [["run", "--template", "/tmp", ...SCRIPTED], `--template /tmp: ${IS_FOLDER}`],
+  [["serve", "--sink", "notaurl", ...SCRIPTED], noAddress("--sink notaurl")],
+  [["serve", "--sink", "ftp://x", ...SCRIPTED], noAddress("--sink ftp://x")],
+  [["init", ""], '"" is no function name: 1 to 64 letters, digits, - and _'],
+  [["invoke", "-d", "@/tmp"], `-d /tmp: ${IS_FOLDER}`],
+])("%j is refused in one line", async (args, message) => {
+  const result = await tool(args, { cwd: FOLDER });
+  expect(result).toEqual({ status: 2, out: "", errors: `error: ${message}\n` });
+});
+
+test("an endpoint of the environment that is no address is named as such", async () => {
+  const environment = { AWS_ENDPOINT_URL_LAMBDA: "ftp://x" };
+  const { status, errors } = await tool(["invoke"], { environment });
+  expect([status, errors]).toEqual([
+    2,
+    "error: AWS_ENDPOINT_URL_LAMBDA ftp://x: no address of http or https\n" +
+      "  write: AWS_ENDPOINT_URL_LAMBDA=http://127.0.0.1:9000\n",
+  ]);
+});
+
+test("a K_SINK that is no address is named as such", async () => {
+  const environment = { K_SINK: "broker" };
+  const { status, errors } = await tool(["serve", ...SCRIPTED], { environment });
+  expect(status).toBe(2);
+  expect(errors).toContain(
+    "error: K_SINK broker: no address of http or https\n  write: K_SINK=http:",
+  );
+});
+
+test("--repeat to a named server that is not there ends in status 5", async () => {
+  const result = await tool(["invoke", "--repeat", "3", "--url", "http://127.0.0.1:1"]);
+  expect([result.status, result.out]).toEqual([5, ""]);
+  expect(result.errors).toMatch(/^error: no server at http:\/\/127\.0\.0\.1:1: .*\n$/);
+});
+
+/** Runs the tool in a shell that has made its standard input or output special. */
+function inShell(script: string, args: readonly string[]) {
+  const cwd = temporaryFolder("shell");
+  return outputOf(
+    Bun.spawn(["sh", "-c", script, "sh", ...toolCommand(args)], {
+      cwd,
+      env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1" },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    }),
+  );
+}
+
+test.each([[["run", ...SCRIPTED]], [[...ONCE, "-d", "-"]]])(
+  "%j with a folder as standard input is refused in one line",
+  async (args) => {
+    const result = await inShell('exec "$@" < /tmp', args);
+    const errors = `error: standard input: ${IS_FOLDER}\n`;
+    expect(result).toEqual({ status: 2, out: "", errors });
+  },
+);
+
+const WRITERS = [
+  [["events"]],
+  [["events", "show", "s3-event"]],
+  [["--help"]],
+  [["run", ...SCRIPTED]],
+  [[...ONCE, "-d", '"big"']],
+];
+
+test.each(WRITERS)("%j says so when standard output has no space", async (args) => {
+  const { status, errors } = await inShell('exec "$@" > /dev/full', args);
+  expect(status).toBe(2);
+  expect(errors).toContain("error: failed to write standard output: no space left on device\n");
+  expect(errors).not.toContain("    at ");
+});
+
+test.each(WRITERS)("%j ends with 141 when nobody reads", async (args) => {
+  // A pipe that had a reader for as long as it was opened.
+  const script = 'mkfifo pipe; exec 4<>pipe 5>pipe 4>&-; exec "$@" >&5 5>&-';
+  const { status, errors } = await inShell(script, args);
+  expect(status).toBe(141);
+  expect(errors).not.toContain("error");
+});
+
+test("what cannot be logged does not end what can be answered", async () => {
+  const { status, out } = await inShell('exec "$@" 2> /dev/full', [...ONCE, "-d", "[1]"]);
+  expect([status, out]).toEqual([0, "[1]"]);
+});

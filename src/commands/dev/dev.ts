@@ -1,0 +1,212 @@
+/**
+ * `lambda-shell dev`: everything on one port, reloaded as you type.
+ *
+ * @module
+ */
+
+import { type Command, Option } from "commander";
+
+import packageJson from "../../../package.json" with { type: "json" };
+import { serveAdapter, type ServeFormat } from "../../host/front/select.ts";
+import { FunctionHost } from "../../host/function/function-pool.ts";
+import { FunctionRegistry } from "../../host/function/function-registry.ts";
+import { Metrics } from "../../host/function/metrics.ts";
+import { Cors } from "../../host/http/cors.ts";
+import type { FunctionSettings } from "../../host/invocation/settings.ts";
+import { HostServer } from "../../host/server.ts";
+import { CommandError, EXIT } from "../cli/exit-status.ts";
+import { type StopSignal, stopSignal } from "../cli/interrupt.ts";
+import { graceMs, portNumber } from "../cli/options.ts";
+import { endWithOutput } from "../cli/output-guard.ts";
+import { splitFolders } from "../cli/split-command.ts";
+import { printMessagesAsJson, warn } from "../cli/terminal.ts";
+import { folderFiles } from "../function/files.ts";
+import { addFunctionOptions, collected, functionSettings } from "../function/options.ts";
+import { countedObserver } from "../serve/counted-observer.ts";
+import { jsonObserver } from "../serve/json-log.ts";
+import { listenOrExplain } from "../serve/listen.ts";
+import { addHttpOptions, lambdaApiOptions, type ServeOptions } from "../serve/serve.ts";
+import { priorVariables } from "../serve/variables.ts";
+import { ATTACHED_TIMEOUT, attachedPort, type AttachOptions, exportLines } from "./attach.ts";
+import { devObserver } from "./dev-log.ts";
+import { untilReady, watchFunction } from "./reload.ts";
+import { routeTable, unroutedReply } from "./route-option.ts";
+
+interface DevOptions extends ServeOptions, AttachOptions {
+  readonly watch: boolean;
+  readonly route?: readonly string[];
+}
+
+/** Forms of the requests that are neither Lambda's API nor the host's own. */
+const FRONT_ENDS = ["function-url", "http-api-v2", "http-api-v1", "rest", "cloudevents"] as const;
+
+const DEFAULT_PORT = 9000;
+
+/** One execution environment, and more only while events would wait. */
+const DEFAULT_WORKERS = "1:10";
+
+/** Adds the command to the program. */
+export function addDevCommand(program: Command): void {
+  const command = program
+    .command("dev")
+    .summary("serve on one port with hot reload and readable logs")
+    .description(
+      "Serve functions on 127.0.0.1:9000 and reload them when their files change:\n" +
+        "Function URL on every path, Lambda's API for the aws command and SDKs.",
+    )
+    .argument("[dirs...]", "folders of functions (default: .)")
+    .option("--host <address>", "address to bind", "127.0.0.1")
+    .option("--port <n>", "port, 0 for any free one", String(DEFAULT_PORT))
+    .addOption(
+      new Option(
+        "--format <form>",
+        "form of events (default: function-url; with --route http-api-v2)",
+      ).choices(FRONT_ENDS),
+    )
+    .addOption(collected("--route <route>", "function of a path, as in 'GET /x/{id}=hello'"))
+    .option("--no-watch", "do not reload")
+    .option("--attach [port]", "start no runtime, wait for one on this port (default: 9001)");
+  addHttpOptions(addFunctionOptions(command, DEFAULT_WORKERS)).action(
+    async (_dirs, options: DevOptions) => {
+      const { directories, bootstrap } = splitFolders(command);
+      process.exitCode = await dev(directories, bootstrap, options);
+    },
+  );
+}
+
+async function dev(
+  directories: readonly string[],
+  bootstrap: readonly string[],
+  options: DevOptions,
+): Promise<number> {
+  if (options.log === "json") printMessagesAsJson();
+  const port = portNumber([["--port", options.port]], DEFAULT_PORT);
+  const grace = graceMs(options.grace);
+  const metrics = new Metrics({
+    prefix: "function",
+    name: "",
+    namespace: "",
+    resourceGroup: "local",
+  });
+  const attached = await attachedPort(options, directories, bootstrap);
+  const observer = ({ name }: FunctionSettings) => {
+    const log = options.log === "json" ? jsonObserver(name, options.quiet === true) : devObserver();
+    return countedObserver(log, metrics);
+  };
+  const read = (directory: string) =>
+    functionSettings(directory, bootstrap, options, {
+      workers: DEFAULT_WORKERS,
+      ...(attached === undefined
+        ? {}
+        : { attachedPort: attached, workers: "1", timeout: ATTACHED_TIMEOUT }),
+    });
+  const hosts = directories.map((directory) => {
+    const settings = read(directory);
+    return new FunctionHost(settings, observer(settings));
+  });
+  assertNamedApart(hosts, directories);
+  metrics.watch(hosts);
+  const registry = new FunctionRegistry(hosts);
+  const server = devServer(registry, metrics, options);
+  const stop = stopSignal(() => killAll(hosts));
+  await listenOrExplain(server, options.host ?? "127.0.0.1", port);
+  endWithOutput(() => killAll(hosts));
+  for (const host of hosts) host.start();
+  banner(hosts, server.baseUrl, options.route);
+  if (attached !== undefined) sayAttachable(hosts, attached);
+  else await Promise.race([sayReady(hosts, options.watch, stop), stop.arrived]);
+  const watchers = options.watch && attached === undefined ? hosts.map(watchOne) : [];
+  await stop.arrived;
+  await server.drain(grace);
+  for (const watcher of watchers) watcher.close();
+  return EXIT.ok;
+
+  function watchOne(host: FunctionHost, at: number): { close(): void } {
+    return watchFunction(host, options, () => read(directories[at] ?? "."));
+  }
+}
+
+/** @throws {CommandError} When two have one name, so that callers could reach only one of them. */
+function assertNamedApart(hosts: readonly FunctionHost[], directories: readonly string[]): void {
+  const folders = new Map<string, string | undefined>();
+  for (const [at, { settings }] of hosts.entries()) {
+    const { name } = settings;
+    if (folders.has(name)) {
+      throw new CommandError(
+        `two functions are named "${name}": ${folders.get(name)}, ${directories[at]}\n` +
+          "  rename a folder, or run one of them by itself: lambda-shell dev DIR --port 9001",
+      );
+    }
+    folders.set(name, directories[at]);
+  }
+}
+
+async function sayReady(
+  hosts: readonly FunctionHost[],
+  watch: boolean,
+  stop: StopSignal,
+): Promise<void> {
+  const startedAtMs = performance.now();
+  await untilReady(hosts);
+  if (stop.hasArrived()) return;
+  const readyMs = Math.round(performance.now() - startedAtMs);
+  const files = hosts.reduce(
+    (sum, { settings }) => sum + folderFiles(settings.directory).length,
+    0,
+  );
+  const workers = hosts.reduce((sum, { counts }) => sum + counts.ready, 0);
+  const watching = watch ? `watching ${plural(files, "file")} · ` : "";
+  const ready =
+    workers === 0 ? "no worker ready" : `${plural(workers, "worker")} ready in ${readyMs} ms`;
+  warn(`${watching}${ready} · Ctrl-C to stop`);
+}
+
+function sayAttachable(hosts: readonly FunctionHost[], port: number): void {
+  for (const { settings } of hosts) warn(exportLines(settings, port));
+  warn("start your runtime with these variables; events wait for it · Ctrl-C to stop");
+}
+
+function devServer(registry: FunctionRegistry, metrics: Metrics, options: DevOptions): HostServer {
+  const format: ServeFormat = options.format ?? (options.route ? "http-api-v2" : "function-url");
+  const names = registry.hosts.map(({ settings }) => settings.name);
+  const prior = priorVariables({});
+  if (prior.kind === "invalid") throw new CommandError(prior.message);
+  return new HostServer({
+    registry,
+    adapter: ({ settings }) => serveAdapter(settings, format, options, prior.settings),
+    lambdaApi: lambdaApiOptions(options, warn),
+    metrics,
+    ...(options.cors === undefined ? {} : { cors: new Cors(options.cors) }),
+    ...(options.route === undefined
+      ? {}
+      : { routes: routeTable(options.route, names), unrouted: unroutedReply(format) }),
+    healthPaths: false,
+    log: warn,
+  });
+}
+
+function killAll(hosts: readonly FunctionHost[]): void {
+  for (const host of hosts) host.kill();
+}
+
+function banner(
+  hosts: readonly FunctionHost[],
+  baseUrl: string,
+  routes: readonly string[] | undefined,
+): void {
+  for (const [at, { settings }] of hosts.entries()) {
+    const { name, handler, memoryMb, timeoutMs } = settings;
+    const bounds = `${memoryMb} MB, ${timeoutMs / 1000} s`;
+    warn(`lambda-shell ${packageJson.version}  ${name}  (${handler}, provided.al2023, ${bounds})`);
+    warn(
+      `  Function URL   ${baseUrl}${at === 0 && routes === undefined ? "/" : `/lambda-url/${name}/`}`,
+    );
+    warn(`  Invoke API     ${baseUrl}/2015-03-31/functions/${name}/invocations`);
+  }
+  for (const route of routes ?? []) warn(`  Route          ${route}`);
+  warn(`  AWS CLI        export AWS_ENDPOINT_URL_LAMBDA=${baseUrl}`);
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,121 @@
+/**
+ * The reloads of `dev`: when files or settings of a function change.
+ *
+ * @module
+ */
+
+import { existsSync } from "node:fs";
+import { isAbsolute, relative, resolve } from "node:path";
+
+import type { FunctionHost } from "../../host/function/function-pool.ts";
+import type { FunctionSettings } from "../../host/invocation/settings.ts";
+import { handlerTarget, syntaxError } from "../check/function-file.ts";
+import { CommandError } from "../cli/exit-status.ts";
+import { systemFault } from "../cli/system-error.ts";
+import { warn } from "../cli/terminal.ts";
+import type { FunctionOptions } from "../function/options.ts";
+import { CONFIG_FILE } from "../function/tool-config.ts";
+import { ReloadGuard } from "./reload-guard.ts";
+import { type ReloadedSettings, reloadedSettings } from "./reloaded-settings.ts";
+import { watchFolder } from "./watch.ts";
+
+/** Options that name files of settings. */
+type SettingFileOptions = Pick<FunctionOptions, "template" | "envFile">;
+
+/**
+ * Reloads a function when its files change; one that is broken keeps running as it was.
+ * @param read Reads its settings again.
+ */
+export function watchFunction(
+  host: FunctionHost,
+  options: SettingFileOptions,
+  read: () => FunctionSettings,
+): { close(): void } {
+  const guard = new ReloadGuard();
+  const { directory } = host.settings;
+  return watchFolder(directory, settingFiles(options), (files) => {
+    const verdicts = files.map((file) => [file, guard.note(file, performance.now())] as const);
+    for (const [file, verdict] of verdicts) {
+      if (verdict !== "give-up") continue;
+      warn(
+        `warning: ${file} changes all the time; it is written by the function and not watched any more`,
+      );
+    }
+    const changed = verdicts.filter(([, verdict]) => verdict === "reload").map(([file]) => file);
+    if (changed.length > 0) void reload(host, changed, read);
+  });
+}
+
+async function reload(
+  host: FunctionHost,
+  changed: readonly string[],
+  read: () => FunctionSettings,
+): Promise<void> {
+  const startedAtMs = performance.now();
+  const { counts } = host;
+  const { directory } = host.settings;
+  // Editors write a temporary file and rename it.
+  const kept = changed.filter((file) => existsSync(resolve(directory, file)));
+  const names = (kept.length > 0 ? kept : changed).map(shownPath).join(", ");
+  const { settings, forRestart, wrong } = freshSettings(host, read);
+  if (wrong !== undefined) {
+    warn(`~ ${names} changed · wrong settings, the old version keeps running`);
+    return warn(wrong.replace(/^/gm, "  "));
+  }
+  const broken = brokenHandler(settings);
+  if (broken !== undefined) {
+    warn(`~ ${names} changed · syntax error, the old version keeps running`);
+    return warn(broken.replace(/^/gm, "  "));
+  }
+  host.reload(settings);
+  await untilReady([host]);
+  const ms = Math.round(performance.now() - startedAtMs);
+  const living = counts.starting + counts.ready + counts.busy;
+  const workers = living <= 1 ? "worker 1" : `${living} workers`;
+  if (host.counts.ready + host.counts.busy > 0)
+    warn(`~ ${names} changed · ${workers} restarted (${ms} ms)`);
+  if (forRestart.length > 0) {
+    warn(`warning: what has changed of ${forRestart.join(", ")} takes a restart of dev`);
+  }
+}
+
+/** Reads the settings again; those that are wrong are told instead. */
+function freshSettings(
+  host: FunctionHost,
+  read: () => FunctionSettings,
+): ReloadedSettings & { readonly wrong?: string } {
+  try {
+    return reloadedSettings(host.settings, read());
+  } catch (error) {
+    const wrong = error instanceof CommandError ? error.message : systemFault(error)?.fact;
+    if (wrong === undefined) throw error;
+    return { settings: host.settings, forRestart: [], wrong };
+  }
+}
+
+/** Files outside the folders that settings come from. */
+function settingFiles({ template, envFile = [] }: SettingFileOptions): readonly string[] {
+  const named = [CONFIG_FILE, ...(template === undefined ? [] : [template]), ...envFile];
+  return named.map((path) => resolve(path));
+}
+
+function shownPath(file: string): string {
+  return isAbsolute(file) ? relative(process.cwd(), file) : file;
+}
+
+function brokenHandler({ directory, handler }: FunctionSettings): string | undefined {
+  const target = handlerTarget(directory, handler);
+  if (target.kind !== "function" || !existsSync(target.path)) return undefined;
+  return syntaxError(target.path)?.replaceAll(`${directory}/`, "");
+}
+
+/** How long a message waits for the first environment, in milliseconds. */
+const READY_WAIT_MS = 2_000;
+
+/** Waits until each function has an environment that is ready, or has none that starts. */
+export async function untilReady(hosts: readonly FunctionHost[]): Promise<void> {
+  const untilMs = performance.now() + READY_WAIT_MS;
+  const starting = () => hosts.some(({ counts }) => counts.ready === 0 && counts.starting > 0);
+  do await Bun.sleep(1);
+  while (starting() && performance.now() < untilMs);
+}

@@ -1,0 +1,83 @@
+/**
+ * The architecture of a zip, of its template and of what `check` looks for are one.
+ *
+ * @module
+ */
+
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { chmodSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { functionFolder, tool } from "../../testing/running-tool.ts";
+
+// Processes take their time on a loaded machine.
+setDefaultTimeout(60_000);
+
+const HERE = process.arch === "arm64" ? "arm64" : "x86_64";
+
+/** A folder with a function, the beginning of an ELF file as its bootstrap, and a template. */
+function packaged(properties: string, machine: number): string {
+  const text = `
+Parameters: { Arch: { Default: arm64 } }
+Resources:
+  Function: { Type: "AWS::Serverless::Function", Properties: ${properties} }
+`;
+  const folder = functionFolder({ "function.sh": "handler() { :; }\n", "template.yaml": text });
+  const elf = new Uint8Array(64);
+  elf.set([0x7f, 0x45, 0x4c, 0x46, 2, 1]);
+  elf[18] = machine;
+  writeFileSync(join(folder, "bootstrap"), elf);
+  chmodSync(join(folder, "bootstrap"), 0o755);
+  return folder;
+}
+
+const X86_64 = 62;
+const ARM64 = 183;
+
+test("init writes a template for this computer, with which check agrees", async () => {
+  const cwd = functionFolder({ "x/.keep": "" });
+  await tool(["init", "hello"], { cwd });
+  const template = await Bun.file(join(cwd, "hello", "template.yaml")).text();
+  expect(template).toContain(`Architectures: [${HERE}]\n`);
+  expect(template).toContain(`lambda-shell-runtime layer for ${HERE}\n`);
+  expect((await tool(["check", "hello"], { cwd })).errors).toBe("hello: nothing to complain of\n");
+});
+
+test.each([
+  ["{ Architectures: [arm64] }", ARM64, X86_64],
+  ["{ Architectures: [x86_64] }", X86_64, ARM64],
+  ["{ Architectures: [!Ref Arch] }", ARM64, X86_64],
+  ["{}", X86_64, ARM64],
+])("check and package are for the architecture of the template %s", async (text, right, wrong) => {
+  for (const command of [["check"], ["package", "-o", "/dev/null"]]) {
+    expect((await tool(command, { cwd: packaged(text, right) })).status).toBe(0);
+    const { status, errors } = await tool(command, { cwd: packaged(text, wrong) });
+    expect(status).toBe(1);
+    expect(errors).toContain("error: bootstrap is an ");
+  }
+});
+
+test("check warns of a template of another architecture, by any name of it", async () => {
+  const cwd = packaged("{ Architectures: [x86_64] }", ARM64);
+  const warning = `warning: template.yaml has the architecture x86_64, this is a function for arm64
+  on AWS a bootstrap for the other one fails with: Runtime.InvalidEntrypoint
+  fix: Architectures: [arm64], or --arch amd64
+`;
+  for (const name of ["arm64", "aarch64"]) {
+    expect(await tool(["check", "--arch", name], { cwd })).toMatchObject({
+      status: 0,
+      errors: `${warning}no errors\n`,
+    });
+  }
+  expect(await tool(["check", "--arch", "x86_64"], { cwd })).toMatchObject({ status: 1 });
+  const wrong = await tool(["check", "--arch", "mips"], { cwd });
+  expect(wrong.status).toBe(2);
+  expect(wrong.errors).toContain("It is amd64 or arm64.");
+});
+
+test("templates that are for something else say nothing", async () => {
+  for (const text of ["{ CodeUri: other, Architectures: [arm64] }", "{ Architectures: [", "[1]"]) {
+    const folder = packaged(text, HERE === "arm64" ? ARM64 : X86_64);
+    expect((await tool(["check", folder])).errors).toBe(`${folder}: nothing to complain of\n`);
+  }
+});

@@ -1,0 +1,122 @@
+/**
+ * A function error in words for the person who wrote the function.
+ *
+ * @module
+ */
+
+import { isJson } from "../../host/http/json-text.ts";
+import type { FunctionErrorOutcome } from "../../host/invocation/outcome.ts";
+import type { FunctionSettings } from "../../host/invocation/settings.ts";
+import { LAMBDA_PATH } from "../../host/sandbox/variables.ts";
+import { EXIT } from "../cli/exit-status.ts";
+
+/** Lines of the log that are shown again. */
+const LOG_LINES_MAX = 5;
+
+/** What is known of a failed invocation. */
+export interface Failure {
+  readonly errorType: string;
+  readonly errorMessage: string;
+  readonly durationMs: number | undefined;
+  readonly log: string;
+  readonly path: string;
+}
+
+/** What went wrong, the last lines of the log, and a hint where one is known. */
+export function errorSummary(outcome: FunctionErrorOutcome, settings: FunctionSettings): string {
+  if (outcome.origin === "timeout") return timeoutSummary(settings, outcome.stillRunning);
+  return failureSummary({
+    ...errorMembers(outcome.body, outcome.errorType),
+    durationMs: outcome.report.durationMs,
+    log: new TextDecoder().decode(outcome.report.log),
+    path: settings.variables["PATH"] ?? LAMBDA_PATH,
+  });
+}
+
+/** An error that a server answered with, as far as its body and log tail tell. */
+export function serverErrorSummary(
+  body: Uint8Array,
+  tail: string,
+): { readonly message: string; readonly exitStatus: number } {
+  const members = errorMembers(body, "Unhandled");
+  const duration = /\tDuration: ([\d.]+) ms/.exec(tail)?.[1];
+  const log = tail
+    .split("\n")
+    .filter((line) => !/^(START|END|REPORT) RequestId: /.test(line))
+    .join("\n");
+  const durationMs = duration === undefined ? undefined : Number(duration);
+  if (members.errorType === "Sandbox.Timedout") {
+    const seconds = /after ([\d.]+) seconds/.exec(members.errorMessage)?.[1] ?? "?";
+    const message = `error: function timed out after ${seconds} s (Sandbox.Timedout)`;
+    return { message, exitStatus: EXIT.timedOut };
+  }
+  const message = failureSummary({ ...members, durationMs, log, path: LAMBDA_PATH });
+  const crashed = /^Runtime\./.test(members.errorType);
+  return { message, exitStatus: crashed ? EXIT.crashed : EXIT.functionError };
+}
+
+/** The summary of any failure but a time-out. */
+export function failureSummary(failure: Failure): string {
+  const { errorType, errorMessage, durationMs, log, path } = failure;
+  const after = durationMs ? ` after ${Math.round(durationMs)} ms` : "";
+  const message = errorMessage.replace(/^RequestId: \S+ Error: (Runtime exited with error: )?/, "");
+  const lines = [`error: ${errorType}${after}: ${message}`, ...logLines(log)];
+  const status = /\bstatus (\d+)\b/.exec(errorMessage)?.[1];
+  if (status === "126") lines.push("  126 means a command is not executable: chmod +x it");
+  if (status === "127") {
+    lines.push(`  127 means a command was not found; PATH inside the function: ${path}`);
+  }
+  return lines.join("\n");
+}
+
+/** What a time-out killed, and how to allow more. */
+export function timeoutSummary(
+  { name, timeoutMs }: Pick<FunctionSettings, "name" | "timeoutMs">,
+  stillRunning: readonly string[],
+): string {
+  const seconds = (timeoutMs / 1000).toFixed(2);
+  const lines = [`error: function timed out after ${seconds} s (Sandbox.Timedout)`];
+  if (stillRunning.length > 0)
+    lines.push(`  still running when killed: ${stillRunning.join("; ")}`);
+  lines.push(`  raise with --timeout 10 or lambda-shell.toml [function.${name}] timeout = 10`);
+  return lines.join("\n");
+}
+
+/** A warning when a log line stands before the JSON of a response. */
+export function outputWarning(body: Uint8Array): string | undefined {
+  const end = body.indexOf(0x0a);
+  if (end === -1 || isJson(body)) return undefined;
+  const rest = body.subarray(end + 1);
+  const line = new TextDecoder().decode(body.subarray(0, end));
+  const isContainer = /^\s*[{[]/.test(new TextDecoder().decode(rest.subarray(0, 64)));
+  if (!isContainer || !isJson(rest)) return undefined;
+  return (
+    `warning: handler wrote to stdout before its JSON payload (${JSON.stringify(line)})\n` +
+    `  stdout is the response; send logs to stderr: echo ${JSON.stringify(line)} >&2`
+  );
+}
+
+function logLines(log: string): readonly string[] {
+  const text = log.trimEnd();
+  if (text === "") return [];
+  const lines = text.split("\n").slice(-LOG_LINES_MAX);
+  return ["  last lines on stderr:", ...lines.map((line) => `    ${line}`)];
+}
+
+function errorMembers(
+  body: Uint8Array,
+  recordedType: string,
+): { readonly errorType: string; readonly errorMessage: string } {
+  const text = new TextDecoder().decode(body);
+  try {
+    const error: unknown = JSON.parse(text);
+    if (typeof error === "object" && error !== null) {
+      const type = "errorType" in error ? String(error.errorType) : recordedType;
+      const message = "errorMessage" in error ? String(error.errorMessage) : "";
+      return { errorType: type, errorMessage: message };
+    }
+  } catch {
+    // Not JSON: the type that the platform recorded is all there is.
+  }
+  return { errorType: recordedType, errorMessage: text };
+}

@@ -1,0 +1,177 @@
+/**
+ * Where the settings of a function come from: a template, `lambda-shell.toml`, files of variables.
+ *
+ * @module
+ */
+
+import { expect, setDefaultTimeout, test } from "bun:test";
+
+import { functionFolder, SCRIPTED, tool } from "../../testing/running-tool.ts";
+
+// Processes take their time on a loaded machine.
+setDefaultTimeout(60_000);
+
+/** What a function sees that is run with these options. */
+async function seenWith(...options: readonly string[]) {
+  const input = '{"do":"environment"}';
+  const { status, out, errors } = await tool(["run", ...options, ...SCRIPTED], { input });
+  return { status, errors, seen: out === "" ? undefined : JSON.parse(out) };
+}
+
+/** A template of one function with these sections, lines of YAML. */
+function template(properties: string, parameters = "{}"): string {
+  const text = `
+Parameters: ${parameters}
+Globals: { Function: { Timeout: 9, Environment: { Variables: { SHARED: all } } } }
+Resources:
+  Bucket: { Type: "AWS::S3::Bucket" }
+  Probe:
+    Type: AWS::Serverless::Function
+    Properties:
+      FunctionName: !Sub "\${Stack}-probe"
+      CodeUri: code
+${properties.replace(/^/gm, "      ")}
+`;
+  return `${functionFolder({ "code/function.sh": "", "template.yaml": text })}/template.yaml`;
+}
+
+test("--template gives folder, handler, time and variables of a function", async () => {
+  const file = template(
+    "Handler: special.handler\nMemorySize: 256\nEnvironment: { Variables: { OWN: one } }",
+  );
+  expect(await seenWith("--template", file, "--name", "Probe")).toMatchObject({
+    status: 0,
+    errors: "",
+    seen: {
+      _HANDLER: "special.handler",
+      LAMBDA_TASK_ROOT: file.replace("template.yaml", "code"),
+      AWS_LAMBDA_FUNCTION_MEMORY_SIZE: "256",
+      SHARED: "all",
+      OWN: "one",
+    },
+  });
+  expect(await seenWith("--template", file, "--name", "x")).toMatchObject({
+    status: 2,
+    errors: `error: no function x in ${file}\n  functions: Probe\n`,
+  });
+});
+
+test("numbers and booleans of a template are text, as CloudFormation has them", async () => {
+  const file = template(`
+Environment:
+  Variables: { S: x, N: 8080, B: true, F: 1.50, O: 0123, BIG: 12345678901234567890, E: "" }`);
+  const { seen, errors } = await seenWith("--template", file);
+  expect(errors).toBe("");
+  expect(seen).toMatchObject({
+    S: "x",
+    N: "8080",
+    B: "true",
+    F: "1.50",
+    O: "0123",
+    BIG: "12345678901234567890",
+    E: "",
+  });
+});
+
+test("parameters of a template have their defaults", async () => {
+  const file = template(
+    `
+Handler: !Ref Handler
+Environment:
+  Variables:
+    REF: !Ref Size
+    LONG: { Ref: Stage }
+    SUB: !Sub "\${Stage}-\${Size}-\${!kept}"
+    LONGER: { "Fn::Sub": "\${Stage}" }`,
+    "{ Handler: { Default: own.handler }, Size: { Type: Number, Default: 1.50 }, Stage: { Default: test } }",
+  );
+  const { seen, errors } = await seenWith("--template", file);
+  expect(errors).toBe("");
+  expect(seen).toMatchObject({
+    _HANDLER: "own.handler",
+    REF: "1.50",
+    LONG: "test",
+    SUB: `test-1.50-\${kept}`,
+    LONGER: "test",
+  });
+});
+
+test("what only a deployment knows is left out and warned of, unless it is given", async () => {
+  const file = template(
+    `
+MemorySize: !Ref Size
+Environment:
+  Variables:
+    TABLE: !Ref Bucket
+    KEY: !Ref Secret
+    PLACE: !Sub "\${AWS::StackName}-x"
+    JOINED: !Join ["-", [a, b]]
+    NOTHING:
+    GIVEN: !GetAtt Bucket.Arn`,
+    '{ Size: { Type: Number }, Secret: { Type: "AWS::SSM::Parameter::Value<String>", Default: /a/b } }',
+  );
+  const { seen, errors } = await seenWith("--template", file, "--env", "GIVEN=yes");
+  const left = (name: string, why: string, option = `--env ${name}=VALUE`) =>
+    `warning: ${file}: Probe: ${name} is left out: ${why}\n  set it: ${option}\n`;
+  expect(errors).toBe(
+    left("TABLE", "only a deployment knows !Ref Bucket") +
+      left("KEY", "only a deployment knows !Ref Secret") +
+      left("PLACE", `only a deployment knows !Sub \${AWS::StackName}-x`) +
+      left("JOINED", "it is no text") +
+      left("NOTHING", "it is empty") +
+      left("MemorySize", "only a deployment knows !Ref Size", "--memory MB"),
+  );
+  expect(seen).toMatchObject({ GIVEN: "yes", AWS_LAMBDA_FUNCTION_MEMORY_SIZE: "128" });
+  for (const name of ["TABLE", "KEY", "PLACE", "JOINED", "NOTHING"]) {
+    expect(seen).not.toHaveProperty(name);
+  }
+});
+
+test("a template that is no YAML, or has a value that Lambda refuses, is named", async () => {
+  const broken = functionFolder({ "template.yaml": "Resources: {\n" });
+  const { status, errors } = await seenWith("--template", `${broken}/template.yaml`);
+  expect(status).toBe(2);
+  expect(errors).toStartWith(`error: ${broken}/template.yaml: Flow map`);
+  expect(errors).not.toContain("    at ");
+  const file = template("Timeout: 901");
+  expect(await seenWith("--template", file)).toMatchObject({
+    status: 2,
+    errors: `error: ${file}: Probe: Timeout: "901" is no time from 0.001 to 900 seconds\n`,
+  });
+});
+
+test("a wrong value in lambda-shell.toml is reported as such", async () => {
+  const folder = functionFolder({ "lambda-shell.toml": '[function.probe]\ntimeout = "soon"\n' });
+  expect(await seenWith(folder)).toMatchObject({
+    status: 2,
+    errors:
+      `error: ${folder}/lambda-shell.toml: function.probe.timeout: ` +
+      '"soon" is no time from 0.001 to 900 seconds\n',
+  });
+});
+
+test("lines of a file of variables that are no assignment are warned of", async () => {
+  const text = `# comment
+export A=1
+not a line
+
+A B=2
+C: 3
+  D = x y # comment
+M="a
+
+not an assignment
+b=1"
+# E=1
+F='it'
+secret
+`;
+  const folder = functionFolder({ variables: text, "function.sh": "" });
+  const file = `${folder}/variables`;
+  const { seen, errors } = await seenWith(folder, "--env-file", file);
+  const left = (line: number) =>
+    `warning: --env-file ${file}: line ${line} is no NAME=VALUE and is left out\n`;
+  expect(errors).toBe(left(3) + left(5) + left(14));
+  expect(seen).toMatchObject({ A: "1", C: "3", D: "x y", F: "it" });
+  expect(seen.M).toBe("a\n\nnot an assignment\nb=1");
+});

@@ -1,0 +1,201 @@
+/**
+ * The options that every command which runs a function shares, and what they mean.
+ *
+ * @module
+ */
+
+import { statSync } from "node:fs";
+import { basename, delimiter, resolve } from "node:path";
+
+import { type Command, Option } from "commander";
+
+import { DEFAULT_SETTINGS, type FunctionSettings } from "../../host/invocation/settings.ts";
+import { CommandError } from "../cli/exit-status.ts";
+import { requireFolder } from "../cli/input.ts";
+import { warn } from "../cli/terminal.ts";
+import { findBootstrap } from "./bootstrap.ts";
+import { parseSettings } from "./settings.ts";
+import { type TemplateFunction, templateFunction } from "./template.ts";
+import { type FunctionConfig, functionConfig } from "./tool-config.ts";
+import { definedOnly, functionVariables } from "./variables.ts";
+
+/** The options as commander hands them over. */
+export interface FunctionOptions {
+  readonly handler?: string;
+  readonly bootstrap?: string;
+  readonly name?: string;
+  readonly timeout?: string;
+  readonly memory?: string;
+  readonly region?: string;
+  readonly template?: string;
+  readonly env?: readonly string[];
+  readonly envFile?: readonly string[];
+  readonly inheritEnv?: boolean;
+  readonly layer?: readonly string[];
+  readonly workers?: string;
+  readonly concurrency?: string;
+  readonly queue?: string;
+  readonly queueTimeout?: string;
+  readonly initTimeout?: string;
+}
+
+/**
+ * Adds the shared options to a command.
+ * @param workers Execution environments where nothing is said.
+ */
+export function addFunctionOptions(command: Command, workers = "1"): Command {
+  return command
+    .option("--handler <name>", "handler, as in _HANDLER (default: function.handler)")
+    .option("--name <name>", "name of the function (default: the folder's)")
+    .option("--bootstrap <path>", "bootstrap to run (default: DIR/bootstrap, else ours)")
+    .option("--timeout <time>", "time for one event: 3, 500ms, 1m30s (default: 3)")
+    .option("--init-timeout <time>", "time to get ready (default: 10)")
+    .option("--memory <MB>", "memory size; given, it is enforced (default: 128)")
+    .option("--region <region>", "region in ARNs (default: AWS_REGION or us-east-1)")
+    .option("--template <file>", "SAM template to take the function's settings from")
+    .addOption(collected("--env <NAME=VALUE>", "variable of the function; NAME alone copies ours"))
+    .addOption(collected("--env-file <file>", "file of NAME=VALUE lines"))
+    .option("--inherit-env", "let the function see all our variables")
+    .addOption(collected("--layer <dir>", "folder that stands in for a layer's /opt"))
+    .option("--workers <n>", `execution environments, or min:max (default: ${workers})`)
+    .addOption(new Option("--concurrency <n>", "AWS_LAMBDA_MAX_CONCURRENCY").hideHelp())
+    .option("--queue <n>", "events that may wait (default: 100)")
+    .option("--queue-timeout <time>", "longest wait of an event (default: none)");
+}
+
+/** An option that may be given several times. */
+export function collected(flags: string, description: string): Option {
+  return new Option(flags, `${description} (repeatable)`).argParser(
+    (value: string, previous: readonly string[] | undefined) => [...(previous ?? []), value],
+  );
+}
+
+/** What a command adds to the options, as prior systems' variables do. */
+export interface SettingsDefaults {
+  readonly handler?: string;
+  readonly name?: string;
+  readonly timeout?: string;
+  readonly memoryMb?: number;
+  readonly workers?: string;
+  readonly inheritEnvironment?: boolean;
+  /** See {@link FunctionSettings.attachedPort}; no bootstrap is looked for then. */
+  readonly attachedPort?: number;
+}
+
+/**
+ * Turns a folder and options into the settings of its function.
+ * @param command The bootstrap and its arguments behind `--`, none to look for one.
+ * @throws {CommandError} When an option is wrong or there is nothing to run.
+ */
+export function functionSettings(
+  directory: string,
+  command: readonly string[],
+  options: FunctionOptions,
+  defaults: SettingsDefaults = {},
+): FunctionSettings {
+  const { template } = options;
+  const described = template === undefined ? undefined : templateFunction(template, options.name);
+  const root = directory === "." && described ? described.directory : resolve(directory);
+  requireFolder(
+    root,
+    directory === "." ? root : directory,
+    `\n  a bootstrap goes behind --: -- ${directory}`,
+  );
+  const name = described?.name ?? options.name ?? defaults.name ?? functionName(root);
+  const config = { ...present(described ?? {}), ...functionConfig(root, name) };
+  const text = {
+    timeout: options.timeout ?? config.timeout ?? defaults.timeout,
+    initTimeout: options.initTimeout,
+    memory: options.memory ?? config.memory,
+    workers: options.workers ?? config.workers ?? defaults.workers,
+    concurrency: options.concurrency,
+    queue: options.queue,
+    queueTimeout: options.queueTimeout,
+    name,
+  };
+  const parsed = parseSettings(text, defaults.memoryMb);
+  if (parsed.kind === "invalid") throw new CommandError(parsed.message);
+  const { settings } = parsed;
+  const { attachedPort } = defaults;
+  const given = { ...config.env, ...functionVariables(options) };
+  const elsewhere: Readonly<Record<string, string | undefined>> = {
+    ...given,
+    Handler: options.handler ?? config.handler,
+    Timeout: options.timeout ?? config.timeout,
+    MemorySize: options.memory ?? config.memory,
+    CodeUri: directory === "." ? undefined : directory,
+  };
+  for (const { name, message } of described?.unknown ?? []) {
+    if (elsewhere[name] === undefined) warn(message);
+  }
+  const inherit = options.inheritEnv ?? defaults.inheritEnvironment ?? false;
+  return {
+    ...DEFAULT_SETTINGS,
+    ...settings,
+    directory: root,
+    ...(attachedPort === undefined
+      ? { command: bootstrapCommand(root, command, options.bootstrap) }
+      : { command: [], attachedPort }),
+    handler: options.handler ?? config.handler ?? defaults.handler ?? environmentHandler(),
+    region: options.region ?? config.region ?? process.env["AWS_REGION"] ?? DEFAULT_SETTINGS.region,
+    memoryEnforced: options.memory !== undefined,
+    variables: { ...described?.variables, ...given },
+    inherited: inherit ? definedOnly(process.env) : {},
+    layers: (options.layer ?? []).map(layerFolder),
+  };
+}
+
+function layerFolder(layer: string): string {
+  requireFolder(resolve(layer), `--layer ${layer}`);
+  return resolve(layer);
+}
+
+/** The handler that the variables of Lambda and its emulator name, else the usual one. */
+function environmentHandler(): string {
+  const { AWS_LAMBDA_FUNCTION_HANDLER, _HANDLER } = process.env;
+  return AWS_LAMBDA_FUNCTION_HANDLER ?? _HANDLER ?? "function.handler";
+}
+
+/** Members that have a value. */
+function present(described: Partial<TemplateFunction>): FunctionConfig {
+  const { handler, timeout, memory } = described;
+  return {
+    ...(handler === undefined ? {} : { handler }),
+    ...(timeout === undefined ? {} : { timeout }),
+    ...(memory === undefined ? {} : { memory }),
+  };
+}
+
+/** A folder's name with only the characters that a function's name may have. */
+function functionName(directory: string): string {
+  const name = basename(directory).replace(/[^a-zA-Z0-9_-]+/g, "-");
+  return name === "" || name === "-" ? "function" : name.slice(0, 64);
+}
+
+function bootstrapCommand(
+  directory: string,
+  command: readonly string[],
+  option: string | undefined,
+): readonly string[] {
+  const [program, ...rest] = command;
+  if (program !== undefined) return [executable(program), ...rest];
+  if (option !== undefined) return [resolve(option)];
+  const search = findBootstrap(directory);
+  if (search.kind === "missing") {
+    throw new CommandError(
+      `no bootstrap found\n  looked for: ${search.tried.join(", ")}\n` +
+        "  build ours with: make bootstrap, or name one: --bootstrap PATH, or -- COMMAND",
+    );
+  }
+  return [search.path];
+}
+
+/** The file of a program: a path as it stands, a bare name by the search path. */
+function executable(program: string): string {
+  if (program.includes("/")) return resolve(program);
+  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
+    const path = resolve(folder, program);
+    if (statSync(path, { throwIfNoEntry: false })?.isFile() === true) return path;
+  }
+  throw new CommandError(`command not found: ${program}`);
+}

@@ -1,0 +1,152 @@
+/**
+ * The settings that users write, checked once: numbers, times, names, and what is wrong with them.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+
+import { DEFAULT_SETTINGS, type FunctionSettings } from "../../host/invocation/settings.ts";
+
+const MS_PER_UNIT: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+
+/**
+ * Reads a time: bare seconds (`10`, `0.5`) or Go's form (`10s`, `1m30s`, `250ms`).
+ * @returns Milliseconds, or nothing when it is no time.
+ */
+export function parseTime(text: string): number | undefined {
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
+  if (!/^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined;
+  let sumMs = 0;
+  for (const [, count, , unit] of text.matchAll(/(\d+(\.\d+)?)(ns|us|µs|ms|s|m|h)/g)) {
+    sumMs += Number(count) * (MS_PER_UNIT[unit ?? ""] ?? 0);
+  }
+  return sumMs;
+}
+
+/** A time in milliseconds within bounds. */
+function time(minMs: number, maxMs: number) {
+  return z.string().transform((text, context) => {
+    const ms = parseTime(text);
+    if (ms !== undefined && ms >= minMs && ms <= maxMs) return ms;
+    context.addIssue({
+      code: "custom",
+      message: `"${text}" is no time from ${minMs / 1000} to ${maxMs / 1000} seconds`,
+    });
+    return z.NEVER;
+  });
+}
+
+/** A whole number within bounds. */
+function count(min: number, max: number) {
+  return z.string().transform((text, context) => {
+    const number = Number(text);
+    if (/^\d+$/.test(text) && number >= min && number <= max) return number;
+    context.addIssue({
+      code: "custom",
+      message: `"${text}" is no whole number from ${min} to ${max}`,
+    });
+    return z.NEVER;
+  });
+}
+
+/** Most execution environments of one function. */
+const ENVIRONMENTS_MAX = 1000;
+
+/** A number of execution environments, or the fewest and the most. */
+function workers() {
+  return z.string().transform((text, context) => {
+    const [, first, second = first] = /^(\d+)(?::(\d+))?$/.exec(text) ?? [];
+    const [min, max] = [Number(first), Number(second)];
+    if (first !== undefined && min >= 1 && min <= max && max <= ENVIRONMENTS_MAX) {
+      return { environments: max, ...(min === max ? {} : { environmentsMin: min }) };
+    }
+    context.addIssue({
+      code: "custom",
+      message:
+        `"${text}" is no whole number from 1 to ${ENVIRONMENTS_MAX}, ` +
+        "nor the fewest and the most, as in 1:10",
+    });
+    return z.NEVER;
+  });
+}
+
+const settingsSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-zA-Z0-9-_]{1,64}$/, "is no function name: 1 to 64 letters, digits, - and _"),
+  // Lambda's own bounds; a timeout may be shorter than its 1 s for tests.
+  timeout: time(1, 900_000).optional(),
+  initTimeout: time(1, 900_000).optional(),
+  memory: count(16, 10_240).optional(),
+  workers: workers().optional(),
+  concurrency: count(1, 64).optional(),
+  queue: count(1, 1_000_000).optional(),
+  queueTimeout: time(0, 86_400_000).optional(),
+});
+
+/** Settings as text, before they are checked. */
+export type SettingsText = {
+  readonly [Key in keyof z.input<typeof settingsSchema>]: string | undefined;
+};
+
+type ParsedSettings = Pick<
+  FunctionSettings,
+  | "name"
+  | "timeoutMs"
+  | "initTimeoutMs"
+  | "memoryMb"
+  | "environments"
+  | "environmentsMin"
+  | "concurrency"
+  | "queueMax"
+  | "queueTimeoutMs"
+>;
+
+/** Checked settings, or what is wrong. */
+export type SettingsResult =
+  | { readonly kind: "valid"; readonly settings: ParsedSettings }
+  | {
+      readonly kind: "invalid";
+      /** The setting that is wrong. */
+      readonly field: string;
+      readonly reason: string;
+      /** Both, as of an option of the command line. */
+      readonly message: string;
+    };
+
+/** Checks the settings that users write. */
+export function parseSettings(text: SettingsText, memoryMb?: number): SettingsResult {
+  const given = Object.fromEntries(Object.entries(text).filter(([, value]) => value !== undefined));
+  const parsed = settingsSchema.safeParse(given);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const field = String(issue?.path[0] ?? "settings");
+    const option = field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    const reason = issue?.message ?? "is wrong";
+    return { kind: "invalid", field, reason, message: `--${option}: ${reason}` };
+  }
+  const { name, timeout, initTimeout, memory, workers, concurrency, queue, queueTimeout } =
+    parsed.data;
+  return {
+    kind: "valid",
+    settings: {
+      name,
+      timeoutMs: timeout ?? DEFAULT_SETTINGS.timeoutMs,
+      initTimeoutMs: initTimeout ?? DEFAULT_SETTINGS.initTimeoutMs,
+      memoryMb: memory ?? memoryMb ?? DEFAULT_SETTINGS.memoryMb,
+      ...(workers ?? { environments: DEFAULT_SETTINGS.environments }),
+      concurrency: concurrency ?? DEFAULT_SETTINGS.concurrency,
+      queueMax: queue ?? DEFAULT_SETTINGS.queueMax,
+      queueTimeoutMs: queueTimeout ?? DEFAULT_SETTINGS.queueTimeoutMs,
+    },
+  };
+}

@@ -1,0 +1,58 @@
+/**
+ * `lambda-shell init`: a function, an event for it, and a template to deploy it.
+ *
+ * @module
+ */
+
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+
+import type { Command } from "commander";
+
+import { CommandError, EXIT } from "../cli/exit-status.ts";
+import { warn } from "../cli/terminal.ts";
+import { awsArchitecture } from "../function/architecture.ts";
+import { localArchitecture } from "../function/bootstrap.ts";
+import eventJson from "./files/event.json" with { type: "text" };
+import functionSh from "./files/function.sh" with { type: "text" };
+import templateYaml from "./files/template.yaml" with { type: "text" };
+
+/** Adds the command to the program. */
+export function addInitCommand(program: Command): void {
+  program
+    .command("init")
+    .summary("a new function with an event and a SAM template")
+    .description("Create a folder with function.sh, event.json and template.yaml.")
+    .argument("<name>", "folder and name of the function")
+    .action((name: string) => {
+      process.exitCode = init(name);
+    });
+}
+
+/** Writes the files; none that is there is touched. */
+function init(folder: string): number {
+  const directory = resolve(folder);
+  // An empty name would be the current folder.
+  const name = folder === "" ? "" : basename(directory);
+  if (!/^[a-zA-Z0-9-_]{1,64}$/.test(name)) {
+    throw new CommandError(`"${name}" is no function name: 1 to 64 letters, digits, - and _`);
+  }
+  // For the architecture that `package` takes, so that the zip and the template agree.
+  const architecture = awsArchitecture(localArchitecture());
+  const template = templateYaml.replaceAll("NAME", name).replaceAll("arm64", architecture);
+  const files: readonly (readonly [string, string, number])[] = [
+    ["function.sh", functionSh, 0o644],
+    ["event.json", eventJson, 0o644],
+    ["template.yaml", template, 0o644],
+  ];
+  const existing = files.filter(([file]) => existsSync(join(directory, file)));
+  if (existing.length > 0) {
+    const names = existing.map(([file]) => file).join(", ");
+    throw new CommandError(`${folder} has ${names} already; nothing was changed`);
+  }
+  mkdirSync(directory, { recursive: true });
+  for (const [file, text, mode] of files) writeFileSync(join(directory, file), text, { mode });
+  warn(`created ${files.map(([file]) => file).join("  ")}`);
+  warn(`next: cd ${folder} && lambda-shell dev`);
+  return EXIT.ok;
+}

@@ -1,0 +1,184 @@
+/**
+ * `lambda-shell invoke`: one event to a server that runs, or to a function that is started for it.
+ *
+ * @module
+ */
+
+import { type Command, Option } from "commander";
+
+import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
+import { CommandError, EXIT } from "../cli/exit-status.ts";
+import { requireHttpUrl } from "../cli/http-url.ts";
+import { addFunctionOptions, type FunctionOptions } from "../function/options.ts";
+import { addEventOptions, type EventOptions, invokeEvent } from "./event.ts";
+import { invokeOnce } from "./once.ts";
+import { type OutputForm, printResult } from "./output.ts";
+import { invokeRemote } from "./remote.ts";
+import { repeatInvoke, type Repetition } from "./repeat.ts";
+
+/** Options of the command. */
+export interface InvokeOptions extends FunctionOptions, EventOptions {
+  readonly url?: string;
+  readonly remote?: boolean;
+  readonly event?: boolean;
+  readonly tail?: boolean;
+  readonly clientContext?: string;
+  readonly qualifier?: string;
+  readonly output?: OutputForm;
+  readonly fail: boolean;
+  readonly dir: string;
+  readonly repeat?: string;
+  readonly parallel: string;
+}
+
+/** Where `dev` listens when nothing else is said. */
+const DEFAULT_URL = "http://127.0.0.1:9000";
+
+/** Adds the command to the program. */
+export function addInvokeCommand(program: Command): void {
+  const command = program
+    .command("invoke")
+    .summary("send one event and print the response")
+    .description(
+      "Send an event to a running server (dev, serve), or run it once when none runs.\n" +
+        "The response goes to standard output, time and errors to standard error.",
+    )
+    .argument("[function]", 'name of the function (default: "function", the first)');
+  addEventOptions(command)
+    .option("--url <url>", "server (default: AWS_ENDPOINT_URL_LAMBDA or port 9000)")
+    .option("--remote", "call the function on AWS, signed in as the aws command is")
+    .option("--dir <dir>", "folder of the function when no server runs", ".")
+    .option("--event", "do not wait for the response")
+    .option("--tail", "print the function's log")
+    .option("--client-context <json>", "client context")
+    .option("--qualifier <name>", "version or alias")
+    .addOption(
+      new Option(
+        "-o, --output <form>",
+        "form of the response (default: json at a terminal)",
+      ).choices(["raw", "json", "headers"]),
+    )
+    .option("--repeat <n>", "send it so often and print the times")
+    .option("--parallel <n>", "so many at the same time", "1")
+    .option("--no-fail", "exit 0 on function errors");
+  addFunctionOptions(command).action(async (name: string | undefined, options: InvokeOptions) => {
+    process.exitCode =
+      options.remote === true
+        ? await invokeOnAws(name, options)
+        : await invoke(name ?? "function", options);
+  });
+}
+
+async function invoke(name: string, options: InvokeOptions): Promise<number> {
+  const payload = await invokeEvent(options);
+  const { url, named } = serverUrl(options);
+  const repeat =
+    options.repeat === undefined
+      ? undefined
+      : {
+          count: positive(options.repeat, "--repeat"),
+          parallel: positive(options.parallel, "--parallel"),
+        };
+  let response: Response;
+  try {
+    if (repeat !== undefined) return await repeatOnServer(url, name, payload, options, repeat);
+    response = await send(url, name, payload, options);
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    if (named) throw new CommandError(`no server at ${url}: ${error.message}`, EXIT.unreachable);
+    return invokeOnce(name, payload, { ...options, headers: requestHeaders(options) }, repeat);
+  }
+  return printResult(response, name, url, options);
+}
+
+/** The server that is called, and whether somebody named it. */
+function serverUrl({ url }: InvokeOptions): { readonly url: string; readonly named: boolean } {
+  const variable = process.env["AWS_ENDPOINT_URL_LAMBDA"];
+  const text = url ?? variable;
+  if (text === undefined) return { url: DEFAULT_URL, named: false };
+  const source = url === undefined ? "AWS_ENDPOINT_URL_LAMBDA" : "--url";
+  requireHttpUrl(text, source, `${source}${url === undefined ? "=" : " "}${DEFAULT_URL}`);
+  return { url: text, named: true };
+}
+
+function repeatOnServer(
+  url: string,
+  name: string,
+  payload: Uint8Array<ArrayBuffer>,
+  options: InvokeOptions,
+  repetition: Repetition,
+): Promise<number> {
+  const sendOne = async () => {
+    const response = await send(url, name, payload, { ...options, quiet: true });
+    await response.arrayBuffer();
+    return response.ok && !response.headers.has(INVOKE_HEADER.functionError);
+  };
+  return repeatInvoke(sendOne, () => coldStarts(url), repetition);
+}
+
+async function invokeOnAws(name: string | undefined, options: InvokeOptions): Promise<number> {
+  for (const [option, value] of [
+    ["--url", options.url],
+    ["--repeat", options.repeat],
+  ]) {
+    if (value !== undefined) throw new CommandError(`--remote and ${option} exclude each other`);
+  }
+  // No function on AWS is the default one.
+  if (name === undefined) {
+    throw new CommandError("which function on AWS? write: lambda-shell invoke NAME --remote");
+  }
+  const answer = await invokeRemote(name, await invokeEvent(options), options);
+  return printResult(answer, name, "", options);
+}
+
+/** A server that is not there. */
+class Unreachable extends Error {}
+
+function send(
+  url: string,
+  name: string,
+  payload: Uint8Array<ArrayBuffer>,
+  options: InvokeOptions & { readonly quiet?: boolean },
+): Promise<Response> {
+  const query =
+    options.qualifier === undefined ? "" : `?Qualifier=${encodeURIComponent(options.qualifier)}`;
+  const path = `/2015-03-31/functions/${encodeURIComponent(name)}/invocations${query}`;
+  // A function may take its 15 minutes.
+  return fetch(new URL(path, url), {
+    method: "POST",
+    headers: requestHeaders(options),
+    body: payload,
+    signal: AbortSignal.timeout(INVOKE_TIMEOUT_MS),
+  }).catch(unreachable);
+}
+
+function requestHeaders(options: InvokeOptions & { readonly quiet?: boolean }) {
+  const { event, quiet, clientContext } = options;
+  const headers: Record<string, string> = {
+    [INVOKE_HEADER.invocationType]: event === true ? "Event" : "RequestResponse",
+    [INVOKE_HEADER.logType]: event === true || quiet === true ? "None" : "Tail",
+  };
+  if (clientContext !== undefined) {
+    headers[INVOKE_HEADER.clientContext] = Buffer.from(clientContext).toString("base64");
+  }
+  return headers;
+}
+
+function unreachable(error: unknown): never {
+  throw new Unreachable(error instanceof Error ? error.message : String(error));
+}
+
+/** Lambda's longest function and some more, in milliseconds. */
+const INVOKE_TIMEOUT_MS = 960_000;
+
+/** Environments that the server has started until now. */
+async function coldStarts(url: string): Promise<number> {
+  const answer = await fetch(new URL("/_lambda-shell/metrics", url)).catch(unreachable);
+  const text = await answer.text();
+  return Number(/^lambda_shell_cold_starts_total (\d+)$/m.exec(text)?.[1] ?? 0);
+}
+
+function positive(text: string, option: string): number {
+  if (/^[1-9]\d*$/.test(text)) return Number(text);
+  throw new CommandError(`${option}: "${text}" is no positive number`);
+}

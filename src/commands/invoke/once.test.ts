@@ -1,0 +1,88 @@
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+import {
+  CURL_LOOP,
+  functionFolder,
+  outputOf,
+  tool,
+  toolCommand,
+} from "../../testing/running-tool.ts";
+
+// Processes take their time on a loaded machine.
+setDefaultTimeout(60_000);
+
+const FOLDER = functionFolder({
+  "function.sh": `handler() { case $1 in *fail*) return 3 ;; *) printf '%s' "$1" ;; esac; }\n`,
+});
+const ONCE = ["--bootstrap", CURL_LOOP[1] ?? "", "--dir", FOLDER];
+
+const once = (...args: readonly string[]) => tool(["invoke", ...args, ...ONCE]);
+
+test("a function of another name is not run", async () => {
+  expect(await once("prob")).toEqual({
+    status: 2,
+    out: "",
+    errors:
+      'error: function "prob" not found (404)\n  available: probe       did you mean "probe"?\n',
+  });
+  expect(await once("probe")).toMatchObject({ status: 0, out: "{}" });
+  expect(await once("a b")).toMatchObject({ status: 2, out: "" });
+});
+
+test("what a server refuses is refused", async () => {
+  const { status, out, errors } = await once("--client-context", "nojson");
+  expect([status, out]).toEqual([2, ""]);
+  expect(errors).toBe(
+    'error: 400: {"Type":"User","message":"Client context must be a valid Base64-encoded JSON object."}\n',
+  );
+});
+
+test("nothing on standard input is the event {}", async () => {
+  expect(await once("-d", "-")).toMatchObject({ status: 0, out: "{}" });
+});
+
+test("-o headers prints those that a server has", async () => {
+  const { out } = await once("-o", "headers", "-d", "[1]");
+  expect(out).toMatch(
+    /^content-type: .*\nx-amzn-requestid: .*\nx-amz-executed-version: \$LATEST\nx-amz-log-result: .*\n\n\[1\]$/,
+  );
+});
+
+test("--event prints no response, but what went wrong", async () => {
+  const accepted =
+    "202 · accepted, the function has run, as there is no server to run it in the background\n";
+  expect(await once("--event")).toEqual({ status: 0, out: "", errors: accepted });
+  const failed = await once("--event", "-d", '"fail"');
+  expect([failed.status, failed.out]).toEqual([0, ""]);
+  expect(failed.errors).toStartWith(`${accepted}error: `);
+});
+
+test("--repeat repeats it in one environment", async () => {
+  const { status, out, errors } = await once("--repeat", "5");
+  expect([status, out]).toEqual([0, ""]);
+  expect(errors).toMatch(/^5 ok · 0 failed · .* · 1 cold starts · \d+ req\/s\n$/);
+  const failed = await once("--repeat", "2", "-d", '"fail"');
+  expect(failed.status).toBe(1);
+  expect(failed.errors).toStartWith("0 ok · 2 failed · ");
+});
+
+test.each([["SIGINT", 130] as const, ["SIGTERM", 143] as const])(
+  "%s ends it without a response",
+  async (signal, status) => {
+    const folder = functionFolder({ "function.sh": "" });
+    const started = join(folder, "started");
+    await Bun.write(join(folder, "function.sh"), `handler() { : > ${started}; sleep 60; }\n`);
+    const options = ["--timeout", "60", "--bootstrap", CURL_LOOP[1] ?? "", "--dir", folder];
+    const child = Bun.spawn([...toolCommand(["invoke", ...options])], {
+      env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1" },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    while (!existsSync(started)) await Bun.sleep(5);
+    child.kill(signal);
+    expect(await outputOf(child)).toEqual({ status, out: "", errors: "" });
+  },
+);

@@ -1,0 +1,157 @@
+/**
+ * One event to a function that is started for it and ended after it.
+ *
+ * @module
+ */
+
+import { randomUUID } from "node:crypto";
+
+import { type InvokeRequest, invokeRequest } from "../../host/front/lambda-api/invoke-request.ts";
+import { invokeReply } from "../../host/front/lambda-api/invoke-response.ts";
+import { FunctionHost } from "../../host/function/function-pool.ts";
+import { FunctionRegistry } from "../../host/function/function-registry.ts";
+import { newTraceId } from "../../host/invocation/invocation.ts";
+import {
+  LOG_TAIL_BYTES_MAX,
+  type StreamEnd,
+  type WholeOutcome,
+} from "../../host/invocation/outcome.ts";
+import { endLines } from "../../host/invocation/platform-log.ts";
+import type { FunctionSettings } from "../../host/invocation/settings.ts";
+import { LogTail } from "../../host/sandbox/log.ts";
+import { wholeOutcome } from "../../host/sandbox/response-stream.ts";
+import { CommandError, EXIT, outcomeStatus } from "../cli/exit-status.ts";
+import { onInterrupt } from "../cli/interrupt.ts";
+import { endWithOutput } from "../cli/output-guard.ts";
+import { unknownFunction } from "../cli/suggest.ts";
+import { warn } from "../cli/terminal.ts";
+import { errorSummary, outputWarning } from "../function/error-summary.ts";
+import { type FunctionOptions, functionSettings } from "../function/options.ts";
+import { type OutputOptions, successLine, writeHeaders, writePayload } from "./output.ts";
+import { repeatInvoke, type Repetition } from "./repeat.ts";
+
+/** Options that matter without a server. */
+export interface OnceOptions extends FunctionOptions, OutputOptions {
+  readonly dir: string;
+  readonly qualifier?: string;
+  /** Those that a server would get; see `INVOKE_HEADER`. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/**
+ * Runs one event, or repeats it, and returns the exit status.
+ * @throws {CommandError} When a server would refuse the request.
+ */
+export async function invokeOnce(
+  name: string,
+  payload: Uint8Array,
+  options: OnceOptions,
+  repetition: Repetition | undefined,
+): Promise<number> {
+  const settings = functionSettings(options.dir, [], options);
+  const log = new LogTail(LOG_TAIL_BYTES_MAX);
+  let coldStarts = 0;
+  const host = new FunctionHost(settings, {
+    onLog: (chunk) => log.add(chunk),
+    onReady: ({ served }) => (coldStarts += served === 0 ? 1 : 0),
+  });
+  const asked = readRequest(name, payload, options, new FunctionRegistry([host]));
+  const interrupted = onInterrupt(() => host.kill());
+  endWithOutput(() => host.kill());
+  host.start();
+  try {
+    if (repetition === undefined) return await runOnce();
+    return await repeatInvoke(sendAgain, async () => coldStarts, repetition);
+  } finally {
+    await host.stop();
+  }
+
+  async function sendAgain(): Promise<boolean> {
+    const outcome = await host.invoke(asked.request);
+    const signalled = interrupted();
+    if (signalled !== undefined) throw new CommandError("interrupted", signalled);
+    return (await wholeOutcome(outcome)).kind === "response";
+  }
+
+  async function runOnce(): Promise<number> {
+    const isUnattended = asked.invocationType === "Event";
+    const first = await host.invoke({ ...asked.request, logTail: true });
+    // As a server's answer, whose headers stand in front of the whole.
+    const outcome =
+      isUnattended || options.output === "headers" ? await wholeOutcome(first) : first;
+    if (outcome.kind === "stream") {
+      for await (const chunk of outcome.chunks) process.stdout.write(chunk);
+    }
+    const end = outcome.kind === "stream" ? await outcome.end : outcome;
+    // What a signal has killed is no answer.
+    const signalled = interrupted();
+    if (signalled !== undefined) return signalled;
+    if (options.tail === true) process.stderr.write(log.bytes());
+    await print(end, asked, settings, { ...options, isWritten: outcome.kind === "stream" });
+    // As with a server, nobody waits for what becomes of it.
+    if (!options.fail || isUnattended) return EXIT.ok;
+    return outcomeStatus(end.kind === "function-error" ? end.origin : outcome.kind);
+  }
+}
+
+type ValidRequest = Extract<InvokeRequest, { kind: "valid" }>;
+
+/** Reads the request as a server does, so that the same is refused. */
+function readRequest(
+  name: string,
+  payload: Uint8Array,
+  { headers, qualifier }: OnceOptions,
+  registry: FunctionRegistry,
+): ValidRequest {
+  const found = registry.find(name, qualifier);
+  if (found.kind === "unknown") {
+    const known = registry.hosts.map(({ settings }) => settings.name);
+    throw new CommandError(unknownFunction(name, known));
+  }
+  if (found.kind !== "found") throw new CommandError(`400: ${found.message}`);
+  const http = {
+    method: "POST",
+    rawPath: "",
+    rawQuery: "",
+    headerLines: Object.entries(headers),
+    headers,
+    body: payload,
+    sourceIp: "127.0.0.1",
+    receivedAtMs: Date.now(),
+    requestId: randomUUID(),
+    traceId: newTraceId(),
+  };
+  const asked = invokeRequest(http, found.qualifier, false);
+  if (asked.kind === "valid") return asked;
+  const { status, body } = asked.reply;
+  throw new CommandError(`${status}: ${String(body).trim()}`);
+}
+
+/** Prints what a server's answer would have, and more of an error. */
+async function print(
+  end: WholeOutcome | StreamEnd,
+  { invocationType, request }: ValidRequest,
+  settings: FunctionSettings,
+  { output, isWritten }: OutputOptions & { readonly isWritten: boolean },
+): Promise<void> {
+  if (end.kind === "rejected") {
+    warn(`error: the event was not run: ${end.reason}`);
+    return;
+  }
+  const failed = end.kind === "function-error";
+  if (invocationType === "Event") {
+    warn("202 · accepted, the function has run, as there is no server to run it in the background");
+    if (failed) warn(errorSummary(end, settings));
+    return;
+  }
+  // Of a stream standard output has all that came of it, also when it broke off.
+  if (end.kind !== "complete" && !isWritten) {
+    if (output === "headers") {
+      writeHeaders((await invokeReply(end, request.requestId ?? "", true)).headers);
+    }
+    writePayload(end.body, output);
+  }
+  const warning = end.kind === "response" ? outputWarning(end.body) : undefined;
+  if (warning !== undefined) warn(warning);
+  warn(failed ? errorSummary(end, settings) : successLine(endLines(end.report)));
+}

@@ -1,0 +1,122 @@
+/**
+ * The answer of an Invoke, for people and for pipes.
+ *
+ * @module
+ */
+
+import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
+import { EXIT } from "../cli/exit-status.ts";
+import { unknownFunction } from "../cli/suggest.ts";
+import { warn } from "../cli/terminal.ts";
+import { outputWarning, serverErrorSummary } from "../function/error-summary.ts";
+
+/** How the response is printed. */
+export type OutputForm = "raw" | "json" | "headers";
+
+/** What the printing depends on. */
+export interface OutputOptions {
+  readonly output?: OutputForm;
+  readonly fail: boolean;
+  readonly tail?: boolean;
+}
+
+/** Prints the answer of a server and returns the exit status. */
+export async function printResult(
+  response: Response,
+  name: string,
+  url: string,
+  options: OutputOptions,
+): Promise<number> {
+  const body = new Uint8Array(await response.arrayBuffer());
+  if (response.status === 202 || response.status === 204) {
+    warn(`${response.status} · accepted, the function runs in the background`);
+    return EXIT.ok;
+  }
+  if (response.status !== 200) return refused(response, body, name, url);
+  const log = Buffer.from(response.headers.get(INVOKE_HEADER.logResult) ?? "", "base64").toString();
+  if (options.tail === true) process.stderr.write(functionLines(log));
+  if (options.output === "headers") writeHeaders(response.headers);
+  writePayload(body, options.output);
+  if (response.headers.get(INVOKE_HEADER.functionError) === null) {
+    const warning = outputWarning(body);
+    if (warning !== undefined) warn(warning);
+    warn(successLine(log));
+    return EXIT.ok;
+  }
+  const { message, exitStatus } = serverErrorSummary(body, log);
+  warn(message);
+  return options.fail ? exitStatus : EXIT.ok;
+}
+
+/** Writes the headers of a response and the empty line behind them. */
+export function writeHeaders(headers: Iterable<readonly [name: string, value: string]>): void {
+  const lines = [...headers].map(([name, value]) => `${name.toLowerCase()}: ${value}\n`);
+  process.stdout.write(`${lines.join("")}\n`);
+}
+
+/** Writes a response: readable at a terminal, as it is into a pipe. */
+export function writePayload(body: Uint8Array, form: OutputForm | undefined): void {
+  const readable = form === "json" || (form === undefined && process.stdout.isTTY);
+  const text = readable ? prettyJson(body) : undefined;
+  process.stdout.write(text ?? body);
+  if (readable && text === undefined && body.at(-1) !== 0x0a) process.stdout.write("\n");
+}
+
+function prettyJson(body: Uint8Array): string | undefined {
+  try {
+    return `${JSON.stringify(JSON.parse(new TextDecoder().decode(body)), undefined, 2)}\n`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** `200 · 4.1 ms · init 9 ms · 12 MB`, from the REPORT line. */
+export function successLine(log: string): string {
+  const number = (pattern: RegExp) => pattern.exec(log)?.[1];
+  const duration = number(/\tDuration: ([\d.]+) ms/);
+  const init = number(/Init Duration: ([\d.]+) ms/);
+  const memory = number(/Max Memory Used: (\d+) MB/);
+  return [
+    "200",
+    ...(duration === undefined ? [] : [`${Number(duration).toFixed(1)} ms`]),
+    ...(init === undefined ? [] : [`init ${Math.round(Number(init))} ms`]),
+    ...(memory === undefined ? [] : [`${memory} MB`]),
+  ].join(" · ");
+}
+
+function functionLines(log: string): string {
+  return log
+    .split("\n")
+    .filter((line) => !/^(START|END|REPORT) RequestId: /.test(line))
+    .join("\n");
+}
+
+async function refused(
+  response: Response,
+  body: Uint8Array,
+  name: string,
+  url: string,
+): Promise<number> {
+  const text = new TextDecoder().decode(body);
+  switch (response.status) {
+    case 404: {
+      const known: unknown = await fetch(new URL("/_lambda-shell/functions", url))
+        .then((answer) => answer.json())
+        .catch(() => ({}));
+      warn(`error: ${unknownFunction(name, functionNames(known))}`);
+      return EXIT.usage;
+    }
+    case 429:
+      warn("error: throttled (429): every worker is busy and the queue is full");
+      return EXIT.throttled;
+    // Everything else in the server's own words.
+    default:
+      warn(`error: ${response.status}: ${text.trim()}`);
+      return EXIT.usage;
+  }
+}
+
+function functionNames(value: unknown): readonly string[] {
+  if (typeof value !== "object" || value === null || !("functions" in value)) return [];
+  return Array.isArray(value.functions) ? value.functions.map(String) : [];
+}

@@ -1,0 +1,111 @@
+/**
+ * One event to a function on AWS, by way of the `aws` command: its profiles, sign-in and region.
+ *
+ * @module
+ */
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { z } from "zod";
+
+import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
+import { CommandError, EXIT } from "../cli/exit-status.ts";
+
+/** What Lambda is told besides the event. */
+export interface RemoteOptions {
+  readonly event?: boolean;
+  readonly clientContext?: string;
+  readonly qualifier?: string;
+  readonly region?: string;
+}
+
+/** Lambda's longest function and some more, in seconds. */
+const READ_TIMEOUT_S = 960;
+
+/** What `aws lambda invoke` prints. */
+const metadataSchema = z.looseObject({
+  StatusCode: z.number(),
+  FunctionError: z.string().optional(),
+  LogResult: z.string().optional(),
+  ExecutedVersion: z.string().optional(),
+});
+
+/**
+ * Invokes the function and returns Lambda's answer.
+ * @throws {CommandError} When there is no `aws` command or it gets no answer, in its own words.
+ */
+export async function invokeRemote(
+  name: string,
+  payload: Uint8Array,
+  options: RemoteOptions,
+): Promise<Response> {
+  const aws = Bun.which("aws");
+  if (aws === null) {
+    throw new CommandError(
+      "--remote calls AWS with the aws command, which is not in the PATH\n" +
+        "  install the AWS CLI and sign in, or leave out --remote for a function on this computer",
+    );
+  }
+  const folder = mkdtempSync(join(tmpdir(), "lambda-shell-"));
+  try {
+    const event = join(folder, "event");
+    const response = join(folder, "response");
+    writeFileSync(event, payload, { mode: 0o600 });
+    const metadata = await run([aws, ...invokeArguments(name, event, options), response]);
+    // An Event invocation has no response.
+    return answer(metadata, options.event === true ? null : readFileSync(response));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function invokeArguments(name: string, event: string, options: RemoteOptions): readonly string[] {
+  const { clientContext, qualifier, region } = options;
+  const kind =
+    options.event === true
+      ? ["--invocation-type", "Event"]
+      : ["--invocation-type", "RequestResponse", "--log-type", "Tail"];
+  const context = clientContext === undefined ? "" : Buffer.from(clientContext).toString("base64");
+  return [
+    "lambda",
+    "invoke",
+    ...["--function-name", name, "--payload", `fileb://${event}`, ...kind],
+    ...(clientContext === undefined ? [] : ["--client-context", context]),
+    ...(qualifier === undefined ? [] : ["--qualifier", qualifier]),
+    ...(region === undefined ? [] : ["--region", region]),
+    ...["--output", "json", "--cli-read-timeout", String(READ_TIMEOUT_S)],
+  ];
+}
+
+async function run(command: readonly string[]): Promise<z.output<typeof metadataSchema>> {
+  const child = Bun.spawn([...command], {
+    // An event must not reach a function twice because its answer was late.
+    env: { AWS_MAX_ATTEMPTS: "1", ...process.env, AWS_PAGER: "" },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, errors] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  if ((await child.exited) !== 0) throw new CommandError(errors.trim(), failureStatus(errors));
+  return metadataSchema.parse(JSON.parse(out));
+}
+
+function failureStatus(errors: string): number {
+  if (errors.includes("TooManyRequestsException")) return EXIT.throttled;
+  return /could not connect|timeout on endpoint/i.test(errors) ? EXIT.unreachable : EXIT.usage;
+}
+
+/** The same answer as a server's, so that it is printed as one. */
+function answer(metadata: z.output<typeof metadataSchema>, body: Uint8Array | null): Response {
+  const { StatusCode: status, FunctionError, LogResult, ExecutedVersion } = metadata;
+  const headers = new Headers();
+  if (FunctionError !== undefined) headers.set(INVOKE_HEADER.functionError, FunctionError);
+  if (LogResult !== undefined) headers.set(INVOKE_HEADER.logResult, LogResult);
+  if (ExecutedVersion !== undefined) headers.set(INVOKE_HEADER.executedVersion, ExecutedVersion);
+  return new Response(body === null ? null : new Uint8Array(body), { status, headers });
+}

@@ -1,0 +1,85 @@
+/** `serve` in the place of a prior host. */
+
+import { expect, setDefaultTimeout, test } from "bun:test";
+
+import { SCRIPTED, startTool } from "../../testing/running-tool.ts";
+
+// Processes take their time on a loaded machine.
+setDefaultTimeout(60_000);
+
+const SERVE = ["serve", "--port", "0", "--metrics-port", "0", "--workers", "1"];
+
+const post = (url: string, body: string, headers: Record<string, string> = {}) =>
+  fetch(url, { method: "POST", body, headers });
+
+test("--compat triggermesh answers as the old invoker does", async () => {
+  const environment = { FUNCTION_TTL: "1", INVOKER_COUNT: "1", REQUEST_SIZE_LIMIT: "1" };
+  const args = [
+    "serve",
+    "--port",
+    "0",
+    "--metrics-port",
+    "0",
+    "--compat",
+    "triggermesh",
+    ...SCRIPTED,
+  ];
+  await using served = await startTool(args, { environment });
+  const ok = await post(`${served.url}/2015-03-31/functions/x/invocations`, '{"id":1}');
+  expect([ok.status, ok.headers.get("content-type")]).toEqual([200, "plain/text"]);
+  expect(await ok.text()).toBe('{"id":1,"echo":{"id":1}}');
+  const headers = (await (await post(served.url, '{"do":"headers"}')).json()) as Record<
+    string,
+    string
+  >;
+  expect(headers["lambda-runtime-trace-id"]).toBe("0");
+  const failed = await post(served.url, '{"do":"error"}');
+  expect(failed.status).toBe(500);
+  const late = await post(served.url, '{"do":"hang"}');
+  expect([late.status, await late.text()]).toEqual([
+    410,
+    'Deadline is reached, data {"do":"hang"}',
+  ]);
+  const large = await post(served.url, "x".repeat(1_000_001));
+  expect([large.status, await large.text()]).toEqual([413, "http: request body too large\n"]);
+});
+
+test("--compat triggermesh: environments are numbered, callers wait for their turn until the TTL", async () => {
+  const environment = { FUNCTION_TTL: "3", INVOKER_COUNT: "2", MINE: "yes" };
+  const args = ["serve", "--port", "0", "--metrics-port", "0", "--compat", "triggermesh"];
+  await using served = await startTool([...args, ...SCRIPTED], { environment });
+  const seen = async () =>
+    JSON.parse(await (await post(served.url, '{"do":"environment"}')).text());
+  const [first] = await Promise.all([seen(), post(served.url, '{"do":"slow-echo","ms":200}')]);
+  expect(first).toMatchObject({ MINE: "yes", BOOTSTRAP_INDEX: expect.stringMatching(/^[01]$/) });
+  // The 101st and later were made to wait, not refused.
+  const all = Array.from({ length: 120 }, (_, id) =>
+    post(served.url, JSON.stringify({ do: "slow-echo", ms: 5, id })),
+  );
+  const answers = await Promise.all((await Promise.all(all)).map((each) => each.text()));
+  expect(answers.map((text) => JSON.parse(text).id)).toEqual(answers.map((_, id) => id));
+  const stuck = ["1", "2", "3"].map((id) => post(served.url, `{"do":"hang","id":${id}}`));
+  expect((await Promise.all(stuck)).map(({ status }) => status)).toEqual([410, 410, 410]);
+});
+
+test("--compat rie answers as AWS's emulator does", async () => {
+  const environment = { AWS_LAMBDA_FUNCTION_TIMEOUT: "1" };
+  const args = [...SERVE, "--compat", "rie", ...SCRIPTED];
+  await using served = await startTool(args, { environment });
+  const call = (body: string, headers = {}) =>
+    post(`${served.url}/2015-03-31/functions/function/invocations`, body, headers);
+  const text = await call('{"do":"body","text":"ok"}');
+  expect([text.status, text.headers.get("content-type"), await text.text()]).toEqual([
+    200,
+    "text/plain; charset=utf-8",
+    "ok",
+  ]);
+  const failed = await call('{"do":"error"}');
+  expect([failed.status, failed.headers.get("x-amz-function-error")]).toEqual([200, null]);
+  const crashed = await call('{"do":"exit","status":42}');
+  expect(crashed.status).toBe(502);
+  expect(await crashed.text()).toContain("Runtime exited with error: exit status 42");
+  const late = await call('{"do":"hang"}');
+  expect([late.status, await late.text()]).toEqual([200, "Task timed out after 1.00 seconds"]);
+  expect((await call("{}", { "x-amz-client-context": "%%%" })).status).toBe(500);
+});

@@ -1,0 +1,77 @@
+import { expect, setDefaultTimeout, test } from "bun:test";
+
+import { CURL_LOOP, functionFolder, startTool } from "../../testing/running-tool.ts";
+
+// Processes take their time on a loaded machine.
+setDefaultTimeout(60_000);
+
+const FUNCTION = `handler() {
+  echo plain >&2
+  echo '{"n":12345678901234567890}' >&2
+  printf 'no line end' >&2
+  printf '%s' "$1"
+  [ "$1" != bad ]
+}
+`;
+
+const ISO = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+
+test.each([
+  { command: ["serve", "--metrics-port", "0", "--workers", "1"] },
+  { command: ["dev", "--no-watch"] },
+])("$command.0 --log json writes an object a line, as the Telemetry API has it", async (row) => {
+  const folder = functionFolder({ "function.sh": FUNCTION });
+  const options = ["--port", "0", "--log", "json", folder, ...CURL_LOOP];
+  await using served = await startTool([...row.command, ...options]);
+  const url = `${served.url}/2015-03-31/functions/probe/invocations`;
+  const answer = await fetch(url, {
+    method: "POST",
+    body: '{"a":1}',
+    // So that the answer waits for the log.
+    headers: { "x-amz-log-type": "Tail" },
+  });
+  const requestId = answer.headers.get("x-amzn-requestid");
+  expect(await answer.text()).toBe('{"a":1}');
+  await served.logged('"type":"platform.report"');
+  expect(await served.stop()).toBe(0);
+  const lines = served.errors().trimEnd().split("\n");
+  const events = lines.map((line) => JSON.parse(line));
+  const head = { time: ISO, functionName: "probe", environment: 0 };
+  expect(events.filter(({ type }) => type !== "tool")).toEqual([
+    {
+      ...head,
+      type: "platform.initReport",
+      record: {
+        initializationType: "on-demand",
+        phase: "init",
+        metrics: { durationMs: expect.any(Number) },
+      },
+    },
+    { ...head, type: "platform.start", record: { requestId, version: "$LATEST" } },
+    { ...head, type: "function", record: "plain" },
+    { ...head, type: "function", record: { n: expect.anything() } },
+    { ...head, type: "function", record: "no line end" },
+    {
+      ...head,
+      type: "platform.report",
+      record: {
+        requestId,
+        metrics: {
+          durationMs: expect.any(Number),
+          billedDurationMs: expect.any(Number),
+          memorySizeMB: 128,
+          maxMemoryUsedMB: expect.any(Number),
+          initDurationMs: expect.any(Number),
+        },
+        status: "success",
+      },
+    },
+  ]);
+  expect(served.errors()).toContain('"record":{"n":12345678901234567890}}\n');
+  const told = events.filter(({ type }) => type === "tool");
+  expect(told[0]).toEqual({
+    time: ISO,
+    type: "tool",
+    record: { level: "info", message: expect.stringMatching(/^(listening|lambda-shell)/) },
+  });
+});

@@ -1,0 +1,99 @@
+/**
+ * Listening on the port that was asked for, and no other.
+ *
+ * @module
+ */
+
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+
+import { CommandError, EXIT } from "../cli/exit-status.ts";
+
+/** Something that can listen. */
+export interface Listener {
+  listen(host: string, port: number): Promise<number>;
+}
+
+/**
+ * Listens, or says who has the port.
+ * @throws {CommandError} When the port is taken or not allowed.
+ */
+export async function listenOrExplain(
+  listener: Listener,
+  host: string,
+  port: number,
+  option = "--port",
+): Promise<number> {
+  try {
+    return await listener.listen(host, port);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    if (code === "EADDRINUSE")
+      throw new CommandError(portTaken(host, port, portHolder(port), option), EXIT.unreachable);
+    throw new CommandError(`failed to listen on ${host}:${port}: ${code}`, EXIT.unreachable);
+  }
+}
+
+/** Who has the port, and what to do. */
+export function portTaken(
+  host: string,
+  port: number,
+  holder = portHolder(port),
+  option = "--port",
+): string {
+  const by = holder === undefined ? "" : ` by pid ${holder.pid} (${holder.command})`;
+  const free = option === "--port" ? ", or --port 0 to pick a free one" : "";
+  return `port ${port} on ${host} is in use${by}\n  use ${option} ${port + 1}${free}`;
+}
+
+/** A process that listens. */
+export interface PortHolder {
+  readonly pid: number;
+  readonly command: string;
+}
+
+/** TCP state LISTEN in /proc/net/tcp. */
+const LISTENING = "0A";
+
+/** Finds the process that listens on a port, where /proc tells. */
+export function portHolder(port: number): PortHolder | undefined {
+  const hexPort = port.toString(16).toUpperCase().padStart(4, "0");
+  const inodes = new Set<string>();
+  for (const table of ["/proc/net/tcp", "/proc/net/tcp6"]) {
+    for (const line of read(table).split("\n")) {
+      const [, local = "", , state, , , , , , inode] = line.trim().split(/\s+/);
+      if (local.endsWith(`:${hexPort}`) && state === LISTENING && inode !== undefined) {
+        inodes.add(`socket:[${inode}]`);
+      }
+    }
+  }
+  if (inodes.size === 0) return undefined;
+  for (const pid of list("/proc").filter((name) => /^\d+$/.test(name))) {
+    const holds = list(`/proc/${pid}/fd`).some((fd) => inodes.has(link(`/proc/${pid}/fd/${fd}`)));
+    if (holds) return { pid: Number(pid), command: read(`/proc/${pid}/comm`).trim() };
+  }
+  return undefined;
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+function list(path: string): readonly string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
+function link(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
+}

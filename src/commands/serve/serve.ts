@@ -1,0 +1,263 @@
+/**
+ * `lambda-shell serve`: a function behind HTTP, as long as it is wanted.
+ *
+ * @module
+ */
+
+import { type Command, Option } from "commander";
+
+import type { InvokeMode } from "../../host/front/gateway/adapter.ts";
+import {
+  type Compat,
+  SERVE_FORMATS,
+  serveAdapter,
+  type ServeFormat,
+  withPriorHost,
+} from "../../host/front/select.ts";
+import { Sink } from "../../host/front/sink.ts";
+import { ASYNC_RETRIES } from "../../host/function/async-invoker.ts";
+import { FunctionHost } from "../../host/function/function-pool.ts";
+import { FunctionRegistry } from "../../host/function/function-registry.ts";
+import { Metrics } from "../../host/function/metrics.ts";
+import { Cors } from "../../host/http/cors.ts";
+import { HttpServer } from "../../host/http/server.ts";
+import { HostServer, metricsReply } from "../../host/server.ts";
+import { CommandError, EXIT } from "../cli/exit-status.ts";
+import { requireHttpUrl } from "../cli/http-url.ts";
+import { stopSignal } from "../cli/interrupt.ts";
+import { asyncRetries, graceMs, portNumber } from "../cli/options.ts";
+import { endWithOutput } from "../cli/output-guard.ts";
+import { splitCommand } from "../cli/split-command.ts";
+import { printMessagesAsJson, warn } from "../cli/terminal.ts";
+import {
+  addFunctionOptions,
+  type FunctionOptions,
+  functionSettings,
+  type SettingsDefaults,
+} from "../function/options.ts";
+import { countedObserver } from "./counted-observer.ts";
+import { hostObserver, platformLog } from "./host-observer.ts";
+import { jsonObserver, LOG_FORMS, type LogForm } from "./json-log.ts";
+import { listenOrExplain } from "./listen.ts";
+import { type PriorSettings, priorVariables } from "./variables.ts";
+
+/** Options of `serve`, and of `dev` where it has the same. */
+export interface ServeOptions extends FunctionOptions {
+  readonly host?: string;
+  readonly port?: string;
+  readonly format?: ServeFormat;
+  readonly compat?: Compat;
+  readonly sink?: string;
+  readonly metricsPort?: string;
+  readonly ceInput?: "event" | "data";
+  readonly ceOutput: "auto" | "structured" | "binary" | "none";
+  readonly ceBatch?: boolean;
+  readonly requirePreferReply?: boolean;
+  readonly invokeMode: InvokeMode;
+  readonly cors?: string;
+  readonly grace: string;
+  readonly asyncRetries: string;
+  readonly showEnv?: boolean;
+  readonly quiet?: boolean;
+  readonly log: LogForm;
+}
+
+const DEFAULT_PORT = 8080;
+const DEFAULT_METRICS_PORT = 9092;
+
+/** Adds the command to the program. */
+export function addServeCommand(program: Command): void {
+  const command = program
+    .command("serve")
+    .summary("the function behind HTTP: Invoke API, Function URL, CloudEvents")
+    .description(
+      "Serve a function over HTTP: Lambda's Invoke API under /2015-03-31/, every other\n" +
+        "path in the chosen format. Follows the Knative contract (PORT, K_SINK, drain).",
+    )
+    .argument("[dir]", "folder of the function (default: LAMBDA_TASK_ROOT or .)")
+    .argument("[command...]", "bootstrap with its arguments, behind --")
+    .option("--host <address>", "address to bind (default: 127.0.0.1; Knative: 0.0.0.0)")
+    .option("--port <n>", "port, 0 for any free one (default: PORT or 8080)")
+    .addOption(new Option("--format <form>", "form of events").choices(SERVE_FORMATS))
+    .addOption(
+      new Option("--compat <host>", "answer as a prior host does, fault for fault").choices([
+        "rie",
+        "triggermesh",
+      ]),
+    )
+    .option("--sink <url>", "send replies there (default: K_SINK)")
+    .option("--metrics-port <n>", "port of /metrics, 0 for none (default: 9092)");
+  addHttpOptions(addFunctionOptions(command, DEFAULT_WORKERS)).action(
+    async (_dir, _rest, options: ServeOptions) => {
+      const { directory, bootstrap } = splitCommand(command);
+      process.exitCode = await serve(directory, bootstrap, options);
+    },
+  );
+}
+
+/** Adds what `serve` and `dev` share. */
+export function addHttpOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--ce-input <form>", "what the function gets of a CloudEvent").choices([
+        "event",
+        "data",
+      ]),
+    )
+    .addOption(
+      new Option("--ce-output <mode>", "mode of replied CloudEvents")
+        .choices(["auto", "structured", "binary", "none"])
+        .default("auto"),
+    )
+    .option("--ce-batch", "take batches of CloudEvents: an invocation each, in order")
+    .option("--require-prefer-reply", "reply with events only to `Prefer: reply`, else 202")
+    .addOption(
+      new Option("--invoke-mode <mode>", "of the Function URL")
+        .choices(["buffered", "response-stream"])
+        .default("buffered"),
+    )
+    .option("--cors <origins>", "allow these origins, * for all")
+    .option("--grace <time>", "time for open events on shutdown", "10")
+    .option("--async-retries <n>", "retries of Event invocations, 0 to 2", String(ASYNC_RETRIES))
+    .option("--show-env", "show values of variables in GetFunction")
+    .addOption(new Option("--log <form>", "form of the log").choices(LOG_FORMS).default("text"))
+    .option("--quiet", "no START, END and REPORT lines");
+}
+
+async function serve(
+  directory: string,
+  bootstrap: readonly string[],
+  options: ServeOptions,
+): Promise<number> {
+  if (options.log === "json") printMessagesAsJson();
+  const prior = readPrior();
+  for (const warning of prior.warnings) warn(warning);
+  const folder = directory === "." ? (prior.directory ?? directory) : directory;
+  const asked = functionSettings(folder, bootstrap, options, serveDefaults(options, prior));
+  const settings = withPriorHost(asked, options);
+  const port = portNumber(
+    [
+      ["--port", options.port],
+      ["PORT", prior.port],
+    ],
+    DEFAULT_PORT,
+  );
+  const metricsPort = portNumber(
+    [
+      ["--metrics-port", options.metricsPort],
+      ["METRICS_PROMETHEUS_PORT", prior.metricsPort],
+    ],
+    DEFAULT_METRICS_PORT,
+  );
+  const grace = graceMs(options.grace);
+  const format = options.format ?? prior.format ?? "plain";
+  const log = platformLog(options.quiet === true);
+  const lambdaApi = lambdaApiOptions(options, log.message);
+  const metrics = new Metrics({
+    prefix: prior.metricPrefix,
+    name: prior.metricName,
+    namespace: prior.metricNamespace,
+    resourceGroup: prior.resourceGroup,
+  });
+  const json = options.log === "json";
+  const observer = json ? jsonObserver(settings.name, log.quiet) : hostObserver(log);
+  const host = new FunctionHost(settings, countedObserver(observer, metrics));
+  metrics.watch([host]);
+  const registry = new FunctionRegistry([host]);
+  const sinkUrl = sinkAddress(options.sink, prior.sink);
+  const triggermesh = options.compat === "triggermesh";
+  const server = new HostServer({
+    registry,
+    adapter: (each) => serveAdapter(each.settings, format, options, prior),
+    metrics,
+    healthPaths: !triggermesh,
+    log: (message) => log.message(message),
+    ...(sinkUrl === undefined
+      ? {}
+      : { sink: new Sink(sinkUrl, !triggermesh, (line) => log.message(line)) }),
+    ...(options.cors === undefined ? {} : { cors: new Cors(options.cors) }),
+    ...(triggermesh ? {} : { lambdaApi }),
+  });
+  const address = options.host ?? (prior.onKnative ? "0.0.0.0" : "127.0.0.1");
+  const stop = stopSignal(() => host.kill());
+  const actual = await listenOrExplain(server, address, port);
+  const closeMetrics = await serveMetrics(metrics, address, metricsPort);
+  endWithOutput(() => host.kill());
+  host.start();
+  const { environments, environmentsMin } = settings;
+  const workers = environmentsMin === undefined ? "" : `${environmentsMin}:`;
+  log.message(`listening ${address}:${actual} (${format}) · ${workers}${environments} workers`);
+  await stop.arrived;
+  await server.drain(grace);
+  closeMetrics();
+  return EXIT.ok;
+}
+
+/** Where replies are sent on; nothing when nobody says, or the variable is empty. */
+function sinkAddress(option: string | undefined, variable: string | undefined) {
+  const text = option ?? variable;
+  if (text === undefined || text === "") return undefined;
+  const [source, example] = option === undefined ? ["K_SINK", "K_SINK="] : ["--sink", "--sink "];
+  requireHttpUrl(text, source, `${example}http://broker.example/events`);
+  return text;
+}
+
+/** What Lambda's API needs of the options. */
+export function lambdaApiOptions(options: ServeOptions, log: (message: string) => void) {
+  return {
+    rieCompatible: options.compat === "rie",
+    asyncRetries: asyncRetries(options.asyncRetries),
+    invokeMode: options.invokeMode,
+    showVariables: options.showEnv === true,
+    log,
+  };
+}
+
+function readPrior(): PriorSettings {
+  const read = priorVariables(process.env);
+  if (read.kind === "invalid") throw new CommandError(read.message);
+  return read.settings;
+}
+
+/** Time that AWS's emulator gives an event where nothing is said, in seconds. */
+const RIE_TIMEOUT = "300";
+/** Memory that it reports, in MB. */
+const RIE_MEMORY_MB = 3008;
+/** Time that the prior invoker gives. */
+const TRIGGERMESH_TIMEOUT = "10s";
+const DEFAULT_WORKERS = "4";
+
+function serveDefaults(options: ServeOptions, prior: PriorSettings): SettingsDefaults {
+  const rie = options.compat === "rie";
+  const triggermesh = options.compat === "triggermesh" || prior.format !== undefined;
+  const rieTimeout = process.env["AWS_LAMBDA_FUNCTION_TIMEOUT"] ?? RIE_TIMEOUT;
+  const timeout = prior.timeout ?? (triggermesh ? TRIGGERMESH_TIMEOUT : undefined);
+  const name = prior.name ?? (rie ? "test_function" : undefined);
+  const chosen = rie ? rieTimeout : timeout;
+  return {
+    ...(prior.handler === undefined ? {} : { handler: prior.handler }),
+    ...(name === undefined ? {} : { name }),
+    ...(chosen === undefined ? {} : { timeout: chosen }),
+    ...(rie
+      ? { memoryMb: Number(process.env["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] ?? RIE_MEMORY_MB) }
+      : {}),
+    workers: prior.workers ?? DEFAULT_WORKERS,
+    inheritEnvironment: prior.ownsEnvironment || options.compat !== undefined,
+  };
+}
+
+/** The metrics' own port; a port that is taken is no reason not to serve. */
+async function serveMetrics(metrics: Metrics, address: string, port: number): Promise<() => void> {
+  if (port === 0) return () => undefined;
+  const reply = () => metricsReply(metrics);
+  const server = new HttpServer({
+    route: () => ({ bodyBytesMax: 0, tooLarge: reply(), answer: reply }),
+    log: warn,
+  });
+  try {
+    await server.listen(address, port);
+  } catch {
+    warn(`warning: port ${port} for metrics is in use, they are at /_lambda-shell/metrics only`);
+  }
+  return () => server.close();
+}
