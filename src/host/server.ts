@@ -6,8 +6,7 @@
  */
 
 import { PATH } from "../runtime-api/contract.ts";
-import type { Adapter, EventLabels, HttpReply, HttpRequest } from "./front/adapter.ts";
-import { jsonReply, textReply } from "./front/adapter.ts";
+import type { Adapter, EventLabels } from "./front/adapter.ts";
 import { INVOKE_HEADER } from "./front/lambda-api/contract.ts";
 import { type LambdaApiOptions, lambdaRoute } from "./front/lambda-api/lambda-api.ts";
 import type { Sink } from "./front/sink.ts";
@@ -15,6 +14,7 @@ import type { FunctionHost } from "./function/function-pool.ts";
 import type { FunctionRegistry } from "./function/function-registry.ts";
 import type { Metrics } from "./function/metrics.ts";
 import type { Cors } from "./http/cors.ts";
+import { type HttpReply, type HttpRequest, jsonReply, textReply } from "./http/message.ts";
 import { DEFAULT_KEY, type RouteTable } from "./http/route-table.ts";
 import { type HttpHandler, type HttpRoute, HttpServer, type RequestHead } from "./http/server.ts";
 import type { InvocationOutcome } from "./invocation/outcome.ts";

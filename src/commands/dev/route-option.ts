@@ -4,8 +4,8 @@
  * @module
  */
 
-import { type HttpReply, jsonReply } from "../../host/front/adapter.ts";
 import type { ServeFormat } from "../../host/front/select.ts";
+import { type HttpReply, jsonReply } from "../../host/http/message.ts";
 import { parseRoute, type Route, RouteTable } from "../../host/http/route-table.ts";
 import { CommandError } from "../cli/exit-status.ts";
 import { available } from "../cli/suggest.ts";

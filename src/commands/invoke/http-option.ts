@@ -8,9 +8,9 @@ import { randomUUID } from "node:crypto";
 import { validateHeaderName, validateHeaderValue } from "node:http";
 
 import packageJson from "../../../package.json" with { type: "json" };
-import type { HttpRequest } from "../../host/front/adapter.ts";
 import { gatewayEvent } from "../../host/front/gateway/event.ts";
 import { gatewayNames } from "../../host/front/select.ts";
+import type { HttpRequest } from "../../host/http/message.ts";
 import { newTraceId } from "../../host/invocation/invocation.ts";
 import { DEFAULT_SETTINGS } from "../../host/invocation/settings.ts";
 import { CommandError } from "../cli/exit-status.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { HttpReply } from "../front/adapter.ts";
+import type { HttpReply } from "../http/message.ts";
 import type { InvocationOutcome } from "../invocation/outcome.ts";
 import type { FunctionSettings } from "../invocation/settings.ts";
 import { wholeOutcome } from "../sandbox/response-stream.ts";

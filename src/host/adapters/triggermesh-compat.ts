@@ -9,7 +9,7 @@
 import { randomUUID } from "node:crypto";
 
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
-import type { AdaptedRequest, Adapter, HttpReply, HttpRequest } from "../front/adapter.ts";
+import type { AdaptedRequest, Adapter } from "../front/adapter.ts";
 import { contextHeaders } from "../front/cloud-events/adapter.ts";
 import {
   formatStructured,
@@ -18,6 +18,7 @@ import {
 } from "../front/cloud-events/cloud-event.ts";
 import { type CloudEventDefaults, wrapData } from "../front/cloud-events/wrap.ts";
 import { compactJson, rawMembers } from "../http/json-text.ts";
+import type { HttpReply, HttpRequest } from "../http/message.ts";
 import type { InvocationOutcome, InvocationRequest } from "../invocation/outcome.ts";
 import { wholeOutcome } from "../sandbox/response-stream.ts";
 

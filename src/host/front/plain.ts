@@ -6,9 +6,10 @@
 
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import { isJson } from "../http/json-text.ts";
+import { type HttpReply, jsonReply } from "../http/message.ts";
 import type { InvocationOutcome } from "../invocation/outcome.ts";
 import { chunksOrFailure } from "../sandbox/response-stream.ts";
-import { type Adapter, type HttpReply, jsonReply } from "./adapter.ts";
+import type { Adapter } from "./adapter.ts";
 
 /**
  * Makes the adapter.

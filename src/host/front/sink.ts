@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { HttpReply } from "./adapter.ts";
+import type { HttpReply } from "../http/message.ts";
 
 /** Longest time for one delivery, in milliseconds. */
 const DELIVERY_TIMEOUT_MS = 10_000;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { HttpReply, HttpRequest } from "../front/adapter.ts";
+import type { HttpReply, HttpRequest } from "./message.ts";
 
 /** How long a browser may remember the answer to a preflight, in seconds. */
 const PREFLIGHT_SECONDS = 300;

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { HttpReply } from "../front/adapter.ts";
+import type { HttpReply } from "./message.ts";
 
 /** Headers of one connection, besides those that `Connection` itself names. */
 const HOP_BY_HOP = [

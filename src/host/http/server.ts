@@ -10,9 +10,9 @@ import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import type { HttpReply, HttpRequest } from "../front/adapter.ts";
 import { newTraceId } from "../invocation/invocation.ts";
 import { StreamFailure } from "../sandbox/response-stream.ts";
+import type { HttpReply, HttpRequest } from "./message.ts";
 import { readBody } from "./node-http.ts";
 import { replyHeaders } from "./reply-headers.ts";
 import { parseTarget } from "./request-target.ts";

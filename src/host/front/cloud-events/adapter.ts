@@ -6,16 +6,10 @@
  */
 
 import { EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
+import { type HttpReply, type HttpRequest, jsonReply } from "../../http/message.ts";
 import type { InvocationOutcome, InvocationRequest } from "../../invocation/outcome.ts";
 import { wholeOutcome } from "../../sandbox/response-stream.ts";
-import {
-  type AdaptedRequest,
-  type Adapter,
-  type EventLabels,
-  type HttpReply,
-  type HttpRequest,
-  jsonReply,
-} from "../adapter.ts";
+import type { AdaptedRequest, Adapter, EventLabels } from "../adapter.ts";
 import { rejectionReply } from "../plain.ts";
 import { readBatch, runBatch } from "./batch.ts";
 import { type CloudEvent, dataBytes, formatStructured } from "./cloud-event.ts";

@@ -11,13 +11,8 @@ import { randomUUID } from "node:crypto";
 
 import { RESPONSE_BYTES_MAX } from "../../../runtime-api/contract.ts";
 import { rawElements } from "../../http/json-text.ts";
-import {
-  type Adapter,
-  type AnswerElement,
-  type HttpReply,
-  type HttpRequest,
-  jsonReply,
-} from "../adapter.ts";
+import { type HttpReply, type HttpRequest, jsonReply } from "../../http/message.ts";
+import type { Adapter, AnswerElement } from "../adapter.ts";
 import { BATCH_TYPE, decodeUtf8, parseStructured, STRUCTURED_TYPE } from "./cloud-event.ts";
 
 /** Events of one batch, at most; as many as Lambda takes from a queue at once. */

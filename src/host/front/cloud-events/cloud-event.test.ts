@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { CloudEvent as SdkEvent, HTTP } from "cloudevents";
 
-import type { HttpRequest } from "../adapter.ts";
+import type { HttpRequest } from "../../http/message.ts";
 import { formatStructured, parseStructured } from "./cloud-event.ts";
 import { cloudEventReply, decodeHeader, encodeHeader, readCloudEvent } from "./http.ts";
 import { completeEvent, isCloudEventJson, wrapData } from "./wrap.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { HttpReply, HttpRequest } from "../adapter.ts";
+import type { HttpReply, HttpRequest } from "../../http/message.ts";
 import {
   BATCH_TYPE,
   type CloudEvent,

@@ -5,15 +5,10 @@
  */
 
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
+import { type HttpReply, type HttpRequest, jsonReply, textReply } from "../../http/message.ts";
 import type { InvocationOutcome } from "../../invocation/outcome.ts";
 import { chunksOrFailure } from "../../sandbox/response-stream.ts";
-import {
-  type Adapter,
-  type HttpReply,
-  type HttpRequest,
-  jsonReply,
-  textReply,
-} from "../adapter.ts";
+import type { Adapter } from "../adapter.ts";
 import { gatewayEvent, gatewayRequestId } from "./event.ts";
 import { malformedHint } from "./fault.ts";
 import { type GatewayKind, type GatewayNames, isTextType, matchesMediaType } from "./kinds.ts";

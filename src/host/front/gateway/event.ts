@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { HttpRequest } from "../adapter.ts";
+import type { HttpRequest } from "../../http/message.ts";
 import {
   decodePath,
   type GatewayKind,

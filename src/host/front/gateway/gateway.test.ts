@@ -3,7 +3,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import events from "../../../../fixtures/http/gateway-events.json" with { type: "json" };
 import replies from "../../../../fixtures/http/gateway-replies.json" with { type: "json" };
 import { serveFunction, TEST_NAMES } from "../../../testing/host/running-host.ts";
-import type { HttpRequest } from "../adapter.ts";
+import type { HttpRequest } from "../../http/message.ts";
 import { gatewayEvent } from "./event.ts";
 import { GATEWAY_KINDS, type GatewayKind, isTextType, matchesMediaType } from "./kinds.ts";
 import { gatewayResult } from "./response.ts";

@@ -7,7 +7,7 @@
  */
 
 import { PRELUDE_DELIMITER } from "../../../runtime-api/contract.ts";
-import type { HttpReply } from "../adapter.ts";
+import type { HttpReply } from "../../http/message.ts";
 import { replyStatus } from "./response.ts";
 
 /** Bytes within which a prelude must end. */

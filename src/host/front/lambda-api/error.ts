@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { HttpReply } from "../adapter.ts";
+import type { HttpReply } from "../../http/message.ts";
 import { INVOKE_HEADER } from "./contract.ts";
 
 /** Exceptions of Lambda's model, and two of ours for what is not here. */

@@ -6,8 +6,8 @@
  */
 
 import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
+import type { HttpReply, HttpRequest } from "../../http/message.ts";
 import type { InvocationRequest } from "../../invocation/outcome.ts";
-import type { HttpReply, HttpRequest } from "../adapter.ts";
 import { CLIENT_CONTEXT_BYTES_MAX, INVOKE_HEADER } from "./contract.ts";
 import { lambdaError } from "./error.ts";
 

@@ -10,8 +10,8 @@ import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../../runtime-api/con
 import { rieReply } from "../../adapters/rie-compat.ts";
 import { invokeInBackground } from "../../function/async-invoker.ts";
 import type { FunctionLookup, FunctionRegistry } from "../../function/function-registry.ts";
+import type { HttpReply, HttpRequest } from "../../http/message.ts";
 import type { HttpRoute, RequestHead } from "../../http/server.ts";
-import type { HttpReply, HttpRequest } from "../adapter.ts";
 import type { InvokeMode } from "../gateway/adapter.ts";
 import { decodePath, queryPairs } from "../gateway/kinds.ts";
 import { INVOKE_HEADER } from "./contract.ts";
