@@ -15,11 +15,11 @@ import {
   LOG_TAIL_BYTES_MAX,
   type StreamEnd,
   type WholeOutcome,
+  wholeOutcome,
 } from "../../host/invocation/outcome.ts";
 import { endLines } from "../../host/invocation/platform-log.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { LogTail } from "../../host/sandbox/log.ts";
-import { wholeOutcome } from "../../host/sandbox/response-stream.ts";
 import { CommandError, EXIT, outcomeStatus } from "../cli/exit-status.ts";
 import { onInterrupt } from "../cli/interrupt.ts";
 import { endWithOutput } from "../cli/output-guard.ts";

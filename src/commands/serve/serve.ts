@@ -6,7 +6,7 @@
 
 import { type Command, Option } from "commander";
 
-import type { InvokeMode } from "../../host/front/gateway/adapter.ts";
+import type { InvokeMode } from "../../host/front/adapter.ts";
 import {
   type Compat,
   SERVE_FORMATS,

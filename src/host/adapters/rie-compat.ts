@@ -6,9 +6,8 @@
  */
 
 import type { HttpReply } from "../http/message.ts";
-import type { InvocationOutcome } from "../invocation/outcome.ts";
+import { type InvocationOutcome, wholeOutcome } from "../invocation/outcome.ts";
 import type { FunctionSettings } from "../invocation/settings.ts";
-import { wholeOutcome } from "../sandbox/response-stream.ts";
 
 /** The emulator's reply: no header says that anything went wrong, and the type is sniffed as Go does. */
 export async function rieReply(

@@ -19,8 +19,11 @@ import {
 import { type CloudEventDefaults, wrapData } from "../front/cloud-events/wrap.ts";
 import { compactJson, rawMembers } from "../http/json-text.ts";
 import type { HttpReply, HttpRequest } from "../http/message.ts";
-import type { InvocationOutcome, InvocationRequest } from "../invocation/outcome.ts";
-import { wholeOutcome } from "../sandbox/response-stream.ts";
+import {
+  type InvocationOutcome,
+  type InvocationRequest,
+  wholeOutcome,
+} from "../invocation/outcome.ts";
 
 /** What the prior invoker is told by its variables. */
 export interface TriggermeshOptions {

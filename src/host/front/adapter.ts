@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { HttpReply, HttpRequest } from "../http/message.ts";
+import { type HttpReply, type HttpRequest, jsonReply } from "../http/message.ts";
 import type { InvocationOutcome, InvocationRequest } from "../invocation/outcome.ts";
 
 /** The type and source of a CloudEvent, by which metrics tell events apart. */
@@ -28,6 +28,9 @@ export type AdaptedRequest =
     }
   | { readonly kind: "reply"; readonly reply: HttpReply };
 
+/** How a Function URL hands on responses. */
+export type InvokeMode = "buffered" | "response-stream";
+
 /** One form of events over HTTP. */
 export interface Adapter {
   /** Largest body that is read, in bytes. */
@@ -37,4 +40,20 @@ export interface Adapter {
   toRequest(request: HttpRequest): AdaptedRequest;
   /** May read a streamed response as far as its prelude; otherwise pure. */
   toReply(outcome: InvocationOutcome, request: HttpRequest): HttpReply | Promise<HttpReply>;
+}
+
+/** What a caller is told whose event was not run. */
+export function rejectionReply(
+  reason: Extract<InvocationOutcome, { kind: "rejected" }>["reason"],
+): HttpReply {
+  switch (reason) {
+    case "queue-full":
+    case "queue-timeout":
+      return jsonReply(429, { message: "Rate Exceeded." }, [["Retry-After", "1"]]);
+    case "draining":
+    case "caller-gone":
+      return jsonReply(503, { message: "Service Unavailable" }, [["Retry-After", "1"]]);
+    case "event-too-large":
+      return jsonReply(413, { message: "Request Entity Too Large" });
+  }
 }

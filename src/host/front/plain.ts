@@ -7,9 +7,8 @@
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import { isJson } from "../http/json-text.ts";
 import { type HttpReply, jsonReply } from "../http/message.ts";
-import type { InvocationOutcome } from "../invocation/outcome.ts";
-import { chunksOrFailure } from "../sandbox/response-stream.ts";
-import type { Adapter } from "./adapter.ts";
+import { chunksOrFailure, type InvocationOutcome } from "../invocation/outcome.ts";
+import { type Adapter, rejectionReply } from "./adapter.ts";
 
 /**
  * Makes the adapter.
@@ -50,22 +49,6 @@ export function plainReply(outcome: InvocationOutcome): HttpReply {
       };
     case "rejected":
       return rejectionReply(outcome.reason);
-  }
-}
-
-/** What a caller is told whose event was not run. */
-export function rejectionReply(
-  reason: Extract<InvocationOutcome, { kind: "rejected" }>["reason"],
-): HttpReply {
-  switch (reason) {
-    case "queue-full":
-    case "queue-timeout":
-      return jsonReply(429, { message: "Rate Exceeded." }, [["Retry-After", "1"]]);
-    case "draining":
-    case "caller-gone":
-      return jsonReply(503, { message: "Service Unavailable" }, [["Retry-After", "1"]]);
-    case "event-too-large":
-      return jsonReply(413, { message: "Request Entity Too Large" });
   }
 }
 

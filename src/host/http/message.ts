@@ -59,3 +59,57 @@ export function textReply(
 ): HttpReply {
   return { status, headers: [["Content-Type", "text/plain; charset=utf-8"], ...headers], body };
 }
+
+/** A target in its parts, byte for byte. */
+export interface RequestTarget {
+  readonly rawPath: string;
+  /** Without `?`; empty when there is none. */
+  readonly rawQuery: string;
+  /** Host and port of a target in absolute form, which stand in place of the header's. */
+  readonly host?: string;
+}
+
+/** `http://host/path`, as clients send it to what they take for a proxy. */
+const ABSOLUTE_FORM = /^https?:\/\/(?:[^/?@]*@)?([^/?]+)(.*)$/i;
+
+/**
+ * Takes a target apart.
+ * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+ */
+export function parseTarget(target: string): RequestTarget {
+  const [, host, rest = ""] = ABSOLUTE_FORM.exec(target) ?? [];
+  const origin = host === undefined ? target : rest.replace(/^(?!\/)/, "/");
+  const at = origin.indexOf("?");
+  return {
+    rawPath: at === -1 ? origin : origin.slice(0, at),
+    rawQuery: at === -1 ? "" : origin.slice(at + 1),
+    ...(host === undefined ? {} : { host }),
+  };
+}
+
+/** Percent-decoding of a path; what is wrongly encoded stays. */
+export function decodePath(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+/** Names and values of a query in order, decoded; `+` is a space. */
+export function queryPairs(rawQuery: string): readonly (readonly [string, string])[] {
+  if (rawQuery === "") return [];
+  return rawQuery
+    .split("&")
+    .filter((part) => part !== "")
+    .map((part) => {
+      const at = part.indexOf("=");
+      const name = at === -1 ? part : part.slice(0, at);
+      const value = at === -1 ? "" : part.slice(at + 1);
+      return [decodeQuery(name), decodeQuery(value)] as const;
+    });
+}
+
+function decodeQuery(text: string): string {
+  return decodePath(text.replaceAll("+", " "));
+}

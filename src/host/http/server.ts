@@ -11,11 +11,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 
 import { newTraceId } from "../invocation/invocation.ts";
-import { StreamFailure } from "../sandbox/response-stream.ts";
-import type { HttpReply, HttpRequest } from "./message.ts";
+import { StreamFailure } from "../invocation/outcome.ts";
+import { type HttpReply, type HttpRequest, parseTarget } from "./message.ts";
 import { readBody } from "./node-http.ts";
 import { replyHeaders } from "./reply-headers.ts";
-import { parseTarget } from "./request-target.ts";
 
 /** A request whose body is not read yet. */
 export type RequestHead = Omit<HttpRequest, "body">;

@@ -100,3 +100,40 @@ export type UnreportedError = WithoutReport<FunctionErrorOutcome>;
 
 /** Bytes of log that Lambda returns with `X-Amz-Log-Type: Tail`. */
 export const LOG_TAIL_BYTES_MAX = 4096;
+
+/** A streamed response that ended in an error, after bytes of it were sent. */
+export class StreamFailure extends Error {
+  readonly end: FunctionErrorOutcome;
+
+  constructor(end: FunctionErrorOutcome) {
+    super(`the response broke off: ${end.errorType}`);
+    this.name = "StreamFailure";
+    this.end = end;
+  }
+}
+
+type StreamedOutcome = Extract<InvocationOutcome, { kind: "stream" }>;
+
+/**
+ * The chunks of a response whose end is an error if the response's is.
+ * @throws {StreamFailure} After the last chunk, when the runtime said so or broke off.
+ */
+export async function* chunksOrFailure({
+  chunks,
+  end,
+}: StreamedOutcome): AsyncGenerator<Uint8Array, void, void> {
+  yield* chunks;
+  const ending = await end;
+  if (ending.kind === "function-error") throw new StreamFailure(ending);
+}
+
+/** The outcome for a caller that takes all at once; a stream that failed is its error. */
+export async function wholeOutcome(outcome: InvocationOutcome): Promise<WholeOutcome> {
+  if (outcome.kind !== "stream") return outcome;
+  const { chunks, contentType } = outcome;
+  const all: Uint8Array[] = [];
+  for await (const chunk of chunks) all.push(chunk);
+  const end = await outcome.end;
+  if (end.kind === "function-error") return end;
+  return { kind: "response", body: Buffer.concat(all), contentType, report: end.report };
+}

@@ -9,12 +9,7 @@
 import type { IncomingMessage } from "node:http";
 
 import { CONTENT_TYPE, HEADER } from "../../runtime-api/contract.ts";
-import type {
-  FunctionErrorOutcome,
-  InvocationOutcome,
-  UnreportedError,
-  WholeOutcome,
-} from "../invocation/outcome.ts";
+import type { UnreportedError } from "../invocation/outcome.ts";
 import { errorOutcome, streamTooLargeError } from "../invocation/platform-error.ts";
 
 /** Bytes that may wait for a slow caller before the runtime is made to wait, 1 MiB. */
@@ -101,41 +96,4 @@ export class ResponseStream implements AsyncIterable<Uint8Array> {
     const body = Buffer.from(trailers[HEADER.errorBody.toLowerCase()] ?? "", "base64");
     return errorOutcome("reported", { errorType, body, contentType: CONTENT_TYPE.json });
   }
-}
-
-/** A streamed response that ended in an error, after bytes of it were sent. */
-export class StreamFailure extends Error {
-  readonly end: FunctionErrorOutcome;
-
-  constructor(end: FunctionErrorOutcome) {
-    super(`the response broke off: ${end.errorType}`);
-    this.name = "StreamFailure";
-    this.end = end;
-  }
-}
-
-type StreamedOutcome = Extract<InvocationOutcome, { kind: "stream" }>;
-
-/**
- * The chunks of a response whose end is an error if the response's is.
- * @throws {StreamFailure} After the last chunk, when the runtime said so or broke off.
- */
-export async function* chunksOrFailure({
-  chunks,
-  end,
-}: StreamedOutcome): AsyncGenerator<Uint8Array, void, void> {
-  yield* chunks;
-  const ending = await end;
-  if (ending.kind === "function-error") throw new StreamFailure(ending);
-}
-
-/** The outcome for a caller that takes all at once; a stream that failed is its error. */
-export async function wholeOutcome(outcome: InvocationOutcome): Promise<WholeOutcome> {
-  if (outcome.kind !== "stream") return outcome;
-  const { chunks, contentType } = outcome;
-  const all: Uint8Array[] = [];
-  for await (const chunk of chunks) all.push(chunk);
-  const end = await outcome.end;
-  if (end.kind === "function-error") return end;
-  return { kind: "response", body: Buffer.concat(all), contentType, report: end.report };
 }

@@ -7,10 +7,12 @@
 
 import { EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
 import { type HttpReply, type HttpRequest, jsonReply } from "../../http/message.ts";
-import type { InvocationOutcome, InvocationRequest } from "../../invocation/outcome.ts";
-import { wholeOutcome } from "../../sandbox/response-stream.ts";
-import type { AdaptedRequest, Adapter, EventLabels } from "../adapter.ts";
-import { rejectionReply } from "../plain.ts";
+import {
+  type InvocationOutcome,
+  type InvocationRequest,
+  wholeOutcome,
+} from "../../invocation/outcome.ts";
+import { type AdaptedRequest, type Adapter, type EventLabels, rejectionReply } from "../adapter.ts";
 import { readBatch, runBatch } from "./batch.ts";
 import { type CloudEvent, dataBytes, formatStructured } from "./cloud-event.ts";
 import { cloudEventReply, type ContentMode, readCloudEvent } from "./http.ts";

@@ -6,9 +6,8 @@
 
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
 import { type HttpReply, type HttpRequest, jsonReply, textReply } from "../../http/message.ts";
-import type { InvocationOutcome } from "../../invocation/outcome.ts";
-import { chunksOrFailure } from "../../sandbox/response-stream.ts";
-import type { Adapter } from "../adapter.ts";
+import { chunksOrFailure, type InvocationOutcome } from "../../invocation/outcome.ts";
+import type { Adapter, InvokeMode } from "../adapter.ts";
 import { gatewayEvent, gatewayRequestId } from "./event.ts";
 import { malformedHint } from "./fault.ts";
 import { type GatewayKind, type GatewayNames, isTextType, matchesMediaType } from "./kinds.ts";
@@ -17,9 +16,6 @@ import { gatewayResult } from "./response.ts";
 
 /** Largest request of an API Gateway, in bytes; with the event around it, Lambda's limit comes first. */
 const GATEWAY_BODY_BYTES_MAX = 10 * 1024 * 1024;
-
-/** How a Function URL hands on responses. */
-export type InvokeMode = "buffered" | "response-stream";
 
 /** Makes the adapter of one kind of front end. */
 export function gatewayAdapter(

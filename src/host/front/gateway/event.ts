@@ -5,9 +5,8 @@
  * @module
  */
 
-import type { HttpRequest } from "../../http/message.ts";
+import { decodePath, type HttpRequest, queryPairs } from "../../http/message.ts";
 import {
-  decodePath,
   type GatewayKind,
   type GatewayNames,
   isTextType,
@@ -15,7 +14,6 @@ import {
   lastValues,
   matchesMediaType,
   multiValues,
-  queryPairs,
   requestTime,
 } from "./kinds.ts";
 

@@ -4,8 +4,8 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 
 import { rawExchange, unchunked } from "../../../testing/host/raw-exchange.ts";
 import { type RunningHost, serveFunction, TEST_NAMES } from "../../../testing/host/running-host.ts";
-import type { Adapter } from "../adapter.ts";
-import { gatewayAdapter, type InvokeMode } from "./adapter.ts";
+import type { Adapter, InvokeMode } from "../adapter.ts";
+import { gatewayAdapter } from "./adapter.ts";
 import { GATEWAY_KINDS, type GatewayKind } from "./kinds.ts";
 
 // Processes take their time on a loaded machine.

@@ -54,33 +54,6 @@ export function matchesMediaType(
   });
 }
 
-/** Percent-decoding of a path; what is wrongly encoded stays. */
-export function decodePath(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
-}
-
-/** Names and values of a query in order, decoded; `+` is a space. */
-export function queryPairs(rawQuery: string): readonly (readonly [string, string])[] {
-  if (rawQuery === "") return [];
-  return rawQuery
-    .split("&")
-    .filter((part) => part !== "")
-    .map((part) => {
-      const at = part.indexOf("=");
-      const name = at === -1 ? part : part.slice(0, at);
-      const value = at === -1 ? "" : part.slice(at + 1);
-      return [decodeQuery(name), decodeQuery(value)] as const;
-    });
-}
-
-function decodeQuery(text: string): string {
-  return decodePath(text.replaceAll("+", " "));
-}
-
 /** Collects the values of each name, in order of first sight. */
 export function multiValues(
   pairs: readonly (readonly [string, string])[],

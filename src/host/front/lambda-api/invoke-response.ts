@@ -9,9 +9,13 @@ import { EventStreamCodec } from "@smithy/core/event-streams";
 
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
 import type { HttpReply } from "../../http/message.ts";
-import type { InvocationOutcome, InvocationReport, StreamEnd } from "../../invocation/outcome.ts";
+import {
+  type InvocationOutcome,
+  type InvocationReport,
+  type StreamEnd,
+  wholeOutcome,
+} from "../../invocation/outcome.ts";
 import { reportLines } from "../../invocation/platform-log.ts";
-import { wholeOutcome } from "../../sandbox/response-stream.ts";
 import { INVOKE_HEADER, UNHANDLED } from "./contract.ts";
 import { lambdaError } from "./error.ts";
 import { requestTooLarge } from "./invoke-request.ts";

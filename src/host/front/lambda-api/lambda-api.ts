@@ -10,10 +10,9 @@ import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../../runtime-api/con
 import { rieReply } from "../../adapters/rie-compat.ts";
 import { invokeInBackground } from "../../function/async-invoker.ts";
 import type { FunctionLookup, FunctionRegistry } from "../../function/function-registry.ts";
-import type { HttpReply, HttpRequest } from "../../http/message.ts";
+import { decodePath, type HttpReply, type HttpRequest, queryPairs } from "../../http/message.ts";
 import type { HttpRoute, RequestHead } from "../../http/server.ts";
-import type { InvokeMode } from "../gateway/adapter.ts";
-import { decodePath, queryPairs } from "../gateway/kinds.ts";
+import type { InvokeMode } from "../adapter.ts";
 import { INVOKE_HEADER } from "./contract.ts";
 import { lambdaError } from "./error.ts";
 import { functionConfiguration, functionState } from "./function-configuration.ts";

@@ -8,8 +8,11 @@ import { createHash } from "node:crypto";
 
 import type { FunctionHost } from "../../function/function-pool.ts";
 import { compactJson, isJson } from "../../http/json-text.ts";
-import type { FunctionErrorOutcome, WholeOutcome } from "../../invocation/outcome.ts";
-import { wholeOutcome } from "../../sandbox/response-stream.ts";
+import {
+  type FunctionErrorOutcome,
+  type WholeOutcome,
+  wholeOutcome,
+} from "../../invocation/outcome.ts";
 import type { FramedEvent } from "./event-framing.ts";
 
 /** How results are written. */

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { parseTarget } from "./request-target.ts";
+import { parseTarget } from "./message.ts";
 
 test.each([
   ["/", { rawPath: "/", rawQuery: "" }],
