@@ -26,9 +26,10 @@ const FLOORS: readonly Floor[] = [
   { path: "src/bootstrap.ts", mayImport: ["src/runtime/"], packages: [] },
   { path: "src/zip.ts", mayImport: [] },
   { path: "src/host/", mayImport: ["src/runtime-api/"] },
+  { path: "src/compat/", mayImport: ["src/host/", "src/runtime-api/"] },
   {
     path: "src/commands/",
-    mayImport: ["src/host/", "src/runtime-api/", "src/zip.ts", "package.json"],
+    mayImport: ["src/compat/", "src/host/", "src/runtime-api/", "src/zip.ts", "package.json"],
   },
   { path: "src/lambda-shell.ts", mayImport: ["src/commands/", "src/host/", "package.json"] },
 ];

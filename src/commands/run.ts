@@ -5,6 +5,8 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
+
 import { type Command, Option } from "commander";
 
 import {
@@ -13,21 +15,48 @@ import {
   type Framing,
   FRAMINGS,
 } from "../host/front/stdio/event-framing.ts";
-import { runEvents } from "../host/front/stdio/stdio.ts";
+import { runEvents, type StdioOptions } from "../host/front/stdio/stdio.ts";
 import { FunctionHost } from "../host/function/function-pool.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
-import { EXIT, outcomeStatus } from "./cli/exit-status.ts";
+import { CommandError, EXIT, outcomeStatus } from "./cli/exit-status.ts";
 import { readInputFile, standardInput } from "./cli/input.ts";
 import { onInterrupt } from "./cli/interrupt.ts";
 import { endWithOutput } from "./cli/output-guard.ts";
 import { splitCommand } from "./cli/split-command.ts";
 import { warn } from "./cli/terminal.ts";
+import * as compat from "./compat.ts";
 import { errorSummary } from "./function/error-summary.ts";
-import { addFunctionOptions, type FunctionOptions, functionSettings } from "./function/options.ts";
-import { refuncDefaults, refuncFunction, refuncSettings } from "./refunc-settings.ts";
+import {
+  addFunctionOptions,
+  type FunctionOptions,
+  functionSettings,
+  type SettingsDefaults,
+} from "./function/options.ts";
+
+/** Another runner, as far as `run` can be it. */
+interface RunnerCompat {
+  readonly format: NonNullable<StdioOptions["format"]>;
+  /** Reads the definition of a function, or what counts without one. */
+  readonly readFunction: (
+    json: string | undefined,
+    variables: Readonly<Record<string, string | undefined>>,
+  ) =>
+    | {
+        readonly kind: "valid";
+        readonly defaults: SettingsDefaults;
+        readonly apply: (settings: FunctionSettings) => FunctionSettings;
+      }
+    | { readonly kind: "invalid"; readonly message: string };
+}
+
+const COMPAT: Readonly<Record<string, { readonly run?: RunnerCompat; readonly serve?: unknown }>> =
+  compat;
+
+/** Names of the runners. */
+const RUNNERS = Object.keys(COMPAT).filter((name) => COMPAT[name]?.run !== undefined);
 
 interface RunOptions extends FunctionOptions {
-  readonly envelope: "none" | "refunc";
+  readonly envelope: string;
   readonly requestId?: "random" | "md5";
   readonly framing: Framing;
   readonly eventFile?: string;
@@ -55,12 +84,12 @@ export function addRunCommand(program: Command): void {
     )
     .addOption(
       new Option("--envelope <form>", "refunc: {payload,error,ContentType} per line")
-        .choices(["none", "refunc"])
+        .choices(["none", ...RUNNERS])
         .default("none"),
     )
     .addOption(
       new Option("--compat <host>", "refunc: its envelope, ids, variables and errors")
-        .choices(["refunc"])
+        .choices(RUNNERS)
         .implies({ envelope: "refunc" }),
     )
     .option("-f, --function <file>", "refunc's JSON definition of the function")
@@ -84,7 +113,7 @@ async function run(
   bootstrap: readonly string[],
   options: RunOptions,
 ): Promise<number> {
-  const refunc = options.envelope === "refunc";
+  const runner = COMPAT[options.envelope]?.run;
   const settings = runSettings(directory, bootstrap, options);
   const host = new FunctionHost(settings, { onLog: (chunk) => void process.stderr.write(chunk) });
   const stopped = Promise.withResolvers<undefined>();
@@ -96,12 +125,13 @@ async function run(
     if (interrupted() === undefined) say();
   };
   endWithOutput(() => host.kill());
+  const idForm = options.requestId ?? (runner === undefined ? "random" : "md5");
   const events = withDefault(inputEvents(options), options.defaultEvent);
   host.start();
   const allRun = runEvents(host, events, {
-    envelope: options.envelope,
-    requestId: options.requestId ?? (refunc ? "md5" : "random"),
-    skipInvalid: options.skipInvalid ?? refunc,
+    ...(runner === undefined ? {} : { format: runner.format }),
+    ...(idForm === "md5" ? { requestId: md5 } : {}),
+    skipInvalid: options.skipInvalid ?? runner !== undefined,
     unordered: options.unordered ?? false,
     parallel: settings.environments * settings.concurrency,
     write: writeOut,
@@ -122,13 +152,12 @@ function runSettings(
   options: RunOptions,
 ): FunctionSettings {
   const { envelope, function: file } = options;
-  const definition = file === undefined ? undefined : refuncFunction(file);
-  if (envelope !== "refunc" && definition === undefined) {
-    return functionSettings(directory, bootstrap, options);
-  }
-  const defaults = refuncDefaults(definition, process.env);
-  const settings = functionSettings(directory, bootstrap, options, defaults);
-  return refuncSettings(settings, definition, process.env);
+  const runner = COMPAT[envelope]?.run ?? (file === undefined ? undefined : COMPAT["refunc"]?.run);
+  if (runner === undefined) return functionSettings(directory, bootstrap, options);
+  const json = file === undefined ? undefined : readInputFile(file, "--function").toString("utf8");
+  const read = runner.readFunction(json, process.env);
+  if (read.kind === "invalid") throw new CommandError(`--function ${file}: ${read.message}`);
+  return read.apply(functionSettings(directory, bootstrap, options, read.defaults));
 }
 
 function inputEvents(options: RunOptions): AsyncIterable<FramedEvent> {
@@ -163,4 +192,8 @@ function writeOut(bytes: Uint8Array): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   process.stdout.write(bytes, () => resolve());
   return promise;
+}
+
+function md5(bytes: Uint8Array): string {
+  return createHash("md5").update(bytes).digest("hex");
 }

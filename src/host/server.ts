@@ -9,7 +9,7 @@ import { PATH } from "../runtime-api/contract.ts";
 import type { Adapter, EventLabels } from "./front/adapter.ts";
 import { INVOKE_HEADER } from "./front/lambda-api/contract.ts";
 import { type LambdaApiOptions, lambdaRoute } from "./front/lambda-api/lambda-api.ts";
-import type { Sink } from "./front/sink.ts";
+import type { ReplySink } from "./front/sink.ts";
 import type { FunctionHost } from "./function/function-pool.ts";
 import type { FunctionRegistry } from "./function/function-registry.ts";
 import type { Metrics } from "./function/metrics.ts";
@@ -27,7 +27,7 @@ export interface HostServerOptions {
   /** Absent when every path is the function's. */
   readonly lambdaApi?: Omit<LambdaApiOptions, "baseUrl" | "registry">;
   readonly metrics: Metrics;
-  readonly sink?: Sink;
+  readonly sink?: ReplySink;
   readonly cors?: Cors;
   /** Paths that lead to functions; absent, every path is the default function's. */
   readonly routes?: RouteTable;

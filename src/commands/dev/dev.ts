@@ -26,7 +26,7 @@ import { countedObserver } from "../serve/counted-observer.ts";
 import { jsonObserver } from "../serve/json-log.ts";
 import { listenOrExplain } from "../serve/listen.ts";
 import { addHttpOptions, lambdaApiOptions, type ServeOptions } from "../serve/serve.ts";
-import { priorVariables } from "../serve/variables.ts";
+import { serveVariables } from "../serve/variables.ts";
 import { ATTACHED_TIMEOUT, attachedPort, type AttachOptions, exportLines } from "./attach.ts";
 import { devObserver } from "./dev-log.ts";
 import { untilReady, watchFunction } from "./reload.ts";
@@ -169,7 +169,7 @@ function sayAttachable(hosts: readonly FunctionHost[], port: number): void {
 function devServer(registry: FunctionRegistry, metrics: Metrics, options: DevOptions): HostServer {
   const format: ServeFormat = options.format ?? (options.route ? "http-api-v2" : "function-url");
   const names = registry.hosts.map(({ settings }) => settings.name);
-  const prior = priorVariables({});
+  const prior = serveVariables({});
   if (prior.kind === "invalid") throw new CommandError(prior.message);
   return new HostServer({
     registry,

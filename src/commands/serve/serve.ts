@@ -6,21 +6,17 @@
 
 import { type Command, Option } from "commander";
 
-import type { InvokeMode } from "../../host/front/adapter.ts";
-import {
-  type Compat,
-  SERVE_FORMATS,
-  serveAdapter,
-  type ServeFormat,
-  withPriorHost,
-} from "../../host/front/select.ts";
-import { Sink } from "../../host/front/sink.ts";
+import type { Adapter, InvokeMode } from "../../host/front/adapter.ts";
+import type { InvokeCompat } from "../../host/front/lambda-api/lambda-api.ts";
+import { SERVE_FORMATS, serveAdapter, type ServeFormat } from "../../host/front/select.ts";
+import { type ReplySink, Sink } from "../../host/front/sink.ts";
 import { ASYNC_RETRIES } from "../../host/function/async-invoker.ts";
 import { FunctionHost } from "../../host/function/function-pool.ts";
 import { FunctionRegistry } from "../../host/function/function-registry.ts";
 import { Metrics } from "../../host/function/metrics.ts";
 import { Cors } from "../../host/http/cors.ts";
 import { HttpServer } from "../../host/http/server.ts";
+import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { HostServer, metricsReply } from "../../host/server.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { requireHttpUrl } from "../cli/http-url.ts";
@@ -29,6 +25,7 @@ import { asyncRetries, graceMs, portNumber } from "../cli/options.ts";
 import { endWithOutput } from "../cli/output-guard.ts";
 import { splitCommand } from "../cli/split-command.ts";
 import { printMessagesAsJson, warn } from "../cli/terminal.ts";
+import * as compat from "../compat.ts";
 import {
   addFunctionOptions,
   type FunctionOptions,
@@ -39,14 +36,14 @@ import { countedObserver } from "./counted-observer.ts";
 import { hostObserver, platformLog } from "./host-observer.ts";
 import { jsonObserver, LOG_FORMS, type LogForm } from "./json-log.ts";
 import { listenOrExplain } from "./listen.ts";
-import { type PriorSettings, priorVariables } from "./variables.ts";
+import { type ServeVariables, serveVariables } from "./variables.ts";
 
 /** Options of `serve`, and of `dev` where it has the same. */
 export interface ServeOptions extends FunctionOptions {
   readonly host?: string;
   readonly port?: string;
   readonly format?: ServeFormat;
-  readonly compat?: Compat;
+  readonly compat?: string;
   readonly sink?: string;
   readonly metricsPort?: string;
   readonly ceInput?: "event" | "data";
@@ -61,6 +58,32 @@ export interface ServeOptions extends FunctionOptions {
   readonly quiet?: boolean;
   readonly log: LogForm;
 }
+
+/** Another server, as far as `serve` can be it. */
+interface ServerCompat {
+  /** True when no path is Lambda's API or a probe's. */
+  readonly ownsEveryPath?: boolean;
+  /** Invoke as it answers it. */
+  readonly invoke?: InvokeCompat;
+  /** Every other path as it answers it. */
+  readonly adapter?: (format: ServeFormat, variables: ServeVariables) => Adapter;
+  /** What counts where neither the command line nor `serve`'s own variables say anything. */
+  readonly defaults: (
+    variables: Readonly<Record<string, string | undefined>>,
+  ) => Pick<SettingsDefaults, "name" | "timeout" | "memoryMb">;
+  /** @param given What the command line says of the queue. */
+  readonly settings?: (
+    settings: FunctionSettings,
+    given: Pick<FunctionOptions, "queue" | "queueTimeout">,
+  ) => FunctionSettings;
+  readonly sink?: (url: string, log: (message: string) => void) => ReplySink;
+}
+
+const COMPAT: Readonly<Record<string, { readonly serve?: ServerCompat; readonly run?: unknown }>> =
+  compat;
+
+/** Names of the servers. */
+const SERVERS = Object.keys(COMPAT).filter((name) => COMPAT[name]?.serve !== undefined);
 
 const DEFAULT_PORT = 8080;
 const DEFAULT_METRICS_PORT = 9092;
@@ -80,10 +103,9 @@ export function addServeCommand(program: Command): void {
     .option("--port <n>", "port, 0 for any free one (default: PORT or 8080)")
     .addOption(new Option("--format <form>", "form of events").choices(SERVE_FORMATS))
     .addOption(
-      new Option("--compat <host>", "answer as a prior host does, fault for fault").choices([
-        "rie",
-        "triggermesh",
-      ]),
+      new Option("--compat <host>", "answer as a prior host does, fault for fault").choices(
+        SERVERS,
+      ),
     )
     .option("--sink <url>", "send replies there (default: K_SINK)")
     .option("--metrics-port <n>", "port of /metrics, 0 for none (default: 9092)");
@@ -133,8 +155,9 @@ async function serve(
   const prior = readPrior();
   for (const warning of prior.warnings) warn(warning);
   const folder = directory === "." ? (prior.directory ?? directory) : directory;
-  const asked = functionSettings(folder, bootstrap, options, serveDefaults(options, prior));
-  const settings = withPriorHost(asked, options);
+  const compatible = COMPAT[options.compat ?? ""]?.serve;
+  const asked = functionSettings(folder, bootstrap, options, serveDefaults(compatible, prior));
+  const settings = compatible?.settings?.(asked, options) ?? asked;
   const port = portNumber(
     [
       ["--port", options.port],
@@ -152,7 +175,10 @@ async function serve(
   const grace = graceMs(options.grace);
   const format = options.format ?? prior.format ?? "plain";
   const log = platformLog(options.quiet === true);
-  const lambdaApi = lambdaApiOptions(options, log.message);
+  const lambdaApi = {
+    ...lambdaApiOptions(options, log.message),
+    ...(compatible?.invoke === undefined ? {} : { invoke: compatible.invoke }),
+  };
   const metrics = new Metrics({
     prefix: prior.metricPrefix,
     name: prior.metricName,
@@ -165,18 +191,19 @@ async function serve(
   metrics.watch([host]);
   const registry = new FunctionRegistry([host]);
   const sinkUrl = sinkAddress(options.sink, prior.sink);
-  const triggermesh = options.compat === "triggermesh";
+  const ownsEveryPath = compatible?.ownsEveryPath === true;
   const server = new HostServer({
     registry,
-    adapter: (each) => serveAdapter(each.settings, format, options, prior),
+    adapter: (each) =>
+      compatible?.adapter?.(format, prior) ?? serveAdapter(each.settings, format, options, prior),
     metrics,
-    healthPaths: !triggermesh,
+    healthPaths: !ownsEveryPath,
     log: (message) => log.message(message),
     ...(sinkUrl === undefined
       ? {}
-      : { sink: new Sink(sinkUrl, !triggermesh, (line) => log.message(line)) }),
+      : { sink: compatible?.sink?.(sinkUrl, log.message) ?? new Sink(sinkUrl, log.message) }),
     ...(options.cors === undefined ? {} : { cors: new Cors(options.cors) }),
-    ...(triggermesh ? {} : { lambdaApi }),
+    ...(ownsEveryPath ? {} : { lambdaApi }),
   });
   const address = options.host ?? (prior.onKnative ? "0.0.0.0" : "127.0.0.1");
   const stop = stopSignal(() => host.kill());
@@ -205,7 +232,6 @@ function sinkAddress(option: string | undefined, variable: string | undefined) {
 /** What Lambda's API needs of the options. */
 export function lambdaApiOptions(options: ServeOptions, log: (message: string) => void) {
   return {
-    rieCompatible: options.compat === "rie",
     asyncRetries: asyncRetries(options.asyncRetries),
     invokeMode: options.invokeMode,
     showVariables: options.showEnv === true,
@@ -213,36 +239,32 @@ export function lambdaApiOptions(options: ServeOptions, log: (message: string) =
   };
 }
 
-function readPrior(): PriorSettings {
-  const read = priorVariables(process.env);
+function readPrior(): ServeVariables {
+  const read = serveVariables(process.env);
   if (read.kind === "invalid") throw new CommandError(read.message);
   return read.settings;
 }
 
-/** Time that AWS's emulator gives an event where nothing is said, in seconds. */
-const RIE_TIMEOUT = "300";
-/** Memory that it reports, in MB. */
-const RIE_MEMORY_MB = 3008;
-/** Time that the prior invoker gives. */
-const TRIGGERMESH_TIMEOUT = "10s";
+/** Time for an event in a container that sets RESPONSE_FORMAT. */
+const FORMAT_TIMEOUT = "10s";
 const DEFAULT_WORKERS = "4";
 
-function serveDefaults(options: ServeOptions, prior: PriorSettings): SettingsDefaults {
-  const rie = options.compat === "rie";
-  const triggermesh = options.compat === "triggermesh" || prior.format !== undefined;
-  const rieTimeout = process.env["AWS_LAMBDA_FUNCTION_TIMEOUT"] ?? RIE_TIMEOUT;
-  const timeout = prior.timeout ?? (triggermesh ? TRIGGERMESH_TIMEOUT : undefined);
-  const name = prior.name ?? (rie ? "test_function" : undefined);
-  const chosen = rie ? rieTimeout : timeout;
+function serveDefaults(
+  compatible: ServerCompat | undefined,
+  prior: ServeVariables,
+): SettingsDefaults {
+  const {
+    name = prior.name,
+    timeout = prior.timeout ?? (prior.format === undefined ? undefined : FORMAT_TIMEOUT),
+    ...defaults
+  } = compatible?.defaults(process.env) ?? {};
   return {
+    ...defaults,
     ...(prior.handler === undefined ? {} : { handler: prior.handler }),
-    ...(name === undefined ? {} : { name }),
-    ...(chosen === undefined ? {} : { timeout: chosen }),
-    ...(rie
-      ? { memoryMb: Number(process.env["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] ?? RIE_MEMORY_MB) }
-      : {}),
+    ...(name === undefined ? {} : { name: prior.name ?? name }),
+    ...(timeout === undefined ? {} : { timeout }),
     workers: prior.workers ?? DEFAULT_WORKERS,
-    inheritEnvironment: prior.ownsEnvironment || options.compat !== undefined,
+    inheritEnvironment: prior.ownsEnvironment || compatible !== undefined,
   };
 }
 

@@ -9,7 +9,7 @@ import type { ServeFormat } from "../../host/front/select.ts";
 import { parseTime } from "../function/settings.ts";
 
 /** What the variables say; a member is absent when no variable says it. */
-export interface PriorSettings {
+export interface ServeVariables {
   readonly format?: ServeFormat;
   readonly handler?: string;
   readonly directory?: string;
@@ -36,8 +36,8 @@ export interface PriorSettings {
 }
 
 /** Variables that cannot be understood, in words. */
-export type PriorResult =
-  | { readonly kind: "valid"; readonly settings: PriorSettings }
+export type VariablesResult =
+  | { readonly kind: "valid"; readonly settings: ServeVariables }
   | { readonly kind: "invalid"; readonly message: string };
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -54,7 +54,7 @@ const FORMATS: Readonly<Record<string, ServeFormat>> = {
 const SIZE_UNIT_BYTES = 1_000_000;
 
 /** Reads the variables. */
-export function priorVariables(variables: Variables): PriorResult {
+export function serveVariables(variables: Variables): VariablesResult {
   const warnings: string[] = [];
   const named = (...names: readonly string[]) => firstOf(variables, names, warnings);
   const formatName = named("RESPONSE_FORMAT", "RESPONSE_WRAPPER", "EVENT_TYPE", "EVENT");
@@ -78,7 +78,7 @@ export function priorVariables(variables: Variables): PriorResult {
     return { kind: "invalid", message };
   }
   const onKnative = variables["K_SERVICE"] !== undefined;
-  const settings: PriorSettings = {
+  const settings: ServeVariables = {
     ...present("format", format),
     ...present("handler", variables["_HANDLER"]),
     ...present("directory", variables["LAMBDA_TASK_ROOT"]),

@@ -7,7 +7,7 @@
 import type { HttpReply } from "../http/message.ts";
 
 /** Longest time for one delivery, in milliseconds. */
-const DELIVERY_TIMEOUT_MS = 10_000;
+export const DELIVERY_TIMEOUT_MS = 10_000;
 
 /** Deliveries after the first that are tried. */
 const DELIVERY_RETRIES = 3;
@@ -15,30 +15,29 @@ const DELIVERY_RETRIES = 3;
 /** Pause before the first retry, in milliseconds; it doubles each time. */
 const RETRY_PAUSE_MS = 100;
 
+/** Takes replies that do not go to the caller. */
+export interface ReplySink {
+  /** Sends a reply on and returns what the caller gets: its status without a body, or the failure. */
+  deliver(reply: HttpReply): Promise<HttpReply>;
+}
+
 /** Delivers replies to one address. */
-export class Sink {
+export class Sink implements ReplySink {
   readonly #url: string;
-  readonly #strict: boolean;
   readonly #log: (message: string) => void;
 
-  /**
-   * @param strict Whether the sink's own status counts, and only what there is to send is sent. The
-   * prior invoker ignored the one, and sent empty bodies and errors too.
-   */
-  constructor(url: string, strict: boolean, log: (message: string) => void) {
+  constructor(url: string, log: (message: string) => void) {
     this.#url = url;
-    this.#strict = strict;
     this.#log = log;
   }
 
-  /** Sends a reply on and returns what the caller gets: its status without a body, or the failure. */
   async deliver(reply: HttpReply): Promise<HttpReply> {
     // A failure is the caller's, who can send again; a broker would refuse it as no event.
-    if (this.#strict && (reply.status >= 400 || reply.body === "")) return reply;
+    if (reply.status >= 400 || reply.body === "") return reply;
     const body = await wholeBody(reply.body);
     const headers = reply.headers.map(([name, value]) => [name, value] as [string, string]);
     const caller: HttpReply = { status: reply.status, headers: [], body: "" };
-    if (this.#strict && body.byteLength === 0) return caller;
+    if (body.byteLength === 0) return caller;
     let problem = "";
     for (let attempt = 0; attempt <= DELIVERY_RETRIES; attempt += 1) {
       if (attempt > 0) await Bun.sleep(RETRY_PAUSE_MS * 2 ** (attempt - 1));
@@ -46,21 +45,21 @@ export class Sink {
         const signal = AbortSignal.timeout(DELIVERY_TIMEOUT_MS);
         const answer = await fetch(this.#url, { method: "POST", headers, body, signal });
         await answer.arrayBuffer();
-        if (answer.ok || !this.#strict) return caller;
+        if (answer.ok) return caller;
         problem = `status ${answer.status}`;
         // What a sink calls the sender's fault will not get better.
         if (answer.status < 500 && answer.status !== 429) break;
       } catch (error) {
         problem = error instanceof Error ? error.message : String(error);
-        if (!this.#strict) break;
       }
     }
     this.#log(`warning: failed to deliver to ${this.#url}: ${problem}`);
-    return { status: this.#strict ? 502 : 500, headers: [], body: "" };
+    return { status: 502, headers: [], body: "" };
   }
 }
 
-async function wholeBody(body: HttpReply["body"]): Promise<Uint8Array<ArrayBuffer>> {
+/** All bytes of a body. */
+export async function wholeBody(body: HttpReply["body"]): Promise<Uint8Array<ArrayBuffer>> {
   if (typeof body === "string") return new Uint8Array(Buffer.from(body));
   if (body instanceof Uint8Array) return new Uint8Array(body);
   const chunks: Uint8Array[] = [];

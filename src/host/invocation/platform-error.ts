@@ -5,8 +5,8 @@
  * @module
  */
 
-import { CONTENT_TYPE, RESPONSE_BYTES_MAX } from "../../runtime-api/contract.ts";
-import type { PlatformErrorType } from "../../runtime-api/function-error.ts";
+import { CONTENT_TYPE, RESPONSE_BYTES_MAX, STATUS } from "../../runtime-api/contract.ts";
+import { type PlatformErrorType, recordedErrorType } from "../../runtime-api/function-error.ts";
 import type { FunctionErrorOrigin, UnreportedError } from "./outcome.ts";
 
 /** How a process ended. */
@@ -20,6 +20,56 @@ export interface PlatformError {
   readonly errorType: string;
   readonly body: Uint8Array;
   readonly contentType: string;
+}
+
+/** An error as a runtime posts it to `/error` or `/init/error`. */
+export interface PostedError {
+  readonly body: Uint8Array;
+  readonly contentType: string | undefined;
+  /** Of its header; empty when there is none. */
+  readonly errorType: string;
+}
+
+/** What the caller gets of a posted error, and what the runtime is told of it. */
+export interface ErrorReading {
+  readonly error: PlatformError;
+  readonly acknowledgement: {
+    readonly status: number;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body: string;
+  };
+}
+
+/** Reads a posted error as Lambda does. */
+export function readPostedError(posted: PostedError): ErrorReading {
+  const headers = { "Content-Type": CONTENT_TYPE.json };
+  const acknowledgement = { status: STATUS.accepted, headers, body: '{"status":"OK"}\n' };
+  return { error: reportedError(posted), acknowledgement };
+}
+
+/**
+ * A posted error as its caller gets it, and the type that the platform records. It is passed on
+ * verbatim, but for one with an X-Ray cause inside, of which the caller gets the three members that
+ * are meant for it.
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-invokeerror
+ */
+export function reportedError({ body, contentType, errorType: named }: PostedError): PlatformError {
+  const errorType = recordedErrorType(named);
+  if (contentType?.startsWith(CONTENT_TYPE.errorCause) !== true) {
+    return { errorType, body, contentType: contentType ?? CONTENT_TYPE.json };
+  }
+  try {
+    const cause = JSON.parse(Buffer.from(body).toString("utf8"));
+    const { errorMessage, stackTrace } = cause;
+    const error = JSON.stringify({ errorMessage, errorType: cause.errorType, stackTrace });
+    return { errorType, body: Buffer.from(error), contentType: CONTENT_TYPE.json };
+  } catch {
+    return {
+      errorType,
+      body: Buffer.from("Invalid error body"),
+      contentType: CONTENT_TYPE.octetStream,
+    };
+  }
 }
 
 /** An error as an outcome. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ErrorForm } from "../sandbox/refunc-error.ts";
+import type { ErrorReading, PostedError } from "./platform-error.ts";
 
 /** Account of every function here, in ARNs. */
 export const LOCAL_ACCOUNT_ID = "123456789012";
@@ -48,10 +48,10 @@ export interface FunctionSettings {
   readonly queueMax: number;
   /** Longest wait of an event for an environment, in milliseconds; 0 is for ever. */
   readonly queueTimeoutMs: number;
-  /** Tells each environment its number in `BOOTSTRAP_INDEX`, which Lambda does not. */
-  readonly numbered?: boolean;
-  /** How the errors that the runtime posts are taken; Lambda's way when absent. */
-  readonly errorForm?: ErrorForm;
+  /** Further variables of an environment, by its number from 0. */
+  readonly environmentVariables?: (index: number) => Readonly<Record<string, string>>;
+  /** How the errors that the runtime posts are read; Lambda's way when absent. */
+  readonly readError?: (posted: PostedError) => ErrorReading;
 }
 
 /** Lambda's own limits and the host's, as defaults. */

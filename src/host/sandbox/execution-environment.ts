@@ -86,7 +86,7 @@ export class ExecutionEnvironment {
         },
       },
       settings.concurrency,
-      settings.errorForm,
+      settings.readError,
     );
     this.#api.extensions.registeredFunction = {
       functionName: settings.name,

@@ -6,10 +6,9 @@
 
 import type { IncomingMessage } from "node:http";
 
-import { CONTENT_TYPE, HEADER, RESPONSE_MODE_STREAMING } from "../../runtime-api/contract.ts";
-import { recordedErrorType } from "../../runtime-api/function-error.ts";
+import { CONTENT_TYPE, RESPONSE_MODE_STREAMING } from "../../runtime-api/contract.ts";
 import type { PendingInvocation } from "../invocation/invocation.ts";
-import { errorForCaller } from "./reported-error.ts";
+import type { PlatformError } from "../invocation/platform-error.ts";
 import type { ResponseStream } from "./response-stream.ts";
 
 /** What the runtime did with an invocation, before the platform adds its measurements. */
@@ -29,12 +28,8 @@ export interface StreamAnswer {
 }
 
 /** An error that the runtime reported, of an invocation or of its start. */
-export interface ErrorAnswer {
+export interface ErrorAnswer extends PlatformError {
   readonly kind: "error";
-  readonly body: Uint8Array;
-  readonly contentType: string;
-  /** As the platform records it. */
-  readonly errorType: string;
 }
 
 /** True when the caller is to get the response while it is written. */
@@ -49,15 +44,4 @@ export function isStreamed(
   // aws-lambda-go streams without saying so: every response of it is chunked.
   const chunked = request.headers["transfer-encoding"]?.toLowerCase() === "chunked";
   return chunked && invocation.request.streaming === true;
-}
-
-/** The error that a request to `/error` or `/init/error` reports. */
-export function errorAnswer(request: IncomingMessage, bytes: Uint8Array): ErrorAnswer {
-  const header = request.headers[HEADER.errorType.toLowerCase()];
-  const named = typeof header === "string" ? header : "";
-  return {
-    kind: "error",
-    errorType: recordedErrorType(named),
-    ...errorForCaller(bytes, request.headers["content-type"]),
-  };
 }

@@ -21,8 +21,12 @@ import {
 } from "../../runtime-api/contract.ts";
 import { readBody, reply, replyJson } from "../http/node-http.ts";
 import type { PendingInvocation } from "../invocation/invocation.ts";
+import {
+  type ErrorReading,
+  type PostedError,
+  readPostedError,
+} from "../invocation/platform-error.ts";
 import { ExtensionRegistry } from "./extensions.ts";
-import { type ErrorForm, takeError } from "./refunc-error.ts";
 import { ResponseStream } from "./response-stream.ts";
 import { type ErrorAnswer, isStreamed, type RuntimeAnswer } from "./runtime-answer.ts";
 import { RuntimeLoop } from "./runtime-loop.ts";
@@ -47,13 +51,16 @@ export class RuntimeApiServer {
   readonly #server: Server;
   readonly #loops: RuntimeLoop[];
   readonly #listener: RuntimeListener;
-  readonly #errorForm: ErrorForm;
+  readonly #readError: (posted: PostedError) => ErrorReading;
   readonly #expired = new Set<string>();
 
-  /** @param concurrency Loops that the runtime may run, 1 unless it was told otherwise. */
-  constructor(listener: RuntimeListener, concurrency: number, errorForm: ErrorForm = "lambda") {
+  /**
+   * @param concurrency Loops that the runtime may run, 1 unless it was told otherwise.
+   * @param readError What is made of the errors that it posts.
+   */
+  constructor(listener: RuntimeListener, concurrency: number, readError = readPostedError) {
     this.#listener = listener;
-    this.#errorForm = errorForm;
+    this.#readError = readError;
     this.extensions = new ExtensionRegistry(() => this.#loops.every((l) => l.state === "Started"));
     this.#loops = Array.from({ length: concurrency }, () => new RuntimeLoop());
     this.#server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
@@ -254,9 +261,9 @@ export class RuntimeApiServer {
     const body = await readBody(request, RESPONSE_BYTES_MAX);
     if (!loop.move("sent")) return refuseTransition(response, loop.state, "error");
     if (body.kind === "complete") {
-      const { answer, acknowledge } = takeError(this.#errorForm, request, body.bytes);
-      await this.#listener.onAnswer(invocation, answer);
-      return acknowledge(response);
+      const { error, acknowledgement } = this.#readError(postedError(request, body.bytes));
+      await this.#listener.onAnswer(invocation, { kind: "error", ...error });
+      return reply(response, acknowledgement.status, acknowledgement.body, acknowledgement.headers);
     }
     await this.#listener.onAnswer(invocation, body);
     refuseBody(response, body);
@@ -273,9 +280,9 @@ export class RuntimeApiServer {
     }
     for (const each of this.#loops) each.move("initError");
     if (body.kind !== "complete") return refuseBody(response, body);
-    const { answer, acknowledge } = takeError(this.#errorForm, request, body.bytes);
-    this.#listener.onInitError(answer);
-    acknowledge(response);
+    const { error, acknowledgement } = this.#readError(postedError(request, body.bytes));
+    this.#listener.onInitError({ kind: "error", ...error });
+    reply(response, acknowledgement.status, acknowledgement.body, acknowledgement.headers);
   }
 }
 
@@ -284,6 +291,12 @@ const INVOCATION_PATH = new RegExp(
 );
 
 const PLAIN = { "Content-Type": "text/plain; charset=utf-8" } as const;
+
+function postedError({ headers }: IncomingMessage, body: Uint8Array): PostedError {
+  const named = headers[HEADER.errorType.toLowerCase()];
+  const errorType = typeof named === "string" ? named : "";
+  return { body, contentType: headers["content-type"], errorType };
+}
 
 /** A path label without its percent-encoding; one that is wrongly encoded stays as it is. */
 function decodeLabel(label: string): string {

@@ -65,8 +65,8 @@ export function functionEnvironment(
     LAMBDA_TASK_ROOT: directory,
     LAMBDA_RUNTIME_DIR: "/var/runtime",
     _HANDLER: settings.handler,
+    ...settings.environmentVariables?.(index),
   };
-  if (settings.numbered === true) environment["BOOTSTRAP_INDEX"] = String(index);
   if (settings.concurrency > 1) {
     environment["AWS_LAMBDA_MAX_CONCURRENCY"] = String(settings.concurrency);
   }

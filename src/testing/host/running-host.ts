@@ -62,7 +62,6 @@ export interface ServeOptions {
   readonly adapter?: Adapter;
   readonly gateway?: GatewayKind;
   readonly server?: Partial<HostServerOptions>;
-  readonly rieCompatible?: boolean;
 }
 
 /** Starts a host with a server in front of it. */
@@ -84,7 +83,6 @@ export async function serveFunction(options: ServeOptions = {}): Promise<Running
     registry: new FunctionRegistry([host]),
     adapter: () => adapter,
     lambdaApi: {
-      rieCompatible: options.rieCompatible ?? false,
       asyncRetries: 2,
       invokeMode: "buffered",
       showVariables: false,

@@ -7,11 +7,12 @@
  */
 
 import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
-import { rieReply } from "../../adapters/rie-compat.ts";
 import { invokeInBackground } from "../../function/async-invoker.ts";
 import type { FunctionLookup, FunctionRegistry } from "../../function/function-registry.ts";
 import { decodePath, type HttpReply, type HttpRequest, queryPairs } from "../../http/message.ts";
 import type { HttpRoute, RequestHead } from "../../http/server.ts";
+import type { InvocationOutcome } from "../../invocation/outcome.ts";
+import type { FunctionSettings } from "../../invocation/settings.ts";
 import type { InvokeMode } from "../adapter.ts";
 import { INVOKE_HEADER } from "./contract.ts";
 import { lambdaError } from "./error.ts";
@@ -19,11 +20,18 @@ import { functionConfiguration, functionState } from "./function-configuration.t
 import { invokeRequest, requestTooLarge } from "./invoke-request.ts";
 import { invokeReply, streamReply } from "./invoke-response.ts";
 
+/** How another server answers Invoke: with any method, and with the response at once. */
+export interface InvokeCompat {
+  readonly reply: (outcome: InvocationOutcome, settings: FunctionSettings) => Promise<HttpReply>;
+  /** What a request gets that cannot be read. */
+  readonly refusal: HttpReply;
+}
+
 /** Settings of the API. */
 export interface LambdaApiOptions {
   readonly registry: FunctionRegistry;
-  /** Answers Invoke as AWS's emulator does, bug for bug. */
-  readonly rieCompatible: boolean;
+  /** Another server whose answers to Invoke are given instead of Lambda's. */
+  readonly invoke?: InvokeCompat;
   readonly asyncRetries: number;
   /** Of the Function URL, as it is described. */
   readonly invokeMode: InvokeMode;
@@ -65,12 +73,12 @@ async function answer(
   const [, functions, label = "", operation = "", ...more] = path.replace(/\/$/, "").split("/");
   if (functions !== "functions" || more.length > 0) return notHere(path, requestId);
   const name = decodePath(label);
-  const rie = options.rieCompatible && operation === "invocations";
+  const anyMethod = options.invoke !== undefined && operation === "invocations";
   if (name === "" && method === "GET") return listFunctions(request, options);
   if (operation === "" && method !== "GET") return notImplemented(`${method} ${path}`, requestId);
   const found = find(name, operation, request, options.registry);
   if (found.kind === "refused") return found.reply;
-  if (operation === "invocations" && (method === "POST" || rie)) {
+  if (operation === "invocations" && (method === "POST" || anyMethod)) {
     return invoke(found.lookup, request, gone, options);
   }
   if (operation === "response-streaming-invocations" && method === "POST") {
@@ -129,9 +137,9 @@ async function invoke(
   const { requestId } = http;
   const read = invokeRequest(http, qualifier, false);
   if (read.kind === "refused") {
-    return options.rieCompatible ? { status: 500, headers: [], body: "" } : read.reply;
+    return options.invoke?.refusal ?? read.reply;
   }
-  switch (options.rieCompatible ? "RequestResponse" : read.invocationType) {
+  switch (options.invoke === undefined ? read.invocationType : "RequestResponse") {
     case "DryRun":
       return { status: 204, headers: [[INVOKE_HEADER.requestId, requestId]], body: "" };
     case "Event":
@@ -139,7 +147,7 @@ async function invoke(
       return { status: 202, headers: [[INVOKE_HEADER.requestId, requestId]], body: "" };
     case "RequestResponse": {
       const outcome = await host.invoke({ ...read.request, signal: gone });
-      if (options.rieCompatible) return rieReply(outcome, host.settings);
+      if (options.invoke !== undefined) return options.invoke.reply(outcome, host.settings);
       return invokeReply(outcome, requestId, read.request.logTail === true);
     }
   }

@@ -4,8 +4,6 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
-
 import type { FunctionHost } from "../../function/function-pool.ts";
 import { compactJson, isJson } from "../../http/json-text.ts";
 import {
@@ -17,10 +15,10 @@ import type { FramedEvent } from "./event-framing.ts";
 
 /** How results are written. */
 export interface StdioOptions {
-  /** `refunc` writes the line of the runner that this takes over from. */
-  readonly envelope: "none" | "refunc";
-  /** `md5` names an event by the hash of its bytes, as the old runner does. */
-  readonly requestId: "random" | "md5";
+  /** The line of a result; nothing for an event that was not run. JSON on one line when absent. */
+  readonly format?: (outcome: WholeOutcome) => Uint8Array | undefined;
+  /** Names an event; a random id when absent. */
+  readonly requestId?: (event: Uint8Array) => string;
   /** Goes on after an invalid event as if it had not been there. */
   readonly skipInvalid: boolean;
   /** Writes results as they come instead of in the order of the events. */
@@ -57,13 +55,13 @@ export async function runEvents(
       continue;
     }
     const { bytes } = event;
-    const named = options.requestId === "md5" ? { requestId: md5(bytes) } : {};
+    const named = options.requestId === undefined ? {} : { requestId: options.requestId(bytes) };
     const invoked = host.invoke({ event: bytes, ...named }).then(wholeOutcome);
     const result = invoked.then((outcome) => {
       outcomes.add(outcomeName(outcome));
       if (outcome.kind === "function-error") options.onFunctionError(outcome);
       if (outcome.kind === "rejected") options.complain(`line ${event.line}: ${outcome.reason}`);
-      return resultLine(outcome, options.envelope);
+      return (options.format ?? resultLine)(outcome);
     });
     const before = options.unordered ? Promise.resolve() : written;
     const done = Promise.all([result, before]).then(([line]) => write(line));
@@ -85,24 +83,8 @@ function outcomeName(outcome: WholeOutcome): string {
   return outcome.kind === "function-error" ? outcome.origin : outcome.kind;
 }
 
-function resultLine(
-  outcome: WholeOutcome,
-  envelope: StdioOptions["envelope"],
-): Uint8Array | undefined {
-  switch (outcome.kind) {
-    case "rejected":
-      return undefined;
-    case "function-error":
-      return envelope === "refunc"
-        ? refuncError(outcome.body, outcome.contentType, outcome.origin === "init")
-        : line(compactIfJson(outcome.body));
-    case "response": {
-      const { body } = outcome;
-      return envelope === "refunc"
-        ? refuncPayload(body, outcome.contentType)
-        : line(compactIfJson(body));
-    }
-  }
+function resultLine(outcome: WholeOutcome): Uint8Array | undefined {
+  return outcome.kind === "rejected" ? undefined : line(compactIfJson(outcome.body));
 }
 
 /** JSON goes on one line; anything else stays byte for byte. */
@@ -114,46 +96,4 @@ const LINE_FEED = 0x0a;
 
 function line(body: Uint8Array): Uint8Array {
   return body.at(-1) === LINE_FEED ? body : Buffer.concat([body, Uint8Array.of(LINE_FEED)]);
-}
-
-/** `{"payload":…,"ContentType":…}` with the response's own tokens, or the response as a string. */
-function refuncPayload(body: Uint8Array, contentType: string | undefined): Uint8Array {
-  const members: Uint8Array[] = [];
-  if (body.byteLength > 0) {
-    // The line feed that a shell's printf adds is not part of the text.
-    const text = new TextDecoder().decode(body).replace(/\r?\n$/, "");
-    const value = isJson(body) ? compactJson(body) : Buffer.from(JSON.stringify(text));
-    members.push(Buffer.concat([Buffer.from('"payload":'), value]));
-  }
-  return refuncLine(members, contentType);
-}
-
-/** @param fatal True of an error at the start, after which the old runner runs nothing. */
-function refuncError(body: Uint8Array, contentType: string, fatal = false): Uint8Array {
-  let error: Record<string, unknown>;
-  try {
-    error = JSON.parse(new TextDecoder().decode(body));
-  } catch {
-    error = { errorMessage: new TextDecoder().decode(body) };
-  }
-  const { errorMessage = "", errorType, stackTrace } = error;
-  const trace = Array.isArray(stackTrace) && stackTrace.length > 0 ? { stackTrace } : {};
-  const named = errorType === undefined || errorType === "" ? {} : { errorType };
-  const value = JSON.stringify({ errorMessage, ...named, ...trace, fatal });
-  return refuncLine([Buffer.from(`"error":${value}`)], contentType);
-}
-
-function refuncLine(members: Uint8Array[], contentType: string | undefined): Uint8Array {
-  // Our bootstrap says JSON of everything; the old runner prints what the bootstrap said.
-  if (contentType !== undefined && contentType !== "") {
-    members.push(Buffer.from(`"ContentType":${JSON.stringify(contentType)}`));
-  }
-  const separated = members.flatMap((member, at) => (at === 0 ? [member] : [COMMA, member]));
-  return Buffer.concat([Buffer.from("{"), ...separated, Buffer.from("}\n")]);
-}
-
-const COMMA = Buffer.from(",");
-
-function md5(bytes: Uint8Array): string {
-  return createHash("md5").update(bytes).digest("hex");
 }

@@ -5,12 +5,30 @@
  * @module
  */
 
-import type { HttpReply } from "../http/message.ts";
-import { type InvocationOutcome, wholeOutcome } from "../invocation/outcome.ts";
-import type { FunctionSettings } from "../invocation/settings.ts";
+import type { HttpReply } from "../host/http/message.ts";
+import { type InvocationOutcome, wholeOutcome } from "../host/invocation/outcome.ts";
+import type { FunctionSettings } from "../host/invocation/settings.ts";
+
+/** What `serve --compat rie` does otherwise. */
+export const rie = {
+  serve: {
+    invoke: { reply: rieReply, refusal: { status: 500, headers: [], body: "" } },
+    defaults: (variables: Readonly<Record<string, string | undefined>>) => ({
+      name: "test_function",
+      timeout: variables["AWS_LAMBDA_FUNCTION_TIMEOUT"] ?? TIMEOUT,
+      memoryMb: Number(variables["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] ?? MEMORY_MB),
+    }),
+  },
+} as const;
+
+/** Time that the emulator gives an event where nothing is said, in seconds. */
+const TIMEOUT = "300";
+
+/** Memory that it reports, in MB. */
+const MEMORY_MB = 3008;
 
 /** The emulator's reply: no header says that anything went wrong, and the type is sniffed as Go does. */
-export async function rieReply(
+async function rieReply(
   streamed: InvocationOutcome,
   settings: FunctionSettings,
 ): Promise<HttpReply> {

@@ -8,22 +8,92 @@
 
 import { randomUUID } from "node:crypto";
 
-import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
-import type { AdaptedRequest, Adapter } from "../front/adapter.ts";
-import { contextHeaders } from "../front/cloud-events/adapter.ts";
+import type { AdaptedRequest, Adapter } from "../host/front/adapter.ts";
+import { contextHeaders } from "../host/front/cloud-events/adapter.ts";
 import {
   formatStructured,
   SPEC_VERSION,
   STRUCTURED_TYPE,
-} from "../front/cloud-events/cloud-event.ts";
-import { type CloudEventDefaults, wrapData } from "../front/cloud-events/wrap.ts";
-import { compactJson, rawMembers } from "../http/json-text.ts";
-import type { HttpReply, HttpRequest } from "../http/message.ts";
+} from "../host/front/cloud-events/cloud-event.ts";
+import { type CloudEventDefaults, wrapData } from "../host/front/cloud-events/wrap.ts";
+import { cloudEventDefaults, type FrontVariables, type ServeFormat } from "../host/front/select.ts";
+import { DELIVERY_TIMEOUT_MS, type ReplySink, wholeBody } from "../host/front/sink.ts";
+import { compactJson, rawMembers } from "../host/http/json-text.ts";
+import type { HttpReply, HttpRequest } from "../host/http/message.ts";
 import {
   type InvocationOutcome,
   type InvocationRequest,
   wholeOutcome,
-} from "../invocation/outcome.ts";
+} from "../host/invocation/outcome.ts";
+import type { FunctionSettings } from "../host/invocation/settings.ts";
+import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../runtime-api/contract.ts";
+
+/** What `serve --compat triggermesh` does otherwise. */
+export const triggermesh = {
+  serve: {
+    // Neither Lambda's API nor a probe has a path there.
+    ownsEveryPath: true,
+    adapter: (format: ServeFormat, variables: FrontVariables) =>
+      triggermeshAdapter({
+        cloudEvents: format === "cloudevents",
+        defaults: cloudEventDefaults(variables),
+        responseMode: variables.responseMode,
+        bodyBytesMax: variables.bodyBytesMax ?? BODY_BYTES_MAX,
+      }),
+    defaults: (variables: Readonly<Record<string, string | undefined>>) => ({
+      timeout: variables["FUNCTION_TTL"] ?? TIMEOUT,
+    }),
+    settings: blockingSettings,
+    sink: (url: string, log: (message: string) => void): ReplySink => ({
+      deliver: (reply) => deliver(reply, url, log),
+    }),
+  },
+} as const;
+
+/** Time that the prior invoker gives an event. */
+const TIMEOUT = "10s";
+
+/** The prior invoker's limit, in bytes. */
+const BODY_BYTES_MAX = 5_000_000;
+
+/** Events that may wait where callers wait for their turn instead of being refused. */
+const BLOCKING_QUEUE_MAX = 1_000_000;
+
+/**
+ * Settings as the prior invoker has them: it lets a caller wait for its turn, counts the wait
+ * as the event's time, and numbers its bootstraps.
+ */
+function blockingSettings(
+  settings: FunctionSettings,
+  options: { readonly queue?: string; readonly queueTimeout?: string },
+): FunctionSettings {
+  return {
+    ...settings,
+    environmentVariables: (index) => ({ BOOTSTRAP_INDEX: String(index) }),
+    ...(options.queue === undefined ? { queueMax: BLOCKING_QUEUE_MAX } : {}),
+    ...(options.queueTimeout === undefined ? { queueTimeoutMs: settings.timeoutMs } : {}),
+  };
+}
+
+/** Delivers every reply, empty ones and errors too, once; the sink's own status does not count. */
+async function deliver(
+  reply: HttpReply,
+  url: string,
+  log: (message: string) => void,
+): Promise<HttpReply> {
+  const body = await wholeBody(reply.body);
+  const headers = reply.headers.map(([name, value]) => [name, value] as [string, string]);
+  try {
+    const signal = AbortSignal.timeout(DELIVERY_TIMEOUT_MS);
+    const answer = await fetch(url, { method: "POST", headers, body, signal });
+    await answer.arrayBuffer();
+    return { status: reply.status, headers: [], body: "" };
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    log(`warning: failed to deliver to ${url}: ${problem}`);
+    return { status: 500, headers: [], body: "" };
+  }
+}
 
 /** What the prior invoker is told by its variables. */
 export interface TriggermeshOptions {
