@@ -2,7 +2,7 @@
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 
-import { SCRIPTED, startTool } from "../../testing/running-tool.ts";
+import { SCRIPTED, startTool } from "../testing/running-tool.ts";
 
 // Processes take their time on a loaded machine.
 setDefaultTimeout(60_000);
