@@ -14,8 +14,9 @@ import {
   framedEvents,
   type Framing,
   FRAMINGS,
-} from "../host/front/stdio/event-framing.ts";
-import { runEvents, type StdioOptions } from "../host/front/stdio/stdio.ts";
+  runEvents,
+  type StdioOptions,
+} from "../host/front/stdio.ts";
 import { FunctionHost } from "../host/function/function-pool.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
 import { CommandError, EXIT, outcomeStatus } from "./cli/exit-status.ts";

@@ -11,11 +11,12 @@ import { randomUUID } from "node:crypto";
 import type { AdaptedRequest, Adapter } from "../host/front/adapter.ts";
 import { contextHeaders } from "../host/front/cloud-events/adapter.ts";
 import {
+  type CloudEventDefaults,
   formatStructured,
   SPEC_VERSION,
   STRUCTURED_TYPE,
+  wrapData,
 } from "../host/front/cloud-events/cloud-event.ts";
-import { type CloudEventDefaults, wrapData } from "../host/front/cloud-events/wrap.ts";
 import { cloudEventDefaults, type FrontVariables, type ServeFormat } from "../host/front/select.ts";
 import { DELIVERY_TIMEOUT_MS, type ReplySink, wholeBody } from "../host/front/sink.ts";
 import { compactJson, rawMembers } from "../host/http/json-text.ts";

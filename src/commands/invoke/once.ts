@@ -6,8 +6,11 @@
 
 import { randomUUID } from "node:crypto";
 
-import { type InvokeRequest, invokeRequest } from "../../host/front/lambda-api/invoke-request.ts";
-import { invokeReply } from "../../host/front/lambda-api/invoke-response.ts";
+import {
+  invokeReply,
+  type InvokeRequest,
+  invokeRequest,
+} from "../../host/front/lambda-api/invoke.ts";
 import { FunctionHost } from "../../host/function/function-pool.ts";
 import { FunctionRegistry } from "../../host/function/function-registry.ts";
 import { newTraceId } from "../../host/invocation/invocation.ts";

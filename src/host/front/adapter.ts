@@ -5,7 +5,13 @@
  */
 
 import { type HttpReply, type HttpRequest, jsonReply } from "../http/message.ts";
-import type { InvocationOutcome, InvocationRequest } from "../invocation/outcome.ts";
+import {
+  type InvocationOutcome,
+  type InvocationRequest,
+  REJECTION,
+  type RejectionReason,
+  type RejectionStatus,
+} from "../invocation/outcome.ts";
 
 /** The type and source of a CloudEvent, by which metrics tell events apart. */
 export type EventLabels = readonly [type: string, source: string];
@@ -42,18 +48,14 @@ export interface Adapter {
   toReply(outcome: InvocationOutcome, request: HttpRequest): HttpReply | Promise<HttpReply>;
 }
 
+const REJECTION_WORDS: Readonly<Record<RejectionStatus["status"], string>> = {
+  413: "Request Entity Too Large",
+  429: "Rate Exceeded.",
+  503: "Service Unavailable",
+};
+
 /** What a caller is told whose event was not run. */
-export function rejectionReply(
-  reason: Extract<InvocationOutcome, { kind: "rejected" }>["reason"],
-): HttpReply {
-  switch (reason) {
-    case "queue-full":
-    case "queue-timeout":
-      return jsonReply(429, { message: "Rate Exceeded." }, [["Retry-After", "1"]]);
-    case "draining":
-    case "caller-gone":
-      return jsonReply(503, { message: "Service Unavailable" }, [["Retry-After", "1"]]);
-    case "event-too-large":
-      return jsonReply(413, { message: "Request Entity Too Large" });
-  }
+export function rejectionReply(reason: RejectionReason): HttpReply {
+  const { status, headers } = REJECTION[reason];
+  return jsonReply(status, { message: REJECTION_WORDS[status] }, headers);
 }

@@ -7,7 +7,7 @@
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import { isJson } from "../http/json-text.ts";
 import { type HttpReply, jsonReply } from "../http/message.ts";
-import { chunksOrFailure, type InvocationOutcome } from "../invocation/outcome.ts";
+import { chunksOrFailure, errorStatus, type InvocationOutcome } from "../invocation/outcome.ts";
 import { type Adapter, rejectionReply } from "./adapter.ts";
 
 /**
@@ -43,7 +43,7 @@ export function plainReply(outcome: InvocationOutcome): HttpReply {
       };
     case "function-error":
       return {
-        status: outcome.origin === "timeout" ? 504 : 500,
+        status: errorStatus(outcome.origin),
         headers: [["Content-Type", outcome.contentType]],
         body: outcome.body,
       };

@@ -8,7 +8,7 @@ import { EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import type { FunctionSettings } from "../invocation/settings.ts";
 import type { Adapter, InvokeMode } from "./adapter.ts";
 import { cloudEventsAdapter } from "./cloud-events/adapter.ts";
-import type { CloudEventDefaults } from "./cloud-events/wrap.ts";
+import type { CloudEventDefaults } from "./cloud-events/cloud-event.ts";
 import { gatewayAdapter } from "./gateway/adapter.ts";
 import { type GatewayNames, REST_STAGE } from "./gateway/kinds.ts";
 import { plainAdapter } from "./plain.ts";

@@ -9,19 +9,23 @@
  */
 
 import { EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
-import { initFailureOutcome } from "../invocation/init-failure.ts";
 import { PendingInvocation } from "../invocation/invocation.ts";
 import type {
   InvocationOutcome,
   InvocationReport,
   InvocationRequest,
 } from "../invocation/outcome.ts";
-import type { ProcessEnd } from "../invocation/platform-error.ts";
+import {
+  type ProcessEnd,
+  type StartFailure,
+  startFailureOutcome,
+} from "../invocation/platform-error.ts";
 import type { FunctionSettings } from "../invocation/settings.ts";
-import type { EnvironmentListener, InitFailure } from "../sandbox/environment-listener.ts";
-import { ExecutionEnvironment } from "../sandbox/execution-environment.ts";
+import {
+  type EnvironmentListener,
+  ExecutionEnvironment,
+} from "../sandbox/execution-environment.ts";
 import type { LogSink } from "../sandbox/log.ts";
-import { IdleTimers } from "./idle-timers.ts";
 import { InvocationQueue } from "./invocation-queue.ts";
 
 /** First pause before an environment that could not start is started again, in milliseconds. */
@@ -50,11 +54,11 @@ export class FunctionHost {
   readonly #environments: (ExecutionEnvironment | undefined)[];
   readonly #retired = new Set<ExecutionEnvironment>();
   readonly #restarts = new Map<number, Timer>();
-  readonly #idleTimers = new IdleTimers<ExecutionEnvironment>();
+  readonly #idleTimers = new Map<ExecutionEnvironment, Timer>();
   readonly #inFlight = new Set<PendingInvocation>();
   #settings: FunctionSettings;
   #startFailures = 0;
-  #lastFailure: InitFailure | undefined;
+  #lastFailure: StartFailure | undefined;
   #draining = false;
   #stopped = false;
   #idle = Promise.withResolvers<void>();
@@ -98,7 +102,7 @@ export class FunctionHost {
       invocation.settle({ kind: "rejected", reason: "event-too-large" });
     } else if (this.#lastFailure !== undefined && !this.#anyAlive()) {
       // It could not start before: the caller learns why, and the start is tried again.
-      this.#settleInitFailure(invocation, this.#lastFailure);
+      this.#settleStartFailure(invocation, this.#lastFailure);
       this.#lastFailure = undefined;
       this.#restartAtOnce();
     } else if (this.#queue.add(invocation)) {
@@ -152,6 +156,7 @@ export class FunctionHost {
     this.#draining = true;
     this.#stopped = true;
     this.#clearRestarts();
+    for (const timer of this.#idleTimers.values()) clearTimeout(timer);
     this.#idleTimers.clear();
     this.#queue.rejectAll("draining");
     const living = this.#environments.filter((each) => each !== undefined);
@@ -231,16 +236,24 @@ export class FunctionHost {
   #watchIdle(environment: ExecutionEnvironment): void {
     const { environments, environmentsMin = environments, idleMs } = this.#settings;
     if (environmentsMin === environments) return;
-    this.#idleTimers.watch(environment, idleMs, () => {
+    clearTimeout(this.#idleTimers.get(environment));
+    const timer = setTimeout(() => {
       const isIdle = environment.ready && !environment.busy;
       if (isIdle && this.#living > environmentsMin) this.#retire(environment);
-    });
+    }, idleMs);
+    timer.unref();
+    this.#idleTimers.set(environment, timer);
+  }
+
+  #forgetIdle(environment: ExecutionEnvironment): void {
+    clearTimeout(this.#idleTimers.get(environment));
+    this.#idleTimers.delete(environment);
   }
 
   #retire(environment: ExecutionEnvironment): void {
     this.#environments[environment.index] = undefined;
     this.#retired.add(environment);
-    this.#idleTimers.forget(environment);
+    this.#forgetIdle(environment);
     void environment.ended.then(() => this.#retired.delete(environment));
     if (!environment.busy) void environment.stop();
   }
@@ -261,15 +274,15 @@ export class FunctionHost {
       this.#observer.onEnd?.(environment.index, end, failed);
       if (!current) return;
       this.#environments[environment.index] = undefined;
-      this.#idleTimers.forget(environment);
+      this.#forgetIdle(environment);
       if (this.#stopped) return;
       if (failure === undefined) return this.#fill();
-      this.#onInitFailure(environment.index, failure);
+      this.#onStartFailure(environment.index, failure);
     },
     onAnswered: (_invocation, report, status) => this.#observer.onAnswered?.(report, status),
   };
 
-  #onInitFailure(index: number, failure: InitFailure): void {
+  #onStartFailure(index: number, failure: StartFailure): void {
     this.#startFailures += 1;
     const pauseMs = Math.min(
       RESTART_PAUSE_MS * 2 ** (this.#startFailures - 1),
@@ -288,15 +301,15 @@ export class FunctionHost {
     for (;;) {
       const invocation = this.#queue.peek();
       if (invocation === undefined || !this.#queue.remove(invocation)) return;
-      this.#settleInitFailure(invocation, failure);
+      this.#settleStartFailure(invocation, failure);
       // The failure has reached a caller; the next one sees a fresh start.
       this.#lastFailure = undefined;
       if (!all) return;
     }
   }
 
-  #settleInitFailure(invocation: PendingInvocation, failure: InitFailure): void {
-    const outcome = initFailureOutcome(invocation.requestId, failure, this.#settings);
+  #settleStartFailure(invocation: PendingInvocation, failure: StartFailure): void {
+    const outcome = startFailureOutcome(invocation.requestId, failure, this.#settings);
     invocation.settle(outcome);
     this.#observer.onAnswered?.(outcome.report, "init");
   }

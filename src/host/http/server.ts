@@ -14,7 +14,6 @@ import { newTraceId } from "../invocation/invocation.ts";
 import { StreamFailure } from "../invocation/outcome.ts";
 import { type HttpReply, type HttpRequest, parseTarget } from "./message.ts";
 import { readBody } from "./node-http.ts";
-import { replyHeaders } from "./reply-headers.ts";
 
 /** A request whose body is not read yet. */
 export type RequestHead = Omit<HttpRequest, "body">;
@@ -226,4 +225,50 @@ async function writable(response: ServerResponse): Promise<void> {
 
 function isStream(body: HttpReply["body"]): body is AsyncIterable<Uint8Array> {
   return typeof body !== "string" && !(body instanceof Uint8Array);
+}
+
+/**
+ * Headers of one connection, besides those that `Connection` itself names. A function that passes on
+ * what another server answered copies that connection's headers too. On ours they would contradict
+ * how the body is sent, and the caller could not read it.
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
+ */
+const HOP_BY_HOP = [
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+];
+
+/** Headers that only who writes the body can know. */
+const FRAMING = ["content-length"];
+
+/** A header with all of its values, under the name that came first. */
+interface ReplyHeader {
+  readonly name: string;
+  readonly values: readonly string[];
+}
+
+/** The headers that are not about the connection, each name once, in order of first sight. */
+function replyHeaders(headers: HttpReply["headers"]): readonly ReplyHeader[] {
+  const dropped = new Set([...HOP_BY_HOP, ...FRAMING, ...namedByConnection(headers)]);
+  const byName = new Map<string, { name: string; values: string[] }>();
+  for (const [name, value] of headers) {
+    const key = name.toLowerCase();
+    if (dropped.has(key)) continue;
+    const known = byName.get(key);
+    if (known === undefined) byName.set(key, { name, values: [value] });
+    else known.values.push(value);
+  }
+  return [...byName.values()];
+}
+
+function namedByConnection(headers: HttpReply["headers"]): readonly string[] {
+  return headers
+    .filter(([name]) => name.toLowerCase() === "connection")
+    .flatMap(([, value]) => value.split(","))
+    .map((option) => option.trim().toLowerCase());
 }

@@ -7,7 +7,7 @@
 import { randomUUID } from "node:crypto";
 
 import { CONTENT_TYPE, HEADER } from "../../runtime-api/contract.ts";
-import type { InvocationOutcome, InvocationRequest } from "./outcome.ts";
+import type { InvocationOutcome, InvocationReport, InvocationRequest } from "./outcome.ts";
 
 /** An accepted invocation; the first {@link settle} wins, later ones have no effect. */
 export class PendingInvocation {
@@ -87,4 +87,29 @@ function headerValue(text: string): string {
   return Buffer.from(text, "utf8")
     .toString("latin1")
     .replace(/[\r\n\0]/g, " ");
+}
+
+const BYTES_PER_MB = 1024 * 1024;
+
+/** What is known besides the invocation's own times. */
+type Known = Pick<InvocationReport, "initDurationMs" | "memorySizeMb" | "environment" | "log">;
+
+/**
+ * What the platform has measured of an invocation that has just ended.
+ * @param peakBytes Memory that the runtime has had at most until now, in bytes.
+ */
+export function invocationReport(
+  { requestId, answeredAtMs, deliveredAtMs }: PendingInvocation,
+  known: Known,
+  peakBytes: () => number,
+): InvocationReport {
+  return {
+    requestId,
+    durationMs: (answeredAtMs || performance.now()) - deliveredAtMs,
+    ...known,
+    // Read only when somebody looks, since it costs a look into /proc.
+    get maxMemoryUsedMb() {
+      return Math.ceil(peakBytes() / BYTES_PER_MB);
+    },
+  };
 }

@@ -46,9 +46,31 @@ export interface InvocationReport {
 export type RejectionReason =
   "queue-full" | "queue-timeout" | "draining" | "caller-gone" | "event-too-large";
 
+/** What HTTP says of an event that was not run; each front has its own words for it. */
+export interface RejectionStatus {
+  readonly status: 413 | 429 | 503;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+}
+
+const RETRY_AFTER = [["Retry-After", "1"]] as const;
+
+/** The status of each reason, and what the caller should do. */
+export const REJECTION: Readonly<Record<RejectionReason, RejectionStatus>> = {
+  "event-too-large": { status: 413, headers: [] },
+  "queue-full": { status: 429, headers: RETRY_AFTER },
+  "queue-timeout": { status: 429, headers: RETRY_AFTER },
+  draining: { status: 503, headers: RETRY_AFTER },
+  "caller-gone": { status: 503, headers: RETRY_AFTER },
+};
+
 /** Where a function error comes from. */
 export type FunctionErrorOrigin =
   "reported" | "timeout" | "exit" | "init" | "response-too-large" | "invalid-response";
+
+/** The status of a function error, where the front has none of its own. */
+export function errorStatus(origin: FunctionErrorOrigin): number {
+  return origin === "timeout" ? 504 : 500;
+}
 
 /** Every way in which an invocation ends. */
 export type InvocationOutcome =

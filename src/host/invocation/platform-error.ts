@@ -7,7 +7,7 @@
 
 import { CONTENT_TYPE, RESPONSE_BYTES_MAX, STATUS } from "../../runtime-api/contract.ts";
 import { type PlatformErrorType, recordedErrorType } from "../../runtime-api/function-error.ts";
-import type { FunctionErrorOrigin, UnreportedError } from "./outcome.ts";
+import type { FunctionErrorOrigin, FunctionErrorOutcome, UnreportedError } from "./outcome.ts";
 
 /** How a process ended. */
 export type ProcessEnd =
@@ -141,6 +141,52 @@ export function truncatedError(requestId: string): PlatformError {
 export function initTimeoutError(requestId: string, timeoutMs: number): PlatformError {
   const seconds = (timeoutMs / 1000).toFixed(2);
   return platformError("Sandbox.Timedout", requestId, `Init timed out after ${seconds} seconds`);
+}
+
+/** Why an environment could not begin its work. */
+export type StartFailure =
+  | { readonly kind: "reported"; readonly error: PlatformError }
+  | { readonly kind: "ended"; readonly end: ProcessEnd }
+  | { readonly kind: "timed-out" };
+
+/** The outcome of an event that no environment has begun. */
+export function startFailureOutcome(
+  requestId: string,
+  failure: StartFailure,
+  settings: { readonly memoryMb: number; readonly initTimeoutMs: number },
+): FunctionErrorOutcome {
+  return {
+    kind: "function-error",
+    origin: "init",
+    ...startFailureError(requestId, failure, settings.initTimeoutMs),
+    stillRunning: [],
+    report: {
+      requestId,
+      durationMs: 0,
+      initDurationMs: undefined,
+      memorySizeMb: settings.memoryMb,
+      maxMemoryUsedMb: 0,
+      environment: 0,
+      log: new Uint8Array(0),
+    },
+  };
+}
+
+function startFailureError(
+  requestId: string,
+  failure: StartFailure,
+  initTimeoutMs: number,
+): PlatformError {
+  switch (failure.kind) {
+    case "reported": {
+      const { body, contentType, errorType } = failure.error;
+      return { body, contentType, errorType };
+    }
+    case "ended":
+      return exitError(requestId, failure.end);
+    case "timed-out":
+      return initTimeoutError(requestId, initTimeoutMs);
+  }
 }
 
 function platformError(

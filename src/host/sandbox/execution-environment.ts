@@ -6,8 +6,7 @@
  * @module
  */
 
-import { invocationReport } from "../invocation/invocation-report.ts";
-import type { PendingInvocation } from "../invocation/invocation.ts";
+import { invocationReport, type PendingInvocation } from "../invocation/invocation.ts";
 import type {
   InvocationReport,
   StreamEnd,
@@ -17,20 +16,22 @@ import type {
 import {
   errorOutcome,
   exitError,
+  type PlatformError,
   type ProcessEnd,
+  type StartFailure,
   timeoutError,
 } from "../invocation/platform-error.ts";
 import { functionArn, type FunctionSettings } from "../invocation/settings.ts";
-import { AttachedRuntime } from "./attached-runtime.ts";
-import { BrokenAnswers } from "./broken-answers.ts";
-import type { EnvironmentListener, InitFailure } from "./environment-listener.ts";
-import { EnvironmentLog } from "./environment-log.ts";
-import type { LogSink } from "./log.ts";
-import { LOG_DRAIN_MS, RuntimeProcess } from "./process.ts";
-import type { ResponseStream } from "./response-stream.ts";
-import type { ErrorAnswer, RuntimeAnswer, StreamAnswer } from "./runtime-answer.ts";
+import { EnvironmentLog, type LogSink } from "./log.ts";
+import {
+  answerOutcome,
+  BrokenAnswers,
+  type ResponseStream,
+  type RuntimeAnswer,
+  type StreamAnswer,
+} from "./posted-result.ts";
+import { AttachedRuntime, LOG_DRAIN_MS, RuntimeProcess } from "./process.ts";
 import { RuntimeApiServer } from "./runtime-api-server.ts";
-import { answerOutcome } from "./runtime-outcome.ts";
 import { functionEnvironment } from "./variables.ts";
 
 /** Lambda's time from SIGTERM to SIGKILL with an internal extension, in milliseconds. */
@@ -40,6 +41,15 @@ const TERMINATION_MS = 500;
 const LATE_ANSWER_MS = 2_000;
 
 const BYTES_PER_MB = 1024 * 1024;
+
+/** What the pool wants to know of an environment. */
+export interface EnvironmentListener<Environment> {
+  /** Waits for an event now. */
+  onReady(environment: Environment): void;
+  /** Has ended, in its init phase or later; it is of no more use. */
+  onEnd(environment: Environment, end: ProcessEnd, failure?: StartFailure): void;
+  onAnswered(invocation: PendingInvocation, report: InvocationReport, origin: string): void;
+}
 
 type Phase = "starting" | "serving" | "ending" | "ended";
 
@@ -61,7 +71,7 @@ export class ExecutionEnvironment {
   #initTimer: Timer | undefined;
   #initMs: number | undefined;
   #served = 0;
-  #initError: ErrorAnswer | undefined;
+  #initError: PlatformError | undefined;
   #initTimedOut = false;
   #timedOut = false;
 
@@ -278,10 +288,10 @@ export class ExecutionEnvironment {
     const free = this.#settings.attachedPort !== undefined;
     this.#api.closeAfter(this.#timedOut && !free ? LATE_ANSWER_MS : 0);
     this.#ended.resolve();
-    this.#listener.onEnd(this, end, starting ? this.#initFailure(end) : undefined);
+    this.#listener.onEnd(this, end, starting ? this.#startFailure(end) : undefined);
   }
 
-  #initFailure(end: ProcessEnd): InitFailure {
+  #startFailure(end: ProcessEnd): StartFailure {
     if (this.#initError !== undefined) return { kind: "reported", error: this.#initError };
     return this.#initTimedOut ? { kind: "timed-out" } : { kind: "ended", end };
   }

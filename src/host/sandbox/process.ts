@@ -184,3 +184,39 @@ const START_FAILURES: Readonly<Record<string, string>> = {
   ENOEXEC: "exec format error",
   ENOTDIR: "not a directory",
 };
+
+/**
+ * A runtime that somebody else starts, in a debugger for instance. It stands for the process, and
+ * ends when the environment is to end.
+ */
+export class AttachedRuntime {
+  readonly pid = undefined;
+  readonly #onEnd: (end: ProcessEnd) => void;
+  #ended = false;
+
+  constructor(onEnd: (end: ProcessEnd) => void) {
+    this.#onEnd = onEnd;
+  }
+
+  /** Leaves the process alone: only the environment has an end. */
+  signal(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    queueMicrotask(() => this.#onEnd({ kind: "exited", status: 0 }));
+  }
+
+  /** As {@link signal}. */
+  kill(): void {
+    this.signal();
+  }
+
+  /** Its memory is not known. */
+  peakBytes(): number {
+    return 0;
+  }
+
+  /** Its processes are not ours to name. */
+  descendants(): readonly string[] {
+    return [];
+  }
+}

@@ -19,19 +19,24 @@ import {
   STATUS,
   STREAMED_RESPONSE_BYTES_MAX,
 } from "../../runtime-api/contract.ts";
-import { readBody, reply, replyJson } from "../http/node-http.ts";
+import type { RefusalType } from "../../runtime-api/function-error.ts";
+import { readBody, reply, replyJson, type RequestBody } from "../http/node-http.ts";
 import type { PendingInvocation } from "../invocation/invocation.ts";
 import {
   type ErrorReading,
+  type PlatformError,
   type PostedError,
   readPostedError,
 } from "../invocation/platform-error.ts";
 import { ExtensionRegistry } from "./extensions.ts";
-import { ResponseStream } from "./response-stream.ts";
-import { type ErrorAnswer, isStreamed, type RuntimeAnswer } from "./runtime-answer.ts";
-import { RuntimeLoop } from "./runtime-loop.ts";
-import { refuse, refuseBody, refuseTransition } from "./runtime-refusal.ts";
-import { nextState } from "./runtime-state.ts";
+import { isStreamed, ResponseStream, type RuntimeAnswer } from "./posted-result.ts";
+import {
+  nextState,
+  refusalMessage,
+  type RuntimeEvent,
+  RuntimeLoop,
+  type RuntimeState,
+} from "./runtime-loop.ts";
 
 /** Largest request line with headers, in bytes: the X-Ray cause alone may have 1 MiB. */
 const HEADER_BYTES_MAX = 1024 * 1024 + 64 * 1024;
@@ -42,7 +47,7 @@ export interface RuntimeListener {
   onNext(): void;
   /** The runtime has answered; it is told so when the promise is fulfilled. */
   onAnswer(invocation: PendingInvocation, answer: RuntimeAnswer): Promise<void>;
-  onInitError(error: ErrorAnswer): void;
+  onInitError(error: PlatformError): void;
 }
 
 /** Serves the Runtime API to one runtime process. */
@@ -281,7 +286,7 @@ export class RuntimeApiServer {
     for (const each of this.#loops) each.move("initError");
     if (body.kind !== "complete") return refuseBody(response, body);
     const { error, acknowledgement } = this.#readError(postedError(request, body.bytes));
-    this.#listener.onInitError({ kind: "error", ...error });
+    this.#listener.onInitError(error);
     reply(response, acknowledgement.status, acknowledgement.body, acknowledgement.headers);
   }
 }
@@ -305,4 +310,30 @@ function decodeLabel(label: string): string {
   } catch {
     return label;
   }
+}
+
+/** Refuses in the form that every refusal has. */
+function refuse(
+  response: ServerResponse,
+  status: number,
+  errorType: RefusalType,
+  errorMessage: string,
+): void {
+  replyJson(response, status, { errorMessage, errorType });
+}
+
+/** Refuses what the state table does not allow. */
+function refuseTransition(
+  response: ServerResponse,
+  state: RuntimeState,
+  event: RuntimeEvent,
+): void {
+  refuse(response, STATUS.forbidden, "InvalidStateTransition", refusalMessage(state, event));
+}
+
+/** Refuses a body that is too large; one that was broken off has nobody to be told. */
+function refuseBody(response: ServerResponse, body: Exclude<RequestBody, { kind: "complete" }>) {
+  if (body.kind === "truncated") return void response.destroy();
+  const words = `Exceeded maximum allowed payload size (${RESPONSE_BYTES_MAX} bytes).`;
+  refuse(response, STATUS.payloadTooLarge, "RequestEntityTooLarge", words);
 }

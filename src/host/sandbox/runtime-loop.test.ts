@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { nextState, refusalMessage, RUNTIME_EVENTS, RUNTIME_STATES } from "./runtime-state.ts";
+import { nextState, refusalMessage, RUNTIME_EVENTS, RUNTIME_STATES } from "./runtime-loop.ts";
 
 /** Everything that is allowed, written once more by hand; all else must be refused. */
 const ALLOWED: Readonly<Record<string, string>> = {

@@ -8,15 +8,23 @@
 import { EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
 import { type HttpReply, type HttpRequest, jsonReply } from "../../http/message.ts";
 import {
+  errorStatus,
   type InvocationOutcome,
   type InvocationRequest,
   wholeOutcome,
 } from "../../invocation/outcome.ts";
 import { type AdaptedRequest, type Adapter, type EventLabels, rejectionReply } from "../adapter.ts";
 import { readBatch, runBatch } from "./batch.ts";
-import { type CloudEvent, dataBytes, formatStructured } from "./cloud-event.ts";
+import {
+  type CloudEvent,
+  type CloudEventDefaults,
+  completeEvent,
+  dataBytes,
+  formatStructured,
+  isCloudEventJson,
+  wrapData,
+} from "./cloud-event.ts";
 import { cloudEventReply, type ContentMode, readCloudEvent } from "./http.ts";
-import { type CloudEventDefaults, completeEvent, isCloudEventJson, wrapData } from "./wrap.ts";
 
 /** How events reach the function and how its responses become events. */
 export interface CloudEventOptions {
@@ -132,7 +140,7 @@ async function outcomeReply(
     case "function-error":
       // A plain problem, never an event: a sender must not take a failure for a reply.
       return {
-        status: outcome.origin === "timeout" ? 504 : 500,
+        status: errorStatus(outcome.origin),
         headers: [["Content-Type", "application/json"]],
         body: outcome.body,
       };

@@ -3,9 +3,14 @@ import { expect, test } from "bun:test";
 import { CloudEvent as SdkEvent, HTTP } from "cloudevents";
 
 import type { HttpRequest } from "../../http/message.ts";
-import { formatStructured, parseStructured } from "./cloud-event.ts";
+import {
+  completeEvent,
+  formatStructured,
+  isCloudEventJson,
+  parseStructured,
+  wrapData,
+} from "./cloud-event.ts";
 import { cloudEventReply, decodeHeader, encodeHeader, readCloudEvent } from "./http.ts";
-import { completeEvent, isCloudEventJson, wrapData } from "./wrap.ts";
 
 const BASE = { specversion: "1.0", id: "1", source: "/s", type: "t" };
 

@@ -6,7 +6,12 @@
 
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
 import { type HttpReply, type HttpRequest, jsonReply, textReply } from "../../http/message.ts";
-import { chunksOrFailure, type InvocationOutcome } from "../../invocation/outcome.ts";
+import {
+  chunksOrFailure,
+  type InvocationOutcome,
+  REJECTION,
+  type RejectionReason,
+} from "../../invocation/outcome.ts";
 import type { Adapter, InvokeMode } from "../adapter.ts";
 import { gatewayEvent, gatewayRequestId } from "./event.ts";
 import { malformedHint } from "./fault.ts";
@@ -106,23 +111,17 @@ function errorReply(kind: GatewayKind): HttpReply {
   }
 }
 
-function rejectedReply(
-  kind: GatewayKind,
-  reason: Extract<InvocationOutcome, { kind: "rejected" }>["reason"],
-): HttpReply {
-  switch (reason) {
-    case "event-too-large":
+function rejectedReply(kind: GatewayKind, reason: RejectionReason): HttpReply {
+  const { status, headers } = REJECTION[reason];
+  switch (status) {
+    case 413:
       return tooLargeReply(kind);
-    case "queue-full":
-    case "queue-timeout": {
-      const again = [["Retry-After", "1"]] as const;
+    case 429:
       return kind === "function-url"
-        ? jsonReply(429, { Type: "User", message: "Rate Exceeded." }, again)
-        : jsonReply(429, { message: "Too Many Requests" }, again);
-    }
-    case "draining":
-    case "caller-gone":
-      return jsonReply(503, { message: "Service Unavailable" }, [["Retry-After", "1"]]);
+        ? jsonReply(status, { Type: "User", message: "Rate Exceeded." }, headers)
+        : jsonReply(status, { message: "Too Many Requests" }, headers);
+    case 503:
+      return jsonReply(status, { message: "Service Unavailable" }, headers);
   }
 }
 

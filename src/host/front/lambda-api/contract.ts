@@ -1,9 +1,12 @@
 /**
- * The part of Lambda's own API that callers of functions use, in names and numbers.
+ * The part of Lambda's own API that callers of functions use: its names and numbers, and the form of
+ * its replies. An SDK reads the class of a refusal from a header and its words from the body.
  *
  * @see https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
  * @module
  */
+
+import type { HttpReply } from "../../http/message.ts";
 
 /** Headers of Invoke and its relatives. */
 export const INVOKE_HEADER = {
@@ -25,3 +28,54 @@ export const CLIENT_CONTEXT_BYTES_MAX = 3583;
 
 /** The only value that `X-Amz-Function-Error` still has. */
 export const UNHANDLED = "Unhandled";
+
+/** Exceptions of Lambda's model, and two of ours for what is not here. */
+export type LambdaException =
+  | "InvalidParameterValueException"
+  | "InvalidRequestContentException"
+  | "NotImplemented"
+  | "PathNotFoundLocally"
+  | "RequestEntityTooLargeException"
+  | "ResourceNotFoundException"
+  | "ServiceException"
+  | "TooManyRequestsException"
+  | "ValidationException";
+
+/** A refusal with the headers that every SDK needs. */
+export function lambdaError(
+  status: number,
+  exception: LambdaException,
+  members: Readonly<Record<string, unknown>>,
+  requestId: string,
+  headers: HttpReply["headers"] = [],
+): HttpReply {
+  return {
+    status,
+    headers: [
+      ["Content-Type", "application/json"],
+      [INVOKE_HEADER.errorType, exception],
+      [INVOKE_HEADER.requestId, requestId],
+      ...headers,
+    ],
+    body: JSON.stringify(members),
+  };
+}
+
+/** A reply of Lambda's API in JSON. */
+export function lambdaReply(value: unknown, requestId: string, status = 200): HttpReply {
+  return {
+    status,
+    headers: [
+      ["Content-Type", "application/json"],
+      [INVOKE_HEADER.requestId, requestId],
+    ],
+    body: JSON.stringify(value),
+  };
+}
+
+/** The refusal of an operation that Lambda has and this host has not. */
+export function notImplemented(operation: string, requestId: string): HttpReply {
+  const message = `${operation} is not emulated by lambda-shell`;
+  const members = { Type: "LocalService", Message: message };
+  return lambdaError(501, "NotImplemented", members, requestId);
+}

@@ -9,16 +9,19 @@
 import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
 import { invokeInBackground } from "../../function/async-invoker.ts";
 import type { FunctionLookup, FunctionRegistry } from "../../function/function-registry.ts";
-import { decodePath, type HttpReply, type HttpRequest, queryPairs } from "../../http/message.ts";
+import { decodePath, type HttpReply, type HttpRequest } from "../../http/message.ts";
 import type { HttpRoute, RequestHead } from "../../http/server.ts";
 import type { InvocationOutcome } from "../../invocation/outcome.ts";
 import type { FunctionSettings } from "../../invocation/settings.ts";
-import type { InvokeMode } from "../adapter.ts";
-import { INVOKE_HEADER } from "./contract.ts";
-import { lambdaError } from "./error.ts";
-import { functionConfiguration, functionState } from "./function-configuration.ts";
-import { invokeRequest, requestTooLarge } from "./invoke-request.ts";
-import { invokeReply, streamReply } from "./invoke-response.ts";
+import { INVOKE_HEADER, lambdaError, lambdaReply, notImplemented } from "./contract.ts";
+import {
+  accountSettings,
+  describe,
+  type DescribeOptions,
+  listFunctions,
+  queryValue,
+} from "./describe.ts";
+import { invokeReply, invokeRequest, requestTooLarge, streamReply } from "./invoke.ts";
 
 /** How another server answers Invoke: with any method, and with the response at once. */
 export interface InvokeCompat {
@@ -28,16 +31,10 @@ export interface InvokeCompat {
 }
 
 /** Settings of the API. */
-export interface LambdaApiOptions {
-  readonly registry: FunctionRegistry;
+export interface LambdaApiOptions extends DescribeOptions {
   /** Another server whose answers to Invoke are given instead of Lambda's. */
   readonly invoke?: InvokeCompat;
   readonly asyncRetries: number;
-  /** Of the Function URL, as it is described. */
-  readonly invokeMode: InvokeMode;
-  readonly showVariables: boolean;
-  /** `http://host:port` of this server, for the Function URL that it names. */
-  readonly baseUrl: () => string;
   readonly log: (message: string) => void;
 }
 
@@ -87,7 +84,8 @@ async function answer(
   if (operation === "invoke-async" && method === "POST") {
     return invokeAsync(found.lookup, request, options);
   }
-  if (method === "GET") return describe(version, operation, found.lookup, options, requestId);
+  if (method === "GET")
+    return describe(version, operation, found.lookup.host.settings, options, requestId);
   return notImplemented(`${method} ${path}`, requestId);
 }
 
@@ -102,7 +100,7 @@ function find(
   | { readonly kind: "found"; readonly lookup: Found }
   | { readonly kind: "refused"; readonly reply: HttpReply } {
   const { requestId } = request;
-  const qualifier = query(request, "Qualifier");
+  const qualifier = queryValue(request, "Qualifier");
   const lookup = registry.find(name, qualifier);
   switch (lookup.kind) {
     case "found":
@@ -176,110 +174,10 @@ async function invokeAsync(
   const read = invokeRequest(http, qualifier, false);
   if (read.kind === "refused") return read.reply;
   void invokeInBackground(host, read.request, options.asyncRetries, options.log);
-  return ok({ Status: 202 }, http.requestId, 202);
-}
-
-function listFunctions(request: HttpRequest, options: LambdaApiOptions): HttpReply {
-  const marker = query(request, "Marker");
-  const maxItems = Number(query(request, "MaxItems") ?? LIST_ITEMS_MAX);
-  const all = options.registry.hosts.map(({ settings }) => settings);
-  const start = marker === undefined ? 0 : all.findIndex(({ name }) => name > marker);
-  const page = start === -1 ? [] : all.slice(start, start + maxItems);
-  const last = page.at(-1);
-  const more = last !== undefined && last !== all.at(-1);
-  const functions = page.map((settings) => functionConfiguration(settings, options));
-  return ok(
-    { Functions: functions, ...(more ? { NextMarker: last.name } : {}) },
-    request.requestId,
-  );
-}
-
-/** Functions in one page of a listing, as Lambda has it. */
-const LIST_ITEMS_MAX = 50;
-
-function describe(
-  version: string,
-  operation: string,
-  { host }: Found,
-  options: LambdaApiOptions,
-  requestId: string,
-): HttpReply {
-  const { settings } = host;
-  const configuration = functionConfiguration(settings, options);
-  const described = { ...configuration, ...functionState(settings) };
-  switch (operation) {
-    case "": {
-      const code = { RepositoryType: "S3", Location: `file://${settings.directory}` };
-      return ok({ Configuration: described, Code: code, Tags: {} }, requestId);
-    }
-    case "configuration":
-      return ok(described, requestId);
-    case "versions":
-      return ok({ Versions: [configuration] }, requestId);
-    case "aliases":
-      return ok({ Aliases: [] }, requestId);
-    case "url":
-      return ok(urlConfiguration(settings.name, configuration, options), requestId);
-    case "urls": {
-      const url = urlConfiguration(settings.name, configuration, options);
-      return ok({ FunctionUrlConfigs: [url] }, requestId);
-    }
-    // Lambda has more operations than a local host needs.
-    default:
-      return notImplemented(`GET /${version}/functions/${settings.name}/${operation}`, requestId);
-  }
-}
-
-function urlConfiguration(
-  name: string,
-  configuration: Record<string, unknown>,
-  { registry, baseUrl, invokeMode }: LambdaApiOptions,
-): Record<string, unknown> {
-  const path = registry.defaultHost?.settings.name === name ? "/" : `/lambda-url/${name}/`;
-  return {
-    FunctionUrl: `${baseUrl()}${path}`,
-    FunctionArn: configuration["FunctionArn"],
-    AuthType: "NONE",
-    InvokeMode: invokeMode === "response-stream" ? "RESPONSE_STREAM" : "BUFFERED",
-    CreationTime: configuration["LastModified"],
-    LastModifiedTime: configuration["LastModified"],
-  };
-}
-
-function accountSettings(requestId: string): HttpReply {
-  const limits = {
-    TotalCodeSize: 80_530_636_800,
-    CodeSizeUnzipped: 262_144_000,
-    CodeSizeZipped: 52_428_800,
-    ConcurrentExecutions: 1000,
-    UnreservedConcurrentExecutions: 1000,
-  };
-  const usage = { TotalCodeSize: 0, FunctionCount: 1 };
-  return ok({ AccountLimit: limits, AccountUsage: usage }, requestId);
-}
-
-function ok(value: unknown, requestId: string, status = 200): HttpReply {
-  return {
-    status,
-    headers: [
-      ["Content-Type", "application/json"],
-      [INVOKE_HEADER.requestId, requestId],
-    ],
-    body: JSON.stringify(value),
-  };
-}
-
-function notImplemented(operation: string, requestId: string): HttpReply {
-  const message = `${operation} is not emulated by lambda-shell`;
-  const members = { Type: "LocalService", Message: message };
-  return lambdaError(501, "NotImplemented", members, requestId);
+  return lambdaReply({ Status: 202 }, http.requestId, 202);
 }
 
 function notHere(path: string, requestId: string): HttpReply {
   const members = { Type: "LocalService", Message: `PathNotFoundLocally: ${path}` };
   return lambdaError(404, "PathNotFoundLocally", members, requestId);
-}
-
-function query(request: HttpRequest, name: string): string | undefined {
-  return queryPairs(request.rawQuery).find(([each]) => each === name)?.[1];
 }

@@ -1,0 +1,165 @@
+/**
+ * The operations of Lambda's API that list and describe functions.
+ *
+ * @see https://docs.aws.amazon.com/lambda/latest/api/API_FunctionConfiguration.html
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+
+import type { FunctionRegistry } from "../../function/function-registry.ts";
+import { type HttpReply, type HttpRequest, queryPairs } from "../../http/message.ts";
+import { functionArn, type FunctionSettings } from "../../invocation/settings.ts";
+import type { InvokeMode } from "../adapter.ts";
+import { lambdaReply, notImplemented } from "./contract.ts";
+
+/** What a description has that is not of the function's own settings. */
+export interface DescribeOptions {
+  readonly registry: FunctionRegistry;
+  /** Of the Function URL. */
+  readonly invokeMode: InvokeMode;
+  /** Shows the values of variables instead of asterisks. */
+  readonly showVariables: boolean;
+  /** `http://host:port` of this server, for the Function URL that it names. */
+  readonly baseUrl: () => string;
+}
+
+/** Answers ListFunctions, a page at a time. */
+export function listFunctions(request: HttpRequest, options: DescribeOptions): HttpReply {
+  const marker = queryValue(request, "Marker");
+  const maxItems = Number(queryValue(request, "MaxItems") ?? LIST_ITEMS_MAX);
+  const all = options.registry.hosts.map(({ settings }) => settings);
+  const start = marker === undefined ? 0 : all.findIndex(({ name }) => name > marker);
+  const page = start === -1 ? [] : all.slice(start, start + maxItems);
+  const last = page.at(-1);
+  const more = last !== undefined && last !== all.at(-1);
+  const functions = page.map((settings) => functionConfiguration(settings, options));
+  return lambdaReply(
+    { Functions: functions, ...(more ? { NextMarker: last.name } : {}) },
+    request.requestId,
+  );
+}
+
+/** Functions in one page of a listing, as Lambda has it. */
+const LIST_ITEMS_MAX = 50;
+
+/** Answers the operations that describe one function. */
+export function describe(
+  version: string,
+  operation: string,
+  settings: FunctionSettings,
+  options: DescribeOptions,
+  requestId: string,
+): HttpReply {
+  const configuration = functionConfiguration(settings, options);
+  const described = { ...configuration, ...functionState(settings) };
+  switch (operation) {
+    case "": {
+      const code = { RepositoryType: "S3", Location: `file://${settings.directory}` };
+      return lambdaReply({ Configuration: described, Code: code, Tags: {} }, requestId);
+    }
+    case "configuration":
+      return lambdaReply(described, requestId);
+    case "versions":
+      return lambdaReply({ Versions: [configuration] }, requestId);
+    case "aliases":
+      return lambdaReply({ Aliases: [] }, requestId);
+    case "url":
+      return lambdaReply(urlConfiguration(settings.name, configuration, options), requestId);
+    case "urls": {
+      const url = urlConfiguration(settings.name, configuration, options);
+      return lambdaReply({ FunctionUrlConfigs: [url] }, requestId);
+    }
+    // Lambda has more operations than a local host needs.
+    default:
+      return notImplemented(`GET /${version}/functions/${settings.name}/${operation}`, requestId);
+  }
+}
+
+function urlConfiguration(
+  name: string,
+  configuration: Record<string, unknown>,
+  { registry, baseUrl, invokeMode }: DescribeOptions,
+): Record<string, unknown> {
+  const path = registry.defaultHost?.settings.name === name ? "/" : `/lambda-url/${name}/`;
+  return {
+    FunctionUrl: `${baseUrl()}${path}`,
+    FunctionArn: configuration["FunctionArn"],
+    AuthType: "NONE",
+    InvokeMode: invokeMode === "response-stream" ? "RESPONSE_STREAM" : "BUFFERED",
+    CreationTime: configuration["LastModified"],
+    LastModifiedTime: configuration["LastModified"],
+  };
+}
+
+/** Answers GetAccountSettings. */
+export function accountSettings(requestId: string): HttpReply {
+  const limits = {
+    TotalCodeSize: 80_530_636_800,
+    CodeSizeUnzipped: 262_144_000,
+    CodeSizeZipped: 52_428_800,
+    ConcurrentExecutions: 1000,
+    UnreservedConcurrentExecutions: 1000,
+  };
+  const usage = { TotalCodeSize: 0, FunctionCount: 1 };
+  return lambdaReply({ AccountLimit: limits, AccountUsage: usage }, requestId);
+}
+
+/** The members that ListFunctions has. */
+function functionConfiguration(
+  settings: FunctionSettings,
+  options: DescribeOptions,
+): Record<string, unknown> {
+  const { name, handler, timeoutMs, memoryMb, variables, version } = settings;
+  const shown = Object.entries(variables).map(([variable, value]) => [
+    variable,
+    options.showVariables ? value : "***",
+  ]);
+  return {
+    FunctionName: name,
+    FunctionArn: functionArn(settings),
+    Runtime: "provided.al2023",
+    Role: `arn:aws:iam::${settings.accountId}:role/local`,
+    Handler: handler,
+    CodeSize: 0,
+    Description: "",
+    Timeout: Math.ceil(timeoutMs / 1000),
+    MemorySize: memoryMb,
+    LastModified: STARTED_AT,
+    CodeSha256: createHash("sha256").update(settings.directory).digest("base64"),
+    Version: version,
+    Environment: { Variables: Object.fromEntries(shown) },
+    TracingConfig: { Mode: "PassThrough" },
+    RevisionId: stableId(settings),
+    PackageType: "Zip",
+    Architectures: [process.arch === "arm64" ? "arm64" : "x86_64"],
+    EphemeralStorage: { Size: 512 },
+    SnapStart: { ApplyOn: "None", OptimizationStatus: "Off" },
+    LoggingConfig: { LogFormat: "Text", LogGroup: `/aws/lambda/${name}` },
+  };
+}
+
+/** What GetFunction and GetFunctionConfiguration have beyond that. */
+function functionState(settings: FunctionSettings): Record<string, unknown> {
+  const runtime = `arn:aws:lambda:${settings.region}::runtime:local`;
+  return {
+    State: "Active",
+    LastUpdateStatus: "Successful",
+    RuntimeVersionConfig: { RuntimeVersionArn: runtime },
+  };
+}
+
+const STARTED_AT = new Date().toISOString().replace("Z", "+0000");
+
+function stableId(settings: FunctionSettings): string {
+  const hex = createHash("sha256")
+    .update(settings.directory + settings.name)
+    .digest("hex");
+  const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20)];
+  return [...parts, hex.slice(20, 32)].join("-");
+}
+
+/** The value of a name in the query. */
+export function queryValue(request: HttpRequest, name: string): string | undefined {
+  return queryPairs(request.rawQuery).find(([each]) => each === name)?.[1];
+}

@@ -1,0 +1,276 @@
+/**
+ * An Invoke request as an invocation: its headers read, its body checked.
+ *
+ * @see https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+ * @module
+ */
+
+import { EventStreamCodec } from "@smithy/core/event-streams";
+
+import {
+  ASYNC_EVENT_BYTES_MAX,
+  CONTENT_TYPE,
+  EVENT_BYTES_MAX,
+} from "../../../runtime-api/contract.ts";
+import type { HttpReply, HttpRequest } from "../../http/message.ts";
+import {
+  type InvocationOutcome,
+  type InvocationReport,
+  type InvocationRequest,
+  REJECTION,
+  type RejectionReason,
+  type StreamEnd,
+  wholeOutcome,
+} from "../../invocation/outcome.ts";
+import { reportLines } from "../../invocation/platform-log.ts";
+import { CLIENT_CONTEXT_BYTES_MAX, INVOKE_HEADER, lambdaError, UNHANDLED } from "./contract.ts";
+
+/** How the caller wants the function to be run. */
+export type InvocationType = "RequestResponse" | "Event" | "DryRun";
+
+const INVOCATION_TYPES = ["RequestResponse", "Event", "DryRun"] as const;
+
+/** A readable Invoke request, or its refusal. */
+export type InvokeRequest =
+  | {
+      readonly kind: "valid";
+      readonly invocationType: InvocationType;
+      readonly request: InvocationRequest;
+    }
+  | { readonly kind: "refused"; readonly reply: HttpReply };
+
+/** Reads an Invoke request. */
+export function invokeRequest(
+  http: HttpRequest,
+  qualifier: string | undefined,
+  streaming: boolean,
+): InvokeRequest {
+  const { headers, body, requestId } = http;
+  const named = headers[INVOKE_HEADER.invocationType] ?? "RequestResponse";
+  const invocationType = INVOCATION_TYPES.find((type) => type === named);
+  if (invocationType === undefined) {
+    const message =
+      `1 validation error detected: Value '${named}' at 'invocationType' failed to satisfy ` +
+      "constraint: Member must satisfy enum value set: [Event, RequestResponse, DryRun]";
+    return refused(400, "InvalidParameterValueException", { Type: "User", message }, requestId);
+  }
+  const bytesMax = invocationType === "Event" ? ASYNC_EVENT_BYTES_MAX : EVENT_BYTES_MAX;
+  if (body.byteLength > bytesMax) {
+    return { kind: "refused", reply: requestTooLarge(bytesMax, requestId) };
+  }
+  const syntax = body.byteLength === 0 ? undefined : jsonComplaint(body);
+  if (syntax !== undefined) {
+    const members = { Type: "User", message: syntax };
+    return refused(400, "InvalidRequestContentException", members, requestId);
+  }
+  const context = clientContext(headers[INVOKE_HEADER.clientContext]);
+  if (context.kind === "invalid") {
+    const members = { Type: "User", message: context.message };
+    return refused(400, "InvalidRequestContentException", members, requestId);
+  }
+  const tenantId = headers[INVOKE_HEADER.tenantId];
+  const request: InvocationRequest = {
+    event: body.byteLength === 0 ? Buffer.from("{}") : body,
+    requestId,
+    traceId: http.traceId,
+    streaming,
+    logTail: headers[INVOKE_HEADER.logType] === "Tail",
+    ...(qualifier === undefined ? {} : { qualifier }),
+    ...(context.json === undefined ? {} : { clientContext: context.json }),
+    ...(tenantId === undefined ? {} : { tenantId }),
+  };
+  return { kind: "valid", invocationType, request };
+}
+
+/** What Lambda says of an event that is too large. */
+export function requestTooLarge(bytesMax: number, requestId: string): HttpReply {
+  const message = `Request must be smaller than ${bytesMax} bytes for the InvokeFunction operation`;
+  const members = { Type: "User", message };
+  return lambdaError(413, "RequestEntityTooLargeException", members, requestId);
+}
+
+function refused(
+  status: number,
+  exception: Parameters<typeof lambdaError>[1],
+  members: Readonly<Record<string, unknown>>,
+  requestId: string,
+): InvokeRequest {
+  return { kind: "refused", reply: lambdaError(status, exception, members, requestId) };
+}
+
+/** Why a body is not JSON, with what helps where the cause is known. */
+function jsonComplaint(body: Uint8Array): string | undefined {
+  try {
+    JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+    return undefined;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const words = "Could not parse request body into json: Could not parse payload into json";
+    return `${words}: ${reason}${looksDecoded(body) ? BASE64_HINT : ""}`;
+  }
+}
+
+const BASE64_HINT =
+  " (payload looks base64-decoded; aws-cli v2 needs --cli-binary-format raw-in-base64-out)";
+
+/** The aws CLI v2 decodes its payload as base64 unless told otherwise, and sends the garbage. */
+function looksDecoded(body: Uint8Array): boolean {
+  const text = new TextDecoder().decode(body);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what garbage is known by.
+  return /[\ufffd\x00-\x08\x0e-\x1f]/.test(text);
+}
+
+type ClientContext =
+  | { readonly kind: "valid"; readonly json: string | undefined }
+  | { readonly kind: "invalid"; readonly message: string };
+
+function clientContext(encoded: string | undefined): ClientContext {
+  if (encoded === undefined || encoded === "") return { kind: "valid", json: undefined };
+  if (encoded.length > CLIENT_CONTEXT_BYTES_MAX) {
+    const message = `Client context must be at most ${CLIENT_CONTEXT_BYTES_MAX} bytes`;
+    return { kind: "invalid", message };
+  }
+  const wellFormed = /^[A-Za-z0-9+/_-]+={0,2}$/.test(encoded);
+  const json = Buffer.from(encoded, "base64").toString("utf8");
+  try {
+    if (!wellFormed) throw new SyntaxError("not base64");
+    JSON.parse(json);
+    return { kind: "valid", json };
+  } catch {
+    return {
+      kind: "invalid",
+      message: "Client context must be a valid Base64-encoded JSON object.",
+    };
+  }
+}
+
+type Answered = Exclude<InvocationOutcome, { kind: "rejected" }>;
+
+/** The answer of a synchronous Invoke, in AWS's form of today. */
+export async function invokeReply(
+  streamed: InvocationOutcome,
+  requestId: string,
+  logTail: boolean,
+): Promise<HttpReply> {
+  const outcome = await wholeOutcome(streamed);
+  if (outcome.kind === "rejected") return rejectedReply(outcome.reason, requestId);
+  const type = outcome.contentType;
+  const headers: [string, string][] = [
+    ["Content-Type", type === undefined || type === FORM_TYPE ? CONTENT_TYPE.json : type],
+    [INVOKE_HEADER.requestId, requestId],
+    [INVOKE_HEADER.executedVersion, "$LATEST"],
+  ];
+  if (outcome.kind === "function-error") headers.push([INVOKE_HEADER.functionError, UNHANDLED]);
+  if (logTail) headers.push([INVOKE_HEADER.logResult, logResult(outcome.report)]);
+  return { status: 200, headers, body: outcome.body };
+}
+
+/** What `curl -d` calls everything; no function means it. */
+const FORM_TYPE = "application/x-www-form-urlencoded";
+
+/** The answer of InvokeWithResponseStream: one event-stream message for each chunk, at once. */
+export function streamReply(
+  outcome: InvocationOutcome,
+  requestId: string,
+  logTail: boolean,
+): HttpReply {
+  if (outcome.kind === "rejected") return rejectedReply(outcome.reason, requestId);
+  const type = outcome.contentType ?? CONTENT_TYPE.octetStream;
+  const ending = ended(outcome);
+  return {
+    status: 200,
+    headers: [
+      ["Content-Type", "application/vnd.amazon.eventstream"],
+      [INVOKE_HEADER.requestId, requestId],
+      [INVOKE_HEADER.executedVersion, "$LATEST"],
+      [INVOKE_HEADER.remappedContentType, type],
+    ],
+    body: eventStream(outcome, ending, logTail),
+    failed: ending.then(({ kind }) => kind === "function-error"),
+  };
+}
+
+/** What a caller is told whose event was not run. */
+function rejectedReply(reason: RejectionReason, requestId: string): HttpReply {
+  const { status, headers } = REJECTION[reason];
+  switch (status) {
+    case 413:
+      return requestTooLarge(EVENT_BYTES_MAX, requestId);
+    case 429: {
+      const members = {
+        Type: "User",
+        message: "Rate Exceeded.",
+        Reason: "ReservedFunctionConcurrentInvocationLimitExceeded",
+      };
+      return lambdaError(status, "TooManyRequestsException", members, requestId, headers);
+    }
+    case 503: {
+      const members = { Type: "Service", Message: "The host is shutting down" };
+      return lambdaError(status, "ServiceException", members, requestId, headers);
+    }
+  }
+}
+
+/** Bytes of one PayloadChunk at most; a larger write of the function becomes several. */
+const CHUNK_BYTES_MAX = 1024 * 1024;
+
+async function* eventStream(
+  outcome: Answered,
+  ending: Promise<StreamEnd>,
+  logTail: boolean,
+): AsyncGenerator<Uint8Array> {
+  if (outcome.kind === "stream") {
+    for await (const chunk of outcome.chunks) yield* payloadChunks(chunk);
+  } else if (outcome.kind === "response") {
+    yield* payloadChunks(outcome.body);
+  }
+  const end = await ending;
+  const log = logTail ? { LogResult: logResult(end.report) } : {};
+  const complete = JSON.stringify({ ...errorMembers(end), ...log });
+  yield message("InvokeComplete", CONTENT_TYPE.json, complete);
+}
+
+/** How an answer ends, whether or not it is streamed. */
+async function ended(outcome: Answered): Promise<StreamEnd> {
+  switch (outcome.kind) {
+    case "stream":
+      return outcome.end;
+    case "response":
+      return { kind: "complete", report: outcome.report };
+    case "function-error":
+      return outcome;
+  }
+}
+
+function errorMembers(end: StreamEnd): Record<string, string> {
+  if (end.kind === "complete") return {};
+  return { ErrorCode: end.errorType, ErrorDetails: new TextDecoder().decode(end.body) };
+}
+
+function* payloadChunks(chunk: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < chunk.byteLength; at += CHUNK_BYTES_MAX) {
+    const piece = chunk.subarray(at, at + CHUNK_BYTES_MAX);
+    yield message("PayloadChunk", CONTENT_TYPE.octetStream, piece);
+  }
+}
+
+const codec = new EventStreamCodec(
+  (bytes) => new TextDecoder().decode(bytes as Uint8Array),
+  (text) => new TextEncoder().encode(text),
+);
+
+/** Without `:message-type` the SDK for JavaScript crashes. */
+function message(eventType: string, contentType: string, body: Uint8Array | string): Uint8Array {
+  return codec.encode({
+    headers: {
+      ":message-type": { type: "string", value: "event" },
+      ":event-type": { type: "string", value: eventType },
+      ":content-type": { type: "string", value: contentType },
+    },
+    body: typeof body === "string" ? new TextEncoder().encode(body) : body,
+  });
+}
+
+function logResult(report: InvocationReport): string {
+  return Buffer.from(reportLines(report)).toString("base64");
+}
