@@ -8,8 +8,7 @@ import { Command } from "commander";
 
 import packageJson from "../package.json" with { type: "json" };
 import { addCheckCommand } from "./commands/check/check.ts";
-import { reportFailure } from "./commands/cli/failure.ts";
-import { guardOutput } from "./commands/cli/output-guard.ts";
+import { guardOutput, reportFailure } from "./commands/cli/ending.ts";
 import { addDevCommand } from "./commands/dev/dev.ts";
 import { addEventsCommand } from "./commands/events/events.ts";
 import { addInitCommand } from "./commands/init/init.ts";

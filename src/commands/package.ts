@@ -18,10 +18,10 @@ import { requireFolder, unreadable } from "./cli/input.ts";
 import { warn } from "./cli/terminal.ts";
 import {
   archOption,
+  carriedBootstraps,
   type FunctionArchitecture,
   functionArchitecture,
 } from "./function/architecture.ts";
-import { carriedBootstraps } from "./function/bootstrap.ts";
 import { folderFiles } from "./function/files.ts";
 import { collected } from "./function/options.ts";
 

@@ -19,11 +19,10 @@ import {
 } from "../host/front/stdio.ts";
 import { FunctionHost } from "../host/function/function-pool.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
+import { endWithOutput, onInterrupt } from "./cli/ending.ts";
 import { CommandError, EXIT, outcomeStatus } from "./cli/exit-status.ts";
 import { readInputFile, standardInput } from "./cli/input.ts";
-import { onInterrupt } from "./cli/interrupt.ts";
-import { endWithOutput } from "./cli/output-guard.ts";
-import { splitCommand } from "./cli/split-command.ts";
+import { splitCommand } from "./cli/options.ts";
 import { warn } from "./cli/terminal.ts";
 import * as compat from "./compat.ts";
 import { errorSummary } from "./function/error-summary.ts";

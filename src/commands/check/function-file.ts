@@ -10,7 +10,7 @@ import { readFileSync, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 
 /** What a handler's name means in a folder. */
-export type HandlerTarget =
+type HandlerTarget =
   | { readonly kind: "file"; readonly path: string; readonly file: string }
   | {
       readonly kind: "function";
@@ -55,7 +55,7 @@ export function sourcesOthers(script: string): boolean {
 }
 
 /** The shell that a script's first line names, `/bin/sh` without one. */
-export function scriptShell(script: string): readonly string[] {
+function scriptShell(script: string): readonly string[] {
   const words = /^#![ \t]*(.+)$/m
     .exec(script.split("\n", 1)[0] ?? "")?.[1]
     ?.trim()

@@ -8,20 +8,23 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 
 import { UNZIPPED_BYTES_MAX, ZIP_UPLOAD_BYTES_MAX } from "../../runtime-api/contract.ts";
-import { awsArchitecture, TEMPLATE_FILE, templateArchitecture } from "../function/architecture.ts";
-import { localArchitecture } from "../function/bootstrap.ts";
+import {
+  awsArchitecture,
+  localArchitecture,
+  TEMPLATE_FILE,
+  templateArchitecture,
+} from "../function/architecture.ts";
 import { folderFiles } from "../function/files.ts";
-import { elfArchitecture } from "./elf.ts";
 import { definedFunctions, handlerTarget, sourcesOthers, syntaxError } from "./function-file.ts";
 
 /** One thing that is or may be wrong; the message begins with `error:` or `warning:`. */
-export interface Finding {
+interface Finding {
   readonly level: "error" | "warning";
   readonly message: string;
 }
 
 /** What a folder is checked for. */
-export interface CheckTarget {
+interface CheckTarget {
   readonly directory: string;
   readonly handler: string;
   /** Architecture that the function will run on. */
@@ -267,4 +270,22 @@ function checkVariables({ variables }: CheckTarget): readonly Finding[] {
       "fix: put large values into a file, or into Parameter Store",
     ),
   ];
+}
+
+const MAGIC = Buffer.from("\x7fELF", "latin1");
+
+/** Offset and size of `e_machine`, in bytes. */
+const MACHINE_OFFSET = 18;
+
+const EM_X86_64 = 62;
+const EM_AARCH64 = 183;
+
+/** The architecture of an executable; nothing when the bytes are no ELF of one we know. */
+function elfArchitecture(bytes: Uint8Array): "amd64" | "arm64" | undefined {
+  if (bytes.byteLength < MACHINE_OFFSET + 2) return undefined;
+  if (!MAGIC.equals(bytes.subarray(0, MAGIC.length))) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const machine = view.getUint16(MACHINE_OFFSET, true);
+  if (machine === EM_X86_64) return "amd64";
+  return machine === EM_AARCH64 ? "arm64" : undefined;
 }

@@ -6,8 +6,8 @@
 
 import { readFileSync, statSync } from "node:fs";
 
+import { systemFault } from "./ending.ts";
 import { CommandError } from "./exit-status.ts";
-import { systemFault } from "./system-error.ts";
 
 /**
  * Reads a whole file.

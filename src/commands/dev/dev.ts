@@ -12,25 +12,23 @@ import { FunctionHost } from "../../host/function/function-pool.ts";
 import { FunctionRegistry } from "../../host/function/function-registry.ts";
 import { Metrics } from "../../host/function/metrics.ts";
 import { Cors } from "../../host/http/cors.ts";
+import { type HttpReply, jsonReply } from "../../host/http/message.ts";
+import { parseRoute, type Route, RouteTable } from "../../host/http/route-table.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { HostServer } from "../../host/server.ts";
+import { endWithOutput, type StopSignal, stopSignal } from "../cli/ending.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
-import { type StopSignal, stopSignal } from "../cli/interrupt.ts";
-import { graceMs, portNumber } from "../cli/options.ts";
-import { endWithOutput } from "../cli/output-guard.ts";
-import { splitFolders } from "../cli/split-command.ts";
+import { graceMs, portNumber, splitFolders } from "../cli/options.ts";
+import { available } from "../cli/suggest.ts";
 import { printMessagesAsJson, warn } from "../cli/terminal.ts";
 import { folderFiles } from "../function/files.ts";
 import { addFunctionOptions, collected, functionSettings } from "../function/options.ts";
-import { countedObserver } from "../serve/counted-observer.ts";
-import { jsonObserver } from "../serve/json-log.ts";
 import { listenOrExplain } from "../serve/listen.ts";
+import { countedObserver, devObserver, jsonObserver } from "../serve/observers.ts";
 import { addHttpOptions, lambdaApiOptions, type ServeOptions } from "../serve/serve.ts";
 import { serveVariables } from "../serve/variables.ts";
 import { ATTACHED_TIMEOUT, attachedPort, type AttachOptions, exportLines } from "./attach.ts";
-import { devObserver } from "./dev-log.ts";
 import { untilReady, watchFunction } from "./reload.ts";
-import { routeTable, unroutedReply } from "./route-option.ts";
 
 interface DevOptions extends ServeOptions, AttachOptions {
   readonly watch: boolean;
@@ -209,4 +207,38 @@ function banner(
 
 function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/**
+ * Reads the routes.
+ * @param names Functions that are served.
+ * @throws {CommandError} When one is no route, is there twice, or leads nowhere.
+ */
+function routeTable(texts: readonly string[], names: readonly string[]): RouteTable {
+  const routes = new Map<string, Route>();
+  for (const text of texts) {
+    const route = parseRoute(text);
+    if (route === undefined) {
+      throw new CommandError(
+        `--route ${text}: no route\n  write it as --route 'GET /x/{id}=function'`,
+      );
+    }
+    if (routes.has(route.key)) throw new CommandError(`--route ${route.key}: is there twice`);
+    if (!names.includes(route.functionName)) {
+      const hint = available(route.functionName, names);
+      throw new CommandError(
+        `--route ${text}: function "${route.functionName}" not found\n${hint}`,
+      );
+    }
+    routes.set(route.key, route);
+  }
+  return new RouteTable([...routes.values()]);
+}
+
+/** What a gateway says to a path that it does not know. */
+function unroutedReply(format: ServeFormat): HttpReply {
+  if (format !== "rest") return jsonReply(404, { message: "Not Found" });
+  return jsonReply(403, { message: "Missing Authentication Token" }, [
+    ["x-amzn-ErrorType", "MissingAuthenticationTokenException"],
+  ]);
 }

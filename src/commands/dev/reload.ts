@@ -10,13 +10,11 @@ import { isAbsolute, relative, resolve } from "node:path";
 import type { FunctionHost } from "../../host/function/function-pool.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { handlerTarget, syntaxError } from "../check/function-file.ts";
+import { systemFault } from "../cli/ending.ts";
 import { CommandError } from "../cli/exit-status.ts";
-import { systemFault } from "../cli/system-error.ts";
 import { warn } from "../cli/terminal.ts";
 import type { FunctionOptions } from "../function/options.ts";
-import { CONFIG_FILE } from "../function/tool-config.ts";
-import { ReloadGuard } from "./reload-guard.ts";
-import { type ReloadedSettings, reloadedSettings } from "./reloaded-settings.ts";
+import { CONFIG_FILE } from "../function/settings.ts";
 import { watchFolder } from "./watch.ts";
 
 /** Options that name files of settings. */
@@ -118,4 +116,63 @@ export async function untilReady(hosts: readonly FunctionHost[]): Promise<void> 
   const starting = () => hosts.some(({ counts }) => counts.ready === 0 && counts.starting > 0);
   do await Bun.sleep(1);
   while (starting() && performance.now() < untilMs);
+}
+
+/** Reloads by one file within the window after which it is no longer watched. */
+const RELOADS_MAX = 5;
+
+/** Length of the window, in milliseconds. */
+const WINDOW_MS = 2_000;
+
+/** Counts reloads per file, to notice those that the function itself keeps writing. */
+class ReloadGuard {
+  readonly #times = new Map<string, number[]>();
+  readonly #ignored = new Set<string>();
+
+  /**
+   * Notes that a file has changed.
+   * @param nowMs Monotonic time, in milliseconds.
+   * @returns "reload", "ignore" from now on without words, or "give-up" the first time it is too
+   * much.
+   */
+  note(file: string, nowMs: number): "reload" | "ignore" | "give-up" {
+    if (this.#ignored.has(file)) return "ignore";
+    const recent = (this.#times.get(file) ?? []).filter((time) => nowMs - time < WINDOW_MS);
+    recent.push(nowMs);
+    this.#times.set(file, recent);
+    if (recent.length <= RELOADS_MAX) return "reload";
+    this.#ignored.add(file);
+    return "give-up";
+  }
+}
+
+/** What the host has built upon since it was started, as users call it. */
+const FIXED = [
+  ["name", "the name"],
+  ["directory", "the folder"],
+  ["region", "the region"],
+  ["environments", "workers"],
+  ["environmentsMin", "workers"],
+] as const satisfies readonly (readonly [keyof FunctionSettings, string])[];
+
+/** The new settings as far as they can be taken, and what waits for a restart. */
+interface ReloadedSettings {
+  readonly settings: FunctionSettings;
+  readonly forRestart: readonly string[];
+}
+
+/** Takes new settings for old ones. */
+function reloadedSettings(old: FunctionSettings, fresh: FunctionSettings): ReloadedSettings {
+  const differing = FIXED.filter(([key]) => old[key] !== fresh[key]).map(([, words]) => words);
+  const { name, directory, region, environments, environmentsMin } = old;
+  const { environmentsMin: _, ...changeable } = fresh;
+  const kept = { name, directory, region, environments };
+  return {
+    settings: {
+      ...changeable,
+      ...kept,
+      ...(environmentsMin === undefined ? {} : { environmentsMin }),
+    },
+    forRestart: [...new Set(differing)],
+  };
 }

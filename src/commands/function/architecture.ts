@@ -1,19 +1,22 @@
 /**
- * `--arch`: the architecture of a function, by our name or by that of AWS and of `uname -m`.
+ * The architecture of a function, and the bootstrap that this tool brings for it.
+ *
+ * The tool does not carry our bootstrap inside itself, which would double its 110 MB; it looks for
+ * `bootstrap-amd64` or `-arm64` next to its own executable (as in `dist/`), in the `dist/` of the
+ * checkout that it runs from, and for `/opt/bootstrap`, where a layer has it.
  *
  * @module
  */
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 
 import { InvalidArgumentError, Option } from "commander";
 
 import { CommandError } from "../cli/exit-status.ts";
-import { localArchitecture } from "./bootstrap.ts";
 import { templateFunction } from "./template.ts";
 
-/** Our names of Lambda's architectures. */
+/** Our names of Lambda's architectures; those of AWS and of `uname -m` are understood too. */
 export type FunctionArchitecture = "amd64" | "arm64";
 
 const NAMES: ReadonlyMap<string, FunctionArchitecture> = new Map([
@@ -63,4 +66,38 @@ export function templateArchitecture(directory: string): FunctionArchitecture | 
 /** AWS's name of an architecture. */
 export function awsArchitecture(architecture: FunctionArchitecture): "x86_64" | "arm64" {
   return architecture === "amd64" ? "x86_64" : "arm64";
+}
+
+/** A bootstrap, or every place where there is none. */
+type BootstrapSearch =
+  | { readonly kind: "found"; readonly path: string; readonly own: boolean }
+  | { readonly kind: "missing"; readonly tried: readonly string[] };
+
+/** The architecture of this computer in the words of our artifacts. */
+export function localArchitecture(): "amd64" | "arm64" {
+  return process.arch === "arm64" ? "arm64" : "amd64";
+}
+
+/** Looks for the bootstrap of the function in a folder. */
+export function findBootstrap(directory: string): BootstrapSearch {
+  const inFolder = join(directory, "bootstrap");
+  if (isFile(inFolder)) return { kind: "found", path: inFolder, own: false };
+  const places = carriedBootstraps(localArchitecture());
+  const path = places.find(isFile);
+  if (path !== undefined) return { kind: "found", path, own: true };
+  return { kind: "missing", tried: [inFolder, ...places] };
+}
+
+/** Places of our own bootstrap for an architecture, the first that exists wins. */
+export function carriedBootstraps(architecture: "amd64" | "arm64"): readonly string[] {
+  const file = `bootstrap-${architecture}`;
+  return [
+    join(dirname(process.execPath), file),
+    join(import.meta.dir, "..", "..", "..", "dist", file),
+    ...(architecture === localArchitecture() ? ["/opt/bootstrap"] : []),
+  ];
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }

@@ -14,7 +14,7 @@ import { EXIT } from "../cli/exit-status.ts";
 const LOG_LINES_MAX = 5;
 
 /** What is known of a failed invocation. */
-export interface Failure {
+interface Failure {
   readonly errorType: string;
   readonly errorMessage: string;
   readonly durationMs: number | undefined;

@@ -8,7 +8,7 @@ import { lstatSync, readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 
 /** One file or link, its path relative to the folder with `/` between its parts. */
-export type FolderFile =
+type FolderFile =
   | {
       readonly kind: "file";
       readonly path: string;

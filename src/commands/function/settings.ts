@@ -1,12 +1,24 @@
 /**
- * The settings that users write, checked once: numbers, times, names, and what is wrong with them.
+ * The settings that users write, on the command line or in `lambda-shell.toml`, checked once: numbers,
+ * times, names, and what is wrong with them.
+ *
+ *     [function.hello]
+ *     handler = "function.handler"
+ *     timeout = 10
+ *     memory = 256
+ *     env = { GREETING = "Hello" }
+ *
  *
  * @module
  */
 
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
 import { z } from "zod";
 
 import { DEFAULT_SETTINGS, type FunctionSettings } from "../../host/invocation/settings.ts";
+import { CommandError } from "../cli/exit-status.ts";
 
 const MS_PER_UNIT: Readonly<Record<string, number>> = {
   ns: 1e-6,
@@ -94,7 +106,7 @@ const settingsSchema = z.strictObject({
 });
 
 /** Settings as text, before they are checked. */
-export type SettingsText = {
+type SettingsText = {
   readonly [Key in keyof z.input<typeof settingsSchema>]: string | undefined;
 };
 
@@ -112,7 +124,7 @@ type ParsedSettings = Pick<
 >;
 
 /** Checked settings, or what is wrong. */
-export type SettingsResult =
+type SettingsResult =
   | { readonly kind: "valid"; readonly settings: ParsedSettings }
   | {
       readonly kind: "invalid";
@@ -149,4 +161,57 @@ export function parseSettings(text: SettingsText, memoryMb?: number): SettingsRe
       queueTimeoutMs: queueTimeout ?? DEFAULT_SETTINGS.queueTimeoutMs,
     },
   };
+}
+
+/** Name of the file, in the function's folder or the current one. */
+export const CONFIG_FILE = "lambda-shell.toml";
+
+const numberOrText = z.union([z.string(), z.number()]).transform(String);
+
+const functionSchema = z.strictObject({
+  handler: z.string().optional(),
+  timeout: numberOrText.optional(),
+  memory: numberOrText.optional(),
+  region: z.string().optional(),
+  workers: numberOrText.optional(),
+  env: z.record(z.string(), z.string()).optional(),
+});
+
+const configSchema = z.strictObject({
+  function: z.record(z.string(), functionSchema).default({}),
+});
+
+/** Settings of one function in the file. */
+export type FunctionConfig = z.output<typeof functionSchema>;
+
+/**
+ * The settings of a function; empty when no file names it.
+ * @throws {CommandError} When the file is wrong, with the place.
+ */
+export function functionConfig(directory: string, name: string): FunctionConfig {
+  for (const path of new Set([join(directory, CONFIG_FILE), join(process.cwd(), CONFIG_FILE)])) {
+    if (!existsSync(path)) continue;
+    const config = readConfig(path)[name];
+    if (config === undefined) continue;
+    const { timeout, memory, workers } = config;
+    const checked = parseSettings({ name, timeout, memory, workers });
+    if (checked.kind === "valid") return config;
+    throw new CommandError(`${path}: function.${name}.${checked.field}: ${checked.reason}`);
+  }
+  return {};
+}
+
+function readConfig(path: string): Readonly<Record<string, FunctionConfig>> {
+  let parsed: unknown;
+  try {
+    parsed = Bun.TOML.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new CommandError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const checked = configSchema.safeParse(parsed);
+  if (checked.success) return checked.data.function;
+  const [issue] = checked.error.issues;
+  throw new CommandError(
+    `${path}: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "is wrong"}`,
+  );
 }

@@ -11,8 +11,7 @@ import type { Command } from "commander";
 
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { warn } from "../cli/terminal.ts";
-import { awsArchitecture } from "../function/architecture.ts";
-import { localArchitecture } from "../function/bootstrap.ts";
+import { awsArchitecture, localArchitecture } from "../function/architecture.ts";
 import eventJson from "./files/event.json" with { type: "text" };
 import functionSh from "./files/function.sh" with { type: "text" };
 import templateYaml from "./files/template.yaml" with { type: "text" };

@@ -8,16 +8,15 @@ import { type Command, Option } from "commander";
 
 import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
-import { requireHttpUrl } from "../cli/http-url.ts";
+import { requireHttpUrl } from "../cli/options.ts";
 import { addFunctionOptions, type FunctionOptions } from "../function/options.ts";
 import { addEventOptions, type EventOptions, invokeEvent } from "./event.ts";
 import { invokeOnce } from "./once.ts";
-import { type OutputForm, printResult } from "./output.ts";
+import { type OutputForm, printResult, repeatInvoke, type Repetition } from "./output.ts";
 import { invokeRemote } from "./remote.ts";
-import { repeatInvoke, type Repetition } from "./repeat.ts";
 
 /** Options of the command. */
-export interface InvokeOptions extends FunctionOptions, EventOptions {
+interface InvokeOptions extends FunctionOptions, EventOptions {
   readonly url?: string;
   readonly remote?: boolean;
   readonly event?: boolean;

@@ -23,18 +23,23 @@ import {
 import { endLines } from "../../host/invocation/platform-log.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { LogTail } from "../../host/sandbox/log.ts";
+import { endWithOutput, onInterrupt } from "../cli/ending.ts";
 import { CommandError, EXIT, outcomeStatus } from "../cli/exit-status.ts";
-import { onInterrupt } from "../cli/interrupt.ts";
-import { endWithOutput } from "../cli/output-guard.ts";
 import { unknownFunction } from "../cli/suggest.ts";
 import { warn } from "../cli/terminal.ts";
 import { errorSummary, outputWarning } from "../function/error-summary.ts";
 import { type FunctionOptions, functionSettings } from "../function/options.ts";
-import { type OutputOptions, successLine, writeHeaders, writePayload } from "./output.ts";
-import { repeatInvoke, type Repetition } from "./repeat.ts";
+import {
+  type OutputOptions,
+  repeatInvoke,
+  type Repetition,
+  successLine,
+  writeHeaders,
+  writePayload,
+} from "./output.ts";
 
 /** Options that matter without a server. */
-export interface OnceOptions extends FunctionOptions, OutputOptions {
+interface OnceOptions extends FunctionOptions, OutputOptions {
   readonly dir: string;
   readonly qualifier?: string;
   /** Those that a server would get; see `INVOKE_HEADER`. */

@@ -14,7 +14,7 @@ import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 
 /** What Lambda is told besides the event. */
-export interface RemoteOptions {
+interface RemoteOptions {
   readonly event?: boolean;
   readonly clientContext?: string;
   readonly qualifier?: string;

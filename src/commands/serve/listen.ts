@@ -9,7 +9,7 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 
 /** Something that can listen. */
-export interface Listener {
+interface Listener {
   listen(host: string, port: number): Promise<number>;
 }
 
@@ -46,7 +46,7 @@ export function portTaken(
 }
 
 /** A process that listens. */
-export interface PortHolder {
+interface PortHolder {
   readonly pid: number;
   readonly command: string;
 }
@@ -55,7 +55,7 @@ export interface PortHolder {
 const LISTENING = "0A";
 
 /** Finds the process that listens on a port, where /proc tells. */
-export function portHolder(port: number): PortHolder | undefined {
+function portHolder(port: number): PortHolder | undefined {
   const hexPort = port.toString(16).toUpperCase().padStart(4, "0");
   const inodes = new Set<string>();
   for (const table of ["/proc/net/tcp", "/proc/net/tcp6"]) {

@@ -18,12 +18,9 @@ import { Cors } from "../../host/http/cors.ts";
 import { HttpServer } from "../../host/http/server.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { HostServer, metricsReply } from "../../host/server.ts";
+import { endWithOutput, stopSignal } from "../cli/ending.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
-import { requireHttpUrl } from "../cli/http-url.ts";
-import { stopSignal } from "../cli/interrupt.ts";
-import { asyncRetries, graceMs, portNumber } from "../cli/options.ts";
-import { endWithOutput } from "../cli/output-guard.ts";
-import { splitCommand } from "../cli/split-command.ts";
+import { asyncRetries, graceMs, portNumber, requireHttpUrl, splitCommand } from "../cli/options.ts";
 import { printMessagesAsJson, warn } from "../cli/terminal.ts";
 import * as compat from "../compat.ts";
 import {
@@ -32,10 +29,15 @@ import {
   functionSettings,
   type SettingsDefaults,
 } from "../function/options.ts";
-import { countedObserver } from "./counted-observer.ts";
-import { hostObserver, platformLog } from "./host-observer.ts";
-import { jsonObserver, LOG_FORMS, type LogForm } from "./json-log.ts";
 import { listenOrExplain } from "./listen.ts";
+import {
+  countedObserver,
+  hostObserver,
+  jsonObserver,
+  LOG_FORMS,
+  type LogForm,
+  platformLog,
+} from "./observers.ts";
 import { type ServeVariables, serveVariables } from "./variables.ts";
 
 /** Options of `serve`, and of `dev` where it has the same. */

@@ -36,7 +36,7 @@ export interface ServeVariables {
 }
 
 /** Variables that cannot be understood, in words. */
-export type VariablesResult =
+type VariablesResult =
   | { readonly kind: "valid"; readonly settings: ServeVariables }
   | { readonly kind: "invalid"; readonly message: string };
 

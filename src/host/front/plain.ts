@@ -27,7 +27,7 @@ export function plainAdapter(bodyBytesMax: number = EVENT_BYTES_MAX): Adapter {
 }
 
 /** The response as it is; errors and rejections as JSON with a status that tells them apart. */
-export function plainReply(outcome: InvocationOutcome): HttpReply {
+function plainReply(outcome: InvocationOutcome): HttpReply {
   switch (outcome.kind) {
     case "response":
       return {

@@ -32,7 +32,7 @@ const CE_TYPE = "ce.klr.triggermesh.io";
 const CE_SOURCE = "knative-lambda-runtime";
 
 /** What an adapter is chosen by. */
-export interface AdapterOptions {
+interface AdapterOptions {
   readonly sink?: string;
   readonly ceInput?: "event" | "data";
   readonly ceOutput: "auto" | "structured" | "binary" | "none";

@@ -167,7 +167,7 @@ export interface StdioOptions {
 }
 
 /** What became of all events. */
-export interface StdioResult {
+interface StdioResult {
   readonly invalid: number;
   readonly outcomes: ReadonlySet<string>;
 }

@@ -8,7 +8,7 @@
 import type { FunctionHost } from "./function-pool.ts";
 
 /** Labels and prefix of the prior invoker's series. */
-export interface MetricNames {
+interface MetricNames {
   /** `K_COMPONENT`. */
   readonly prefix: string;
   readonly name: string;

@@ -61,7 +61,7 @@ export function textReply(
 }
 
 /** A target in its parts, byte for byte. */
-export interface RequestTarget {
+interface RequestTarget {
   readonly rawPath: string;
   /** Without `?`; empty when there is none. */
   readonly rawQuery: string;

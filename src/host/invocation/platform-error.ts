@@ -53,7 +53,7 @@ export function readPostedError(posted: PostedError): ErrorReading {
  * are meant for it.
  * @see https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-invokeerror
  */
-export function reportedError({ body, contentType, errorType: named }: PostedError): PlatformError {
+function reportedError({ body, contentType, errorType: named }: PostedError): PlatformError {
   const errorType = recordedErrorType(named);
   if (contentType?.startsWith(CONTENT_TYPE.errorCause) !== true) {
     return { errorType, body, contentType: contentType ?? CONTENT_TYPE.json };
@@ -138,7 +138,7 @@ export function truncatedError(requestId: string): PlatformError {
 }
 
 /** The runtime did not ask for its first event in time. */
-export function initTimeoutError(requestId: string, timeoutMs: number): PlatformError {
+function initTimeoutError(requestId: string, timeoutMs: number): PlatformError {
   const seconds = (timeoutMs / 1000).toFixed(2);
   return platformError("Sandbox.Timedout", requestId, `Init timed out after ${seconds} seconds`);
 }

@@ -7,7 +7,7 @@
 import type { ErrorReading, PostedError } from "./platform-error.ts";
 
 /** Account of every function here, in ARNs. */
-export const LOCAL_ACCOUNT_ID = "123456789012";
+const LOCAL_ACCOUNT_ID = "123456789012";
 
 /** One function: where it is, how it is started, and its bounds. */
 export interface FunctionSettings {

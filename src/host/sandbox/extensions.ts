@@ -26,7 +26,7 @@ const REGISTRATION_BYTES_MAX = 64 * 1024;
 const EVENT_TYPES = ["INVOKE", "SHUTDOWN"] as const;
 
 /** What an extension is told. */
-export type ExtensionEvent =
+type ExtensionEvent =
   | {
       readonly eventType: "INVOKE";
       readonly deadlineMs: number;
@@ -48,7 +48,7 @@ interface Extension {
 }
 
 /** Names of the function, for the answer to a registration. */
-export interface RegisteredFunction {
+interface RegisteredFunction {
   readonly functionName: string;
   readonly functionVersion: string;
   readonly handler: string;

@@ -62,7 +62,7 @@ export async function drainLog(
 }
 
 /** Hands on whole lines, for logs of several environments side by side. */
-export class LineSplitter {
+class LineSplitter {
   #rest = "";
   readonly #decoder = new TextDecoder();
   readonly #take: (line: string) => void;

@@ -41,8 +41,7 @@ export interface StreamAnswer {
 const WAITING_BYTES_MAX = 1024 * 1024;
 
 /** How the bytes ended, as far as the runtime's connection tells. */
-export type BytesEnd =
-  { readonly kind: "complete" } | { readonly kind: "truncated" } | UnreportedError;
+type BytesEnd = { readonly kind: "complete" } | { readonly kind: "truncated" } | UnreportedError;
 
 /**
  * The body of a streaming `/response` request, passed on as it arrives. A slow caller slows the

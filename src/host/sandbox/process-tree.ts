@@ -7,7 +7,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 
 /** One process. */
-export interface ProcessInfo {
+interface ProcessInfo {
   readonly pid: number;
   readonly parentPid: number;
   /** Command line, spaces between the arguments. */

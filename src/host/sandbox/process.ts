@@ -28,7 +28,7 @@ const STRAY_ROUNDS_MAX = 10;
 const RUNTIME_API_VARIABLE = "AWS_LAMBDA_RUNTIME_API";
 
 /** How to start a bootstrap, and who is told of its log and its end. */
-export interface RuntimeProcessOptions {
+interface RuntimeProcessOptions {
   readonly command: readonly string[];
   readonly directory: string;
   readonly environment: Readonly<Record<string, string>>;

@@ -19,7 +19,7 @@ import { BATCH_TYPE, decodeUtf8, parseStructured, STRUCTURED_TYPE } from "./clou
 const BATCH_EVENTS_MAX = 10_000;
 
 /** A batch as one request for each of its events, or what is wrong with it. */
-export type BatchResult =
+type BatchResult =
   | { readonly kind: "batch"; readonly elements: readonly HttpRequest[] }
   | { readonly kind: "invalid"; readonly reason: string };
 

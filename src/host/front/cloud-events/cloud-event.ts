@@ -22,7 +22,7 @@ export const STRUCTURED_TYPE = "application/cloudevents+json";
 export const BATCH_TYPE = "application/cloudevents-batch+json";
 
 /** Data in one of the forms that JSON can carry. */
-export type CloudEventData =
+type CloudEventData =
   | { readonly kind: "none" }
   /** Text of a JSON value. */
   | { readonly kind: "json"; readonly json: string }
@@ -84,7 +84,7 @@ function invalid(reason: string): CloudEventResult {
 }
 
 /** True when data of this type is JSON. */
-export function isJsonType(type: string | undefined): boolean {
+function isJsonType(type: string | undefined): boolean {
   if (type === undefined) return true;
   const mediaType = type.split(";", 1)[0]?.trim().toLowerCase() ?? "";
   return mediaType.endsWith("/json") || mediaType.endsWith("+json");

@@ -22,7 +22,7 @@ import {
 export type ContentMode = "binary" | "structured";
 
 /** What a request carries. */
-export type CloudEventRequest =
+type CloudEventRequest =
   | { readonly kind: "event"; readonly mode: ContentMode; readonly event: CloudEvent }
   | { readonly kind: "batch" }
   | { readonly kind: "unsupported"; readonly mediaType: string }

@@ -10,7 +10,7 @@ import type { GatewayFault } from "./fault.ts";
 import type { GatewayKind } from "./kinds.ts";
 
 /** A reply without the headers that the front end adds, or why the front end calls it malformed. */
-export type GatewayResult =
+type GatewayResult =
   | {
       readonly kind: "reply";
       readonly status: number;

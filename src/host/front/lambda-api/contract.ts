@@ -30,7 +30,7 @@ export const CLIENT_CONTEXT_BYTES_MAX = 3583;
 export const UNHANDLED = "Unhandled";
 
 /** Exceptions of Lambda's model, and two of ours for what is not here. */
-export type LambdaException =
+type LambdaException =
   | "InvalidParameterValueException"
   | "InvalidRequestContentException"
   | "NotImplemented"

@@ -26,7 +26,7 @@ import { reportLines } from "../../invocation/platform-log.ts";
 import { CLIENT_CONTEXT_BYTES_MAX, INVOKE_HEADER, lambdaError, UNHANDLED } from "./contract.ts";
 
 /** How the caller wants the function to be run. */
-export type InvocationType = "RequestResponse" | "Event" | "DryRun";
+type InvocationType = "RequestResponse" | "Event" | "DryRun";
 
 const INVOCATION_TYPES = ["RequestResponse", "Event", "DryRun"] as const;
 

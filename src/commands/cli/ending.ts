@@ -1,0 +1,139 @@
+/**
+ * How a command ends: by a failure, with one message and the status that the documents promise; when
+ * its output takes nothing more; by a signal.
+ *
+ * @module
+ */
+
+import { CommanderError } from "commander";
+
+import { CommandError, EXIT } from "./exit-status.ts";
+import { warn } from "./terminal.ts";
+
+/**
+ * Says what went wrong and returns the exit status.
+ * @throws What is no user's or system's fault but ours, as it came, so that its stack is seen.
+ */
+export function reportFailure(error: unknown): number {
+  // Help and version come this way too; commander has said all.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof CommandError) {
+    warn(`error: ${error.message}`);
+    return error.exitStatus;
+  }
+  const fault = systemFault(error);
+  if (fault === undefined) throw error;
+  warn(`error: failed to ${attemptedCall(error)}: ${fault.fact}`);
+  return faultStatus(fault.code);
+}
+
+/** The exit status for a refusal of the operating system. */
+function faultStatus(code: string): number {
+  if (code === "EPIPE") return EXIT.outputClosed;
+  return NETWORK_CODES.has(code) ? EXIT.unreachable : EXIT.usage;
+}
+
+const NETWORK_CODES = new Set([
+  "EADDRINUSE",
+  "EADDRNOTAVAIL",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "ETIMEDOUT",
+]);
+
+/** A refusal of the operating system. */
+interface SystemFault {
+  /** Its name in errno(3), such as `ENOENT`. */
+  readonly code: string;
+  /** What is the matter, without the path. */
+  readonly fact: string;
+}
+
+/** Where the system's own words would not help. */
+const FACTS: Readonly<Record<string, string>> = {
+  EISDIR: "it is a folder, not a file",
+  ENOENT: "no such file or folder",
+  ENOTDIR: "a part of the path is no folder",
+};
+
+/** Reads a refusal from an error; nothing when the error is of another kind. */
+export function systemFault(error: unknown): SystemFault | undefined {
+  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  const { code, message } = error;
+  // `ERR_…` is what the libraries call misuse.
+  if (typeof code !== "string" || !/^E[A-Z0-9]+$/.test(code)) return undefined;
+  const words = message.replace(`${code}: `, "").replace(/, [a-z]+( '.*')?$/, "");
+  return { code, fact: FACTS[code] ?? words };
+}
+
+/** What was being done, as far as the error tells: `open function.sh`. */
+function attemptedCall(error: unknown): string {
+  if (!(error instanceof Error)) return "go on";
+  const syscall = "syscall" in error ? String(error.syscall) : "go on";
+  const verb = syscall === "scandir" ? "list" : syscall;
+  return "path" in error && error.path !== undefined ? `${verb} ${String(error.path)}` : verb;
+}
+
+const kills = new Set<() => void>();
+
+/** Has something killed that runs, such as a host, when the output ends before the command does. */
+export function endWithOutput(kill: () => void): void {
+  kills.add(kill);
+}
+
+/**
+ * From now on the command ends when its output cannot be written: without a word when nobody reads
+ * it any more (`| head`), with one when it has no place (a full disk).
+ */
+export function guardOutput(): void {
+  process.stdout.on("error", (error: unknown) => {
+    const { code, fact } = systemFault(error) ?? { code: "", fact: String(error) };
+    end(faultStatus(code), `error: failed to write standard output: ${fact}`);
+  });
+  process.stderr.on("error", (error: unknown) => {
+    // There is no place left to say anything else, and the payloads may still be wanted.
+    if (systemFault(error)?.code === "EPIPE") end(EXIT.outputClosed, "");
+  });
+}
+
+function end(status: number, message: string): never {
+  for (const kill of kills) kill();
+  if (status !== EXIT.outputClosed) warn(message);
+  process.exit(status);
+}
+
+/**
+ * Calls back on the first SIGINT or SIGTERM; the second ends the process at once.
+ * @returns A function that tells the exit status of the signal that came, if one did.
+ */
+export function onInterrupt(stop: () => void, kill: () => void = stop): () => number | undefined {
+  let status: number | undefined;
+  const take = (exitStatus: number) => () => {
+    if (status !== undefined) {
+      kill();
+      process.exit(exitStatus);
+    }
+    status = exitStatus;
+    stop();
+  };
+  process.on("SIGINT", take(EXIT.interrupted));
+  process.on("SIGTERM", take(EXIT.terminated));
+  return () => status;
+}
+
+/** The wish that a server ends. */
+export interface StopSignal {
+  /** Fulfilled when it has come. */
+  readonly arrived: Promise<void>;
+  readonly hasArrived: () => boolean;
+}
+
+/** Watches for the first SIGINT or SIGTERM; the second kills and ends the process at once. */
+export function stopSignal(kill: () => void): StopSignal {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const status = onInterrupt(resolve, kill);
+  return { arrived: promise, hasArrived: () => status() !== undefined };
+}

@@ -1,0 +1,191 @@
+/**
+ * What `serve` and `dev` print of a function's work: Lambda's own lines, JSON for programs, or short
+ * lines for a person who watches. Each can be counted besides.
+ *
+ * `--log json` is one JSON object a line, in the form of Lambda's Telemetry API. A line of the
+ * function that is a JSON object is its `record` as it stands. The tool's own messages have the type
+ * `tool`; see `terminal.ts`.
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
+ * @module
+ */
+
+import type { HostObserver } from "../../host/function/function-pool.ts";
+import type { Metrics } from "../../host/function/metrics.ts";
+import { isJson } from "../../host/http/json-text.ts";
+import type { InvocationReport } from "../../host/invocation/outcome.ts";
+import { exitReason } from "../../host/invocation/platform-error.ts";
+import { endLines, startLine } from "../../host/invocation/platform-log.ts";
+import { EnvironmentLines } from "../../host/sandbox/log.ts";
+import { warn } from "../cli/terminal.ts";
+
+/** Forms of the log of `serve` and `dev`. */
+export const LOG_FORMS = ["text", "json"] as const;
+
+/** One of {@link LOG_FORMS}. */
+export type LogForm = (typeof LOG_FORMS)[number];
+
+/**
+ * Prints what a function does, for programs.
+ * @param quiet Whether the platform's own lines are left out.
+ */
+export function jsonObserver(functionName: string, quiet: boolean): HostObserver {
+  const lines = new EnvironmentLines((line, environment) =>
+    print("function", environment, functionRecord(line)),
+  );
+  const print = (type: string, environment: number, record: string) => {
+    const head = { time: new Date().toISOString(), type, functionName, environment };
+    process.stderr.write(`${JSON.stringify(head).slice(0, -1)},"record":${record}}\n`);
+  };
+  const platform = (type: string, environment: number, record: unknown) => {
+    if (!quiet) print(`platform.${type}`, environment, JSON.stringify(record));
+  };
+  return {
+    onLog: (chunk, environment) => lines.add(chunk, environment),
+    onDelivered: ({ requestId }, environment) =>
+      platform("start", environment, { requestId, version: "$LATEST" }),
+    onAnswered: (report, status) => {
+      lines.flush(report.environment);
+      platform("report", report.environment, reportRecord(report, status));
+    },
+    onReady: ({ index, initMs, served }) => {
+      if (served > 0 || initMs === undefined) return;
+      const metrics = { durationMs: rounded(initMs) };
+      const initializationType = "on-demand";
+      platform("initReport", index, { initializationType, phase: "init", metrics });
+    },
+    onEnd: (environment, end, failed) => {
+      lines.flush(environment);
+      if (failed) warn(`error: environment ${environment} failed to start: ${exitReason(end)}`);
+    },
+  };
+}
+
+function functionRecord(line: string): string {
+  return line.startsWith("{") && isJson(Buffer.from(line)) ? line.trim() : JSON.stringify(line);
+}
+
+function reportRecord(report: InvocationReport, status: string): unknown {
+  const { requestId, durationMs, initDurationMs, memorySizeMb, maxMemoryUsedMb } = report;
+  return {
+    requestId,
+    metrics: {
+      durationMs: rounded(durationMs),
+      billedDurationMs: Math.ceil(durationMs),
+      memorySizeMB: memorySizeMb,
+      maxMemoryUsedMB: maxMemoryUsedMb,
+      ...(initDurationMs === undefined ? {} : { initDurationMs: rounded(initDurationMs) }),
+    },
+    status: status === "success" || status === "timeout" ? status : "error",
+  };
+}
+
+/** Milliseconds with Lambda's three digits behind the point at most. */
+function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
+
+/** An observer that hands on everything to another one, and counts it. */
+export function countedObserver(log: HostObserver, metrics: Metrics): HostObserver {
+  return {
+    ...log,
+    onAnswered: (report, status) => {
+      metrics.countInvocation(report.durationMs);
+      log.onAnswered?.(report, status);
+    },
+    onReady: (environment) => {
+      if (environment.served === 0 && environment.initMs !== undefined) metrics.countColdStart();
+      log.onReady?.(environment);
+    },
+    onEnd: (environment, end, failed) => {
+      metrics.countExit(end.kind === "exited" ? `status ${end.status}` : exitReason(end));
+      log.onEnd?.(environment, end, failed);
+    },
+    onRejected: (reason) => {
+      metrics.countRejection();
+      log.onRejected?.(reason);
+    },
+  };
+}
+
+/** Where lines go; standard output is only ever for payloads. */
+interface PlatformLog {
+  /** No lines of the platform's own. */
+  readonly quiet: boolean;
+  readonly message: (text: string) => void;
+  readonly platform: (text: string) => void;
+  readonly output: (chunk: Uint8Array) => void;
+}
+
+/** Lambda's own lines and the function's, on standard error. */
+export function platformLog(quiet: boolean): PlatformLog {
+  return {
+    quiet,
+    message: warn,
+    platform: (text) => {
+      if (!quiet) process.stderr.write(text);
+    },
+    output: (chunk) => void process.stderr.write(chunk),
+  };
+}
+
+/** Statuses that a REPORT line has besides success. */
+const REPORT_STATUS: Readonly<Record<string, string>> = {
+  timeout: "timeout",
+  exit: "error",
+  init: "error",
+};
+
+/** Prints Lambda's lines. */
+export function hostObserver(log: PlatformLog): HostObserver {
+  return {
+    onLog: log.output,
+    onDelivered: ({ requestId }) => log.platform(startLine(requestId)),
+    onAnswered: (report, status) => {
+      if (!log.quiet) log.platform(endLines(report, REPORT_STATUS[status]));
+    },
+    onEnd: (environment, end, failed) => {
+      if (failed) log.message(`environment ${environment} failed to start: ${exitReason(end)}`);
+    },
+  };
+}
+
+/** Letters of a request id that `dev` shows. */
+const ID_LENGTH = 4;
+
+/** Prints what a function does, for a person who watches. */
+export function devObserver(): HostObserver {
+  const served = new Set<number>();
+  let several = false;
+  const lines = new EnvironmentLines((line, environment) => {
+    // Whose line it is matters from the second worker on.
+    warn(`${several ? `  ${environment + 1} | ` : "  | "}${line}`);
+  });
+  return {
+    onLog: (chunk, environment) => lines.add(chunk, environment),
+    onDelivered: ({ requestId }, environment) => {
+      const cold = served.has(environment) ? "" : " cold";
+      served.add(environment);
+      warn(`START ${short(requestId)} worker ${environment + 1}${cold}`);
+    },
+    onAnswered: (report, status) => {
+      lines.flush(report.environment);
+      const memory = `${report.maxMemoryUsedMb}/${report.memorySizeMb} MB`;
+      const failed = status === "success" ? "" : `  ${status}`;
+      warn(
+        `END   ${short(report.requestId)} ${report.durationMs.toFixed(1)} ms  ${memory}${failed}`,
+      );
+    },
+    onReady: (environment) => {
+      several ||= environment.index > 0;
+    },
+    onEnd: (environment, end, failed) => {
+      served.delete(environment);
+      lines.flush(environment);
+      if (failed) warn(`error: worker ${environment + 1} failed to start: ${exitReason(end)}`);
+    },
+  };
+}
+
+function short(requestId: string): string {
+  return `${requestId.slice(0, ID_LENGTH)}…`;
+}
