@@ -8,7 +8,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { cpSync, existsSync, lstatSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 
-import { RuntimeApiServer } from "../../src/testing/runtime-api-server.ts";
+import { RecordedRuntimeApi } from "../../src/testing/recorded-runtime-api.ts";
 import { HOST_ARCHITECTURE } from "../architectures.ts";
 import { buildImage, commandInImage, type Image } from "./dockerfile.ts";
 import { readExamples } from "./example.ts";
@@ -51,7 +51,7 @@ function start(image: Image, variables: Readonly<Record<string, string>>): Bun.S
 }
 
 /** Sends an event, and fails at once when the runtime ends instead of answering. */
-function answer(api: RuntimeApiServer, child: Bun.Subprocess, body: string) {
+function answer(api: RecordedRuntimeApi, child: Bun.Subprocess, body: string) {
   const died = child.exited.then((status) => {
     throw new Error(`the runtime ended with status ${status}`);
   });
@@ -92,7 +92,7 @@ describe("layer/container/Dockerfile", () => {
   test(
     "answers events through the Runtime API, as the base image starts it",
     async () => {
-      const api = await RuntimeApiServer.start();
+      const api = await RecordedRuntimeApi.start();
       const child = Bun.spawn(commandInImage(image, ["/var/runtime/bootstrap"]), {
         env: {
           PATH: "/usr/local/bin:/usr/bin/:/bin:/opt/bin",
@@ -119,7 +119,7 @@ describe("layer/container/Dockerfile", () => {
     async () => {
       const node = build("layer/container/Dockerfile", { FUNCTION: "fixtures/functions/node16" });
       cpSync(await nodeExecutable(architecture), join(node.root, "opt/bin/node"));
-      const api = await RuntimeApiServer.start();
+      const api = await RecordedRuntimeApi.start();
       const child = Bun.spawn(commandInImage(node, ["/var/runtime/bootstrap"]), {
         env: {
           // Lambda's own PATH: /opt/bin comes last here, and the runtime puts it in front.
@@ -216,7 +216,7 @@ describe("layer/container/invoker.Dockerfile", () => {
   test(
     "is a function's image inside of Lambda",
     async () => {
-      const api = await RuntimeApiServer.start();
+      const api = await RecordedRuntimeApi.start();
       const child = start(image, { AWS_LAMBDA_RUNTIME_API: api.address });
       const post = await answer(api, child, '{"name":"Lambda"}');
       expect(post.json()).toEqual(HELLO_ANSWER);

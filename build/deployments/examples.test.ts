@@ -13,7 +13,7 @@ import { basename, dirname, join } from "node:path";
 import { CONTENT_TYPE, HEADER, RESPONSE_MODE_STREAMING } from "../../src/runtime-api/contract.ts";
 import { BootstrapProcess } from "../../src/testing/bootstrap-process.ts";
 import type { RecordedRequest } from "../../src/testing/recorded-request.ts";
-import { RuntimeApiServer } from "../../src/testing/runtime-api-server.ts";
+import { RecordedRuntimeApi } from "../../src/testing/recorded-runtime-api.ts";
 import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
 import { HOST_ARCHITECTURE } from "../architectures.ts";
 import { type Example, type ExampleEvent, readExamples } from "./example.ts";
@@ -106,9 +106,9 @@ test(
 /** Starts the bootstrap on an example, runs `use`, and returns the log. */
 async function withBootstrap(
   example: Example,
-  use: (api: RuntimeApiServer) => Promise<void>,
+  use: (api: RecordedRuntimeApi) => Promise<void>,
 ): Promise<string> {
-  const api = await RuntimeApiServer.start();
+  const api = await RecordedRuntimeApi.start();
   const bootstrap = new BootstrapProcess({
     api: api.address,
     taskRoot: example.folder,
@@ -136,7 +136,7 @@ async function pathOf({ settings }: Example): Promise<string> {
 }
 
 async function answersAsExpected(
-  api: RuntimeApiServer,
+  api: RecordedRuntimeApi,
   example: Example,
   { name, event, expected }: ExampleEvent,
 ): Promise<void> {

@@ -10,7 +10,7 @@ import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-import { RuntimeApiServer } from "../../src/testing/runtime-api-server.ts";
+import { RecordedRuntimeApi } from "../../src/testing/recorded-runtime-api.ts";
 import { HOST_ARCHITECTURE } from "../architectures.ts";
 import { buildImage, commandInImage, type Image } from "./dockerfile.ts";
 import { type Example, readExamples } from "./example.ts";
@@ -49,7 +49,7 @@ test.each(["aws-version", "secrets", "s3-object"])(
     if (example === undefined || event === undefined) throw new Error(`no example ${name}`);
     const moto = await MotoServer.start();
     await arrange(example, moto);
-    const api = await RuntimeApiServer.start();
+    const api = await RecordedRuntimeApi.start();
     const child = Bun.spawn(commandInImage(imageOf(example), ["/var/runtime/bootstrap"]), {
       env: {
         ...moto.environment,

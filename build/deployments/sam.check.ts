@@ -9,7 +9,7 @@ import { describe, expect, test } from "bun:test";
 import { lstatSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
-import { RuntimeApiServer } from "../../src/testing/runtime-api-server.ts";
+import { RecordedRuntimeApi } from "../../src/testing/recorded-runtime-api.ts";
 import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
 import { HOST_ARCHITECTURE } from "../architectures.ts";
 import { LAYER_DIST, ROOT } from "./layer-dist.ts";
@@ -91,7 +91,7 @@ describe("SAM", () => {
 
 /** Runs the function minimal of a build on the runtime and with the jq of a built layer. */
 async function answersHelloWorld(layer: string, taskRoot: string): Promise<void> {
-  const api = await RuntimeApiServer.start();
+  const api = await RecordedRuntimeApi.start();
   const child = Bun.spawn([join(layer, "bootstrap")], {
     cwd: taskRoot,
     env: {

@@ -8,7 +8,7 @@ import { lstatSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { lambdaEnvironment } from "../../src/testing/bootstrap-process.ts";
-import { RuntimeApiServer } from "../../src/testing/runtime-api-server.ts";
+import { RecordedRuntimeApi } from "../../src/testing/recorded-runtime-api.ts";
 import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
 import { type Architecture, ARCHITECTURES, HOST_ARCHITECTURE } from "../architectures.ts";
 import { MotoServer } from "../deployments/moto-server.ts";
@@ -224,7 +224,7 @@ function isEmulated(target: Architecture): boolean {
 
 /** Starts the layer's bootstrap in the sandbox, with Lambda's environment. */
 async function startFunction(layer: FinishedLayer, target: Architecture) {
-  const api = await RuntimeApiServer.start();
+  const api = await RecordedRuntimeApi.start();
   const env = lambdaEnvironment({
     api: api.address,
     taskRoot: "/var/task",

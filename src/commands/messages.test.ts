@@ -141,7 +141,7 @@ test("the function timed out", () => {
 /** What is said of a result that a front end cannot use. */
 function hintOf(kind: GatewayKind, text: string): string {
   const result = gatewayResult(kind, Buffer.from(text));
-  if (result.kind === "reply") throw new Error("it is no fault");
+  if (result.kind === "response") throw new Error("it is no fault");
   return malformedHint(kind, result.fault, Buffer.from(text));
 }
 

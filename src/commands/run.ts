@@ -17,7 +17,7 @@ import {
   runEvents,
   type StdioOptions,
 } from "../host/front/stdio.ts";
-import { FunctionHost } from "../host/function/function-pool.ts";
+import { FunctionPool } from "../host/function/function-pool.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
 import { endWithOutput, onInterrupt } from "./cli/ending.ts";
 import { CommandError, EXIT, outcomeStatus } from "./cli/exit-status.ts";
@@ -115,20 +115,20 @@ async function run(
 ): Promise<number> {
   const runner = COMPAT[options.envelope]?.run;
   const settings = runSettings(directory, bootstrap, options);
-  const host = new FunctionHost(settings, { onLog: (chunk) => void process.stderr.write(chunk) });
+  const pool = new FunctionPool(settings, { onLog: (chunk) => void process.stderr.write(chunk) });
   const stopped = Promise.withResolvers<undefined>();
   const interrupted = onInterrupt(() => {
-    host.kill();
+    pool.kill();
     stopped.resolve(undefined);
   });
   const unlessStopped = (say: () => void) => {
     if (interrupted() === undefined) say();
   };
-  endWithOutput(() => host.kill());
+  endWithOutput(() => pool.kill());
   const idForm = options.requestId ?? (runner === undefined ? "random" : "md5");
   const events = withDefault(inputEvents(options), options.defaultEvent);
-  host.start();
-  const allRun = runEvents(host, events, {
+  pool.start();
+  const allRun = runEvents(pool, events, {
     ...(runner === undefined ? {} : { format: runner.format }),
     ...(idForm === "md5" ? { requestId: md5 } : {}),
     skipInvalid: options.skipInvalid ?? runner !== undefined,
@@ -136,9 +136,9 @@ async function run(
     parallel: settings.environments * settings.concurrency,
     write: writeOut,
     complain: (message) => unlessStopped(() => warn(`error: ${message}`)),
-    onFunctionError: (outcome) => unlessStopped(() => warn(errorSummary(outcome, host.settings))),
+    onFunctionError: (outcome) => unlessStopped(() => warn(errorSummary(outcome, pool.settings))),
   });
-  const result = await Promise.race([allRun, stopped.promise]).finally(() => host.stop());
+  const result = await Promise.race([allRun, stopped.promise]).finally(() => pool.stop());
   // Standard input may never end, so a signal does not wait for it.
   if (result === undefined) return process.exit(interrupted());
   const statuses = [...result.outcomes].map(outcomeStatus);

@@ -28,7 +28,7 @@ export const refunc = {
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-/** AWS's own example key, and the rest of what the prior runner falls back to. */
+/** AWS's own example key, and the rest of what refunc's runner falls back to. */
 const EXAMPLE_CREDENTIALS = {
   accessKey: "AKIAIOSFODNN7EXAMPLE",
   secretKey: "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY",
@@ -40,7 +40,7 @@ const NAMESPACE = "refunc";
 const TIMEOUT_SECONDS = 30;
 const MEMORY_MB = 1536;
 
-/** First number that an account id of the prior runner does not reach. */
+/** First number that an account id of refunc's runner does not reach. */
 const ACCOUNT_IDS = 2 ** 31;
 
 const definitionSchema = z.looseObject({
@@ -108,7 +108,7 @@ function defaultsOf(definition: Definition, ours: Variables) {
   };
 }
 
-/** Settings with the prior runner's variables, namespace and reading of errors. */
+/** Settings with refunc's variables, namespace and reading of errors. */
 function settingsOf(
   settings: FunctionSettings,
   definition: Definition,
@@ -159,7 +159,7 @@ function credentials(definition: Definition, ours: Variables) {
   };
 }
 
-/** A value that begins with `$` stands for our variables, as in the prior runner. */
+/** A value that begins with `$` stands for our variables, as in refunc's runner. */
 function expanded(value: string, ours: Variables): string {
   if (!value.startsWith("$")) return value;
   return value.replace(
@@ -168,10 +168,10 @@ function expanded(value: string, ours: Variables): string {
   );
 }
 
-/** The prior runner's status for an error that it cannot read; it still takes it. */
+/** refunc's status for an error that it cannot read; it still takes it. */
 const INVALID_SHAPE_STATUS = 299;
 
-/** To the byte: the prior runner ends it without a line feed. */
+/** To the byte: refunc's runner ends it without a line feed. */
 const INVALID_SHAPE_ACKNOWLEDGEMENT = {
   status: INVALID_SHAPE_STATUS,
   headers: { "Content-Type": CONTENT_TYPE.json, "X-Content-Type-Options": "nosniff" },
@@ -179,7 +179,7 @@ const INVALID_SHAPE_ACKNOWLEDGEMENT = {
 } as const;
 
 /**
- * Lambda passes any error on; the prior runner reads it, lets the header name its type, and tells
+ * Lambda passes any error on; refunc's runner reads it, lets the header name its type, and tells
  * with a status of its own that it could not read it.
  */
 function readError(posted: PostedError): ErrorReading {
@@ -201,7 +201,7 @@ interface ErrorShape {
   readonly stackTrace?: readonly unknown[];
 }
 
-/** The members that the prior runner reads; all may be absent, none may be of another type. */
+/** The members that refunc's runner reads; all may be absent, none may be of another type. */
 function errorShape(bytes: Uint8Array): ErrorShape {
   const text = Buffer.from(bytes).toString("utf8");
   let parsed: unknown;
@@ -229,7 +229,7 @@ function wrongMember(name: string, type: string, text: string): ErrorShape {
   return invalidShape("UnmarshalTypeError", `${name} is no ${type}`, text);
 }
 
-/** The reader's complaint; the prior runner leaves out what it was about. */
+/** The reader's complaint; refunc's runner leaves out what it was about. */
 function invalidShape(errorType: string, reason: string, text: string): ErrorShape {
   return { kind: "invalid", errorType, errorMessage: `${reason}: ${text}` };
 }
@@ -258,7 +258,7 @@ function payloadLine(body: Uint8Array, contentType: string | undefined): Uint8Ar
   return envelope(members, contentType);
 }
 
-/** @param fatal True of an error at the start, after which the old runner runs nothing. */
+/** @param fatal True of an error at the start, after which refunc's runner runs nothing. */
 function errorLine(body: Uint8Array, contentType: string, fatal = false): Uint8Array {
   let error: Record<string, unknown>;
   try {
@@ -274,7 +274,7 @@ function errorLine(body: Uint8Array, contentType: string, fatal = false): Uint8A
 }
 
 function envelope(members: Uint8Array[], contentType: string | undefined): Uint8Array {
-  // Our bootstrap says JSON of everything; the old runner prints what the bootstrap said.
+  // Our bootstrap says JSON of everything; refunc's runner prints what the bootstrap said.
   if (contentType !== undefined && contentType !== "") {
     members.push(Buffer.from(`"ContentType":${JSON.stringify(contentType)}`));
   }

@@ -5,14 +5,14 @@
  * @module
  */
 
-import type { HttpReply } from "../host/http/message.ts";
+import type { HttpResponse } from "../host/http/message.ts";
 import { type InvocationOutcome, wholeOutcome } from "../host/invocation/outcome.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
 
 /** What `serve --compat rie` does otherwise. */
 export const rie = {
   serve: {
-    invoke: { reply: rieReply, refusal: { status: 500, headers: [], body: "" } },
+    invoke: { response: rieResponse, refusal: { status: 500, headers: [], body: "" } },
     defaults: (variables: Readonly<Record<string, string | undefined>>) => ({
       name: "test_function",
       timeout: variables["AWS_LAMBDA_FUNCTION_TIMEOUT"] ?? TIMEOUT,
@@ -27,11 +27,11 @@ const TIMEOUT = "300";
 /** Memory that it reports, in MB. */
 const MEMORY_MB = 3008;
 
-/** The emulator's reply: no header says that anything went wrong, and the type is sniffed as Go does. */
-async function rieReply(
+/** The emulator's response: no header says that anything went wrong, and the type is sniffed as Go does. */
+async function rieResponse(
   streamed: InvocationOutcome,
   settings: FunctionSettings,
-): Promise<HttpReply> {
+): Promise<HttpResponse> {
   const outcome = await wholeOutcome(streamed);
   switch (outcome.kind) {
     case "response":
@@ -49,6 +49,6 @@ async function rieReply(
   }
 }
 
-function sniffed(status: number, body: Uint8Array): HttpReply {
+function sniffed(status: number, body: Uint8Array): HttpResponse {
   return { status, headers: [["Content-Type", "text/plain; charset=utf-8"]], body };
 }

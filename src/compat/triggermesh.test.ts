@@ -88,9 +88,9 @@ test("B-11: what is no event is 500; what is no reply keeps the function's statu
   const wrong = await post(served.url, "no JSON", { "Content-Type": CE_JSON });
   expect(wrong.status).toBe(500);
   expect(wrong.text).toMatch(/^structured CloudEvent parse error: .*\n$/);
-  const reply = await post(served.url, { do: "body", text: "[1]" }, JSON_TYPE);
-  expect([reply.status, reply.type]).toEqual([200, CE_JSON]);
-  expect(reply.text).toStartWith(
+  const response = await post(served.url, { do: "body", text: "[1]" }, JSON_TYPE);
+  expect([response.status, response.type]).toEqual([200, CE_JSON]);
+  expect(response.text).toStartWith(
     "Response conversion error: cannot unmarshal function response into binary CE: ",
   );
 });
@@ -141,8 +141,8 @@ test.each([
   ['{"source":"test"}', '{"text":"null"}'],
 ])("B-13: of the structured event %s the function gets %s", async (event, data) => {
   await using served = await serve();
-  const reply = await post(served.url, event, { "Content-Type": CE_JSON });
-  expect(reply.text).toContain(`"echo":${JSON.stringify(JSON.parse(data))}`);
+  const response = await post(served.url, event, { "Content-Type": CE_JSON });
+  expect(response.text).toContain(`"echo":${JSON.stringify(JSON.parse(data))}`);
 });
 
 test("B-14, B-17: no response, and no type, is an empty reply", async () => {
@@ -169,12 +169,12 @@ test.each([
   "B-15: the response %j becomes an event of type %s with the data %s",
   async (text, type, data) => {
     await using served = await serve();
-    const reply = await post(served.url, { do: "body", text }, JSON_TYPE);
+    const response = await post(served.url, { do: "body", text }, JSON_TYPE);
     const [, written, kind, sent] =
       new RegExp(
         `^\\{("specversion":"1\\.0","id":"${UUID}","source":"knative-lambda-runtime",` +
           `"type":"ce\\.klr\\.triggermesh\\.io"),"datacontenttype":"([^"]+)","time":"[^"]+Z","data":(.*)\\}$`,
-      ).exec(reply.text) ?? [];
+      ).exec(response.text) ?? [];
     expect(written).toBeDefined();
     expect([kind, sent]).toEqual([type, data]);
   },
@@ -182,15 +182,18 @@ test.each([
 
 test("B-15: bytes that are no text become text", async () => {
   await using served = await serve();
-  const reply = await post(served.url, { do: "bytes", text: "AP8=" }, JSON_TYPE);
-  expect(JSON.parse(reply.text)).toMatchObject({ datacontenttype: "text/plain", data: "\0\ufffd" });
+  const response = await post(served.url, { do: "bytes", text: "AP8=" }, JSON_TYPE);
+  expect(JSON.parse(response.text)).toMatchObject({
+    datacontenttype: "text/plain",
+    data: "\0\ufffd",
+  });
 });
 
 test("B-16: a whole event is completed, what it has is kept, members are sorted", async () => {
   await using served = await serve({ responseMode: "event" });
   const text = '{"type": "mine", "data": {"z": 1, "a": 2}, "zone": "x", "specversion": "0.3"}';
-  const reply = await post(served.url, { do: "body", text }, JSON_TYPE);
-  expect(reply.text).toMatch(
+  const response = await post(served.url, { do: "body", text }, JSON_TYPE);
+  expect(response.text).toMatch(
     new RegExp(
       `^\\{"data":\\{"z":1,"a":2\\},"id":"${UUID}","source":"knative-lambda-runtime",` +
         `"specversion":"0\\.3","time":"[-\\d]+T[:\\d]+Z","type":"mine","zone":"x"\\}$`,

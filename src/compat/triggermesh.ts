@@ -1,5 +1,5 @@
 /**
- * Requests and replies as the prior HTTP invoker has them, fault for fault, for `--compat
+ * Requests and responses as TriggerMesh's invoker has them, fault for fault, for `--compat
  * triggermesh`.
  *
  * @see https://github.com/triggermesh/aws-custom-runtime
@@ -18,9 +18,9 @@ import {
   wrapData,
 } from "../host/front/cloud-events/cloud-event.ts";
 import { cloudEventDefaults, type FrontVariables, type ServeFormat } from "../host/front/select.ts";
-import { DELIVERY_TIMEOUT_MS, type ReplySink, wholeBody } from "../host/front/sink.ts";
+import { DELIVERY_TIMEOUT_MS, type ResponseSink, wholeBody } from "../host/front/sink.ts";
 import { compactJson, rawMembers } from "../host/http/json-text.ts";
-import type { HttpReply, HttpRequest } from "../host/http/message.ts";
+import type { HttpRequest, HttpResponse } from "../host/http/message.ts";
 import {
   type InvocationOutcome,
   type InvocationRequest,
@@ -45,23 +45,23 @@ export const triggermesh = {
       timeout: variables["FUNCTION_TTL"] ?? TIMEOUT,
     }),
     settings: blockingSettings,
-    sink: (url: string, log: (message: string) => void): ReplySink => ({
-      deliver: (reply) => deliver(reply, url, log),
+    sink: (url: string, log: (message: string) => void): ResponseSink => ({
+      deliver: (response) => deliver(response, url, log),
     }),
   },
 } as const;
 
-/** Time that the prior invoker gives an event. */
+/** Time that TriggerMesh's invoker gives an event. */
 const TIMEOUT = "10s";
 
-/** The prior invoker's limit, in bytes. */
+/** TriggerMesh's limit, in bytes. */
 const BODY_BYTES_MAX = 5_000_000;
 
 /** Events that may wait where callers wait for their turn instead of being refused. */
 const BLOCKING_QUEUE_MAX = 1_000_000;
 
 /**
- * Settings as the prior invoker has them: it lets a caller wait for its turn, counts the wait
+ * Settings as TriggerMesh's invoker has them: it lets a caller wait for its turn, counts the wait
  * as the event's time, and numbers its bootstraps.
  */
 function blockingSettings(
@@ -76,19 +76,19 @@ function blockingSettings(
   };
 }
 
-/** Delivers every reply, empty ones and errors too, once; the sink's own status does not count. */
+/** Delivers every response, empty ones and errors too, once; the sink's own status does not count. */
 async function deliver(
-  reply: HttpReply,
+  response: HttpResponse,
   url: string,
   log: (message: string) => void,
-): Promise<HttpReply> {
-  const body = await wholeBody(reply.body);
-  const headers = reply.headers.map(([name, value]) => [name, value] as [string, string]);
+): Promise<HttpResponse> {
+  const body = await wholeBody(response.body);
+  const headers = response.headers.map(([name, value]) => [name, value] as [string, string]);
   try {
     const signal = AbortSignal.timeout(DELIVERY_TIMEOUT_MS);
-    const answer = await fetch(url, { method: "POST", headers, body, signal });
-    await answer.arrayBuffer();
-    return { status: reply.status, headers: [], body: "" };
+    const received = await fetch(url, { method: "POST", headers, body, signal });
+    await received.arrayBuffer();
+    return { status: response.status, headers: [], body: "" };
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
     log(`warning: failed to deliver to ${url}: ${problem}`);
@@ -96,7 +96,7 @@ async function deliver(
   }
 }
 
-/** What the prior invoker is told by its variables. */
+/** What TriggerMesh's invoker is told by its variables. */
 export interface TriggermeshOptions {
   readonly cloudEvents: boolean;
   readonly defaults: CloudEventDefaults;
@@ -111,7 +111,7 @@ export function triggermeshAdapter(options: TriggermeshOptions): Adapter {
     bodyBytesMax: Math.min(options.bodyBytesMax, EVENT_BYTES_MAX),
     tooLarge: text(413, "http: request body too large\n", options),
     toRequest: (request) => adapt(request, options),
-    toReply: (outcome, request) => outcomeReply(outcome, request, options),
+    toResponse: (outcome, request) => outcomeResponse(outcome, request, options),
   };
 }
 
@@ -125,7 +125,7 @@ function adapt(request: HttpRequest, { cloudEvents }: TriggermeshOptions): Adapt
     if (members === undefined) {
       const words = "structured CloudEvent parse error: the body is no JSON object\n";
       const headers = [["Content-Type", "text/plain; charset=utf-8"]] as const;
-      return { kind: "reply", reply: { status: 500, headers, body: words } };
+      return { kind: "response", response: { status: 500, headers, body: words } };
     }
     const data = members.get("data") ?? "null";
     members.delete("data");
@@ -147,11 +147,11 @@ function adapt(request: HttpRequest, { cloudEvents }: TriggermeshOptions): Adapt
   return { kind: "invoke", request: { ...plain, ...contextHeaders(attributes) } };
 }
 
-async function outcomeReply(
+async function outcomeResponse(
   streamed: InvocationOutcome,
   request: HttpRequest,
   options: TriggermeshOptions,
-): Promise<HttpReply> {
+): Promise<HttpResponse> {
   const outcome = await wholeOutcome(streamed);
   switch (outcome.kind) {
     case "response":
@@ -170,7 +170,7 @@ function deadlineText(request: HttpRequest, options: TriggermeshOptions): Uint8A
   return Buffer.concat([Buffer.from("Deadline is reached, data "), event]);
 }
 
-function converted(status: number, body: Uint8Array, options: TriggermeshOptions): HttpReply {
+function converted(status: number, body: Uint8Array, options: TriggermeshOptions): HttpResponse {
   const { cloudEvents, defaults, responseMode } = options;
   if (!cloudEvents) return text(status, body, options);
   if (body.byteLength === 0) return text(status, "", options);
@@ -206,12 +206,12 @@ function sortedEvent(body: Uint8Array, defaults: CloudEventDefaults): string {
   return Buffer.from(compactJson(Buffer.from(`{${written.join(",")}}`))).toString();
 }
 
-/** The prior invoker's content types, the wrong one of plain replies included. */
+/** TriggerMesh's content types, the wrong one of plain responses included. */
 function text(
   status: number,
   body: Uint8Array | string,
   { cloudEvents }: TriggermeshOptions,
-): HttpReply {
+): HttpResponse {
   const type = cloudEvents ? STRUCTURED_TYPE : "plain/text";
   return { status, headers: [["Content-Type", type]], body };
 }

@@ -44,8 +44,8 @@ const ask = async (served: Served, event: unknown) =>
 /** The next event is answered with its own answer, and the environment waits for another. */
 async function expectFree(served: Served): Promise<void> {
   expect(await ask(served, { id: 99 })).toBe('{"id":99,"echo":{"id":99}}');
-  await until(() => served.host.counts.ready === 1 && served.host.counts.busy === 0);
-  expect(served.host.queueLength).toBe(0);
+  await until(() => served.pool.counts.ready === 1 && served.pool.counts.busy === 0);
+  expect(served.pool.queueLength).toBe(0);
 }
 
 async function until(reached: () => boolean): Promise<void> {
@@ -120,9 +120,9 @@ test("a caller that vanishes while its event waits takes it along", async () => 
   await until(() => served.begun().length === 1);
   const caller = new Caller(served);
   caller.send({ id: 2 });
-  await until(() => served.host.queueLength === 1);
+  await until(() => served.pool.queueLength === 1);
   caller.socket.destroy();
-  await until(() => served.host.queueLength === 0);
+  await until(() => served.pool.queueLength === 0);
   expect(await running).toContain('"id":1');
   await expectFree(served);
   expect(served.begun()).toEqual(["1", "99"]);
@@ -195,7 +195,7 @@ async function withUnreadResponse(served: Served): Promise<Caller> {
   const caller = new Caller(served);
   caller.socket.pause();
   caller.send({ id: 1, do: "size", size: RESPONSE_BYTES_MAX });
-  await until(() => served.begun().length === 1 && served.host.counts.ready === 1);
+  await until(() => served.begun().length === 1 && served.pool.counts.ready === 1);
   return caller;
 }
 
@@ -206,7 +206,7 @@ test("a caller that reads slowly gets every byte when the server ends meanwhile"
   const drained = served.drain(30_000).then(() => {
     ended = true;
   });
-  await until(() => served.host.counts.ready === 0);
+  await until(() => served.pool.counts.ready === 0);
   await Bun.sleep(50);
   expect(ended).toBe(false);
   caller.socket.resume();

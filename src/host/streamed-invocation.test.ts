@@ -40,8 +40,8 @@ test("a stream is reported at its end: its time, its log, how it ended", async (
 test("drain() waits for the last byte of a stream", async () => {
   await using probe = new Probe();
   const outcome = await probe.run({ do: "stream", lines: 3, ms: 100 });
-  await probe.host.drain(30_000);
-  await probe.host.stop();
+  await probe.pool.drain(30_000);
+  await probe.pool.stop();
   expect(await read(outcome)).toBe("line 1\nline 2\nline 3\n");
 });
 

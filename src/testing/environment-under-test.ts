@@ -5,7 +5,7 @@
  */
 
 import { type BootstrapOptions, BootstrapProcess } from "./bootstrap-process.ts";
-import { RuntimeApiServer } from "./runtime-api-server.ts";
+import { RecordedRuntimeApi } from "./recorded-runtime-api.ts";
 import { type Shell, shell, type ShellName } from "./shells.ts";
 import { type TaskFile, taskRoot } from "./task-root.ts";
 
@@ -22,11 +22,11 @@ export interface EnvironmentOptions extends Partial<
 
 /** A started environment; `await using` ends it with everything that it started. */
 export class EnvironmentUnderTest implements AsyncDisposable {
-  readonly api: RuntimeApiServer;
+  readonly api: RecordedRuntimeApi;
   readonly taskRoot: string;
   readonly bootstrap: BootstrapProcess;
 
-  private constructor(api: RuntimeApiServer, root: string, options: EnvironmentOptions) {
+  private constructor(api: RecordedRuntimeApi, root: string, options: EnvironmentOptions) {
     this.api = api;
     this.taskRoot = root;
     const inRoot = (text: string) => text.replaceAll("${TASK_ROOT}", root);
@@ -45,7 +45,7 @@ export class EnvironmentUnderTest implements AsyncDisposable {
   static async start(options: EnvironmentOptions): Promise<EnvironmentUnderTest> {
     const { shell: chosen = "dash" } = options;
     const root = taskRoot(options.files, typeof chosen === "string" ? shell(chosen) : chosen);
-    const api = await RuntimeApiServer.start();
+    const api = await RecordedRuntimeApi.start();
     return new EnvironmentUnderTest(api, root, options);
   }
 

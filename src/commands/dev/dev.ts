@@ -8,11 +8,11 @@ import { type Command, Option } from "commander";
 
 import packageJson from "../../../package.json" with { type: "json" };
 import { serveAdapter, type ServeFormat } from "../../host/front/select.ts";
-import { FunctionHost } from "../../host/function/function-pool.ts";
+import { FunctionPool } from "../../host/function/function-pool.ts";
 import { FunctionRegistry } from "../../host/function/function-registry.ts";
 import { Metrics } from "../../host/function/metrics.ts";
 import { Cors } from "../../host/http/cors.ts";
-import { type HttpReply, jsonReply } from "../../host/http/message.ts";
+import { type HttpResponse, jsonResponse } from "../../host/http/message.ts";
 import { parseRoute, type Route, RouteTable } from "../../host/http/route-table.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { HostServer } from "../../host/server.ts";
@@ -98,36 +98,36 @@ async function dev(
         ? {}
         : { attachedPort: attached, workers: "1", timeout: ATTACHED_TIMEOUT }),
     });
-  const hosts = directories.map((directory) => {
+  const pools = directories.map((directory) => {
     const settings = read(directory);
-    return new FunctionHost(settings, observer(settings));
+    return new FunctionPool(settings, observer(settings));
   });
-  assertNamedApart(hosts, directories);
-  metrics.watch(hosts);
-  const registry = new FunctionRegistry(hosts);
+  assertNamedApart(pools, directories);
+  metrics.watch(pools);
+  const registry = new FunctionRegistry(pools);
   const server = devServer(registry, metrics, options);
-  const stop = stopSignal(() => killAll(hosts));
+  const stop = stopSignal(() => killAll(pools));
   await listenOrExplain(server, options.host ?? "127.0.0.1", port);
-  endWithOutput(() => killAll(hosts));
-  for (const host of hosts) host.start();
-  banner(hosts, server.baseUrl, options.route);
-  if (attached !== undefined) sayAttachable(hosts, attached);
-  else await Promise.race([sayReady(hosts, options.watch, stop), stop.arrived]);
-  const watchers = options.watch && attached === undefined ? hosts.map(watchOne) : [];
+  endWithOutput(() => killAll(pools));
+  for (const pool of pools) pool.start();
+  banner(pools, server.baseUrl, options.route);
+  if (attached !== undefined) sayAttachable(pools, attached);
+  else await Promise.race([sayReady(pools, options.watch, stop), stop.arrived]);
+  const watchers = options.watch && attached === undefined ? pools.map(watchOne) : [];
   await stop.arrived;
   await server.drain(grace);
   for (const watcher of watchers) watcher.close();
   return EXIT.ok;
 
-  function watchOne(host: FunctionHost, at: number): { close(): void } {
-    return watchFunction(host, options, () => read(directories[at] ?? "."));
+  function watchOne(pool: FunctionPool, at: number): { close(): void } {
+    return watchFunction(pool, options, () => read(directories[at] ?? "."));
   }
 }
 
 /** @throws {CommandError} When two have one name, so that callers could reach only one of them. */
-function assertNamedApart(hosts: readonly FunctionHost[], directories: readonly string[]): void {
+function assertNamedApart(pools: readonly FunctionPool[], directories: readonly string[]): void {
   const folders = new Map<string, string | undefined>();
-  for (const [at, { settings }] of hosts.entries()) {
+  for (const [at, { settings }] of pools.entries()) {
     const { name } = settings;
     if (folders.has(name)) {
       throw new CommandError(
@@ -140,59 +140,59 @@ function assertNamedApart(hosts: readonly FunctionHost[], directories: readonly 
 }
 
 async function sayReady(
-  hosts: readonly FunctionHost[],
+  pools: readonly FunctionPool[],
   watch: boolean,
   stop: StopSignal,
 ): Promise<void> {
   const startedAtMs = performance.now();
-  await untilReady(hosts);
+  await untilReady(pools);
   if (stop.hasArrived()) return;
   const readyMs = Math.round(performance.now() - startedAtMs);
-  const files = hosts.reduce(
+  const files = pools.reduce(
     (sum, { settings }) => sum + folderFiles(settings.directory).length,
     0,
   );
-  const workers = hosts.reduce((sum, { counts }) => sum + counts.ready, 0);
+  const workers = pools.reduce((sum, { counts }) => sum + counts.ready, 0);
   const watching = watch ? `watching ${plural(files, "file")} · ` : "";
   const ready =
     workers === 0 ? "no worker ready" : `${plural(workers, "worker")} ready in ${readyMs} ms`;
   warn(`${watching}${ready} · Ctrl-C to stop`);
 }
 
-function sayAttachable(hosts: readonly FunctionHost[], port: number): void {
-  for (const { settings } of hosts) warn(exportLines(settings, port));
+function sayAttachable(pools: readonly FunctionPool[], port: number): void {
+  for (const { settings } of pools) warn(exportLines(settings, port));
   warn("start your runtime with these variables; events wait for it · Ctrl-C to stop");
 }
 
 function devServer(registry: FunctionRegistry, metrics: Metrics, options: DevOptions): HostServer {
   const format: ServeFormat = options.format ?? (options.route ? "http-api-v2" : "function-url");
-  const names = registry.hosts.map(({ settings }) => settings.name);
-  const prior = serveVariables({});
-  if (prior.kind === "invalid") throw new CommandError(prior.message);
+  const names = registry.pools.map(({ settings }) => settings.name);
+  const variables = serveVariables({});
+  if (variables.kind === "invalid") throw new CommandError(variables.message);
   return new HostServer({
     registry,
-    adapter: ({ settings }) => serveAdapter(settings, format, options, prior.settings),
+    adapter: ({ settings }) => serveAdapter(settings, format, options, variables.settings),
     lambdaApi: lambdaApiOptions(options, warn),
     metrics,
     ...(options.cors === undefined ? {} : { cors: new Cors(options.cors) }),
     ...(options.route === undefined
       ? {}
-      : { routes: routeTable(options.route, names), unrouted: unroutedReply(format) }),
+      : { routes: routeTable(options.route, names), unrouted: unroutedResponse(format) }),
     healthPaths: false,
     log: warn,
   });
 }
 
-function killAll(hosts: readonly FunctionHost[]): void {
-  for (const host of hosts) host.kill();
+function killAll(pools: readonly FunctionPool[]): void {
+  for (const pool of pools) pool.kill();
 }
 
 function banner(
-  hosts: readonly FunctionHost[],
+  pools: readonly FunctionPool[],
   baseUrl: string,
   routes: readonly string[] | undefined,
 ): void {
-  for (const [at, { settings }] of hosts.entries()) {
+  for (const [at, { settings }] of pools.entries()) {
     const { name, handler, memoryMb, timeoutMs } = settings;
     const bounds = `${memoryMb} MB, ${timeoutMs / 1000} s`;
     warn(`lambda-shell ${packageJson.version}  ${name}  (${handler}, provided.al2023, ${bounds})`);
@@ -236,9 +236,9 @@ function routeTable(texts: readonly string[], names: readonly string[]): RouteTa
 }
 
 /** What a gateway says to a path that it does not know. */
-function unroutedReply(format: ServeFormat): HttpReply {
-  if (format !== "rest") return jsonReply(404, { message: "Not Found" });
-  return jsonReply(403, { message: "Missing Authentication Token" }, [
+function unroutedResponse(format: ServeFormat): HttpResponse {
+  if (format !== "rest") return jsonResponse(404, { message: "Not Found" });
+  return jsonResponse(403, { message: "Missing Authentication Token" }, [
     ["x-amzn-ErrorType", "MissingAuthenticationTokenException"],
   ]);
 }

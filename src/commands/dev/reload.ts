@@ -7,7 +7,7 @@
 import { existsSync } from "node:fs";
 import { isAbsolute, relative, resolve } from "node:path";
 
-import type { FunctionHost } from "../../host/function/function-pool.ts";
+import type { FunctionPool } from "../../host/function/function-pool.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { handlerTarget, syntaxError } from "../check/function-file.ts";
 import { systemFault } from "../cli/ending.ts";
@@ -25,12 +25,12 @@ type SettingFileOptions = Pick<FunctionOptions, "template" | "envFile">;
  * @param read Reads its settings again.
  */
 export function watchFunction(
-  host: FunctionHost,
+  pool: FunctionPool,
   options: SettingFileOptions,
   read: () => FunctionSettings,
 ): { close(): void } {
   const guard = new ReloadGuard();
-  const { directory } = host.settings;
+  const { directory } = pool.settings;
   return watchFolder(directory, settingFiles(options), (files) => {
     const verdicts = files.map((file) => [file, guard.note(file, performance.now())] as const);
     for (const [file, verdict] of verdicts) {
@@ -40,22 +40,22 @@ export function watchFunction(
       );
     }
     const changed = verdicts.filter(([, verdict]) => verdict === "reload").map(([file]) => file);
-    if (changed.length > 0) void reload(host, changed, read);
+    if (changed.length > 0) void reload(pool, changed, read);
   });
 }
 
 async function reload(
-  host: FunctionHost,
+  pool: FunctionPool,
   changed: readonly string[],
   read: () => FunctionSettings,
 ): Promise<void> {
   const startedAtMs = performance.now();
-  const { counts } = host;
-  const { directory } = host.settings;
+  const { counts } = pool;
+  const { directory } = pool.settings;
   // Editors write a temporary file and rename it.
   const kept = changed.filter((file) => existsSync(resolve(directory, file)));
   const names = (kept.length > 0 ? kept : changed).map(shownPath).join(", ");
-  const { settings, forRestart, wrong } = freshSettings(host, read);
+  const { settings, forRestart, wrong } = freshSettings(pool, read);
   if (wrong !== undefined) {
     warn(`~ ${names} changed · wrong settings, the old version keeps running`);
     return warn(wrong.replace(/^/gm, "  "));
@@ -65,12 +65,12 @@ async function reload(
     warn(`~ ${names} changed · syntax error, the old version keeps running`);
     return warn(broken.replace(/^/gm, "  "));
   }
-  host.reload(settings);
-  await untilReady([host]);
+  pool.reload(settings);
+  await untilReady([pool]);
   const ms = Math.round(performance.now() - startedAtMs);
   const living = counts.starting + counts.ready + counts.busy;
   const workers = living <= 1 ? "worker 1" : `${living} workers`;
-  if (host.counts.ready + host.counts.busy > 0)
+  if (pool.counts.ready + pool.counts.busy > 0)
     warn(`~ ${names} changed · ${workers} restarted (${ms} ms)`);
   if (forRestart.length > 0) {
     warn(`warning: what has changed of ${forRestart.join(", ")} takes a restart of dev`);
@@ -79,15 +79,15 @@ async function reload(
 
 /** Reads the settings again; those that are wrong are told instead. */
 function freshSettings(
-  host: FunctionHost,
+  pool: FunctionPool,
   read: () => FunctionSettings,
 ): ReloadedSettings & { readonly wrong?: string } {
   try {
-    return reloadedSettings(host.settings, read());
+    return reloadedSettings(pool.settings, read());
   } catch (error) {
     const wrong = error instanceof CommandError ? error.message : systemFault(error)?.fact;
     if (wrong === undefined) throw error;
-    return { settings: host.settings, forRestart: [], wrong };
+    return { settings: pool.settings, forRestart: [], wrong };
   }
 }
 
@@ -111,9 +111,9 @@ function brokenHandler({ directory, handler }: FunctionSettings): string | undef
 const READY_WAIT_MS = 2_000;
 
 /** Waits until each function has an environment that is ready, or has none that starts. */
-export async function untilReady(hosts: readonly FunctionHost[]): Promise<void> {
+export async function untilReady(pools: readonly FunctionPool[]): Promise<void> {
   const untilMs = performance.now() + READY_WAIT_MS;
-  const starting = () => hosts.some(({ counts }) => counts.ready === 0 && counts.starting > 0);
+  const starting = () => pools.some(({ counts }) => counts.ready === 0 && counts.starting > 0);
   do await Bun.sleep(1);
   while (starting() && performance.now() < untilMs);
 }

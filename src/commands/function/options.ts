@@ -69,7 +69,7 @@ export function collected(flags: string, description: string): Option {
   );
 }
 
-/** What a command adds to the options, as prior systems' variables do. */
+/** What a command adds to the options, as the variables of a container do. */
 export interface SettingsDefaults {
   readonly handler?: string;
   readonly name?: string;

@@ -126,8 +126,8 @@ async function invokeOnAws(name: string | undefined, options: InvokeOptions): Pr
   if (name === undefined) {
     throw new CommandError("which function on AWS? write: lambda-shell invoke NAME --remote");
   }
-  const answer = await invokeRemote(name, await invokeEvent(options), options);
-  return printResult(answer, name, "", options);
+  const response = await invokeRemote(name, await invokeEvent(options), options);
+  return printResult(response, name, "", options);
 }
 
 /** A server that is not there. */
@@ -172,8 +172,8 @@ const INVOKE_TIMEOUT_MS = 960_000;
 
 /** Environments that the server has started until now. */
 async function coldStarts(url: string): Promise<number> {
-  const answer = await fetch(new URL("/_lambda-shell/metrics", url)).catch(unreachable);
-  const text = await answer.text();
+  const response = await fetch(new URL("/_lambda-shell/metrics", url)).catch(unreachable);
+  const text = await response.text();
   return Number(/^lambda_shell_cold_starts_total (\d+)$/m.exec(text)?.[1] ?? 0);
 }
 

@@ -7,11 +7,11 @@
 import { randomUUID } from "node:crypto";
 
 import {
-  invokeReply,
   type InvokeRequest,
   invokeRequest,
+  invokeResponse,
 } from "../../host/front/lambda-api/invoke.ts";
-import { FunctionHost } from "../../host/function/function-pool.ts";
+import { FunctionPool } from "../../host/function/function-pool.ts";
 import { FunctionRegistry } from "../../host/function/function-registry.ts";
 import { newTraceId } from "../../host/invocation/invocation.ts";
 import {
@@ -59,23 +59,23 @@ export async function invokeOnce(
   const settings = functionSettings(options.dir, [], options);
   const log = new LogTail(LOG_TAIL_BYTES_MAX);
   let coldStarts = 0;
-  const host = new FunctionHost(settings, {
+  const pool = new FunctionPool(settings, {
     onLog: (chunk) => log.add(chunk),
     onReady: ({ served }) => (coldStarts += served === 0 ? 1 : 0),
   });
-  const asked = readRequest(name, payload, options, new FunctionRegistry([host]));
-  const interrupted = onInterrupt(() => host.kill());
-  endWithOutput(() => host.kill());
-  host.start();
+  const asked = readRequest(name, payload, options, new FunctionRegistry([pool]));
+  const interrupted = onInterrupt(() => pool.kill());
+  endWithOutput(() => pool.kill());
+  pool.start();
   try {
     if (repetition === undefined) return await runOnce();
     return await repeatInvoke(sendAgain, async () => coldStarts, repetition);
   } finally {
-    await host.stop();
+    await pool.stop();
   }
 
   async function sendAgain(): Promise<boolean> {
-    const outcome = await host.invoke(asked.request);
+    const outcome = await pool.invoke(asked.request);
     const signalled = interrupted();
     if (signalled !== undefined) throw new CommandError("interrupted", signalled);
     return (await wholeOutcome(outcome)).kind === "response";
@@ -83,7 +83,7 @@ export async function invokeOnce(
 
   async function runOnce(): Promise<number> {
     const isUnattended = asked.invocationType === "Event";
-    const first = await host.invoke({ ...asked.request, logTail: true });
+    const first = await pool.invoke({ ...asked.request, logTail: true });
     // As a server's answer, whose headers stand in front of the whole.
     const outcome =
       isUnattended || options.output === "headers" ? await wholeOutcome(first) : first;
@@ -113,7 +113,7 @@ function readRequest(
 ): ValidRequest {
   const found = registry.find(name, qualifier);
   if (found.kind === "unknown") {
-    const known = registry.hosts.map(({ settings }) => settings.name);
+    const known = registry.pools.map(({ settings }) => settings.name);
     throw new CommandError(unknownFunction(name, known));
   }
   if (found.kind !== "found") throw new CommandError(`400: ${found.message}`);
@@ -131,7 +131,7 @@ function readRequest(
   };
   const asked = invokeRequest(http, found.qualifier, false);
   if (asked.kind === "valid") return asked;
-  const { status, body } = asked.reply;
+  const { status, body } = asked.response;
   throw new CommandError(`${status}: ${String(body).trim()}`);
 }
 
@@ -155,7 +155,7 @@ async function print(
   // Of a stream standard output has all that came of it, also when it broke off.
   if (end.kind !== "complete" && !isWritten) {
     if (output === "headers") {
-      writeHeaders((await invokeReply(end, request.requestId ?? "", true)).headers);
+      writeHeaders((await invokeResponse(end, request.requestId ?? "", true)).headers);
     }
     writePayload(end.body, output);
   }

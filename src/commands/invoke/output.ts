@@ -101,7 +101,7 @@ async function refused(
   switch (response.status) {
     case 404: {
       const known: unknown = await fetch(new URL("/_lambda-shell/functions", url))
-        .then((answer) => answer.json())
+        .then((response) => response.json())
         .catch(() => ({}));
       warn(`error: ${unknownFunction(name, functionNames(known))}`);
       return EXIT.usage;

@@ -55,7 +55,7 @@ export async function invokeRemote(
     writeFileSync(event, payload, { mode: 0o600 });
     const metadata = await run([aws, ...invokeArguments(name, event, options), response]);
     // An Event invocation has no response.
-    return answer(metadata, options.event === true ? null : readFileSync(response));
+    return remoteResponse(metadata, options.event === true ? null : readFileSync(response));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -101,7 +101,10 @@ function failureStatus(errors: string): number {
 }
 
 /** The same answer as a server's, so that it is printed as one. */
-function answer(metadata: z.output<typeof metadataSchema>, body: Uint8Array | null): Response {
+function remoteResponse(
+  metadata: z.output<typeof metadataSchema>,
+  body: Uint8Array | null,
+): Response {
   const { StatusCode: status, FunctionError, LogResult, ExecutedVersion } = metadata;
   const headers = new Headers();
   if (FunctionError !== undefined) headers.set(INVOKE_HEADER.functionError, FunctionError);

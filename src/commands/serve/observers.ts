@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { HostObserver } from "../../host/function/function-pool.ts";
+import type { PoolObserver } from "../../host/function/function-pool.ts";
 import type { Metrics } from "../../host/function/metrics.ts";
 import { isJson } from "../../host/http/json-text.ts";
 import type { InvocationReport } from "../../host/invocation/outcome.ts";
@@ -28,7 +28,7 @@ export type LogForm = (typeof LOG_FORMS)[number];
  * Prints what a function does, for programs.
  * @param quiet Whether the platform's own lines are left out.
  */
-export function jsonObserver(functionName: string, quiet: boolean): HostObserver {
+export function jsonObserver(functionName: string, quiet: boolean): PoolObserver {
   const lines = new EnvironmentLines((line, environment) =>
     print("function", environment, functionRecord(line)),
   );
@@ -43,7 +43,7 @@ export function jsonObserver(functionName: string, quiet: boolean): HostObserver
     onLog: (chunk, environment) => lines.add(chunk, environment),
     onDelivered: ({ requestId }, environment) =>
       platform("start", environment, { requestId, version: "$LATEST" }),
-    onAnswered: (report, status) => {
+    onOutcome: (report, status) => {
       lines.flush(report.environment);
       platform("report", report.environment, reportRecord(report, status));
     },
@@ -85,12 +85,12 @@ function rounded(ms: number): number {
 }
 
 /** An observer that hands on everything to another one, and counts it. */
-export function countedObserver(log: HostObserver, metrics: Metrics): HostObserver {
+export function countedObserver(log: PoolObserver, metrics: Metrics): PoolObserver {
   return {
     ...log,
-    onAnswered: (report, status) => {
+    onOutcome: (report, status) => {
       metrics.countInvocation(report.durationMs);
-      log.onAnswered?.(report, status);
+      log.onOutcome?.(report, status);
     },
     onReady: (environment) => {
       if (environment.served === 0 && environment.initMs !== undefined) metrics.countColdStart();
@@ -136,11 +136,11 @@ const REPORT_STATUS: Readonly<Record<string, string>> = {
 };
 
 /** Prints Lambda's lines. */
-export function hostObserver(log: PlatformLog): HostObserver {
+export function hostObserver(log: PlatformLog): PoolObserver {
   return {
     onLog: log.output,
     onDelivered: ({ requestId }) => log.platform(startLine(requestId)),
-    onAnswered: (report, status) => {
+    onOutcome: (report, status) => {
       if (!log.quiet) log.platform(endLines(report, REPORT_STATUS[status]));
     },
     onEnd: (environment, end, failed) => {
@@ -153,7 +153,7 @@ export function hostObserver(log: PlatformLog): HostObserver {
 const ID_LENGTH = 4;
 
 /** Prints what a function does, for a person who watches. */
-export function devObserver(): HostObserver {
+export function devObserver(): PoolObserver {
   const served = new Set<number>();
   let several = false;
   const lines = new EnvironmentLines((line, environment) => {
@@ -167,7 +167,7 @@ export function devObserver(): HostObserver {
       served.add(environment);
       warn(`START ${short(requestId)} worker ${environment + 1}${cold}`);
     },
-    onAnswered: (report, status) => {
+    onOutcome: (report, status) => {
       lines.flush(report.environment);
       const memory = `${report.maxMemoryUsedMb}/${report.memorySizeMb} MB`;
       const failed = status === "success" ? "" : `  ${status}`;

@@ -9,15 +9,15 @@ import { type Command, Option } from "commander";
 import type { Adapter, InvokeMode } from "../../host/front/adapter.ts";
 import type { InvokeCompat } from "../../host/front/lambda-api/lambda-api.ts";
 import { SERVE_FORMATS, serveAdapter, type ServeFormat } from "../../host/front/select.ts";
-import { type ReplySink, Sink } from "../../host/front/sink.ts";
+import { type ResponseSink, Sink } from "../../host/front/sink.ts";
 import { ASYNC_RETRIES } from "../../host/function/async-invoker.ts";
-import { FunctionHost } from "../../host/function/function-pool.ts";
+import { FunctionPool } from "../../host/function/function-pool.ts";
 import { FunctionRegistry } from "../../host/function/function-registry.ts";
 import { Metrics } from "../../host/function/metrics.ts";
 import { Cors } from "../../host/http/cors.ts";
 import { HttpServer } from "../../host/http/server.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
-import { HostServer, metricsReply } from "../../host/server.ts";
+import { HostServer, metricsResponse } from "../../host/server.ts";
 import { endWithOutput, stopSignal } from "../cli/ending.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { asyncRetries, graceMs, portNumber, requireHttpUrl, splitCommand } from "../cli/options.ts";
@@ -78,7 +78,7 @@ interface ServerCompat {
     settings: FunctionSettings,
     given: Pick<FunctionOptions, "queue" | "queueTimeout">,
   ) => FunctionSettings;
-  readonly sink?: (url: string, log: (message: string) => void) => ReplySink;
+  readonly sink?: (url: string, log: (message: string) => void) => ResponseSink;
 }
 
 const COMPAT: Readonly<Record<string, { readonly serve?: ServerCompat; readonly run?: unknown }>> =
@@ -154,50 +154,51 @@ async function serve(
   options: ServeOptions,
 ): Promise<number> {
   if (options.log === "json") printMessagesAsJson();
-  const prior = readPrior();
-  for (const warning of prior.warnings) warn(warning);
-  const folder = directory === "." ? (prior.directory ?? directory) : directory;
+  const variables = readVariables();
+  for (const warning of variables.warnings) warn(warning);
+  const folder = directory === "." ? (variables.directory ?? directory) : directory;
   const compatible = COMPAT[options.compat ?? ""]?.serve;
-  const asked = functionSettings(folder, bootstrap, options, serveDefaults(compatible, prior));
+  const asked = functionSettings(folder, bootstrap, options, serveDefaults(compatible, variables));
   const settings = compatible?.settings?.(asked, options) ?? asked;
   const port = portNumber(
     [
       ["--port", options.port],
-      ["PORT", prior.port],
+      ["PORT", variables.port],
     ],
     DEFAULT_PORT,
   );
   const metricsPort = portNumber(
     [
       ["--metrics-port", options.metricsPort],
-      ["METRICS_PROMETHEUS_PORT", prior.metricsPort],
+      ["METRICS_PROMETHEUS_PORT", variables.metricsPort],
     ],
     DEFAULT_METRICS_PORT,
   );
   const grace = graceMs(options.grace);
-  const format = options.format ?? prior.format ?? "plain";
+  const format = options.format ?? variables.format ?? "plain";
   const log = platformLog(options.quiet === true);
   const lambdaApi = {
     ...lambdaApiOptions(options, log.message),
     ...(compatible?.invoke === undefined ? {} : { invoke: compatible.invoke }),
   };
   const metrics = new Metrics({
-    prefix: prior.metricPrefix,
-    name: prior.metricName,
-    namespace: prior.metricNamespace,
-    resourceGroup: prior.resourceGroup,
+    prefix: variables.metricPrefix,
+    name: variables.metricName,
+    namespace: variables.metricNamespace,
+    resourceGroup: variables.resourceGroup,
   });
   const json = options.log === "json";
   const observer = json ? jsonObserver(settings.name, log.quiet) : hostObserver(log);
-  const host = new FunctionHost(settings, countedObserver(observer, metrics));
-  metrics.watch([host]);
-  const registry = new FunctionRegistry([host]);
-  const sinkUrl = sinkAddress(options.sink, prior.sink);
+  const pool = new FunctionPool(settings, countedObserver(observer, metrics));
+  metrics.watch([pool]);
+  const registry = new FunctionRegistry([pool]);
+  const sinkUrl = sinkAddress(options.sink, variables.sink);
   const ownsEveryPath = compatible?.ownsEveryPath === true;
   const server = new HostServer({
     registry,
     adapter: (each) =>
-      compatible?.adapter?.(format, prior) ?? serveAdapter(each.settings, format, options, prior),
+      compatible?.adapter?.(format, variables) ??
+      serveAdapter(each.settings, format, options, variables),
     metrics,
     healthPaths: !ownsEveryPath,
     log: (message) => log.message(message),
@@ -207,12 +208,12 @@ async function serve(
     ...(options.cors === undefined ? {} : { cors: new Cors(options.cors) }),
     ...(ownsEveryPath ? {} : { lambdaApi }),
   });
-  const address = options.host ?? (prior.onKnative ? "0.0.0.0" : "127.0.0.1");
-  const stop = stopSignal(() => host.kill());
+  const address = options.host ?? (variables.onKnative ? "0.0.0.0" : "127.0.0.1");
+  const stop = stopSignal(() => pool.kill());
   const actual = await listenOrExplain(server, address, port);
   const closeMetrics = await serveMetrics(metrics, address, metricsPort);
-  endWithOutput(() => host.kill());
-  host.start();
+  endWithOutput(() => pool.kill());
+  pool.start();
   const { environments, environmentsMin } = settings;
   const workers = environmentsMin === undefined ? "" : `${environmentsMin}:`;
   log.message(`listening ${address}:${actual} (${format}) · ${workers}${environments} workers`);
@@ -241,7 +242,7 @@ export function lambdaApiOptions(options: ServeOptions, log: (message: string) =
   };
 }
 
-function readPrior(): ServeVariables {
+function readVariables(): ServeVariables {
   const read = serveVariables(process.env);
   if (read.kind === "invalid") throw new CommandError(read.message);
   return read.settings;
@@ -253,29 +254,29 @@ const DEFAULT_WORKERS = "4";
 
 function serveDefaults(
   compatible: ServerCompat | undefined,
-  prior: ServeVariables,
+  variables: ServeVariables,
 ): SettingsDefaults {
   const {
-    name = prior.name,
-    timeout = prior.timeout ?? (prior.format === undefined ? undefined : FORMAT_TIMEOUT),
+    name = variables.name,
+    timeout = variables.timeout ?? (variables.format === undefined ? undefined : FORMAT_TIMEOUT),
     ...defaults
   } = compatible?.defaults(process.env) ?? {};
   return {
     ...defaults,
-    ...(prior.handler === undefined ? {} : { handler: prior.handler }),
-    ...(name === undefined ? {} : { name: prior.name ?? name }),
+    ...(variables.handler === undefined ? {} : { handler: variables.handler }),
+    ...(name === undefined ? {} : { name: variables.name ?? name }),
     ...(timeout === undefined ? {} : { timeout }),
-    workers: prior.workers ?? DEFAULT_WORKERS,
-    inheritEnvironment: prior.ownsEnvironment || compatible !== undefined,
+    workers: variables.workers ?? DEFAULT_WORKERS,
+    inheritEnvironment: variables.ownsEnvironment || compatible !== undefined,
   };
 }
 
 /** The metrics' own port; a port that is taken is no reason not to serve. */
 async function serveMetrics(metrics: Metrics, address: string, port: number): Promise<() => void> {
   if (port === 0) return () => undefined;
-  const reply = () => metricsReply(metrics);
+  const response = () => metricsResponse(metrics);
   const server = new HttpServer({
-    route: () => ({ bodyBytesMax: 0, tooLarge: reply(), answer: reply }),
+    route: () => ({ bodyBytesMax: 0, tooLarge: response(), respond: response }),
     log: warn,
   });
   try {

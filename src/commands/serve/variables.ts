@@ -1,5 +1,5 @@
 /**
- * The variables by which the prior HTTP invoker and AWS's emulator are configured, under all their
+ * The variables by which TriggerMesh's invoker and AWS's emulator are configured, under all their
  * names.
  *
  * @module

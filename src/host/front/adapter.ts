@@ -1,10 +1,10 @@
 /**
- * An adapter is a pair of pure functions: an HTTP request to an event, an outcome to an HTTP reply.
+ * An adapter is a pair of pure functions: an HTTP request to an event, an outcome to an HTTP response.
  *
  * @module
  */
 
-import { type HttpReply, type HttpRequest, jsonReply } from "../http/message.ts";
+import { type HttpRequest, type HttpResponse, jsonResponse } from "../http/message.ts";
 import {
   type InvocationOutcome,
   type InvocationRequest,
@@ -17,9 +17,9 @@ import {
 export type EventLabels = readonly [type: string, source: string];
 
 /** Answers one event of a request that has several, by the adapter that it is for. */
-export type AnswerElement = (element: HttpRequest, adapter: Adapter) => Promise<HttpReply>;
+export type RespondToElement = (element: HttpRequest, adapter: Adapter) => Promise<HttpResponse>;
 
-/** What an adapter makes of a request: an invocation, several, or an immediate reply. */
+/** What an adapter makes of a request: an invocation, several, or an immediate response. */
 export type AdaptedRequest =
   | {
       readonly kind: "invoke";
@@ -29,10 +29,10 @@ export type AdaptedRequest =
     }
   | {
       readonly kind: "batch";
-      /** Has the events answered in order, and makes one reply of theirs. */
-      readonly run: (answer: AnswerElement) => Promise<HttpReply>;
+      /** Has the events answered in order, and makes one response of theirs. */
+      readonly run: (respond: RespondToElement) => Promise<HttpResponse>;
     }
-  | { readonly kind: "reply"; readonly reply: HttpReply };
+  | { readonly kind: "response"; readonly response: HttpResponse };
 
 /** How a Function URL hands on responses. */
 export type InvokeMode = "buffered" | "response-stream";
@@ -42,10 +42,13 @@ export interface Adapter {
   /** Largest body that is read, in bytes. */
   readonly bodyBytesMax: number;
   /** What a body that is larger is answered. */
-  readonly tooLarge: HttpReply;
+  readonly tooLarge: HttpResponse;
   toRequest(request: HttpRequest): AdaptedRequest;
   /** May read a streamed response as far as its prelude; otherwise pure. */
-  toReply(outcome: InvocationOutcome, request: HttpRequest): HttpReply | Promise<HttpReply>;
+  toResponse(
+    outcome: InvocationOutcome,
+    request: HttpRequest,
+  ): HttpResponse | Promise<HttpResponse>;
 }
 
 const REJECTION_WORDS: Readonly<Record<RejectionStatus["status"], string>> = {
@@ -55,7 +58,7 @@ const REJECTION_WORDS: Readonly<Record<RejectionStatus["status"], string>> = {
 };
 
 /** What a caller is told whose event was not run. */
-export function rejectionReply(reason: RejectionReason): HttpReply {
+export function rejectionResponse(reason: RejectionReason): HttpResponse {
   const { status, headers } = REJECTION[reason];
-  return jsonReply(status, { message: REJECTION_WORDS[status] }, headers);
+  return jsonResponse(status, { message: REJECTION_WORDS[status] }, headers);
 }

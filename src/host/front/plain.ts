@@ -1,14 +1,14 @@
 /**
- * Passthrough: the body of any request is the event, the response is the body of the reply.
+ * Passthrough: the body of any request is the event, the response is the body of the response.
  *
  * @module
  */
 
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import { isJson } from "../http/json-text.ts";
-import { type HttpReply, jsonReply } from "../http/message.ts";
+import { type HttpResponse, jsonResponse } from "../http/message.ts";
 import { chunksOrFailure, errorStatus, type InvocationOutcome } from "../invocation/outcome.ts";
-import { type Adapter, rejectionReply } from "./adapter.ts";
+import { type Adapter, rejectionResponse } from "./adapter.ts";
 
 /**
  * Makes the adapter.
@@ -17,17 +17,17 @@ import { type Adapter, rejectionReply } from "./adapter.ts";
 export function plainAdapter(bodyBytesMax: number = EVENT_BYTES_MAX): Adapter {
   return {
     bodyBytesMax,
-    tooLarge: jsonReply(413, { message: `Request must be smaller than ${bodyBytesMax} bytes` }),
+    tooLarge: jsonResponse(413, { message: `Request must be smaller than ${bodyBytesMax} bytes` }),
     toRequest: ({ body, requestId, traceId }) => ({
       kind: "invoke",
       request: { event: body, requestId, traceId },
     }),
-    toReply: plainReply,
+    toResponse: plainResponse,
   };
 }
 
 /** The response as it is; errors and rejections as JSON with a status that tells them apart. */
-function plainReply(outcome: InvocationOutcome): HttpReply {
+function plainResponse(outcome: InvocationOutcome): HttpResponse {
   switch (outcome.kind) {
     case "response":
       return {
@@ -48,7 +48,7 @@ function plainReply(outcome: InvocationOutcome): HttpReply {
         body: outcome.body,
       };
     case "rejected":
-      return rejectionReply(outcome.reason);
+      return rejectionResponse(outcome.reason);
   }
 }
 

@@ -13,7 +13,7 @@ import { gatewayAdapter } from "./gateway/adapter.ts";
 import { type GatewayNames, REST_STAGE } from "./gateway/kinds.ts";
 import { plainAdapter } from "./plain.ts";
 
-/** How requests become events and responses become replies. */
+/** How requests become events and responses become responses. */
 export type ServeFormat =
   "plain" | "cloudevents" | "api-gateway" | "function-url" | "http-api-v2" | "http-api-v1" | "rest";
 
@@ -72,7 +72,7 @@ export function serveAdapter(
         responseMode: variables.responseMode,
         bodyBytesMax,
         batch: options.ceBatch === true,
-        // What goes to a sink is no reply to the sender.
+        // What goes to a sink is no response to the sender.
         requirePreferReply:
           options.requirePreferReply === true && !(options.sink ?? variables.sink),
       });

@@ -1,10 +1,10 @@
 /**
- * Where replies go instead of to the caller, when a sink is set: Knative's `K_SINK`.
+ * Where responses go instead of to the caller, when a sink is set: Knative's `K_SINK`.
  *
  * @module
  */
 
-import type { HttpReply } from "../http/message.ts";
+import type { HttpResponse } from "../http/message.ts";
 
 /** Longest time for one delivery, in milliseconds. */
 export const DELIVERY_TIMEOUT_MS = 10_000;
@@ -15,14 +15,14 @@ const DELIVERY_RETRIES = 3;
 /** Pause before the first retry, in milliseconds; it doubles each time. */
 const RETRY_PAUSE_MS = 100;
 
-/** Takes replies that do not go to the caller. */
-export interface ReplySink {
-  /** Sends a reply on and returns what the caller gets: its status without a body, or the failure. */
-  deliver(reply: HttpReply): Promise<HttpReply>;
+/** Takes responses that do not go to the caller. */
+export interface ResponseSink {
+  /** Sends a response on and returns what the caller gets: its status without a body, or the failure. */
+  deliver(response: HttpResponse): Promise<HttpResponse>;
 }
 
-/** Delivers replies to one address. */
-export class Sink implements ReplySink {
+/** Delivers responses to one address. */
+export class Sink implements ResponseSink {
   readonly #url: string;
   readonly #log: (message: string) => void;
 
@@ -31,24 +31,24 @@ export class Sink implements ReplySink {
     this.#log = log;
   }
 
-  async deliver(reply: HttpReply): Promise<HttpReply> {
+  async deliver(response: HttpResponse): Promise<HttpResponse> {
     // A failure is the caller's, who can send again; a broker would refuse it as no event.
-    if (reply.status >= 400 || reply.body === "") return reply;
-    const body = await wholeBody(reply.body);
-    const headers = reply.headers.map(([name, value]) => [name, value] as [string, string]);
-    const caller: HttpReply = { status: reply.status, headers: [], body: "" };
+    if (response.status >= 400 || response.body === "") return response;
+    const body = await wholeBody(response.body);
+    const headers = response.headers.map(([name, value]) => [name, value] as [string, string]);
+    const caller: HttpResponse = { status: response.status, headers: [], body: "" };
     if (body.byteLength === 0) return caller;
     let problem = "";
     for (let attempt = 0; attempt <= DELIVERY_RETRIES; attempt += 1) {
       if (attempt > 0) await Bun.sleep(RETRY_PAUSE_MS * 2 ** (attempt - 1));
       try {
         const signal = AbortSignal.timeout(DELIVERY_TIMEOUT_MS);
-        const answer = await fetch(this.#url, { method: "POST", headers, body, signal });
-        await answer.arrayBuffer();
-        if (answer.ok) return caller;
-        problem = `status ${answer.status}`;
+        const received = await fetch(this.#url, { method: "POST", headers, body, signal });
+        await received.arrayBuffer();
+        if (received.ok) return caller;
+        problem = `status ${received.status}`;
         // What a sink calls the sender's fault will not get better.
-        if (answer.status < 500 && answer.status !== 429) break;
+        if (received.status < 500 && received.status !== 429) break;
       } catch (error) {
         problem = error instanceof Error ? error.message : String(error);
       }
@@ -59,7 +59,7 @@ export class Sink implements ReplySink {
 }
 
 /** All bytes of a body. */
-export async function wholeBody(body: HttpReply["body"]): Promise<Uint8Array<ArrayBuffer>> {
+export async function wholeBody(body: HttpResponse["body"]): Promise<Uint8Array<ArrayBuffer>> {
   if (typeof body === "string") return new Uint8Array(Buffer.from(body));
   if (body instanceof Uint8Array) return new Uint8Array(body);
   const chunks: Uint8Array[] = [];

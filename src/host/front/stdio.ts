@@ -10,7 +10,7 @@
  */
 
 import { EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
-import type { FunctionHost } from "../function/function-pool.ts";
+import type { FunctionPool } from "../function/function-pool.ts";
 import { compactJson, isJson, JsonBoundary } from "../http/json-text.ts";
 import {
   type FunctionErrorOutcome,
@@ -174,7 +174,7 @@ interface StdioResult {
 
 /** Runs every event; standard output has a line for each that was valid when this returns. */
 export async function runEvents(
-  host: FunctionHost,
+  pool: FunctionPool,
   events: AsyncIterable<FramedEvent>,
   options: StdioOptions,
 ): Promise<StdioResult> {
@@ -190,7 +190,7 @@ export async function runEvents(
     }
     const { bytes } = event;
     const named = options.requestId === undefined ? {} : { requestId: options.requestId(bytes) };
-    const invoked = host.invoke({ event: bytes, ...named }).then(wholeOutcome);
+    const invoked = pool.invoke({ event: bytes, ...named }).then(wholeOutcome);
     const result = invoked.then((outcome) => {
       outcomes.add(outcomeName(outcome));
       if (outcome.kind === "function-error") options.onFunctionError(outcome);

@@ -6,7 +6,7 @@
  */
 
 import type { InvocationRequest } from "../invocation/outcome.ts";
-import type { FunctionHost } from "./function-pool.ts";
+import type { FunctionPool } from "./function-pool.ts";
 
 /** Attempts after the first, as Lambda has it. */
 export const ASYNC_RETRIES = 2;
@@ -16,13 +16,13 @@ const RETRY_PAUSE_MS = 1_000;
 
 /** Runs an event until it succeeds or has failed too often. */
 export async function invokeInBackground(
-  host: FunctionHost,
+  pool: FunctionPool,
   request: InvocationRequest,
   retries: number,
   log: (message: string) => void,
 ): Promise<void> {
   for (let attempt = 0; ; attempt += 1) {
-    const outcome = await host.invoke(request);
+    const outcome = await pool.invoke(request);
     if (outcome.kind === "response") return;
     if (outcome.kind === "stream") {
       for await (const _chunk of outcome.chunks);

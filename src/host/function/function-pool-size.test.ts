@@ -2,17 +2,17 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 
 import { parseSettings } from "../../commands/function/settings.ts";
 import { testSettings } from "../../testing/host/running-host.ts";
-import { FunctionHost } from "./function-pool.ts";
+import { FunctionPool } from "./function-pool.ts";
 
 // Processes take their time on a loaded machine.
 setDefaultTimeout(60_000);
 
 test("environments are started for events that wait, at most so many, and ended when idle", async () => {
   const settings = { environments: 3, environmentsMin: 1, idleMs: 300, timeoutMs: 30_000 };
-  const host = new FunctionHost(testSettings(settings));
-  await using _ended = { [Symbol.asyncDispose]: () => host.stop() };
-  host.start();
-  const run = (event: unknown) => host.invoke({ event: Buffer.from(JSON.stringify(event)) });
+  const pool = new FunctionPool(testSettings(settings));
+  await using _ended = { [Symbol.asyncDispose]: () => pool.stop() };
+  pool.start();
+  const run = (event: unknown) => pool.invoke({ event: Buffer.from(JSON.stringify(event)) });
   const answer = async (id: number) => {
     const outcome = await run({ do: "echo", id });
     return outcome.kind === "response"
@@ -20,7 +20,7 @@ test("environments are started for events that wait, at most so many, and ended 
       : outcome;
   };
   const living = () => {
-    const { starting, ready, busy } = host.counts;
+    const { starting, ready, busy } = pool.counts;
     return starting + ready + busy;
   };
   expect(living()).toBe(1);
@@ -39,7 +39,7 @@ test("environments are started for events that wait, at most so many, and ended 
   await run({ do: "exit", status: 1 });
   expect(await answer(5)).toBe(5);
   expect(living()).toBe(1);
-  host.reload();
+  pool.reload();
   expect(living()).toBe(1);
   expect(await answer(6)).toBe(6);
 });

@@ -10,7 +10,7 @@ import type { InvocationOutcome } from "../invocation/outcome.ts";
 // Processes take their time on a loaded machine.
 setDefaultTimeout(60_000);
 
-const exitError = (requestId: string, reason: string) =>
+const processEndError = (requestId: string, reason: string) =>
   `[exit] ${JSON.stringify({
     errorType: "Runtime.ExitError",
     errorMessage: `RequestId: ${requestId} Error: ${reason}`,
@@ -22,12 +22,12 @@ const FAULTS: readonly (readonly [event: Record<string, unknown>, outcome: strin
   [{ do: "empty" }, ""],
   [{ do: "error" }, '[reported] {"errorType":"Asked","errorMessage":"to fail"}'],
   [{ do: "error", text: "not JSON" }, "[reported] not JSON"],
-  [{ do: "exit", status: 0 }, exitError("R", "Runtime exited without providing a reason")],
-  [{ do: "exit", status: 42 }, exitError("R", "Runtime exited with error: exit status 42")],
-  [{ do: "kill" }, exitError("R", "Runtime exited with error: signal: killed")],
+  [{ do: "exit", status: 0 }, processEndError("R", "Runtime exited without providing a reason")],
+  [{ do: "exit", status: 42 }, processEndError("R", "Runtime exited with error: exit status 42")],
+  [{ do: "kill" }, processEndError("R", "Runtime exited with error: signal: killed")],
   [
     { do: "kill", signal: "SIGSEGV" },
-    exitError("R", "Runtime exited with error: signal: segmentation fault"),
+    processEndError("R", "Runtime exited with error: signal: segmentation fault"),
   ],
   [{ do: "answer-twice", id: 2 }, '{"id":2,"echo":{"do":"answer-twice","id":2}}'],
   [{ do: "wrong-id", id: 3 }, '{"id":3,"echo":{"do":"wrong-id","id":3}}'],
@@ -43,7 +43,7 @@ const FAULTS: readonly (readonly [event: Record<string, unknown>, outcome: strin
     "[invalid-response] " +
       '{"errorType":"Runtime.TruncatedResponse","errorMessage":"RequestId: R Error: The response was truncated"}',
   ],
-  [{ do: "truncate-and-die" }, exitError("R", "Runtime exited with error: exit status 1")],
+  [{ do: "truncate-and-die" }, processEndError("R", "Runtime exited with error: exit status 1")],
   [
     { do: "too-large" },
     "[response-too-large] " +
@@ -62,7 +62,7 @@ const FAULTS: readonly (readonly [event: Record<string, unknown>, outcome: strin
   ],
   [
     { do: "stream-and-die" },
-    `one\n[Runtime.ExitError] ${exitError("R", "Runtime exited with error: exit status 1")}`,
+    `one\n[Runtime.ExitError] ${processEndError("R", "Runtime exited with error: exit status 1")}`,
   ],
 ];
 
@@ -134,7 +134,7 @@ test("an exit before the first /next is the answer of the first event", async ()
   await using probe = new Probe({ handler: "init-exit" });
   const outcome = await probe.run({}, { requestId: "R" });
   expect(await read(outcome)).toBe(
-    exitError("R", "Runtime exited with error: exit status 7").replace("[exit]", "[init]"),
+    processEndError("R", "Runtime exited with error: exit status 7").replace("[exit]", "[init]"),
   );
 });
 
@@ -157,7 +157,7 @@ test.each([
 test("events wait in a bounded queue; what does not fit is rejected", async () => {
   await using probe = new Probe({ queueMax: 2, environments: 1 });
   await probe.run({});
-  while (probe.host.counts.ready === 0) await Bun.sleep(1);
+  while (probe.pool.counts.ready === 0) await Bun.sleep(1);
   const slow = probe.run({ do: "slow-echo", ms: 200 });
   const waiting = [probe.run({ id: 1 }), probe.run({ id: 2 })];
   expect(await read(await probe.run({ id: 3 }))).toBe("[rejected] queue-full");
@@ -173,7 +173,7 @@ test("an event that waits too long, or whose caller has gone, is not run", async
   const seen = join(folder, "seen");
   await using probe = new Probe({ queueTimeoutMs: 50, variables: { SEEN_FILE: seen } });
   const ready = async () => {
-    while (probe.host.counts.ready === 0) await Bun.sleep(1);
+    while (probe.pool.counts.ready === 0) await Bun.sleep(1);
   };
   await ready();
   await probe.run({ id: 1 });
@@ -201,7 +201,7 @@ test("drain() lets open events end and takes no new ones", async () => {
   await using probe = new Probe();
   await probe.run({});
   const open = probe.run({ do: "slow-echo", ms: 200, id: 1 });
-  const drained = probe.host.drain(5_000);
+  const drained = probe.pool.drain(5_000);
   expect(await read(await probe.run({}))).toBe("[rejected] draining");
   await drained;
   expect(await read(await open)).toContain('"id":1');
@@ -221,7 +221,7 @@ test("the log tail is that of the event, without those before and after", async 
 test("only a runtime with an extension is sent SIGTERM before it is killed", async () => {
   const probe = new Probe({ handler: "extension" });
   await probe.run({});
-  await probe.host.stop();
+  await probe.pool.stop();
   expect(probe.log).toContain("got SIGTERM");
 });
 

@@ -1,7 +1,7 @@
 /**
  * The engine: one function, its waiting events, and the execution environments that work on them.
  *
- * Every entrance calls {@link FunctionHost.invoke}; everything else here keeps environments alive.
+ * Every entrance calls {@link FunctionPool.invoke}; everything else here keeps environments alive.
  * The fewest that are wanted are started at once, more when events wait, and those are ended again
  * when they have been idle. One that ends is replaced: at once after a while of service, with
  * growing pauses when it fails to start again and again.
@@ -38,18 +38,18 @@ const RESTART_PAUSE_MAX_MS = 5_000;
 const START_FAILURES_MAX = 3;
 
 /** Observes the engine, for logs and metrics; every member is optional. */
-export interface HostObserver {
+export interface PoolObserver {
   readonly onLog?: LogSink;
   readonly onDelivered?: (invocation: PendingInvocation, environment: number) => void;
-  readonly onAnswered?: (report: InvocationReport, status: string) => void;
+  readonly onOutcome?: (report: InvocationReport, status: string) => void;
   readonly onReady?: (environment: ExecutionEnvironment) => void;
   readonly onEnd?: (environment: number, end: ProcessEnd, failed: boolean) => void;
   readonly onRejected?: (reason: string) => void;
 }
 
 /** Runs one function. */
-export class FunctionHost {
-  readonly #observer: HostObserver;
+export class FunctionPool {
+  readonly #observer: PoolObserver;
   readonly #queue: InvocationQueue;
   readonly #environments: (ExecutionEnvironment | undefined)[];
   readonly #retired = new Set<ExecutionEnvironment>();
@@ -63,7 +63,7 @@ export class FunctionHost {
   #stopped = false;
   #idle = Promise.withResolvers<void>();
 
-  constructor(settings: FunctionSettings, observer: HostObserver = {}) {
+  constructor(settings: FunctionSettings, observer: PoolObserver = {}) {
     this.#settings = settings;
     this.#observer = observer;
     this.#queue = new InvocationQueue(settings.queueMax, settings.queueTimeoutMs);
@@ -279,7 +279,7 @@ export class FunctionHost {
       if (failure === undefined) return this.#fill();
       this.#onStartFailure(environment.index, failure);
     },
-    onAnswered: (_invocation, report, status) => this.#observer.onAnswered?.(report, status),
+    onOutcome: (_invocation, report, status) => this.#observer.onOutcome?.(report, status),
   };
 
   #onStartFailure(index: number, failure: StartFailure): void {
@@ -311,6 +311,6 @@ export class FunctionHost {
   #settleStartFailure(invocation: PendingInvocation, failure: StartFailure): void {
     const outcome = startFailureOutcome(invocation.requestId, failure, this.#settings);
     invocation.settle(outcome);
-    this.#observer.onAnswered?.(outcome.report, "init");
+    this.#observer.onOutcome?.(outcome.report, "init");
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import { functionArn } from "../invocation/settings.ts";
-import type { FunctionHost } from "./function-pool.ts";
+import type { FunctionPool } from "./function-pool.ts";
 
 /** Lambda's own pattern of a function's name, ARN or partial ARN. */
 const FUNCTION_NAME =
@@ -18,7 +18,7 @@ const FUNCTION_NAME_PATTERN =
 
 /** What a name leads to. */
 export type FunctionLookup =
-  | { readonly kind: "found"; readonly host: FunctionHost; readonly qualifier: string | undefined }
+  | { readonly kind: "found"; readonly pool: FunctionPool; readonly qualifier: string | undefined }
   | { readonly kind: "invalid-name"; readonly message: string }
   | { readonly kind: "qualifier-mismatch"; readonly message: string }
   | {
@@ -29,22 +29,22 @@ export type FunctionLookup =
 
 /** All functions that one server runs. */
 export class FunctionRegistry {
-  readonly #all: readonly FunctionHost[];
-  readonly #hosts: ReadonlyMap<string, FunctionHost>;
+  readonly #all: readonly FunctionPool[];
+  readonly #pools: ReadonlyMap<string, FunctionPool>;
 
-  /** @param hosts Each with a name of its own, or callers reach only one of a name. */
-  constructor(hosts: readonly FunctionHost[]) {
-    this.#all = hosts;
-    this.#hosts = new Map(hosts.map((host) => [host.settings.name, host]));
+  /** @param pools Each with a name of its own, or callers reach only one of a name. */
+  constructor(pools: readonly FunctionPool[]) {
+    this.#all = pools;
+    this.#pools = new Map(pools.map((pool) => [pool.settings.name, pool]));
   }
 
   /** In the order of their names, so that the first of a listing is always the same. */
-  get hosts(): readonly FunctionHost[] {
+  get pools(): readonly FunctionPool[] {
     return this.#all.toSorted((a, b) => (a.settings.name < b.settings.name ? -1 : 1));
   }
 
   /** The function that plain requests go to: the first that was named. */
-  get defaultHost(): FunctionHost | undefined {
+  get defaultPool(): FunctionPool | undefined {
     return this.#all[0];
   }
 
@@ -69,16 +69,16 @@ export class FunctionRegistry {
       return { kind: "qualifier-mismatch", message };
     }
     const wanted = named ?? qualifier;
-    const host = this.#hosts.get(name) ?? (name === "function" ? this.defaultHost : undefined);
-    return host === undefined
+    const pool = this.#pools.get(name) ?? (name === "function" ? this.defaultPool : undefined);
+    return pool === undefined
       ? { kind: "unknown", name, qualifier: wanted }
-      : { kind: "found", host, qualifier: wanted };
+      : { kind: "found", pool, qualifier: wanted };
   }
 
   /** The ARN that Lambda would name in "Function not found". */
   unknownArn(name: string, qualifier: string | undefined): string {
-    const host = this.defaultHost;
-    if (host === undefined) return name;
-    return functionArn({ ...host.settings, name }, qualifier);
+    const pool = this.defaultPool;
+    if (pool === undefined) return name;
+    return functionArn({ ...pool.settings, name }, qualifier);
   }
 }

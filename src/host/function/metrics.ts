@@ -1,13 +1,13 @@
 /**
- * Metrics in Prometheus' text form: the prior invoker's three series, and the engine's own.
+ * Metrics in Prometheus' text form: TriggerMesh's three series, and the engine's own.
  *
  * @see https://prometheus.io/docs/instrumenting/exposition_formats/
  * @module
  */
 
-import type { FunctionHost } from "./function-pool.ts";
+import type { FunctionPool } from "./function-pool.ts";
 
-/** Labels and prefix of the prior invoker's series. */
+/** Labels and prefix of TriggerMesh's series. */
 interface MetricNames {
   /** `K_COMPONENT`. */
   readonly prefix: string;
@@ -16,7 +16,7 @@ interface MetricNames {
   readonly resourceGroup: string;
 }
 
-/** Upper bounds of the prior invoker's histogram, in milliseconds. */
+/** Upper bounds of TriggerMesh's histogram, in milliseconds. */
 const LATENCY_BUCKETS_MS = [0, 10, 20, 30, 40, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
 
 /** Upper bounds of ours, in seconds. */
@@ -34,7 +34,7 @@ interface Histogram {
 /** Counts what the host does. */
 export class Metrics {
   readonly #names: MetricNames;
-  #hosts: readonly FunctionHost[] = [];
+  #pools: readonly FunctionPool[] = [];
   readonly #successes = new Map<string, number>();
   readonly #errors = new Map<string, number>();
   readonly #latencies = new Map<string, Histogram>();
@@ -48,8 +48,8 @@ export class Metrics {
   }
 
   /** Adds the engines whose queues and environments are shown. */
-  watch(hosts: readonly FunctionHost[]): void {
-    this.#hosts = hosts;
+  watch(pools: readonly FunctionPool[]): void {
+    this.#pools = pools;
   }
 
   /** Counts one request with the CloudEvent's type and source, or what stands for them. */
@@ -107,9 +107,9 @@ export class Metrics {
   #engineFamilies(
     family: (name: string, type: string, help: string, samples: readonly string[]) => void,
   ): void {
-    const depth = this.#hosts.reduce((sum, host) => sum + host.queueLength, 0);
+    const depth = this.#pools.reduce((sum, pool) => sum + pool.queueLength, 0);
     const states = { starting: 0, ready: 0, busy: 0 };
-    for (const { counts } of this.#hosts) {
+    for (const { counts } of this.#pools) {
       states.starting += counts.starting;
       states.ready += counts.ready;
       states.busy += counts.busy;

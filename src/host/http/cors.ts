@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { HttpReply, HttpRequest } from "./message.ts";
+import type { HttpRequest, HttpResponse } from "./message.ts";
 
 /** How long a browser may remember the answer to a preflight, in seconds. */
 const PREFLIGHT_SECONDS = 300;
@@ -20,7 +20,7 @@ export class Cors {
   }
 
   /** The answer to a preflight request; nothing when it is none. */
-  preflight(request: Pick<HttpRequest, "method" | "headers">): HttpReply | undefined {
+  preflight(request: Pick<HttpRequest, "method" | "headers">): HttpResponse | undefined {
     const wanted = request.headers["access-control-request-method"];
     if (request.method !== "OPTIONS" || wanted === undefined) return undefined;
     const headers: [string, string][] = [
@@ -33,12 +33,12 @@ export class Cors {
     return { status: 200, headers, body: "" };
   }
 
-  /** A reply with the rules' headers in place of the function's own. */
-  apply(request: Pick<HttpRequest, "method" | "headers">, reply: HttpReply): HttpReply {
+  /** A response with the rules' headers in place of the function's own. */
+  apply(request: Pick<HttpRequest, "method" | "headers">, response: HttpResponse): HttpResponse {
     const ours = this.#headers(request);
     const names = new Set(ours.map(([name]) => name.toLowerCase()));
-    const kept = reply.headers.filter(([name]) => !names.has(name.toLowerCase()));
-    return { ...reply, headers: [...kept, ...ours] };
+    const kept = response.headers.filter(([name]) => !names.has(name.toLowerCase()));
+    return { ...response, headers: [...kept, ...ours] };
   }
 
   #headers(request: Pick<HttpRequest, "headers">): [string, string][] {

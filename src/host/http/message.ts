@@ -1,5 +1,5 @@
 /**
- * HTTP messages: a request as it came over the wire, a reply as it is written.
+ * HTTP messages: a request as it came over the wire, a response as it is written.
  *
  * @module
  */
@@ -27,23 +27,23 @@ export interface HttpRequest {
   readonly traceId: string;
 }
 
-/** An HTTP reply; a streamed body is written as it comes. */
-export interface HttpReply {
+/** An HTTP response; a streamed body is written as it comes. */
+export interface HttpResponse {
   readonly status: number;
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: Uint8Array | string | AsyncIterable<Uint8Array>;
   /** Whether a streamed body is one that failed, once its end has come; absent, status and headers tell. */
   readonly failed?: Promise<boolean>;
-  /** What the developer should know of this reply; the caller does not get it. */
+  /** What the developer should know of this response; the caller does not get it. */
   readonly hint?: string;
 }
 
-/** A reply of JSON text. */
-export function jsonReply(
+/** A response of JSON text. */
+export function jsonResponse(
   status: number,
   value: unknown,
-  headers: HttpReply["headers"] = [],
-): HttpReply {
+  headers: HttpResponse["headers"] = [],
+): HttpResponse {
   return {
     status,
     headers: [["Content-Type", "application/json"], ...headers],
@@ -51,12 +51,12 @@ export function jsonReply(
   };
 }
 
-/** A reply of plain text. */
-export function textReply(
+/** A response of plain text. */
+export function textResponse(
   status: number,
   body: string,
-  headers: HttpReply["headers"] = [],
-): HttpReply {
+  headers: HttpResponse["headers"] = [],
+): HttpResponse {
   return { status, headers: [["Content-Type", "text/plain; charset=utf-8"], ...headers], body };
 }
 

@@ -9,7 +9,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:
 import { CONTENT_TYPE } from "../../runtime-api/contract.ts";
 
 /** Answers with bytes or text of a known length. */
-export function reply(
+export function respond(
   response: ServerResponse,
   status: number,
   body: string | Uint8Array,
@@ -21,8 +21,8 @@ export function reply(
 }
 
 /** Answers with JSON and a line feed, as Lambda's own servers do. */
-export function replyJson(response: ServerResponse, status: number, value: unknown): void {
-  reply(response, status, `${JSON.stringify(value)}\n`, { "Content-Type": CONTENT_TYPE.json });
+export function respondJson(response: ServerResponse, status: number, value: unknown): void {
+  respond(response, status, `${JSON.stringify(value)}\n`, { "Content-Type": CONTENT_TYPE.json });
 }
 
 /** A request's body: its bytes, more of them than allowed, or broken off. */

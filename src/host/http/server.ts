@@ -1,5 +1,5 @@
 /**
- * HTTP from outside: reads a request, lets a handler answer it, writes the reply; drains on demand.
+ * HTTP from outside: reads a request, lets a handler answer it, writes the response; drains on demand.
  *
  * On `node:http`, since raw header names, repeated headers and the untouched target matter to the
  * forms of API Gateway.
@@ -12,7 +12,7 @@ import type { AddressInfo } from "node:net";
 
 import { newTraceId } from "../invocation/invocation.ts";
 import { StreamFailure } from "../invocation/outcome.ts";
-import { type HttpReply, type HttpRequest, parseTarget } from "./message.ts";
+import { type HttpRequest, type HttpResponse, parseTarget } from "./message.ts";
 import { readBody } from "./node-http.ts";
 
 /** A request whose body is not read yet. */
@@ -29,9 +29,9 @@ export interface HttpHandler {
 /** Reads at most so much and then answers. */
 export interface HttpRoute {
   readonly bodyBytesMax: number;
-  readonly tooLarge: HttpReply;
+  readonly tooLarge: HttpResponse;
   /** @param gone Fires when the caller has closed the connection. */
-  answer(request: HttpRequest, gone: AbortSignal): HttpReply | Promise<HttpReply>;
+  respond(request: HttpRequest, gone: AbortSignal): HttpResponse | Promise<HttpResponse>;
 }
 
 /** Largest request line with headers, in bytes; Lambda and API Gateway allow less. */
@@ -57,8 +57,8 @@ export class HttpServer {
 
   constructor(handler: HttpHandler) {
     this.#handler = handler;
-    this.#server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
-      void this.#serve(request, response);
+    this.#server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, outgoing) => {
+      void this.#serve(request, outgoing);
     });
     this.#server.requestTimeout = 0;
     this.#server.timeout = 0;
@@ -92,7 +92,7 @@ export class HttpServer {
    * Waits until every caller has taken the last byte of its answer, or has gone.
    * @param waitMs Longest wait, in milliseconds.
    */
-  async answered(waitMs: number): Promise<void> {
+  async responsesTaken(waitMs: number): Promise<void> {
     if (this.#owed.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#onNoneOwed = resolve;
@@ -107,33 +107,33 @@ export class HttpServer {
     this.#server.closeAllConnections();
   }
 
-  async #serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const head = requestHead(incoming);
     const gone = new AbortController();
-    response.on("close", () => {
-      if (!response.writableFinished) gone.abort();
-      this.#owed.delete(response);
+    outgoing.on("close", () => {
+      if (!outgoing.writableFinished) gone.abort();
+      this.#owed.delete(outgoing);
       if (this.#owed.size === 0) this.#onNoneOwed?.();
     });
     try {
       const route = this.#handler.route(head);
       const body = await readBody(incoming, route.bodyBytesMax);
       if (body.kind === "truncated") return;
-      if (!gone.signal.aborted) this.#owed.add(response);
-      const reply =
+      if (!gone.signal.aborted) this.#owed.add(outgoing);
+      const response =
         body.kind === "too-large"
           ? route.tooLarge
-          : await route.answer({ ...head, body: body.bytes }, gone.signal);
-      await writeReply(response, reply, head.method, (message) => this.#handler.log(message));
+          : await route.respond({ ...head, body: body.bytes }, gone.signal);
+      await writeResponse(outgoing, response, head.method, (message) => this.#handler.log(message));
     } catch (error) {
-      // A response that broke off must not look complete.
-      if (response.headersSent) response.destroy();
+      // A outgoing that broke off must not look complete.
+      if (outgoing.headersSent) outgoing.destroy();
       if (error instanceof StreamFailure) return;
       // A fault of ours: the caller still gets an answer, the person at the terminal the reason.
       this.#handler.log(`error: failed to answer ${head.method} ${head.rawPath}: ${error}`);
-      if (response.headersSent) return;
-      response.writeHead(500, { "Content-Type": "text/plain" });
-      response.end();
+      if (outgoing.headersSent) return;
+      outgoing.writeHead(500, { "Content-Type": "text/plain" });
+      outgoing.end();
     }
   }
 }
@@ -162,37 +162,37 @@ function requestHead(incoming: IncomingMessage): RequestHead {
   };
 }
 
-async function writeReply(
-  response: ServerResponse,
-  reply: HttpReply,
+async function writeResponse(
+  outgoing: ServerResponse,
+  response: HttpResponse,
   method: string,
   log: HttpHandler["log"],
 ): Promise<void> {
-  const { status, headers, body } = reply;
-  if (response.destroyed) {
+  const { status, headers, body } = response;
+  if (outgoing.destroyed) {
     // Nobody reads it any more, but the function's stream is read to its end.
     if (isStream(body)) for await (const _chunk of body);
     return;
   }
-  for (const { name, values } of replyHeaders(headers)) {
-    if (!setHeader(response, name, values)) {
+  for (const { name, values } of writtenHeaders(headers)) {
+    if (!setHeader(outgoing, name, values)) {
       log(`warning: header "${name}" of the response is not valid, left out`);
     }
   }
-  response.statusCode = status;
-  if (isStream(body)) return writeStream(response, body);
+  outgoing.statusCode = status;
+  if (isStream(body)) return writeStream(outgoing, body);
   const bodiless = status === 204 || status === 304 || method === "HEAD";
   if (status !== 204 && status !== 304) {
-    response.setHeader("Content-Length", Buffer.byteLength(body));
+    outgoing.setHeader("Content-Length", Buffer.byteLength(body));
   }
-  response.end(bodiless ? undefined : body);
+  outgoing.end(bodiless ? undefined : body);
 }
 
-/** Sets a header; one that HTTP does not allow is left out rather than the whole reply. */
-function setHeader(response: ServerResponse, name: string, values: readonly string[]): boolean {
+/** Sets a header; one that HTTP does not allow is left out rather than the whole response. */
+function setHeader(outgoing: ServerResponse, name: string, values: readonly string[]): boolean {
   const [first] = values;
   try {
-    response.setHeader(name, values.length === 1 && first !== undefined ? first : [...values]);
+    outgoing.setHeader(name, values.length === 1 && first !== undefined ? first : [...values]);
     return true;
   } catch {
     return false;
@@ -200,30 +200,30 @@ function setHeader(response: ServerResponse, name: string, values: readonly stri
 }
 
 async function writeStream(
-  response: ServerResponse,
+  outgoing: ServerResponse,
   chunks: AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  response.flushHeaders();
+  outgoing.flushHeaders();
   for await (const chunk of chunks) {
-    if (response.destroyed) continue;
-    if (response.write(chunk)) continue;
-    await writable(response);
+    if (outgoing.destroyed) continue;
+    if (outgoing.write(chunk)) continue;
+    await writable(outgoing);
   }
-  response.end();
+  outgoing.end();
 }
 
 /** Waits until a slow caller has taken what was written, or has gone. */
-async function writable(response: ServerResponse): Promise<void> {
+async function writable(outgoing: ServerResponse): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  response.on("drain", resolve);
-  response.on("close", resolve);
+  outgoing.on("drain", resolve);
+  outgoing.on("close", resolve);
   await promise;
-  // A long response waits often, and each wait would leave a listener.
-  response.off("drain", resolve);
-  response.off("close", resolve);
+  // A long outgoing waits often, and each wait would leave a listener.
+  outgoing.off("drain", resolve);
+  outgoing.off("close", resolve);
 }
 
-function isStream(body: HttpReply["body"]): body is AsyncIterable<Uint8Array> {
+function isStream(body: HttpResponse["body"]): body is AsyncIterable<Uint8Array> {
   return typeof body !== "string" && !(body instanceof Uint8Array);
 }
 
@@ -247,13 +247,13 @@ const HOP_BY_HOP = [
 const FRAMING = ["content-length"];
 
 /** A header with all of its values, under the name that came first. */
-interface ReplyHeader {
+interface WrittenHeader {
   readonly name: string;
   readonly values: readonly string[];
 }
 
 /** The headers that are not about the connection, each name once, in order of first sight. */
-function replyHeaders(headers: HttpReply["headers"]): readonly ReplyHeader[] {
+function writtenHeaders(headers: HttpResponse["headers"]): readonly WrittenHeader[] {
   const dropped = new Set([...HOP_BY_HOP, ...FRAMING, ...namedByConnection(headers)]);
   const byName = new Map<string, { name: string; values: string[] }>();
   for (const [name, value] of headers) {
@@ -266,7 +266,7 @@ function replyHeaders(headers: HttpReply["headers"]): readonly ReplyHeader[] {
   return [...byName.values()];
 }
 
-function namedByConnection(headers: HttpReply["headers"]): readonly string[] {
+function namedByConnection(headers: HttpResponse["headers"]): readonly string[] {
   return headers
     .filter(([name]) => name.toLowerCase() === "connection")
     .flatMap(([, value]) => value.split(","))

@@ -22,7 +22,7 @@ export class PendingInvocation {
    * Monotonic time at which the runtime's answer was whole, in milliseconds; 0 before. Then only
    * its log is waited for.
    */
-  answeredAtMs = 0;
+  postedAtMs = 0;
   #resolve: ((outcome: InvocationOutcome) => void) | undefined;
 
   constructor(request: InvocationRequest) {
@@ -99,13 +99,13 @@ type Known = Pick<InvocationReport, "initDurationMs" | "memorySizeMb" | "environ
  * @param peakBytes Memory that the runtime has had at most until now, in bytes.
  */
 export function invocationReport(
-  { requestId, answeredAtMs, deliveredAtMs }: PendingInvocation,
+  { requestId, postedAtMs, deliveredAtMs }: PendingInvocation,
   known: Known,
   peakBytes: () => number,
 ): InvocationReport {
   return {
     requestId,
-    durationMs: (answeredAtMs || performance.now()) - deliveredAtMs,
+    durationMs: (postedAtMs || performance.now()) - deliveredAtMs,
     ...known,
     // Read only when somebody looks, since it costs a look into /proc.
     get maxMemoryUsedMb() {

@@ -88,7 +88,7 @@ export function timeoutError(requestId: string, timeoutMs: number): PlatformErro
 }
 
 /** The runtime's process ended before it answered. */
-export function exitError(requestId: string, end: ProcessEnd): PlatformError {
+export function processEndError(requestId: string, end: ProcessEnd): PlatformError {
   if (end.kind === "not-started") {
     return platformError("Runtime.InvalidEntrypoint", requestId, end.reason);
   }
@@ -183,7 +183,7 @@ function startFailureError(
       return { body, contentType, errorType };
     }
     case "ended":
-      return exitError(requestId, failure.end);
+      return processEndError(requestId, failure.end);
     case "timed-out":
       return initTimeoutError(requestId, initTimeoutMs);
   }

@@ -15,20 +15,20 @@ import type {
 } from "../invocation/outcome.ts";
 import {
   errorOutcome,
-  exitError,
   type PlatformError,
   type ProcessEnd,
+  processEndError,
   type StartFailure,
   timeoutError,
 } from "../invocation/platform-error.ts";
 import { functionArn, type FunctionSettings } from "../invocation/settings.ts";
 import { EnvironmentLog, type LogSink } from "./log.ts";
 import {
-  answerOutcome,
-  BrokenAnswers,
-  type ResponseStream,
-  type RuntimeAnswer,
-  type StreamAnswer,
+  BrokenResponses,
+  type PostedResult,
+  type PostedStream,
+  resultOutcome,
+  type StreamedResult,
 } from "./posted-result.ts";
 import { AttachedRuntime, LOG_DRAIN_MS, RuntimeProcess } from "./process.ts";
 import { RuntimeApiServer } from "./runtime-api-server.ts";
@@ -38,7 +38,7 @@ import { functionEnvironment } from "./variables.ts";
 const TERMINATION_MS = 500;
 
 /** How long a killed environment's port refuses late answers before it closes, in milliseconds. */
-const LATE_ANSWER_MS = 2_000;
+const LATE_RESPONSE_MS = 2_000;
 
 const BYTES_PER_MB = 1024 * 1024;
 
@@ -48,7 +48,7 @@ export interface EnvironmentListener<Environment> {
   onReady(environment: Environment): void;
   /** Has ended, in its init phase or later; it is of no more use. */
   onEnd(environment: Environment, end: ProcessEnd, failure?: StartFailure): void;
-  onAnswered(invocation: PendingInvocation, report: InvocationReport, origin: string): void;
+  onOutcome(invocation: PendingInvocation, report: InvocationReport, origin: string): void;
 }
 
 type Phase = "starting" | "serving" | "ending" | "ended";
@@ -63,8 +63,8 @@ export class ExecutionEnvironment {
   readonly #startedAtMs = performance.now();
   readonly #deadlines = new Map<PendingInvocation, Timer>();
   /** Responses that are still written. */
-  readonly #streams = new Map<PendingInvocation, ResponseStream>();
-  readonly #broken = new BrokenAnswers();
+  readonly #streams = new Map<PendingInvocation, PostedStream>();
+  readonly #broken = new BrokenResponses();
   readonly #ended = Promise.withResolvers<void>();
   #phase: Phase = "starting";
   #process: RuntimeProcess | AttachedRuntime | undefined;
@@ -88,7 +88,7 @@ export class ExecutionEnvironment {
     this.#api = new RuntimeApiServer(
       {
         onNext: () => this.#onNext(),
-        onAnswer: (invocation, answer) => this.#onAnswer(invocation, answer),
+        onPosted: (invocation, result) => this.#onPosted(invocation, result),
         onInitError: (error) => {
           this.#initError = error;
           // A process of ours ends by itself then.
@@ -210,25 +210,25 @@ export class ExecutionEnvironment {
     this.#broken.tell();
     // An invocation ends when the runtime asks for the next one.
     for (const [invocation, timer] of this.#deadlines) {
-      if (invocation.answeredAtMs === 0 || this.#settings.concurrency > 1) continue;
+      if (invocation.postedAtMs === 0 || this.#settings.concurrency > 1) continue;
       clearTimeout(timer);
       this.#deadlines.delete(invocation);
     }
     if (this.#phase === "serving") this.#listener.onReady(this);
   }
 
-  async #onAnswer(invocation: PendingInvocation, answer: RuntimeAnswer): Promise<void> {
-    if (answer.kind === "stream") return this.#onStream(invocation, answer);
+  async #onPosted(invocation: PendingInvocation, result: PostedResult): Promise<void> {
+    if (result.kind === "stream") return this.#onStream(invocation, result);
     const { requestId } = invocation;
     const outcome =
-      answer.kind === "truncated" ? this.#broken.cause(requestId) : answerOutcome(answer);
+      result.kind === "truncated" ? this.#broken.cause(requestId) : resultOutcome(result);
     await this.#onWhole(invocation);
     this.#settle(invocation, await outcome);
   }
 
   /** Its caller has the response as it comes; the invocation goes on until the last byte. */
-  async #onStream(invocation: PendingInvocation, answer: StreamAnswer): Promise<void> {
-    const { stream, contentType } = answer;
+  async #onStream(invocation: PendingInvocation, result: StreamedResult): Promise<void> {
+    const { stream, contentType } = result;
     const { promise: end, resolve } = Promise.withResolvers<StreamEnd>();
     this.#streams.set(invocation, stream);
     invocation.settle({ kind: "stream", chunks: stream, end, contentType });
@@ -240,7 +240,7 @@ export class ExecutionEnvironment {
     const report = this.#report(invocation);
     resolve({ ...known, report });
     const status = known.kind === "complete" ? "success" : known.origin;
-    this.#listener.onAnswered(invocation, report, status);
+    this.#listener.onOutcome(invocation, report, status);
   }
 
   /** The last byte of an answer has come; the log that belongs to it may trail behind. */
@@ -249,7 +249,7 @@ export class ExecutionEnvironment {
       clearTimeout(this.#deadlines.get(invocation));
       this.#deadlines.delete(invocation);
     }
-    invocation.answeredAtMs = performance.now();
+    invocation.postedAtMs = performance.now();
     // Until the runtime is told, it asks for no other event: the log up to then is this one's.
     if (invocation.request.logTail === true) await this.#log.settled();
   }
@@ -257,7 +257,7 @@ export class ExecutionEnvironment {
   #onTimeout(invocation: PendingInvocation): void {
     const stillRunning = this.#process?.descendants() ?? [];
     const { timeoutMs } = this.#settings;
-    if (invocation.answeredAtMs === 0) {
+    if (invocation.postedAtMs === 0) {
       const error = timeoutError(invocation.requestId, timeoutMs);
       this.#fail(invocation, errorOutcome("timeout", error, stillRunning));
     }
@@ -279,14 +279,14 @@ export class ExecutionEnvironment {
     clearTimeout(this.#initTimer);
     for (const [invocation, timer] of this.#deadlines) {
       clearTimeout(timer);
-      if (invocation.answeredAtMs > 0) continue;
-      this.#fail(invocation, errorOutcome("exit", exitError(invocation.requestId, end)));
+      if (invocation.postedAtMs > 0) continue;
+      this.#fail(invocation, errorOutcome("exit", processEndError(invocation.requestId, end)));
     }
     this.#broken.tell(end);
     this.#deadlines.clear();
     // A runtime that attaches again finds the same port.
     const free = this.#settings.attachedPort !== undefined;
-    this.#api.closeAfter(this.#timedOut && !free ? LATE_ANSWER_MS : 0);
+    this.#api.closeAfter(this.#timedOut && !free ? LATE_RESPONSE_MS : 0);
     this.#ended.resolve();
     this.#listener.onEnd(this, end, starting ? this.#startFailure(end) : undefined);
   }
@@ -301,7 +301,7 @@ export class ExecutionEnvironment {
     const report = this.#report(invocation);
     invocation.settle({ ...outcome, report });
     const status = outcome.kind === "function-error" ? outcome.origin : "success";
-    this.#listener.onAnswered(invocation, report, status);
+    this.#listener.onOutcome(invocation, report, status);
   }
 
   #report(invocation: PendingInvocation): InvocationReport {

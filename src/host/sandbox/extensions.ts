@@ -17,7 +17,7 @@ import {
   EXTENSIONS_MAX,
   STATUS,
 } from "../../runtime-api/contract.ts";
-import { readBody, reply, replyJson } from "../http/node-http.ts";
+import { readBody, respond, respondJson } from "../http/node-http.ts";
 import type { PendingInvocation } from "../invocation/invocation.ts";
 
 /** Largest registration, in bytes. */
@@ -140,7 +140,7 @@ export class ExtensionRegistry {
     const identifier = randomUUID();
     this.#extensions.set(identifier, { name, events, waiting: [], poll: undefined });
     response.setHeader(EXTENSION_HEADER.identifier, identifier);
-    replyWithHeaders(response, this.registeredFunction ?? {});
+    respondKeepingHeaders(response, this.registeredFunction ?? {});
   }
 
   #next(request: IncomingMessage, response: ServerResponse): void {
@@ -156,7 +156,7 @@ export class ExtensionRegistry {
   #reportError(request: IncomingMessage, response: ServerResponse): void {
     request.resume();
     if (this.#identified(request, response) === undefined) return;
-    replyJson(response, STATUS.accepted, { status: "OK" });
+    respondJson(response, STATUS.accepted, { status: "OK" });
   }
 
   #identified(request: IncomingMessage, response: ServerResponse): Extension | undefined {
@@ -182,10 +182,10 @@ function flush(extension: Extension): void {
   if (event === undefined) return;
   extension.poll = undefined;
   poll.setHeader(EXTENSION_HEADER.eventIdentifier, randomUUID());
-  replyWithHeaders(poll, event);
+  respondKeepingHeaders(poll, event);
 }
 
-function replyWithHeaders(response: ServerResponse, value: unknown): void {
+function respondKeepingHeaders(response: ServerResponse, value: unknown): void {
   const body = JSON.stringify(value);
   response.setHeader("Content-Type", "application/json");
   response.setHeader("Content-Length", Buffer.byteLength(body));
@@ -195,20 +195,20 @@ function replyWithHeaders(response: ServerResponse, value: unknown): void {
 
 function allows(request: IncomingMessage, response: ServerResponse, method: string): boolean {
   if (request.method === method) return true;
-  reply(response, STATUS.methodNotAllowed, "", { "Content-Type": "text/plain; charset=utf-8" });
+  respond(response, STATUS.methodNotAllowed, "", { "Content-Type": "text/plain; charset=utf-8" });
   return false;
 }
 
 function notHere(request: IncomingMessage, response: ServerResponse, api: string): void {
   request.resume();
-  replyJson(response, STATUS.accepted, {
+  respondJson(response, STATUS.accepted, {
     errorMessage: `${api} API is not supported`,
     errorType: `${api}.NotSupported`,
   });
 }
 
 function refuse(response: ServerResponse, status: number, type: string, errorMessage: string) {
-  replyJson(response, status, { errorMessage, errorType: `Extension.${type}` });
+  respondJson(response, status, { errorMessage, errorType: `Extension.${type}` });
 }
 
 /** The events of a registration, none when it names none, nothing when it is not JSON. */

@@ -11,10 +11,10 @@ import type { PendingInvocation } from "../invocation/invocation.ts";
 import type { UnreportedError, UnreportedOutcome } from "../invocation/outcome.ts";
 import {
   errorOutcome,
-  exitError,
   invalidModeError,
   type PlatformError,
   type ProcessEnd,
+  processEndError,
   responseTooLargeError,
   streamTooLargeError,
   truncatedError,
@@ -22,18 +22,18 @@ import {
 import { LOG_DRAIN_MS } from "./process.ts";
 
 /** What the runtime did with an invocation, before the platform adds its measurements. */
-export type RuntimeAnswer =
+export type PostedResult =
   | { readonly kind: "response"; readonly body: Uint8Array; readonly contentType?: string }
-  | StreamAnswer
+  | StreamedResult
   | (PlatformError & { readonly kind: "error" })
   | { readonly kind: "too-large"; readonly byteLength: number }
   | { readonly kind: "invalid-mode" }
   | { readonly kind: "truncated" };
 
 /** A response that is still written. */
-export interface StreamAnswer {
+export interface StreamedResult {
   readonly kind: "stream";
-  readonly stream: ResponseStream;
+  readonly stream: PostedStream;
   readonly contentType?: string;
 }
 
@@ -48,7 +48,7 @@ type BytesEnd = { readonly kind: "complete" } | { readonly kind: "truncated" } |
  * runtime down; a caller that has gone does not: Lambda runs the function to its end then, so the
  * rest is read and thrown away.
  */
-export class ResponseStream implements AsyncIterable<Uint8Array> {
+export class PostedStream implements AsyncIterable<Uint8Array> {
   readonly end: Promise<BytesEnd>;
   readonly #source: IncomingMessage;
   readonly #waiting: Uint8Array[] = [];
@@ -141,14 +141,14 @@ export function isStreamed(
 }
 
 /** The outcome of an answer that arrived whole. */
-export function answerOutcome(
-  answer: Exclude<RuntimeAnswer, { kind: "truncated" | "stream" }>,
+export function resultOutcome(
+  result: Exclude<PostedResult, { kind: "truncated" | "stream" }>,
 ): UnreportedOutcome {
-  switch (answer.kind) {
+  switch (result.kind) {
     case "response":
-      return { kind: "response", body: answer.body, contentType: answer.contentType };
+      return { kind: "response", body: result.body, contentType: result.contentType };
     case "error": {
-      const { body, contentType, errorType } = answer;
+      const { body, contentType, errorType } = result;
       return errorOutcome("reported", { body, contentType, errorType });
     }
     case "too-large":
@@ -159,7 +159,7 @@ export function answerOutcome(
 }
 
 /** Finds the cause: a runtime that dies breaks its answer off too; its death is the better reason. */
-export class BrokenAnswers {
+export class BrokenResponses {
   readonly #waiting = new Set<(end?: ProcessEnd) => void>();
 
   /** The error of an answer that has just been broken off, once it is known. */
@@ -172,7 +172,7 @@ export class BrokenAnswers {
     clearTimeout(timer);
     return end === undefined
       ? errorOutcome("invalid-response", truncatedError(requestId))
-      : errorOutcome("exit", exitError(requestId, end));
+      : errorOutcome("exit", processEndError(requestId, end));
   }
 
   /** The runtime has ended, or asks for another event and so lives on. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { testSettings } from "../../testing/host/running-host.ts";
 import { temporaryFolder } from "../../testing/temporary-folder.ts";
-import { FunctionHost } from "../function/function-pool.ts";
+import { FunctionPool } from "../function/function-pool.ts";
 
 // Processes take their time on a loaded machine.
 setDefaultTimeout(60_000);
@@ -13,8 +13,8 @@ setDefaultTimeout(60_000);
 const DAEMONS = ["child", "bare", "orphan"];
 
 /** Runs an event that starts daemons in sessions of their own, and returns their process ids. */
-async function daemons(host: FunctionHost, folder: string, then: string): Promise<number[]> {
-  await host.invoke({ event: Buffer.from(JSON.stringify({ do: "daemons", then })) });
+async function daemons(pool: FunctionPool, folder: string, then: string): Promise<number[]> {
+  await pool.invoke({ event: Buffer.from(JSON.stringify({ do: "daemons", then })) });
   return DAEMONS.map((name) => Number(readFileSync(join(folder, `pid.${name}`), "utf8")));
 }
 
@@ -33,30 +33,30 @@ function status(pid: number): string {
 
 test("nothing of an event that timed out runs on, in whatever session it is", async () => {
   const folder = temporaryFolder("daemons");
-  const host = new FunctionHost(
+  const pool = new FunctionPool(
     testSettings({ timeoutMs: 3_000, variables: { PIDS_FOLDER: folder } }),
   );
-  host.start();
-  const pids = await daemons(host, folder, "hang");
+  pool.start();
+  const pids = await daemons(pool, folder, "hang");
   for (const pid of pids) await gone(pid);
-  const next = await host.invoke({ event: Buffer.from('{"id":2}') });
+  const next = await pool.invoke({ event: Buffer.from('{"id":2}') });
   expect(next.kind).toBe("response");
-  await host.stop();
+  await pool.stop();
 });
 
 test("a runtime that ends takes along who still has its variables; other environments live", async () => {
   const folder = temporaryFolder("daemons");
-  const host = new FunctionHost(testSettings({ variables: { PIDS_FOLDER: folder } }));
-  const other = new FunctionHost(testSettings());
-  host.start();
+  const pool = new FunctionPool(testSettings({ variables: { PIDS_FOLDER: folder } }));
+  const other = new FunctionPool(testSettings());
+  pool.start();
   other.start();
   const alive = await other.invoke({ event: Buffer.from('{"do":"pid"}') });
   const pid = alive.kind === "response" ? Number(Buffer.from(alive.body).toString()) : 0;
-  const [child = 0, bare = 0, orphan = 0] = await daemons(host, folder, "kill");
+  const [child = 0, bare = 0, orphan = 0] = await daemons(pool, folder, "kill");
   await gone(child);
   await gone(orphan);
   expect(status(pid)).not.toMatch(/^State:\tZ/m);
-  await host.stop();
+  await pool.stop();
   await other.stop();
   // Its parent died before anybody looked: it is nobody's any more.
   process.kill(bare, "SIGKILL");
@@ -64,11 +64,11 @@ test("a runtime that ends takes along who still has its variables; other environ
 
 test("daemons of an event that went well live until the environment is stopped", async () => {
   const folder = temporaryFolder("daemons");
-  const host = new FunctionHost(testSettings({ variables: { PIDS_FOLDER: folder } }));
-  host.start();
-  const pids = await daemons(host, folder, "echo");
-  await host.invoke({ event: Buffer.from("{}") });
+  const pool = new FunctionPool(testSettings({ variables: { PIDS_FOLDER: folder } }));
+  pool.start();
+  const pids = await daemons(pool, folder, "echo");
+  await pool.invoke({ event: Buffer.from("{}") });
   for (const pid of pids) expect(status(pid)).toMatch(/^State:\t[SR]/m);
-  await host.stop();
+  await pool.stop();
   for (const pid of pids) await gone(pid);
 });

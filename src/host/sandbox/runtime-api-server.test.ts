@@ -3,7 +3,7 @@ import { connect } from "node:net";
 
 import { PATH, RESPONSE_BYTES_MAX } from "../../runtime-api/contract.ts";
 import { PendingInvocation } from "../invocation/invocation.ts";
-import type { RuntimeAnswer } from "./posted-result.ts";
+import type { PostedResult } from "./posted-result.ts";
 import { RuntimeApiServer, type RuntimeListener } from "./runtime-api-server.ts";
 
 // Processes take their time on a loaded machine.
@@ -11,10 +11,10 @@ setDefaultTimeout(60_000);
 
 /** A Runtime API with a recorded listener. */
 async function serveApi(concurrency = 1) {
-  const answers: RuntimeAnswer[] = [];
+  const answers: PostedResult[] = [];
   const listener: RuntimeListener = {
     onNext: () => undefined,
-    onAnswer: async (_invocation, answer) => void answers.push(answer),
+    onPosted: async (_invocation, answer) => void answers.push(answer),
     onInitError: (error) => void answers.push({ kind: "error", ...error }),
   };
   const server = new RuntimeApiServer(listener, concurrency);

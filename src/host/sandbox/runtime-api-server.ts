@@ -20,7 +20,7 @@ import {
   STREAMED_RESPONSE_BYTES_MAX,
 } from "../../runtime-api/contract.ts";
 import type { RefusalType } from "../../runtime-api/function-error.ts";
-import { readBody, reply, replyJson, type RequestBody } from "../http/node-http.ts";
+import { readBody, type RequestBody, respond, respondJson } from "../http/node-http.ts";
 import type { PendingInvocation } from "../invocation/invocation.ts";
 import {
   type ErrorReading,
@@ -29,7 +29,7 @@ import {
   readPostedError,
 } from "../invocation/platform-error.ts";
 import { ExtensionRegistry } from "./extensions.ts";
-import { isStreamed, ResponseStream, type RuntimeAnswer } from "./posted-result.ts";
+import { isStreamed, type PostedResult, PostedStream } from "./posted-result.ts";
 import {
   nextState,
   refusalMessage,
@@ -46,7 +46,7 @@ export interface RuntimeListener {
   /** A loop asks for an event and waits. */
   onNext(): void;
   /** The runtime has answered; it is told so when the promise is fulfilled. */
-  onAnswer(invocation: PendingInvocation, answer: RuntimeAnswer): Promise<void>;
+  onPosted(invocation: PendingInvocation, result: PostedResult): Promise<void>;
   onInitError(error: PlatformError): void;
 }
 
@@ -131,9 +131,9 @@ export class RuntimeApiServer {
 
   /**
    * Refuses everything from now on, and closes the port and every connection after a while.
-   * @param lateAnswerMs How long late answers are still told that they are late, in milliseconds.
+   * @param lateResponseMs How long late answers are still told that they are late, in milliseconds.
    */
-  closeAfter(lateAnswerMs: number): void {
+  closeAfter(lateResponseMs: number): void {
     this.terminate();
     if (!this.#server.listening) return;
     this.#server.unref();
@@ -141,8 +141,8 @@ export class RuntimeApiServer {
       this.#server.close();
       this.#server.closeAllConnections();
     };
-    if (lateAnswerMs === 0) close();
-    else setTimeout(close, lateAnswerMs).unref();
+    if (lateResponseMs === 0) close();
+    else setTimeout(close, lateResponseMs).unref();
   }
 
   #route(request: IncomingMessage, response: ServerResponse): void {
@@ -150,22 +150,22 @@ export class RuntimeApiServer {
     const { method } = request;
     const answer = INVOCATION_PATH.exec(path);
     if (answer !== null) {
-      if (method !== "POST") return reply(response, STATUS.methodNotAllowed, "", PLAIN);
+      if (method !== "POST") return respond(response, STATUS.methodNotAllowed, "", PLAIN);
       const id = decodeLabel(answer[1] ?? "");
       if (answer[2] === "response") return void this.#takeResponse(id, request, response);
       return void this.#takeError(id, request, response);
     }
     if (path === PATH.next) {
-      if (method !== "GET") return reply(response, STATUS.methodNotAllowed, "", PLAIN);
+      if (method !== "GET") return respond(response, STATUS.methodNotAllowed, "", PLAIN);
       return this.#parkPoll(response);
     }
     if (path === PATH.initError) {
-      if (method !== "POST") return reply(response, STATUS.methodNotAllowed, "", PLAIN);
+      if (method !== "POST") return respond(response, STATUS.methodNotAllowed, "", PLAIN);
       return void this.#takeInitError(request, response);
     }
-    if (path === PATH.ping) return reply(response, STATUS.ok, "pong", PLAIN);
+    if (path === PATH.ping) return respond(response, STATUS.ok, "pong", PLAIN);
     if (this.extensions.route(path, request, response)) return;
-    reply(response, STATUS.notFound, "404 page not found\n", PLAIN);
+    respond(response, STATUS.notFound, "404 page not found\n", PLAIN);
   }
 
   #parkPoll(response: ServerResponse): void {
@@ -190,10 +190,10 @@ export class RuntimeApiServer {
 
   /** Lets a poll wait for an answer that is still being read; false when none is. */
   #deferPoll(response: ServerResponse): boolean {
-    const reading = this.#loops.find((loop) => loop.readsAnswer);
+    const reading = this.#loops.find((loop) => loop.readsBody);
     if (reading === undefined) return false;
-    void reading.answerRead().then(() => {
-      if (reading.readsAnswer) refuseTransition(response, reading.state, "next");
+    void reading.bodyRead().then(() => {
+      if (reading.readsBody) refuseTransition(response, reading.state, "next");
       else this.#parkPoll(response);
     });
     return true;
@@ -237,25 +237,25 @@ export class RuntimeApiServer {
     if (mode !== "" && mode !== RESPONSE_MODE_STREAMING) {
       request.resume();
       loop.move("sent");
-      await this.#listener.onAnswer(invocation, { kind: "invalid-mode" });
+      await this.#listener.onPosted(invocation, { kind: "invalid-mode" });
       const words = "Invalid function response mode";
       return refuse(response, STATUS.badRequest, "InvalidFunctionResponseMode", words);
     }
     if (isStreamed(mode, contentType, request, invocation)) {
-      const stream = new ResponseStream(request, STREAMED_RESPONSE_BYTES_MAX);
-      const answered = this.#listener.onAnswer(invocation, { kind: "stream", stream, ...typed });
+      const stream = new PostedStream(request, STREAMED_RESPONSE_BYTES_MAX);
+      const answered = this.#listener.onPosted(invocation, { kind: "stream", stream, ...typed });
       await stream.end;
       loop.move("sent");
       await answered;
-      return replyJson(response, STATUS.accepted, { status: "OK" });
+      return respondJson(response, STATUS.accepted, { status: "OK" });
     }
     const body = await readBody(request, RESPONSE_BYTES_MAX);
     if (!loop.move("sent")) return refuseTransition(response, loop.state, "response");
     if (body.kind === "complete") {
-      await this.#listener.onAnswer(invocation, { kind: "response", body: body.bytes, ...typed });
-      return replyJson(response, STATUS.accepted, { status: "OK" });
+      await this.#listener.onPosted(invocation, { kind: "response", body: body.bytes, ...typed });
+      return respondJson(response, STATUS.accepted, { status: "OK" });
     }
-    await this.#listener.onAnswer(invocation, body);
+    await this.#listener.onPosted(invocation, body);
     refuseBody(response, body);
   }
 
@@ -267,10 +267,15 @@ export class RuntimeApiServer {
     if (!loop.move("sent")) return refuseTransition(response, loop.state, "error");
     if (body.kind === "complete") {
       const { error, acknowledgement } = this.#readError(postedError(request, body.bytes));
-      await this.#listener.onAnswer(invocation, { kind: "error", ...error });
-      return reply(response, acknowledgement.status, acknowledgement.body, acknowledgement.headers);
+      await this.#listener.onPosted(invocation, { kind: "error", ...error });
+      return respond(
+        response,
+        acknowledgement.status,
+        acknowledgement.body,
+        acknowledgement.headers,
+      );
     }
-    await this.#listener.onAnswer(invocation, body);
+    await this.#listener.onPosted(invocation, body);
     refuseBody(response, body);
   }
 
@@ -287,7 +292,7 @@ export class RuntimeApiServer {
     if (body.kind !== "complete") return refuseBody(response, body);
     const { error, acknowledgement } = this.#readError(postedError(request, body.bytes));
     this.#listener.onInitError(error);
-    reply(response, acknowledgement.status, acknowledgement.body, acknowledgement.headers);
+    respond(response, acknowledgement.status, acknowledgement.body, acknowledgement.headers);
   }
 }
 
@@ -319,7 +324,7 @@ function refuse(
   errorType: RefusalType,
   errorMessage: string,
 ): void {
-  replyJson(response, status, { errorMessage, errorType });
+  respondJson(response, status, { errorMessage, errorType });
 }
 
 /** Refuses what the state table does not allow. */

@@ -91,14 +91,14 @@ export class RuntimeLoop {
   /** Headers of `/next` for {@link invocation}. */
   headers: Record<string, string> = {};
   #state: RuntimeState = "Started";
-  #answerRead: (() => void) | undefined;
+  #bodyRead: (() => void) | undefined;
 
   get state(): RuntimeState {
     return this.#state;
   }
 
   /** True while the body of an answer is being read. */
-  get readsAnswer(): boolean {
+  get readsBody(): boolean {
     return this.#state === "InvocationResponse" || this.#state === "InvocationErrorResponse";
   }
 
@@ -107,14 +107,14 @@ export class RuntimeLoop {
     const state = nextState(this.#state, event);
     if (state === undefined) return false;
     this.#state = state;
-    if (event === "sent") this.#answerRead?.();
+    if (event === "sent") this.#bodyRead?.();
     return true;
   }
 
   /** Fulfilled when the answer has been read, or not in time. */
-  async answerRead(): Promise<void> {
+  async bodyRead(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#answerRead = resolve;
+    this.#bodyRead = resolve;
     const timer = setTimeout(resolve, DEFERRED_POLL_MS);
     await promise;
     clearTimeout(timer);

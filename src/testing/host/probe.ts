@@ -4,7 +4,7 @@
  * @module
  */
 
-import { FunctionHost } from "../../host/function/function-pool.ts";
+import { FunctionPool } from "../../host/function/function-pool.ts";
 import type {
   InvocationOutcome,
   InvocationReport,
@@ -15,19 +15,19 @@ import { testSettings } from "./running-host.ts";
 
 /** A host that runs; `await using` ends it. */
 export class Probe implements AsyncDisposable {
-  readonly host: FunctionHost;
+  readonly pool: FunctionPool;
   readonly #log: Uint8Array[] = [];
   readonly #ended = Promise.withResolvers<void>();
   /** Reports as they come: the status and what was measured. */
   readonly answered: (readonly [status: string, report: InvocationReport])[] = [];
 
   constructor(settings: Partial<FunctionSettings> = {}) {
-    this.host = new FunctionHost(testSettings(settings), {
+    this.pool = new FunctionPool(testSettings(settings), {
       onLog: (chunk) => void this.#log.push(chunk),
       onEnd: () => this.#ended.resolve(),
-      onAnswered: (report, status) => void this.answered.push([status, report]),
+      onOutcome: (report, status) => void this.answered.push([status, report]),
     });
-    this.host.start();
+    this.pool.start();
   }
 
   /** Fulfilled when the first environment has ended. */
@@ -40,11 +40,11 @@ export class Probe implements AsyncDisposable {
   }
 
   run(event: unknown, request: Partial<InvocationRequest> = {}): Promise<InvocationOutcome> {
-    return this.host.invoke({ event: Buffer.from(JSON.stringify(event)), ...request });
+    return this.pool.invoke({ event: Buffer.from(JSON.stringify(event)), ...request });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.host.stop();
+    return this.pool.stop();
   }
 }
 

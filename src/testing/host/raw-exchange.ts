@@ -7,7 +7,7 @@
 import { connect } from "node:net";
 
 /** An answer whose body is still framed as it came. */
-export interface RawAnswer {
+export interface RawResponse {
   readonly status: number;
   /** Values by lower-case name. */
   readonly headers: Readonly<Record<string, string>>;
@@ -20,7 +20,7 @@ export async function rawExchange(
   request: string,
   lines: readonly string[] = [],
   body = "",
-): Promise<RawAnswer> {
+): Promise<RawResponse> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const chunks: Buffer[] = [];
   const socket = connect(Number(new URL(url).port), "127.0.0.1");
@@ -31,10 +31,10 @@ export async function rawExchange(
   const head = [`${request} HTTP/1.1`, "Host: test", "Connection: close", length, ...lines];
   socket.write(`${head.join("\r\n")}\r\n\r\n${body}`);
   await promise;
-  return parseAnswer(Buffer.concat(chunks).toString("latin1"));
+  return parseResponse(Buffer.concat(chunks).toString("latin1"));
 }
 
-function parseAnswer(text: string): RawAnswer {
+function parseResponse(text: string): RawResponse {
   const end = text.indexOf("\r\n\r\n");
   const [statusLine = "", ...lines] = text.slice(0, end).split("\r\n");
   const headers: Record<string, string> = {};

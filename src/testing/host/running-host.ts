@@ -9,7 +9,7 @@ import { join } from "node:path";
 import type { Adapter } from "../../host/front/adapter.ts";
 import { gatewayAdapter } from "../../host/front/gateway/adapter.ts";
 import { type GatewayKind, REST_STAGE } from "../../host/front/gateway/kinds.ts";
-import { FunctionHost, type HostObserver } from "../../host/function/function-pool.ts";
+import { FunctionPool, type PoolObserver } from "../../host/function/function-pool.ts";
 import { FunctionRegistry } from "../../host/function/function-registry.ts";
 import { Metrics } from "../../host/function/metrics.ts";
 import { DEFAULT_SETTINGS, type FunctionSettings } from "../../host/invocation/settings.ts";
@@ -48,7 +48,7 @@ export function testSettings(overrides: Partial<FunctionSettings> = {}): Functio
 
 /** A host that runs; `await using` ends it. */
 export interface RunningHost extends AsyncDisposable {
-  readonly host: FunctionHost;
+  readonly pool: FunctionPool;
   readonly url: string;
   readonly messages: readonly string[];
   readonly log: () => string;
@@ -57,7 +57,7 @@ export interface RunningHost extends AsyncDisposable {
 }
 
 /** What a test serves. */
-export interface ServeOptions {
+export interface RunningHostOptions {
   readonly settings?: Partial<FunctionSettings>;
   readonly adapter?: Adapter;
   readonly gateway?: GatewayKind;
@@ -65,11 +65,11 @@ export interface ServeOptions {
 }
 
 /** Starts a host with a server in front of it. */
-export async function serveFunction(options: ServeOptions = {}): Promise<RunningHost> {
+export async function serveFunction(options: RunningHostOptions = {}): Promise<RunningHost> {
   const messages: string[] = [];
   const chunks: Uint8Array[] = [];
-  const observer: HostObserver = { onLog: (chunk) => void chunks.push(chunk) };
-  const host = new FunctionHost(testSettings(options.settings), observer);
+  const observer: PoolObserver = { onLog: (chunk) => void chunks.push(chunk) };
+  const pool = new FunctionPool(testSettings(options.settings), observer);
   const adapter = options.adapter ?? gatewayAdapter(options.gateway ?? "function-url", TEST_NAMES);
   const log = (message: string) => void messages.push(message);
   const metrics = new Metrics({
@@ -78,9 +78,9 @@ export async function serveFunction(options: ServeOptions = {}): Promise<Running
     namespace: "",
     resourceGroup: "test",
   });
-  metrics.watch([host]);
+  metrics.watch([pool]);
   const server = new HostServer({
-    registry: new FunctionRegistry([host]),
+    registry: new FunctionRegistry([pool]),
     adapter: () => adapter,
     lambdaApi: {
       asyncRetries: 2,
@@ -94,9 +94,9 @@ export async function serveFunction(options: ServeOptions = {}): Promise<Running
     ...options.server,
   });
   await server.listen("127.0.0.1", 0);
-  host.start();
+  pool.start();
   return {
-    host,
+    pool,
     url: server.baseUrl,
     messages,
     log: () => Buffer.concat(chunks).toString(),

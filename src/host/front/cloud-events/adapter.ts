@@ -6,14 +6,19 @@
  */
 
 import { EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
-import { type HttpReply, type HttpRequest, jsonReply } from "../../http/message.ts";
+import { type HttpRequest, type HttpResponse, jsonResponse } from "../../http/message.ts";
 import {
   errorStatus,
   type InvocationOutcome,
   type InvocationRequest,
   wholeOutcome,
 } from "../../invocation/outcome.ts";
-import { type AdaptedRequest, type Adapter, type EventLabels, rejectionReply } from "../adapter.ts";
+import {
+  type AdaptedRequest,
+  type Adapter,
+  type EventLabels,
+  rejectionResponse,
+} from "../adapter.ts";
 import { readBatch, runBatch } from "./batch.ts";
 import {
   type CloudEvent,
@@ -24,7 +29,7 @@ import {
   isCloudEventJson,
   wrapData,
 } from "./cloud-event.ts";
-import { cloudEventReply, type ContentMode, readCloudEvent } from "./http.ts";
+import { cloudEventResponse, type ContentMode, readCloudEvent } from "./http.ts";
 
 /** How events reach the function and how its responses become events. */
 export interface CloudEventOptions {
@@ -42,7 +47,7 @@ export interface CloudEventOptions {
   readonly requirePreferReply?: boolean;
 }
 
-/** Header of `/next` that the prior host gave the attributes in. */
+/** Header of `/next` that TriggerMesh gave the attributes in. */
 const CONTEXT_HEADER = "Lambda-Runtime-Cloudevents-Context";
 
 /** Events a minute that a sender is told in the web hook handshake. */
@@ -54,13 +59,13 @@ export function cloudEventsAdapter(options: CloudEventOptions): Adapter {
     bodyBytesMax: Math.min(options.bodyBytesMax, EVENT_BYTES_MAX),
     tooLarge: problem(413, `the event is larger than ${options.bodyBytesMax} bytes`),
     toRequest: (request) => adapt(request, options),
-    toReply: (outcome, request) => outcomeReply(outcome, request, options),
+    toResponse: (outcome, request) => outcomeResponse(outcome, request, options),
   };
 }
 
 function adapt(request: HttpRequest, options: CloudEventOptions): AdaptedRequest {
   if (request.method === "OPTIONS" && request.headers["webhook-request-origin"] !== undefined) {
-    return { kind: "reply", reply: webHookHandshake() };
+    return { kind: "response", response: webHookHandshake() };
   }
   const { requestId, traceId } = request;
   const read = readCloudEvent(request);
@@ -76,11 +81,11 @@ function adapt(request: HttpRequest, options: CloudEventOptions): AdaptedRequest
     case "batch":
       return options.batch === true
         ? adaptBatch(request, options)
-        : { kind: "reply", reply: problem(415, NO_BATCHES) };
+        : { kind: "response", response: problem(415, NO_BATCHES) };
     case "unsupported":
-      return { kind: "reply", reply: problem(415, `${read.mediaType} is not supported`) };
+      return { kind: "response", response: problem(415, `${read.mediaType} is not supported`) };
     case "invalid":
-      return { kind: "reply", reply: problem(400, `no valid CloudEvent: ${read.reason}`) };
+      return { kind: "response", response: problem(400, `no valid CloudEvent: ${read.reason}`) };
   }
 }
 
@@ -91,12 +96,12 @@ const NO_BATCHES =
 function adaptBatch(request: HttpRequest, options: CloudEventOptions): AdaptedRequest {
   const batch = readBatch(request);
   if (batch.kind === "invalid") {
-    return { kind: "reply", reply: problem(400, `no valid batch: ${batch.reason}`) };
+    return { kind: "response", response: problem(400, `no valid batch: ${batch.reason}`) };
   }
   // Replies stand together in one body, where only the JSON form has a place.
   const output = options.output === "none" ? "none" : "structured";
   const adapter = cloudEventsAdapter({ ...options, output, batch: false });
-  return { kind: "batch", run: (answer) => runBatch(batch.elements, adapter, answer) };
+  return { kind: "batch", run: (respond) => runBatch(batch.elements, adapter, respond) };
 }
 
 function eventLabels({ attributes }: CloudEvent): EventLabels {
@@ -116,7 +121,7 @@ function eventRequest(
   return { event: payload, requestId, traceId, ...context };
 }
 
-/** The attributes as the prior host gave them to a function: sorted, each as text. */
+/** The attributes as TriggerMesh gave them to a function: sorted, each as text. */
 export function contextHeaders(
   attributes: CloudEvent["attributes"],
 ): Pick<InvocationRequest, "clientContext" | "headers"> {
@@ -128,46 +133,46 @@ export function contextHeaders(
   };
 }
 
-async function outcomeReply(
+async function outcomeResponse(
   streamed: InvocationOutcome,
   request: HttpRequest,
   options: CloudEventOptions,
-): Promise<HttpReply> {
+): Promise<HttpResponse> {
   const outcome = await wholeOutcome(streamed);
   switch (outcome.kind) {
     case "rejected":
-      return rejectionReply(outcome.reason);
+      return rejectionResponse(outcome.reason);
     case "function-error":
-      // A plain problem, never an event: a sender must not take a failure for a reply.
+      // A plain problem, never an event: a sender must not take a failure for a response.
       return {
         status: errorStatus(outcome.origin),
         headers: [["Content-Type", "application/json"]],
         body: outcome.body,
       };
     case "response":
-      return responseReply(outcome.body, request, options);
+      return resultResponse(outcome.body, request, options);
   }
 }
 
-function responseReply(
+function resultResponse(
   body: Uint8Array,
   request: HttpRequest,
   options: CloudEventOptions,
-): HttpReply {
-  const mode = replyMode(request, options.output);
+): HttpResponse {
+  const mode = contentMode(request, options.output);
   const unwanted = options.requirePreferReply === true && !prefersReply(request);
   if (body.byteLength === 0 || mode === undefined || options.defaults.type === "" || unwanted) {
     return { status: 202, headers: [], body: "" };
   }
   if (options.responseMode === "event" || isCloudEventJson(body)) {
     const completed = completeEvent(body, options.defaults);
-    if (completed.kind === "event") return cloudEventReply(completed.event, mode);
+    if (completed.kind === "event") return cloudEventResponse(completed.event, mode);
     return problem(500, `Response conversion error: ${completed.reason}`);
   }
-  return cloudEventReply(wrapData(body, options.defaults), mode);
+  return cloudEventResponse(wrapData(body, options.defaults), mode);
 }
 
-function replyMode(
+function contentMode(
   request: HttpRequest,
   output: CloudEventOptions["output"],
 ): ContentMode | undefined {
@@ -197,7 +202,7 @@ function prefersReply({ headerLines }: HttpRequest): boolean {
 }
 
 /** @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md */
-function webHookHandshake(): HttpReply {
+function webHookHandshake(): HttpResponse {
   return {
     status: 200,
     headers: [
@@ -209,6 +214,6 @@ function webHookHandshake(): HttpReply {
   };
 }
 
-function problem(status: number, message: string): HttpReply {
-  return jsonReply(status, { message });
+function problem(status: number, message: string): HttpResponse {
+  return jsonResponse(status, { message });
 }

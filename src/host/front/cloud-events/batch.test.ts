@@ -36,25 +36,25 @@ test("a batch is an invocation for each event, in order, and its reply a batch",
     { "Content-Type": "Application/CloudEvents-Batch+JSON; charset=UTF-8" },
   );
   expect([answer.status, answer.headers.get("content-type")]).toEqual([200, BATCH]);
-  const replies = (await answer.json()) as { data: { id: number }; type: string; id: string }[];
-  expect(replies.map(({ data, type }) => [data.id, type])).toEqual([
+  const responses = (await answer.json()) as { data: { id: number }; type: string; id: string }[];
+  expect(responses.map(({ data, type }) => [data.id, type])).toEqual([
     [1, "made"],
     [3, "made"],
   ]);
-  expect(new Set(replies.map(({ id }) => id)).size).toBe(2);
+  expect(new Set(responses.map(({ id }) => id)).size).toBe(2);
 });
 
 test("each event of a batch has a request id and the attributes of its own", async () => {
   await using served = await serve();
   const both = `[${event("a", { do: "headers" })},${event("b", { do: "headers" })}]`;
-  const replies = (await (await post(served.url, both)).json()) as {
+  const responses = (await (await post(served.url, both)).json()) as {
     data: Record<string, string>;
   }[];
-  const contexts = replies.map(({ data }) =>
+  const contexts = responses.map(({ data }) =>
     JSON.parse(data["lambda-runtime-cloudevents-context"] ?? ""),
   );
   expect(contexts.map(({ id }) => id)).toEqual(["a", "b"]);
-  expect(new Set(replies.map(({ data }) => data["lambda-runtime-aws-request-id"])).size).toBe(2);
+  expect(new Set(responses.map(({ data }) => data["lambda-runtime-aws-request-id"])).size).toBe(2);
 });
 
 test("the first event that fails ends the batch, and its failure is the reply", async () => {
@@ -153,7 +153,7 @@ test("the web hook handshake grants any sender, and runs nothing", async () => {
   expect(answer.headers.get("webhook-allowed-rate")).toBe("*");
   expect(answer.headers.get("allow")).toBe("POST");
   expect(await answer.text()).toBe("");
-  expect(served.host.counts.busy).toBe(0);
+  expect(served.pool.counts.busy).toBe(0);
 });
 
 test("metrics tell events apart by type and source, in every mode", async () => {

@@ -2,7 +2,7 @@
  * Several CloudEvents in one request: each is an invocation of its own, one after another.
  *
  * The first that fails ends the batch, as with Lambda's ordered event sources: its failure is the
- * reply, so that the sender sends again, and no event overtakes another.
+ * response, so that the sender sends again, and no event overtakes another.
  * @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
  * @module
  */
@@ -11,8 +11,8 @@ import { randomUUID } from "node:crypto";
 
 import { RESPONSE_BYTES_MAX } from "../../../runtime-api/contract.ts";
 import { rawElements } from "../../http/json-text.ts";
-import { type HttpReply, type HttpRequest, jsonReply } from "../../http/message.ts";
-import type { Adapter, AnswerElement } from "../adapter.ts";
+import { type HttpRequest, type HttpResponse, jsonResponse } from "../../http/message.ts";
+import type { Adapter, RespondToElement } from "../adapter.ts";
 import { BATCH_TYPE, decodeUtf8, parseStructured, STRUCTURED_TYPE } from "./cloud-event.ts";
 
 /** Events of one batch, at most; as many as Lambda takes from a queue at once. */
@@ -57,41 +57,41 @@ function elementRequest(request: HttpRequest, body: Uint8Array): HttpRequest {
 }
 
 /**
- * Has the events answered one by one; their replies are one batch, in the same order. Events that
- * have no reply have no place in it, and a batch without any is answered with 202.
+ * Has the events answered one by one; their responses are one batch, in the same order. Events that
+ * have no response have no place in it, and a batch without any is answered with 202.
  */
 export async function runBatch(
   elements: readonly HttpRequest[],
   adapter: Adapter,
-  answer: AnswerElement,
-): Promise<HttpReply> {
-  const replies: string[] = [];
+  respond: RespondToElement,
+): Promise<HttpResponse> {
+  const responses: string[] = [];
   let byteLength = 0;
   for (const [at, element] of elements.entries()) {
-    const reply = await answer(element, adapter);
+    const response = await respond(element, adapter);
     const place = `event ${at + 1} of ${elements.length}`;
-    const text = bodyText(reply);
-    if (reply.status >= 400) return failure(reply, text, place);
+    const text = bodyText(response);
+    if (response.status >= 400) return failure(response, text, place);
     if (text === "") continue;
     byteLength += Buffer.byteLength(text);
     if (byteLength > RESPONSE_BYTES_MAX) {
       const message = `the replies up to ${place} are larger than ${RESPONSE_BYTES_MAX} bytes`;
-      return jsonReply(500, { message: `${message}; send fewer events at once` });
+      return jsonResponse(500, { message: `${message}; send fewer events at once` });
     }
-    replies.push(text);
+    responses.push(text);
   }
-  if (replies.length === 0) return { status: 202, headers: [], body: "" };
-  return { status: 200, headers: [["Content-Type", BATCH_TYPE]], body: `[${replies.join(",")}]` };
+  if (responses.length === 0) return { status: 202, headers: [], body: "" };
+  return { status: 200, headers: [["Content-Type", BATCH_TYPE]], body: `[${responses.join(",")}]` };
 }
 
-function failure(reply: HttpReply, text: string, place: string): HttpReply {
+function failure(response: HttpResponse, text: string, place: string): HttpResponse {
   const message = `${place} failed; those before it were run, those behind it were not`;
-  const retryAfter = reply.headers.filter(([name]) => name === "Retry-After");
-  return jsonReply(reply.status, { message, cause: text }, retryAfter);
+  const retryAfter = response.headers.filter(([name]) => name === "Retry-After");
+  return jsonResponse(response.status, { message, cause: text }, retryAfter);
 }
 
-/** The reply's text; a reply of the CloudEvents adapter is never a stream. */
-function bodyText({ body }: HttpReply): string {
+/** The response's text; a response of the CloudEvents adapter is never a stream. */
+function bodyText({ body }: HttpResponse): string {
   if (typeof body === "string") return body;
   return body instanceof Uint8Array ? Buffer.from(body).toString("utf8") : "";
 }

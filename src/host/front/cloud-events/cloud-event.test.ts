@@ -10,7 +10,7 @@ import {
   parseStructured,
   wrapData,
 } from "./cloud-event.ts";
-import { cloudEventReply, decodeHeader, encodeHeader, readCloudEvent } from "./http.ts";
+import { cloudEventResponse, decodeHeader, encodeHeader, readCloudEvent } from "./http.ts";
 
 const BASE = { specversion: "1.0", id: "1", source: "/s", type: "t" };
 
@@ -177,9 +177,9 @@ test.each(SAMPLES)("we read what the SDK writes of %j, in both modes", (sample) 
 test.each(SAMPLES)("the SDK reads our binary form of %j", (sample) => {
   const parsed = parseStructured(Buffer.from(JSON.stringify(sample)));
   if (parsed.kind !== "event") throw new Error(parsed.kind);
-  const reply = cloudEventReply(parsed.event, "binary");
-  const headers = Object.fromEntries(reply.headers.map(([n, v]) => [n.toLowerCase(), v]));
-  const body = Buffer.from(reply.body as Uint8Array).toString();
+  const response = cloudEventResponse(parsed.event, "binary");
+  const headers = Object.fromEntries(response.headers.map(([n, v]) => [n.toLowerCase(), v]));
+  const body = Buffer.from(response.body as Uint8Array).toString();
   const read = HTTP.toEvent({ headers, body }) as SdkEvent<unknown>;
   expect(read.id).toBe("1");
   expect(read.data).toEqual(sample.data);
@@ -203,9 +203,9 @@ test("wrapData() leaves bytes that are not UTF-8 as they are", () => {
     datacontenttype: "application/octet-stream",
     data_base64: "AP8iCg==",
   });
-  const reply = cloudEventReply(event, "binary");
-  expect(reply.headers).toContainEqual(["Content-Type", "application/octet-stream"]);
-  expect(reply.body).toEqual(bytes);
+  const response = cloudEventResponse(event, "binary");
+  expect(response.headers).toContainEqual(["Content-Type", "application/octet-stream"]);
+  expect(response.body).toEqual(bytes);
   // An event is JSON, which is UTF-8.
   const latin1 = Buffer.from('{"specversion":"1.0","subject":"é"}', "latin1");
   expect(isCloudEventJson(latin1)).toBe(false);

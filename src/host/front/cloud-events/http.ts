@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { HttpReply, HttpRequest } from "../../http/message.ts";
+import type { HttpRequest, HttpResponse } from "../../http/message.ts";
 import {
   BATCH_TYPE,
   type CloudEvent,
@@ -113,8 +113,12 @@ export function encodeHeader(value: string): string {
   );
 }
 
-/** An event as a reply in one of the modes. */
-export function cloudEventReply(event: CloudEvent, mode: ContentMode, status = 200): HttpReply {
+/** An event as a response in one of the modes. */
+export function cloudEventResponse(
+  event: CloudEvent,
+  mode: ContentMode,
+  status = 200,
+): HttpResponse {
   if (mode === "structured") {
     return {
       status,

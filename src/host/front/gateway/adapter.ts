@@ -5,7 +5,12 @@
  */
 
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
-import { type HttpReply, type HttpRequest, jsonReply, textReply } from "../../http/message.ts";
+import {
+  type HttpRequest,
+  type HttpResponse,
+  jsonResponse,
+  textResponse,
+} from "../../http/message.ts";
 import {
   chunksOrFailure,
   type InvocationOutcome,
@@ -16,7 +21,7 @@ import type { Adapter, InvokeMode } from "../adapter.ts";
 import { gatewayEvent, gatewayRequestId } from "./event.ts";
 import { malformedHint } from "./fault.ts";
 import { type GatewayKind, type GatewayNames, isTextType, matchesMediaType } from "./kinds.ts";
-import { splitPrelude, type SplitStream, streamedReply } from "./prelude.ts";
+import { splitPrelude, type SplitStream, streamedResponse } from "./prelude.ts";
 import { gatewayResult } from "./response.ts";
 
 /** Largest request of an API Gateway, in bytes; with the event around it, Lambda's limit comes first. */
@@ -31,7 +36,7 @@ export function gatewayAdapter(
   const streaming = invokeMode === "response-stream";
   return {
     bodyBytesMax: kind === "function-url" ? EVENT_BYTES_MAX : GATEWAY_BODY_BYTES_MAX,
-    tooLarge: tooLargeReply(kind),
+    tooLarge: tooLargeResponse(kind),
     toRequest: (request) => {
       const event = Buffer.from(JSON.stringify(gatewayEvent(kind, request, names)));
       const { requestId, traceId } = request;
@@ -42,20 +47,20 @@ export function gatewayAdapter(
         ...(hint === undefined ? {} : { hint }),
       };
     },
-    toReply: async (outcome, request) => {
-      const reply = await outcomeReply(kind, outcome, request, names, streaming);
-      return { ...reply, headers: [...reply.headers, ...tracingHeaders(kind, request)] };
+    toResponse: async (outcome, request) => {
+      const response = await outcomeResponse(kind, outcome, request, names, streaming);
+      return { ...response, headers: [...response.headers, ...tracingHeaders(kind, request)] };
     },
   };
 }
 
-async function outcomeReply(
+async function outcomeResponse(
   kind: GatewayKind,
   outcome: InvocationOutcome,
   request: HttpRequest,
   names: GatewayNames,
   streaming: boolean,
-): Promise<HttpReply> {
+): Promise<HttpResponse> {
   switch (outcome.kind) {
     case "response": {
       if (streaming) {
@@ -64,39 +69,39 @@ async function outcomeReply(
       }
       const accepted = matchesMediaType(request.headers["accept"], names.binaryMediaTypes);
       const result = gatewayResult(kind, outcome.body, accepted);
-      if (result.kind === "reply") return result;
-      return { ...errorReply(kind), hint: malformedHint(kind, result.fault, outcome.body) };
+      if (result.kind === "response") return result;
+      return { ...errorResponse(kind), hint: malformedHint(kind, result.fault, outcome.body) };
     }
     case "stream": {
       const split = await splitPrelude(chunksOrFailure(outcome));
-      return streamedReply(split, outcome.contentType) ?? refusedPrelude(kind, split);
+      return streamedResponse(split, outcome.contentType) ?? refusedPrelude(kind, split);
     }
     case "function-error":
-      return errorReply(kind);
+      return errorResponse(kind);
     case "rejected":
-      return rejectedReply(kind, outcome.reason);
+      return rejectedResponse(kind, outcome.reason);
   }
 }
 
-/** A prelude without a status that a reply can have; the function runs on, unread. */
+/** A prelude without a status that a response can have; the function runs on, unread. */
 async function refusedPrelude(
   kind: GatewayKind,
   { prelude = {}, discard }: SplitStream,
-): Promise<HttpReply> {
+): Promise<HttpResponse> {
   await discard();
   const fault = { kind: "status", value: prelude["statusCode"], text: true } as const;
   const hint = malformedHint(kind, fault, Buffer.from(JSON.stringify(prelude)));
-  return { ...errorReply(kind), hint };
+  return { ...errorResponse(kind), hint };
 }
 
 /** What each front end says when the function failed or returned what it cannot use. */
-function errorReply(kind: GatewayKind): HttpReply {
+function errorResponse(kind: GatewayKind): HttpResponse {
   switch (kind) {
     case "function-url":
-      return textReply(502, "Internal Server Error");
+      return textResponse(502, "Internal Server Error");
     case "http-api-v2":
     case "http-api-v1":
-      return jsonReply(500, { message: "Internal Server Error" });
+      return jsonResponse(500, { message: "Internal Server Error" });
     case "rest":
     case "api-gateway":
       return {
@@ -111,23 +116,23 @@ function errorReply(kind: GatewayKind): HttpReply {
   }
 }
 
-function rejectedReply(kind: GatewayKind, reason: RejectionReason): HttpReply {
+function rejectedResponse(kind: GatewayKind, reason: RejectionReason): HttpResponse {
   const { status, headers } = REJECTION[reason];
   switch (status) {
     case 413:
-      return tooLargeReply(kind);
+      return tooLargeResponse(kind);
     case 429:
       return kind === "function-url"
-        ? jsonReply(status, { Type: "User", message: "Rate Exceeded." }, headers)
-        : jsonReply(status, { message: "Too Many Requests" }, headers);
+        ? jsonResponse(status, { Type: "User", message: "Rate Exceeded." }, headers)
+        : jsonResponse(status, { message: "Too Many Requests" }, headers);
     case 503:
-      return jsonReply(status, { message: "Service Unavailable" }, headers);
+      return jsonResponse(status, { message: "Service Unavailable" }, headers);
   }
 }
 
-function tooLargeReply(kind: GatewayKind): HttpReply {
+function tooLargeResponse(kind: GatewayKind): HttpResponse {
   const rest = kind === "rest" || kind === "api-gateway";
-  return jsonReply(413, { message: rest ? "Request Too Long" : "Request Entity Too Large" });
+  return jsonResponse(413, { message: rest ? "Request Too Long" : "Request Entity Too Large" });
 }
 
 function tracingHeaders(kind: GatewayKind, request: HttpRequest): [string, string][] {

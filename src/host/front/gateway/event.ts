@@ -139,7 +139,7 @@ function restPayload(
   const kept = restCased([...request.headerLines, ...addedHeaders(request, false)]);
   const lines = kept.filter(([name]) => !/^(connection|content-length)$/i.test(name));
   const contentType = request.headers["content-type"];
-  // The prior host had no settings for binary types; what is not UTF-8 would be damaged as text.
+  // TriggerMesh had no settings for binary types; what is not UTF-8 would be damaged as text.
   const binary =
     kind === "rest" ? matchesMediaType(contentType, names.binaryMediaTypes) : !isUtf8(request.body);
   const { body = null, isBase64Encoded } = bodyMembers(request, binary);

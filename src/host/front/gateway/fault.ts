@@ -10,7 +10,7 @@ import type { GatewayKind } from "./kinds.ts";
 /** What is wrong with a result. */
 export type GatewayFault =
   | { readonly kind: "not-json" }
-  /** JSON, but none of the members that make a reply. */
+  /** JSON, but none of the members that make a response. */
   | { readonly kind: "no-envelope" }
   /** A member that no envelope has, and the one that may have been meant. */
   | { readonly kind: "unknown-member"; readonly name: string; readonly meant: string | undefined }

@@ -1,7 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 
 import events from "../../../../fixtures/http/gateway-events.json" with { type: "json" };
-import replies from "../../../../fixtures/http/gateway-replies.json" with { type: "json" };
+import responses from "../../../../fixtures/http/gateway-responses.json" with { type: "json" };
 import { serveFunction, TEST_NAMES } from "../../../testing/host/running-host.ts";
 import type { HttpRequest } from "../../http/message.ts";
 import { gatewayEvent } from "./event.ts";
@@ -99,12 +99,12 @@ test("an HTTP API cuts its decoded path off at a question mark", () => {
   expect(event["rawPath"]).toBe("/a");
 });
 
-for (const { name, payload, replies: expected, ...rest } of replies.cases) {
+for (const { name, payload, responses: expected, ...rest } of responses.cases) {
   test.each(KINDS)(`gatewayResult() of ${name} for %s`, (kind) => {
     const accept = "accept" in rest ? rest.accept : undefined;
     const accepted = matchesMediaType(accept, ["image/*"]);
     const result = gatewayResult(kind, Buffer.from(payload), accepted);
-    const seen = result.kind === "reply" && {
+    const seen = result.kind === "response" && {
       status: result.status,
       headers: result.headers.map(([header, value]) => [header, value]),
       body: Buffer.from(result.body).toString(),
@@ -118,14 +118,14 @@ for (const { name, payload, replies: expected, ...rest } of replies.cases) {
 test.each(GATEWAY_KINDS)("%s takes the statuses that end a request, and no others", (kind) => {
   for (let status = 0; status <= 700; status += 1) {
     const result = gatewayResult(kind, Buffer.from(`{"statusCode":${status}}`));
-    expect(result.kind).toBe(status >= 200 && status <= 599 ? "reply" : "malformed");
+    expect(result.kind).toBe(status >= 200 && status <= 599 ? "response" : "malformed");
   }
 });
 
 test("a Function URL sends a body that is an object with its digits", () => {
   const body = '{"id": 12345678901234567890, "f": 1.0, "e": 1e400, "text": "a  b"}';
   const result = gatewayResult("function-url", Buffer.from(`{"statusCode":200,"body":${body}}`));
-  expect(result.kind === "reply" && Buffer.from(result.body).toString()).toBe(
+  expect(result.kind === "response" && Buffer.from(result.body).toString()).toBe(
     '{"id":12345678901234567890,"f":1.0,"e":1e400,"text":"a  b"}',
   );
 });

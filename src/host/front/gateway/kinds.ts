@@ -5,7 +5,7 @@
  * @module
  */
 
-/** The four AWS front ends, and the prior host's form of the last. */
+/** The four AWS front ends, and TriggerMesh's form of the last. */
 export type GatewayKind = "function-url" | "http-api-v2" | "http-api-v1" | "rest" | "api-gateway";
 
 /** All kinds, for tests and the command line. */

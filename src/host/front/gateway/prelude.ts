@@ -7,8 +7,8 @@
  */
 
 import { PRELUDE_DELIMITER } from "../../../runtime-api/contract.ts";
-import type { HttpReply } from "../../http/message.ts";
-import { replyStatus } from "./response.ts";
+import type { HttpResponse } from "../../http/message.ts";
+import { responseStatus } from "./response.ts";
 
 /** Bytes within which a prelude must end. */
 const PRELUDE_BYTES_MAX = 1024 * 1024;
@@ -41,12 +41,12 @@ export async function splitPrelude(chunks: AsyncIterable<Uint8Array>): Promise<S
   }
 }
 
-/** The reply that a prelude and the bytes behind it make; nothing when it can have no such status. */
-export function streamedReply(
+/** The response that a prelude and the bytes behind it make; nothing when it can have no such status. */
+export function streamedResponse(
   { prelude, body }: SplitStream,
   contentType?: string,
-): HttpReply | undefined {
-  const status = replyStatus(prelude?.["statusCode"] ?? 200, true);
+): HttpResponse | undefined {
+  const status = responseStatus(prelude?.["statusCode"] ?? 200, true);
   if (status === undefined) return undefined;
   const headers: [string, string][] = [];
   for (const cookie of list(prelude?.["cookies"])) headers.push(["Set-Cookie", String(cookie)]);

@@ -1,5 +1,5 @@
 /**
- * What a function returns, as each AWS front end makes an HTTP reply of it.
+ * What a function returns, as each AWS front end makes an HTTP response of it.
  *
  * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
  * @module
@@ -9,10 +9,10 @@ import { compactJson, rawMembers } from "../../http/json-text.ts";
 import type { GatewayFault } from "./fault.ts";
 import type { GatewayKind } from "./kinds.ts";
 
-/** A reply without the headers that the front end adds, or why the front end calls it malformed. */
+/** A response without the headers that the front end adds, or why the front end calls it malformed. */
 type GatewayResult =
   | {
-      readonly kind: "reply";
+      readonly kind: "response";
       readonly status: number;
       readonly headers: readonly (readonly [string, string])[];
       readonly body: Uint8Array;
@@ -98,12 +98,12 @@ export function gatewayResult(
 function bare(payload: Uint8Array, parsed: unknown, form: "compact" | "raw"): GatewayResult {
   const status = 200;
   const headers = [["Content-Type", "application/json"]] as const;
-  if (parsed === NOT_JSON) return { kind: "reply", status, headers, body: payload };
+  if (parsed === NOT_JSON) return { kind: "response", status, headers, body: payload };
   if (typeof parsed === "string") {
-    return { kind: "reply", status, headers, body: Buffer.from(parsed) };
+    return { kind: "response", status, headers, body: Buffer.from(parsed) };
   }
   const body = form === "compact" ? compactJson(payload) : payload;
-  return { kind: "reply", status, headers, body };
+  return { kind: "response", status, headers, body };
 }
 
 type Envelope = Readonly<Record<string, unknown>>;
@@ -116,7 +116,7 @@ function envelope(
 ): GatewayResult {
   const { statusCode: code } = result;
   // Only a REST API comes here without one.
-  const status = "statusCode" in result ? replyStatus(code, rules.textStatus) : 200;
+  const status = "statusCode" in result ? responseStatus(code, rules.textStatus) : 200;
   if (status === undefined) {
     return { kind: "malformed", fault: { kind: "status", value: code, text: rules.textStatus } };
   }
@@ -130,7 +130,7 @@ function envelope(
   if (multiple === undefined) return { kind: "malformed", fault: { kind: "multi-value-headers" } };
   const cookies = rules.cookies ? cookieHeaders(result["cookies"]) : [];
   const all = [...cookies, ...mergeHeaders(multiple, headers)];
-  return { kind: "reply", status, headers: withDefaultType(all, rules.defaultType), body };
+  return { kind: "response", status, headers: withDefaultType(all, rules.defaultType), body };
 }
 
 const MEMBERS = [
@@ -167,10 +167,10 @@ const STATUS_MIN = 200;
 const STATUS_MAX = 599;
 
 /**
- * The status that a function asks for; nothing when no reply can have it.
+ * The status that a function asks for; nothing when no response can have it.
  * @param text Whether it may be written as text.
  */
-export function replyStatus(value: unknown, text: boolean): number | undefined {
+export function responseStatus(value: unknown, text: boolean): number | undefined {
   const number = typeof value === "string" && text && /^\d+$/.test(value) ? Number(value) : value;
   const valid = typeof number === "number" && Number.isInteger(number);
   return valid && number >= STATUS_MIN && number <= STATUS_MAX ? number : undefined;

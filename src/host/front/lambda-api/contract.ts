@@ -1,12 +1,12 @@
 /**
  * The part of Lambda's own API that callers of functions use: its names and numbers, and the form of
- * its replies. An SDK reads the class of a refusal from a header and its words from the body.
+ * its responses. An SDK reads the class of a refusal from a header and its words from the body.
  *
  * @see https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
  * @module
  */
 
-import type { HttpReply } from "../../http/message.ts";
+import type { HttpResponse } from "../../http/message.ts";
 
 /** Headers of Invoke and its relatives. */
 export const INVOKE_HEADER = {
@@ -47,8 +47,8 @@ export function lambdaError(
   exception: LambdaException,
   members: Readonly<Record<string, unknown>>,
   requestId: string,
-  headers: HttpReply["headers"] = [],
-): HttpReply {
+  headers: HttpResponse["headers"] = [],
+): HttpResponse {
   return {
     status,
     headers: [
@@ -61,8 +61,8 @@ export function lambdaError(
   };
 }
 
-/** A reply of Lambda's API in JSON. */
-export function lambdaReply(value: unknown, requestId: string, status = 200): HttpReply {
+/** A response of Lambda's API in JSON. */
+export function lambdaResponse(value: unknown, requestId: string, status = 200): HttpResponse {
   return {
     status,
     headers: [
@@ -74,7 +74,7 @@ export function lambdaReply(value: unknown, requestId: string, status = 200): Ht
 }
 
 /** The refusal of an operation that Lambda has and this host has not. */
-export function notImplemented(operation: string, requestId: string): HttpReply {
+export function notImplemented(operation: string, requestId: string): HttpResponse {
   const message = `${operation} is not emulated by lambda-shell`;
   const members = { Type: "LocalService", Message: message };
   return lambdaError(501, "NotImplemented", members, requestId);

@@ -8,10 +8,10 @@
 import { createHash } from "node:crypto";
 
 import type { FunctionRegistry } from "../../function/function-registry.ts";
-import { type HttpReply, type HttpRequest, queryPairs } from "../../http/message.ts";
+import { type HttpRequest, type HttpResponse, queryPairs } from "../../http/message.ts";
 import { functionArn, type FunctionSettings } from "../../invocation/settings.ts";
 import type { InvokeMode } from "../adapter.ts";
-import { lambdaReply, notImplemented } from "./contract.ts";
+import { lambdaResponse, notImplemented } from "./contract.ts";
 
 /** What a description has that is not of the function's own settings. */
 export interface DescribeOptions {
@@ -25,16 +25,16 @@ export interface DescribeOptions {
 }
 
 /** Answers ListFunctions, a page at a time. */
-export function listFunctions(request: HttpRequest, options: DescribeOptions): HttpReply {
+export function listFunctions(request: HttpRequest, options: DescribeOptions): HttpResponse {
   const marker = queryValue(request, "Marker");
   const maxItems = Number(queryValue(request, "MaxItems") ?? LIST_ITEMS_MAX);
-  const all = options.registry.hosts.map(({ settings }) => settings);
+  const all = options.registry.pools.map(({ settings }) => settings);
   const start = marker === undefined ? 0 : all.findIndex(({ name }) => name > marker);
   const page = start === -1 ? [] : all.slice(start, start + maxItems);
   const last = page.at(-1);
   const more = last !== undefined && last !== all.at(-1);
   const functions = page.map((settings) => functionConfiguration(settings, options));
-  return lambdaReply(
+  return lambdaResponse(
     { Functions: functions, ...(more ? { NextMarker: last.name } : {}) },
     request.requestId,
   );
@@ -50,25 +50,25 @@ export function describe(
   settings: FunctionSettings,
   options: DescribeOptions,
   requestId: string,
-): HttpReply {
+): HttpResponse {
   const configuration = functionConfiguration(settings, options);
   const described = { ...configuration, ...functionState(settings) };
   switch (operation) {
     case "": {
       const code = { RepositoryType: "S3", Location: `file://${settings.directory}` };
-      return lambdaReply({ Configuration: described, Code: code, Tags: {} }, requestId);
+      return lambdaResponse({ Configuration: described, Code: code, Tags: {} }, requestId);
     }
     case "configuration":
-      return lambdaReply(described, requestId);
+      return lambdaResponse(described, requestId);
     case "versions":
-      return lambdaReply({ Versions: [configuration] }, requestId);
+      return lambdaResponse({ Versions: [configuration] }, requestId);
     case "aliases":
-      return lambdaReply({ Aliases: [] }, requestId);
+      return lambdaResponse({ Aliases: [] }, requestId);
     case "url":
-      return lambdaReply(urlConfiguration(settings.name, configuration, options), requestId);
+      return lambdaResponse(urlConfiguration(settings.name, configuration, options), requestId);
     case "urls": {
       const url = urlConfiguration(settings.name, configuration, options);
-      return lambdaReply({ FunctionUrlConfigs: [url] }, requestId);
+      return lambdaResponse({ FunctionUrlConfigs: [url] }, requestId);
     }
     // Lambda has more operations than a local host needs.
     default:
@@ -81,7 +81,7 @@ function urlConfiguration(
   configuration: Record<string, unknown>,
   { registry, baseUrl, invokeMode }: DescribeOptions,
 ): Record<string, unknown> {
-  const path = registry.defaultHost?.settings.name === name ? "/" : `/lambda-url/${name}/`;
+  const path = registry.defaultPool?.settings.name === name ? "/" : `/lambda-url/${name}/`;
   return {
     FunctionUrl: `${baseUrl()}${path}`,
     FunctionArn: configuration["FunctionArn"],
@@ -93,7 +93,7 @@ function urlConfiguration(
 }
 
 /** Answers GetAccountSettings. */
-export function accountSettings(requestId: string): HttpReply {
+export function accountSettings(requestId: string): HttpResponse {
   const limits = {
     TotalCodeSize: 80_530_636_800,
     CodeSizeUnzipped: 262_144_000,
@@ -102,7 +102,7 @@ export function accountSettings(requestId: string): HttpReply {
     UnreservedConcurrentExecutions: 1000,
   };
   const usage = { TotalCodeSize: 0, FunctionCount: 1 };
-  return lambdaReply({ AccountLimit: limits, AccountUsage: usage }, requestId);
+  return lambdaResponse({ AccountLimit: limits, AccountUsage: usage }, requestId);
 }
 
 /** The members that ListFunctions has. */

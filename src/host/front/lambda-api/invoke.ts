@@ -12,7 +12,7 @@ import {
   CONTENT_TYPE,
   EVENT_BYTES_MAX,
 } from "../../../runtime-api/contract.ts";
-import type { HttpReply, HttpRequest } from "../../http/message.ts";
+import type { HttpRequest, HttpResponse } from "../../http/message.ts";
 import {
   type InvocationOutcome,
   type InvocationReport,
@@ -37,7 +37,7 @@ export type InvokeRequest =
       readonly invocationType: InvocationType;
       readonly request: InvocationRequest;
     }
-  | { readonly kind: "refused"; readonly reply: HttpReply };
+  | { readonly kind: "refused"; readonly response: HttpResponse };
 
 /** Reads an Invoke request. */
 export function invokeRequest(
@@ -56,7 +56,7 @@ export function invokeRequest(
   }
   const bytesMax = invocationType === "Event" ? ASYNC_EVENT_BYTES_MAX : EVENT_BYTES_MAX;
   if (body.byteLength > bytesMax) {
-    return { kind: "refused", reply: requestTooLarge(bytesMax, requestId) };
+    return { kind: "refused", response: requestTooLarge(bytesMax, requestId) };
   }
   const syntax = body.byteLength === 0 ? undefined : jsonComplaint(body);
   if (syntax !== undefined) {
@@ -83,7 +83,7 @@ export function invokeRequest(
 }
 
 /** What Lambda says of an event that is too large. */
-export function requestTooLarge(bytesMax: number, requestId: string): HttpReply {
+export function requestTooLarge(bytesMax: number, requestId: string): HttpResponse {
   const message = `Request must be smaller than ${bytesMax} bytes for the InvokeFunction operation`;
   const members = { Type: "User", message };
   return lambdaError(413, "RequestEntityTooLargeException", members, requestId);
@@ -95,7 +95,7 @@ function refused(
   members: Readonly<Record<string, unknown>>,
   requestId: string,
 ): InvokeRequest {
-  return { kind: "refused", reply: lambdaError(status, exception, members, requestId) };
+  return { kind: "refused", response: lambdaError(status, exception, members, requestId) };
 }
 
 /** Why a body is not JSON, with what helps where the cause is known. */
@@ -147,13 +147,13 @@ function clientContext(encoded: string | undefined): ClientContext {
 type Answered = Exclude<InvocationOutcome, { kind: "rejected" }>;
 
 /** The answer of a synchronous Invoke, in AWS's form of today. */
-export async function invokeReply(
+export async function invokeResponse(
   streamed: InvocationOutcome,
   requestId: string,
   logTail: boolean,
-): Promise<HttpReply> {
+): Promise<HttpResponse> {
   const outcome = await wholeOutcome(streamed);
-  if (outcome.kind === "rejected") return rejectedReply(outcome.reason, requestId);
+  if (outcome.kind === "rejected") return rejectedResponse(outcome.reason, requestId);
   const type = outcome.contentType;
   const headers: [string, string][] = [
     ["Content-Type", type === undefined || type === FORM_TYPE ? CONTENT_TYPE.json : type],
@@ -169,12 +169,12 @@ export async function invokeReply(
 const FORM_TYPE = "application/x-www-form-urlencoded";
 
 /** The answer of InvokeWithResponseStream: one event-stream message for each chunk, at once. */
-export function streamReply(
+export function streamResponse(
   outcome: InvocationOutcome,
   requestId: string,
   logTail: boolean,
-): HttpReply {
-  if (outcome.kind === "rejected") return rejectedReply(outcome.reason, requestId);
+): HttpResponse {
+  if (outcome.kind === "rejected") return rejectedResponse(outcome.reason, requestId);
   const type = outcome.contentType ?? CONTENT_TYPE.octetStream;
   const ending = ended(outcome);
   return {
@@ -191,7 +191,7 @@ export function streamReply(
 }
 
 /** What a caller is told whose event was not run. */
-function rejectedReply(reason: RejectionReason, requestId: string): HttpReply {
+function rejectedResponse(reason: RejectionReason, requestId: string): HttpResponse {
   const { status, headers } = REJECTION[reason];
   switch (status) {
     case 413:

@@ -9,11 +9,11 @@
 import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
 import { invokeInBackground } from "../../function/async-invoker.ts";
 import type { FunctionLookup, FunctionRegistry } from "../../function/function-registry.ts";
-import { decodePath, type HttpReply, type HttpRequest } from "../../http/message.ts";
+import { decodePath, type HttpRequest, type HttpResponse } from "../../http/message.ts";
 import type { HttpRoute, RequestHead } from "../../http/server.ts";
 import type { InvocationOutcome } from "../../invocation/outcome.ts";
 import type { FunctionSettings } from "../../invocation/settings.ts";
-import { INVOKE_HEADER, lambdaError, lambdaReply, notImplemented } from "./contract.ts";
+import { INVOKE_HEADER, lambdaError, lambdaResponse, notImplemented } from "./contract.ts";
 import {
   accountSettings,
   describe,
@@ -21,13 +21,16 @@ import {
   listFunctions,
   queryValue,
 } from "./describe.ts";
-import { invokeReply, invokeRequest, requestTooLarge, streamReply } from "./invoke.ts";
+import { invokeRequest, invokeResponse, requestTooLarge, streamResponse } from "./invoke.ts";
 
 /** How another server answers Invoke: with any method, and with the response at once. */
 export interface InvokeCompat {
-  readonly reply: (outcome: InvocationOutcome, settings: FunctionSettings) => Promise<HttpReply>;
+  readonly response: (
+    outcome: InvocationOutcome,
+    settings: FunctionSettings,
+  ) => Promise<HttpResponse>;
   /** What a request gets that cannot be read. */
-  readonly refusal: HttpReply;
+  readonly refusal: HttpResponse;
 }
 
 /** Settings of the API. */
@@ -53,17 +56,17 @@ export function lambdaRoute(head: RequestHead, options: LambdaApiOptions): HttpR
   return {
     bodyBytesMax: EVENT_BYTES_MAX + OVERSIZE_BYTES,
     tooLarge: requestTooLarge(isAsync ? ASYNC_EVENT_BYTES_MAX : EVENT_BYTES_MAX, head.requestId),
-    answer: (request, gone) => answer(match[1] ?? "", match[2] ?? "", request, gone, options),
+    respond: (request, gone) => respond(match[1] ?? "", match[2] ?? "", request, gone, options),
   };
 }
 
-async function answer(
+async function respond(
   version: string,
   path: string,
   request: HttpRequest,
   gone: AbortSignal,
   options: LambdaApiOptions,
-): Promise<HttpReply> {
+): Promise<HttpResponse> {
   const { method, requestId } = request;
   if (path === "/account-settings" || path === "/account-settings/")
     return accountSettings(requestId);
@@ -74,7 +77,7 @@ async function answer(
   if (name === "" && method === "GET") return listFunctions(request, options);
   if (operation === "" && method !== "GET") return notImplemented(`${method} ${path}`, requestId);
   const found = find(name, operation, request, options.registry);
-  if (found.kind === "refused") return found.reply;
+  if (found.kind === "refused") return found.response;
   if (operation === "invocations" && (method === "POST" || anyMethod)) {
     return invoke(found.lookup, request, gone, options);
   }
@@ -85,7 +88,7 @@ async function answer(
     return invokeAsync(found.lookup, request, options);
   }
   if (method === "GET")
-    return describe(version, operation, found.lookup.host.settings, options, requestId);
+    return describe(version, operation, found.lookup.pool.settings, options, requestId);
   return notImplemented(`${method} ${path}`, requestId);
 }
 
@@ -98,7 +101,7 @@ function find(
   registry: FunctionRegistry,
 ):
   | { readonly kind: "found"; readonly lookup: Found }
-  | { readonly kind: "refused"; readonly reply: HttpReply } {
+  | { readonly kind: "refused"; readonly response: HttpResponse } {
   const { requestId } = request;
   const qualifier = queryValue(request, "Qualifier");
   const lookup = registry.find(name, qualifier);
@@ -107,77 +110,77 @@ function find(
       return { kind: "found", lookup };
     case "invalid-name": {
       const { message } = lookup;
-      const reply = lambdaError(400, "ValidationException", { message }, requestId);
-      return { kind: "refused", reply };
+      const response = lambdaError(400, "ValidationException", { message }, requestId);
+      return { kind: "refused", response };
     }
     case "qualifier-mismatch": {
       const members = { Type: "User", message: lookup.message };
-      const reply = lambdaError(400, "InvalidParameterValueException", members, requestId);
-      return { kind: "refused", reply };
+      const response = lambdaError(400, "InvalidParameterValueException", members, requestId);
+      return { kind: "refused", response };
     }
     case "unknown": {
       const invoked = operation.includes("invo");
       const named = lookup.qualifier ?? (invoked ? "$LATEST" : undefined);
       const arn = registry.unknownArn(lookup.name, named);
       const members = { Type: "User", Message: `Function not found: ${arn}` };
-      const reply = lambdaError(404, "ResourceNotFoundException", members, requestId);
-      return { kind: "refused", reply };
+      const response = lambdaError(404, "ResourceNotFoundException", members, requestId);
+      return { kind: "refused", response };
     }
   }
 }
 
 async function invoke(
-  { host, qualifier }: Found,
+  { pool, qualifier }: Found,
   http: HttpRequest,
   gone: AbortSignal,
   options: LambdaApiOptions,
-): Promise<HttpReply> {
+): Promise<HttpResponse> {
   const { requestId } = http;
   const read = invokeRequest(http, qualifier, false);
   if (read.kind === "refused") {
-    return options.invoke?.refusal ?? read.reply;
+    return options.invoke?.refusal ?? read.response;
   }
   switch (options.invoke === undefined ? read.invocationType : "RequestResponse") {
     case "DryRun":
       return { status: 204, headers: [[INVOKE_HEADER.requestId, requestId]], body: "" };
     case "Event":
-      void invokeInBackground(host, read.request, options.asyncRetries, options.log);
+      void invokeInBackground(pool, read.request, options.asyncRetries, options.log);
       return { status: 202, headers: [[INVOKE_HEADER.requestId, requestId]], body: "" };
     case "RequestResponse": {
-      const outcome = await host.invoke({ ...read.request, signal: gone });
-      if (options.invoke !== undefined) return options.invoke.reply(outcome, host.settings);
-      return invokeReply(outcome, requestId, read.request.logTail === true);
+      const outcome = await pool.invoke({ ...read.request, signal: gone });
+      if (options.invoke !== undefined) return options.invoke.response(outcome, pool.settings);
+      return invokeResponse(outcome, requestId, read.request.logTail === true);
     }
   }
 }
 
 async function invokeStream(
-  { host, qualifier }: Found,
+  { pool, qualifier }: Found,
   http: HttpRequest,
   gone: AbortSignal,
-): Promise<HttpReply> {
+): Promise<HttpResponse> {
   const { requestId } = http;
   const read = invokeRequest(http, qualifier, true);
-  if (read.kind === "refused") return read.reply;
+  if (read.kind === "refused") return read.response;
   if (read.invocationType === "DryRun") {
     return { status: 204, headers: [[INVOKE_HEADER.requestId, requestId]], body: "" };
   }
-  const outcome = await host.invoke({ ...read.request, signal: gone });
-  return streamReply(outcome, requestId, read.request.logTail === true);
+  const outcome = await pool.invoke({ ...read.request, signal: gone });
+  return streamResponse(outcome, requestId, read.request.logTail === true);
 }
 
 async function invokeAsync(
-  { host, qualifier }: Found,
+  { pool, qualifier }: Found,
   http: HttpRequest,
   options: LambdaApiOptions,
-): Promise<HttpReply> {
+): Promise<HttpResponse> {
   const read = invokeRequest(http, qualifier, false);
-  if (read.kind === "refused") return read.reply;
-  void invokeInBackground(host, read.request, options.asyncRetries, options.log);
-  return lambdaReply({ Status: 202 }, http.requestId, 202);
+  if (read.kind === "refused") return read.response;
+  void invokeInBackground(pool, read.request, options.asyncRetries, options.log);
+  return lambdaResponse({ Status: 202 }, http.requestId, 202);
 }
 
-function notHere(path: string, requestId: string): HttpReply {
+function notHere(path: string, requestId: string): HttpResponse {
   const members = { Type: "LocalService", Message: `PathNotFoundLocally: ${path}` };
   return lambdaError(404, "PathNotFoundLocally", members, requestId);
 }

@@ -31,7 +31,7 @@ interface WaitingNext {
 }
 
 /** The Runtime API of one runtime under test. */
-export class RuntimeApiServer {
+export class RecordedRuntimeApi {
   /** Every request in order of arrival. */
   readonly requests: RecordedRequest[] = [];
   /** Every event that was ever queued, in that order. */
@@ -63,8 +63,8 @@ export class RuntimeApiServer {
   }
 
   /** Starts a server on a free port of 127.0.0.1. */
-  static async start(): Promise<RuntimeApiServer> {
-    const api = new RuntimeApiServer();
+  static async start(): Promise<RecordedRuntimeApi> {
+    const api = new RecordedRuntimeApi();
     await new Promise<void>((resolve) => api.#server.listen(0, "127.0.0.1", resolve));
     return api;
   }
