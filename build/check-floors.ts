@@ -22,14 +22,22 @@ interface Floor {
 /** First match counts. Tests may import anything. */
 const FLOORS: readonly Floor[] = [
   { path: "src/runtime-api/", mayImport: [], packages: [] },
-  { path: "src/runtime/", mayImport: ["src/runtime-api/"], packages: ["bun:ffi"] },
-  { path: "src/bootstrap.ts", mayImport: ["src/runtime/"], packages: [] },
+  { path: "src/handler/", mayImport: ["src/runtime-api/"], packages: [] },
+  { path: "src/runtime/", mayImport: ["src/handler/", "src/runtime-api/"], packages: ["bun:ffi"] },
+  { path: "src/bootstrap.ts", mayImport: ["src/handler/", "src/runtime/"], packages: [] },
   { path: "src/zip.ts", mayImport: [] },
   { path: "src/host/", mayImport: ["src/runtime-api/"] },
   { path: "src/compat/", mayImport: ["src/host/", "src/runtime-api/"] },
   {
     path: "src/commands/",
-    mayImport: ["src/compat/", "src/host/", "src/runtime-api/", "src/zip.ts", "package.json"],
+    mayImport: [
+      "src/compat/",
+      "src/handler/",
+      "src/host/",
+      "src/runtime-api/",
+      "src/zip.ts",
+      "package.json",
+    ],
   },
   { path: "src/lambda-shell.ts", mayImport: ["src/commands/", "src/host/", "package.json"] },
 ];

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { resolveHandler } from "./handler/resolve.ts";
 import {
   placeAmongLoops,
   superviseLoops,
@@ -18,7 +19,7 @@ import {
   readEnvironment,
   variableText,
 } from "./runtime/environment.ts";
-import { resolveHandler } from "./runtime/handler.ts";
+import { handlerFiles } from "./runtime/handler-files.ts";
 import { runInvokeLoop } from "./runtime/invoke-loop.ts";
 import { lazy } from "./runtime/lazy.ts";
 import { Log } from "./runtime/log.ts";
@@ -42,7 +43,8 @@ function run(inherited: InheritedEnvironment, environment: Environment, log: Log
   const client = lazy(() => new RuntimeApiClient(runtimeApi, poller, log, taskRoot));
   try {
     const variables = handlerEnvironment(inherited);
-    const handler = resolveHandler(name, taskRoot, () => variableText(variables, "PATH"));
+    const files = handlerFiles(() => variableText(variables, "PATH"));
+    const handler = resolveHandler(name, taskRoot, files);
     if (handler.kind === "rejected") throw new InitFailure({ ...handler, stackTrace: [] });
     shell = new ShellHandler({ handler, taskRoot, environment: variables }, poller, log);
     // The shell takes about as long to load as all this does: both at once.

@@ -24,6 +24,7 @@
  * @module
  */
 
+import type { Handler } from "../handler/resolve.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { variableBytes } from "./environment.ts";
 import {
@@ -35,7 +36,6 @@ import {
 } from "./event-script.ts";
 import { exitStatusOf } from "./exit-error.ts";
 import { forkServerScript, statusIn } from "./fork-server-protocol.ts";
-import type { Handler } from "./handler.ts";
 import { LateOutputs } from "./late-outputs.ts";
 import { lazy } from "./lazy.ts";
 import {

@@ -5,7 +5,7 @@
  */
 
 import type { ForkServerOptions } from "./fork-server.ts";
-import { readScript } from "./handler.ts";
+import { readScript } from "./handler-files.ts";
 import { close, openFile, pipe, read } from "./libc.ts";
 import type { Poller } from "./poller.ts";
 import { endOf, type ExitStatus, forget, openProcess } from "./process.ts";
@@ -40,13 +40,6 @@ export function syntaxError(
     ? ` (it has CRLF line ends: convert it to LF, for example with sed -i 's/\\r$//')`
     : "";
   return `${text.trim()}${hint}`;
-}
-
-/** The functions that a script defines, as far as they can be seen without running it. */
-export function definedFunctions(text: string): string[] {
-  const definition = /^[ \t]*(?:function[ \t]+([A-Za-z_]\w*)|([A-Za-z_]\w*)[ \t]*\([ \t]*\))/gm;
-  const names = [...text.matchAll(definition)].map(([, keyword, posix]) => keyword ?? posix ?? "");
-  return [...new Set(names)];
 }
 
 function readText(descriptor: number, poller: Poller): string {

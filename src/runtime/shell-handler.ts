@@ -4,17 +4,18 @@
  * @module
  */
 
+import { definedFunctions } from "../handler/script.ts";
 import type { FunctionError, InitErrorType } from "../runtime-api/function-error.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { variableBytes } from "./environment.ts";
 import { describeEnd, exitError } from "./exit-error.ts";
 import { ForkServer, type ForkServerOptions, type Loading } from "./fork-server.ts";
-import { readScript } from "./handler.ts";
+import { readScript } from "./handler-files.ts";
 import { fileType, SystemError } from "./libc.ts";
 import type { Log } from "./log.ts";
 import type { OnOutput } from "./output-pipe.ts";
 import type { Poller } from "./poller.ts";
-import { definedFunctions, syntaxError } from "./script-diagnosis.ts";
+import { syntaxError } from "./script-diagnosis.ts";
 
 /** A handler that can't be loaded; its error is for `/init/error`. */
 export class InitFailure extends Error {

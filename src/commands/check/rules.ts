@@ -5,8 +5,10 @@
  */
 
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { dirname, join, normalize } from "node:path";
+import { dirname, join, normalize, relative } from "node:path";
 
+import type { Handler } from "../../handler/resolve.ts";
+import { BYTE_ORDER_MARK, definedFunctions, sourcesOthers } from "../../handler/script.ts";
 import { UNZIPPED_BYTES_MAX, ZIP_UPLOAD_BYTES_MAX } from "../../runtime-api/contract.ts";
 import {
   awsArchitecture,
@@ -15,7 +17,7 @@ import {
   templateArchitecture,
 } from "../function/architecture.ts";
 import { folderFiles } from "../function/files.ts";
-import { definedFunctions, handlerTarget, sourcesOthers, syntaxError } from "./function-file.ts";
+import { functionHandler, syntaxError } from "../function/handler.ts";
 
 /** One thing that is or may be wrong; the message begins with `error:` or `warning:`. */
 interface Finding {
@@ -55,8 +57,6 @@ function error(...lines: readonly string[]): Finding {
 function warning(...lines: readonly string[]): Finding {
   return { level: "warning", message: `warning: ${lines.join("\n  ")}` };
 }
-
-const BYTE_ORDER_MARK = "\ufeff";
 
 function checkBootstrap({ directory, architecture }: CheckTarget): readonly Finding[] {
   const path = join(directory, "bootstrap");
@@ -117,38 +117,29 @@ function lineEnds(file: string, line: number): Finding {
 }
 
 function checkHandler({ directory, handler }: CheckTarget): readonly Finding[] {
-  const target = handlerTarget(directory, handler);
+  const target = functionHandler(directory, handler);
+  const { script } = target;
+  const text = script === undefined ? [] : checkText(relative(directory, script), script);
+  if (text.length > 0) return text;
   switch (target.kind) {
-    case "malformed":
-      return [
-        error(
-          `handler "${handler}" is neither a file nor of the form file.function`,
-          "on AWS this fails with: Runtime.MalformedHandlerName",
-          "fix: --handler function.handler",
-        ),
-      ];
-    case "missing":
-      // A folder with a bootstrap of its own may mean anything by its handler.
-      if (existsSync(join(directory, "bootstrap"))) return [];
-      return [
-        error(
-          `no file for handler "${handler}"`,
-          `looked for: ${target.tried.join(", ")}`,
-          "on AWS this fails with: Runtime.NoSuchHandler",
-        ),
-      ];
     case "file":
-      return checkText(target.file, readFileSync(target.path));
-    case "function": {
-      const bytes = readFileSync(target.path);
-      const text = checkText(target.file, bytes);
-      return text.length > 0 ? text : checkFunction(target, bytes.toString("utf8"));
+      return [];
+    case "function":
+      return checkFunction(directory, target);
+    case "rejected": {
+      // A folder with a bootstrap of its own may mean anything by its handler.
+      const isMalformed = target.errorType === "Runtime.MalformedHandlerName";
+      if (!isMalformed && existsSync(join(directory, "bootstrap"))) return [];
+      const message = target.errorMessage.replaceAll(`${directory}/`, "");
+      return [error(message, `on AWS this fails with: ${target.errorType}`)];
     }
   }
 }
 
 /** Byte-order mark and line ends, which no shell says plainly. */
-function checkText(file: string, bytes: Buffer): readonly Finding[] {
+function checkText(file: string, path: string): readonly Finding[] {
+  const bytes = readOrNothing(path);
+  if (bytes === undefined) return [];
   if (elfArchitecture(bytes) !== undefined) return [];
   const text = bytes.toString("utf8");
   if (text.startsWith(BYTE_ORDER_MARK)) {
@@ -165,10 +156,11 @@ function checkText(file: string, bytes: Buffer): readonly Finding[] {
 }
 
 function checkFunction(
-  { path, file, functionName }: { path: string; file: string; functionName: string },
-  script: string,
+  directory: string,
+  target: Handler & { kind: "function" },
 ): readonly Finding[] {
-  const syntax = syntaxError(path);
+  const file = relative(directory, target.script);
+  const syntax = syntaxError(target);
   if (syntax !== undefined) {
     return [
       error(
@@ -178,9 +170,10 @@ function checkFunction(
       ),
     ];
   }
+  const script = readFileSync(target.script, "utf8");
   const functions = definedFunctions(script);
-  if (functions.includes(functionName)) return [];
-  const message = handlerNotFound(file, functionName, functions);
+  if (functions.includes(target.functionName)) return [];
+  const message = handlerNotFound(file, target.functionName, functions);
   return sourcesOthers(script) ? [warning(...message)] : [error(...message)];
 }
 
@@ -288,4 +281,12 @@ function elfArchitecture(bytes: Uint8Array): "amd64" | "arm64" | undefined {
   const machine = view.getUint16(MACHINE_OFFSET, true);
   if (machine === EM_X86_64) return "amd64";
   return machine === EM_AARCH64 ? "arm64" : undefined;
+}
+
+function readOrNothing(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch {
+    return undefined;
+  }
 }

@@ -9,10 +9,10 @@ import { isAbsolute, relative, resolve } from "node:path";
 
 import type { FunctionPool } from "../../host/function/function-pool.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
-import { handlerTarget, syntaxError } from "../check/function-file.ts";
 import { systemFault } from "../cli/ending.ts";
 import { CommandError } from "../cli/exit-status.ts";
 import { warn } from "../cli/terminal.ts";
+import { functionHandler, syntaxError } from "../function/handler.ts";
 import type { FunctionOptions } from "../function/options.ts";
 import { CONFIG_FILE } from "../function/settings.ts";
 import { watchFolder } from "./watch.ts";
@@ -102,9 +102,9 @@ function shownPath(file: string): string {
 }
 
 function brokenHandler({ directory, handler }: FunctionSettings): string | undefined {
-  const target = handlerTarget(directory, handler);
-  if (target.kind !== "function" || !existsSync(target.path)) return undefined;
-  return syntaxError(target.path)?.replaceAll(`${directory}/`, "");
+  const target = functionHandler(directory, handler);
+  if (target.kind !== "function") return undefined;
+  return syntaxError(target)?.replaceAll(`${directory}/`, "");
 }
 
 /** How long a message waits for the first environment, in milliseconds. */

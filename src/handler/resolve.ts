@@ -1,14 +1,16 @@
 /**
  * From `_HANDLER` to what is to be run, or to the reason why it can't be.
  *
- * Pure path logic and a look at the file; it starts nothing.
+ * Pure path logic and a look at the file, by look-ups that are handed in: the runtime asks libc, the
+ * tool asks Node's file system, and both get the same answer in the same words. It starts nothing.
  *
+ * Its time is part of every cold start, so that it does without regular expressions and array
+ * callbacks, whose first use costs.
  * @module
  */
 
 import type { InitErrorType } from "../runtime-api/function-error.ts";
-import { fileType, isAllowed, MAY_EXECUTE, readFile, readStart } from "./libc.ts";
-import { decodeUtf8 } from "./utf8.ts";
+import { baseName, BYTE_ORDER_MARK, isShell, shebangWords } from "./script.ts";
 
 /** The shell that a handler runs in, with the options that its shebang names. */
 export interface Shell {
@@ -36,19 +38,30 @@ export type Handler =
       readonly kind: "rejected";
       readonly errorType: InitErrorType;
       readonly errorMessage: string;
+      /** The file that is wrong; absent where there is none. */
+      readonly script?: string;
     };
 
+/** What is asked of files. */
+export interface Files {
+  /** True for a regular file, at the end of all links. */
+  readonly isFile: (path: string) => boolean;
+  /** True when the function's user may execute it. */
+  readonly mayExecute: (path: string) => boolean;
+  /** How a file begins, its first line at least; undefined when it can't be read. */
+  readonly start: (path: string) => string | undefined;
+  /** A program by its bare name, in PATH as the handler has it. */
+  readonly program: (name: string) => string | undefined;
+  /** PATH as the handler has it. */
+  readonly searchPath: () => string;
+}
+
 const DEFAULT_SHELL: Shell = { path: "/bin/sh", options: [] };
-const SHELL_NAMES = ["sh", "bash", "dash", "ash", "ksh", "mksh"];
 const NAME_START = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
 const NAME_REST = `${NAME_START}0123456789`;
-const BYTE_ORDER_MARK = "\ufeff";
 
-/**
- * Resolves `_HANDLER` against the folder of the function's code.
- * @param searchPath PATH as the handler has it, for a shell that is named by way of `env`.
- */
-export function resolveHandler(name: string, taskRoot: string, searchPath: () => string): Handler {
+/** Resolves `_HANDLER` against the folder of the function's code, `LAMBDA_TASK_ROOT`. */
+export function resolveHandler(name: string, taskRoot: string, files: Files): Handler {
   if (name === "") {
     return rejected(
       "Runtime.MalformedHandlerName",
@@ -56,7 +69,7 @@ export function resolveHandler(name: string, taskRoot: string, searchPath: () =>
     );
   }
   const file = name.startsWith("/") ? name : `${taskRoot}/${name}`;
-  if (fileType(file) === "file") return resolveFile(file, searchPath);
+  if (files.isFile(file)) return resolveFile(file, files);
   const lastPart = baseName(name);
   const dot = lastPart.lastIndexOf(".");
   const stem = dot > 0 ? lastPart.slice(0, dot) : "";
@@ -71,27 +84,27 @@ export function resolveHandler(name: string, taskRoot: string, searchPath: () =>
   }
   const folder = file.slice(0, -lastPart.length);
   const script = `${folder}${stem.endsWith(".sh") ? stem : `${stem}.sh`}`;
-  if (fileType(script) !== "file") {
+  if (!files.isFile(script)) {
     return rejected(
       "Runtime.NoSuchHandler",
       `no file for the handler ${name}: tried ${file} and ${script}`,
     );
   }
-  return resolveFunction(script, functionName, searchPath);
+  return resolveFunction(script, functionName, files);
 }
 
-function resolveFunction(script: string, functionName: string, searchPath: () => string): Handler {
-  const text = startOf(script);
+function resolveFunction(script: string, functionName: string, files: Files): Handler {
+  const text = files.start(script);
   if (text === undefined) return unreadable(script);
   const damage = foreignText(script, text);
   if (damage !== undefined) return damage;
-  const shell = shellOf(script, text, searchPath);
+  const shell = shellOf(script, text, files);
   return "kind" in shell ? shell : { kind: "function", script, functionName, shell };
 }
 
-function resolveFile(script: string, searchPath: () => string): Handler {
-  const executable = isAllowed(script, MAY_EXECUTE);
-  const text = startOf(script);
+function resolveFile(script: string, files: Files): Handler {
+  const executable = files.mayExecute(script);
+  const text = files.start(script);
   // What is executable need not be readable, unless it has a shebang.
   if (text === undefined && !executable) return unreadable(script);
   const start = text ?? "";
@@ -100,10 +113,10 @@ function resolveFile(script: string, searchPath: () => string): Handler {
     if (damage !== undefined) return damage;
   }
   if (executable) {
-    const missing = missingInterpreter(script, start);
+    const missing = missingInterpreter(script, start, files);
     return missing ?? { kind: "file", script, command: [script], shell: DEFAULT_SHELL };
   }
-  const shell = shellOf(script, start, searchPath);
+  const shell = shellOf(script, start, files);
   if ("kind" in shell) return shell;
   return { kind: "file", script, command: [shell.path, ...shell.options, script], shell };
 }
@@ -112,12 +125,12 @@ function resolveFile(script: string, searchPath: () => string): Handler {
 function shellOf(
   script: string,
   text: string,
-  searchPath: () => string,
+  files: Files,
 ): Shell | (Handler & { kind: "rejected" }) {
   const words = shebangWords(text);
   const [interpreter] = words;
   if (interpreter === undefined) return DEFAULT_SHELL;
-  const missing = missingInterpreter(script, text);
+  const missing = missingInterpreter(script, text, files);
   if (missing !== undefined) return missing;
   const viaEnv = baseName(interpreter) === "env";
   const command = viaEnv ? words.slice(words[1] === "-S" ? 2 : 1) : words;
@@ -125,45 +138,39 @@ function shellOf(
   // What ends the options, as in `#!/bin/sh -`, would end them before ours.
   if (options.at(-1) === "-" || options.at(-1) === "--") options.pop();
   const name = baseName(program);
-  const path = viaEnv ? findProgram(program, searchPath) : program;
+  const path = viaEnv ? findProgram(program, files) : program;
   if (path === undefined) {
     return rejected(
       "Runtime.InvalidEntrypoint",
-      `the shell that ${script} names is missing: env finds no ${program} in PATH (${searchPath()})`,
+      `the shell that ${script} names is missing: env finds no ${program} in PATH (${files.searchPath()})`,
+      script,
     );
   }
-  if (name === "busybox" && SHELL_NAMES.includes(options[0] ?? "")) return { path, options };
-  if (SHELL_NAMES.includes(name)) return { path, options };
+  if (isShell(name, options[0])) return { path, options };
   return rejected(
     "Runtime.InvalidEntrypoint",
     `${script} names ${program}, which is no shell that can load it: use sh, bash, dash, ash, ` +
       "ksh, mksh or busybox sh, or make it a file handler: chmod +x, and the file's name as handler",
+    script,
   );
 }
 
 function missingInterpreter(
   script: string,
   text: string,
+  files: Files,
 ): (Handler & { kind: "rejected" }) | undefined {
   const [interpreter] = shebangWords(text);
-  if (interpreter === undefined || isAllowed(interpreter, MAY_EXECUTE)) return undefined;
+  if (interpreter === undefined || files.mayExecute(interpreter)) return undefined;
   return rejected(
     "Runtime.InvalidEntrypoint",
     `the interpreter that ${script} names is missing or not executable: ${interpreter}`,
+    script,
   );
 }
 
-function shebangWords(text: string): string[] {
-  if (!text.startsWith("#!")) return [];
-  const [line = ""] = text.slice(2).split("\n", 1);
-  const words: string[] = [];
-  for (const word of line.replaceAll("\t", " ").split(" ")) if (word !== "") words.push(word);
-  return words;
-}
-
-function findProgram(name: string, searchPath: () => string): string | undefined {
-  if (name.includes("/")) return name;
-  return Bun.which(name, { PATH: searchPath() }) ?? undefined;
+function findProgram(name: string, files: Files): string | undefined {
+  return name.includes("/") ? name : files.program(name);
 }
 
 /** Names what a shell would only stumble over: CRLF line ends, a byte-order mark. */
@@ -172,12 +179,14 @@ function foreignText(script: string, text: string): (Handler & { kind: "rejected
     return rejected(
       "Runtime.UserCodeSyntaxError",
       `${script} begins with a byte-order mark: save it as UTF-8 without BOM`,
+      script,
     );
   }
   if (text.charAt(text.indexOf("\n") - 1) === "\r") {
     return rejected(
       "Runtime.UserCodeSyntaxError",
       `${script} has CRLF line ends: convert it to LF, for example with sed -i 's/\\r$//'`,
+      script,
     );
   }
   return undefined;
@@ -187,11 +196,17 @@ function unreadable(script: string): Handler & { kind: "rejected" } {
   return rejected(
     "Runtime.InvalidEntrypoint",
     `${script} is not readable: give it mode 0644 (or 0755) before it is zipped`,
+    script,
   );
 }
 
-function rejected(errorType: InitErrorType, errorMessage: string): Handler & { kind: "rejected" } {
-  return { kind: "rejected", errorType, errorMessage };
+function rejected(
+  errorType: InitErrorType,
+  errorMessage: string,
+  script?: string,
+): Handler & { kind: "rejected" } {
+  const known = script === undefined ? {} : { script };
+  return { kind: "rejected", errorType, errorMessage, ...known };
 }
 
 function isPosixName(text: string): boolean {
@@ -199,26 +214,4 @@ function isPosixName(text: string): boolean {
     if (!(index === 0 ? NAME_START : NAME_REST).includes(text.charAt(index))) return false;
   }
   return text !== "";
-}
-
-function baseName(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
-}
-
-/** A script's whole text; empty when it can't be read. */
-export function readScript(path: string): string {
-  try {
-    return decodeUtf8(readFile(path));
-  } catch {
-    return "";
-  }
-}
-
-/** How a file begins, its first line at least; undefined when it can't be read. */
-function startOf(path: string): string | undefined {
-  try {
-    return decodeUtf8(readStart(path));
-  } catch {
-    return undefined;
-  }
 }

@@ -1,0 +1,140 @@
+import { expect, test } from "bun:test";
+
+import { type Files, type Handler, resolveHandler } from "./resolve.ts";
+
+const ROOT = "/var/task";
+
+/** Files by their path: the text, with a star before it when it is executable. */
+function files(texts: Readonly<Record<string, string>>): Files {
+  const all: Readonly<Record<string, string>> = {
+    "/bin/sh": "*",
+    "/bin/bash": "*",
+    "/usr/bin/env": "*",
+    "/usr/bin/python3": "*",
+    ...texts,
+  };
+  return {
+    isFile: (path) => path in all,
+    mayExecute: (path) => all[path]?.startsWith("*") === true,
+    start: (path) => all[path]?.replace(/^\*/, ""),
+    program: (name) => (`/bin/${name}` in all ? `/bin/${name}` : undefined),
+    searchPath: () => "/usr/bin:/bin",
+  };
+}
+
+const SH = { path: "/bin/sh", options: [] };
+
+const RESOLVED: readonly (readonly [
+  name: string,
+  texts: Readonly<Record<string, string>>,
+  handler: Handler,
+])[] = [
+  [
+    "function.handler",
+    { "/var/task/function.sh": "handler() { :; }\n" },
+    { kind: "function", script: "/var/task/function.sh", functionName: "handler", shell: SH },
+  ],
+  [
+    "function.sh.handler",
+    { "/var/task/function.sh": "" },
+    { kind: "function", script: "/var/task/function.sh", functionName: "handler", shell: SH },
+  ],
+  [
+    "src/app.main",
+    { "/var/task/src/app.sh": "#!/bin/bash -e\n" },
+    {
+      kind: "function",
+      script: "/var/task/src/app.sh",
+      functionName: "main",
+      shell: { path: "/bin/bash", options: ["-e"] },
+    },
+  ],
+  [
+    "/opt/app.main",
+    { "/opt/app.sh": "#!/usr/bin/env -S bash -u\n" },
+    {
+      kind: "function",
+      script: "/opt/app.sh",
+      functionName: "main",
+      shell: { path: "/bin/bash", options: ["-u"] },
+    },
+  ],
+  [
+    "app.main",
+    { "/var/task/app.sh": "#!/bin/sh -\n" },
+    { kind: "function", script: "/var/task/app.sh", functionName: "main", shell: SH },
+  ],
+  [
+    "a.main",
+    { "/var/task/a.sh": "#! /bin/busybox sh\n", "/bin/busybox": "*" },
+    {
+      kind: "function",
+      script: "/var/task/a.sh",
+      functionName: "main",
+      shell: { path: "/bin/busybox", options: ["sh"] },
+    },
+  ],
+  // A file of exactly that name comes first, whatever it is called.
+  [
+    "function.handler",
+    { "/var/task/function.handler": "*#!/usr/bin/python3\n", "/var/task/function.sh": "" },
+    {
+      kind: "file",
+      script: "/var/task/function.handler",
+      command: ["/var/task/function.handler"],
+      shell: SH,
+    },
+  ],
+  [
+    "main.sh",
+    { "/var/task/main.sh": "echo\n" },
+    {
+      kind: "file",
+      script: "/var/task/main.sh",
+      command: ["/bin/sh", "/var/task/main.sh"],
+      shell: SH,
+    },
+  ],
+];
+
+test.each(RESOLVED)("the handler %s of %j is found", (name, texts, handler) => {
+  expect(resolveHandler(name, ROOT, files(texts))).toEqual(handler);
+});
+
+const REJECTED: readonly (readonly [
+  name: string,
+  texts: Readonly<Record<string, string>>,
+  type: string,
+  words: string,
+])[] = [
+  ["", {}, "MalformedHandlerName", "is empty"],
+  ["handler", {}, "MalformedHandlerName", "no function part"],
+  ["function.", {}, "MalformedHandlerName", "no function part"],
+  [".handler", {}, "MalformedHandlerName", "no function part"],
+  ["folder.d/handler", {}, "MalformedHandlerName", "no function part"],
+  ["function.1st", {}, "MalformedHandlerName", "no shell function"],
+  ["function.handler", {}, "NoSuchHandler", "/var/task/function.sh"],
+  ["a.f", { "/var/task/a.sh": "#!/bin/zsh\n" }, "InvalidEntrypoint", "missing or not executable"],
+  ["a.f", { "/var/task/a.sh": "#!/usr/bin/python3\n" }, "InvalidEntrypoint", "no shell that can"],
+  ["a.f", { "/var/task/a.sh": "#!/usr/bin/env dash\n" }, "InvalidEntrypoint", "finds no dash"],
+  ["a.f", { "/var/task/a.sh": "f() {\r\n}\r\n" }, "UserCodeSyntaxError", "CRLF"],
+  ["a.f", { "/var/task/a.sh": "\ufefff() { :; }\n" }, "UserCodeSyntaxError", "byte-order mark"],
+  ["tool", { "/var/task/tool": "*#!/bin/sh\r\n" }, "UserCodeSyntaxError", "CRLF"],
+  ["tool", { "/var/task/tool": "*#!/bin/none\n" }, "InvalidEntrypoint", "/bin/none"],
+];
+
+test.each(REJECTED)("the handler %s of %j is refused: %s, %s", (name, texts, type, words) => {
+  const handler = resolveHandler(name, ROOT, files(texts));
+  expect(handler).toMatchObject({ kind: "rejected", errorType: `Runtime.${type}` });
+  expect(handler.kind === "rejected" && handler.errorMessage).toContain(words);
+});
+
+test("what cannot be read is refused, unless it is executable", () => {
+  const all = files({ "/var/task/a.sh": "", "/var/task/tool": "*" });
+  const unreadable: Files = { ...all, start: () => undefined };
+  expect(resolveHandler("a.f", ROOT, unreadable)).toMatchObject({
+    errorType: "Runtime.InvalidEntrypoint",
+    script: "/var/task/a.sh",
+  });
+  expect(resolveHandler("tool", ROOT, unreadable)).toMatchObject({ kind: "file" });
+});

@@ -1,0 +1,42 @@
+/**
+ * What a shell script says of itself: the shell of its first line, the functions that it defines.
+ *
+ * @module
+ */
+
+/** Bytes EF BB BF as text; editors of other systems put them before a text in UTF-8. */
+export const BYTE_ORDER_MARK = "\ufeff";
+
+const SHELL_NAMES = ["sh", "bash", "dash", "ash", "ksh", "mksh"];
+
+/** True for a program that can load a function handler. */
+export function isShell(name: string, firstOption: string | undefined): boolean {
+  if (name === "busybox") return SHELL_NAMES.includes(firstOption ?? "");
+  return SHELL_NAMES.includes(name);
+}
+
+/** The interpreter of a script's first line with its options; empty without such a line. */
+export function shebangWords(text: string): string[] {
+  if (!text.startsWith("#!")) return [];
+  const [line = ""] = text.slice(2).split("\n", 1);
+  const words: string[] = [];
+  for (const word of line.replaceAll("\t", " ").split(" ")) if (word !== "") words.push(word);
+  return words;
+}
+
+/** The last part of a path. */
+export function baseName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** The functions that a script defines, as far as they can be seen without running it. */
+export function definedFunctions(text: string): string[] {
+  const definition = /^[ \t]*(?:function[ \t]+([A-Za-z_]\w*)|([A-Za-z_]\w*)[ \t]*\([ \t]*\))/gm;
+  const names = [...text.matchAll(definition)].map(([, keyword, posix]) => keyword ?? posix ?? "");
+  return [...new Set(names)];
+}
+
+/** True when a script takes in other files, which may define anything. */
+export function sourcesOthers(text: string): boolean {
+  return /^[ \t]*(\.|source)[ \t]+\S/m.test(text);
+}
