@@ -44,7 +44,7 @@ test-packages:
 
 .PHONY: test
 test: bootstrap test-packages ## Run every test (root) but those of the finished layer (test-layer)
-	$(BUN) test --timeout 120000 ./src ./build
+	$(BUN) test ./src ./build
 
 .PHONY: lint
 lint: node_modules/.package-lock.json ## Check the floors, the lints of TypeScript and of shell

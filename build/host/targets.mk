@@ -18,7 +18,7 @@ dist/lambda-shell-linux-%: $(TOOL_SOURCES) node_modules/.package-lock.json
 .PHONY: compat
 compat: dist/bootstrap-$(ARCH) ## Run AWS's own clients and callers, unmodified, against the host
 	$(BUN) build/host/compat-clients.ts
-	$(BUN) test --timeout 120000 ./src/host/compat/clients.compat.ts ./src/host/compat/callers.compat.ts
+	$(BUN) test ./src/conformance/clients/clients.compat.ts ./src/conformance/clients/callers.compat.ts
 
 .PHONY: bench-host
 bench-host: dist/bootstrap-$(ARCH) $(PYTHON_READY) ## Compare the host with the runtime alone, a naive host, AWS's emulator

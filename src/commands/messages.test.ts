@@ -4,7 +4,7 @@
  * @module
  */
 
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -18,9 +18,6 @@ import { unknownFunction } from "./cli/suggest.ts";
 import { failureSummary, outputWarning, timeoutSummary } from "./function/error-summary.ts";
 import { payloadComplaint } from "./invoke/payload.ts";
 import { portTaken } from "./serve/listen.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 /** A folder with files; `mode` of a file only where it matters. */
 function folder(files: Readonly<Record<string, string | Uint8Array>>): string {

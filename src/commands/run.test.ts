@@ -1,12 +1,9 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 import { EVENT_BYTES_MAX } from "../runtime-api/contract.ts";
 import { functionFolder, SCRIPTED, tool } from "../testing/running-tool.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 const run = (input: string | Uint8Array, ...options: readonly string[]) =>
   tool(["run", ...options, ...SCRIPTED], { input });

@@ -1,11 +1,8 @@
 /** Commands and responses that are still written: what breaks off is no success, what runs may end. */
 
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { functionFolder, SCRIPTED, startTool, tool } from "../testing/running-tool.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 const STUCK = '{"do":"stream","lines":2,"ms":600000}';
 const TIMED_OUT = "error: function timed out after 1.00 s (Sandbox.Timedout)\n";

@@ -1,14 +1,11 @@
 /** The prior stdin runner's rules, by their numbers in layer/PRIOR-SYSTEMS.md. */
 
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { CURL_LOOP, functionFolder, SCRIPTED, tool } from "../testing/running-tool.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 const REFUNC = ["run", "--compat", "refunc"];
 

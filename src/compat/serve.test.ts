@@ -1,11 +1,8 @@
 /** `serve` in the place of a prior host. */
 
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { SCRIPTED, startTool } from "../testing/running-tool.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 const SERVE = ["serve", "--port", "0", "--metrics-port", "0", "--workers", "1"];
 

@@ -1,14 +1,11 @@
 /** The prior HTTP invoker's rules, by their numbers in layer/PRIOR-SYSTEMS.md. */
 
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { EVENT_BYTES_MAX } from "../runtime-api/contract.ts";
 import { startSink } from "../testing/event-sink.ts";
 import { serveFunction } from "../testing/host/running-host.ts";
 import { triggermesh, triggermeshAdapter, type TriggermeshOptions } from "./triggermesh.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 const OPTIONS: TriggermeshOptions = {
   cloudEvents: true,

@@ -1,6 +1,6 @@
 /** Callers that are slow, or vanish: what they leave is an environment that is free. */
 
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
@@ -10,9 +10,6 @@ import { unchunked } from "../testing/host/raw-exchange.ts";
 import { type RunningHost, serveFunction } from "../testing/host/running-host.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { plainAdapter } from "./front/plain.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 /** Bytes of a streamed response that no socket's buffers hold. */
 const LARGE = { lines: 64, size: 512 * 1024 };

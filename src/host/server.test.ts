@@ -1,12 +1,9 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { rawExchange } from "../testing/host/raw-exchange.ts";
 import { serveFunction } from "../testing/host/running-host.ts";
 import { plainAdapter } from "./front/plain.ts";
 import { Cors } from "./http/cors.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 test("cross-origin rules are answered before the function, for each origin of the list", async () => {
   await using served = await serveFunction({

@@ -1,13 +1,10 @@
 /** Responses that are written while their callers read: the invocation goes on until the last byte. */
 
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { Probe, read } from "../testing/host/probe.ts";
 import { serveFunction } from "../testing/host/running-host.ts";
 import { plainAdapter } from "./front/plain.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 /** Writes its first line, and no other in time. */
 const STUCK = { do: "stream", lines: 2, ms: 600_000 };

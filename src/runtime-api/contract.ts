@@ -115,3 +115,6 @@ export const ZIP_UPLOAD_BYTES_MAX = 52_428_800;
  * @see https://docs.aws.amazon.com/lambda/latest/dg/response-streaming-tutorial.html
  */
 export const PRELUDE_DELIMITER = new Uint8Array(8);
+
+/** The prelude of a streamed HTTP response must be complete within so many bytes, 64 KiB. */
+export const PRELUDE_BYTES_MAX = 64 * 1024;

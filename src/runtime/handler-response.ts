@@ -6,14 +6,16 @@
  * @module
  */
 
-import { PRELUDE_DELIMITER, RESPONSE_BYTES_MAX } from "../runtime-api/contract.ts";
+import {
+  PRELUDE_BYTES_MAX,
+  PRELUDE_DELIMITER,
+  RESPONSE_BYTES_MAX,
+} from "../runtime-api/contract.ts";
 import type { FunctionError } from "../runtime-api/function-error.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import type { Log } from "./log.ts";
 import type { ResponseStream, RuntimeApiClient } from "./runtime-api-client.ts";
 
-/** The prelude has to be complete within so many bytes. */
-const PRELUDE_BYTES_MAX = 64 * 1024;
 /** One byte over the limit is enough for the platform to refuse a response, which is for it to do. */
 const KEPT_BYTES_MAX = RESPONSE_BYTES_MAX + 1;
 const FIRST_CAPACITY_BYTES = 1024;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import {
   CURL_LOOP,
@@ -15,9 +15,6 @@ import {
   toolCommand,
 } from "../../testing/running-tool.ts";
 import { temporaryFolder } from "../../testing/temporary-folder.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 const FOLDER = functionFolder({ "function.sh": `handler() { printf '%s' "$1"; }\n` });
 const ONCE = ["invoke", "--bootstrap", CURL_LOOP[1] ?? "", "--dir", FOLDER];

@@ -1,11 +1,8 @@
 /** Signals that come before anything is ready. */
 
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { functionFolder, SCRIPTED, startTool } from "../../testing/running-tool.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 test.each([
   ["serve", ["--metrics-port", "0"]],

@@ -1,11 +1,8 @@
 /** What is wrong with the options of a server is said before it listens, and ends it. */
 
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { functionFolder, SCRIPTED, startTool, tool } from "../../testing/running-tool.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 const WRONG: readonly (readonly [
   args: readonly string[],

@@ -1,11 +1,8 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { connect } from "node:net";
 
 import { freePort, takenPort } from "../../testing/ports.ts";
 import { functionFolder, SCRIPTED, startTool, tool } from "../../testing/running-tool.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 const FOLDER = functionFolder({ "function.sh": "" });
 

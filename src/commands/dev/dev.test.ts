@@ -1,4 +1,4 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -9,9 +9,6 @@ import {
   startTool,
   tool,
 } from "../../testing/running-tool.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 const DEV = ["dev", "--port", "0"];
 const hello = (word: string) => `handler() { printf '{"message":"${word}"}'; }\n`;

@@ -4,15 +4,12 @@
  * @module
  */
 
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { CURL_LOOP, functionFolder, startTool } from "../../testing/running-tool.ts";
 import { temporaryFolder } from "../../testing/temporary-folder.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 const DEV = ["dev", "--port", "0"];
 const INVOKE = "/2015-03-31/functions/probe/invocations";

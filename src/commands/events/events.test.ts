@@ -1,13 +1,10 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { tool } from "../../testing/running-tool.ts";
 import { temporaryFolder } from "../../testing/temporary-folder.ts";
 import { setMembers } from "../invoke/event-member.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 const FOLDER = join(import.meta.dir, "../../../fixtures/events/aws");
 const FILES = readdirSync(FOLDER).filter((file) => file.endsWith(".json"));

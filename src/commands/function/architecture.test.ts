@@ -4,14 +4,11 @@
  * @module
  */
 
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { functionFolder, tool } from "../../testing/running-tool.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 const HERE = process.arch === "arm64" ? "arm64" : "x86_64";
 

@@ -4,12 +4,9 @@
  * @module
  */
 
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { functionFolder, SCRIPTED, tool } from "../../testing/running-tool.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 /** What a function sees that is run with these options. */
 async function seenWith(...options: readonly string[]) {

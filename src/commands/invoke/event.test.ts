@@ -1,9 +1,6 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { CURL_LOOP, functionFolder, tool } from "../../testing/running-tool.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 const ECHO = functionFolder({ "function.sh": `handler() { printf '%s' "$1"; }\n` });
 const BOOTSTRAP = CURL_LOOP[1] ?? "";

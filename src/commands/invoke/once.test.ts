@@ -1,4 +1,4 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
@@ -9,9 +9,6 @@ import {
   tool,
   toolCommand,
 } from "../../testing/running-tool.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 const FOLDER = functionFolder({
   "function.sh": `handler() { case $1 in *fail*) return 3 ;; *) printf '%s' "$1" ;; esac; }\n`,

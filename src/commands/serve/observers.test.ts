@@ -1,9 +1,6 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { CURL_LOOP, functionFolder, startTool } from "../../testing/running-tool.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 const FUNCTION = `handler() {
   echo plain >&2

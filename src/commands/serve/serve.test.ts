@@ -1,4 +1,4 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { startSink } from "../../testing/event-sink.ts";
 import {
@@ -8,9 +8,6 @@ import {
   startTool,
   tool,
 } from "../../testing/running-tool.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 const SERVE = ["serve", "--port", "0", "--metrics-port", "0", "--workers", "1"];
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
@@ -22,9 +22,6 @@ import { serveFunction } from "../../testing/host/running-host.ts";
 import { functionFolder, outputOf, startTool, tool } from "../../testing/running-tool.ts";
 import { temporaryFolder } from "../../testing/temporary-folder.ts";
 import { AWS_CLI, PYTHON } from "./programs.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 const BOTO3_CALLER = join(import.meta.dir, "boto3-caller.py");
 

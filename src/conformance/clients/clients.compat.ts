@@ -4,16 +4,13 @@
  * @module
  */
 
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { join } from "node:path";
 
 import { InvokeWithResponseStreamCommand, LambdaClient } from "@aws-sdk/client-lambda";
 
 import { ROOT, type RunningHost, serveFunction } from "../../testing/host/running-host.ts";
 import { CLIENT_PROGRAMS, type ClientProgram } from "./programs.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 function serveClient(program: ClientProgram, handler: string): Promise<RunningHost> {
   const { directory, command } = program;

@@ -1,11 +1,8 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { parseSettings } from "../../commands/function/settings.ts";
 import { testSettings } from "../../testing/host/running-host.ts";
 import { FunctionPool } from "./function-pool.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 test("environments are started for events that wait, at most so many, and ended when idle", async () => {
   const settings = { environments: 3, environmentsMin: 1, idleMs: 300, timeoutMs: 30_000 };

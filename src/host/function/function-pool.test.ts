@@ -1,4 +1,4 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -6,9 +6,6 @@ import { RESPONSE_BYTES_MAX } from "../../runtime-api/contract.ts";
 import { Probe, read } from "../../testing/host/probe.ts";
 import { temporaryFolder } from "../../testing/temporary-folder.ts";
 import type { InvocationOutcome } from "../invocation/outcome.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 const processEndError = (requestId: string, reason: string) =>
   `[exit] ${JSON.stringify({

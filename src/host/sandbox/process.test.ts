@@ -1,13 +1,10 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { testSettings } from "../../testing/host/running-host.ts";
 import { temporaryFolder } from "../../testing/temporary-folder.ts";
 import { FunctionPool } from "../function/function-pool.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 /** What the scripted client starts: a child, one without its variables, one without a parent. */
 const DAEMONS = ["child", "bare", "orphan"];

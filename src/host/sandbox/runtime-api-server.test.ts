@@ -1,13 +1,10 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { connect } from "node:net";
 
 import { PATH, RESPONSE_BYTES_MAX } from "../../runtime-api/contract.ts";
 import { PendingInvocation } from "../invocation/invocation.ts";
 import type { PostedResult } from "./posted-result.ts";
 import { RuntimeApiServer, type RuntimeListener } from "./runtime-api-server.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 /** A Runtime API with a recorded listener. */
 async function serveApi(concurrency = 1) {

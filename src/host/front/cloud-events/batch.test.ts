@@ -1,10 +1,7 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { serveFunction } from "../../../testing/host/running-host.ts";
 import { type CloudEventOptions, cloudEventsAdapter } from "./adapter.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 const OPTIONS: CloudEventOptions = {
   defaults: { type: "made", source: "/here", subject: undefined },

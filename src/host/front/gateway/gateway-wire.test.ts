@@ -1,15 +1,12 @@
 /** What functions return, as callers of each front end get it over the wire. */
 
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { rawExchange, unchunked } from "../../../testing/host/raw-exchange.ts";
 import { type RunningHost, serveFunction, TEST_NAMES } from "../../../testing/host/running-host.ts";
 import type { Adapter, InvokeMode } from "../adapter.ts";
 import { gatewayAdapter } from "./adapter.ts";
 import { GATEWAY_KINDS, type GatewayKind } from "./kinds.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 /** A front end whose function gets the request's body alone, which tells it what to return. */
 function obeying(kind: GatewayKind, mode?: InvokeMode): Adapter {

@@ -1,4 +1,4 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import events from "../../../../fixtures/http/gateway-events.json" with { type: "json" };
 import responses from "../../../../fixtures/http/gateway-responses.json" with { type: "json" };
@@ -7,9 +7,6 @@ import type { HttpRequest } from "../../http/message.ts";
 import { gatewayEvent } from "./event.ts";
 import { GATEWAY_KINDS, type GatewayKind, isTextType, matchesMediaType } from "./kinds.ts";
 import { gatewayResult } from "./response.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 const KINDS = ["function-url", "http-api-v2", "http-api-v1", "rest"] as const;
 

@@ -1,17 +1,15 @@
 /**
  * The JSON that stands before a streamed HTTP response: status, headers, cookies.
  *
- * The prelude may come in any number of pieces; only the eight NUL bytes end it.
+ * The prelude may come in any number of pieces; only the eight NUL bytes end it, and they must be
+ * within the bytes that the runtime looks at too.
  * @see https://docs.aws.amazon.com/lambda/latest/dg/response-streaming-tutorial.html
  * @module
  */
 
-import { PRELUDE_DELIMITER } from "../../../runtime-api/contract.ts";
+import { PRELUDE_BYTES_MAX, PRELUDE_DELIMITER } from "../../../runtime-api/contract.ts";
 import type { HttpResponse } from "../../http/message.ts";
 import { responseStatus } from "./response.ts";
-
-/** Bytes within which a prelude must end. */
-const PRELUDE_BYTES_MAX = 1024 * 1024;
 
 /** A streamed response split into what the prelude says and the rest. */
 export interface SplitStream {
@@ -29,13 +27,13 @@ export async function splitPrelude(chunks: AsyncIterable<Uint8Array>): Promise<S
   for (;;) {
     const { done, value } = await iterator.next();
     if (value !== undefined) head = Buffer.concat([head, value]);
-    const end = head.indexOf(PRELUDE_DELIMITER);
+    const end = head.subarray(0, PRELUDE_BYTES_MAX).indexOf(PRELUDE_DELIMITER);
     if (end !== -1) {
       const prelude = parsePrelude(head.subarray(0, end));
       const rest = prelude === undefined ? head : head.subarray(end + PRELUDE_DELIMITER.length);
       return { prelude, body: following(rest, iterator), discard };
     }
-    if (done === true || head.byteLength > PRELUDE_BYTES_MAX) {
+    if (done === true || head.byteLength >= PRELUDE_BYTES_MAX) {
       return { prelude: undefined, body: following(head, iterator), discard };
     }
   }

@@ -1,13 +1,10 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { connect } from "node:net";
 
 import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
 import { type RunningHost, serveFunction, TEST_NAMES } from "../../../testing/host/running-host.ts";
 import { gatewayAdapter } from "../gateway/adapter.ts";
 import { plainAdapter } from "../plain.ts";
-
-// Processes take their time on a loaded machine.
-setDefaultTimeout(60_000);
 
 const FUNCTIONS = "/2015-03-31/functions";
 const ARN = "arn:aws:lambda:us-east-1:123456789012:function:probe";

@@ -1,0 +1,45 @@
+import { expect, test } from "bun:test";
+
+import { PRELUDE_BYTES_MAX, PRELUDE_DELIMITER } from "../../../runtime-api/contract.ts";
+import { splitPrelude } from "./prelude.ts";
+
+async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+async function split(prelude: string, body: string, size: number) {
+  const bytes = Buffer.concat([Buffer.from(prelude), PRELUDE_DELIMITER, Buffer.from(body)]);
+  const { prelude: parsed, body: rest } = await splitPrelude(pieces(bytes, size));
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of rest) chunks.push(chunk);
+  return { parsed, rest: Buffer.concat(chunks), whole: bytes };
+}
+
+/** A prelude of so many bytes. */
+const prelude = (length: number) => `{"statusCode":201,"pad":"${"x".repeat(length - 27)}"}`;
+
+test.each([1, 7, 8, 9, 1000])("a prelude in pieces of %d bytes is found", async (size) => {
+  const { parsed, rest } = await split('{"statusCode":201}', "body", size);
+  expect(parsed).toEqual({ statusCode: 201 });
+  expect(rest.toString()).toBe("body");
+});
+
+test.each([1_000, PRELUDE_BYTES_MAX * 2])(
+  "a prelude ends with its delimiter within the limit, in pieces of %d bytes",
+  async (size) => {
+    const longest = PRELUDE_BYTES_MAX - PRELUDE_DELIMITER.length;
+    const within = await split(prelude(longest), "body", size);
+    expect([within.parsed?.["statusCode"], within.rest.toString()]).toEqual([201, "body"]);
+    const beyond = await split(prelude(longest + 1), "body", size);
+    expect(beyond.parsed).toBeUndefined();
+    expect(beyond.rest.equals(beyond.whole)).toBe(true);
+  },
+);
+
+test("a stream whose beginning is no JSON object is passed on whole", async () => {
+  for (const text of ["", "[1]", "{no json}", '"text"']) {
+    const { parsed, rest, whole } = await split(text, "body", 3);
+    expect(parsed).toBeUndefined();
+    expect(rest.equals(whole)).toBe(true);
+  }
+});
