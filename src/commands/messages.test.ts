@@ -16,7 +16,7 @@ import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { checkFolder } from "./check/rules.ts";
 import { unknownFunction } from "./cli/suggest.ts";
 import { failureSummary, outputWarning, timeoutSummary } from "./function/error-summary.ts";
-import { payloadComplaint } from "./invoke/payload.ts";
+import { payloadComplaint } from "./invoke/event.ts";
 import { portTaken } from "./serve/listen.ts";
 
 /** A folder with files; `mode` of a file only where it matters. */
@@ -230,7 +230,16 @@ test("a log line stands before the JSON of the response", () => {
 test.each([
   ['{"name":1', 9, "unexpected end"],
   ['{"a":}', 5, 'unexpected "}"'],
-  ["nope", 1, 'unexpected "o"'],
+  ["nope", 0, 'unexpected "nope"'],
+  ["{'a':1}", 1, `unexpected "'a'"`],
+  ['{"a":tru}', 5, 'unexpected "tru"'],
+  ['{"a":1,}', 7, 'unexpected "}"'],
+  ['{"a":01}', 6, 'unexpected "1"'],
+  ['{"a":"x}', 5, "a string without its closing quote"],
+  ['{"a":"\\x"}', 5, "a string with an invalid escape"],
+  ['{"a":1} {}', 8, 'unexpected "{"'],
+  ["/* */ 1", 0, 'unexpected "/* */"'],
+  ["", 0, "unexpected end"],
   ["[1,2", 4, "unexpected end"],
   ['{"a" 1}', 5, 'unexpected "1"'],
 ])("the payload %j is wrong at offset %i: %s", (text, offset, what) => {

@@ -8,19 +8,19 @@ import { randomUUID } from "node:crypto";
 import { validateHeaderName, validateHeaderValue } from "node:http";
 
 import type { Command } from "commander";
+import { parse, type ParseError, printParseErrorCode } from "jsonc-parser";
 
 import packageJson from "../../../package.json" with { type: "json" };
 import {
   type CloudEvent,
   dataOf,
-  decodeUtf8,
   formatStructured,
   SPEC_VERSION,
   validate,
 } from "../../host/front/cloud-events/cloud-event.ts";
 import { gatewayEvent } from "../../host/front/gateway/event.ts";
 import { gatewayNames } from "../../host/front/select.ts";
-import { isJson } from "../../host/http/json-text.ts";
+import { decodeUtf8, isJson } from "../../host/http/json-text.ts";
 import type { HttpRequest } from "../../host/http/message.ts";
 import { newTraceId } from "../../host/invocation/invocation.ts";
 import { DEFAULT_SETTINGS } from "../../host/invocation/settings.ts";
@@ -29,7 +29,6 @@ import { readInputFile, wholeStandardInput } from "../cli/input.ts";
 import { setOption } from "../events/events.ts";
 import { collected } from "../function/options.ts";
 import { setMembers } from "./event-member.ts";
-import { payloadComplaint } from "./payload.ts";
 
 /** Options that say what the event is. */
 export interface EventOptions {
@@ -110,6 +109,47 @@ async function eventText(options: EventOptions): Promise<EventText | undefined> 
     return { bytes: readInputFile(path, option), source: path };
   }
   return data === undefined ? undefined : { bytes: Buffer.from(data), source: `-d ${data}` };
+}
+
+/** A complaint with the place of the fault; nothing when the bytes are JSON. */
+export function payloadComplaint(bytes: Uint8Array, source: string): string | undefined {
+  const text = new TextDecoder().decode(bytes);
+  try {
+    JSON.parse(text);
+    return undefined;
+  } catch (error) {
+    // It finds the place; whether a text is JSON is for JSON.parse to say, as for the function's jq.
+    const faults: ParseError[] = [];
+    parse(text, faults, { disallowComments: true });
+    const [fault] = faults;
+    const where =
+      fault === undefined ? String(error) : `offset ${fault.offset}: ${fact(text, fault)}`;
+    const lines = [`payload is not valid JSON (${where})`];
+    if (fault !== undefined && source.startsWith("-d ") && !text.includes("\n")) {
+      lines.push(`  ${source}`, `  ${" ".repeat("-d ".length + fault.offset)}^`);
+    }
+    lines.push("hint: use -f event.json, -d @event.json or pipe with -d -");
+    return lines.join("\n");
+  }
+}
+
+/** Longest piece of a text that is shown again, in characters. */
+const SHOWN_LENGTH_MAX = 20;
+
+function fact(text: string, { offset, length, error }: ParseError): string {
+  switch (printParseErrorCode(error)) {
+    case "UnexpectedEndOfString":
+      return "a string without its closing quote";
+    case "InvalidUnicode":
+    case "InvalidEscapeCharacter":
+      return "a string with an invalid escape";
+    case "InvalidCharacter":
+      return "a string with a control character";
+    // The rest is something that does not belong where it stands.
+    default:
+      if (length === 0) return "unexpected end";
+      return `unexpected ${JSON.stringify(text.slice(offset, offset + Math.min(length, SHOWN_LENGTH_MAX)))}`;
+  }
 }
 
 function excluding(first: string, second: string): CommandError {

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { isUtf8 } from "node:buffer";
+
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import { isJson } from "../http/json-text.ts";
 import { type HttpResponse, jsonResponse } from "../http/message.ts";
@@ -64,12 +66,3 @@ const UNTOLD_TYPES: ReadonlySet<string> = new Set([
   CONTENT_TYPE.json,
   "application/x-www-form-urlencoded",
 ]);
-
-function isUtf8(bytes: Uint8Array): boolean {
-  try {
-    new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -11,7 +11,7 @@
 
 import { EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import type { FunctionPool } from "../function/function-pool.ts";
-import { compactJson, isJson, JsonBoundary } from "../http/json-text.ts";
+import { compactJson, isJson, JsonBoundary, parseJson } from "../http/json-text.ts";
 import {
   type FunctionErrorOutcome,
   type WholeOutcome,
@@ -138,7 +138,7 @@ class Cutter {
     }
     if (bytes.toString("latin1").trim() === "") return { kind: "event", line, bytes: EMPTY_EVENT };
     try {
-      JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+      parseJson(bytes);
       return { kind: "event", line, bytes };
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { MIMEType } from "node:util";
+
 import type { MatchedRoute } from "./route-table.ts";
 
 /** An HTTP request as it came over the wire, its body read. */
@@ -87,12 +89,35 @@ export function parseTarget(target: string): RequestTarget {
   };
 }
 
-/** Percent-decoding of a path; what is wrongly encoded stays. */
-export function decodePath(path: string): string {
+/** Text without its percent-encoding; nothing when it is wrongly encoded. */
+export function decodePercent(text: string): string | undefined {
   try {
-    return decodeURIComponent(path);
+    return decodeURIComponent(text);
   } catch {
-    return path;
+    return undefined;
+  }
+}
+
+/** Percent-decoding of a path or a part of it; what is wrongly encoded stays. */
+export function decodePath(path: string): string {
+  return decodePercent(path) ?? path;
+}
+
+/** What a Content-Type says. */
+export interface MediaType {
+  /** `type/subtype` in lower case; empty where there is none. */
+  readonly essence: string;
+  /** In lower case. */
+  readonly charset: string | undefined;
+}
+
+/** Reads a Content-Type; one that is none, or absent, has an empty essence. */
+export function mediaType(text = ""): MediaType {
+  try {
+    const { essence, params } = new MIMEType(text);
+    return { essence, charset: params.get("charset")?.toLowerCase() };
+  } catch {
+    return { essence: "", charset: undefined };
   }
 }
 

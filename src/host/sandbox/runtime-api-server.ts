@@ -20,6 +20,7 @@ import {
   STREAMED_RESPONSE_BYTES_MAX,
 } from "../../runtime-api/contract.ts";
 import type { RefusalType } from "../../runtime-api/function-error.ts";
+import { decodePath } from "../http/message.ts";
 import { readBody, type RequestBody, respond, respondJson } from "../http/node-http.ts";
 import type { PendingInvocation } from "../invocation/invocation.ts";
 import {
@@ -151,7 +152,7 @@ export class RuntimeApiServer {
     const answer = INVOCATION_PATH.exec(path);
     if (answer !== null) {
       if (method !== "POST") return respond(response, STATUS.methodNotAllowed, "", PLAIN);
-      const id = decodeLabel(answer[1] ?? "");
+      const id = decodePath(answer[1] ?? "");
       if (answer[2] === "response") return void this.#takeResponse(id, request, response);
       return void this.#takeError(id, request, response);
     }
@@ -306,15 +307,6 @@ function postedError({ headers }: IncomingMessage, body: Uint8Array): PostedErro
   const named = headers[HEADER.errorType.toLowerCase()];
   const errorType = typeof named === "string" ? named : "";
   return { body, contentType: headers["content-type"], errorType };
-}
-
-/** A path label without its percent-encoding; one that is wrongly encoded stays as it is. */
-function decodeLabel(label: string): string {
-  try {
-    return decodeURIComponent(label);
-  } catch {
-    return label;
-  }
 }
 
 /** Refuses in the form that every refusal has. */

@@ -10,10 +10,10 @@
 import { randomUUID } from "node:crypto";
 
 import { RESPONSE_BYTES_MAX } from "../../../runtime-api/contract.ts";
-import { rawElements } from "../../http/json-text.ts";
+import { decodeUtf8, rawElements } from "../../http/json-text.ts";
 import { type HttpRequest, type HttpResponse, jsonResponse } from "../../http/message.ts";
 import type { Adapter, RespondToElement } from "../adapter.ts";
-import { BATCH_TYPE, decodeUtf8, parseStructured, STRUCTURED_TYPE } from "./cloud-event.ts";
+import { BATCH_TYPE, parseStructured, STRUCTURED_TYPE } from "./cloud-event.ts";
 
 /** Events of one batch, at most; as many as Lambda takes from a queue at once. */
 const BATCH_EVENTS_MAX = 10_000;

@@ -10,7 +10,8 @@
 
 import { randomUUID } from "node:crypto";
 
-import { isJson, rawMembers } from "../../http/json-text.ts";
+import { decodeUtf8, isJson, rawMembers } from "../../http/json-text.ts";
+import { mediaType } from "../../http/message.ts";
 
 /** The only version that is spoken. */
 export const SPEC_VERSION = "1.0";
@@ -86,8 +87,8 @@ function invalid(reason: string): CloudEventResult {
 /** True when data of this type is JSON. */
 function isJsonType(type: string | undefined): boolean {
   if (type === undefined) return true;
-  const mediaType = type.split(";", 1)[0]?.trim().toLowerCase() ?? "";
-  return mediaType.endsWith("/json") || mediaType.endsWith("+json");
+  const { essence } = mediaType(type);
+  return essence.endsWith("/json") || essence.endsWith("+json");
 }
 
 /** Reads the JSON form. */
@@ -177,15 +178,6 @@ export function dataOf(bytes: Uint8Array, type: string | undefined): CloudEventD
   const isText = type?.toLowerCase().startsWith("text/") === true || /[/+]xml\b/.test(type ?? "");
   if (isText && text !== undefined) return { kind: "text", text };
   return { kind: "binary", bytes };
-}
-
-/** Text of UTF-8 bytes; nothing when they are none. */
-export function decodeUtf8(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The attributes of an event that the function did not name itself. */

@@ -5,7 +5,12 @@
  * @module
  */
 
-import type { HttpRequest, HttpResponse } from "../../http/message.ts";
+import {
+  decodePercent,
+  type HttpRequest,
+  type HttpResponse,
+  mediaType,
+} from "../../http/message.ts";
 import {
   BATCH_TYPE,
   type CloudEvent,
@@ -35,14 +40,14 @@ const REQUIRED = ["ce-specversion", "ce-id", "ce-source", "ce-type"];
 export function readCloudEvent(request: HttpRequest): CloudEventRequest {
   const { headers, body } = request;
   const type = headers["content-type"];
-  const mediaType = type?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
-  if (mediaType.startsWith("application/cloudevents-batch")) {
-    const isJsonForm = mediaType === BATCH_TYPE || mediaType === "application/cloudevents-batch";
-    return isJsonForm ? { kind: "batch" } : { kind: "unsupported", mediaType };
+  const { essence } = mediaType(type);
+  if (essence.startsWith("application/cloudevents-batch")) {
+    const isJsonForm = essence === BATCH_TYPE || essence === "application/cloudevents-batch";
+    return isJsonForm ? { kind: "batch" } : { kind: "unsupported", mediaType: essence };
   }
-  if (mediaType.startsWith("application/cloudevents")) {
-    if (mediaType !== STRUCTURED_TYPE && mediaType !== "application/cloudevents") {
-      return { kind: "unsupported", mediaType };
+  if (essence.startsWith("application/cloudevents")) {
+    if (essence !== STRUCTURED_TYPE && essence !== "application/cloudevents") {
+      return { kind: "unsupported", mediaType: essence };
     }
     return withMode(parseStructured(body), "structured");
   }
@@ -84,24 +89,11 @@ function parseBinary({ headerLines, headers, body }: HttpRequest): CloudEventRes
  */
 export function decodeHeader(value: string): string | undefined {
   const text = /^".*"$/s.test(value) ? value.slice(1, -1).replace(/\\(.)/gs, "$1") : value;
-  const bytes: number[] = [];
-  const source = Buffer.from(text, "latin1");
-  for (let at = 0; at < source.length; at += 1) {
-    const hex = source.toString("latin1", at + 1, at + 3);
-    if (source[at] === 0x25 && /^[0-9a-fA-F]{2}$/.test(hex)) {
-      bytes.push(Number.parseInt(hex, 16));
-      at += 2;
-    } else {
-      bytes.push(source[at] ?? 0);
-    }
-  }
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
-      Uint8Array.from(bytes),
-    );
-  } catch {
-    return undefined;
-  }
+  // Bytes that are not encoded stand in the header as they are, a character each.
+  const encoded = text
+    .replace(/%(?![0-9a-f]{2})/gi, "%25")
+    .replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16)}`);
+  return decodePercent(encoded);
 }
 
 /** An attribute's value as a header's: everything but visible ASCII is encoded, and `"` and `%`. */

@@ -9,6 +9,7 @@ import {
   type HttpRequest,
   type HttpResponse,
   jsonResponse,
+  mediaType,
   textResponse,
 } from "../../http/message.ts";
 import {
@@ -159,7 +160,7 @@ function tracingHeaders(kind: GatewayKind, request: HttpRequest): [string, strin
 function base64Hint(kind: GatewayKind, request: HttpRequest): string | undefined {
   const type = request.headers["content-type"];
   if (kind === "rest" || kind === "api-gateway" || request.body.byteLength === 0) return undefined;
-  if (isTextType(type) || type?.startsWith("application/x-www-form-urlencoded") !== true) {
+  if (isTextType(type) || mediaType(type).essence !== "application/x-www-form-urlencoded") {
     return undefined;
   }
   return (

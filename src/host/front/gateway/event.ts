@@ -5,6 +5,8 @@
  * @module
  */
 
+import { isUtf8 } from "node:buffer";
+
 import { decodePath, type HttpRequest, queryPairs } from "../../http/message.ts";
 import {
   type GatewayKind,
@@ -240,10 +242,6 @@ function bodyMembers(
   if (body.byteLength === 0) return { isBase64Encoded: false };
   const buffer = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   return { body: buffer.toString(binary ? "base64" : "utf8"), isBase64Encoded: binary };
-}
-
-function isUtf8(bytes: Uint8Array): boolean {
-  return Buffer.from(bytes).toString("utf8").includes("\ufffd") === false;
 }
 
 function identity(request: HttpRequest): Record<string, string | null> {

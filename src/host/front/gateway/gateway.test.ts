@@ -77,6 +77,18 @@ test("a REST API encodes only the types that it is told of", () => {
   expect(matchesMediaType(undefined, ["image/*"])).toBe(false);
 });
 
+test("TriggerMesh's form encodes what is not UTF-8, and nothing else", () => {
+  expect(bodyOf("api-gateway", "\ufffd", "text/plain")).toEqual({
+    body: "\ufffd",
+    isBase64Encoded: false,
+  });
+  const bytes = request({ body: Uint8Array.of(0xff) });
+  expect(gatewayEvent("api-gateway", bytes, TEST_NAMES)).toMatchObject({
+    body: "/w==",
+    isBase64Encoded: true,
+  });
+});
+
 test("without body, query and cookies their members are absent (2.0) or null (1.0)", () => {
   const bare = request({ body: new Uint8Array(0), rawQuery: "", headerLines: [], headers: {} });
   const url = gatewayEvent("function-url", bare, TEST_NAMES);

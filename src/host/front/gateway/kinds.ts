@@ -5,6 +5,8 @@
  * @module
  */
 
+import { mediaType } from "../../http/message.ts";
+
 /** The four AWS front ends, and TriggerMesh's form of the last. */
 export type GatewayKind = "function-url" | "http-api-v2" | "http-api-v1" | "rest" | "api-gateway";
 
@@ -34,11 +36,9 @@ const TEXT_TYPES = new Set(["application/json", "application/xml", "application/
 
 /** True when HTTP APIs and Function URLs deliver a body of this type as text. */
 export function isTextType(contentType: string | undefined): boolean {
-  if (contentType === undefined) return false;
-  const [mediaType = "", ...parameters] = contentType.toLowerCase().split(";");
-  const charset = parameters.map((each) => each.trim()).find((each) => each.startsWith("charset="));
-  if (charset !== undefined && !/^charset="?utf-?8"?$/.test(charset)) return false;
-  return mediaType.trim().startsWith("text/") || TEXT_TYPES.has(mediaType.trim());
+  const { essence, charset } = mediaType(contentType);
+  if (charset !== undefined && !/^utf-?8$/.test(charset)) return false;
+  return essence.startsWith("text/") || TEXT_TYPES.has(essence);
 }
 
 /** True when a REST API treats a type as binary. */
@@ -46,11 +46,11 @@ export function matchesMediaType(
   contentType: string | undefined,
   patterns: readonly string[],
 ): boolean {
-  const mediaType = (contentType ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
+  const { essence } = mediaType(contentType);
   return patterns.some((pattern) => {
     if (pattern === "*/*") return true;
-    if (pattern.endsWith("/*")) return mediaType.startsWith(pattern.slice(0, -1));
-    return mediaType === pattern.toLowerCase();
+    if (pattern.endsWith("/*")) return essence.startsWith(pattern.slice(0, -1));
+    return essence === pattern.toLowerCase();
   });
 }
 

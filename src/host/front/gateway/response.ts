@@ -5,7 +5,7 @@
  * @module
  */
 
-import { compactJson, rawMembers } from "../../http/json-text.ts";
+import { compactJson, parseJson, rawMembers } from "../../http/json-text.ts";
 import type { GatewayFault } from "./fault.ts";
 import type { GatewayKind } from "./kinds.ts";
 
@@ -238,7 +238,7 @@ const NOT_JSON = Symbol("not JSON");
 
 function parse(payload: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload));
+    return parseJson(payload);
   } catch {
     return NOT_JSON;
   }

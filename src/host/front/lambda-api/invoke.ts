@@ -12,6 +12,7 @@ import {
   CONTENT_TYPE,
   EVENT_BYTES_MAX,
 } from "../../../runtime-api/contract.ts";
+import { parseJson } from "../../http/json-text.ts";
 import type { HttpRequest, HttpResponse } from "../../http/message.ts";
 import {
   type InvocationOutcome,
@@ -101,7 +102,7 @@ function refused(
 /** Why a body is not JSON, with what helps where the cause is known. */
 function jsonComplaint(body: Uint8Array): string | undefined {
   try {
-    JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+    parseJson(body);
     return undefined;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
