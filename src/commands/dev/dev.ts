@@ -29,6 +29,7 @@ import { addHttpOptions, lambdaApiOptions, type ServeOptions } from "../serve/se
 import { serveVariables } from "../serve/variables.ts";
 import { ATTACHED_TIMEOUT, attachedPort, type AttachOptions, exportLines } from "./attach.ts";
 import { untilReady, watchFunction } from "./reload.ts";
+import type { FolderWatch } from "./watch.ts";
 
 interface DevOptions extends ServeOptions, AttachOptions {
   readonly watch: boolean;
@@ -111,15 +112,15 @@ async function dev(
   endWithOutput(() => killAll(pools));
   for (const pool of pools) pool.start();
   banner(pools, server.baseUrl, options.route);
+  const watches = options.watch && attached === undefined ? pools.map(watchOne) : [];
   if (attached !== undefined) sayAttachable(pools, attached);
-  else await Promise.race([sayReady(pools, options.watch, stop), stop.arrived]);
-  const watchers = options.watch && attached === undefined ? pools.map(watchOne) : [];
+  else await Promise.race([sayReady(pools, watches, stop), stop.arrived]);
   await stop.arrived;
   await server.drain(grace);
-  for (const watcher of watchers) watcher.close();
+  for (const watch of watches) watch.close();
   return EXIT.ok;
 
-  function watchOne(pool: FunctionPool, at: number): { close(): void } {
+  function watchOne(pool: FunctionPool, at: number): FolderWatch {
     return watchFunction(pool, options, () => read(directories[at] ?? "."));
   }
 }
@@ -141,19 +142,20 @@ function assertNamedApart(pools: readonly FunctionPool[], directories: readonly 
 
 async function sayReady(
   pools: readonly FunctionPool[],
-  watch: boolean,
+  watches: readonly FolderWatch[],
   stop: StopSignal,
 ): Promise<void> {
   const startedAtMs = performance.now();
   await untilReady(pools);
-  if (stop.hasArrived()) return;
   const readyMs = Math.round(performance.now() - startedAtMs);
+  await Promise.all(watches.map(({ ready }) => ready));
+  if (stop.hasArrived()) return;
   const files = pools.reduce(
     (sum, { settings }) => sum + folderFiles(settings.directory).length,
     0,
   );
   const workers = pools.reduce((sum, { counts }) => sum + counts.ready, 0);
-  const watching = watch ? `watching ${plural(files, "file")} · ` : "";
+  const watching = watches.length > 0 ? `watching ${plural(files, "file")} · ` : "";
   const ready =
     workers === 0 ? "no worker ready" : `${plural(workers, "worker")} ready in ${readyMs} ms`;
   warn(`${watching}${ready} · Ctrl-C to stop`);

@@ -15,7 +15,7 @@ import { warn } from "../cli/terminal.ts";
 import { functionHandler, syntaxError } from "../function/handler.ts";
 import type { FunctionOptions } from "../function/options.ts";
 import { CONFIG_FILE } from "../function/settings.ts";
-import { watchFolder } from "./watch.ts";
+import { type FolderWatch, watchFolder } from "./watch.ts";
 
 /** Options that name files of settings. */
 type SettingFileOptions = Pick<FunctionOptions, "template" | "envFile">;
@@ -28,7 +28,7 @@ export function watchFunction(
   pool: FunctionPool,
   options: SettingFileOptions,
   read: () => FunctionSettings,
-): { close(): void } {
+): FolderWatch {
   const guard = new ReloadGuard();
   const { directory } = pool.settings;
   return watchFolder(directory, settingFiles(options), (files) => {

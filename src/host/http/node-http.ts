@@ -1,12 +1,54 @@
 /**
- * Small ways to answer an HTTP request and to read its body, for servers on `node:http`.
+ * Routes, responses and bodies for servers on `node:http`.
  *
  * @module
  */
 
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 
-import { CONTENT_TYPE } from "../../runtime-api/contract.ts";
+import { CONTENT_TYPE, STATUS } from "../../runtime-api/contract.ts";
+import { decodePath } from "./message.ts";
+
+/** One line of a table of routes. */
+export interface NodeRoute {
+  /** Any where it is undefined. */
+  readonly method: string | undefined;
+  readonly path: RegExp;
+  readonly serve: (request: IncomingMessage, response: ServerResponse, label: string) => void;
+}
+
+/** Stands in a path for a label, which is handed to the route without its percent-encoding. */
+export const LABEL = "([^/]+)";
+
+/** A route of a path, in which {@link LABEL} may stand once. */
+export function nodeRoute(
+  method: NodeRoute["method"],
+  path: string,
+  serve: NodeRoute["serve"],
+): NodeRoute {
+  return { method, path: new RegExp(`^${path}$`), serve };
+}
+
+/** Serves a request by the first route with its path; others are refused as Lambda's servers do. */
+export function serveByRoute(
+  routes: readonly NodeRoute[],
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  const path = (request.url ?? "").split("?", 1)[0] ?? "";
+  for (const route of routes) {
+    const [found, label = ""] = route.path.exec(path) ?? [];
+    if (found === undefined) continue;
+    if (route.method === undefined || route.method === request.method) {
+      return route.serve(request, response, decodePath(label));
+    }
+    return respond(response, STATUS.methodNotAllowed, "", PLAIN);
+  }
+  respond(response, STATUS.notFound, "404 page not found\n", PLAIN);
+}
+
+/** Headers of a response in plain text. */
+export const PLAIN = { "Content-Type": "text/plain; charset=utf-8" } as const;
 
 /** Answers with bytes or text of a known length. */
 export function respond(

@@ -1,6 +1,8 @@
 /**
  * Which function a path belongs to, by routes as API Gateway has them.
  *
+ * Not by URLPattern, which has no names such as `{my-id}` and matches a path that it has made its own:
+ * `/x/..` is `/` to it, and `"` is `%22`. A gateway hands the path on as it came.
  * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
  * @module
  */

@@ -17,7 +17,7 @@ import {
   EXTENSIONS_MAX,
   STATUS,
 } from "../../runtime-api/contract.ts";
-import { readBody, respond, respondJson } from "../http/node-http.ts";
+import { type NodeRoute, nodeRoute, readBody, respondJson } from "../http/node-http.ts";
 import type { PendingInvocation } from "../invocation/invocation.ts";
 
 /** Largest registration, in bytes. */
@@ -89,29 +89,26 @@ export class ExtensionRegistry {
     this.publish({ eventType: "INVOKE", deadlineMs, requestId, invokedFunctionArn, tracing });
   }
 
-  /** Answers a request of the Extensions, Logs or Telemetry API; false when it is none. */
-  route(path: string, request: IncomingMessage, response: ServerResponse): boolean {
-    switch (path) {
-      case EXTENSION_PATH.register:
-        if (allows(request, response, "POST")) void this.#register(request, response);
-        return true;
-      case EXTENSION_PATH.next:
-        if (allows(request, response, "GET")) this.#next(request, response);
-        return true;
-      case EXTENSION_PATH.initError:
-      case EXTENSION_PATH.exitError:
-        if (allows(request, response, "POST")) this.#reportError(request, response);
-        return true;
-      case EXTENSION_PATH.logs:
-        if (allows(request, response, "PUT")) notHere(request, response, "Logs");
-        return true;
-      case EXTENSION_PATH.telemetry:
-        if (allows(request, response, "PUT")) notHere(request, response, "Telemetry");
-        return true;
-      // Any other path is the runtime's, not an extension's.
-      default:
-        return false;
-    }
+  /** The Extensions, Logs and Telemetry APIs. */
+  get routes(): readonly NodeRoute[] {
+    return [
+      nodeRoute("POST", EXTENSION_PATH.register, (request, response) => {
+        void this.#register(request, response);
+      }),
+      nodeRoute("GET", EXTENSION_PATH.next, (request, response) => this.#next(request, response)),
+      nodeRoute("POST", EXTENSION_PATH.initError, (request, response) => {
+        this.#reportError(request, response);
+      }),
+      nodeRoute("POST", EXTENSION_PATH.exitError, (request, response) => {
+        this.#reportError(request, response);
+      }),
+      nodeRoute("PUT", EXTENSION_PATH.logs, (request, response) => {
+        notHere(request, response, "Logs");
+      }),
+      nodeRoute("PUT", EXTENSION_PATH.telemetry, (request, response) => {
+        notHere(request, response, "Telemetry");
+      }),
+    ];
   }
 
   async #register(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -191,12 +188,6 @@ function respondKeepingHeaders(response: ServerResponse, value: unknown): void {
   response.setHeader("Content-Length", Buffer.byteLength(body));
   response.statusCode = STATUS.ok;
   response.end(body);
-}
-
-function allows(request: IncomingMessage, response: ServerResponse, method: string): boolean {
-  if (request.method === method) return true;
-  respond(response, STATUS.methodNotAllowed, "", { "Content-Type": "text/plain; charset=utf-8" });
-  return false;
 }
 
 function notHere(request: IncomingMessage, response: ServerResponse, api: string): void {

@@ -20,8 +20,16 @@ import {
   STREAMED_RESPONSE_BYTES_MAX,
 } from "../../runtime-api/contract.ts";
 import type { RefusalType } from "../../runtime-api/function-error.ts";
-import { decodePath } from "../http/message.ts";
-import { readBody, type RequestBody, respond, respondJson } from "../http/node-http.ts";
+import {
+  LABEL,
+  nodeRoute,
+  PLAIN,
+  readBody,
+  type RequestBody,
+  respond,
+  respondJson,
+  serveByRoute,
+} from "../http/node-http.ts";
 import type { PendingInvocation } from "../invocation/invocation.ts";
 import {
   type ErrorReading,
@@ -69,8 +77,24 @@ export class RuntimeApiServer {
     this.#readError = readError;
     this.extensions = new ExtensionRegistry(() => this.#loops.every((l) => l.state === "Started"));
     this.#loops = Array.from({ length: concurrency }, () => new RuntimeLoop());
+    const routes = [
+      nodeRoute("GET", PATH.next, (_request, response) => this.#parkPoll(response)),
+      nodeRoute("POST", PATH.response(LABEL), (request, response, id) => {
+        void this.#takeResponse(id, request, response);
+      }),
+      nodeRoute("POST", PATH.error(LABEL), (request, response, id) => {
+        void this.#takeError(id, request, response);
+      }),
+      nodeRoute("POST", PATH.initError, (request, response) => {
+        void this.#takeInitError(request, response);
+      }),
+      nodeRoute(undefined, PATH.ping, (_request, response) => {
+        respond(response, STATUS.ok, "pong", PLAIN);
+      }),
+      ...this.extensions.routes,
+    ];
     this.#server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
-      this.#route(request, response);
+      serveByRoute(routes, request, response);
     });
     // The environment may wait for hours between two events.
     this.#server.requestTimeout = 0;
@@ -96,13 +120,6 @@ export class RuntimeApiServer {
   /** True when a loop waits for an event on an open connection. */
   get ready(): boolean {
     return this.#loops.some((loop) => loop.poll !== undefined);
-  }
-
-  /** Invocations that were delivered and not answered yet. */
-  get unanswered(): readonly PendingInvocation[] {
-    return this.#loops
-      .filter((loop) => loop.state === "Running" || loop.state.endsWith("Response"))
-      .flatMap((loop) => loop.invocation ?? []);
   }
 
   /** Hands an invocation to a loop that waits; false when none does. */
@@ -144,29 +161,6 @@ export class RuntimeApiServer {
     };
     if (lateResponseMs === 0) close();
     else setTimeout(close, lateResponseMs).unref();
-  }
-
-  #route(request: IncomingMessage, response: ServerResponse): void {
-    const path = (request.url ?? "").split("?", 1)[0] ?? "";
-    const { method } = request;
-    const answer = INVOCATION_PATH.exec(path);
-    if (answer !== null) {
-      if (method !== "POST") return respond(response, STATUS.methodNotAllowed, "", PLAIN);
-      const id = decodePath(answer[1] ?? "");
-      if (answer[2] === "response") return void this.#takeResponse(id, request, response);
-      return void this.#takeError(id, request, response);
-    }
-    if (path === PATH.next) {
-      if (method !== "GET") return respond(response, STATUS.methodNotAllowed, "", PLAIN);
-      return this.#parkPoll(response);
-    }
-    if (path === PATH.initError) {
-      if (method !== "POST") return respond(response, STATUS.methodNotAllowed, "", PLAIN);
-      return void this.#takeInitError(request, response);
-    }
-    if (path === PATH.ping) return respond(response, STATUS.ok, "pong", PLAIN);
-    if (this.extensions.route(path, request, response)) return;
-    respond(response, STATUS.notFound, "404 page not found\n", PLAIN);
   }
 
   #parkPoll(response: ServerResponse): void {
@@ -296,12 +290,6 @@ export class RuntimeApiServer {
     respond(response, acknowledgement.status, acknowledgement.body, acknowledgement.headers);
   }
 }
-
-const INVOCATION_PATH = new RegExp(
-  `^${PATH.response("([^/]+)").replace(/response$/, "(response|error)")}$`,
-);
-
-const PLAIN = { "Content-Type": "text/plain; charset=utf-8" } as const;
 
 function postedError({ headers }: IncomingMessage, body: Uint8Array): PostedError {
   const named = headers[HEADER.errorType.toLowerCase()];
