@@ -29,7 +29,7 @@ function folder(files: Readonly<Record<string, string | Uint8Array>>): string {
 
 function check(directory: string, handler = "function.handler"): readonly string[] {
   const target = { directory, handler, architecture: "amd64", variables: {} } as const;
-  return checkFolder(target).map(({ message }) => message);
+  return checkFolder(target).map(({ level, message }) => `${level}: ${message}`);
 }
 
 const FUNCTION = "handler() { echo ok; }\n";
@@ -113,13 +113,14 @@ test("the function is not known", () => {
 test("the runtime ended with a status that has a meaning", () => {
   const failure = {
     errorType: "Runtime.ExitError",
-    errorMessage: "RequestId: 1 Error: Runtime exited with error: exit status 127",
+    message: "exit status 127",
+    exitStatus: 127,
     durationMs: 12.1,
     log: "function.sh: line 3: jqq: command not found\n",
     path: "/opt/bin:/usr/local/bin:/usr/bin:/bin",
   };
   expect(failureSummary(failure)).toBe(
-    `error: Runtime.ExitError after 12 ms: exit status 127
+    `Runtime.ExitError after 12 ms: exit status 127
   last lines on stderr:
     function.sh: line 3: jqq: command not found
   127 means a command was not found; PATH inside the function: /opt/bin:/usr/local/bin:/usr/bin:/bin`,
@@ -129,7 +130,7 @@ test("the runtime ended with a status that has a meaning", () => {
 test("the function timed out", () => {
   const running = ["sleep 30 (pid 5123), child of handler"];
   expect(timeoutSummary({ name: "hello", timeoutMs: 3_000 }, running)).toBe(
-    `error: function timed out after 3.00 s (Sandbox.Timedout)
+    `function timed out after 3.00 s (Sandbox.Timedout)
   still running when killed: sleep 30 (pid 5123), child of handler
   raise with --timeout 10 or lambda-shell.toml [function.hello] timeout = 10`,
   );
@@ -144,13 +145,13 @@ function hintOf(kind: GatewayKind, text: string): string {
 
 test("the front door needs an envelope", () => {
   expect(hintOf("rest", "Hello Ada\n")).toBe(
-    `error: response is not JSON and the front door is REST (payload 1.0); AWS answers 502 here
+    `response is not JSON and the front door is REST (payload 1.0); AWS answers 502 here
   got: Hello Ada
   return {"statusCode":200,"body":"Hello Ada"} or use a Function URL`,
   );
   const long = "x".repeat(81);
   expect(hintOf("http-api-v1", `{"text":"${long}"}`)).toBe(
-    `error: response has no statusCode and the front door is HTTP API (payload 1.0); AWS answers 500 here
+    `response has no statusCode and the front door is HTTP API (payload 1.0); AWS answers 500 here
   got: {"text":"${"x".repeat(71)}…
   return {"statusCode":200,"body":"…"} or use a Function URL`,
   );
@@ -213,14 +214,14 @@ test.each([
   ],
 ] as const)("%s cannot use %s", (kind, text, complaint, fix) => {
   const [first, got, ...rest] = hintOf(kind, text).split("\n");
-  expect(first).toStartWith(`error: response ${complaint} and the front door is `);
+  expect(first).toStartWith(`response ${complaint} and the front door is `);
   expect(got).toBe(`  got: ${text}`);
   expect(rest.join("\n")).toBe(`  ${fix}`);
 });
 
 test("a log line stands before the JSON of the response", () => {
   expect(outputWarning(Buffer.from('greeting Ada\n{"a":1}\n'))).toBe(
-    `warning: handler wrote to stdout before its JSON payload ("greeting Ada")
+    `handler wrote to stdout before its JSON payload ("greeting Ada")
   stdout is the response; send logs to stderr: echo "greeting Ada" >&2`,
   );
   expect(outputWarning(Buffer.from('{"a":1}\n'))).toBeUndefined();

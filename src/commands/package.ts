@@ -15,7 +15,7 @@ import { zip, type ZipEntry } from "../zip.ts";
 import { checkFolder } from "./check/rules.ts";
 import { CommandError, EXIT } from "./cli/exit-status.ts";
 import { requireFolder, unreadable } from "./cli/input.ts";
-import { warn } from "./cli/terminal.ts";
+import { say } from "./cli/terminal.ts";
 import {
   archOption,
   carriedBootstraps,
@@ -64,7 +64,7 @@ function packageFolder(directory: string, options: PackageOptions): number {
   if (options.check) {
     const target = { directory: root, handler, architecture, variables: {} };
     const findings = checkFolder(target);
-    for (const { message } of findings) warn(message);
+    for (const { level, message } of findings) say(level, message);
     if (findings.some(({ level }) => level === "error")) return EXIT.functionError;
   }
   const bytes = zip(entries(root, architecture, options));
@@ -75,9 +75,9 @@ function packageFolder(directory: string, options: PackageOptions): number {
   }
   const hash = createHash("sha256").update(bytes).digest("base64");
   process.stdout.write(`${output}\n`);
-  warn(`${bytes.byteLength} bytes, CodeSha256 ${hash}`);
+  say("info", `${bytes.byteLength} bytes, CodeSha256 ${hash}`);
   if (bytes.byteLength > ZIP_UPLOAD_BYTES_MAX) {
-    warn(`warning: more than ${ZIP_UPLOAD_BYTES_MAX} bytes must be uploaded through S3`);
+    say("warning", `more than ${ZIP_UPLOAD_BYTES_MAX} bytes must be uploaded through S3`);
   }
   return EXIT.ok;
 }

@@ -23,7 +23,7 @@ import { endWithOutput, onInterrupt } from "./cli/ending.ts";
 import { CommandError, EXIT, outcomeStatus } from "./cli/exit-status.ts";
 import { readInputFile, standardInput } from "./cli/input.ts";
 import { splitCommand } from "./cli/options.ts";
-import { warn } from "./cli/terminal.ts";
+import { say } from "./cli/terminal.ts";
 import * as compat from "./compat.ts";
 import { errorSummary } from "./function/error-summary.ts";
 import {
@@ -135,8 +135,9 @@ async function run(
     unordered: options.unordered ?? false,
     parallel: settings.environments * settings.concurrency,
     write: writeOut,
-    complain: (message) => unlessStopped(() => warn(`error: ${message}`)),
-    onFunctionError: (outcome) => unlessStopped(() => warn(errorSummary(outcome, pool.settings))),
+    complain: (message) => unlessStopped(() => say("error", `${message}`)),
+    onFunctionError: (outcome) =>
+      unlessStopped(() => say("error", errorSummary(outcome, pool.settings))),
   });
   const result = await Promise.race([allRun, stopped.promise]).finally(() => pool.stop());
   // Standard input may never end, so a signal does not wait for it.
@@ -164,7 +165,7 @@ function inputEvents(options: RunOptions): AsyncIterable<FramedEvent> {
   if (options.eventFile !== undefined) {
     return framedEvents(chunksOf(readInputFile(options.eventFile, "--event-file")), "nul");
   }
-  if (process.stdin.isTTY) warn("reading events from the terminal, Ctrl-D to end");
+  if (process.stdin.isTTY) say("info", "reading events from the terminal, Ctrl-D to end");
   return framedEvents(standardInput(), options.framing);
 }
 

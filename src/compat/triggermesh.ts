@@ -26,6 +26,7 @@ import {
   type InvocationRequest,
   wholeOutcome,
 } from "../host/invocation/outcome.ts";
+import type { HostLog } from "../host/invocation/platform-log.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../runtime-api/contract.ts";
 
@@ -45,7 +46,7 @@ export const triggermesh = {
       timeout: variables["FUNCTION_TTL"] ?? TIMEOUT,
     }),
     settings: blockingSettings,
-    sink: (url: string, log: (message: string) => void): ResponseSink => ({
+    sink: (url: string, log: HostLog): ResponseSink => ({
       deliver: (response) => deliver(response, url, log),
     }),
   },
@@ -77,11 +78,7 @@ function blockingSettings(
 }
 
 /** Delivers every response, empty ones and errors too, once; the sink's own status does not count. */
-async function deliver(
-  response: HttpResponse,
-  url: string,
-  log: (message: string) => void,
-): Promise<HttpResponse> {
+async function deliver(response: HttpResponse, url: string, log: HostLog): Promise<HttpResponse> {
   const body = await wholeBody(response.body);
   const headers = response.headers.map(([name, value]) => [name, value] as [string, string]);
   try {
@@ -91,7 +88,7 @@ async function deliver(
     return { status: response.status, headers: [], body: "" };
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
-    log(`warning: failed to deliver to ${url}: ${problem}`);
+    log("warning", `failed to deliver to ${url}: ${problem}`);
     return { status: 500, headers: [], body: "" };
   }
 }

@@ -7,7 +7,6 @@
 
 import { PATH } from "../runtime-api/contract.ts";
 import type { Adapter, EventLabels } from "./front/adapter.ts";
-import { INVOKE_HEADER } from "./front/lambda-api/contract.ts";
 import { type LambdaApiOptions, lambdaRoute } from "./front/lambda-api/lambda-api.ts";
 import type { ResponseSink } from "./front/sink.ts";
 import type { FunctionPool } from "./function/function-pool.ts";
@@ -18,6 +17,7 @@ import { type HttpRequest, type HttpResponse, jsonResponse, textResponse } from 
 import { DEFAULT_KEY, type RouteTable } from "./http/route-table.ts";
 import { type HttpHandler, type HttpRoute, HttpServer, type RequestHead } from "./http/server.ts";
 import type { InvocationOutcome } from "./invocation/outcome.ts";
+import type { HostLog } from "./invocation/platform-log.ts";
 
 /** What one port serves. */
 export interface HostServerOptions {
@@ -35,7 +35,7 @@ export interface HostServerOptions {
   readonly unrouted?: HttpResponse;
   /** Whether `/health/…` belongs to the host, as Knative's probes have it. */
   readonly healthPaths: boolean;
-  readonly log: (message: string) => void;
+  readonly log: HostLog;
 }
 
 /** Paths of this host that no function can have. */
@@ -83,8 +83,8 @@ export class HostServer implements HttpHandler {
     this.#server.close();
   }
 
-  log(message: string): void {
-    this.#options.log(message);
+  get log(): HostLog {
+    return this.#options.log;
   }
 
   route(head: RequestHead): HttpRoute {
@@ -182,12 +182,12 @@ export class HostServer implements HttpHandler {
       count(adapted.response.status >= 400);
       return adapted.response;
     }
-    if (adapted.hint !== undefined) log(adapted.hint);
+    if (adapted.log !== undefined) log(adapted.log.level, adapted.log.message);
     const outcome = await pool.invoke({ ...adapted.request, signal: gone });
     const response = await adapter.toResponse(outcome, request);
     if (outcome.kind !== "stream") count(isFailure(outcome));
     else void outcome.end.then(({ kind }) => count(kind === "function-error"));
-    if (response.hint !== undefined) log(response.hint);
+    if (response.log !== undefined) log(response.log.level, response.log.message);
     return sink === undefined ? response : sink.deliver(response);
   }
 
@@ -201,8 +201,7 @@ export class HostServer implements HttpHandler {
           const latencyMs = performance.now() - startedAtMs;
           this.#options.metrics.countRequest(PLAIN_TYPE, UNKNOWN_SOURCE, failed, latencyMs);
         };
-        if (response.failed !== undefined) void response.failed.then(count);
-        else count(response.status >= 400 || response.headers.some(isFunctionError));
+        void Promise.resolve(response.failed ?? response.status >= 400).then(count);
         return response;
       },
     };
@@ -225,10 +224,6 @@ function eventLabels({ headers }: HttpRequest): EventLabels {
 
 function isFailure(outcome: InvocationOutcome): boolean {
   return outcome.kind === "function-error" || outcome.kind === "rejected";
-}
-
-function isFunctionError([name]: HttpResponse["headers"][number]): boolean {
-  return name === INVOKE_HEADER.functionError;
 }
 
 function immediate(response: HttpResponse): HttpRoute {

@@ -10,7 +10,7 @@ import type { Command } from "commander";
 
 import { EXIT } from "../cli/exit-status.ts";
 import { requireFolder } from "../cli/input.ts";
-import { warn } from "../cli/terminal.ts";
+import { say } from "../cli/terminal.ts";
 import {
   archOption,
   type FunctionArchitecture,
@@ -46,8 +46,8 @@ function check(directory: string, { handler, arch }: CheckOptions): number {
   const architecture = functionArchitecture(root, arch);
   const target = { directory: root, handler, architecture, variables: {} };
   const findings = checkFolder(target);
-  for (const { message } of findings) warn(message);
+  for (const { level, message } of findings) say(level, message);
   if (findings.some(({ level }) => level === "error")) return EXIT.functionError;
-  warn(findings.length === 0 ? `${directory}: nothing to complain of` : "no errors");
+  say("info", findings.length === 0 ? `${directory}: nothing to complain of` : "no errors");
   return EXIT.ok;
 }

@@ -19,7 +19,7 @@ import {
 import { folderFiles } from "../function/files.ts";
 import { functionHandler, syntaxError } from "../function/handler.ts";
 
-/** One thing that is or may be wrong; the message begins with `error:` or `warning:`. */
+/** One thing that is or may be wrong, with its fix. */
 interface Finding {
   readonly level: "error" | "warning";
   readonly message: string;
@@ -51,11 +51,11 @@ export function checkFolder(target: CheckTarget): readonly Finding[] {
 }
 
 function error(...lines: readonly string[]): Finding {
-  return { level: "error", message: `error: ${lines.join("\n  ")}` };
+  return { level: "error", message: lines.join("\n  ") };
 }
 
 function warning(...lines: readonly string[]): Finding {
-  return { level: "warning", message: `warning: ${lines.join("\n  ")}` };
+  return { level: "warning", message: lines.join("\n  ") };
 }
 
 function checkBootstrap({ directory, architecture }: CheckTarget): readonly Finding[] {

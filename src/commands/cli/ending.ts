@@ -8,7 +8,7 @@
 import { CommanderError } from "commander";
 
 import { CommandError, EXIT } from "./exit-status.ts";
-import { warn } from "./terminal.ts";
+import { say } from "./terminal.ts";
 
 /**
  * Says what went wrong and returns the exit status.
@@ -18,12 +18,12 @@ export function reportFailure(error: unknown): number {
   // Help and version come this way too; commander has said all.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof CommandError) {
-    warn(`error: ${error.message}`);
+    say("error", `${error.message}`);
     return error.exitStatus;
   }
   const fault = systemFault(error);
   if (fault === undefined) throw error;
-  warn(`error: failed to ${attemptedCall(error)}: ${fault.fact}`);
+  say("error", `failed to ${attemptedCall(error)}: ${fault.fact}`);
   return faultStatus(fault.code);
 }
 
@@ -91,7 +91,7 @@ export function endWithOutput(kill: () => void): void {
 export function guardOutput(): void {
   process.stdout.on("error", (error: unknown) => {
     const { code, fact } = systemFault(error) ?? { code: "", fact: String(error) };
-    end(faultStatus(code), `error: failed to write standard output: ${fact}`);
+    end(faultStatus(code), `failed to write standard output: ${fact}`);
   });
   process.stderr.on("error", (error: unknown) => {
     // There is no place left to say anything else, and the payloads may still be wanted.
@@ -101,7 +101,7 @@ export function guardOutput(): void {
 
 function end(status: number, message: string): never {
   for (const kill of kills) kill();
-  if (status !== EXIT.outputClosed) warn(message);
+  if (status !== EXIT.outputClosed) say("error", message);
   process.exit(status);
 }
 

@@ -6,6 +6,8 @@
 
 import { styleText } from "node:util";
 
+import type { LogLevel } from "../../host/invocation/platform-log.ts";
+
 let asJson = false;
 
 /** From now on messages are JSON, one a line, as all of the log is. */
@@ -13,27 +15,19 @@ export function printMessagesAsJson(): void {
   asJson = true;
 }
 
-/** Prints a message; its first word is coloured when it is `error:`, `warning:` or `hint:`. */
-export function warn(message: string): void {
-  process.stderr.write(`${asJson ? jsonMessage(message) : coloured(message)}\n`);
+/** Prints a message after its level; one that only informs stands alone. */
+export function say(level: LogLevel, message: string): void {
+  process.stderr.write(`${asJson ? jsonMessage(level, message) : labelled(level, message)}\n`);
 }
 
-const LABEL = /^(error|warning|hint)( \([^)]*\))?:/;
+const COLOURS = { error: "red", warning: "yellow", hint: "cyan" } as const;
 
-function coloured(message: string): string {
-  return message.replace(LABEL, (label, word: string) =>
-    styleText([COLOURS[word] ?? "reset"], label, { stream: process.stderr }),
-  );
+function labelled(level: LogLevel, message: string): string {
+  if (level === "info") return message;
+  return `${styleText([COLOURS[level]], `${level}:`, { stream: process.stderr })} ${message}`;
 }
 
-const COLOURS: Readonly<Record<string, "red" | "yellow" | "cyan">> = {
-  error: "red",
-  warning: "yellow",
-  hint: "cyan",
-};
-
-function jsonMessage(message: string): string {
-  const level = LABEL.exec(message)?.[1] ?? "info";
-  const record = { level, message: message.replace(LABEL, "").trim() };
+function jsonMessage(level: LogLevel, message: string): string {
+  const record = { level, message: message.trim() };
   return JSON.stringify({ time: new Date().toISOString(), type: "tool", record });
 }

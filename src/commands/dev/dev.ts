@@ -20,7 +20,7 @@ import { endWithOutput, type StopSignal, stopSignal } from "../cli/ending.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { graceMs, portNumber, splitFolders } from "../cli/options.ts";
 import { available } from "../cli/suggest.ts";
-import { printMessagesAsJson, warn } from "../cli/terminal.ts";
+import { printMessagesAsJson, say } from "../cli/terminal.ts";
 import { folderFiles } from "../function/files.ts";
 import { addFunctionOptions, collected, functionSettings } from "../function/options.ts";
 import { listenOrExplain } from "../serve/listen.ts";
@@ -158,12 +158,12 @@ async function sayReady(
   const watching = watches.length > 0 ? `watching ${plural(files, "file")} · ` : "";
   const ready =
     workers === 0 ? "no worker ready" : `${plural(workers, "worker")} ready in ${readyMs} ms`;
-  warn(`${watching}${ready} · Ctrl-C to stop`);
+  say("info", `${watching}${ready} · Ctrl-C to stop`);
 }
 
 function sayAttachable(pools: readonly FunctionPool[], port: number): void {
-  for (const { settings } of pools) warn(exportLines(settings, port));
-  warn("start your runtime with these variables; events wait for it · Ctrl-C to stop");
+  for (const { settings } of pools) say("info", exportLines(settings, port));
+  say("info", "start your runtime with these variables; events wait for it · Ctrl-C to stop");
 }
 
 function devServer(registry: FunctionRegistry, metrics: Metrics, options: DevOptions): HostServer {
@@ -174,14 +174,14 @@ function devServer(registry: FunctionRegistry, metrics: Metrics, options: DevOpt
   return new HostServer({
     registry,
     adapter: ({ settings }) => serveAdapter(settings, format, options, variables.settings),
-    lambdaApi: lambdaApiOptions(options, warn),
+    lambdaApi: lambdaApiOptions(options, say),
     metrics,
     ...(options.cors === undefined ? {} : { cors: new Cors(options.cors) }),
     ...(options.route === undefined
       ? {}
       : { routes: routeTable(options.route, names), unrouted: unroutedResponse(format) }),
     healthPaths: false,
-    log: warn,
+    log: say,
   });
 }
 
@@ -197,14 +197,18 @@ function banner(
   for (const [at, { settings }] of pools.entries()) {
     const { name, handler, memoryMb, timeoutMs } = settings;
     const bounds = `${memoryMb} MB, ${timeoutMs / 1000} s`;
-    warn(`lambda-shell ${packageJson.version}  ${name}  (${handler}, provided.al2023, ${bounds})`);
-    warn(
+    say(
+      "info",
+      `lambda-shell ${packageJson.version}  ${name}  (${handler}, provided.al2023, ${bounds})`,
+    );
+    say(
+      "info",
       `  Function URL   ${baseUrl}${at === 0 && routes === undefined ? "/" : `/lambda-url/${name}/`}`,
     );
-    warn(`  Invoke API     ${baseUrl}/2015-03-31/functions/${name}/invocations`);
+    say("info", `  Invoke API     ${baseUrl}/2015-03-31/functions/${name}/invocations`);
   }
-  for (const route of routes ?? []) warn(`  Route          ${route}`);
-  warn(`  AWS CLI        export AWS_ENDPOINT_URL_LAMBDA=${baseUrl}`);
+  for (const route of routes ?? []) say("info", `  Route          ${route}`);
+  say("info", `  AWS CLI        export AWS_ENDPOINT_URL_LAMBDA=${baseUrl}`);
 }
 
 function plural(count: number, noun: string): string {

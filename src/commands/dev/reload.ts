@@ -11,7 +11,7 @@ import type { FunctionPool } from "../../host/function/function-pool.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { systemFault } from "../cli/ending.ts";
 import { CommandError } from "../cli/exit-status.ts";
-import { warn } from "../cli/terminal.ts";
+import { say } from "../cli/terminal.ts";
 import { functionHandler, syntaxError } from "../function/handler.ts";
 import type { FunctionOptions } from "../function/options.ts";
 import { CONFIG_FILE } from "../function/settings.ts";
@@ -35,8 +35,9 @@ export function watchFunction(
     const verdicts = files.map((file) => [file, guard.note(file, performance.now())] as const);
     for (const [file, verdict] of verdicts) {
       if (verdict !== "give-up") continue;
-      warn(
-        `warning: ${file} changes all the time; it is written by the function and not watched any more`,
+      say(
+        "warning",
+        `${file} changes all the time; it is written by the function and not watched any more`,
       );
     }
     const changed = verdicts.filter(([, verdict]) => verdict === "reload").map(([file]) => file);
@@ -57,13 +58,13 @@ async function reload(
   const names = (kept.length > 0 ? kept : changed).map(shownPath).join(", ");
   const { settings, forRestart, wrong } = freshSettings(pool, read);
   if (wrong !== undefined) {
-    warn(`~ ${names} changed · wrong settings, the old version keeps running`);
-    return warn(wrong.replace(/^/gm, "  "));
+    say("info", `~ ${names} changed · wrong settings, the old version keeps running`);
+    return say("info", wrong.replace(/^/gm, "  "));
   }
   const broken = brokenHandler(settings);
   if (broken !== undefined) {
-    warn(`~ ${names} changed · syntax error, the old version keeps running`);
-    return warn(broken.replace(/^/gm, "  "));
+    say("info", `~ ${names} changed · syntax error, the old version keeps running`);
+    return say("info", broken.replace(/^/gm, "  "));
   }
   pool.reload(settings);
   await untilReady([pool]);
@@ -71,9 +72,9 @@ async function reload(
   const living = counts.starting + counts.ready + counts.busy;
   const workers = living <= 1 ? "worker 1" : `${living} workers`;
   if (pool.counts.ready + pool.counts.busy > 0)
-    warn(`~ ${names} changed · ${workers} restarted (${ms} ms)`);
+    say("info", `~ ${names} changed · ${workers} restarted (${ms} ms)`);
   if (forRestart.length > 0) {
-    warn(`warning: what has changed of ${forRestart.join(", ")} takes a restart of dev`);
+    say("warning", `what has changed of ${forRestart.join(", ")} takes a restart of dev`);
   }
 }
 

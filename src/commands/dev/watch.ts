@@ -9,7 +9,7 @@ import { relative, sep } from "node:path";
 
 import { watch } from "chokidar";
 
-import { warn } from "../cli/terminal.ts";
+import { say } from "../cli/terminal.ts";
 
 /** Changes within this time of one another count as one, in milliseconds. */
 const DEBOUNCE_MS = 50;
@@ -52,8 +52,9 @@ export function watchFolder(
     }, DEBOUNCE_MS);
   });
   watcher.on("error", (error) => {
-    warn(
-      `warning: failed to watch ${directory}: ${error instanceof Error ? error.message : error}`,
+    say(
+      "warning",
+      `failed to watch ${directory}: ${error instanceof Error ? error.message : error}`,
     );
   });
   const { promise: ready, resolve } = Promise.withResolvers<void>();

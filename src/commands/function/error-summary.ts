@@ -16,7 +16,10 @@ const LOG_LINES_MAX = 5;
 /** What is known of a failed invocation. */
 interface Failure {
   readonly errorType: string;
-  readonly errorMessage: string;
+  /** What happened, in words. */
+  readonly message: string;
+  /** Of the command or bootstrap that ended, where that is known. */
+  readonly exitStatus: number | undefined;
   readonly durationMs: number | undefined;
   readonly log: string;
   readonly path: string;
@@ -25,45 +28,43 @@ interface Failure {
 /** What went wrong, the last lines of the log, and a hint where one is known. */
 export function errorSummary(outcome: FunctionErrorOutcome, settings: FunctionSettings): string {
   if (outcome.origin === "timeout") return timeoutSummary(settings, outcome.stillRunning);
+  const { errorType, words, exitStatus, report } = outcome;
+  const told =
+    words === undefined
+      ? toldFailure(outcome.body, errorType)
+      : { errorType, message: words, exitStatus };
   return failureSummary({
-    ...errorMembers(outcome.body, outcome.errorType),
-    durationMs: outcome.report.durationMs,
-    log: new TextDecoder().decode(outcome.report.log),
+    ...told,
+    durationMs: report.durationMs,
+    log: new TextDecoder().decode(report.log),
     path: settings.variables["PATH"] ?? LAMBDA_PATH,
   });
 }
 
-/** An error that a server answered with, as far as its body and log tail tell. */
+/** An error that a server answered with, as far as its body and the end of the log tell. */
 export function serverErrorSummary(
   body: Uint8Array,
-  tail: string,
+  log: string,
+  durationMs: number | undefined,
 ): { readonly message: string; readonly exitStatus: number } {
-  const members = errorMembers(body, "Unhandled");
-  const duration = /\tDuration: ([\d.]+) ms/.exec(tail)?.[1];
-  const log = tail
-    .split("\n")
-    .filter((line) => !/^(START|END|REPORT) RequestId: /.test(line))
-    .join("\n");
-  const durationMs = duration === undefined ? undefined : Number(duration);
-  if (members.errorType === "Sandbox.Timedout") {
-    const seconds = /after ([\d.]+) seconds/.exec(members.errorMessage)?.[1] ?? "?";
-    const message = `error: function timed out after ${seconds} s (Sandbox.Timedout)`;
+  const told = toldFailure(body, "Unhandled");
+  if (told.errorType === "Sandbox.Timedout") {
+    const seconds = /after ([\d.]+) seconds/.exec(told.message)?.[1] ?? "?";
+    const message = `function timed out after ${seconds} s (Sandbox.Timedout)`;
     return { message, exitStatus: EXIT.timedOut };
   }
-  const message = failureSummary({ ...members, durationMs, log, path: LAMBDA_PATH });
-  const crashed = /^Runtime\./.test(members.errorType);
+  const message = failureSummary({ ...told, durationMs, log, path: LAMBDA_PATH });
+  const crashed = /^Runtime\./.test(told.errorType);
   return { message, exitStatus: crashed ? EXIT.crashed : EXIT.functionError };
 }
 
 /** The summary of any failure but a time-out. */
 export function failureSummary(failure: Failure): string {
-  const { errorType, errorMessage, durationMs, log, path } = failure;
+  const { errorType, message, exitStatus, durationMs, log, path } = failure;
   const after = durationMs ? ` after ${Math.round(durationMs)} ms` : "";
-  const message = errorMessage.replace(/^RequestId: \S+ Error: (Runtime exited with error: )?/, "");
-  const lines = [`error: ${errorType}${after}: ${message}`, ...logLines(log)];
-  const status = /\bstatus (\d+)\b/.exec(errorMessage)?.[1];
-  if (status === "126") lines.push("  126 means a command is not executable: chmod +x it");
-  if (status === "127") {
+  const lines = [`${errorType}${after}: ${message}`, ...logLines(log)];
+  if (exitStatus === 126) lines.push("  126 means a command is not executable: chmod +x it");
+  if (exitStatus === 127) {
     lines.push(`  127 means a command was not found; PATH inside the function: ${path}`);
   }
   return lines.join("\n");
@@ -75,7 +76,7 @@ export function timeoutSummary(
   stillRunning: readonly string[],
 ): string {
   const seconds = (timeoutMs / 1000).toFixed(2);
-  const lines = [`error: function timed out after ${seconds} s (Sandbox.Timedout)`];
+  const lines = [`function timed out after ${seconds} s (Sandbox.Timedout)`];
   if (stillRunning.length > 0)
     lines.push(`  still running when killed: ${stillRunning.join("; ")}`);
   lines.push(`  raise with --timeout 10 or lambda-shell.toml [function.${name}] timeout = 10`);
@@ -91,7 +92,7 @@ export function outputWarning(body: Uint8Array): string | undefined {
   const isContainer = /^\s*[{[]/.test(new TextDecoder().decode(rest.subarray(0, 64)));
   if (!isContainer || !isJson(rest)) return undefined;
   return (
-    `warning: handler wrote to stdout before its JSON payload (${JSON.stringify(line)})\n` +
+    `handler wrote to stdout before its JSON payload (${JSON.stringify(line)})\n` +
     `  stdout is the response; send logs to stderr: echo ${JSON.stringify(line)} >&2`
   );
 }
@@ -101,6 +102,17 @@ function logLines(log: string): readonly string[] {
   if (text === "") return [];
   const lines = text.split("\n").slice(-LOG_LINES_MAX);
   return ["  last lines on stderr:", ...lines.map((line) => `    ${line}`)];
+}
+
+/** A failure as another process tells it: a runtime, or a server with the platform's words. */
+function toldFailure(
+  body: Uint8Array,
+  recordedType: string,
+): Pick<Failure, "errorType" | "message" | "exitStatus"> {
+  const { errorType, errorMessage } = errorMembers(body, recordedType);
+  const message = errorMessage.replace(/^RequestId: \S+ Error: (Runtime exited with error: )?/, "");
+  const status = /\bstatus (\d+)\b/.exec(errorMessage)?.[1];
+  return { errorType, message, exitStatus: status === undefined ? undefined : Number(status) };
 }
 
 function errorMembers(

@@ -13,7 +13,7 @@ import { type Command, Option } from "commander";
 import { DEFAULT_SETTINGS, type FunctionSettings } from "../../host/invocation/settings.ts";
 import { CommandError } from "../cli/exit-status.ts";
 import { readInputFile, requireFolder } from "../cli/input.ts";
-import { warn } from "../cli/terminal.ts";
+import { say } from "../cli/terminal.ts";
 import { findBootstrap } from "./architecture.ts";
 import { type FunctionConfig, functionConfig, parseSettings } from "./settings.ts";
 import { type TemplateFunction, templateFunction } from "./template.ts";
@@ -125,7 +125,7 @@ export function functionSettings(
     CodeUri: directory === "." ? undefined : directory,
   };
   for (const { name, message } of described?.unknown ?? []) {
-    if (elsewhere[name] === undefined) warn(message);
+    if (elsewhere[name] === undefined) say("warning", message);
   }
   const inherit = options.inheritEnv ?? defaults.inheritEnvironment ?? false;
   return {
@@ -215,7 +215,7 @@ function functionVariables(options: VariableOptions): Record<string, string> {
     const text = readInputFile(file, "--env-file").toString("utf8");
     for (const line of otherLines(text)) {
       // What stands there may be half of a secret.
-      warn(`warning: --env-file ${file}: line ${line} is no NAME=VALUE and is left out`);
+      say("warning", `--env-file ${file}: line ${line} is no NAME=VALUE and is left out`);
     }
     Object.assign(variables, definedOnly(parseEnv(text)));
   }

@@ -121,7 +121,7 @@ function describe({ path, logicalId, globals, properties, defaults }: Described)
     const known = resolved(value, defaults);
     if (typeof known === "string" || typeof known === "boolean") return String(known);
     const why = unknownReason(value);
-    const message = `warning: ${path}: ${logicalId}: ${name} is left out: ${why}\n  set it: ${option}`;
+    const message = `${path}: ${logicalId}: ${name} is left out: ${why}\n  set it: ${option}`;
     unknown.push({ name, message });
     return undefined;
   };

@@ -10,7 +10,7 @@ import { basename, join, resolve } from "node:path";
 import type { Command } from "commander";
 
 import { CommandError, EXIT } from "../cli/exit-status.ts";
-import { warn } from "../cli/terminal.ts";
+import { say } from "../cli/terminal.ts";
 import { awsArchitecture, localArchitecture } from "../function/architecture.ts";
 import eventJson from "./files/event.json" with { type: "text" };
 import functionSh from "./files/function.sh" with { type: "text" };
@@ -51,7 +51,7 @@ function init(folder: string): number {
   }
   mkdirSync(directory, { recursive: true });
   for (const [file, text, mode] of files) writeFileSync(join(directory, file), text, { mode });
-  warn(`created ${files.map(([file]) => file).join("  ")}`);
-  warn(`next: cd ${folder} && lambda-shell dev`);
+  say("info", `created ${files.map(([file]) => file).join("  ")}`);
+  say("info", `next: cd ${folder} && lambda-shell dev`);
   return EXIT.ok;
 }

@@ -20,13 +20,12 @@ import {
   type WholeOutcome,
   wholeOutcome,
 } from "../../host/invocation/outcome.ts";
-import { endLines } from "../../host/invocation/platform-log.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { LogTail } from "../../host/sandbox/log.ts";
 import { endWithOutput, onInterrupt } from "../cli/ending.ts";
 import { CommandError, EXIT, outcomeStatus } from "../cli/exit-status.ts";
 import { unknownFunction } from "../cli/suggest.ts";
-import { warn } from "../cli/terminal.ts";
+import { say } from "../cli/terminal.ts";
 import { errorSummary, outputWarning } from "../function/error-summary.ts";
 import { type FunctionOptions, functionSettings } from "../function/options.ts";
 import {
@@ -143,13 +142,16 @@ async function print(
   { output, isWritten }: OutputOptions & { readonly isWritten: boolean },
 ): Promise<void> {
   if (end.kind === "rejected") {
-    warn(`error: the event was not run: ${end.reason}`);
+    say("error", `the event was not run: ${end.reason}`);
     return;
   }
   const failed = end.kind === "function-error";
   if (invocationType === "Event") {
-    warn("202 · accepted, the function has run, as there is no server to run it in the background");
-    if (failed) warn(errorSummary(end, settings));
+    say(
+      "info",
+      "202 · accepted, the function has run, as there is no server to run it in the background",
+    );
+    if (failed) say("error", errorSummary(end, settings));
     return;
   }
   // Of a stream standard output has all that came of it, also when it broke off.
@@ -160,6 +162,7 @@ async function print(
     writePayload(end.body, output);
   }
   const warning = end.kind === "response" ? outputWarning(end.body) : undefined;
-  if (warning !== undefined) warn(warning);
-  warn(failed ? errorSummary(end, settings) : successLine(endLines(end.report)));
+  if (warning !== undefined) say("warning", warning);
+  if (failed) say("error", errorSummary(end, settings));
+  else say("info", successLine(end.report));
 }

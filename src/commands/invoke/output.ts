@@ -5,9 +5,10 @@
  */
 
 import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
+import type { InvocationReport } from "../../host/invocation/outcome.ts";
 import { EXIT } from "../cli/exit-status.ts";
 import { unknownFunction } from "../cli/suggest.ts";
-import { warn } from "../cli/terminal.ts";
+import { say } from "../cli/terminal.ts";
 import { outputWarning, serverErrorSummary } from "../function/error-summary.ts";
 
 /** How the response is printed. */
@@ -29,7 +30,7 @@ export async function printResult(
 ): Promise<number> {
   const body = new Uint8Array(await response.arrayBuffer());
   if (response.status === 202 || response.status === 204) {
-    warn(`${response.status} · accepted, the function runs in the background`);
+    say("info", `${response.status} · accepted, the function runs in the background`);
     return EXIT.ok;
   }
   if (response.status !== 200) return refused(response, body, name, url);
@@ -39,12 +40,13 @@ export async function printResult(
   writePayload(body, options.output);
   if (response.headers.get(INVOKE_HEADER.functionError) === null) {
     const warning = outputWarning(body);
-    if (warning !== undefined) warn(warning);
-    warn(successLine(log));
+    if (warning !== undefined) say("warning", warning);
+    say("info", successLine(loggedReport(log)));
     return EXIT.ok;
   }
-  const { message, exitStatus } = serverErrorSummary(body, log);
-  warn(message);
+  const { durationMs } = loggedReport(log);
+  const { message, exitStatus } = serverErrorSummary(body, functionLines(log), durationMs);
+  say("error", message);
   return options.fail ? exitStatus : EXIT.ok;
 }
 
@@ -70,18 +72,35 @@ function prettyJson(body: Uint8Array): string | undefined {
   }
 }
 
-/** `200 · 4.1 ms · init 9 ms · 12 MB`, from the REPORT line. */
-export function successLine(log: string): string {
-  const number = (pattern: RegExp) => pattern.exec(log)?.[1];
-  const duration = number(/\tDuration: ([\d.]+) ms/);
-  const init = number(/Init Duration: ([\d.]+) ms/);
-  const memory = number(/Max Memory Used: (\d+) MB/);
+/** What is known of an invocation; a server may tell less than one's own host. */
+type Measured = Partial<
+  Pick<InvocationReport, "durationMs" | "initDurationMs" | "maxMemoryUsedMb">
+>;
+
+/** `200 · 4.1 ms · init 9 ms · 12 MB`. */
+export function successLine({ durationMs, initDurationMs, maxMemoryUsedMb }: Measured): string {
   return [
     "200",
-    ...(duration === undefined ? [] : [`${Number(duration).toFixed(1)} ms`]),
-    ...(init === undefined ? [] : [`init ${Math.round(Number(init))} ms`]),
-    ...(memory === undefined ? [] : [`${memory} MB`]),
+    ...(durationMs === undefined ? [] : [`${durationMs.toFixed(1)} ms`]),
+    ...(initDurationMs === undefined ? [] : [`init ${Math.round(initDurationMs)} ms`]),
+    ...(maxMemoryUsedMb === undefined ? [] : [`${maxMemoryUsedMb} MB`]),
   ].join(" · ");
+}
+
+/** Reads the REPORT line in the end of a log that a server, or AWS, has sent. */
+function loggedReport(log: string): Measured {
+  const number = (pattern: RegExp) => {
+    const found = pattern.exec(log)?.[1];
+    return found === undefined ? undefined : Number(found);
+  };
+  const durationMs = number(/\tDuration: ([\d.]+) ms/);
+  const initDurationMs = number(/Init Duration: ([\d.]+) ms/);
+  const maxMemoryUsedMb = number(/Max Memory Used: (\d+) MB/);
+  return {
+    ...(durationMs === undefined ? {} : { durationMs }),
+    initDurationMs,
+    ...(maxMemoryUsedMb === undefined ? {} : { maxMemoryUsedMb }),
+  };
 }
 
 function functionLines(log: string): string {
@@ -103,15 +122,15 @@ async function refused(
       const known: unknown = await fetch(new URL("/_lambda-shell/functions", url))
         .then((response) => response.json())
         .catch(() => ({}));
-      warn(`error: ${unknownFunction(name, functionNames(known))}`);
+      say("error", `${unknownFunction(name, functionNames(known))}`);
       return EXIT.usage;
     }
     case 429:
-      warn("error: throttled (429): every worker is busy and the queue is full");
+      say("error", "throttled (429): every worker is busy and the queue is full");
       return EXIT.throttled;
     // Everything else in the server's own words.
     default:
-      warn(`error: ${response.status}: ${text.trim()}`);
+      say("error", `${response.status}: ${text.trim()}`);
       return EXIT.usage;
   }
 }
@@ -157,7 +176,8 @@ export async function repeatInvoke(
   timesMs.sort((a, b) => a - b);
   const quantile = (share: number) =>
     (timesMs[Math.min(timesMs.length - 1, Math.floor(share * timesMs.length))] ?? 0).toFixed(1);
-  warn(
+  say(
+    "info",
     `${count - failed} ok · ${failed} failed · p50 ${quantile(0.5)} ms · ` +
       `p95 ${quantile(0.95)} ms · max ${quantile(1)} ms · ${cold} cold starts · ` +
       `${Math.round(count / seconds)} req/s`,

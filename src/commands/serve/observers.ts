@@ -16,7 +16,7 @@ import type { InvocationReport } from "../../host/invocation/outcome.ts";
 import { exitReason } from "../../host/invocation/platform-error.ts";
 import { endLines, startLine } from "../../host/invocation/platform-log.ts";
 import { EnvironmentLines } from "../../host/sandbox/log.ts";
-import { warn } from "../cli/terminal.ts";
+import { say } from "../cli/terminal.ts";
 
 /** Forms of the log of `serve` and `dev`. */
 export const LOG_FORMS = ["text", "json"] as const;
@@ -55,7 +55,7 @@ export function jsonObserver(functionName: string, quiet: boolean): PoolObserver
     },
     onEnd: (environment, end, failed) => {
       lines.flush(environment);
-      if (failed) warn(`error: environment ${environment} failed to start: ${exitReason(end)}`);
+      if (failed) say("error", `environment ${environment} failed to start: ${exitReason(end)}`);
     },
   };
 }
@@ -111,7 +111,6 @@ export function countedObserver(log: PoolObserver, metrics: Metrics): PoolObserv
 interface PlatformLog {
   /** No lines of the platform's own. */
   readonly quiet: boolean;
-  readonly message: (text: string) => void;
   readonly platform: (text: string) => void;
   readonly output: (chunk: Uint8Array) => void;
 }
@@ -120,7 +119,6 @@ interface PlatformLog {
 export function platformLog(quiet: boolean): PlatformLog {
   return {
     quiet,
-    message: warn,
     platform: (text) => {
       if (!quiet) process.stderr.write(text);
     },
@@ -144,7 +142,7 @@ export function hostObserver(log: PlatformLog): PoolObserver {
       if (!log.quiet) log.platform(endLines(report, REPORT_STATUS[status]));
     },
     onEnd: (environment, end, failed) => {
-      if (failed) log.message(`environment ${environment} failed to start: ${exitReason(end)}`);
+      if (failed) say("info", `environment ${environment} failed to start: ${exitReason(end)}`);
     },
   };
 }
@@ -158,20 +156,21 @@ export function devObserver(): PoolObserver {
   let several = false;
   const lines = new EnvironmentLines((line, environment) => {
     // Whose line it is matters from the second worker on.
-    warn(`${several ? `  ${environment + 1} | ` : "  | "}${line}`);
+    say("info", `${several ? `  ${environment + 1} | ` : "  | "}${line}`);
   });
   return {
     onLog: (chunk, environment) => lines.add(chunk, environment),
     onDelivered: ({ requestId }, environment) => {
       const cold = served.has(environment) ? "" : " cold";
       served.add(environment);
-      warn(`START ${short(requestId)} worker ${environment + 1}${cold}`);
+      say("info", `START ${short(requestId)} worker ${environment + 1}${cold}`);
     },
     onOutcome: (report, status) => {
       lines.flush(report.environment);
       const memory = `${report.maxMemoryUsedMb}/${report.memorySizeMb} MB`;
       const failed = status === "success" ? "" : `  ${status}`;
-      warn(
+      say(
+        "info",
         `END   ${short(report.requestId)} ${report.durationMs.toFixed(1)} ms  ${memory}${failed}`,
       );
     },
@@ -181,7 +180,7 @@ export function devObserver(): PoolObserver {
     onEnd: (environment, end, failed) => {
       served.delete(environment);
       lines.flush(environment);
-      if (failed) warn(`error: worker ${environment + 1} failed to start: ${exitReason(end)}`);
+      if (failed) say("error", `worker ${environment + 1} failed to start: ${exitReason(end)}`);
     },
   };
 }

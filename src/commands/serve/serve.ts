@@ -16,12 +16,13 @@ import { FunctionRegistry } from "../../host/function/function-registry.ts";
 import { Metrics } from "../../host/function/metrics.ts";
 import { Cors } from "../../host/http/cors.ts";
 import { HttpServer } from "../../host/http/server.ts";
+import type { HostLog } from "../../host/invocation/platform-log.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { HostServer, metricsResponse } from "../../host/server.ts";
 import { endWithOutput, stopSignal } from "../cli/ending.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { asyncRetries, graceMs, portNumber, requireHttpUrl, splitCommand } from "../cli/options.ts";
-import { printMessagesAsJson, warn } from "../cli/terminal.ts";
+import { printMessagesAsJson, say } from "../cli/terminal.ts";
 import * as compat from "../compat.ts";
 import {
   addFunctionOptions,
@@ -78,7 +79,7 @@ interface ServerCompat {
     settings: FunctionSettings,
     given: Pick<FunctionOptions, "queue" | "queueTimeout">,
   ) => FunctionSettings;
-  readonly sink?: (url: string, log: (message: string) => void) => ResponseSink;
+  readonly sink?: (url: string, log: HostLog) => ResponseSink;
 }
 
 const COMPAT: Readonly<Record<string, { readonly serve?: ServerCompat; readonly run?: unknown }>> =
@@ -155,7 +156,7 @@ async function serve(
 ): Promise<number> {
   if (options.log === "json") printMessagesAsJson();
   const variables = readVariables();
-  for (const warning of variables.warnings) warn(warning);
+  for (const warning of variables.warnings) say("warning", warning);
   const folder = directory === "." ? (variables.directory ?? directory) : directory;
   const compatible = COMPAT[options.compat ?? ""]?.serve;
   const asked = functionSettings(folder, bootstrap, options, serveDefaults(compatible, variables));
@@ -178,7 +179,7 @@ async function serve(
   const format = options.format ?? variables.format ?? "plain";
   const log = platformLog(options.quiet === true);
   const lambdaApi = {
-    ...lambdaApiOptions(options, log.message),
+    ...lambdaApiOptions(options, say),
     ...(compatible?.invoke === undefined ? {} : { invoke: compatible.invoke }),
   };
   const metrics = new Metrics({
@@ -201,10 +202,10 @@ async function serve(
       serveAdapter(each.settings, format, options, variables),
     metrics,
     healthPaths: !ownsEveryPath,
-    log: (message) => log.message(message),
+    log: say,
     ...(sinkUrl === undefined
       ? {}
-      : { sink: compatible?.sink?.(sinkUrl, log.message) ?? new Sink(sinkUrl, log.message) }),
+      : { sink: compatible?.sink?.(sinkUrl, say) ?? new Sink(sinkUrl, say) }),
     ...(options.cors === undefined ? {} : { cors: new Cors(options.cors) }),
     ...(ownsEveryPath ? {} : { lambdaApi }),
   });
@@ -216,7 +217,7 @@ async function serve(
   pool.start();
   const { environments, environmentsMin } = settings;
   const workers = environmentsMin === undefined ? "" : `${environmentsMin}:`;
-  log.message(`listening ${address}:${actual} (${format}) · ${workers}${environments} workers`);
+  say("info", `listening ${address}:${actual} (${format}) · ${workers}${environments} workers`);
   await stop.arrived;
   await server.drain(grace);
   closeMetrics();
@@ -233,7 +234,7 @@ function sinkAddress(option: string | undefined, variable: string | undefined) {
 }
 
 /** What Lambda's API needs of the options. */
-export function lambdaApiOptions(options: ServeOptions, log: (message: string) => void) {
+export function lambdaApiOptions(options: ServeOptions, log: HostLog) {
   return {
     asyncRetries: asyncRetries(options.asyncRetries),
     invokeMode: options.invokeMode,
@@ -277,12 +278,12 @@ async function serveMetrics(metrics: Metrics, address: string, port: number): Pr
   const response = () => metricsResponse(metrics);
   const server = new HttpServer({
     route: () => ({ bodyBytesMax: 0, tooLarge: response(), respond: response }),
-    log: warn,
+    log: say,
   });
   try {
     await server.listen(address, port);
   } catch {
-    warn(`warning: port ${port} for metrics is in use, they are at /_lambda-shell/metrics only`);
+    say("warning", `port ${port} for metrics is in use, they are at /_lambda-shell/metrics only`);
   }
   return () => server.close();
 }

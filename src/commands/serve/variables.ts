@@ -119,7 +119,7 @@ function firstOf(
       continue;
     }
     if (name !== current) {
-      warnings.push(`warning: ${name} is an old name for ${current} (using it)`);
+      warnings.push(`${name} is an old name for ${current} (using it)`);
     }
     return value;
   }

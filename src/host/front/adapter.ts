@@ -12,6 +12,7 @@ import {
   type RejectionReason,
   type RejectionStatus,
 } from "../invocation/outcome.ts";
+import type { LogMessage } from "../invocation/platform-log.ts";
 
 /** The type and source of a CloudEvent, by which metrics tell events apart. */
 export type EventLabels = readonly [type: string, source: string];
@@ -24,7 +25,7 @@ export type AdaptedRequest =
   | {
       readonly kind: "invoke";
       readonly request: InvocationRequest;
-      readonly hint?: string;
+      readonly log?: LogMessage;
       readonly labels?: EventLabels;
     }
   | {

@@ -5,6 +5,7 @@
  */
 
 import type { HttpResponse } from "../http/message.ts";
+import type { HostLog } from "../invocation/platform-log.ts";
 
 /** Longest time for one delivery, in milliseconds. */
 export const DELIVERY_TIMEOUT_MS = 10_000;
@@ -24,9 +25,9 @@ export interface ResponseSink {
 /** Delivers responses to one address. */
 export class Sink implements ResponseSink {
   readonly #url: string;
-  readonly #log: (message: string) => void;
+  readonly #log: HostLog;
 
-  constructor(url: string, log: (message: string) => void) {
+  constructor(url: string, log: HostLog) {
     this.#url = url;
     this.#log = log;
   }
@@ -53,7 +54,7 @@ export class Sink implements ResponseSink {
         problem = error instanceof Error ? error.message : String(error);
       }
     }
-    this.#log(`warning: failed to deliver to ${this.#url}: ${problem}`);
+    this.#log("warning", `failed to deliver to ${this.#url}: ${problem}`);
     return { status: 502, headers: [], body: "" };
   }
 }

@@ -6,6 +6,7 @@
  */
 
 import type { InvocationRequest } from "../invocation/outcome.ts";
+import type { HostLog } from "../invocation/platform-log.ts";
 import type { FunctionPool } from "./function-pool.ts";
 
 /** Attempts after the first, as Lambda has it. */
@@ -19,7 +20,7 @@ export async function invokeInBackground(
   pool: FunctionPool,
   request: InvocationRequest,
   retries: number,
-  log: (message: string) => void,
+  log: HostLog,
 ): Promise<void> {
   for (let attempt = 0; ; attempt += 1) {
     const outcome = await pool.invoke(request);
@@ -31,11 +32,11 @@ export async function invokeInBackground(
     const why = outcome.kind === "rejected" ? outcome.reason : "the function failed";
     const id = request.requestId ?? "";
     if (attempt >= retries || (outcome.kind === "rejected" && outcome.reason === "draining")) {
-      log(`warning: asynchronous event ${id} dropped after ${attempt + 1} attempts: ${why}`);
+      log("warning", `asynchronous event ${id} dropped after ${attempt + 1} attempts: ${why}`);
       return;
     }
     const pauseMs = RETRY_PAUSE_MS * 2 ** attempt;
-    log(`asynchronous event ${id} failed (${why}), again in ${pauseMs / 1000} s`);
+    log("info", `asynchronous event ${id} failed (${why}), again in ${pauseMs / 1000} s`);
     await Bun.sleep(pauseMs);
   }
 }

@@ -6,6 +6,7 @@
 
 import { MIMEType } from "node:util";
 
+import type { LogMessage } from "../invocation/platform-log.ts";
 import type { MatchedRoute } from "./route-table.ts";
 
 /** An HTTP request as it came over the wire, its body read. */
@@ -34,10 +35,10 @@ export interface HttpResponse {
   readonly status: number;
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: Uint8Array | string | AsyncIterable<Uint8Array>;
-  /** Whether a streamed body is one that failed, once its end has come; absent, status and headers tell. */
-  readonly failed?: Promise<boolean>;
+  /** Whether the function failed; of a streamed body once its end has come. Absent, the status tells. */
+  readonly failed?: boolean | Promise<boolean>;
   /** What the developer should know of this response; the caller does not get it. */
-  readonly hint?: string;
+  readonly log?: LogMessage;
 }
 
 /** A response of JSON text. */
@@ -104,7 +105,7 @@ export function decodePath(path: string): string {
 }
 
 /** What a Content-Type says. */
-export interface MediaType {
+interface MediaType {
   /** `type/subtype` in lower case; empty where there is none. */
   readonly essence: string;
   /** In lower case. */

@@ -12,6 +12,7 @@ import type { AddressInfo } from "node:net";
 
 import { newTraceId } from "../invocation/invocation.ts";
 import { StreamFailure } from "../invocation/outcome.ts";
+import type { HostLog } from "../invocation/platform-log.ts";
 import { type HttpRequest, type HttpResponse, parseTarget } from "./message.ts";
 import { readBody } from "./node-http.ts";
 
@@ -23,7 +24,7 @@ export interface HttpHandler {
   /** Chooses by the head alone. */
   route(head: RequestHead): HttpRoute;
   /** Takes what the person at the terminal should know. */
-  log(message: string): void;
+  readonly log: HostLog;
 }
 
 /** Reads at most so much and then answers. */
@@ -124,13 +125,13 @@ export class HttpServer {
         body.kind === "too-large"
           ? route.tooLarge
           : await route.respond({ ...head, body: body.bytes }, gone.signal);
-      await writeResponse(outgoing, response, head.method, (message) => this.#handler.log(message));
+      await writeResponse(outgoing, response, head.method, this.#handler.log);
     } catch (error) {
       // A outgoing that broke off must not look complete.
       if (outgoing.headersSent) outgoing.destroy();
       if (error instanceof StreamFailure) return;
       // A fault of ours: the caller still gets an answer, the person at the terminal the reason.
-      this.#handler.log(`error: failed to answer ${head.method} ${head.rawPath}: ${error}`);
+      this.#handler.log("error", `failed to answer ${head.method} ${head.rawPath}: ${error}`);
       if (outgoing.headersSent) return;
       outgoing.writeHead(500, { "Content-Type": "text/plain" });
       outgoing.end();
@@ -166,7 +167,7 @@ async function writeResponse(
   outgoing: ServerResponse,
   response: HttpResponse,
   method: string,
-  log: HttpHandler["log"],
+  log: HostLog,
 ): Promise<void> {
   const { status, headers, body } = response;
   if (outgoing.destroyed) {
@@ -176,7 +177,7 @@ async function writeResponse(
   }
   for (const { name, values } of writtenHeaders(headers)) {
     if (!setHeader(outgoing, name, values)) {
-      log(`warning: header "${name}" of the response is not valid, left out`);
+      log("warning", `header "${name}" of the response is not valid, left out`);
     }
   }
   outgoing.statusCode = status;

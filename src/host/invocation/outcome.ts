@@ -94,6 +94,10 @@ export type InvocationOutcome =
       /** JSON of the error, as the runtime wrote it or as the platform words it. */
       readonly body: Uint8Array;
       readonly contentType: string;
+      /** What happened, where the platform itself says it. */
+      readonly words?: string;
+      /** Of the bootstrap, where it has exited. */
+      readonly exitStatus?: number;
       /** Processes of the handler that were killed when its time was up: `command (pid N)`. */
       readonly stillRunning: readonly string[];
       readonly report: InvocationReport;

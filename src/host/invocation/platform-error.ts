@@ -20,6 +20,10 @@ export interface PlatformError {
   readonly errorType: string;
   readonly body: Uint8Array;
   readonly contentType: string;
+  /** What happened, where the platform itself says it; the body has it too, for the caller. */
+  readonly words?: string;
+  /** Of the bootstrap, where it has exited. */
+  readonly exitStatus?: number;
 }
 
 /** An error as a runtime posts it to `/error` or `/init/error`. */
@@ -92,18 +96,25 @@ export function processEndError(requestId: string, end: ProcessEnd): PlatformErr
   if (end.kind === "not-started") {
     return platformError("Runtime.InvalidEntrypoint", requestId, end.reason);
   }
-  return platformError("Runtime.ExitError", requestId, exitReason(end));
+  const error = platformError("Runtime.ExitError", requestId, exitReason(end));
+  const exitStatus = end.kind === "exited" ? { exitStatus: end.status } : {};
+  return { ...error, words: exitWords(end), ...exitStatus };
 }
 
 /** Why a process ended, as Lambda says it. */
 export function exitReason(end: ProcessEnd): string {
+  const isPlain = end.kind === "not-started" || (end.kind === "exited" && end.status === 0);
+  return isPlain ? exitWords(end) : `Runtime exited with error: ${exitWords(end)}`;
+}
+
+function exitWords(end: ProcessEnd): string {
   switch (end.kind) {
     case "exited":
       return end.status === 0
         ? "Runtime exited without providing a reason"
-        : `Runtime exited with error: exit status ${end.status}`;
+        : `exit status ${end.status}`;
     case "signalled":
-      return `Runtime exited with error: signal: ${SIGNAL_WORDS[end.signal] ?? end.signal}`;
+      return `signal: ${SIGNAL_WORDS[end.signal] ?? end.signal}`;
     case "not-started":
       return end.reason;
   }
@@ -194,10 +205,8 @@ function platformError(
   requestId: string,
   words: string,
 ): PlatformError {
-  return jsonError(errorType, {
-    errorType,
-    errorMessage: `RequestId: ${requestId} Error: ${words}`,
-  });
+  const errorMessage = `RequestId: ${requestId} Error: ${words}`;
+  return { ...jsonError(errorType, { errorType, errorMessage }), words };
 }
 
 function jsonError(errorType: string, value: unknown): PlatformError {

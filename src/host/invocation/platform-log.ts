@@ -1,11 +1,24 @@
 /**
- * The lines that Lambda itself writes around a function's log: START, END, REPORT.
+ * What the host logs: messages of its own, and the lines that Lambda itself writes around a function's
+ * log: START, END, REPORT.
  *
  * @see https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
  * @module
  */
 
 import { type InvocationReport, LOG_TAIL_BYTES_MAX } from "./outcome.ts";
+
+/** How much a message matters; a `hint` is what a developer may want to know of a response. */
+export type LogLevel = "error" | "warning" | "hint" | "info";
+
+/** What the host says for the person at the terminal. */
+export interface LogMessage {
+  readonly level: LogLevel;
+  readonly message: string;
+}
+
+/** Takes what the host says. */
+export type HostLog = (level: LogLevel, message: string) => void;
 
 /** The line before an event. */
 export function startLine(requestId: string): string {

@@ -12,6 +12,7 @@ import { type GatewayKind, REST_STAGE } from "../../host/front/gateway/kinds.ts"
 import { FunctionPool, type PoolObserver } from "../../host/function/function-pool.ts";
 import { FunctionRegistry } from "../../host/function/function-registry.ts";
 import { Metrics } from "../../host/function/metrics.ts";
+import type { HostLog } from "../../host/invocation/platform-log.ts";
 import { DEFAULT_SETTINGS, type FunctionSettings } from "../../host/invocation/settings.ts";
 import { HostServer, type HostServerOptions } from "../../host/server.ts";
 
@@ -71,7 +72,7 @@ export async function serveFunction(options: RunningHostOptions = {}): Promise<R
   const observer: PoolObserver = { onLog: (chunk) => void chunks.push(chunk) };
   const pool = new FunctionPool(testSettings(options.settings), observer);
   const adapter = options.adapter ?? gatewayAdapter(options.gateway ?? "function-url", TEST_NAMES);
-  const log = (message: string) => void messages.push(message);
+  const log: HostLog = (level, message) => void messages.push(`${level}: ${message}`);
   const metrics = new Metrics({
     prefix: "function",
     name: "",

@@ -45,7 +45,7 @@ export function gatewayAdapter(
       return {
         kind: "invoke",
         request: { event, requestId, traceId, streaming },
-        ...(hint === undefined ? {} : { hint }),
+        ...(hint === undefined ? {} : { log: { level: "hint", message: hint } as const }),
       };
     },
     toResponse: async (outcome, request) => {
@@ -71,7 +71,8 @@ async function outcomeResponse(
       const accepted = matchesMediaType(request.headers["accept"], names.binaryMediaTypes);
       const result = gatewayResult(kind, outcome.body, accepted);
       if (result.kind === "response") return result;
-      return { ...errorResponse(kind), hint: malformedHint(kind, result.fault, outcome.body) };
+      const message = malformedHint(kind, result.fault, outcome.body);
+      return { ...errorResponse(kind), log: { level: "error", message } };
     }
     case "stream": {
       const split = await splitPrelude(chunksOrFailure(outcome));
@@ -91,8 +92,8 @@ async function refusedPrelude(
 ): Promise<HttpResponse> {
   await discard();
   const fault = { kind: "status", value: prelude["statusCode"], text: true } as const;
-  const hint = malformedHint(kind, fault, Buffer.from(JSON.stringify(prelude)));
-  return { ...errorResponse(kind), hint };
+  const message = malformedHint(kind, fault, Buffer.from(JSON.stringify(prelude)));
+  return { ...errorResponse(kind), log: { level: "error", message } };
 }
 
 /** What each front end says when the function failed or returned what it cannot use. */
@@ -164,7 +165,7 @@ function base64Hint(kind: GatewayKind, request: HttpRequest): string | undefined
     return undefined;
   }
   return (
-    "hint: body arrived base64-encoded because Content-Type is " +
+    "body arrived base64-encoded because Content-Type is " +
     "application/x-www-form-urlencoded, as on AWS.\n" +
     "      send -H 'content-type: application/json' or decode with: jq -r '.body|@base64d'"
   );

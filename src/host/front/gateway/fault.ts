@@ -35,7 +35,7 @@ const SHOWN_LENGTH_MAX = 80;
 export function malformedHint(kind: GatewayKind, fault: GatewayFault, result: Uint8Array): string {
   const text = new TextDecoder().decode(result).trimEnd();
   return (
-    `error: response ${complaint(fault)} and the front door is ${DOORS[kind]} here\n` +
+    `response ${complaint(fault)} and the front door is ${DOORS[kind]} here\n` +
     `  got: ${isShort(text) ? text : `${text.slice(0, SHOWN_LENGTH_MAX)}…`}\n` +
     `  ${fix(fault, text)}`
   );

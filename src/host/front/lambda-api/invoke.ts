@@ -163,7 +163,7 @@ export async function invokeResponse(
   ];
   if (outcome.kind === "function-error") headers.push([INVOKE_HEADER.functionError, UNHANDLED]);
   if (logTail) headers.push([INVOKE_HEADER.logResult, logResult(outcome.report)]);
-  return { status: 200, headers, body: outcome.body };
+  return { status: 200, headers, body: outcome.body, failed: outcome.kind === "function-error" };
 }
 
 /** What `curl -d` calls everything; no function means it. */

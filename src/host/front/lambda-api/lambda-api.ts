@@ -12,6 +12,7 @@ import type { FunctionLookup, FunctionRegistry } from "../../function/function-r
 import { decodePath, type HttpRequest, type HttpResponse } from "../../http/message.ts";
 import type { HttpRoute, RequestHead } from "../../http/server.ts";
 import type { InvocationOutcome } from "../../invocation/outcome.ts";
+import type { HostLog } from "../../invocation/platform-log.ts";
 import type { FunctionSettings } from "../../invocation/settings.ts";
 import { INVOKE_HEADER, lambdaError, lambdaResponse, notImplemented } from "./contract.ts";
 import {
@@ -38,7 +39,7 @@ export interface LambdaApiOptions extends DescribeOptions {
   /** Another server whose answers to Invoke are given instead of Lambda's. */
   readonly invoke?: InvokeCompat;
   readonly asyncRetries: number;
-  readonly log: (message: string) => void;
+  readonly log: HostLog;
 }
 
 /** Path of every API version that Lambda's SDKs use. */
