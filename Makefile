@@ -47,9 +47,9 @@ test: bootstrap test-packages ## Run every test (root) but those of the finished
 	$(BUN) test ./src ./build
 
 .PHONY: lint
-lint: node_modules/.package-lock.json ## Check the floors, the lints of TypeScript and of shell
+lint: node_modules/.package-lock.json ## Check the rooms, the lints of TypeScript and of shell
 	@build/system-packages.sh shellcheck=shellcheck
-	$(BUN) build/check-floors.ts
+	$(BUN) build/check-rooms.ts
 	node_modules/@biomejs/cli-linux-*/biome lint --error-on-warnings
 	git ls-files '*.sh' .ci/run | xargs shellcheck
 

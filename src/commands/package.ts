@@ -15,6 +15,7 @@ import { zip, type ZipEntry } from "../zip.ts";
 import { checkFolder } from "./check/rules.ts";
 import { CommandError, EXIT } from "./cli/exit-status.ts";
 import { requireFolder, unreadable } from "./cli/input.ts";
+import { collected } from "./cli/options.ts";
 import { say } from "./cli/terminal.ts";
 import {
   archOption,
@@ -23,7 +24,6 @@ import {
   functionArchitecture,
 } from "./function/architecture.ts";
 import { folderFiles } from "./function/files.ts";
-import { collected } from "./function/options.ts";
 
 interface PackageOptions {
   readonly output?: string;

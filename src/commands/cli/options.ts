@@ -1,56 +1,13 @@
 /**
- * What commands share in reading their arguments: a folder and a bootstrap, ports, times, addresses.
- *
- * Numbers and times are checked before anything listens: one that is wrong found later would leave a
- * server that nobody can use.
+ * What commands share in reading their arguments: a folder and a bootstrap, addresses, options that may
+ * be given several times.
  *
  * @module
  */
 
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 
-import { ASYNC_RETRIES } from "../../host/function/async-invoker.ts";
-import { parseTime } from "../function/settings.ts";
 import { CommandError } from "./exit-status.ts";
-
-/** A setting's text with the option or variable that it comes from; absent where nothing is said. */
-type Written = readonly [origin: string, text: string | undefined];
-
-/**
- * The port that was written down first.
- * @throws {CommandError} When it is none.
- */
-export function portNumber(places: readonly Written[], fallback: number): number {
-  const [origin, text] = places.find(([, each]) => each !== undefined) ?? [];
-  if (origin === undefined || text === undefined) return fallback;
-  const port = Number(text);
-  if (/^\d+$/.test(text) && port <= PORT_MAX) return port;
-  throw new CommandError(`${origin}: "${text}" is no port from 0 to ${PORT_MAX}`);
-}
-
-const PORT_MAX = 65_535;
-
-/**
- * The time of `--grace`, in milliseconds.
- * @throws {CommandError} When it is none.
- */
-export function graceMs(text: string): number {
-  const ms = parseTime(text);
-  if (ms === undefined) throw new CommandError(`--grace: "${text}" is no time: 10, 500ms, 1m30s`);
-  return ms;
-}
-
-/**
- * The number of `--async-retries`, with Lambda's bounds.
- * @throws {CommandError} When it is none.
- */
-export function asyncRetries(text: string): number {
-  const retries = Number(text);
-  if (/^\d+$/.test(text) && retries <= ASYNC_RETRIES) return retries;
-  throw new CommandError(
-    `--async-retries: "${text}" is no whole number from 0 to ${ASYNC_RETRIES}`,
-  );
-}
 
 /** What stands before and behind `--`. */
 interface SplitCommand {
@@ -101,4 +58,11 @@ export function requireHttpUrl(text: string, source: string, example: string): U
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && /^https?:$/.test(url.protocol)) return url;
   throw new CommandError(`${source} ${text}: no address of http or https\n  write: ${example}`);
+}
+
+/** An option that may be given several times. */
+export function collected(flags: string, description: string): Option {
+  return new Option(flags, `${description} (repeatable)`).argParser(
+    (value: string, previous: readonly string[] | undefined) => [...(previous ?? []), value],
+  );
 }

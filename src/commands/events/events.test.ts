@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { tool } from "../../testing/running-tool.ts";
 import { temporaryFolder } from "../../testing/temporary-folder.ts";
-import { setMembers } from "../invoke/event-member.ts";
+import { setMembers } from "./event-member.ts";
 
 const FOLDER = join(import.meta.dir, "../../../fixtures/events/aws");
 const FILES = readdirSync(FOLDER).filter((file) => file.endsWith(".json"));

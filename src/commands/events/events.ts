@@ -7,8 +7,8 @@
 import type { Command } from "commander";
 
 import { CommandError, EXIT } from "../cli/exit-status.ts";
-import { collected } from "../function/options.ts";
-import { setMembers } from "../invoke/event-member.ts";
+import { collected } from "../cli/options.ts";
+import { setMembers } from "./event-member.ts";
 
 interface EventsOptions {
   readonly set?: readonly string[];

@@ -4,9 +4,9 @@
  * @module
  */
 
+import { exampleEventTexts } from "../../../fixtures/events/examples.macro.ts" with { type: "macro" };
 import { CommandError } from "../cli/exit-status.ts";
 import { closest } from "../cli/suggest.ts";
-import { exampleEventTexts } from "./examples.macro.ts" with { type: "macro" };
 
 const EXAMPLES: Readonly<Record<string, string>> = exampleEventTexts();
 

@@ -13,6 +13,7 @@ import { type Command, Option } from "commander";
 import { DEFAULT_SETTINGS, type FunctionSettings } from "../../host/invocation/settings.ts";
 import { CommandError } from "../cli/exit-status.ts";
 import { readInputFile, requireFolder } from "../cli/input.ts";
+import { collected } from "../cli/options.ts";
 import { say } from "../cli/terminal.ts";
 import { findBootstrap } from "./architecture.ts";
 import { type FunctionConfig, functionConfig, parseSettings } from "./settings.ts";
@@ -60,13 +61,6 @@ export function addFunctionOptions(command: Command, workers = "1"): Command {
     .addOption(new Option("--concurrency <n>", "AWS_LAMBDA_MAX_CONCURRENCY").hideHelp())
     .option("--queue <n>", "events that may wait (default: 100)")
     .option("--queue-timeout <time>", "longest wait of an event (default: none)");
-}
-
-/** An option that may be given several times. */
-export function collected(flags: string, description: string): Option {
-  return new Option(flags, `${description} (repeatable)`).argParser(
-    (value: string, previous: readonly string[] | undefined) => [...(previous ?? []), value],
-  );
 }
 
 /** What a command adds to the options, as the variables of a container do. */

@@ -26,9 +26,9 @@ import { newTraceId } from "../../host/invocation/invocation.ts";
 import { DEFAULT_SETTINGS } from "../../host/invocation/settings.ts";
 import { CommandError } from "../cli/exit-status.ts";
 import { readInputFile, wholeStandardInput } from "../cli/input.ts";
+import { collected } from "../cli/options.ts";
+import { setMembers } from "../events/event-member.ts";
 import { setOption } from "../events/events.ts";
-import { collected } from "../function/options.ts";
-import { setMembers } from "./event-member.ts";
 
 /** Options that say what the event is. */
 export interface EventOptions {

@@ -8,6 +8,23 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 
+/** A setting's text with the option or variable that it comes from; absent where nothing is said. */
+type Written = readonly [origin: string, text: string | undefined];
+
+/**
+ * The port that was written down first.
+ * @throws {CommandError} When it is none.
+ */
+export function portNumber(places: readonly Written[], fallback: number): number {
+  const [origin, text] = places.find(([, each]) => each !== undefined) ?? [];
+  if (origin === undefined || text === undefined) return fallback;
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port <= PORT_MAX) return port;
+  throw new CommandError(`${origin}: "${text}" is no port from 0 to ${PORT_MAX}`);
+}
+
+const PORT_MAX = 65_535;
+
 /** Something that can listen. */
 interface Listener {
   listen(host: string, port: number): Promise<number>;

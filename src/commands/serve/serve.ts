@@ -21,7 +21,7 @@ import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { HostServer, metricsResponse } from "../../host/server.ts";
 import { endWithOutput, stopSignal } from "../cli/ending.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
-import { asyncRetries, graceMs, portNumber, requireHttpUrl, splitCommand } from "../cli/options.ts";
+import { requireHttpUrl, splitCommand } from "../cli/options.ts";
 import { printMessagesAsJson, say } from "../cli/terminal.ts";
 import * as compat from "../compat.ts";
 import {
@@ -30,7 +30,8 @@ import {
   functionSettings,
   type SettingsDefaults,
 } from "../function/options.ts";
-import { listenOrExplain } from "./listen.ts";
+import { parseTime } from "../function/settings.ts";
+import { listenOrExplain, portNumber } from "./listen.ts";
 import {
   countedObserver,
   hostObserver,
@@ -224,7 +225,29 @@ async function serve(
   return EXIT.ok;
 }
 
-/** Where replies are sent on; nothing when nobody says, or the variable is empty. */
+/**
+ * The time of `--grace`, in milliseconds.
+ * @throws {CommandError} When it is none.
+ */
+export function graceMs(text: string): number {
+  const ms = parseTime(text);
+  if (ms === undefined) throw new CommandError(`--grace: "${text}" is no time: 10, 500ms, 1m30s`);
+  return ms;
+}
+
+/**
+ * The number of `--async-retries`, with Lambda's bounds.
+ * @throws {CommandError} When it is none.
+ */
+export function asyncRetries(text: string): number {
+  const retries = Number(text);
+  if (/^\d+$/.test(text) && retries <= ASYNC_RETRIES) return retries;
+  throw new CommandError(
+    `--async-retries: "${text}" is no whole number from 0 to ${ASYNC_RETRIES}`,
+  );
+}
+
+/** Where responses are sent on; nothing when nobody says, or the variable is empty. */
 function sinkAddress(option: string | undefined, variable: string | undefined) {
   const text = option ?? variable;
   if (text === undefined || text === "") return undefined;
