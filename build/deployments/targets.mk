@@ -31,7 +31,7 @@ node-layer: node_modules/.package-lock.json ## Pack Node.js 16 as a layer, for t
 
 .PHONY: sar
 sar: node_modules/.package-lock.json ## Render the templates of SAR
-	$(BUN) build/deployments/render-sar.ts
+	$(BUN) build/deployments/release/render-sar.ts
 
 # The checks need the zips of make dist; LAYER_DIST=FOLDER takes those of a release instead.
 ifndef LAYER_DIST
@@ -46,18 +46,18 @@ dist/SHA256SUMS: dist/bootstrap-amd64 dist/bootstrap-arm64 dist/lambda-shell-lin
 .PHONY: deployments
 deployments: $(PYTHON_READY) layer/cdk/node_modules/.package-lock.json node-layer ## Check every road
 	@build/system-packages.sh $(DEPLOYMENT_PROGRAMS)
-	timeout 1800 $(BUN) test $(wildcard ./build/deployments/*.check.ts)
+	timeout 1800 $(BUN) test $(wildcard ./build/deployments/*.check.ts ./build/deployments/*/*.check.ts)
 
 # publish-arm64, -amd64, -wrapper, -all, -layers, -setup, -deploy, -delete, -check.
 .PHONY: publish-all
 publish-all: ## Publish to SAR (DRY_RUN=1 prints)
-	build/deployments/publish.sh all
+	build/deployments/release/publish.sh all
 publish-%:
-	build/deployments/publish.sh $*
+	build/deployments/release/publish.sh $*
 
 .PHONY: check-release
 check-release: ## Say whether this version is still to be released
-	build/deployments/check-release.sh
+	build/deployments/release/check-release.sh
 
 # One after the other, so that a release that fails says where. The sources are those that the tests
 # know, and the same for both architectures: what `auto` takes depends on what can be reached.
@@ -70,8 +70,8 @@ release: check-release ## Build, test, check, render, sum and describe a release
 	$(MAKE) test
 	$(MAKE) test-layer
 	$(MAKE) deployments sar
-	$(BUN) build/deployments/release-notes.ts
-	DRY_RUN=1 build/deployments/publish.sh all
+	$(BUN) build/deployments/release/release-notes.ts
+	DRY_RUN=1 build/deployments/release/publish.sh all
 
 FUNCTION ?= fixtures/functions/hello
 
@@ -82,8 +82,8 @@ package: dist/bootstrap-$(ARCH) ## Zip a function with its runtime: FUNCTION=fol
 
 .PHONY: diagrams
 diagrams: node_modules/.package-lock.json ## Draw layer/diagrams/*.dot
-	$(BUN) build/deployments/diagrams.ts
+	$(BUN) build/deployments/documents/diagrams.ts
 
 .PHONY: figures
 figures: node_modules/.package-lock.json ## Quote the newest results of make bench in README.md
-	$(BUN) build/deployments/figures.ts
+	$(BUN) build/deployments/documents/figures.ts

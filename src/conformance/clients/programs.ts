@@ -1,5 +1,5 @@
 /**
- * Commands of the clients and callers that `build/host/compat-clients.ts` prepares.
+ * Commands of the clients and callers that `build/tool-checks/compat-clients.ts` prepares.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
  * Renders the templates of the Serverless Application Repository with the version and the names.
  *
- *     bun build/deployments/render-sar.ts    # layer/sar/ to dist/sar/
+ *     bun build/deployments/release/render-sar.ts    # layer/sar/ to dist/sar/
  *
  * The names come from the environment, so that a development copy lives beside the real one:
  * ENV=dev, LSR_SAR_APP_BASE, LSR_SAR_APP_NAME_{ARM64,AMD64,WRAPPER}, LSR_LAYER_NAME_{ARM64,AMD64},
@@ -13,9 +13,9 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
-import { VERSION } from "./version.ts";
+import { VERSION } from "../version.ts";
 
-const ROOT = join(import.meta.dir, "../..");
+const ROOT = join(import.meta.dir, "../../..");
 const SOURCE = join(ROOT, "layer/sar");
 
 /** Where the templates are not published from an account, this stands for it. */

@@ -8,15 +8,15 @@ import { describe, expect, test } from "bun:test";
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 
-import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
-import { drawDiagrams } from "./diagrams.ts";
-import { figures, quotedFigures } from "./figures.ts";
-import { ROOT } from "./layer-dist.ts";
+import { temporaryFolder } from "../../../src/testing/temporary-folder.ts";
+import { drawDiagrams } from "../documents/diagrams.ts";
+import { figures, quotedFigures } from "../documents/figures.ts";
+import { ROOT } from "../layer-dist.ts";
+import { run } from "../run.ts";
+import { VERSION } from "../version.ts";
 import { commonSources } from "./layer-sources.ts";
 import { artefactNames, buildCommand, changesOf, releaseNotes } from "./release-notes.ts";
 import { placeholders, render, renderAll } from "./render-sar.ts";
-import { run } from "./run.ts";
-import { VERSION } from "./version.ts";
 
 describe("placeholders()", () => {
   test("names the release by the version of package.json alone", () => {

@@ -1,7 +1,7 @@
 /**
  * Draws layer/diagrams/*.dot as SVG, with Graphviz compiled to WebAssembly.
  *
- *     bun build/deployments/diagrams.ts
+ *     bun build/deployments/documents/diagrams.ts
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { join } from "node:path";
 
 import { instance } from "@viz-js/viz";
 
-import { ROOT } from "./layer-dist.ts";
+import { ROOT } from "../layer-dist.ts";
 
 const DIAGRAMS = join(ROOT, "layer/diagrams");
 

@@ -18,7 +18,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { ROOT } from "./layer-dist.ts";
+import { ROOT } from "../layer-dist.ts";
 
 /** What `sh` needs that a test has not. */
 const ELSEWHERE = ["deployments", "aws", "docker", "cluster"] as const;

@@ -9,11 +9,11 @@ import { afterEach, beforeAll, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
-import { ROOT } from "./layer-dist.ts";
-import { PYTHON_PROGRAMS } from "./moto-server.ts";
-import { run } from "./run.ts";
-import { VERSION } from "./version.ts";
+import { temporaryFolder } from "../../../src/testing/temporary-folder.ts";
+import { ROOT } from "../layer-dist.ts";
+import { PYTHON_PROGRAMS } from "../moto-server.ts";
+import { run } from "../run.ts";
+import { VERSION } from "../version.ts";
 
 const LIMIT_MS = 120_000;
 const ACCOUNT = "210987654321";
@@ -74,7 +74,7 @@ function publish(
   settings: Readonly<Record<string, string>> = {},
   status = 0,
 ) {
-  return run([join(ROOT, "build/deployments/publish.sh"), command], {
+  return run([join(ROOT, "build/deployments/release/publish.sh"), command], {
     env: {
       ...{ AWS_ENDPOINT_URL: url, AWS_ACCESS_KEY_ID: "x", AWS_SECRET_ACCESS_KEY: "x" },
       ...{ AWS_CONFIG_FILE: "/dev/null", AWS_EC2_METADATA_DISABLED: "true", AWS_MAX_ATTEMPTS: "1" },

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { run } from "./run.ts";
+import { run } from "../run.ts";
 
 /** One part that is not ours. */
 export interface PartSource {

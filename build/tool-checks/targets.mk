@@ -17,7 +17,7 @@ dist/lambda-shell-linux-%: $(TOOL_SOURCES) node_modules/.package-lock.json
 # Needs python3 with venv, node with npm, go, cargo, curl, jq; what is built stays in cache/compat.
 .PHONY: compat
 compat: dist/bootstrap-$(ARCH) ## Run AWS's own clients and callers, unmodified, against the host
-	$(BUN) build/host/compat-clients.ts
+	$(BUN) build/tool-checks/compat-clients.ts
 	$(BUN) test ./src/conformance/clients/clients.compat.ts ./src/conformance/clients/callers.compat.ts
 
 .PHONY: bench-host
@@ -26,4 +26,4 @@ bench-host: dist/bootstrap-$(ARCH) $(PYTHON_READY) ## Compare the host with the 
 
 .PHONY: load
 load: node_modules/.package-lock.json ## Run 200,000 events with injected faults through the host
-	$(BUN) build/host/load.ts
+	$(BUN) build/tool-checks/load.ts

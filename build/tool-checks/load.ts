@@ -1,7 +1,7 @@
 /**
  * 200,000 events over 4 environments with faults injected at random, seeded points.
  *
- *     bun build/host/load.ts [events] [seed]
+ *     bun build/tool-checks/load.ts [events] [seed]
  *
  * The real `serve` runs as a process of its own; its runtimes are the scripted client, which does
  * the fault that its event names. Checked: every caller gets exactly one answer, right or a typed

@@ -9,11 +9,11 @@ import { describe, expect, test } from "bun:test";
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
-import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
-import { LAYER_DIST, ROOT } from "./layer-dist.ts";
-import { MotoServer, pythonProgram } from "./moto-server.ts";
-import { run } from "./run.ts";
-import { VERSION } from "./version.ts";
+import { temporaryFolder } from "../../../src/testing/temporary-folder.ts";
+import { LAYER_DIST, ROOT } from "../layer-dist.ts";
+import { MotoServer, pythonProgram } from "../moto-server.ts";
+import { run } from "../run.ts";
+import { VERSION } from "../version.ts";
 
 const LIMIT_MS = 300_000;
 const CDK = join(ROOT, "layer/cdk");

@@ -1,7 +1,7 @@
 /**
  * Writes dist/SHA256SUMS and dist/RELEASE_NOTES.md for the artefacts of this version.
  *
- *     AWS_CLI=debian JQ=debian bun build/deployments/release-notes.ts
+ *     AWS_CLI=debian JQ=debian bun build/deployments/release/release-notes.ts
  *
  * AWS_CLI and JQ are what `make dist` was run with: the bytes depend on them, so that the notes
  * name them.
@@ -12,10 +12,10 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { VERSION } from "../version.ts";
 import { commonSources, type PartSource } from "./layer-sources.ts";
-import { VERSION } from "./version.ts";
 
-const ROOT = join(import.meta.dir, "../..");
+const ROOT = join(import.meta.dir, "../../..");
 const DIST = join(ROOT, "dist");
 
 /** One file of a release. */

@@ -15,7 +15,7 @@
 # LSR_S3_PREFIX (or S3_PREFIX), LSR_STACK_NAME and the names of render-sar.ts set the rest.
 set -eu
 
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../../.."
 ENV=${ENV:-prod}
 case $ENV in
   prod) suffix= ;;
@@ -91,7 +91,7 @@ application_id() {
 
 render() {
   AWS_ACCOUNT_ID=$ACCOUNT ENV=$ENV \
-    node_modules/.bin/bun build/deployments/render-sar.ts > /dev/null
+    node_modules/.bin/bun build/deployments/release/render-sar.ts > /dev/null
 }
 
 # layer_name ARCHITECTURE: the value that render-sar.ts gave to the name of a layer.

@@ -9,14 +9,14 @@ import { describe, expect, test } from "bun:test";
 import { lstatSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
-import { RecordedRuntimeApi } from "../../src/testing/recorded-runtime-api.ts";
-import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
-import { HOST_ARCHITECTURE } from "../architectures.ts";
-import { LAYER_DIST, ROOT } from "./layer-dist.ts";
-import { MotoServer, PYTHON_PROGRAMS, pythonProgram } from "./moto-server.ts";
-import { renderAll } from "./render-sar.ts";
-import { run } from "./run.ts";
-import { VERSION } from "./version.ts";
+import { RecordedRuntimeApi } from "../../../src/testing/recorded-runtime-api.ts";
+import { temporaryFolder } from "../../../src/testing/temporary-folder.ts";
+import { HOST_ARCHITECTURE } from "../../architectures.ts";
+import { LAYER_DIST, ROOT } from "../layer-dist.ts";
+import { MotoServer, PYTHON_PROGRAMS, pythonProgram } from "../moto-server.ts";
+import { renderAll } from "../release/render-sar.ts";
+import { run } from "../run.ts";
+import { VERSION } from "../version.ts";
 
 const LIMIT_MS = 300_000;
 const SAM = join(ROOT, "layer/sam");
@@ -161,7 +161,7 @@ describe("SAR", () => {
 test(
   "DRY_RUN=1 prints every command that publishing would run, and checks the files",
   async () => {
-    const publish = join(import.meta.dir, "publish.sh");
+    const publish = join(import.meta.dir, "../release/publish.sh");
     const env = { DRY_RUN: "1", ENV: "dev", LAYER_DIST, PATH: "/usr/bin:/bin" };
     const { stderr } = await run([publish, "all"], { env });
     const commands = stderr.split("\n").filter((line) => line.startsWith("+ "));
@@ -194,7 +194,9 @@ test(
       PATH: `${PYTHON_PROGRAMS}:/usr/bin:/bin`,
     };
     await run(["aws", "s3", "mb", "s3://lambda-shell-runtime"], { env });
-    const { stdout } = await run([join(import.meta.dir, "publish.sh"), "layers"], { env });
+    const { stdout } = await run([join(import.meta.dir, "../release/publish.sh"), "layers"], {
+      env,
+    });
     expect(stdout.trim().split("\n")).toEqual([
       expect.stringMatching(/:layer:lambda-shell-runtime-arm64:1$/),
       expect.stringMatching(/:layer:lambda-shell-runtime-amd64:1$/),

@@ -9,8 +9,8 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { ROOT } from "./layer-dist.ts";
-import { run } from "./run.ts";
+import { ROOT } from "../layer-dist.ts";
+import { run } from "../run.ts";
 
 const FOLDER = join(ROOT, ".github/workflows");
 const LIMIT_MS = 120_000;

@@ -16,12 +16,12 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 
-import { bootstrapExecutable } from "../../src/testing/bootstrap-process.ts";
-import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
+import { bootstrapExecutable } from "../../../src/testing/bootstrap-process.ts";
+import { temporaryFolder } from "../../../src/testing/temporary-folder.ts";
+import { ROOT } from "../layer-dist.ts";
+import { MotoServer, pythonProgram } from "../moto-server.ts";
+import { run } from "../run.ts";
 import { type Block, type Document, readDocuments } from "./document.ts";
-import { ROOT } from "./layer-dist.ts";
-import { MotoServer, pythonProgram } from "./moto-server.ts";
-import { run } from "./run.ts";
 
 /** Time limit of one document, in ms; about 10 s on two idle cores, the zip of README.md most of it. */
 const LIMIT_MS = 240_000;

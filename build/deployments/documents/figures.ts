@@ -1,7 +1,7 @@
 /**
  * Puts measured figures into README.md: a table made from one file of build/bench/results.
  *
- *     bun build/deployments/figures.ts    # from the newest file
+ *     bun build/deployments/documents/figures.ts    # from the newest file
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { join } from "node:path";
 
 import { z } from "zod";
 
-import { ROOT } from "./layer-dist.ts";
+import { ROOT } from "../layer-dist.ts";
 
 const README = join(ROOT, "README.md");
 const RESULTS = "build/bench/results";
