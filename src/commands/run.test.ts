@@ -8,11 +8,11 @@ import { functionFolder, SCRIPTED, tool } from "../testing/running-tool.ts";
 const run = (input: string | Uint8Array, ...options: readonly string[]) =>
   tool(["run", ...options, ...SCRIPTED], { input });
 
-test("S1: one event, one line", async () => {
+test("one event, one line", async () => {
   expect(await run("{}\n")).toEqual({ status: 0, out: '{"id":null,"echo":{}}\n', errors: "" });
 });
 
-test("S2: two events, two lines in order, also from two environments", async () => {
+test("two events, two lines in order, also from two environments", async () => {
   const events = '{"id":1,"do":"slow-echo","ms":150}\n{"id":2}\n';
   for (const options of [[], ["--workers", "2"]]) {
     const { out, status } = await run(events, ...options);
@@ -34,11 +34,11 @@ test("--unordered prints responses as they come", async () => {
   ).toEqual([2, 1]);
 });
 
-test("S3: an empty line is the event {}", async () => {
+test("an empty line is the event {}", async () => {
   expect((await run("\n")).out).toBe('{"id":null,"echo":{}}\n');
 });
 
-test("S4: a line that is not JSON is an error, the others are run", async () => {
+test("a line that is not JSON is an error, the others are run", async () => {
   const { status, out, errors } = await run("nope\n{}\n");
   expect(status).toBe(1);
   expect(out).toBe('{"id":null,"echo":{}}\n');
@@ -46,12 +46,12 @@ test("S4: a line that is not JSON is an error, the others are run", async () => 
   expect((await run("nope\n{}\n", "--skip-invalid")).status).toBe(0);
 });
 
-test("S5: nothing on standard input is one event, unless that is not wanted", async () => {
+test("nothing on standard input is one event, unless that is not wanted", async () => {
   expect(await run("")).toMatchObject({ status: 0, out: '{"id":null,"echo":{}}\n' });
   expect(await run("", "--no-default-event")).toMatchObject({ status: 0, out: "" });
 });
 
-test("S6: what is not JSON is printed as it is, in the envelope as a string", async () => {
+test("what is not JSON is printed as it is, in the envelope as a string", async () => {
   const event = '{"do":"body","text":"hello"}\n';
   expect(await run(event)).toMatchObject({ status: 0, out: "hello\n" });
   expect((await run(event, "--envelope", "refunc")).out).toBe(
@@ -59,7 +59,7 @@ test("S6: what is not JSON is printed as it is, in the envelope as a string", as
   );
 });
 
-test("S7: a function error ends in status 1, a crash in 4, a time-out in 3; all lines are run", async () => {
+test("a function error ends in status 1, a crash in 4, a time-out in 3; all lines are run", async () => {
   const failed = await run('{"do":"error"}\n{"id":2}\n');
   expect(failed.status).toBe(1);
   expect(failed.out).toBe(
@@ -87,7 +87,7 @@ test("a time-out names what our own runtime's handler was running, and nothing o
   ]);
 });
 
-test("S8: an event of 6 MiB and a byte is an error, one of 6 MiB is run", async () => {
+test("an event of 6 MiB and a byte is an error, one of 6 MiB is run", async () => {
   const event = (bytes: number) => `"${"x".repeat(bytes - 2)}"\n`;
   const large = await run(event(EVENT_BYTES_MAX + 1));
   expect(large).toMatchObject({ status: 1, out: "" });

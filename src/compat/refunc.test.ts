@@ -1,4 +1,4 @@
-/** The prior stdin runner's rules, by their numbers in layer/PRIOR-SYSTEMS.md. */
+/** The rules of refunc's runner; layer/PRIOR-SYSTEMS.md lists them. */
 
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
@@ -25,7 +25,7 @@ const variables = async (environment: Record<string, string>, ...options: readon
     string
   >;
 
-test("A-1: nothing to run, or nothing of that name, is an error and no event is read", async () => {
+test("nothing to run, or nothing of that name, is an error and no event is read", async () => {
   const empty = functionFolder({ "function.sh": "" });
   const missing = await tool([...REFUNC, empty, "--bootstrap", "/no/such/bootstrap"], {
     input: "{}\n",
@@ -93,7 +93,7 @@ test("REFUNC_* stand in for credentials that the caller does not have", async ()
   });
 });
 
-test("A-7: the headers of /next, ids and namespace included", async () => {
+test("the headers of /next, ids and namespace included", async () => {
   const { lines } = await refunc('{"do":"headers"}\n', { REFUNC_NAMESPACE: "team" });
   const headers = lines[0].payload;
   expect(headers).toMatchObject({
@@ -113,13 +113,13 @@ test.each([
   ["{}", "99914b932bd37a50b983c5e7c90ae93b"],
   ['{"error": "Got error"}', "6c73b21e81614a39b09c72bfb39dca0e"],
   ['{"name":"Arvin"}', "4b2c4b79a5921414535765721e758b49"],
-])("A-7: the request id of %s is %s", async (line, id) => {
+])("the request id of %s is %s", async (line, id) => {
   const folder = functionFolder({ "function.sh": "handler() { printf '%s' \"$request_id\"; }\n" });
   const { out } = await tool([...REFUNC, folder, ...CURL_LOOP], { input: `${line}\n` });
   expect(JSON.parse(out).payload).toBe(id);
 });
 
-test("A-9: an error of the expected form is accepted, and the header names its type", async () => {
+test("an error of the expected form is accepted, and the header names its type", async () => {
   const error = { errorMessage: "Got error", errorType: "ValueError", stackTrace: ["line 1"] };
   const event = { do: "told-error", text: JSON.stringify(error) };
   const plain = await refunc(`${JSON.stringify(event)}\n`);
@@ -139,7 +139,7 @@ test.each([
   ['{"errorMessage":5}', "UnmarshalTypeError", /^errorMessage is no string: /],
   ['{"errorType":{}}', "UnmarshalTypeError", /^errorType is no string: /],
   ['{"stackTrace":"x"}', "UnmarshalTypeError", /^stackTrace is no array: /],
-])("A-9: the error %j is answered with 299, and told as %s", async (text, type, message) => {
+])("the error %j is answered with 299, and told as %s", async (text, type, message) => {
   const { lines, errors, status } = await refunc(
     `${JSON.stringify({ do: "told-error", text })}\n{"id":2}\n`,
   );
@@ -153,7 +153,7 @@ test.each([
   expect(status).toBe(1);
 });
 
-test("A-9: without the envelope an error of any form is accepted as on Lambda", async () => {
+test("without the envelope an error of any form is accepted as on Lambda", async () => {
   // What it is told reaches the log while it works on the second event.
   const input = '{"do":"told-error","text":"no JSON"}\n{"id":2}\n';
   const { out, errors } = await tool(["run", ...SCRIPTED], { input });
@@ -161,7 +161,7 @@ test("A-9: without the envelope an error of any form is accepted as on Lambda", 
   expect(errors).toContain('told: 202 {"status":"OK"}\n');
 });
 
-test("A-9: an init error is the answer of the event, and fatal", async () => {
+test("an init error is the answer of the event, and fatal", async () => {
   const { lines, status } = await refunc("{}\n", { _HANDLER: "init-error" });
   expect(lines).toEqual([
     {
@@ -176,7 +176,7 @@ test("A-9: an init error is the answer of the event, and fatal", async () => {
   expect(status).toBe(4);
 });
 
-test("A-11, A-12: lines in, lines out: empty, invalid, spaced, and with characters of HTML", async () => {
+test("lines in, lines out: empty, invalid, spaced, and with characters of HTML", async () => {
   const body = '{ "a": [1.0, "<>&\u2028"] }';
   const event = JSON.stringify({ do: "body", text: body });
   const { out, errors, status } = await refunc(`\nnope\n${event}\n{"do":"empty"}\n`);
@@ -190,7 +190,7 @@ test("A-11, A-12: lines in, lines out: empty, invalid, spaced, and with characte
   expect(status).toBe(0);
 });
 
-test("A-12: ContentType is what the bootstrap said, as curl says it", async () => {
+test("ContentType is what the bootstrap said, as curl says it", async () => {
   const folder = functionFolder({ "function.sh": "handler() { printf '{\"ok\": 1}'; }\n" });
   const { out } = await tool([...REFUNC, folder, ...CURL_LOOP], { input: "{}\n" });
   expect(out).toBe('{"payload":{"ok":1},"ContentType":"application/x-www-form-urlencoded"}\n');
@@ -236,7 +236,7 @@ test("-f: name, namespace, variables, time and credentials of a definition", asy
   expect(absent.errors).toContain("no such file or folder");
 });
 
-test.each(["SIGINT", "SIGTERM"] as const)("A-15: %s ends the bootstrap with us", async (signal) => {
+test.each(["SIGINT", "SIGTERM"] as const)("%s ends the bootstrap with us", async (signal) => {
   const entry = join(import.meta.dir, "..", "lambda-shell.ts");
   const child = Bun.spawn([process.execPath, entry, ...REFUNC, ...SCRIPTED], {
     stdin: new Blob(['{"do":"pid"}\n{"do":"hang"}\n']),

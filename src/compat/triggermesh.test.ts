@@ -1,4 +1,4 @@
-/** The prior HTTP invoker's rules, by their numbers in layer/PRIOR-SYSTEMS.md. */
+/** The rules of TriggerMesh's invoker; layer/PRIOR-SYSTEMS.md lists them. */
 
 import { expect, test } from "bun:test";
 
@@ -36,7 +36,7 @@ async function nextHeaders(url: string, body: unknown, headers: Record<string, s
   return JSON.parse((await post(url, body, headers)).text).data as Record<string, string>;
 }
 
-test("B-4: the headers of /next", async () => {
+test("the headers of /next", async () => {
   await using served = await serve({ cloudEvents: false });
   const headers = JSON.parse((await post(served.url, { do: "headers" })).text);
   expect(headers).toMatchObject({
@@ -46,7 +46,7 @@ test("B-4: the headers of /next", async () => {
   });
 });
 
-test("B-5, B-12: an error is 500 and goes through the same conversion; plain/text without", async () => {
+test("an error is 500 and goes through the same conversion; plain/text without", async () => {
   await using served = await serve();
   const failed = await post(served.url, { do: "error" }, JSON_TYPE);
   expect([failed.status, failed.type]).toEqual([500, CE_JSON]);
@@ -59,7 +59,7 @@ test("B-5, B-12: an error is 500 and goes through the same conversion; plain/tex
   });
 });
 
-test("B-9, B-10: too large is 413; late is 410, with the converted event, converted", async () => {
+test("too large is 413; late is 410, with the converted event, converted", async () => {
   await using served = await serve({}, { settings: { timeoutMs: 300 } });
   expect(await post(served.url, "x".repeat(1_001))).toMatchObject({
     status: 413,
@@ -74,13 +74,13 @@ test("B-9, B-10: too large is 413; late is 410, with the converted event, conver
   });
 });
 
-test("B-9: a limit above Lambda's own is Lambda's", async () => {
+test("a limit above Lambda's own is Lambda's", async () => {
   await using served = await serve({ bodyBytesMax: 10_000_000 });
   const answer = await post(served.url, "x".repeat(EVENT_BYTES_MAX + 1));
   expect([answer.status, answer.text]).toEqual([413, "http: request body too large\n"]);
 });
 
-test("B-11: what is no event is 500; what is no reply keeps the function's status", async () => {
+test("what is no event is 500; what is no reply keeps the function's status", async () => {
   await using served = await serve({ responseMode: "event" });
   const wrong = await post(served.url, "no JSON", { "Content-Type": CE_JSON });
   expect(wrong.status).toBe(500);
@@ -92,7 +92,7 @@ test("B-11: what is no event is 500; what is no reply keeps the function's statu
   );
 });
 
-test("B-12: the sink gets every reply, empty ones and errors too; its own status is ignored", async () => {
+test("the sink gets every reply, empty ones and errors too; its own status is ignored", async () => {
   const sink = await startSink(() => 503);
   const lenient = triggermesh.serve.sink(sink.url, () => {});
   await using served = await serve({}, { server: { sink: lenient } });
@@ -113,7 +113,7 @@ test("B-12: the sink gets every reply, empty ones and errors too; its own status
   expect(await asked({ id: 2 })).toEqual([500, ""]);
 });
 
-test("B-13: the context of an event, from both modes", async () => {
+test("the context of an event, from both modes", async () => {
   await using served = await serve();
   const structured = { source: "test", number: 5, data: { do: "headers" } };
   const one = await nextHeaders(served.url, structured, {
@@ -136,13 +136,13 @@ test.each([
   ['{"source":"test","data": [ 1.0 , "<>" ]}', '[1.0,"<>"]'],
   // The scripted client says of `null` that its text was so.
   ['{"source":"test"}', '{"text":"null"}'],
-])("B-13: of the structured event %s the function gets %s", async (event, data) => {
+])("of the structured event %s the function gets %s", async (event, data) => {
   await using served = await serve();
   const response = await post(served.url, event, { "Content-Type": CE_JSON });
   expect(response.text).toContain(`"echo":${JSON.stringify(JSON.parse(data))}`);
 });
 
-test("B-14, B-17: no response, and no type, is an empty reply", async () => {
+test("no response, and no type, is an empty reply", async () => {
   await using served = await serve();
   expect(await post(served.url, { do: "empty" }, JSON_TYPE)).toEqual({
     status: 200,
@@ -162,22 +162,19 @@ test.each([
   [' ""hello""\n', "text/plain", '"hello"'],
   ["{no json}", "text/plain", '"{no json}"'],
   ["5", "text/plain", '"5"'],
-])(
-  "B-15: the response %j becomes an event of type %s with the data %s",
-  async (text, type, data) => {
-    await using served = await serve();
-    const response = await post(served.url, { do: "body", text }, JSON_TYPE);
-    const [, written, kind, sent] =
-      new RegExp(
-        `^\\{("specversion":"1\\.0","id":"${UUID}","source":"knative-lambda-runtime",` +
-          `"type":"ce\\.klr\\.triggermesh\\.io"),"datacontenttype":"([^"]+)","time":"[^"]+Z","data":(.*)\\}$`,
-      ).exec(response.text) ?? [];
-    expect(written).toBeDefined();
-    expect([kind, sent]).toEqual([type, data]);
-  },
-);
+])("the response %j becomes an event of type %s with the data %s", async (text, type, data) => {
+  await using served = await serve();
+  const response = await post(served.url, { do: "body", text }, JSON_TYPE);
+  const [, written, kind, sent] =
+    new RegExp(
+      `^\\{("specversion":"1\\.0","id":"${UUID}","source":"knative-lambda-runtime",` +
+        `"type":"ce\\.klr\\.triggermesh\\.io"),"datacontenttype":"([^"]+)","time":"[^"]+Z","data":(.*)\\}$`,
+    ).exec(response.text) ?? [];
+  expect(written).toBeDefined();
+  expect([kind, sent]).toEqual([type, data]);
+});
 
-test("B-15: bytes that are no text become text", async () => {
+test("bytes that are no text become text", async () => {
   await using served = await serve();
   const response = await post(served.url, { do: "bytes", text: "AP8=" }, JSON_TYPE);
   expect(JSON.parse(response.text)).toMatchObject({
@@ -186,7 +183,7 @@ test("B-15: bytes that are no text become text", async () => {
   });
 });
 
-test("B-16: a whole event is completed, what it has is kept, members are sorted", async () => {
+test("a whole event is completed, what it has is kept, members are sorted", async () => {
   await using served = await serve({ responseMode: "event" });
   const text = '{"type": "mine", "data": {"z": 1, "a": 2}, "zone": "x", "specversion": "0.3"}';
   const response = await post(served.url, { do: "body", text }, JSON_TYPE);

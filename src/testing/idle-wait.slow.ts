@@ -1,5 +1,5 @@
 /**
- * R20, B-01: an idle GET /next outlives every default time limit of HTTP clients. Takes seven minutes,
+ * An idle GET /next outlives every default time limit of HTTP clients. Takes seven minutes,
  * so it is no part of the suite:
  *
  *     bun test ./src/testing/idle-wait.slow.ts
@@ -16,7 +16,7 @@ import { EnvironmentUnderTest } from "./environment-under-test.ts";
 const IDLE_MS = 400_000;
 
 test(
-  `R20 B-01: a wait of ${IDLE_MS / 1000} s on GET /next`,
+  `a wait of ${IDLE_MS / 1000} s on GET /next`,
   async () => {
     const files = { "function.sh": "handler() { printf '%s' \"$1\"; }" };
     await using environment = await EnvironmentUnderTest.start({ files });

@@ -30,7 +30,7 @@ const invoke = (
   return send(url, `${FUNCTIONS}/${name}/invocations`, { method: "POST", body, headers });
 };
 
-test("L1, L2: success has the version, the type, and the id that the runtime saw", async () => {
+test("success has the version, the type, and the id that the runtime saw", async () => {
   await using served = await serveFunction();
   const { status, headers, body } = await invoke(served, { do: "headers" });
   expect(status).toBe(200);
@@ -56,14 +56,14 @@ test.each([
     "Response payload size exceeded maximum allowed payload size (6291556 bytes).",
   ],
   [{ do: "stream-error" }, '{"errorType":"Late","errorMessage":"in the middle"}'],
-])("L3 to L8: %j is 200 with X-Amz-Function-Error: Unhandled", async (event, words) => {
+])("%j is 200 with X-Amz-Function-Error: Unhandled", async (event, words) => {
   await using served = await serveFunction({ settings: { timeoutMs: 1_000 } });
   const { status, headers, body } = await invoke(served, event);
   expect([status, headers.get("x-amz-function-error")]).toEqual([200, "Unhandled"]);
   expect(body.replace(headers.get("x-amzn-requestid") ?? "?", "ID")).toContain(words);
 });
 
-test("L9, L10: Event is accepted and tried again, DryRun runs nothing", async () => {
+test("Event is accepted and tried again, DryRun runs nothing", async () => {
   await using served = await serveFunction();
   const dry = await invoke(served, {}, { "X-Amz-Invocation-Type": "DryRun" });
   expect([dry.status, dry.body]).toEqual([204, ""]);
@@ -89,7 +89,7 @@ test("L9, L10: Event is accepted and tried again, DryRun runs nothing", async ()
   expect([old.status, old.body]).toEqual([202, '{"Status":202}']);
 });
 
-test("L11: an event that is too large is 413, by its kind of invocation", async () => {
+test("an event that is too large is 413, by its kind of invocation", async () => {
   await using served = await serveFunction();
   const sized = (bytes: number) => `"${"x".repeat(bytes - 2)}"`;
   const refused = await invoke(served, sized(EVENT_BYTES_MAX + 1));
@@ -104,7 +104,7 @@ test("L11: an event that is too large is 413, by its kind of invocation", async 
   expect((await invoke(served, sized(ASYNC_EVENT_BYTES_MAX), asynchronous)).status).toBe(202);
 });
 
-test("L12: a full queue is 429 with Retry-After", async () => {
+test("a full queue is 429 with Retry-After", async () => {
   await using served = await serveFunction({ settings: { queueMax: 1 } });
   await invoke(served, {});
   const slow = { do: "slow-echo", ms: 300 };
@@ -142,7 +142,7 @@ test("L13 and the body: what is wrong is 400 with its class", async () => {
   expect(context.status).toBe(400);
 });
 
-test("L14: Tail returns Lambda's lines around the function's, the time of the start last", async () => {
+test("Tail returns Lambda's lines around the function's, the time of the start last", async () => {
   await using served = await serveFunction();
   const event = { do: "log", text: "from the function" };
   const tail = { "X-Amz-Log-Type": "Tail" };
@@ -234,7 +234,7 @@ test("ListFunctions and its relatives have the members that AWS's have", async (
   ]);
 });
 
-test("R7, R8: client context, trace and tenant reach the runtime", async () => {
+test("client context, trace and tenant reach the runtime", async () => {
   await using served = await serveFunction();
   const { body } = await invoke(
     served,
@@ -252,7 +252,7 @@ test("R7, R8: client context, trace and tenant reach the runtime", async () => {
   });
 });
 
-test("R9: two callers at once are both served", async () => {
+test("two callers at once are both served", async () => {
   await using served = await serveFunction();
   const answers = await Promise.all([invoke(served, { id: 1 }), invoke(served, { id: 2 })]);
   expect(answers.map(({ body }) => JSON.parse(body).id)).toEqual([1, 2]);
