@@ -113,7 +113,7 @@ export function checkRooms(root: string): RoomReport {
 /** Tests may import anything; a macro runs while the program is compiled, and is not a part of it. */
 function isProgram(path: string): boolean {
   const isTest =
-    /\.(?:test|compat|slow)\.ts$/.test(path) || /^src\/(?:testing|conformance)\//.test(path);
+    /\.(?:test|compat|slow|fuzz)\.ts$/.test(path) || /^src\/(?:testing|conformance)\//.test(path);
   return !isTest && !/\.(?:macro|d)\.ts$/.test(path);
 }
 
