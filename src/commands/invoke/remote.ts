@@ -12,6 +12,7 @@ import { z } from "zod";
 
 import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
+import { reachDirectly } from "../cli/options.ts";
 
 /** What Lambda is told besides the event. */
 interface RemoteOptions {
@@ -21,8 +22,8 @@ interface RemoteOptions {
   readonly region?: string;
 }
 
-/** Lambda's longest function and some more, in seconds. */
-const READ_TIMEOUT_S = 960;
+/** Lambda's longest function, on Managed Instances, and a minute more, in seconds. */
+const READ_TIMEOUT_S = 5_460;
 
 /** What `aws lambda invoke` prints. */
 const metadataSchema = z.looseObject({
@@ -48,6 +49,9 @@ export async function invokeRemote(
         "  install the AWS CLI and sign in, or leave out --remote for a function on this computer",
     );
   }
+  const { AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL } = process.env;
+  const endpoint = AWS_ENDPOINT_URL_LAMBDA ?? AWS_ENDPOINT_URL ?? "";
+  if (URL.canParse(endpoint)) reachDirectly(new URL(endpoint));
   const folder = mkdtempSync(join(tmpdir(), "lambda-shell-"));
   try {
     const event = join(folder, "event");

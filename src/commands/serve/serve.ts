@@ -21,7 +21,7 @@ import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { HostServer, metricsResponse } from "../../host/server.ts";
 import { endWithOutput, stopSignal } from "../cli/ending.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
-import { requireHttpUrl, splitCommand } from "../cli/options.ts";
+import { reachDirectly, requireHttpUrl, splitCommand } from "../cli/options.ts";
 import { printMessagesAsJson, say } from "../cli/terminal.ts";
 import * as compat from "../compat.ts";
 import {
@@ -252,7 +252,7 @@ function sinkAddress(option: string | undefined, variable: string | undefined) {
   const text = option ?? variable;
   if (text === undefined || text === "") return undefined;
   const [source, example] = option === undefined ? ["K_SINK", "K_SINK="] : ["--sink", "--sink "];
-  requireHttpUrl(text, source, `${example}http://broker.example/events`);
+  reachDirectly(requireHttpUrl(text, source, `${example}http://broker.example/events`));
   return text;
 }
 
