@@ -10,6 +10,7 @@ import { join } from "node:path";
 
 import { z } from "zod";
 
+import { guarded } from "../../guard/guard.ts";
 import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { reachDirectly } from "../cli/options.ts";
@@ -84,7 +85,8 @@ function invokeArguments(name: string, event: string, options: RemoteOptions): r
 }
 
 async function run(command: readonly string[]): Promise<z.output<typeof metadataSchema>> {
-  const child = Bun.spawn([...command], {
+  const child = Bun.spawn({
+    ...(guarded(command) ?? { cmd: [...command] }),
     // An event must not reach a function twice because its answer was late.
     env: { AWS_MAX_ATTEMPTS: "1", ...process.env, AWS_PAGER: "" },
     stdin: "ignore",

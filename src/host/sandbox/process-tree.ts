@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 
 /** One process. */
 interface ProcessInfo {
@@ -39,38 +39,6 @@ export function processTree(rootPid: number): readonly ProcessInfo[] {
   return tree;
 }
 
-/**
- * Processes that were started with a variable, whoever their parent is now: a daemon leaves its
- * group and its parents, but has the variables that it was started with.
- * @param assignment `NAME=value`.
- * @param sinceTicks Start of the oldest that counts, in clock ticks since the system's start.
- */
-export function processesWith(assignment: string, sinceTicks: number): readonly number[] {
-  let names: readonly string[];
-  try {
-    names = readdirSync("/proc");
-  } catch {
-    return [];
-  }
-  const pids = names.filter((name) => /^\d+$/.test(name)).map(Number);
-  return pids.filter(
-    (pid) =>
-      pid !== process.pid &&
-      readProc(`${pid}/environ`).split("\0").includes(assignment) &&
-      startTicks(pid) >= sinceTicks,
-  );
-}
-
-/** Start of a process, in clock ticks since the system's start; 0 when it has gone. */
-export function startTicks(pid: number): number {
-  // The command's name before it may have spaces and brackets.
-  const fields = readProc(`${pid}/stat`).split(") ").at(-1)?.split(" ") ?? [];
-  return Number(fields[START_FIELD] ?? 0);
-}
-
-/** Place of `starttime` behind the command's name, see proc(5). */
-const START_FIELD = 19;
-
 /** Resident memory of a process and everything below it, in bytes. */
 export function treeResidentBytes(rootPid: number): number {
   return processTree(rootPid).reduce((sum, { residentBytes }) => sum + residentBytes, 0);
@@ -82,7 +50,8 @@ export function peakResidentBytes(pid: number): number {
   return Number(line?.[1] ?? 0) * 1024;
 }
 
-function childrenOf(pid: number): readonly number[] {
+/** Children of a process, the one that was started first before the others. */
+export function childrenOf(pid: number): readonly number[] {
   return readProc(`${pid}/task/${pid}/children`)
     .split(" ")
     .filter((word) => word !== "")
