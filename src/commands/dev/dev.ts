@@ -154,11 +154,19 @@ async function sayReady(
     (sum, { settings }) => sum + folderFiles(settings.directory).length,
     0,
   );
-  const workers = pools.reduce((sum, { counts }) => sum + counts.ready, 0);
+  const workers = () =>
+    plural(
+      pools.reduce((sum, { counts }) => sum + counts.ready + counts.busy, 0),
+      "worker",
+    );
   const watching = watches.length > 0 ? `watching ${plural(files, "file")} · ` : "";
-  const ready =
-    workers === 0 ? "no worker ready" : `${plural(workers, "worker")} ready in ${readyMs} ms`;
+  const isReady = pools.every(({ counts }) => counts.ready + counts.busy > 0);
+  const ready = isReady ? `${workers()} ready in ${readyMs} ms` : "no worker ready yet";
   say("info", `${watching}${ready} · Ctrl-C to stop`);
+  if (isReady) return;
+  await untilReady(pools, () => stop.hasArrived());
+  const lateMs = Math.round(performance.now() - startedAtMs);
+  if (!stop.hasArrived()) say("info", `${workers()} ready in ${lateMs} ms`);
 }
 
 function sayAttachable(pools: readonly FunctionPool[], port: number): void {

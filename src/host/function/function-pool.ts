@@ -88,6 +88,16 @@ export class FunctionPool {
     };
   }
 
+  /** Events that wait or run. */
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  /** True once it has been told to end for good. */
+  get isStopped(): boolean {
+    return this.#stopped;
+  }
+
   /** Starts the fewest environments that are wanted; they become ready on their own. */
   start(): void {
     this.#fill();
