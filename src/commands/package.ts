@@ -6,12 +6,12 @@
 
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { basename, isAbsolute, join, relative, resolve } from "node:path";
 
 import type { Command } from "commander";
 
 import { ZIP_UPLOAD_BYTES_MAX } from "../runtime-api/contract.ts";
-import { zip, type ZipEntry } from "../zip.ts";
+import { type EmptyFolder, zip, type ZipEntry } from "../zip.ts";
 import { checkFolder } from "./check/rules.ts";
 import { CommandError, EXIT } from "./cli/exit-status.ts";
 import { requireFolder, unreadable } from "./cli/input.ts";
@@ -23,7 +23,7 @@ import {
   type FunctionArchitecture,
   functionArchitecture,
 } from "./function/architecture.ts";
-import { folderFiles } from "./function/files.ts";
+import { folderContent, type FolderFile, LEFT_OUT } from "./function/files.ts";
 
 interface PackageOptions {
   readonly output?: string;
@@ -41,7 +41,9 @@ export function addPackageCommand(program: Command): void {
     .summary("a reproducible function zip")
     .description(
       "Write a function's folder as a zip for Lambda: sorted, dated 1980, modes 0755 and 0644.\n" +
-        "Prints the path; size and hash go to standard error.",
+        "Prints the path; size, hash and what was left out go to standard error.\n\n" +
+        `Left out are ${LEFT_OUT.join(", ")},\n` +
+        "the zip itself and NAME.zip of an earlier run, and what --exclude names.",
     )
     .argument("[dir]", "folder of the function", ".")
     .option("-o, --output <file>", "zip to write (default: NAME.zip)")
@@ -67,7 +69,11 @@ function packageFolder(directory: string, options: PackageOptions): number {
     for (const { level, message } of findings) say(level, message);
     if (findings.some(({ level }) => level === "error")) return EXIT.functionError;
   }
-  const bytes = zip(entries(root, architecture, options));
+  const { files, leftOut } = folderContent(root, [
+    ...ownOutputs(root, output),
+    ...(options.exclude ?? []),
+  ]);
+  const bytes = zip(entries(root, files, architecture, options));
   try {
     writeFileSync(output, bytes);
   } catch (error) {
@@ -76,19 +82,37 @@ function packageFolder(directory: string, options: PackageOptions): number {
   const hash = createHash("sha256").update(bytes).digest("base64");
   process.stdout.write(`${output}\n`);
   say("info", `${bytes.byteLength} bytes, CodeSha256 ${hash}`);
+  if (leftOut.length > 0) say("info", `left out: ${listed(leftOut)}`);
   if (bytes.byteLength > ZIP_UPLOAD_BYTES_MAX) {
     say("warning", `more than ${ZIP_UPLOAD_BYTES_MAX} bytes must be uploaded through S3`);
   }
   return EXIT.ok;
 }
 
+/** Names that a message shows before it only counts. */
+const SHOWN_MAX = 20;
+
+function listed(paths: readonly string[]): string {
+  const more = paths.length - SHOWN_MAX;
+  return `${paths.slice(0, SHOWN_MAX).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+/** This zip and that of an earlier run, where they lie in the folder, as patterns of their paths. */
+function ownOutputs(root: string, output: string): readonly string[] {
+  return [output, join(root, `${basename(root)}.zip`)]
+    .map((path) => relative(root, path))
+    .filter((path) => !path.startsWith("..") && !isAbsolute(path))
+    .map((path) => path.replace(/[\\*?[\]{}!]/g, "\\$&"));
+}
+
 function entries(
   root: string,
+  files: readonly FolderFile[],
   architecture: FunctionArchitecture,
   options: PackageOptions,
-): readonly ZipEntry[] {
-  const all: ZipEntry[] = folderFiles(root, options.exclude).map((file) => {
-    if (file.kind === "symlink") return file;
+): readonly (ZipEntry | EmptyFolder)[] {
+  const all: (ZipEntry | EmptyFolder)[] = files.map((file) => {
+    if (file.kind !== "file") return file;
     const { path } = file;
     const executable = (file.mode & 0o111) !== 0 || path === "bootstrap";
     const bytes = new Uint8Array(readFileSync(join(root, path)));

@@ -207,6 +207,7 @@ function checkFiles({ directory }: CheckTarget): readonly Finding[] {
       }
       continue;
     }
+    if (file.kind === "folder") continue;
     byteLength += file.byteLength;
     if ((file.mode & 0o004) === 0) {
       const mode = `0${file.mode.toString(8)}`;
