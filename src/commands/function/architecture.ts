@@ -13,8 +13,8 @@ import { dirname, join } from "node:path";
 
 import { InvalidArgumentError, Option } from "commander";
 
+import { templateFunction } from "../../template/function.ts";
 import { CommandError } from "../cli/exit-status.ts";
-import { templateFunction } from "./template.ts";
 
 /** Our names of Lambda's architectures; those of AWS and of `uname -m` are understood too. */
 export type FunctionArchitecture = "amd64" | "arm64";
