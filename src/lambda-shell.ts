@@ -7,7 +7,7 @@
 import { Command } from "commander";
 
 import packageJson from "../package.json" with { type: "json" };
-import { addCheckCommand } from "./commands/check/check.ts";
+import { addCheckCommand } from "./commands/check.ts";
 import { guardOutput, reportFailure } from "./commands/cli/ending.ts";
 import { addDevCommand } from "./commands/dev/dev.ts";
 import { addEventsCommand } from "./commands/events/events.ts";

@@ -10,9 +10,10 @@ import { basename, isAbsolute, join, relative, resolve } from "node:path";
 
 import type { Command } from "commander";
 
+import { checkFolder } from "../check/folder.ts";
 import { ZIP_UPLOAD_BYTES_MAX } from "../runtime-api/contract.ts";
 import { type EmptyFolder, zip, type ZipEntry } from "../zip.ts";
-import { checkFolder } from "./check/rules.ts";
+import { checkTarget } from "./check.ts";
 import { CommandError, EXIT } from "./cli/exit-status.ts";
 import { requireFolder, unreadable } from "./cli/input.ts";
 import { collected } from "./cli/options.ts";
@@ -27,8 +28,9 @@ import { folderContent, type FolderFile, LEFT_OUT } from "./function/files.ts";
 
 interface PackageOptions {
   readonly output?: string;
-  readonly handler: string;
+  readonly handler?: string;
   readonly arch?: FunctionArchitecture;
+  readonly template?: string;
   readonly withBootstrap?: boolean;
   readonly exclude?: readonly string[];
   readonly check: boolean;
@@ -49,23 +51,22 @@ export function addPackageCommand(program: Command): void {
     .option("-o, --output <file>", "zip to write (default: NAME.zip)")
     .option("--with-bootstrap", "put our bootstrap inside, so that no layer is needed")
     .addOption(archOption())
-    .option("--handler <name>", "handler that is checked", "function.handler")
+    .option("--handler <name>", "handler that is checked (default: function.handler)")
+    .option("--template <file>", "SAM template that is checked (default: DIR/template.yaml)")
     .addOption(collected("--exclude <glob>", "leave files out"))
     .option("--no-check", "package in spite of errors")
-    .action((directory: string, options: PackageOptions) => {
-      process.exitCode = packageFolder(directory, options);
+    .action(async (directory: string, options: PackageOptions) => {
+      process.exitCode = await packageFolder(directory, options);
     });
 }
 
-function packageFolder(directory: string, options: PackageOptions): number {
+async function packageFolder(directory: string, options: PackageOptions): Promise<number> {
   const root = resolve(directory);
   requireFolder(root, directory);
   const output = resolve(options.output ?? `${basename(root)}.zip`);
-  const { handler } = options;
   const architecture = functionArchitecture(root, options.arch);
   if (options.check) {
-    const target = { directory: root, handler, architecture, variables: {} };
-    const findings = checkFolder(target);
+    const findings = await checkFolder(checkTarget(root, options));
     for (const { level, message } of findings) say(level, message);
     if (findings.some(({ level }) => level === "error")) return EXIT.functionError;
   }

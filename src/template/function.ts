@@ -61,6 +61,9 @@ export interface CustomRuntime {
   readonly RuntimeAlias: string;
 }
 
+/** A value that Lambda would refuse; the message names its place. */
+export class RefusedSetting extends CommandError {}
+
 /** A setting whose value only a deployment knows. */
 export interface UnknownSetting {
   /** `Handler`, `Timeout`, `MemorySize`, `CodeUri`, or the name of a variable. */
@@ -197,13 +200,13 @@ class Description {
 
   /**
    * The customer-managed runtime.
-   * @throws {CommandError} When it stands without `Runtime: custom`, or the other way round, or is wrong.
+   * @throws {RefusedSetting} When it stands without `Runtime: custom`, or the other way round, or is wrong.
    */
   #customRuntime(): CustomRuntime | undefined {
     const { Runtime, RuntimeConfig } = this.#properties;
     const isCustom = textOf(this.#known("Runtime")) === "custom";
     const refused = (property: string, why: string) =>
-      new CommandError(`${this.#path}: ${this.#logicalId}: ${property}: ${why}`);
+      new RefusedSetting(`${this.#path}: ${this.#logicalId}: ${property}: ${why}`);
     if (RuntimeConfig === undefined && !isCustom) return undefined;
     if (textOf(this.#known("PackageType")) === "Image") {
       throw refused("PackageType", "Image and a customer-managed runtime exclude each other");

@@ -9,11 +9,12 @@ import { isAbsolute, join, relative, resolve } from "node:path";
 
 import type { FunctionPool } from "../../host/function/function-pool.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
+import { sayShellDifference } from "../check.ts";
 import { systemFault } from "../cli/ending.ts";
 import { CommandError } from "../cli/exit-status.ts";
 import { say } from "../cli/terminal.ts";
 import { folderFiles } from "../function/files.ts";
-import { functionHandler, syntaxError } from "../function/handler.ts";
+import { functionHandler, localSyntaxError } from "../function/handler.ts";
 import type { FunctionOptions } from "../function/options.ts";
 import { CONFIG_FILE } from "../function/settings.ts";
 import { Changes, type FolderWatch, watchFolder } from "./watch.ts";
@@ -101,6 +102,8 @@ async function reload(
     return say("info", wrong.replace(/^/gm, "  "));
   }
   const broken = brokenHandler(settings);
+  // Not waited for: a later reload must not overtake this one.
+  void sayShellDifference(settings);
   if (broken !== undefined) {
     say("info", `~ ${names} changed · syntax error, still running the previous version`);
     return say("info", broken.replace(/^/gm, "  "));
@@ -151,7 +154,7 @@ function shownPath(file: string): string {
 function brokenHandler({ directory, handler }: FunctionSettings): string | undefined {
   const target = functionHandler(directory, handler);
   if (target.kind !== "function") return undefined;
-  return syntaxError(target)?.replaceAll(`${directory}/`, "");
+  return localSyntaxError(target)?.replaceAll(`${directory}/`, "");
 }
 
 /** How long a message waits for the first environment, in milliseconds. */

@@ -98,6 +98,11 @@ export function carriedBootstraps(architecture: "amd64" | "arm64"): readonly str
   ];
 }
 
+/** True for our own bootstrap, which loads the function's script by the shell of its first line. */
+export function isOurBootstrap([program = ""]: readonly string[]): boolean {
+  return carriedBootstraps(localArchitecture()).includes(program);
+}
+
 function isFile(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }

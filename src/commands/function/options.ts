@@ -19,12 +19,7 @@ import { collected } from "../cli/options.ts";
 import { say } from "../cli/terminal.ts";
 import { findBootstrap } from "./architecture.ts";
 import { KNOWN_RUNTIMES, OS_ONLY_RUNTIMES } from "./runtimes.ts";
-import {
-  type FunctionConfig,
-  functionConfig,
-  parseSettings,
-  refuseWrongSettings,
-} from "./settings.ts";
+import { type FunctionConfig, functionConfig, parseSettings, wrongSettings } from "./settings.ts";
 
 /** The options as commander hands them over. */
 export interface FunctionOptions {
@@ -176,7 +171,8 @@ const LONG_INIT_MS = 130_000;
 function templateSettings({ template, name, region }: FunctionOptions) {
   if (template === undefined) return undefined;
   const described = templateFunction(template, name, region);
-  refuseWrongSettings(described, template);
+  const [wrong] = wrongSettings(described, template);
+  if (wrong !== undefined) throw new CommandError(wrong);
   return described;
 }
 
@@ -214,7 +210,11 @@ const PLATFORM_OPTIONS: Readonly<Record<string, string>> = {
   AWS_LAMBDA_MAX_CONCURRENCY: "--concurrency N",
 };
 
-function layerFolder(layer: string): string {
+/**
+ * A layer's folder.
+ * @throws {CommandError} When it is none.
+ */
+export function layerFolder(layer: string): string {
   requireFolder(resolve(layer), `--layer ${layer}`);
   return resolve(layer);
 }
@@ -236,7 +236,7 @@ function present(described: Partial<TemplateFunction>): FunctionConfig {
 }
 
 /** A folder's name with only the characters that a function's name may have. */
-function functionName(directory: string): string {
+export function functionName(directory: string): string {
   const name = basename(directory).replace(/[^a-zA-Z0-9_-]+/g, "-");
   return name === "" || name === "-" ? "function" : name.slice(0, 64);
 }

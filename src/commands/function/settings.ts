@@ -263,26 +263,26 @@ const PROPERTY_NAMES: Readonly<Record<string, string>> = {
 const STORAGE_MB_MIN = 512;
 const STORAGE_MB_MAX = 32_768;
 
-/**
- * Refuses values of a template that Lambda would refuse.
- * @throws {CommandError} With the place where the value stands.
- */
-export function refuseWrongSettings(described: TemplateFunction, path: string): void {
+/** What Lambda would refuse of a template, one line for each value, with its place. */
+export function wrongSettings(described: TemplateFunction, path: string): readonly string[] {
   const { logicalId, name, timeout, memory, concurrency, managedInstances, variables } = described;
-  const refused = (property: string, reason: string) =>
-    new CommandError(`${path}: ${logicalId}: ${property}: ${reason}`);
-  const result = parseSettings({ name, timeout, memory, concurrency }, { managedInstances });
-  if (result.kind === "invalid") {
-    throw refused(PROPERTY_NAMES[result.field] ?? result.field, result.reason);
+  const wrong: string[] = [];
+  const refuse = (property: string, reason: string) =>
+    wrong.push(`${path}: ${logicalId}: ${property}: ${reason}`);
+  const none = { name: "f", timeout: undefined, memory: undefined, concurrency: undefined };
+  for (const setting of [{ name }, { timeout }, { memory }, { concurrency }]) {
+    const result = parseSettings({ ...none, ...setting }, { managedInstances });
+    if (result.kind === "valid") continue;
+    refuse(PROPERTY_NAMES[result.field] ?? result.field, result.reason);
   }
   const { EphemeralStorage } = described.configuration;
-  const size = storageSchema.safeParse(EphemeralStorage ?? { Size: STORAGE_MB_MIN });
-  if (!size.success) {
-    const reason = `is not a whole number from ${STORAGE_MB_MIN} to ${STORAGE_MB_MAX}`;
-    throw refused("EphemeralStorage.Size", reason);
+  if (!storageSchema.safeParse(EphemeralStorage ?? { Size: STORAGE_MB_MIN }).success) {
+    const bounds = `${STORAGE_MB_MIN} to ${STORAGE_MB_MAX}`;
+    refuse("EphemeralStorage.Size", `is not a whole number from ${bounds}`);
   }
   const reserved = Object.keys(variables).filter((each) => RESERVED_VARIABLES.includes(each));
-  if (reserved.length > 0) throw refused("Environment", reservedComplaint(reserved));
+  if (reserved.length > 0) refuse("Environment", reservedComplaint(reserved));
+  return wrong;
 }
 
 const storageSchema = z.looseObject({
@@ -290,7 +290,7 @@ const storageSchema = z.looseObject({
 });
 
 /** Lambda's own words for variables that it sets itself. */
-export function reservedComplaint(names: readonly string[]): string {
+function reservedComplaint(names: readonly string[]): string {
   return (
     "Lambda was unable to configure your environment variables because the environment variables " +
     "you have provided contains reserved keys that are currently not supported for modification. " +

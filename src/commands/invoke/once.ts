@@ -22,6 +22,7 @@ import {
 } from "../../host/invocation/outcome.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { LogTail } from "../../host/sandbox/log.ts";
+import { sayShellDifference } from "../check.ts";
 import { endWithOutput, onInterrupt } from "../cli/ending.ts";
 import { CommandError, EXIT, outcomeStatus } from "../cli/exit-status.ts";
 import { unknownFunction } from "../cli/suggest.ts";
@@ -66,11 +67,13 @@ export async function invokeOnce(
   const interrupted = onInterrupt(() => pool.kill());
   endWithOutput(() => pool.kill());
   pool.start();
+  const saidDifference = sayShellDifference(settings);
   try {
     if (repetition === undefined) return await runOnce();
     return await repeatInvoke(sendAgain, async () => coldStarts, repetition);
   } finally {
     await pool.stop();
+    await saidDifference;
   }
 
   async function sendAgain(): Promise<boolean> {
