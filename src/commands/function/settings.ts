@@ -19,6 +19,7 @@ import { z } from "zod";
 
 import { DEFAULT_SETTINGS, type FunctionSettings } from "../../host/invocation/settings.ts";
 import { RESERVED_VARIABLES } from "../../host/sandbox/variables.ts";
+import { CONCURRENCY_MAX } from "../../runtime-api/contract.ts";
 import type { TemplateFunction } from "../../template/function.ts";
 import { CommandError } from "../cli/exit-status.ts";
 
@@ -110,9 +111,6 @@ const MANAGED_TIMEOUT_MS_MAX = 5_400_000;
 
 /** Lambda's largest memory, in MB: that of Managed Instances. */
 const MEMORY_MB_MAX = 32_768;
-
-/** Most events at a time in one environment of Managed Instances. */
-const CONCURRENCY_MAX = 1_600;
 
 function settingsSchema(timeoutMsMax: number) {
   return z.strictObject({

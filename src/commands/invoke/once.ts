@@ -61,7 +61,7 @@ export async function invokeOnce(
   let coldStarts = 0;
   const pool = new FunctionPool(settings, {
     onLog: (chunk) => log.add(chunk),
-    onReady: ({ served }) => (coldStarts += served === 0 ? 1 : 0),
+    onStarted: () => (coldStarts += 1),
   });
   const asked = readRequest(name, payload, options, new FunctionRegistry([pool]));
   const interrupted = onInterrupt(() => pool.kill());

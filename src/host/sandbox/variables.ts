@@ -8,6 +8,7 @@
 import { randomBytes } from "node:crypto";
 
 import type { FunctionSettings } from "../invocation/settings.ts";
+import { endpointVariables } from "./platform-endpoints.ts";
 
 /** Lambda's search path. */
 export const LAMBDA_PATH = "/usr/local/bin:/usr/bin/:/bin:/opt/bin";
@@ -38,6 +39,16 @@ export const PLATFORM_VARIABLES: readonly string[] = [
   "AWS_LAMBDA_RUNTIME_API",
   "LAMBDA_RUNTIME_DIR",
   "LAMBDA_TASK_ROOT",
+];
+
+/** Variables that an environment which is started from a snapshot does not have. */
+const NOT_IN_SNAPSHOTS = [
+  "AWS_ACCESS_KEY",
+  "AWS_ACCESS_KEY_ID",
+  "AWS_SECRET_ACCESS_KEY",
+  "AWS_SESSION_TOKEN",
+  "AWS_LAMBDA_LOG_GROUP_NAME",
+  "AWS_LAMBDA_LOG_STREAM_NAME",
 ];
 
 /** Variables that Lambda sets per invocation or that would lead a client astray. */
@@ -84,7 +95,6 @@ export function functionEnvironment(
       AWS_LAMBDA_FUNCTION_NAME: settings.name,
       AWS_LAMBDA_FUNCTION_VERSION: settings.version,
       AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(settings.memoryMb),
-      AWS_LAMBDA_LOG_STREAM_NAME: logStreamName(settings.version),
       ...loggingVariables(settings),
     }),
     ...variables,
@@ -93,6 +103,7 @@ export function functionEnvironment(
     LAMBDA_TASK_ROOT: directory,
     LAMBDA_RUNTIME_DIR: "/var/runtime",
     _HANDLER: settings.handler,
+    ...endpointVariables(settings, runtimeApi),
     ...settings.environmentVariables?.(index),
   };
   // Whatever is inherited: a runtime with more loops than we hand events to would be wrong.
@@ -100,6 +111,8 @@ export function functionEnvironment(
   if (settings.concurrency > 1) {
     environment["AWS_LAMBDA_MAX_CONCURRENCY"] = String(settings.concurrency);
   }
+  // A snapshot must hold neither the keys of one environment nor its place in the log.
+  if (settings.snapStart) for (const name of NOT_IN_SNAPSHOTS) delete environment[name];
   for (const name of NEVER_PASSED) if (!(name in variables)) delete environment[name];
   return environment;
 }
@@ -108,6 +121,7 @@ export function functionEnvironment(
 function loggingVariables(settings: FunctionSettings): Record<string, string> {
   const { LogGroup, LogFormat, ApplicationLogLevel } = loggingConfig(settings);
   return {
+    AWS_LAMBDA_LOG_STREAM_NAME: logStreamName(settings.version),
     AWS_LAMBDA_LOG_GROUP_NAME: LogGroup ?? `/aws/lambda/${settings.name}`,
     ...(LogFormat === undefined ? {} : { AWS_LAMBDA_LOG_FORMAT: LogFormat }),
     ...(ApplicationLogLevel === undefined ? {} : { AWS_LAMBDA_LOG_LEVEL: ApplicationLogLevel }),
@@ -127,7 +141,8 @@ function loggingConfig({ configuration, managedInstances }: FunctionSettings) {
   };
 }
 
-function initializationType({ snapStart, managedInstances }: FunctionSettings): string {
+/** How Lambda says that an environment was started. */
+export function initializationType({ snapStart, managedInstances }: FunctionSettings): string {
   if (snapStart) return "snap-start";
   return managedInstances ? "lambda-managed-instances" : "on-demand";
 }
