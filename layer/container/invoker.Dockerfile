@@ -24,3 +24,5 @@ USER 993:990
 EXPOSE 8080
 ENTRYPOINT ["/usr/local/bin/entrypoint.sh"]
 CMD ["function.handler"]
+# Versions with SnapStart may be published, whichever runtime is in the layer.
+LABEL com.amazonaws.lambda.feature.snapstart="Allow"
