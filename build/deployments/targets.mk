@@ -18,6 +18,25 @@ $(PYTHON_READY): build/deployments/requirements.txt
 	cache/python/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
+# The newest models of AWS's services, read by aws through AWS_DATA_PATH.
+BOTOCORE_READY := cache/botocore/.ready
+
+$(BOTOCORE_READY): build/deployments/botocore.txt $(PYTHON_READY)
+	rm -rf cache/botocore
+	cache/python/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  --target cache/botocore -r $<
+	@touch $@
+
+# What looks for settings that are not safe; its pins need an environment of their own.
+CHECKOV_READY := cache/checkov/.ready
+
+$(CHECKOV_READY): build/deployments/checkov.txt
+	@build/system-packages.sh python3:ensurepip=python3-venv
+	rm -rf cache/checkov
+	python3 -m venv cache/checkov
+	cache/checkov/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
 # The examples call aws, and what they call answers from moto's server.
 test: $(PYTHON_READY)
 
@@ -44,7 +63,7 @@ dist/SHA256SUMS: dist/bootstrap-amd64 dist/bootstrap-arm64 dist/lambda-shell-lin
 	$(MAKE) dist
 
 .PHONY: deployments
-deployments: $(PYTHON_READY) layer/cdk/node_modules/.package-lock.json node-layer ## Check every road
+deployments: $(PYTHON_READY) $(BOTOCORE_READY) $(CHECKOV_READY) layer/cdk/node_modules/.package-lock.json node-layer ## Check every road
 	@build/system-packages.sh $(DEPLOYMENT_PROGRAMS)
 	timeout 1800 $(BUN) test $(wildcard ./build/deployments/*.check.ts ./build/deployments/*/*.check.ts)
 
