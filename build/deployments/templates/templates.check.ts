@@ -14,6 +14,7 @@ import { LAYER_DIST, ROOT } from "../layer-dist.ts";
 import { MotoServer, pythonProgram } from "../moto-server.ts";
 import { run } from "../run.ts";
 import { VERSION } from "../version.ts";
+import { TERRAFORM, terraformPlugins } from "./terraform.ts";
 
 const LIMIT_MS = 300_000;
 const CDK = join(ROOT, "layer/cdk");
@@ -81,7 +82,7 @@ describe("CDK", () => {
       const program =
         'console.log(Object.keys(require("lambda-shell-runtime-cdk")).sort().join(" "))';
       const { stdout } = await run(["node", "--preserve-symlinks", "-e", program], { cwd: folder });
-      expect(stdout).toBe("ShellFunction ShellRuntimeLayer\n");
+      expect(stdout).toBe("ShellFunction ShellRuntime ShellRuntimeLayer\n");
     },
     LIMIT_MS,
   );
@@ -118,9 +119,6 @@ describe("Knative", () => {
 });
 
 describe("Terraform", () => {
-  const terraform = Bun.which("terraform");
-  const mirror = "/opt/tf-plugins";
-
   test(
     "the files parse, and every variable that is used is declared and described",
     async () => {
@@ -135,8 +133,7 @@ describe("Terraform", () => {
     LIMIT_MS,
   );
 
-  // The binary is no part of what npm and PyPI have: where it is missing, the parser above is all.
-  test.if(terraform !== null)(
+  test.if(TERRAFORM !== null)(
     "terraform formats, validates and applies the example",
     async () => {
       const folder = join(temporaryFolder("terraform"), "module");
@@ -145,13 +142,12 @@ describe("Terraform", () => {
       const moto = await MotoServer.start({ MOTO_IAM_LOAD_MANAGED_POLICIES: "true" });
       const env = { ...moto.environment, TF_IN_AUTOMATION: "1", HOME: temporaryFolder("home") };
       const command = (...words: string[]) =>
-        run([terraform ?? "", ...words], { cwd: example, env });
+        run([TERRAFORM ?? "", ...words], { cwd: example, env });
       const zip = join(folder, "hello.zip");
       await run(["zip", "-q", zip, "function.sh"], { cwd: join(ROOT, "fixtures/functions/hello") });
       cpSync(join(import.meta.dir, "moto-provider.tf"), join(example, "provider_override.tf"));
-      await run([terraform ?? "", "fmt", "-check", "-recursive", join(ROOT, "layer/terraform")]);
-      const plugins = readdirSync("/opt").includes("tf-plugins") ? [`-plugin-dir=${mirror}`] : [];
-      await command("init", "-no-color", "-backend=false", ...plugins);
+      await run([TERRAFORM ?? "", "fmt", "-check", "-recursive", join(ROOT, "layer/terraform")]);
+      await command("init", "-no-color", "-backend=false", ...terraformPlugins());
       await command("validate", "-no-color");
       const layer = join(LAYER_DIST, `lambda-shell-runtime-arm64-${VERSION}.zip`);
       await run([pythonProgram("aws"), "s3", "mb", "s3://layers"], { env });
