@@ -27,6 +27,8 @@ const SETTINGS = z.strictObject({
   proxy: z.boolean().default(false),
   /** Texts that the log must contain. */
   logs: z.array(z.string()).default([]),
+  /** Texts of secrets, which neither a response nor the log may contain. */
+  secrets: z.array(z.string()).default([]),
   /** Members of the response that change from run to run, as patterns; the rest is compared. */
   patterns: z.record(z.string(), z.string()).default({}),
   /** Programs that a second layer brings. */

@@ -124,6 +124,10 @@ async function withBootstrap(
     await bootstrap.kill();
     await api.stop();
   }
+  const posted = api.requests.map(({ body }) => body.toString("utf8")).join("\n");
+  for (const secret of example.settings.secrets) {
+    expect(`${posted}\n${bootstrap.stderr}`).not.toContain(secret);
+  }
   return bootstrap.stderr;
 }
 
