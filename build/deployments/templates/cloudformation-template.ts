@@ -99,10 +99,13 @@ function resolve(value: unknown, template: Template, values: Values, names: Set<
     case "Ref":
       if (argument === "AWS::NoValue") return NO_VALUE;
       return reference(String(argument), values, names);
-    case "Fn::Sub":
-      return String(argument).replace(/\$\{([^}]+)\}/g, (_, name: string) =>
-        name.includes(".") ? `arn:aws:example:::${name}` : reference(name, values, names),
+    case "Fn::Sub": {
+      const [text, own] = (Array.isArray(argument) ? argument : [argument, {}]) as [string, object];
+      const known = new Map([...values, ...Object.entries(again(own) as Record<string, string>)]);
+      return text.replace(/\$\{([^}]+)\}/g, (_, name: string) =>
+        name.includes(".") ? `arn:aws:example:::${name}` : reference(name, known, names),
       );
+    }
     case "Fn::GetAtt":
       return `arn:aws:example:::${Array.isArray(argument) ? argument.join(".") : argument}`;
     case "Fn::If": {

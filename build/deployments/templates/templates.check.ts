@@ -128,7 +128,7 @@ describe("Terraform", () => {
         program,
         join(ROOT, "layer/terraform"),
       ]);
-      expect(stdout).toContain("14 variables, 4 outputs");
+      expect(stdout).toContain("16 variables, 4 outputs");
     },
     LIMIT_MS,
   );
@@ -163,9 +163,14 @@ describe("Terraform", () => {
         Runtime: "provided.al2023",
         Handler: "function.handler",
         Architectures: ["arm64"],
+        TracingConfig: { Mode: "PassThrough" },
         Environment: { Variables: { GREETING: "hello" } },
       });
       await command("destroy", "-no-color", "-auto-approve", ...variables);
+      // What other functions may use is still there.
+      const layers = [pythonProgram("aws"), "lambda", "list-layer-versions", "--layer-name"];
+      const left = await run([...layers, "lambda-shell-runtime-arm64"], { env });
+      expect(JSON.parse(left.stdout).LayerVersions).toHaveLength(1);
       await moto.stop();
     },
     LIMIT_MS,
