@@ -8,13 +8,14 @@
  */
 
 import { describe, expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { temporaryFolder } from "../../../src/testing/temporary-folder.ts";
 import { ROOT } from "../layer-dist.ts";
 import { MotoServer, pythonProgram } from "../moto-server.ts";
 import { run } from "../run.ts";
+import { translateSam } from "./sam-translation.ts";
 
 const LIMIT_MS = 300_000;
 
@@ -49,18 +50,7 @@ interface Translated {
   Outputs?: unknown;
 }
 
-/** What AWS's transform makes of a template whose code is in a bucket or registry. */
-async function translate(name: string): Promise<Translated> {
-  const text = readFileSync(join(ROOT, "layer/sam", name), "utf8")
-    .replace(/CodeUri: .*/g, "CodeUri: s3://code-bucket/code.zip")
-    .replace(/ContentUri: .*/g, "ContentUri: s3://code-bucket/layer.zip")
-    .replace(/PackageType: Image/g, "PackageType: Image\n      ImageUri: registry/image:tag");
-  const file = join(temporaryFolder("translate"), "template.yaml");
-  writeFileSync(file, text);
-  const program = join(import.meta.dir, "translate_sam.py");
-  const env = { AWS_DEFAULT_REGION: "us-east-1" };
-  return JSON.parse((await run([pythonProgram("python"), program, file], { env })).stdout);
-}
+const translate = (name: string) => translateSam(name) as Promise<Translated>;
 
 const ofType = ({ Resources }: Translated, type: string) =>
   Object.entries(Resources).filter(([, { Type }]) => Type === type);
@@ -69,7 +59,10 @@ describe.each(["template.yaml", "image.yaml"])("layer/sam/%s", (name) => {
   test(
     "lets nobody call without a signature",
     async () => {
-      const [[, api] = ["", undefined]] = ofType(await translate(name), "AWS::ApiGateway::RestApi");
+      const [[, api] = ["", undefined]] = ofType(
+        await translate(`sam/${name}`),
+        "AWS::ApiGateway::RestApi",
+      );
       const body = api?.Properties.Body;
       const methods = Object.entries(body?.paths ?? {}).flatMap(([path, item]) =>
         Object.entries(item).map(([method, { security }]) => [
@@ -93,7 +86,7 @@ describe.each(["template.yaml", "image.yaml"])("layer/sam/%s", (name) => {
   test(
     "has the stage Prod alone, and no function URL",
     async () => {
-      const translated = await translate(name);
+      const translated = await translate(`sam/${name}`);
       const stages = ofType(translated, "AWS::ApiGateway::Stage");
       const deployments = ofType(translated, "AWS::ApiGateway::Deployment");
       expect(stages.map(([, { Properties }]) => Properties.StageName)).toEqual(["Prod"]);
@@ -106,7 +99,7 @@ describe.each(["template.yaml", "image.yaml"])("layer/sam/%s", (name) => {
   test(
     "gives the functions no permission but their log, and one of them its secret",
     async () => {
-      const roles = ofType(await translate(name), "AWS::IAM::Role");
+      const roles = ofType(await translate(`sam/${name}`), "AWS::IAM::Role");
       expect(roles.map(([id]) => id).sort()).toEqual([
         "EnvironmentRole",
         "MinimalRole",
@@ -134,7 +127,7 @@ describe.each(["template.yaml", "image.yaml"])("layer/sam/%s", (name) => {
   test(
     "keeps the log of every function for two weeks",
     async () => {
-      const translated = await translate(name);
+      const translated = await translate(`sam/${name}`);
       const functions = ofType(translated, "AWS::Lambda::Function");
       expect(functions).toHaveLength(3);
       for (const [id, { Properties }] of functions) {
@@ -156,7 +149,7 @@ test(
       (await run([pythonProgram("aws"), ...words], { env })).stdout;
     const query = async (...words: string[]) => JSON.parse(await aws(...words, "--output", "json"));
 
-    const template = await translate("template.yaml");
+    const template = await translate("sam/template.yaml");
     for (const [id, { Type }] of Object.entries(template.Resources)) {
       if (/^AWS::(ApiGateway::|Lambda::Permission)/.test(Type)) delete template.Resources[id];
     }
