@@ -63,16 +63,29 @@ dist/SHA256SUMS: dist/bootstrap-amd64 dist/bootstrap-arm64 dist/lambda-shell-lin
 	$(MAKE) dist
 
 .PHONY: deployments
-deployments: $(PYTHON_READY) $(BOTOCORE_READY) $(CHECKOV_READY) layer/cdk/node_modules/.package-lock.json node-layer ## Check every road
+deployments: $(PYTHON_READY) $(BOTOCORE_READY) $(CHECKOV_READY) layer/cdk/node_modules/.package-lock.json node-layer ## Check every way to deploy
 	@build/system-packages.sh $(DEPLOYMENT_PROGRAMS)
 	timeout 1800 $(BUN) test $(wildcard ./build/deployments/*.check.ts ./build/deployments/*/*.check.ts)
 
-# publish-arm64, -amd64, -wrapper, -all, -layers, -setup, -deploy, -delete, -check.
-.PHONY: publish-all
-publish-all: ## Publish to SAR (DRY_RUN=1 prints)
-	build/deployments/release/publish.sh all
-publish-%:
+# DRY_RUN=1 prints what each of these would do; ENV=dev takes names of its own.
+PUBLISH := publish-all publish-arm64 publish-amd64 publish-wrapper publish-layers publish-setup \
+  publish-deploy publish-delete publish-check
+.PHONY: $(PUBLISH)
+publish-all: ## Publish all applications to SAR (DRY_RUN=1 prints)
+publish-arm64: ## Publish the application for arm64 to SAR
+publish-amd64: ## Publish the application for x86_64 to SAR
+publish-wrapper: ## Publish the application for both architectures to SAR
+publish-layers: ## Publish plain layer versions, without SAR
+publish-setup: ## Make the bucket that SAR and Lambda read
+publish-deploy: ## Deploy a stack with both layers from SAR
+publish-delete: ## Delete the applications (ENV=prod: with ALLOW_PROD_DELETE=1)
+publish-check: ## Say whether publishing is possible: tools, files, account
+$(PUBLISH): publish-%:
 	build/deployments/release/publish.sh $*
+
+.PHONY: publish-runtime
+publish-runtime: ## Publish the customer-managed runtime (ARGS=--promote)
+	layer/runtime/publish.sh $(ARGS)
 
 .PHONY: check-release
 check-release: ## Say whether this version is still to be released

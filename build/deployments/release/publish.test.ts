@@ -229,3 +229,13 @@ test.each([
   },
   LIMIT_MS,
 );
+
+test("make help lists every command of publish.sh", async () => {
+  const script = await Bun.file(join(ROOT, "build/deployments/release/publish.sh")).text();
+  const commands = /^ {2}([a-z0-9 |]+)\) find_account/m.exec(script)?.[1]?.split(" | ") ?? [];
+  expect(commands).toContain("layers");
+  const { stdout } = await run(["make", "-C", ROOT, "--no-print-directory", "help"]);
+  const targets = [...commands, "runtime"].map((command) => `publish-${command}`);
+  const listed = stdout.split("\n").map((line) => line.split(" ")[0]);
+  expect(targets.filter((target) => !listed.includes(target))).toEqual([]);
+});
