@@ -87,6 +87,11 @@ $(PUBLISH): publish-%:
 publish-runtime: ## Publish the customer-managed runtime (ARGS=--promote)
 	layer/runtime/publish.sh $(ARGS)
 
+.PHONY: licenses
+licenses: node_modules/.package-lock.json ## Write dist/LICENSES.txt: the licences of the executables
+	@mkdir -p dist
+	$(BUN) build/deployments/release/licenses.ts
+
 .PHONY: check-release
 check-release: ## Say whether this version is still to be released
 	build/deployments/release/check-release.sh

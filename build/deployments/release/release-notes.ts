@@ -14,6 +14,7 @@ import { join } from "node:path";
 
 import { VERSION } from "../version.ts";
 import { commonSources, type PartSource } from "./layer-sources.ts";
+import { LICENSES_FILE, licensesText } from "./licenses.ts";
 
 const ROOT = join(import.meta.dir, "../../..");
 const DIST = join(ROOT, "dist");
@@ -41,7 +42,8 @@ export function artefactNames(architecture: "amd64" | "arm64"): readonly string[
  * @throws {Error} When one is missing: a release is whole or none.
  */
 function readArtefacts(): readonly Artefact[] {
-  return [...artefactNames("amd64"), ...artefactNames("arm64")].sort().map((name) => {
+  const names = [...artefactNames("amd64"), ...artefactNames("arm64"), LICENSES_FILE];
+  return names.sort().map((name) => {
     const path = join(DIST, name);
     if (!existsSync(path)) throw new Error(`failed to find dist/${name}: run "make release"`);
     const sha256 = new Bun.CryptoHasher("sha256").update(readFileSync(path)).digest("hex");
@@ -111,6 +113,7 @@ export function releaseNotes(
 
 if (import.meta.main) {
   const command = buildCommand(process.env);
+  writeFileSync(join(DIST, LICENSES_FILE), licensesText());
   const artefacts = readArtefacts();
   const parts = await commonSources(
     ["amd64", "arm64"].map((name) => join(DIST, `lambda-shell-runtime-${name}-${VERSION}.zip`)),
