@@ -251,6 +251,14 @@ describe("sam.yaml", () => {
   );
 });
 
+test("CDK does not know customer-managed runtimes yet", async () => {
+  const modules = process.env["CDK_MODULES"] ?? join(ROOT, "layer/cdk/node_modules");
+  const program = 'console.log(typeof require("aws-cdk-lib/aws-lambda").CfnRuntime)';
+  const { stdout } = await run(["node", "-e", program], { cwd: join(modules, "..") });
+  // When this fails, it does: make the resources of ShellRuntime with CDK's own types.
+  expect(stdout).toBe("undefined\n");
+});
+
 test(
   "the CDK construct makes the resources of publisher.yaml",
   async () => {
