@@ -133,12 +133,12 @@ change() {
 refused() {
   case $ERROR in
     *ServiceQuotaExceededException*)
-      fail "failed to $1: a quota of the account is reached; delete old ones or raise it in Service Quotas: $ERROR" ;;
+      fail "failed to run aws $1: a quota of the account is reached; delete old ones or raise it in Service Quotas: $ERROR" ;;
     *ResourceConflictException*)
-      fail "failed to $1: something of this name exists or is changing now; look at it, then run this again: $ERROR" ;;
+      fail "failed to run aws $1: something of this name exists or is changing now; look at it, then run this again: $ERROR" ;;
     *AccessDenied*)
-      fail "failed to $1: the credentials lack a permission: $ERROR" ;;
-    *) fail "failed to $1: $ERROR" ;;
+      fail "failed to run aws $1: the credentials lack a permission: $ERROR" ;;
+    *) fail "failed to run aws $1: $ERROR" ;;
   esac
 }
 

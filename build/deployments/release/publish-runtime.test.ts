@@ -230,12 +230,12 @@ test.each([
   [
     "a missing permission",
     { "lambda-core_get-runtime": [refused("AccessDeniedException")] },
-    "failed to lambda-core get-runtime: the credentials lack a permission",
+    "failed to run aws lambda-core get-runtime: the credentials lack a permission",
   ],
   [
     "a registry that does not answer",
     { "ecr_describe-repositories": ["255 Could not connect to the endpoint URL"] },
-    "failed to ecr describe-repositories: Could not connect",
+    "failed to run aws ecr describe-repositories: Could not connect",
   ],
 ])("%s stops a second run, which then changes nothing", (_, answers, message) => {
   const { status, stderr, stdout, changes } = publish({ ...PUBLISHED, ...answers });
@@ -269,19 +269,19 @@ test.each([
     {
       "lambda-core_create-runtime-version_dry-run": [refused("InvalidParameterValueException")],
     },
-    "failed to lambda-core create-runtime-version: An error occurred (InvalidParameterValue",
+    "failed to run aws lambda-core create-runtime-version: An error occurred (InvalidParameterValue",
     "lambda-core create-runtime-version dry",
   ],
   [
     "a quota that is reached",
     { "lambda-core_create-runtime": [refused("ServiceQuotaExceededException")] },
-    "failed to lambda-core create-runtime: a quota of the account is reached",
+    "failed to run aws lambda-core create-runtime: a quota of the account is reached",
     "lambda-core create-runtime",
   ],
   [
     "a conflict",
     { "lambda-core_create-runtime": [refused("ResourceConflictException")] },
-    "failed to lambda-core create-runtime: something of this name exists or is changing",
+    "failed to run aws lambda-core create-runtime: something of this name exists or is changing",
     "lambda-core create-runtime",
   ],
   [
