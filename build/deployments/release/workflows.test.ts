@@ -16,6 +16,7 @@ const FOLDER = join(ROOT, ".github/workflows");
 const LIMIT_MS = 120_000;
 
 interface Job {
+  readonly if?: string;
   readonly permissions?: Readonly<Record<string, string>>;
   readonly steps: readonly { readonly run?: string; readonly uses?: string }[];
 }
@@ -58,6 +59,16 @@ describe.each(jobs)("%s", (_, job) => {
   test("builds nothing where it may write to the repository", () => {
     if (job.permissions?.["contents"] === "write") expect(makeLines(job)).toEqual([]);
   });
+});
+
+test("a fork without a mirror of Debian is green: only jobs that ask for one build from it", () => {
+  const build = workflows.find(({ name }) => name === "ci.yml");
+  const users = Object.entries(build?.jobs ?? {}).filter(([, { steps }]) =>
+    steps.some(({ run: script = "" }) => script.includes("vars.DEBIAN_MIRROR")),
+  );
+  expect(users.map(([name, job]) => `${name} ${job.if}`)).toEqual([
+    "deployments vars.DEBIAN_MIRROR != ''",
+  ]);
 });
 
 /** The COMMAND=PACKAGE words that targets of make look for. */
