@@ -5,7 +5,7 @@
  */
 
 import { afterAll, describe, expect, test } from "bun:test";
-import { cpSync, existsSync, lstatSync, readlinkSync } from "node:fs";
+import { cpSync, existsSync, lstatSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 
 import { RecordedRuntimeApi } from "../../src/testing/recorded-runtime-api.ts";
@@ -129,6 +129,13 @@ describe("layer/container/invoker.Dockerfile", () => {
     expect(image.environment.get("_HANDLER")).toBe("function.handler");
     expect(existsSync(join(image.root, "var/task/function.sh"))).toBe(true);
     expect(image.labels.get(SNAPSTART_LABEL)).toBe("Allow");
+  });
+
+  test("carries the licences of the tool and of the layer", () => {
+    const papers = "share/lambda-shell-runtime";
+    const text = readFileSync(join(image.root, "usr", papers, "LICENSES.txt"), "utf8");
+    expect(text).toContain("in lambda-shell");
+    expect(existsSync(join(image.root, "opt", papers, "licenses"))).toBe(true);
   });
 
   test(

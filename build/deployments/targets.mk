@@ -101,6 +101,9 @@ $(PUBLISH): publish-%:
 publish-runtime: ## Publish the customer-managed runtime (ARGS=--promote)
 	layer/runtime/publish.sh $(ARGS)
 
+# Who passes the tool on, in an image for one, passes the licences on.
+tool deployments: licenses
+
 .PHONY: licenses
 licenses: node_modules/.package-lock.json ## Write dist/LICENSES.txt: the licences of the executables
 	@mkdir -p dist

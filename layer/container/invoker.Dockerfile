@@ -15,6 +15,8 @@ FROM public.ecr.aws/amazonlinux/amazonlinux:2023-minimal
 ARG TARGETARCH
 COPY --from=layer /layer/ /opt/
 COPY dist/lambda-shell-linux-${TARGETARCH} /usr/local/bin/lambda-shell
+# The licences of what is in lambda-shell; those of the layer are in /opt/share/lambda-shell-runtime.
+COPY dist/LICENSES.txt /usr/share/lambda-shell-runtime/LICENSES.txt
 COPY layer/container/entrypoint.sh /usr/local/bin/entrypoint.sh
 ENV LAMBDA_TASK_ROOT=/var/task
 ENV PORT=8080

@@ -79,6 +79,9 @@ describe("CDK", () => {
       for (const peer of ["aws-cdk-lib", "constructs"]) {
         symlinkSync(join(CDK, "node_modules", peer), join(modules, peer));
       }
+      for (const name of ["LICENSE", "NOTICE", "README.md"]) {
+        expect(readdirSync(join(modules, "lambda-shell-runtime-cdk"))).toContain(name);
+      }
       const program =
         'console.log(Object.keys(require("lambda-shell-runtime-cdk")).sort().join(" "))';
       const { stdout } = await run(["node", "--preserve-symlinks", "-e", program], { cwd: folder });
