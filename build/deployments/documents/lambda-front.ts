@@ -7,7 +7,7 @@
  * been made, nor a zip above its direct limit, nor a runtime for another architecture; and a
  * function's log appears in CloudWatch if its role may write it.
  *
- * It is no more AWS than moto is: nothing checks signatures or the permissions of the caller.
+ * It is as far from AWS as moto is: nothing checks signatures or the permissions of the caller.
  *
  * @module
  */
@@ -229,7 +229,7 @@ export class LambdaFront {
     }
   }
 
-  /** Asks moto itself; what exists already is no error here. */
+  /** Asks moto itself; what exists already is not an error here. */
   async #ask(
     service: string,
     target: string,
