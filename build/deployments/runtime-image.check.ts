@@ -71,16 +71,20 @@ describe.each(ARCHITECTURES.map((each) => [each.name, each] as const))("for %s",
   });
   const files = listTree(image.root, NOT_OURS);
 
-  test("has what the layer has, with the same bytes and modes, and nothing else", async () => {
-    const layer = temporaryFolder("layer");
-    const zip = join(LAYER_DIST, `lambda-shell-runtime-${name}-${VERSION}.zip`);
-    await run(["unzip", "-q", zip, "-d", layer]);
-    const expected = listTree(layer).map((line) => {
-      const [path = ""] = line.split(" ");
-      return line.replace(path, placeOf(path));
-    });
-    expect(files).toEqual(expected.sort());
-  });
+  test(
+    "has what the layer has, with the same bytes and modes, and nothing else",
+    async () => {
+      const layer = temporaryFolder("layer");
+      const zip = join(LAYER_DIST, `lambda-shell-runtime-${name}-${VERSION}.zip`);
+      await run(["unzip", "-q", zip, "-d", layer]);
+      const expected = listTree(layer).map((line) => {
+        const [path = ""] = line.split(" ");
+        return line.replace(path, placeOf(path));
+      });
+      expect(files).toEqual(expected.sort());
+    },
+    LIMIT_MS,
+  );
 
   test("has a regular file where Lambda's base images start the runtime", () => {
     const bootstrap = join(image.root, "var/runtime/bootstrap");
@@ -121,10 +125,14 @@ describe.each(ARCHITECTURES.map((each) => [each.name, each] as const))("for %s",
     });
   });
 
-  test("has the same files and modes when it is built again", () => {
-    const again = buildForHost(DOCKERFILE, { TARGETARCH: name });
-    expect(listTree(again.root, NOT_OURS)).toEqual(files);
-  });
+  test(
+    "has the same files and modes when it is built again",
+    () => {
+      const again = buildForHost(DOCKERFILE, { TARGETARCH: name });
+      expect(listTree(again.root, NOT_OURS)).toEqual(files);
+    },
+    LIMIT_MS,
+  );
 });
 
 describe("a function", () => {
@@ -145,7 +153,7 @@ describe("a function", () => {
         "",
       ].join("\n"),
     );
-  });
+  }, LIMIT_MS);
 
   /** One event through a runtime that is started in this way. */
   async function respond(
