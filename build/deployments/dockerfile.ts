@@ -16,6 +16,7 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
 } from "node:fs";
@@ -91,6 +92,11 @@ export function buildImage(dockerfile: string, options: BuildOptions): Image {
     if (instruction === "ENV") variables.set(...assignment(value));
   }
   if (image === undefined) throw new Error(`failed to find FROM in ${dockerfile}`);
+  // Hundreds of megabytes each, which nothing asks for any more.
+  const kept = new Set([image, ...(options.images?.values() ?? [])]);
+  for (const stage of stages.values()) {
+    if (!kept.has(stage)) rmSync(stage.root, { recursive: true, force: true });
+  }
   return image;
 }
 

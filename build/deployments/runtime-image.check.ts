@@ -16,6 +16,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -130,6 +131,7 @@ describe.each(ARCHITECTURES.map((each) => [each.name, each] as const))("for %s",
     () => {
       const again = buildForHost(DOCKERFILE, { TARGETARCH: name });
       expect(listTree(again.root, NOT_OURS)).toEqual(files);
+      rmSync(again.root, { recursive: true, force: true });
     },
     LIMIT_MS,
   );

@@ -65,7 +65,7 @@ dist/SHA256SUMS: dist/bootstrap-amd64 dist/bootstrap-arm64 dist/lambda-shell-lin
 .PHONY: deployments
 deployments: $(PYTHON_READY) $(BOTOCORE_READY) $(CHECKOV_READY) layer/cdk/node_modules/.package-lock.json node-layer ## Check every way to deploy
 	@build/system-packages.sh $(DEPLOYMENT_PROGRAMS)
-	timeout 2700 $(BUN) test $(wildcard ./build/deployments/*.check.ts ./build/deployments/*/*.check.ts)
+	timeout 2700 $(BUN) test --timeout 300000 $(wildcard ./build/deployments/*.check.ts ./build/deployments/*/*.check.ts)
 
 # Not part of a check: it says when a tool learns what ours must be told, and so fails one day. Newer
 # versions then go into the lock files, and the exceptions out of the templates.
