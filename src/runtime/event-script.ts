@@ -1,7 +1,7 @@
 /**
  * Writes the few lines of shell that a forked shell sources for one event.
  *
- * Every value stands in single quotes, in which a shell evaluates nothing; every command is a special
+ * Every value is quoted (quote.ts), so that a shell evaluates nothing in it; every command is a special
  * builtin with a backslash, which neither an alias nor a function can replace. Text is latin1, one
  * character a byte, so that values arrive as they came.
  *
@@ -11,6 +11,7 @@
 import { HEADER, INVOCATION_HEADER_PREFIX } from "../runtime-api/contract.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { lazy } from "./lazy.ts";
+import { isPlain, quote } from "./quote.ts";
 
 /** Where the event's data is to be found, as paths that the shell can open. */
 export interface EventPaths {
@@ -35,12 +36,6 @@ export interface ShellState {
   readonly traps: readonly string[];
 }
 
-const QUOTE = 0x27;
-const NUL = 0;
-const LINE_FEED = 0x0a;
-const BACKSLASH = 0x5c;
-const QUOTED_QUOTE_BYTES = 4;
-const END_OF_CALL = new Uint8Array([QUOTE, LINE_FEED]);
 /** Most header names that are remembered. */
 const VARIABLE_NAMES_MAX = 64;
 const HEADER_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-";
@@ -75,11 +70,6 @@ const knownLines = lazy(() => `\r\n${KNOWN_HEADERS.join("\r\n")}\r\n`.toLowerCas
 /** Headers, in lower case, with their variables, if any: a dozen come with every event. */
 const variableNames = lazy(() => new Map<string, string | undefined>());
 
-/** Puts text between single quotes, for any POSIX shell. */
-export function quote(text: string): string {
-  return text.includes("'") ? `'${text.replaceAll("'", "'\\''")}'` : `'${text}'`;
-}
-
 /**
  * The lines that prepare a forked shell, in latin1; a call of the handler is to follow.
  * @param restoration What {@link restoreOptions} says for the loaded shell.
@@ -102,15 +92,18 @@ export function prologue(invocation: Invocation, paths: EventPaths, restoration:
  * since an event may be a good part of the memory.
  */
 export function callFunction(lines: string, name: string, event: Uint8Array): Buffer {
-  const before = `${lines}\\${name} '`;
+  const before = `${lines}\\${name} `;
   const bytes = Buffer.from(event.buffer, event.byteOffset, event.byteLength);
-  const isPlain = !bytes.includes(QUOTE) && !bytes.includes(NUL);
-  const length = isPlain ? bytes.length : quotedLength(bytes);
-  const script = Buffer.allocUnsafe(before.length + length + END_OF_CALL.length);
-  script.write(before, 0, "latin1");
-  if (isPlain) bytes.copy(script, before.length);
-  else writeQuoted(bytes, script, before.length);
-  script.set(END_OF_CALL, before.length + length);
+  if (!isPlain(bytes)) {
+    return Buffer.from(
+      `${before}${quote(bytes.toString("latin1").replaceAll("\0", ""))}\n`,
+      "latin1",
+    );
+  }
+  const script = Buffer.allocUnsafe(before.length + bytes.length + "''\n".length);
+  script.write(`${before}'`, 0, "latin1");
+  bytes.copy(script, before.length + 1);
+  script.write("'\n", script.length - 2, "latin1");
   return script;
 }
 
@@ -177,31 +170,4 @@ function restoreBashOptions({ bashOptions, isPosix }: ShellState): string {
     else off += ` ${name}`;
   }
   return `${on === "" ? "" : `; \\command shopt -s${on}`}${off === "" ? "" : `; \\command shopt -u${off}`}`;
-}
-
-/** How long bytes get between single quotes: a quote becomes '\'', and NUL, which no shell holds, goes. */
-function quotedLength(bytes: Uint8Array): number {
-  let length = 0;
-  // By index: an iterator makes an object for each byte.
-  for (let index = 0; index < bytes.length; index += 1) {
-    const byte = bytes[index];
-    if (byte === QUOTE) length += QUOTED_QUOTE_BYTES;
-    else if (byte !== NUL) length += 1;
-  }
-  return length;
-}
-
-function writeQuoted(bytes: Uint8Array, into: Uint8Array, start: number): void {
-  let at = start;
-  for (let index = 0; index < bytes.length; index += 1) {
-    const byte = bytes[index] as number;
-    if (byte === NUL) continue;
-    into[at] = byte;
-    at += 1;
-    if (byte !== QUOTE) continue;
-    into[at] = BACKSLASH;
-    into[at + 1] = QUOTE;
-    into[at + 2] = QUOTE;
-    at += 3;
-  }
 }

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { quote } from "./event-script.ts";
 import { forkServerText } from "./fork-server-text.macro.ts" with { type: "macro" };
+import { quote } from "./quote.ts";
 
 /** What stands in fork-server.sh between @ signs. */
 export interface ForkServerWords {
