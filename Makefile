@@ -58,7 +58,7 @@ lint: node_modules/.package-lock.json ## Check the rooms, the lints of TypeScrip
 	@build/system-packages.sh shellcheck=shellcheck
 	$(BUN) build/check-rooms.ts
 	node_modules/@biomejs/cli-linux-*/biome lint --error-on-warnings
-	git ls-files '*.sh' .ci/run | xargs shellcheck
+	git ls-files '*.sh' '*.bash' .ci/run | xargs shellcheck
 
 .PHONY: bench
 bench: bootstrap ## Compare the runtime with a curl loop and with C, the host with a naive one
