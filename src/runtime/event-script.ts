@@ -213,6 +213,8 @@ function leavePosixMode(state: ShellState): string {
     if (isWanted) on += ` ${name}`;
     else off += ` ${name}`;
   }
+  // Without shopt what POSIX mode has changed stays so.
+  if (state.disabledBuiltins.includes("shopt")) return "\\set +o posix; ";
   const escaped = escapedBuiltin(state);
   const restoredOn = on === "" ? "" : `${escaped}shopt -s${on}; `;
   const restoredOff = off === "" ? "" : `${escaped}shopt -u${off}; `;

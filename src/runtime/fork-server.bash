@@ -17,8 +17,8 @@
       9>/dev/null 10>/dev/null 11>/dev/null 12>/dev/null 13>/dev/null 14>/dev/null 15>/dev/null \
       16>/dev/null 17>/dev/null 18>/dev/null 19>/dev/null 20>/dev/null 21>/dev/null 22>/dev/null
   fi
-  # Where POSIX mode is off, the variable turns it on; a readonly one is left: then set does it, unless that
-  # is a function.
+  # Where POSIX mode is off, the variable turns it on. A readonly one keeps some versions out of it, and set
+  # may be a function: then it matters which other functions there are (load-report.ts).
   { ! { { \:; } <"@CONTROL@/"; }; } 2>/dev/null <"/dev/null${SHELLOPTS##*posix*}" ||
     { { ! { { \:; } <"@CONTROL@/"; }; } 2>/dev/null {POSIXLY_CORRECT}</dev/null && \exec {POSIXLY_CORRECT}<&-; } ||
     { \set -o posix; } 2>/dev/null
@@ -31,9 +31,10 @@
     \set --
     \readonly -p
     if { \:; } 2>"@CONTROL@" <"@CONTROL@/defined/$SHELLOPTS/${PS4-}/"; then \:; fi
-    # Which of these are functions: the handler, and what the event would use. And which builtins are not
+    # Which of these are functions: the handler, and what is used for an event. And which builtins are not
     # there any more.
-    \declare -F "@FUNCTION@" command builtin shopt
+    # shellcheck disable=SC2316 # names of functions
+    \declare -F "@FUNCTION@" command builtin shopt . : eval exec exit export set shift trap unset
     \enable -n
   } >"@CONTROL@" 2>/dev/null
   ( (

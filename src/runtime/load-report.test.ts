@@ -117,7 +117,7 @@ describe("a load report", () => {
   });
 
   test.each([
-    ["without POSIX mode", bashReport({ now: OPTIONS }), "POSIXLY_CORRECT"],
+    ["without POSIX mode", bashReport({ now: OPTIONS, names: "handler\nset\n" }), "a function set"],
     [
       "without a builtin",
       bashReport({ names: "handler\nenable -n .\nenable -n kill\n" }),
@@ -129,7 +129,12 @@ describe("a load report", () => {
         `f: line 5: ${OUTPUT}/ended/1/: Not a directory\n`,
       "DEBUG",
     ],
-  ])("of a bash %s says what hinders it", (_, text, word) => {
-    expect(parse(text)?.hindrance).toContain(word);
+  ])("of a bash %s says what hinders it", (_, text, words) => {
+    expect(parse(text)?.hindrance).toContain(words);
+  });
+
+  test("of a bash without POSIX mode, or with functions, has no hindrance in it alone", () => {
+    expect(parse(bashReport({ now: OPTIONS }))?.hindrance).toBeUndefined();
+    expect(parse(bashReport({ names: "handler\nset\n" }))?.hindrance).toBeUndefined();
   });
 });

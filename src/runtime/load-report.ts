@@ -18,8 +18,10 @@ const readonlyLines = lazy(
   () => /^(?:readonly|typeset|declare)(?: -\S+)* (LAMBDA_RUNTIME_\w+|_X_AMZN_TRACE_ID)(?:=|$)/gm,
 );
 
+/** How `enable -n` lists a builtin. */
+const DISABLED = "enable -n ";
 /** Builtins without which no event can be run. */
-const NEEDED = [".", ":", "eval", "exec", "exit", "export", "set", "trap", "unset"];
+const NEEDED = [".", ":", "eval", "exec", "exit", "export", "set", "shift", "trap", "unset"];
 
 /** What the shell said. */
 export interface LoadReport {
@@ -63,10 +65,16 @@ export function parseLoadReport(
   const definedAt = text.indexOf(definedMark);
   const facts = text.slice(0, definedAt < 0 ? endedAt : definedAt);
   const description = definedAt < 0 ? "" : text.slice(text.indexOf("\n", definedAt) + 1, endedAt);
-  const disabled = isBash ? disabledBuiltins(description) : [];
+  const functionNames = isBash ? description.split("\n") : [];
+  const disabled = functionNames
+    .filter((line) => line.startsWith(DISABLED))
+    .map((line) => line.slice(DISABLED.length));
   return {
     status: Number(status),
-    hindrance: hindrance(definedAt >= 0, !isBash || hasOption(optionsNow, "posix"), disabled),
+    hindrance:
+      definedAt < 0
+        ? hindranceOfCommands(isBash)
+        : hindranceOf(hasOption(optionsNow, "posix") ? [] : functionNames, disabled),
     description: description.trim(),
     state: {
       flags,
@@ -75,7 +83,7 @@ export function parseLoadReport(
       bashOptions: bashOptions.split(":"),
       traps: trapsIn(facts, control),
       readonlyNames: readonlyNamesIn(facts),
-      functionNames: isBash ? description.split("\n") : [],
+      functionNames,
       disabledBuiltins: disabled,
     },
     tracePrefix: prefix.slice(0, -1).join("/"),
@@ -94,24 +102,28 @@ function hasOption(list: string, name: string): boolean {
   return list.split(":").includes(name);
 }
 
-/** As `enable -n` lists them. */
-function disabledBuiltins(text: string): string[] {
-  const lines = text.split("\n").filter((line) => line.startsWith("enable -n "));
-  return lines.map((line) => line.slice("enable -n ".length));
+/** Why a shell has run no command after the script. */
+function hindranceOfCommands(isBash: boolean): string {
+  return isBash
+    ? "a DEBUG trap that fails keeps its shell from running any command (extdebug)"
+    : "its shell cannot open the runtime's pipes: are there too few descriptors (ulimit -n)?";
 }
 
-function hindrance(
-  hasRun: boolean,
-  isProtected: boolean,
+/** @param functionNames Functions that bash calls instead of builtins, since it is not in POSIX mode. */
+function hindranceOf(
+  functionNames: readonly string[],
   disabled: readonly string[],
 ): string | undefined {
-  if (!hasRun) return "a DEBUG trap that fails keeps its shell from running any command (extdebug)";
   const missing = NEEDED.filter((name) => disabled.includes(name));
   if (missing.length > 0) {
-    return `its shell has no builtin ${missing.join(", ")} any more (enable -n), which the runtime needs`;
+    return `it disables ${missing.join(", ")} (enable -n), which the runtime needs`;
   }
-  if (isProtected) return undefined;
-  return "POSIXLY_CORRECT is readonly and set is a function: the runtime needs one of them as it was";
+  const replaced = NEEDED.filter((name) => functionNames.includes(name));
+  if (replaced.length === 0) return undefined;
+  return (
+    `it makes POSIXLY_CORRECT readonly, and has a function ${replaced.join(", ")}: ` +
+    "by that variable the runtime calls the builtin of this name"
+  );
 }
 
 /** The traps that the loaded shell was relieved of, but for one of ours. */
