@@ -26,7 +26,7 @@ dist/bootstrap-%: $(BOOTSTRAP_SOURCES) node_modules/.package-lock.json
 # What the tests run beside our own programs; the emulator, and a C library for it, are for the other
 # architecture's executable. gencat stands for the C library's headers, which have no program.
 TEST_PROGRAMS := bash=bash busybox=busybox cc=gcc curl=curl file=file gdb=gdb gencat=libc6-dev gpg=gpg \
-  gpg-agent=gpg-agent jq=jq ksh93=ksh93u+m mksh=mksh python3:ensurepip=python3-venv readelf=binutils \
+  gpg-agent=gpg-agent jq=jq ksh93=ksh93u+m /usr/share/i18n/charmaps/SHIFT_JIS.gz=locales mksh=mksh python3:ensurepip=python3-venv readelf=binutils \
   shellcheck=shellcheck strace=strace unshare=util-linux unzip=unzip zip=zip \
   aarch64-linux-gnu-as=binutils-aarch64-linux-gnu qemu-aarch64-static=qemu-user-static \
   /usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1=libc6-arm64-cross
@@ -46,12 +46,19 @@ test-packages:
 test: bootstrap test-packages ## Run every test (root) but those of the finished layer (test-layer)
 	$(BUN) test ./src ./build
 
+# Minutes of each fuzz; SEED=N in the environment repeats a run.
+MINUTES := 2
+
+.PHONY: fuzz
+fuzz: bootstrap test-packages ## Try random input for minutes (MINUTES, SEED), longer than test does
+	FUZZ_MINUTES=$(MINUTES) $(BUN) test --timeout 7200000 $(patsubst %,./%,$(wildcard src/*/*.fuzz.ts))
+
 .PHONY: lint
 lint: node_modules/.package-lock.json ## Check the rooms, the lints of TypeScript and of shell
 	@build/system-packages.sh shellcheck=shellcheck
 	$(BUN) build/check-rooms.ts
 	node_modules/@biomejs/cli-linux-*/biome lint --error-on-warnings
-	git ls-files '*.sh' .ci/run | xargs shellcheck
+	git ls-files '*.sh' '*.bash' .ci/run | xargs shellcheck
 
 .PHONY: bench
 bench: bootstrap ## Compare the runtime with a curl loop and with C, the host with a naive one

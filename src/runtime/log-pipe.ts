@@ -27,22 +27,33 @@ const DRAIN_READS_MAX = 32;
 /** Shared by all pipes: a read is passed on before the next one is made. */
 const scratch = lazy(() => Buffer.allocUnsafeSlow(READ_BYTES));
 
+/** What a pipe may be made with besides. */
+export interface LogPipeOptions {
+  /** Bytes that have been read from it before. */
+  readonly first?: Buffer;
+  /** Takes out what does not belong in the log. */
+  readonly filter?: (bytes: Buffer) => Buffer;
+}
+
 /** The read end of a pipe whose bytes belong in the log; closed when its last writer is gone. */
 export class LogPipe {
   readonly #descriptor: number;
   readonly #poller: Poller;
   readonly #log: Log;
+  readonly #filter: (bytes: Buffer) => Buffer;
   #isOpen = true;
   #tail: Buffer = Buffer.alloc(0);
   #unfinished: Buffer = Buffer.alloc(0);
 
   /** Watches the pipe from now on; owns its descriptor. */
-  constructor(descriptor: number, poller: Poller, log: Log) {
+  constructor(descriptor: number, poller: Poller, log: Log, options: LogPipeOptions = {}) {
     this.#descriptor = descriptor;
     this.#poller = poller;
     this.#log = log;
+    this.#filter = options.filter ?? ((bytes) => bytes);
     setBlocking(descriptor, false);
     poller.watch(descriptor, () => this.#pass());
+    if (options.first !== undefined) this.#take(options.first);
   }
 
   get isOpen(): boolean {
@@ -95,11 +106,16 @@ export class LogPipe {
       this.close();
       return 0;
     }
-    const bytes = scratch().subarray(0, count);
+    this.#take(scratch().subarray(0, count));
+    return count;
+  }
+
+  #take(read: Buffer): void {
+    const bytes = this.#filter(read);
+    if (bytes.length === 0) return;
     this.#tail = tailOf(Buffer.concat([this.#tail, bytes]));
     if (this.#log.settings.json) this.#frame(bytes);
     else writeLog(bytes);
-    return count;
   }
 
   #frame(bytes: Buffer): void {

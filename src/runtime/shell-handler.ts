@@ -17,6 +17,9 @@ import type { OnOutput } from "./output-pipe.ts";
 import type { Poller } from "./poller.ts";
 import { syntaxError } from "./script-diagnosis.ts";
 
+/** How often in a row a shell is loaded again that is killed as it loads. */
+const RELOADS_MAX = 5;
+
 /** A handler that can't be loaded; its error is for `/init/error`. */
 export class InitFailure extends Error {
   override readonly name = "InitFailure";
@@ -51,21 +54,44 @@ export class ShellHandler {
    * @throws {InitFailure} When it can't be, with the reason.
    */
   load(): void {
-    const loading = this.#server.load();
+    this.#expectLoaded(this.#server.load());
+  }
+
+  /**
+   * Loads the handler again if its shell has died since the event before.
+   * @throws {InitFailure} When it can't be, with the reason.
+   */
+  ensureLoaded(): void {
+    if (this.#server.isReady()) return;
+    for (let attempt = 1; ; attempt += 1) {
+      this.#server.close();
+      this.#log.write("WARN", "the handler's shell is gone: loading it again");
+      this.#server = startServer(this.#options, this.#poller, this.#log);
+      const loading = this.#server.load();
+      // Whatever killed it once may do so again, without a fault of the file, which has been loaded before.
+      const isKilled = loading.kind === "ended" && loading.end.kind === "signaled";
+      if (isKilled && attempt < RELOADS_MAX) continue;
+      this.#expectLoaded(loading);
+      return;
+    }
+  }
+
+  #expectLoaded(loading: Loading): void {
     const failure = this.#failureOf(loading);
-    if (failure === undefined) return;
+    if (failure === undefined) {
+      if (loading.kind === "loaded") this.#warnOfReadonly(loading.report.state.readonlyNames);
+      return;
+    }
     const stackTrace = this.#server.lastLines();
     this.#server.close();
     throw new InitFailure({ ...failure, stackTrace });
   }
 
-  /** Loads the handler anew if its shell has died since the event before. */
-  ensureLoaded(): void {
-    if (this.#server.isReady()) return;
-    this.#server.close();
-    this.#log.write("WARN", "the handler's shell is gone: loading it anew");
-    this.#server = startServer(this.#options, this.#poller, this.#log);
-    this.load();
+  #warnOfReadonly(names: readonly string[]): void {
+    if (names.length === 0) return;
+    const { script } = this.#options.handler;
+    const text = `${script} makes ${names.join(", ")} readonly: events cannot set what they have there`;
+    this.#log.write("WARN", text);
   }
 
   /** Handles one event; returns the error if the handler failed. */
@@ -117,19 +143,25 @@ export class ShellHandler {
       const errorMessage = `${describeEnd(`${script}, while it was loaded,`, loading.end)}${reason}`;
       return { errorType: "Runtime.InitError", errorMessage };
     }
-    const { description } = loading.report;
+    const { hindrance } = loading.report;
+    if (hindrance !== undefined) {
+      return {
+        errorType: "Runtime.InitError",
+        errorMessage: `${script} cannot be used: ${hindrance}`,
+      };
+    }
     const isInherited = variableBytes(environment, `BASH_FUNC_${functionName}%%`) !== undefined;
-    const [kind = ""] = description.split("\n", 1);
-    const isDefined = kind.includes(" is a function") || kind.includes(" is a shell function");
+    const isDefined = this.#server.hasFunction();
     if (isDefined && !isInherited) return undefined;
     const names = definedFunctions(readScript(script));
     if (isDefined && names.includes(functionName)) return undefined;
-    // An alias of the same name hides the function from `command -V`, but not from the call.
-    if (/^\S+ is an? alias/.test(description) && names.includes(functionName)) return undefined;
     const defined = names.length === 0 ? "no function" : names.join(", ");
+    const others = names.includes(functionName)
+      ? "it is in the text, but is no function when the file has been loaded"
+      : `it defines ${defined}`;
     return {
       errorType: "Runtime.HandlerNotFound",
-      errorMessage: `${script} does not define the function ${functionName}: it defines ${defined}`,
+      errorMessage: `${script} does not define the function ${functionName}: ${others}`,
     };
   }
 }

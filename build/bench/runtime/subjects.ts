@@ -7,7 +7,8 @@
 import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import forkServerScript from "../../../src/runtime/fork-server.sh" with { type: "text" };
+import bashSide from "../../../src/runtime/fork-server.bash" with { type: "text" };
+import posixSide from "../../../src/runtime/fork-server.sh" with { type: "text" };
 import { HOST_ARCHITECTURE } from "../../architectures.ts";
 
 const ROOT = join(import.meta.dir, "../../..");
@@ -76,7 +77,8 @@ export async function makeSubjects(folder: string): Promise<Subject[]> {
   if (floor === undefined) return subjects;
   for (const shell of ["dash", "bash"] as const) {
     const script = join(taskRoot[shell], "function.sh");
-    const command = [floor, forkServerScript, script, "handler", shells[shell]];
+    const text = shell === "bash" ? bashSide : posixSide;
+    const command = [floor, text, script, "handler", shells[shell], shell];
     subjects.push({ ...common, name: FLOOR[shell], command, taskRoot: taskRoot[shell] });
   }
   return subjects;
