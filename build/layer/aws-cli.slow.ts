@@ -52,7 +52,7 @@ test("both architectures have the same models and byte code", async () => {
     const zip = layerZip("lambda-shell-runtime", architecture(name));
     const script =
       "import sys,zipfile\nfor i in zipfile.ZipFile(sys.argv[1]).infolist():\n" +
-      " if i.filename.endswith(('.pyc','.gz','.bin')): print('%08x' % i.CRC, i.filename)";
+      " if i.filename.endswith(('.pyc','.zst','.bin')): print('%08x' % i.CRC, i.filename)";
     const lines = (await run(["python3", "-c", script, zip])).trim().split("\n");
     // Python's description of how it was built is the one module that differs.
     return lines.filter((line) => !line.includes("_sysconfigdata__"));

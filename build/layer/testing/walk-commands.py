@@ -1,6 +1,6 @@
 """Prints every service and command of an AWS CLI, and what its models and commands amount to.
 
-    python3.13 -S -B walk-commands.py [AWS_PY_FOLDER]
+    python3.N -S -B walk-commands.py [AWS_PY_FOLDER]
 
 With AWS_PY_FOLDER, the folder of the layer's aws.py, models are read as the layer reads them.
 Prints JSON: {service: {"models": hash, "operations": [...], "skeleton": hash}} and the commands.
@@ -18,12 +18,9 @@ if len(sys.argv) > 1:
     sys.path.insert(0, sys.argv[1])
     import aws  # appends the folder of packages
 
-    aws.use_compiled_patterns()
-    aws.import_commands()
-    aws.use_compressed_models()
+    aws.prepare()
 else:
     sys.path.append(os.path.join(os.path.dirname(os.__file__), 'site-packages'))
-    os.environ['CRYPTOGRAPHY_OPENSSL_NO_LEGACY'] = '1'
 
 import awscli.clidriver  # noqa: E402
 
