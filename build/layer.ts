@@ -12,6 +12,7 @@
 
 import { cpSync, existsSync } from "node:fs";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 
 import { version } from "../package.json" with { type: "json" };
 import {
@@ -32,9 +33,15 @@ import { stageAwsCli } from "./layer/aws-cli.ts";
 import { compileByteCode } from "./layer/byte-code.ts";
 import { sha256OfFile } from "./layer/download.ts";
 import { checkElfFiles } from "./layer/elf-check.ts";
-import { type DebianInput, type Inputs, readInputs, writeInputs } from "./layer/inputs.ts";
+import {
+  type DebianInput,
+  fetchRecorded,
+  type Inputs,
+  readInputs,
+  writeInputs,
+} from "./layer/inputs.ts";
 import { stageJq } from "./layer/jq.ts";
-import { main } from "./layer/main.ts";
+import { main, SaidError } from "./layer/main.ts";
 import { compressModels, shrinkModels } from "./layer/models.ts";
 import { DIST } from "./layer/paths.ts";
 import { step } from "./layer/progress.ts";
@@ -67,10 +74,10 @@ async function buildLayer(target: Architecture, inputs?: Inputs): Promise<LayerR
   });
   step(`prune and precompile for ${target.name}`);
   const savings = prune(full);
-  if (awsCli.kind === "upstream") savings.push(await shrinkModels(full));
+  if (awsCli.input.kind !== "debian") savings.push(await shrinkModels(full));
   else {
     savings.push(await compressModels(full));
-    savings.push(await compileByteCode(full, await hostInput(inputs)));
+    savings.push(await compileByteCode(full, await hostInput(target, awsCli.input, inputs)));
   }
   const elfFiles = await checkElfFiles(full, target);
   await writeProvenance(full, product, [
@@ -90,20 +97,47 @@ async function buildLayer(target: Architecture, inputs?: Inputs): Promise<LayerR
   return { target, awsCli, jq, savings, elfFiles, artifacts };
 }
 
-let host: Promise<DebianInput> | undefined;
+/**
+ * The packages of this machine's architecture: their Python compiles for every other one.
+ * @param own Those that were just staged, if they are for this machine.
+ */
+async function hostInput(
+  target: Architecture,
+  own: DebianInput,
+  inputs: Inputs | undefined,
+): Promise<DebianInput> {
+  const host = HOST_ARCHITECTURE;
+  if (host === undefined) throw new Error(`failed to find a Python for ${process.arch}`);
+  if (target === host) return own;
+  const recorded = inputs?.[host.name]?.awsCli;
+  if (recorded?.kind !== "debian") return newestInput(host);
+  await fetchRecorded(recorded, host);
+  return recorded;
+}
 
-/** The packages of this machine's architecture: their Python compiles for every other one. */
-function hostInput(inputs?: Inputs): Promise<DebianInput> {
-  const target = HOST_ARCHITECTURE;
-  if (target === undefined) throw new Error(`failed to find a Python for ${process.arch}`);
-  const awsCli = inputs?.[target.name]?.awsCli;
-  host ??= awsCli?.kind === "debian" ? Promise.resolve(awsCli) : newestInput(target);
-  return host;
+/**
+ * Builds one architecture in a process of its own, beside this one, and returns what it made. Its
+ * words go where ours go.
+ */
+async function buildBeside(target: Architecture): Promise<LayerReport> {
+  const file = join(workFolder("report"), "report.json");
+  const child = Bun.spawn([process.execPath, import.meta.path, target.name, "--report", file], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  const end = () => child.kill();
+  process.on("exit", end);
+  const status = await child.exited;
+  process.off("exit", end);
+  if (status !== 0) throw new SaidError(`the build for ${target.name} ended with status ${status}`);
+  return { ...((await Bun.file(file).json()) as LayerReport), target };
 }
 
 await main(async () => {
-  const names = process.argv.slice(2);
-  const targets = names.length > 0 ? names.map(architecture) : ARCHITECTURES;
+  const { values, positionals } = parseArgs({
+    options: { report: { type: "string" } },
+    allowPositionals: true,
+  });
+  const targets = positionals.length > 0 ? positionals.map(architecture) : ARCHITECTURES;
   const recorded = readInputs(process.env["INPUTS"]);
   for (const { name } of targets) {
     if (recorded !== undefined && recorded[name] === undefined) {
@@ -113,8 +147,15 @@ await main(async () => {
     }
   }
   sweepUnfinished();
-  const reports: LayerReport[] = [];
-  for (const target of targets) reports.push(await buildLayer(target, recorded));
+  const [first = architecture("amd64"), ...others] = targets;
+  const reports = await Promise.all([
+    buildLayer(first, recorded),
+    ...others.map((target) => buildBeside(target)),
+  ]);
+  if (values.report !== undefined) {
+    await Bun.write(values.report, JSON.stringify(reports[0]));
+    return;
+  }
   writeInputs(
     Object.fromEntries(
       reports.map(({ target, awsCli, jq }) => [

@@ -19,6 +19,7 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -33,6 +34,7 @@ import type { LicenseText, Part } from "./part.ts";
 import { LAYER } from "./paths.ts";
 import { step } from "./progress.ts";
 import { SOURCES } from "./sources.ts";
+import { walk } from "./tree.ts";
 import { workFolder } from "./work-folder.ts";
 
 /** The loader's file name and the folder of libraries, by architecture. */
@@ -63,8 +65,9 @@ export async function stageDebianAwsCli(
     for (const { sha256 } of input.packages) {
       await run(["dpkg-deb", "--extract", cached(sha256), root]);
     }
+    const parts = input.packages.map((debian) => partOf(debian, root, target));
     await layOut(root, tree, target);
-    return input.packages.map((debian) => partOf(debian, root, target));
+    return parts;
   } finally {
     rmSync(root, { recursive: true, force: true });
   }
@@ -104,12 +107,13 @@ async function layOut(root: string, tree: string, target: Architecture): Promise
   const { loader, triplet } = LOADERS[target.name];
   const cli = join(tree, "aws-cli");
   const python = onlyPython(join(root, "usr/bin"));
-  copy(join(root, "usr/bin", python), join(cli, "bin", python));
-  copy(join(root, "usr/lib", python), join(cli, "lib", python));
-  copy(join(root, "usr/lib/python3/dist-packages"), join(cli, "lib", python, "site-packages"));
+  move(join(root, "usr/bin", python), join(cli, "bin", python));
+  move(join(root, "usr/lib", python), join(cli, "lib", python));
+  move(join(root, "usr/lib/python3/dist-packages"), join(cli, "lib", python, "site-packages"));
   removeOtherPythons(join(cli, "lib", python, "site-packages"), python);
   await copyLibraries(join(root, "usr/lib", triplet), join(cli, "lib"));
-  copy(join(LAYER, "aws-cli/aws.py"), join(cli, "aws.py"));
+  replaceLinks(cli);
+  cpSync(join(LAYER, "aws-cli/aws.py"), join(cli, "aws.py"));
   const script = readFileSync(join(LAYER, "aws-cli/aws.sh"), "utf8")
     .replaceAll("@LOADER@", loader)
     .replaceAll("@PYTHON@", python);
@@ -129,14 +133,20 @@ async function copyLibraries(from: string, to: string): Promise<void> {
   }
 }
 
-function copy(from: string, to: string): void {
+function move(from: string, to: string): void {
   mkdirSync(dirname(to), { recursive: true });
-  // Debian links into /etc and between its folders; a layer has only the files.
-  cpSync(from, to, {
-    recursive: true,
-    dereference: true,
-    filter: (path) => existsSync(path),
-  });
+  renameSync(from, to);
+}
+
+/** Debian links into /etc and between its folders; a layer has only the files. */
+function replaceLinks(folder: string): void {
+  for (const { path, target } of walk(folder)) {
+    if (target === undefined) continue;
+    const link = join(folder, path);
+    const file = existsSync(link) ? realpathSync(link) : undefined;
+    rmSync(link);
+    if (file?.startsWith(folder)) cpSync(file, link, { recursive: true, dereference: true });
+  }
 }
 
 /** While Debian changes to another Python, packages have extension modules for both. */

@@ -78,10 +78,11 @@ export async function run(
   ]);
   if (status !== 0) {
     const words = (errors.trim() === "" ? output : errors).trim().split("\n");
+    const kept = (text: string) => text.trim().split("\n").slice(-KEPT_LINES).join("\n");
     throw new CommandError(
       `failed to run ${shortened(command)}: status ${status}: ${tellingLine(words)}`,
       status,
-      words.slice(-KEPT_LINES).join("\n"),
+      `${kept(output)}\n${kept(errors)}`.trim(),
     );
   }
   return output;

@@ -26,8 +26,8 @@ const APT_HELPER = "/usr/lib/apt/apt-helper";
 /** Times that apt reads an index that does not fit together: a mirror is being brought up to date. */
 const ATTEMPTS = 3;
 
-/** Time between two of them, in ms; DEBIAN_RETRY_MS is for tests. */
-const RETRY_MS = Number(process.env["DEBIAN_RETRY_MS"] || 10_000);
+/** Time between two of them, in ms. */
+const RETRY_MS = 10_000;
 
 /** The two archives of Debian, as its snapshots name them. */
 export type ArchiveName = "debian" | "debian-security";
@@ -59,6 +59,13 @@ export class DebianError extends Error {
 /** No set of the archive's packages fits together; another suite's may. */
 export class UnsolvableError extends DebianError {
   override readonly name = "UnsolvableError";
+  /** What apt says does not fit, or "". */
+  readonly detail: string;
+
+  constructor(message: string, detail: string, options: ErrorOptions) {
+    super(message, options);
+    this.detail = detail;
+  }
 }
 
 /** Index and files of the mirror do not belong together, as while it is being brought up to date. */
@@ -66,17 +73,39 @@ export class OutOfStepError extends DebianError {
   override readonly name = "OutOfStepError";
 }
 
+/** Where the archive is, and whose signature it must have. */
+export interface DebianOrigin {
+  /** Address of the archive, without a slash at its end. */
+  readonly debian: string;
+  /** Address of the archive of security updates. */
+  readonly security: string;
+  /** File with the archive's keys. */
+  readonly keyring: string;
+  /** Time before a mirror that is out of step is asked again, in ms. */
+  readonly retryMs: number;
+  /** Lines of apt.conf: how files are fetched from there. */
+  readonly settings: readonly string[];
+}
+
 /** One architecture's view of the archive, in private folders. */
 export class DebianArchive {
   readonly #architecture: "amd64" | "arm64";
   readonly #suites: DebianSuites;
-  readonly #folder: string;
+  readonly #origin: () => Promise<DebianOrigin>;
   #ready: Promise<Record<string, string>> | undefined;
 
-  constructor(architecture: "amd64" | "arm64", suites: DebianSuites = SOURCES.debian.suites) {
+  /**
+   * @param suites What to read of the archive.
+   * @param origin Which archive; by default the one that the user names or this machine uses.
+   */
+  constructor(
+    architecture: "amd64" | "arm64",
+    suites: DebianSuites = SOURCES.debian.suites,
+    origin?: DebianOrigin,
+  ) {
     this.#architecture = architecture;
     this.#suites = suites;
-    this.#folder = join(CACHE, "apt", `${suites.base}-${architecture}`);
+    this.#origin = origin === undefined ? debianOrigin : () => Promise.resolve(origin);
   }
 
   /**
@@ -91,8 +120,11 @@ export class DebianArchive {
       } catch (error) {
         const { newer } = this.#suites;
         if (!(error instanceof UnsolvableError) || newer === undefined) throw error;
-        step(`${error.message}; taking ${this.#suites.base} alone`);
-        this.#preferences("without");
+        step(
+          `${newer.packages.join(", ")} of Debian ${newer.suite} does not fit today ` +
+            `(${error.detail}): taking that of ${this.#suites.base}`,
+        );
+        await this.#preferences("without");
         return await this.#closure(names);
       }
     });
@@ -115,7 +147,7 @@ export class DebianArchive {
         return packages;
       } catch (error) {
         if (!(error instanceof OutOfStepError) || attempt === ATTEMPTS) throw error;
-        await waitForMirror();
+        await this.#waitForMirror();
         this.#ready = undefined;
       }
     }
@@ -184,17 +216,27 @@ export class DebianArchive {
 
   /** Runs work on the private folders, alone, with an index that is up to date. */
   async #locked<T>(work: (env: Record<string, string>) => Promise<T>): Promise<T> {
-    return exclusively(`apt-${this.#suites.base}-${this.#architecture}`, async () => {
-      this.#ready ??= this.#update();
-      return work(await this.#ready);
-    });
+    return exclusively(`apt-${await this.#name()}`, async () => work(await this.#environment()));
+  }
+
+  /** The environment in which apt works on the private folders, with an index that is up to date. */
+  async #environment(): Promise<Record<string, string>> {
+    this.#ready ??= this.#update();
+    return this.#ready;
+  }
+
+  /** A name for what this archive is: others have other folders. */
+  async #name(): Promise<string> {
+    const what = JSON.stringify([this.#suites, await this.#origin()]);
+    const hash = new Bun.CryptoHasher("sha256").update(what).digest("hex").slice(0, 8);
+    return `${this.#suites.base}-${this.#architecture}-${hash}`;
   }
 
   async #closure(names: readonly string[]): Promise<DebianPackage[]> {
-    const env = (await this.#ready) ?? {};
+    const env = await this.#environment();
     const what = `choose ${names.join(", ")} from Debian ${this.#suites.base}`;
     const output = await run(
-      ["apt-get", "install", "--no-install-recommends", "--print-uris", "-qq", ...names],
+      ["apt-get", "install", "--no-install-recommends", "--print-uris", "-q", ...names],
       { env },
     ).catch((error: unknown) => {
       throw explained(error, `${what} for ${this.#architecture}`);
@@ -207,7 +249,7 @@ export class DebianArchive {
 
   /** Asks for the records of all packages at once: each call of apt reads its whole cache. */
   async #records(words: readonly string[]): Promise<DebianPackage[]> {
-    const env = (await this.#ready) ?? {};
+    const env = await this.#environment();
     const output = await run(["apt-cache", "show", "--no-all-versions", ...words], { env }).catch(
       (error: unknown) => {
         throw explained(error, `find ${words.join(", ")} in Debian ${this.#suites.base}`);
@@ -234,7 +276,7 @@ export class DebianArchive {
   }
 
   async #fetchFromMirror(missing: readonly DebianPackage[], what: string): Promise<void> {
-    const { debian, security } = await mirrors();
+    const { debian, security } = await this.#origin();
     const urlOf = ({ archive, path }: DebianPackage) =>
       `${archive === "debian" ? debian : security}/${path}`;
     await fetchFiles(
@@ -257,16 +299,22 @@ export class DebianArchive {
       } catch (error) {
         const fault = explained(error, `read Debian's index for ${this.#architecture}`);
         if (!(fault instanceof OutOfStepError) || attempt === ATTEMPTS) throw fault;
-        await waitForMirror();
+        await this.#waitForMirror();
       }
     }
   }
 
+  async #waitForMirror(): Promise<void> {
+    const { retryMs } = await this.#origin();
+    step(`the mirror's index and files do not fit together: try again in ${retryMs / 1000} s`);
+    await Bun.sleep(retryMs);
+  }
+
   async #configure(): Promise<string> {
-    const folder = this.#folder;
+    const { debian, security: securityUri, keyring, settings } = await this.#origin();
+    const folder = join(CACHE, "apt", await this.#name());
     const folders = ["state/lists/partial", "cache/archives/partial", "etc/preferences.d"];
     for (const name of folders) mkdirSync(join(folder, name), { recursive: true });
-    const keyring = process.env["DEBIAN_KEYRING"] || SOURCES.debian.keyring;
     if (!existsSync(keyring)) {
       throw new DebianError(
         `failed to find Debian's keys at ${keyring}: install the package ` +
@@ -275,7 +323,6 @@ export class DebianArchive {
     }
     const { base, updates = [], security = [], newer } = this.#suites;
     const main = [base, ...updates, ...(newer === undefined ? [] : [newer.suite])];
-    const uris = await mirrors();
     const stanza = (uri: string, suites: readonly string[]) =>
       [
         `Types: deb${this.#suites.sources === true ? " deb-src" : ""}`,
@@ -287,12 +334,11 @@ export class DebianArchive {
       ].join("\n");
     writeFileSync(
       join(folder, "etc/debian.sources"),
-      [
-        stanza(uris.debian, main),
-        ...(security.length > 0 ? [stanza(uris.security, security)] : []),
-      ].join("\n"),
+      [stanza(debian, main), ...(security.length > 0 ? [stanza(securityUri, security)] : [])].join(
+        "\n",
+      ),
     );
-    this.#preferences("with");
+    await this.#preferences("with");
     writeFileSync(join(folder, "status"), "");
     const config = join(folder, "apt.conf");
     const lines = [
@@ -309,14 +355,14 @@ export class DebianArchive {
       `APT::Architectures { "${this.#architecture}"; };`,
       `APT::Sandbox::User "root";`,
       `Acquire::Languages "none";`,
-      ...(await machineSettings()),
+      ...settings,
     ];
     writeFileSync(config, `${lines.join("\n")}\n`);
     return config;
   }
 
   /** Says which packages may come from the newer suite: those that it is read for, and no others. */
-  #preferences(newerSuite: "with" | "without"): void {
+  async #preferences(newerSuite: "with" | "without"): Promise<void> {
     const { newer } = this.#suites;
     const pins = (
       newer === undefined ? [] : [["*", 100], ...newer.packages.map((name) => [name, 500])]
@@ -324,13 +370,9 @@ export class DebianArchive {
       const chosen = newerSuite === "with" ? priority : -1;
       return `Package: ${name}\nPin: release n=${newer?.suite}\nPin-Priority: ${chosen}\n`;
     });
-    writeFileSync(join(this.#folder, "etc/preferences"), pins.join("\n"));
+    const folder = join(CACHE, "apt", await this.#name());
+    writeFileSync(join(folder, "etc/preferences"), pins.join("\n"));
   }
-}
-
-async function waitForMirror(): Promise<void> {
-  step(`the mirror's index and files do not fit together: try again in ${RETRY_MS / 1000} s`);
-  await Bun.sleep(RETRY_MS);
 }
 
 /** One file to fetch. */
@@ -408,11 +450,17 @@ const REASONS: readonly (readonly [RegExp, (match: RegExpExecArray) => string])[
       'one with DEBIAN_MIRROR=URL; if apt.conf has Acquire::Check-Valid-Until "false", it counts here too',
   ],
   [
+    /The repository '(\S+) (\S+) Release' does not have a Release file/,
+    ([, url, suite]) =>
+      `there is no suite ${suite} at ${url}: name a mirror that has it with DEBIAN_MIRROR=URL ` +
+      "(for security updates, DEBIAN_SECURITY_MIRROR=URL)",
+  ],
+  [
     /Release file for (\S+) is not valid yet \(invalid for another ([^)]*)\)/,
     ([, url, time]) => `this machine's clock is ${time} behind that of ${url}: set it right`,
   ],
   [
-    /(?:BADSIG|NO_PUBKEY|EXPKEYSIG|REVKEYSIG|is not signed|invalid signature|couldn't be verified|could not be verified|not valid|No good signature|Missing key).*/i,
+    /(?:BADSIG|NO_PUBKEY|EXPKEYSIG|REVKEYSIG|is (?:not|no longer) signed|invalid signature|couldn't be verified|could not be verified|not valid|No good signature|Missing key).*/i,
     ([text]) =>
       `the archive's signature is not good (${text.trim()}): the mirror is not Debian's, or ` +
       "DEBIAN_KEYRING is not its key ring; a newer debian-archive-keyring may be needed",
@@ -462,11 +510,13 @@ function explained(error: unknown, what: string): unknown {
   if (!(error instanceof CommandError)) return error;
   const output = error.output.replaceAll("\n   ", " ");
   if (UNSOLVABLE.test(output)) {
-    const [, detail] = /^ (\S+ : (?:Pre)?Depends: .*)$/m.exec(output) ?? [];
+    const [, found = ""] = /^ (\S+ : (?:Pre)?Depends: .*)$/m.exec(output) ?? [];
+    // The first reason of many.
+    const [detail = ""] = found.replace(/\s+/g, " ").split(/(?<!:) (?=(?:Pre)?Depends: )/);
     return new UnsolvableError(
-      `failed to ${what}: its packages do not fit together today` +
-        `${detail === undefined ? "" : ` (${detail.replace(/\s+/g, " ")})`}; try again tomorrow, ` +
+      `failed to ${what}: its packages do not fit together today (${detail}); try again tomorrow, ` +
         "or build what was built before with INPUTS=inputs.json",
+      detail,
       { cause: error },
     );
   }
@@ -492,11 +542,11 @@ function field(record: string, name: string): string {
 const MACHINE_SETTINGS =
   /^Acquire::(?:https?::(?:Proxy|Timeout|CaInfo|CaPath|Verify-Peer|Verify-Host)|Retries|Check-Valid-Until|Check-Date|Max-FutureTime)\b/i;
 
-let settings: Promise<readonly string[]> | undefined;
+let machine: Promise<readonly string[]> | undefined;
 
 async function machineSettings(): Promise<readonly string[]> {
-  settings ??= readMachineSettings();
-  return settings;
+  machine ??= readMachineSettings();
+  return machine;
 }
 
 async function readMachineSettings(): Promise<readonly string[]> {
@@ -513,20 +563,15 @@ async function readMachineSettings(): Promise<readonly string[]> {
   ];
 }
 
-interface Mirrors {
-  readonly debian: string;
-  readonly security: string;
-}
-
-let known: Promise<Mirrors> | undefined;
+let known: Promise<DebianOrigin> | undefined;
 
 /** The mirrors of Debian's two archives: the named ones, else those that this machine installs from. */
-export async function mirrors(): Promise<Mirrors> {
-  known ??= findMirrors();
+export async function debianOrigin(): Promise<DebianOrigin> {
+  known ??= findOrigin();
   return known;
 }
 
-async function findMirrors(): Promise<Mirrors> {
+async function findOrigin(): Promise<DebianOrigin> {
   const named = process.env["DEBIAN_MIRROR"];
   const own = named ? {} : await machineMirrors();
   const debian = withoutSlash(named || own["Debian"]);
@@ -536,8 +581,22 @@ async function findMirrors(): Promise<Mirrors> {
     );
   }
   const security = process.env["DEBIAN_SECURITY_MIRROR"] || own["Debian-Security"];
-  // Beside the archive, as everywhere.
-  return { debian, security: withoutSlash(security) ?? `${debian}-security` };
+  for (const address of [debian, security]) {
+    if (address !== undefined && !URL.canParse(address)) {
+      throw new DebianError(
+        `failed to use the mirror ${address}: DEBIAN_MIRROR and DEBIAN_SECURITY_MIRROR are URLs, ` +
+          "such as http://HOST/debian",
+      );
+    }
+  }
+  return {
+    debian,
+    // Beside the archive, as everywhere.
+    security: withoutSlash(security) ?? `${debian}-security`,
+    keyring: process.env["DEBIAN_KEYRING"] || SOURCES.debian.keyring,
+    retryMs: RETRY_MS,
+    settings: await machineSettings(),
+  };
 }
 
 /** The mirrors that this machine's apt installs from, by the label of their archive. */

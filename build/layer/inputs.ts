@@ -13,7 +13,14 @@ import { z } from "zod";
 import packageLock from "../../package-lock.json" with { type: "json" };
 import type { Architecture } from "../architectures.ts";
 import { writeWhole } from "./artifacts.ts";
-import { cached, DebianError, type DebianPackage, fetchFiles, mirrors } from "./debian.ts";
+import {
+  cached,
+  DebianError,
+  type DebianOrigin,
+  debianOrigin,
+  type DebianPackage,
+  fetchFiles,
+} from "./debian.ts";
 import { ROOT } from "./paths.ts";
 import { step } from "./progress.ts";
 import { parseFile, SOURCES } from "./sources.ts";
@@ -117,9 +124,14 @@ export function readInputs(path: string | undefined): Inputs | undefined {
  * Debian's snapshots, which keep everything.
  * @throws {DebianError} When some are in neither; the message names them.
  */
-export async function fetchRecorded(input: DebianInput, target: Architecture): Promise<void> {
-  const { debian, security } = await mirrors().catch(() => ({ debian: "", security: "" }));
-  const snapshots = process.env["DEBIAN_SNAPSHOTS"] || SOURCES.debian.snapshots;
+export async function fetchRecorded(
+  input: DebianInput,
+  target: Architecture,
+  { origin, snapshots = process.env["DEBIAN_SNAPSHOTS"] || SOURCES.debian.snapshots }: Places = {},
+): Promise<void> {
+  if (missingOf(input).length === 0) return;
+  const { debian, security } =
+    origin ?? (await debianOrigin().catch(() => ({ debian: "", security: "" })));
   const day = afterwards(input.date);
   const places = [
     ...(debian === "" ? [] : [{ debian, "debian-security": security }]),
@@ -153,6 +165,12 @@ export async function fetchRecorded(input: DebianInput, target: Architecture): P
       "copy of the snapshots, and a build without INPUTS takes the newest packages",
     { cause: fault },
   );
+}
+
+/** Where recorded packages may be; by default where the user says. */
+export interface Places {
+  readonly origin?: Pick<DebianOrigin, "debian" | "security">;
+  readonly snapshots?: string;
 }
 
 function missingOf(input: DebianInput): DebianPackage[] {

@@ -11,10 +11,17 @@ import { CommandError } from "./command.ts";
 const FILE_SYSTEM_REASONS: Readonly<Record<string, string>> = {
   EACCES: "this user may not write there",
   EDQUOT: "the disk quota is used up",
+  ENAMETOOLONG: "the name is too long",
   ENOSPC: "the disk is full",
+  ENOTDIR: "a part of the path is a file, not a folder",
   EPERM: "this user may not write there",
   EROFS: "the file system is read-only",
 };
+
+/** An error that somebody else has told already. */
+export class SaidError extends Error {
+  override readonly name = "SaidError";
+}
 
 /**
  * Runs a program of the build. If it throws, prints the error as one line on standard error and
@@ -24,7 +31,7 @@ export async function main(program: () => Promise<void>): Promise<void> {
   try {
     await program();
   } catch (error) {
-    console.error(describe(error));
+    if (!(error instanceof SaidError)) console.error(describe(error));
     if (process.env["DEBUG"]) console.error(details(error));
     else if (isSurprise(error)) console.error("(DEBUG=1 shows where)");
     // The event "exit" still removes what is half done.
