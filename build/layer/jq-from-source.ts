@@ -34,7 +34,7 @@ import { SOURCES } from "./sources.ts";
 import { workFolder } from "./work-folder.ts";
 
 /** Kind of wheel that pip is to fetch, by architecture. */
-const WHEEL_PLATFORMS = {
+export const WHEEL_PLATFORMS = {
   amd64: "manylinux_2_12_x86_64",
   arm64: "manylinux2014_aarch64",
 } as const;
@@ -106,8 +106,9 @@ async function compile(kept: string, target: Architecture): Promise<void> {
     await run(compileCommand(zig, target, source), {
       cwd: source,
       env: {
+        // musl and the compiler's own library, compiled once.
         ZIG_GLOBAL_CACHE_DIR: join(CACHE, "zig-cache"),
-        ZIG_LOCAL_CACHE_DIR: join(CACHE, "zig-cache"),
+        ZIG_LOCAL_CACHE_DIR: join(folder, "zig-cache"),
       },
     });
     const built = join(folder, "built");

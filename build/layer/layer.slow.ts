@@ -224,6 +224,20 @@ describe.each(ARCHITECTURES.map((target) => [target.name, target] as const))("%s
     }
   });
 
+  test("aws help is whole where there is a program that formats it", async () => {
+    const script =
+      "mkdir /tmp/bin; printf '#!/bin/sh\\ncat\\n' >/tmp/bin/groff; chmod 755 /tmp/bin/groff; " +
+      "PATH=/tmp/bin:$PATH PAGER=cat /opt/bin/aws s3 cp help";
+    const result = await layer.run(["/bin/sh", "-c", script], { env: { PATH: LAMBDA_PATH } });
+    expect(result).toEqual({
+      status: 0,
+      stdout: expect.stringMatching(/^\.SH Description/m),
+      stderr: "",
+    });
+    expect(result.stdout).toContain("recursive");
+    expect(result.stdout.length).toBeGreaterThan(10_000);
+  });
+
   // The emulator does not know the system call by which glibc 2.42 asks whether it has a terminal.
   test.each(STARTED_PROGRAMS.filter(([, { terminal }]) => !terminal || !isEmulated(target)))(
     "%s of the AWS CLI gets the environment that the AWS CLI got",

@@ -102,9 +102,9 @@ def leave_the_environment_alone():
     loader got its path as an argument, and the variable is the user's (and Lambda's).
     """
     inherited = os.environ.get('AWS_DATA_PATH')
-    import awscli  # noqa: F401
+    import awscli
 
-    data_path = os.environ.pop('AWS_DATA_PATH')
+    del os.environ['AWS_DATA_PATH']
     if inherited is not None:
         os.environ['AWS_DATA_PATH'] = inherited
 
@@ -116,7 +116,14 @@ def leave_the_environment_alone():
     import botocore.session
 
     create_loader = botocore.session.create_loader
-    botocore.session.create_loader = lambda path=None: create_loader(data_path)
+    own_folder = os.path.join(os.path.dirname(awscli.__file__), 'data')
+
+    def create_loader_with_own_folder(search_path_string=None):
+        users = os.environ.get('AWS_DATA_PATH')
+        paths = [own_folder] if users is None else [users, own_folder]
+        return create_loader(os.pathsep.join(paths))
+
+    botocore.session.create_loader = create_loader_with_own_folder
 
 
 def do_without_a_home():

@@ -101,7 +101,7 @@ export function layerZip(kind: string, target: Architecture): string {
 }
 
 /** What starts programs of an architecture here; `none` where the machine does it itself. */
-function emulatorFor(target: Architecture): string {
+export function emulatorFor(target: Architecture): string {
   if (target.name === HOST_ARCHITECTURE?.name) return "none";
   const emulator = Bun.which(`qemu-${target.machine}-static`);
   if (emulator !== null) return emulator;
