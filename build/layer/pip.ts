@@ -56,38 +56,12 @@ export async function fetchFromPyPI(pinned: PinnedFile): Promise<string> {
 }
 
 async function fetchWith(pinned: PinnedFile, kept: string): Promise<void> {
-  const { name, version, sha256, kind, use } = pinned;
+  const { name, version, sha256, use } = pinned;
   step(`fetch ${name} ${version} from PyPI: ${use}`);
   mkdirSync(DOWNLOADS, { recursive: true });
   const folder = workFolder("pip");
-  const files = join(folder, "files");
   try {
-    const backend = join(folder, "backend/setuptools");
-    mkdirSync(backend, { recursive: true });
-    writeFileSync(join(backend, "__init__.py"), "");
-    writeFileSync(join(backend, "build_meta.py"), BUILD_BACKEND);
-    const list = join(folder, "requirements.txt");
-    writeFileSync(list, `${name}==${version} --hash=sha256:${sha256}\n`);
-    const choice =
-      kind === "source"
-        ? ["--no-binary=:all:", "--no-build-isolation", "--use-pep517"]
-        : ["--only-binary=:all:", "--platform", kind.wheel];
-    await run(
-      [
-        // Isolated (-I), so that pip itself does not meet the module that stands for setuptools.
-        ...["python3", "-I", "-m", "pip", "download", "--quiet", "--disable-pip-version-check"],
-        ...["--no-cache-dir", "--no-deps", "--require-hashes", ...choice],
-        ...["--dest", files, "-r", list],
-      ],
-      {
-        env: {
-          PYTHONPATH: join(folder, "backend"),
-          PINNED_NAME: name,
-          PINNED_VERSION: version,
-        },
-      },
-    );
-    const file = join(files, readdirSync(files)[0] ?? "");
+    const file = await downloadWithPip(pinned, folder);
     const actual = await sha256OfFile(file);
     if (actual !== sha256) throw mismatch(pinned, actual);
     renameSync(file, kept);
@@ -103,6 +77,69 @@ async function fetchWith(pinned: PinnedFile, kept: string): Promise<void> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/**
+ * Downloads a file of PyPI into a folder and returns its path.
+ * @param wanted Without a hash, whatever the index has.
+ * @throws {CommandError} When pip cannot.
+ */
+export async function downloadWithPip(
+  wanted: Pick<PinnedFile, "name" | "version" | "kind"> & { readonly sha256?: string },
+  folder: string,
+): Promise<string> {
+  const { name, version, kind, sha256 } = wanted;
+  const files = join(folder, "files");
+  const backend = join(folder, "backend/setuptools");
+  mkdirSync(backend, { recursive: true });
+  writeFileSync(join(backend, "__init__.py"), "");
+  writeFileSync(join(backend, "build_meta.py"), BUILD_BACKEND);
+  const list = join(folder, "requirements.txt");
+  const hash = sha256 === undefined ? "" : ` --hash=sha256:${sha256}`;
+  writeFileSync(list, `${name}==${version}${hash}\n`);
+  const choice =
+    kind === "source"
+      ? ["--no-binary=:all:", "--no-build-isolation", "--use-pep517"]
+      : ["--only-binary=:all:", "--platform", kind.wheel];
+  await run(
+    [
+      // Isolated (-I), so that pip itself does not meet the module that stands for setuptools.
+      ...["python3", "-I", "-m", "pip", "download", "--quiet", "--disable-pip-version-check"],
+      ...["--no-cache-dir", "--no-deps", ...choice, "--dest", files, "-r", list],
+      ...(sha256 === undefined ? [] : ["--require-hashes"]),
+    ],
+    {
+      env: {
+        ...withoutSettings(),
+        PYTHONPATH: join(folder, "backend"),
+        PINNED_NAME: name,
+        PINNED_VERSION: version,
+      },
+    },
+  );
+  return join(files, readdirSync(files)[0] ?? "");
+}
+
+/** What pip may be told by the user: where the index is, and how to reach it. */
+const ACCESS =
+  /^PIP_(?:INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|CERT|CLIENT_CERT|PROXY|TRUSTED_HOST|DEFAULT_TIMEOUT|TIMEOUT|RETRIES|CONFIG_FILE|KEYRING_PROVIDER)$/;
+
+/** Variables that take the user's other settings of pip away: a target, a platform, a virtualenv. */
+function withoutSettings(): Record<string, string> {
+  const others = Object.keys(process.env).filter(
+    (name) => name.startsWith("PIP_") && !ACCESS.test(name),
+  );
+  // An empty variable is as good as none, for all of pip's settings but this one.
+  return { ...Object.fromEntries(others.map((name) => [name, ""])), PIP_REQUIRE_VIRTUALENV: "0" };
+}
+
+/** The newest version that the package index has of a package. */
+export async function newestOnPyPI(name: string): Promise<string> {
+  const pip = ["python3", "-I", "-m", "pip", "index", "versions", "--disable-pip-version-check"];
+  const output = await run([...pip, name], { env: withoutSettings() });
+  const version = /^\S+ \((\S+)\)/m.exec(output)?.[1];
+  if (version === undefined) throw new Error(`failed to read the versions of ${name} on PyPI`);
+  return version;
 }
 
 function mismatch({ name, version, sha256 }: PinnedFile, actual: string): HashMismatchError {
