@@ -117,7 +117,7 @@ check-release: ## Say whether this version is still to be released
 # know, and the same for both architectures: what `auto` takes depends on what can be reached.
 .PHONY: release
 release: export AWS_CLI := debian
-release: export JQ := debian
+release: export JQ := source
 release: check-release ## Build, test, check, render, sum and describe a release
 	$(MAKE) check lint
 	$(MAKE) dist

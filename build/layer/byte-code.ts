@@ -10,18 +10,20 @@ import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { HOST_ARCHITECTURE } from "../architectures.ts";
-import { PYTHON, stageDebianAwsCli, stagedPython } from "./aws-cli-debian.ts";
+import { pythonOf, stageDebianAwsCli, stagedPython } from "./aws-cli-debian.ts";
 import { run } from "./command.ts";
+import type { DebianInput } from "./inputs.ts";
 import { type Saving, treeBytes } from "./prune.ts";
 import { workFolder } from "./work-folder.ts";
 
 /**
  * Compiles every module of a tree to byte code and removes the sources, and adds the regular
  * expressions that the CLI compiles at every start, compiled.
+ * @param input The packages of this machine's architecture, whose Python compiles.
  */
-export async function compileByteCode(tree: string): Promise<Saving> {
+export async function compileByteCode(tree: string, input: DebianInput): Promise<Saving> {
   const before = treeBytes(tree);
-  const python = await hostPython();
+  const python = await hostPython(input);
   copyFileSync(python.patterns, join(tree, "aws-cli/patterns.bin"));
   await run([...python.command, join(import.meta.dir, "byte-code.py"), tree], {
     env: PYTHON_ENVIRONMENT,
@@ -34,7 +36,7 @@ export async function compileByteCode(tree: string): Promise<Saving> {
 }
 
 /** With a random hash seed Python would write sets in a random order. */
-const PYTHON_ENVIRONMENT = { PYTHONHASHSEED: "0", PYTHONPATH: "", PYTHONHOME: "" };
+const PYTHON_ENVIRONMENT = { PYTHONHASHSEED: "0" };
 
 /** An account for calls that reach nobody, and no settings of the user who builds. */
 const NOBODY = {
@@ -56,19 +58,19 @@ interface HostPython {
 /** Byte code and patterns fit every architecture: this machine's Python compiles them for all. */
 let staged: Promise<HostPython> | undefined;
 
-function hostPython(): Promise<HostPython> {
-  staged ??= stageHostPython();
+function hostPython(input: DebianInput): Promise<HostPython> {
+  staged ??= stageHostPython(input);
   return staged;
 }
 
-async function stageHostPython(): Promise<HostPython> {
+async function stageHostPython(input: DebianInput): Promise<HostPython> {
   const host = HOST_ARCHITECTURE;
   if (host === undefined) throw new Error(`failed to find a Python for ${process.arch}`);
   const tree = workFolder("python");
-  await stageDebianAwsCli(tree, host);
+  await stageDebianAwsCli(tree, host, input);
   // Without -I, which would ignore the hash seed.
   const command = stagedPython(tree, host).filter((flag) => flag !== "-I");
-  const sitePackages = join(tree, "aws-cli/lib", PYTHON, "site-packages");
+  const sitePackages = join(tree, "aws-cli/lib", pythonOf(tree), "site-packages");
   const patterns = join(tree, "patterns.bin");
   await run([...command, join(import.meta.dir, "patterns.py"), sitePackages, patterns], {
     cwd: "/",

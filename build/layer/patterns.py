@@ -1,6 +1,6 @@
 """Writes the regular expressions that the AWS CLI compiles when it starts, compiled.
 
-    python3.13 -S -B patterns.py SITE_PACKAGES OUTPUT
+    python3.N -S -B patterns.py SITE_PACKAGES OUTPUT
 
 Runs a few commands of the CLI (against a port where nobody listens) and records what `re` makes of
 each pattern: the arguments of _sre.compile, which are the same on every little-endian machine.
@@ -63,7 +63,6 @@ compile_pattern = _compiler.compile
 _compiler._sre = RecordingSre(_compiler._sre)
 _compiler.compile = recording_compile
 sys.path.append(site_packages)
-os.environ['CRYPTOGRAPHY_OPENSSL_NO_LEGACY'] = '1'
 
 import awscli.clidriver  # noqa: E402 # after the recorder
 

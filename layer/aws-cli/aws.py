@@ -6,6 +6,7 @@ here. What follows makes the start faster or the layer smaller, says what the la
 and changes nothing else that the CLI does.
 """
 
+import contextlib
 import gc
 import os
 import sys
@@ -43,13 +44,13 @@ def use_compiled_patterns():
 
 
 def use_compressed_models():
-    """Lets botocore read service models that are stored as gzip.
+    """Lets botocore read service models that are stored as zstd.
 
     Loader.FILE_LOADER_CLASS is botocore's own place for another loader. Plain JSON still works,
     for a user's own models.
     """
-    import gzip
     import json
+    from compression import zstd
 
     # awscli makes this alias of awscli.botocore; everything imports it by this name.
     from botocore import loaders
@@ -57,13 +58,13 @@ def use_compressed_models():
     class CompressedFileLoader(loaders.JSONFileLoader):
         def exists(self, file_path):
             return super().exists(file_path) or os.path.isfile(
-                file_path + '.json.gz'
+                file_path + '.json.zst'
             )
 
         def load_file(self, file_path):
             try:
-                with open(file_path + '.json.gz', 'rb') as file:
-                    payload = gzip.decompress(file.read())
+                with open(file_path + '.json.zst', 'rb') as file:
+                    payload = zstd.decompress(file.read())
             except FileNotFoundError:
                 return super().load_file(file_path)
             return json.loads(
@@ -93,10 +94,56 @@ def go_by_the_name_aws():
     sys.argv[0] = os.path.abspath(os.path.join(HERE, '..', 'bin', 'aws'))
 
 
+def leave_the_environment_alone():
+    """Gives the programs that the CLI starts the environment that it was started with.
+
+    The CLI adds its own folder of data to AWS_DATA_PATH, and takes LD_LIBRARY_PATH away from a
+    credential_process or a pager: it expects the libraries of AWS's own executable there. Here the
+    loader got its path as an argument, and the variable is the user's (and Lambda's).
+    """
+    inherited = os.environ.get('AWS_DATA_PATH')
+    import awscli
+
+    del os.environ['AWS_DATA_PATH']
+    if inherited is not None:
+        os.environ['AWS_DATA_PATH'] = inherited
+
+    # First: the next import takes this function by its name.
+    import botocore.utils
+
+    botocore.utils.original_ld_library_path = contextlib.nullcontext
+
+    import botocore.session
+
+    create_loader = botocore.session.create_loader
+    own_folder = os.path.join(os.path.dirname(awscli.__file__), 'data')
+
+    def create_loader_with_own_folder(search_path_string=None):
+        users = os.environ.get('AWS_DATA_PATH')
+        paths = [own_folder] if users is None else [users, own_folder]
+        return create_loader(os.pathsep.join(paths))
+
+    botocore.session.create_loader = create_loader_with_own_folder
+
+
+def do_without_a_home():
+    """Lets the CLI start for a user without HOME and without an entry in /etc/passwd, as on Lambda.
+
+    It asks for the home folder when it imports its telemetry, and would end there. Later it does
+    without a folder that cannot be made.
+    """
+    if os.path.expanduser('~') != '~':
+        return
+    os.environ['HOME'] = '/nonexistent'
+    import awscli.telemetry  # noqa: F401
+
+    del os.environ['HOME']
+
+
 def say_what_is_missing():
     """Says in a sentence what help needs, and that there is no auto-prompt.
 
-    Both are for a person at a terminal. Auto-prompt needs an index of 17 MB that the layer leaves
+    Both are for a person at a terminal. Auto-prompt needs an index of 22 MB that the layer leaves
     out (layer/prune.json); `on-partial` would ask after a mistake, so that the mistake is told.
     """
     import awscli.clidriver
@@ -111,45 +158,34 @@ def say_what_is_missing():
                 'https://docs.aws.amazon.com/cli/latest/reference/',
             )
 
-    class NoAutoPrompt(awscli.clidriver.AutoPromptDriver):
-        def resolve_mode(self, args):
-            if super().resolve_mode(args) == 'on':
-                raise ParamValidationError(
-                    'This AWS CLI has no auto-prompt: leave out --cli-auto-prompt, '
-                    'AWS_CLI_AUTO_PROMPT and cli_auto_prompt, and find the parameters at '
-                    'https://docs.aws.amazon.com/cli/latest/reference/'
-                )
-            return 'off'
+    resolve_mode = awscli.clidriver.resolve_auto_prompt_mode
+
+    def resolve_no_auto_prompt(args, session):
+        if resolve_mode(args, session) == 'on':
+            raise ParamValidationError(
+                'This AWS CLI has no auto-prompt: leave out --cli-auto-prompt, '
+                'AWS_CLI_AUTO_PROMPT and cli_auto_prompt, and find the parameters at '
+                'https://docs.aws.amazon.com/cli/latest/reference/'
+            )
+        return 'off'
 
     awscli.help.ExecutableNotFoundError = NoFormatterError
-    awscli.clidriver.AutoPromptDriver = NoAutoPrompt
+    awscli.clidriver.resolve_auto_prompt_mode = resolve_no_auto_prompt
 
 
-def import_commands():
-    """Imports every command, as the CLI does when it starts.
-
-    cryptography looks for OpenSSL's module of legacy algorithms at a path of Debian's and stops
-    without it, unless this variable is set. Nothing here uses them. The variable goes again, so
-    that the programs which the CLI starts do not inherit it.
-    """
-    name = 'CRYPTOGRAPHY_OPENSSL_NO_LEGACY'
-    inherited = os.environ.get(name)
-    os.environ[name] = '1'
-    import awscli.handlers  # noqa: F401
-
-    if inherited is None:
-        del os.environ[name]
-    else:
-        os.environ[name] = inherited
-
-
-def main():
+def prepare():
+    """Does all of the above: afterwards awscli.clidriver.main() runs the command of sys.argv."""
     go_by_the_name_aws()
     use_compiled_patterns()
     ask_no_program_for_the_system()
-    import_commands()
+    leave_the_environment_alone()
+    do_without_a_home()
     use_compressed_models()
     say_what_is_missing()
+
+
+def main():
+    prepare()
     import awscli.clidriver
 
     # What is imported stays: the collector need not look at it again.

@@ -81,7 +81,10 @@ async function programs(targets: readonly string[]): Promise<readonly string[]> 
   return calls.flatMap((call) => call.split(/\s+/).slice(1)).filter((word) => word !== "");
 }
 
-test.each(["lint", "test", "dist", "test-layer", "deployments", "reproduce", "release"])(
+test.each([
+  ...["lint", "test", "dist", "smoke-layer", "test-layer", "test-aws-cli", "pins"],
+  ...["deployments", "reproduce", "release"],
+])(
   "make system-packages has all that make %s looks for",
   async (target) => {
     const all = await programs(["system-packages"]);
