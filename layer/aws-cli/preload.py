@@ -1,0 +1,599 @@
+"""Makes calls of `aws` fast: a process that has imported the CLI forks for each call ("the server").
+
+bin/aws (aws.c) starts this file where no server listens, and hands over one descriptor: a memory
+file with the arguments and variables of the call. Then, in this order:
+
+  1. Import the CLI, with an almost empty environment.
+  2. Fork. The child becomes the server; it has seen nothing of the call, nor reads it later.
+  3. This process takes the variables and runs the command. It is the plain call in every way.
+
+The server accepts connections and forks. The fork, not the server, receives the request, and takes
+on what the caller has: variables, directory, descriptors, process group, limits, mask, signals,
+locale, time zone. If something differs that a process cannot take on, it says "plain" and ends. Else it says "ready",
+waits for "go", and runs the command.
+
+While nobody calls, the server imports what its forks had to import, so that the next call of the
+same kind finds it there: names of the CLI's own modules and models are all that a fork tells.
+"""
+
+import os
+import sys
+
+HERE = os.path.dirname(__file__)
+sys.path.insert(0, HERE)
+import aws  # noqa: E402 # without a source on disk, in the same folder
+
+sys.path.pop(0)
+
+import _locale  # noqa: E402
+import array  # noqa: E402
+import fcntl  # noqa: E402
+import gc  # noqa: E402
+import importlib  # noqa: E402
+import resource  # noqa: E402
+import select  # noqa: E402
+import signal  # noqa: E402
+import socket  # noqa: E402
+import struct  # noqa: E402
+import time  # noqa: E402
+import typing  # noqa: E402
+from io import BufferedReader, BufferedWriter, FileIO  # noqa: E402
+
+# As in aws.c. Descriptors that libraries open while they are imported are above, so that those
+# of a caller keep their numbers.
+DESCRIPTOR_FLOOR = 100
+DESCRIPTORS_MAX = 64
+PROC_FILE_MAX = 65_536
+REQUEST_MAX = 4 * DESCRIPTORS_MAX
+# The kernel chooses the largest process when memory runs out; this one is to go before all others.
+SERVER_OOM_SCORE = '1000'
+LESSON_MAX = 4096
+# Service models that the server keeps, in compressed bytes: a larger one would take too long to load
+# between two calls (57 ms for 1 MB), all of them too much memory (30 bytes for one).
+MODEL_MAX = 250_000
+MODELS_MAX = 600_000
+BACKLOG = 64
+# struct ucred: process, user, group.
+PEER = struct.Struct('iII')
+
+# Lines of /proc/PID/status that a fork must have in common with its caller.
+SAME_STATUS = (
+    *('Uid', 'Gid', 'Groups', 'CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb', 'NoNewPrivs'),
+    *('Seccomp', 'Seccomp_filters', 'Cpus_allowed', 'Mems_allowed'),
+)
+# Other files and links of /proc/PID.
+SAME_FILES = ('cgroup', 'attr/current')
+SAME_LINKS = (
+    *('root', 'ns/mnt', 'ns/pid', 'ns/net', 'ns/user', 'ns/uts', 'ns/ipc', 'ns/cgroup', 'ns/time'),
+)
+# Limits that a running process can take on. The sizes of stack, data and address space it must have had
+# when it started.
+LIMITS = {
+    'Max cpu time': resource.RLIMIT_CPU,
+    'Max file size': resource.RLIMIT_FSIZE,
+    'Max core file size': resource.RLIMIT_CORE,
+    'Max resident set': resource.RLIMIT_RSS,
+    'Max processes': resource.RLIMIT_NPROC,
+    'Max open files': resource.RLIMIT_NOFILE,
+    'Max locked memory': resource.RLIMIT_MEMLOCK,
+    'Max pending signals': resource.RLIMIT_SIGPENDING,
+    'Max msgqueue size': resource.RLIMIT_MSGQUEUE,
+    'Max nice priority': resource.RLIMIT_NICE,
+    'Max realtime priority': resource.RLIMIT_RTPRIO,
+    'Max realtime timeout': resource.RLIMIT_RTTIME,
+}
+
+
+class Plain(Exception):
+    """This call has to take the plain way."""
+
+
+INITIAL = dict(os.environ)
+
+
+class Environment(type(os.environ)):
+    """Records what imports look up and set, to know which callers that fits."""
+
+    looked_up = {}
+    # gettext looks for catalogues of messages, which the layer does not have.
+    WITHOUT_EFFECT = ('LANGUAGE', 'LC_ALL', 'LC_MESSAGES', 'LANG')
+
+    def __getitem__(self, name):
+        try:
+            value = super().__getitem__(name)
+        except KeyError:
+            value = None
+        if name not in self.WITHOUT_EFFECT:
+            self.looked_up.setdefault(name, value)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self):
+        # An import that reads all of them: then no caller fits.
+        self.looked_up['*'] = ''
+        return super().__iter__()
+
+
+class recording:
+    """Has os.environ record within a `with` block."""
+
+    def __enter__(self):
+        os.environ.__class__ = Environment
+
+    def __exit__(self, *_):
+        os.environ.__class__ = Environment.__base__
+
+
+def reserve_low_descriptors():
+    """Opens all free descriptors below the floor, and returns them to close."""
+    taken = [os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)]
+    while taken[-1] < DESCRIPTOR_FLOOR:
+        taken.append(fcntl.fcntl(taken[0], fcntl.F_DUPFD_CLOEXEC, 0))
+    return taken
+
+
+def import_all():
+    """Imports the CLI and keeps off what only a running call may do."""
+    import awscrt.io
+
+    init_logging = awscrt.io.init_logging
+    # It starts a thread, which a fork would not have: each call starts its own.
+    awscrt.io.init_logging = lambda *args: None
+    aws.prepare()
+    awscrt.io.init_logging = init_logging
+
+
+def take_variables(call):
+    """Sets arguments and variables from a call's file.
+
+    Raises Plain where imports have used another value of a variable.
+    """
+    content = os.pread(call, os.fstat(call).st_size, 0)
+    words, variables = struct.unpack_from('=II', content)
+    strings = content[8:].split(b'\0')[:-1]
+    if len(strings) != words + variables:
+        raise Plain('the call has been cut')
+    found = dict(map(os.fsdecode, text.split(b'=', 1)) for text in strings[words:])
+    for name, value in Environment.looked_up.items():
+        if found.get(name) != value:
+            raise Plain(f'imports have used another {name}')
+    changed = {name: text for name, text in os.environ.items() if INITIAL.get(name) != text}
+    os.environ.clear()
+    os.environ.update(found)
+    os.environ.update(changed)
+    sys.argv[1:] = map(os.fsdecode, strings[:words])
+    # Python does the first when it starts, the C library the second.
+    try:
+        _locale.setlocale(_locale.LC_CTYPE, '')
+    except _locale.Error:
+        pass
+    time.tzset()
+
+
+def start_logging_of_crt():
+    import awscrt.io
+
+    awscrt.io.init_logging(awscrt.io.LogLevel.NoLogs, 'stderr')
+
+
+class Process:
+    """What /proc shows of a process, through a descriptor of its folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        status = self.read('status').splitlines()
+        self.status = dict(line.split(':\t', 1) for line in status if ':\t' in line)
+        # Behind the name, which may hold anything: state, parent, group, session, terminal ...
+        stat = self.read('stat').rpartition(')')[2].split()
+        self.group, self.session, self.terminal = map(int, stat[2:5])
+        self.alike = {'nice': stat[16], 'policy': stat[38], 'session': self.session}
+        self.alike.update((name, self.status.get(name)) for name in SAME_STATUS)
+        for read, names in ((self.read, SAME_FILES), (self.link, SAME_LINKS)):
+            self.alike.update((name, self.optional(read, name)) for name in names)
+        lines = self.read('limits').splitlines()[1:]
+        self.limits = {line[:26].rstrip(): line[26:].split()[:2] for line in lines}
+        self.ignored, self.blocked = self.signals('SigIgn'), self.signals('SigBlk')
+        self.waiting = self.signals('ShdPnd') | self.signals('SigPnd')
+
+    def read(self, name):
+        file = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.folder)
+        try:
+            return os.fsdecode(os.read(file, PROC_FILE_MAX))
+        finally:
+            os.close(file)
+
+    def link(self, name):
+        return os.readlink(name, dir_fd=self.folder)
+
+    @staticmethod
+    def optional(read, name):
+        try:
+            return read(name)
+        except OSError as error:
+            return error.errno
+
+    def signals(self, name):
+        mask = int(self.status[name], 16)
+        return {number for number in range(1, 65) if mask >> number - 1 & 1} if mask else set()
+
+
+def compare(caller, own):
+    """Raises Plain for what a process cannot take on."""
+    if caller.terminal:
+        raise Plain('terminal')
+    if caller.waiting:
+        raise Plain('waiting signals')
+    for name, value in own.alike.items():
+        if caller.alike[name] != value:
+            raise Plain(name)
+
+
+def take_limits(caller, own):
+    for name, pair in caller.limits.items():
+        if pair == own.limits[name]:
+            continue
+        if name not in LIMITS:
+            raise Plain(name)
+        numbers = (resource.RLIM_INFINITY if text == 'unlimited' else int(text) for text in pair)
+        resource.setrlimit(LIMITS[name], tuple(numbers))
+
+
+def take_signals(caller, own):
+    ignored = caller.ignored | {signal.SIGPIPE, signal.SIGXFSZ}
+    for number in ignored ^ own.ignored:
+        signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
+    if signal.SIGINT not in ignored:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, caller.blocked)
+
+
+def take_descriptors(given, numbers):
+    """Gives descriptors the numbers that they have at the caller."""
+    os.closerange(0, DESCRIPTOR_FLOOR)
+    for descriptor, number in zip(given, numbers):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    # The same objects, which imports have kept, with new files below.
+    for stream, number, mode, kind in (
+        (sys.stdin, 0, 'r', BufferedReader),
+        (sys.stdout, 1, 'w', BufferedWriter),
+        (sys.stderr, 2, 'w', BufferedWriter),
+    ):
+        name, errors = stream.name, stream.errors
+        raw = FileIO(number, mode, closefd=False)
+        raw.name = name
+        stream.__init__(kind(raw), 'utf-8', errors, '\n', line_buffering=number == 2)
+        stream.mode = mode
+
+
+def take_on(connection, own):
+    """Becomes the caller, as far as a process can."""
+    body, data, _, _ = connection.recvmsg(
+        REQUEST_MAX, socket.CMSG_SPACE(4 * (DESCRIPTORS_MAX + 4)), socket.MSG_CMSG_CLOEXEC
+    )
+    given = array.array('i')
+    for _, _, rights in data:
+        given.frombytes(rights)
+    numbers = struct.unpack(f'={len(body) // 4}I', body)
+    call, folder, directory, alive, *descriptors = given
+    if len(descriptors) != len(numbers):
+        raise Plain('some descriptors have not arrived')
+    caller = Process(folder)
+    compare(caller, own)
+    # The kernel ends this process when the last descriptor of the other end is closed, which is the caller's.
+    fcntl.fcntl(alive, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(alive, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(alive, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
+    with open('/proc/self/oom_score_adj', 'w') as file:
+        file.write(caller.read('oom_score_adj'))
+    os.setpgid(0, caller.group)
+    take_limits(caller, own)
+    take_signals(caller, own)
+    take_variables(call)
+    os.umask(int(caller.status['Umask'], 8))
+    os.fchdir(directory)
+    take_descriptors(descriptors, numbers)
+    if select.select([alive], [], [], 0)[0]:
+        raise Plain('the caller has ended')
+
+
+def serve_call(connection, lessons, known, own):
+    """Runs one call, in a fork of the server."""
+    try:
+        take_on(connection, own)
+        process = os.pidfd_open(os.getpid())
+        socket.send_fds(connection, [b'r'], [process])
+        os.close(process)
+        go = connection.recv(1)
+    except BaseException:
+        tell(connection, b'p')
+        os._exit(0)
+    if go != b'g':
+        os._exit(0)
+
+    def end(status):
+        # First of all, who reads our output sees its end. Last, the caller ends, and then so do we.
+        os.closerange(0, DESCRIPTOR_FLOOR)
+        tell_lesson(lessons, known)
+        tell(connection, bytes((ord('e'), status)))
+        os._exit(status)
+
+    start_logging_of_crt()
+    aws.run(end)
+
+
+def tell_lesson(lessons, known):
+    """Tells the server what this call had to load, if that fits into one message."""
+    library = os.path.dirname(os.__file__)
+    names = [
+        name
+        for name, module in sys.modules.items()
+        if name not in known and is_below(library, module)
+    ]
+    # What a module imports comes behind it: from the end on, each import is a short one.
+    lesson = '\n'.join(models().loaded + names[::-1]).encode()
+    if 0 < len(lesson) <= LESSON_MAX:
+        try:
+            os.write(lessons, lesson)
+        except OSError:
+            pass
+
+
+def is_below(folder, module):
+    origin = getattr(getattr(module, '__spec__', None), 'origin', None)
+    return isinstance(origin, str) and origin.startswith(folder + '/')
+
+
+def models():
+    import botocore.loaders
+
+    return botocore.loaders.Loader.FILE_LOADER_CLASS
+
+
+class Server:
+    """Keeps a fork ready that waits for a caller ("the spare"), and learns while nobody calls."""
+
+    def __init__(self, listener, first, leader=None):
+        self.listener, self.first, self.leader = listener, first, leader
+        self.known = frozenset(sys.modules)
+        self.lessons, self.lessons_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC | os.O_DIRECT)
+        self.spare = None
+        # Of each running call: {pidfd: (process, connection to the caller)}.
+        self.calls = {}
+        self.to_learn = []
+        self.models_bytes = 0
+
+    def serve(self):
+        """Serves calls; returns in each fork, with the connection to its caller."""
+        while True:
+            idle = self.first is None and not self.calls
+            ready = self.wait(0 if idle and self.to_learn else None)
+            if self.leader in ready:
+                os._exit(0)
+            if self.first in ready:
+                os.close(self.first)
+                self.first = None
+            if self.lessons in ready:
+                self.to_learn += os.read(self.lessons, LESSON_MAX).decode().split('\n')
+            if self.spare is not None and ready & {self.spare.process, self.spare.control.fileno()}:
+                self.take_spare()
+            for process in ready & set(self.calls):
+                self.end_call(process)
+            called = self.spare is None and self.listener.fileno() in ready
+            if called or (idle and not ready and not self.to_learn and self.spare is None):
+                connection = self.fork(called)
+                if connection is not None:
+                    return connection
+            elif idle and not ready:
+                self.learn(self.to_learn.pop(0))
+
+    def wait(self, timeout):
+        """Returns the descriptors on which something has happened."""
+        poll = select.poll()
+        wanted = {self.lessons, self.leader, self.first, *self.calls}
+        if self.spare is None:
+            wanted.add(self.listener.fileno())
+        else:
+            wanted |= {self.spare.process, self.spare.control.fileno()}
+        for descriptor in wanted - {None}:
+            poll.register(descriptor, select.POLLIN)
+        return {descriptor for descriptor, _ in poll.poll(timeout)}
+
+    def fork(self, called):
+        """Forks a spare; returns in it, as soon as it has a caller."""
+        try:
+            control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            pid = os.fork()
+        except OSError:
+            # There can be no further process: who is calling takes the plain way.
+            if called:
+                self.listener.accept()[0].close()
+            return None
+        if pid > 0:
+            theirs.close()
+            control.setblocking(False)
+            self.spare = Spare(pid, os.pidfd_open(pid), control)
+            return None
+        control.close()
+        self.forget_in_fork()
+        connection = wait_for_caller(self.listener, theirs)
+        self.listener.close()
+        return connection
+
+    def take_spare(self):
+        """Notes that the spare has a caller, or has ended."""
+        pid, process, control = self.spare
+        try:
+            message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+        except BlockingIOError:
+            message, descriptors = b'', ()
+        control.close()
+        self.spare = None
+        self.calls[process] = pid, socket.socket(fileno=descriptors[0]) if message else None
+
+    def end_call(self, process):
+        pid, connection = self.calls.pop(process)
+        os.close(process)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if connection is not None:
+            with connection:
+                tell(connection, bytes((ord('e'), code) if code >= 0 else (ord('s'), -code)))
+
+    def learn(self, name):
+        with recording():
+            try:
+                if not name.startswith('/'):
+                    importlib.import_module(name)
+                elif name not in models().kept and self.has_room_for(name + models().SUFFIX):
+                    models().kept[name] = models()().load_file(name)
+            except Exception:
+                # The call that needs it will say so.
+                pass
+        models().loaded.clear()
+        self.known = frozenset(sys.modules)
+        gc.freeze()
+
+    def has_room_for(self, file):
+        size = os.stat(file).st_size
+        if size > MODEL_MAX or self.models_bytes + size > MODELS_MAX:
+            return False
+        self.models_bytes += size
+        return True
+
+    def forget_in_fork(self):
+        """Closes what a fork has no use for: it must not stand for the server, nor for a call."""
+        for descriptor in (self.lessons, self.leader, self.first, *self.calls):
+            if descriptor is not None:
+                os.close(descriptor)
+        for _, connection in self.calls.values():
+            if connection is not None:
+                connection.close()
+
+
+class Spare(typing.NamedTuple):
+    """A fork that waits for a caller, its pidfd, and the socket on which it says that it has one."""
+
+    pid: int
+    process: int
+    control: socket.socket
+
+
+def wait_for_caller(listener, server):
+    """Waits in a spare for a caller of the same user, and tells the server; ends with the server."""
+    while True:
+        ready = select.select([listener, server], [], [])[0]
+        if server in ready:
+            os._exit(0)
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            continue
+        peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size)
+        if PEER.unpack(peer)[1] == os.geteuid():
+            connection.setblocking(True)
+            socket.send_fds(server, [b't'], [connection.fileno()])
+            server.close()
+            return connection
+        connection.close()
+
+
+def tell(connection, message):
+    try:
+        connection.send(message)
+    except OSError:
+        # The caller has gone.
+        pass
+
+
+def server_name():
+    """As in aws.c."""
+    place = os.stat(HERE)
+    with open(os.path.join(HERE, 'build')) as file:
+        build = file.readline().rstrip('\n')
+    return f'\0aws-cli {os.geteuid()} {place.st_dev:x}:{place.st_ino:x} {build}'
+
+
+def leave_server():
+    """Forks the server, unless there is one or this is no place for it.
+
+    Returns in this process, and in each fork of the server: there with what serve_call needs.
+    """
+    first = Process(os.open('/proc/self', os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+    os.close(first.folder)
+    if first.terminal or first.session == os.getpid():
+        return None
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(server_name())
+    # Whatever ends the session ends the server. Where its leader is not visible, the sandbox does.
+    watched = [os.pidfd_open(pid) for pid in (os.getpid(), first.session) if pid]
+    if os.fork() > 0:
+        listener.close()
+        for descriptor in watched:
+            os.close(descriptor)
+        return None
+    try:
+        become_server(first.ignored)
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+        own = Process(os.open('/proc/self', os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+        server = Server(listener, *watched)
+        connection = server.serve()
+        os.close(own.folder)
+        return connection, server.lessons_end, server.known, own
+    except BaseException:
+        os._exit(1)
+
+
+def become_server(ignored):
+    """Lets go of all that the first call has brought along."""
+    os.closerange(0, DESCRIPTOR_FLOOR)
+    reserve_low_descriptors()
+    os.chdir('/')
+    for number in ignored | {signal.SIGINT}:
+        signal.signal(number, signal.SIG_DFL)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    with open('/proc/self/oom_score_adj', 'w') as file:
+        file.write(SERVER_OOM_SCORE)
+
+
+def take_plain_way(call):
+    """Starts the CLI again, as bin/aws does."""
+    content = os.pread(call, os.fstat(call).st_size, 0)
+    words, _ = struct.unpack_from('=II', content)
+    strings = content[8:].split(b'\0')[:-1]
+    loader = os.readlink('/proc/self/exe')
+    options = ('--inhibit-cache', '--library-path', os.path.join(HERE, 'lib'))
+    flags = ('-I', '-S', '-B', '-X', 'utf8', os.path.join(HERE, 'aws.pyc'))
+    command = (loader, *options, '--argv0', sys.executable, sys.executable, *flags)
+    variables = dict(text.split(b'=', 1) for text in strings[words:])
+    os.execve(loader, [*command, *strings[:words]], variables)
+
+
+def main():
+    call = int(sys.argv.pop())
+    os.set_inheritable(call, False)
+    reserved = reserve_low_descriptors()
+    with recording():
+        import_all()
+    try:
+        fork = leave_server()
+    except OSError:
+        # There is one already, or no process or descriptor for it.
+        fork = None
+    if fork is not None:
+        serve_call(*fork)
+    for descriptor in reserved:
+        os.close(descriptor)
+    try:
+        take_variables(call)
+    except Plain:
+        take_plain_way(call)
+    os.close(call)
+    start_logging_of_crt()
+    aws.run()
+
+
+main()
