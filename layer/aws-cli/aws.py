@@ -323,6 +323,26 @@ def leave_the_environment_alone():
     botocore.session.create_loader = create_loader_with_own_folder
 
 
+def take_back_the_locale():
+    """Takes back the variable that Python sets when it starts in the locale C (PEP 538).
+
+    The programs that the CLI starts get the environment that it was started with.
+    """
+    if os.environ.get('LC_CTYPE') != 'C.UTF-8':
+        return
+    try:
+        with open('/proc/self/environ', 'rb') as file:
+            given = dict(
+                line.partition(b'=')[::2] for line in file.read().split(b'\0')
+            )
+    except OSError:
+        return
+    if b'LC_CTYPE' in given:
+        os.environb[b'LC_CTYPE'] = given[b'LC_CTYPE']
+    else:
+        del os.environ['LC_CTYPE']
+
+
 def do_without_a_home():
     """Lets the CLI start for a user without HOME and without an entry in /etc/passwd, as on Lambda.
 
@@ -391,16 +411,19 @@ def run(end=os._exit):
 
     Python takes itself apart object by object when it ends. What can be seen of that is done here:
     threads and functions for the end run, and output is flushed. Where that fails, Python ends as
-    ever and says so. So it does with plug-ins, which may count on the rest.
+    ever and says so. So it does with plug-ins and with cli_history, which may count on the rest.
     """
     import threading
 
     import awscli.clidriver
+    from botocore.history import get_global_history_recorder
 
     paths = len(sys.path)
     gc.enable()
     status = awscli.clidriver.main()
-    if isinstance(status, int) and len(sys.path) == paths:
+    has_plugins = len(sys.path) != paths
+    has_history = get_global_history_recorder()._enabled
+    if isinstance(status, int) and not has_plugins and not has_history:
         try:
             threading._shutdown()
             atexit._run_exitfuncs()
@@ -414,5 +437,6 @@ def run(end=os._exit):
 
 
 if __name__ == '__main__':
+    take_back_the_locale()
     prepare()
     run()

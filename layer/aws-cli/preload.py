@@ -48,6 +48,8 @@ REQUEST_MAX = 4 * DESCRIPTORS_MAX
 # The kernel chooses the largest process when memory runs out; this one is to go before all others.
 SERVER_OOM_SCORE = '1000'
 LESSON_MAX = 4096
+# A lesson that tells the server to make room for another one.
+RETIRE = b'retire'
 # Service models that the server keeps, in compressed bytes: a larger one would take too long to load
 # between two calls (57 ms for 1 MB), all of them too much memory (30 bytes for one).
 MODEL_MAX = 250_000
@@ -86,6 +88,10 @@ LIMITS = {
 
 class Plain(Exception):
     """This call has to take the plain way."""
+
+
+class Outdated(Plain):
+    """So will the next ones: another server suits them better."""
 
 
 INITIAL = dict(os.environ)
@@ -157,18 +163,24 @@ def take_variables(call):
     found = dict(map(os.fsdecode, text.split(b'=', 1)) for text in strings[words:])
     for name, value in Environment.looked_up.items():
         if found.get(name) != value:
-            raise Plain(f'imports have used another {name}')
+            raise Outdated(f'imports have used another {name}')
     changed = {name: text for name, text in os.environ.items() if INITIAL.get(name) != text}
     os.environ.clear()
     os.environ.update(found)
     os.environ.update(changed)
     sys.argv[1:] = map(os.fsdecode, strings[:words])
-    # Python does the first when it starts, the C library the second.
-    try:
-        _locale.setlocale(_locale.LC_CTYPE, '')
-    except _locale.Error:
-        pass
+    take_locale()
     time.tzset()
+
+
+def take_locale():
+    """Sets the locale as Python does when it starts, PEP 538 included."""
+    try:
+        locale = _locale.setlocale(_locale.LC_CTYPE, '')
+    except _locale.Error:
+        locale = _locale.setlocale(_locale.LC_CTYPE, 'C')
+    if locale == 'C' and not os.environ.get('LC_ALL'):
+        _locale.setlocale(_locale.LC_CTYPE, 'C.UTF-8')
 
 
 def start_logging_of_crt():
@@ -226,7 +238,7 @@ def compare(caller, own):
         raise Plain('waiting signals')
     for name, value in own.alike.items():
         if caller.alike[name] != value:
-            raise Plain(name)
+            raise Outdated(name) if name == 'session' else Plain(name)
 
 
 def take_limits(caller, own):
@@ -306,7 +318,9 @@ def serve_call(connection, lessons, known, own):
         socket.send_fds(connection, [b'r'], [process])
         os.close(process)
         go = connection.recv(1)
-    except BaseException:
+    except BaseException as reason:
+        if isinstance(reason, Outdated):
+            os.write(lessons, RETIRE)
         tell(connection, b'p')
         os._exit(0)
     if go != b'g':
@@ -368,37 +382,52 @@ class Server:
         """Serves calls; returns in each fork, with the connection to its caller."""
         while True:
             idle = self.first is None and not self.calls
-            ready = self.wait(0 if idle and self.to_learn else None)
+            has_work = idle and (self.to_learn or self.spare is None) and self.listener
+            ready = self.wait(0 if has_work else None)
             if self.leader in ready:
                 os._exit(0)
             if self.first in ready:
                 os.close(self.first)
                 self.first = None
             if self.lessons in ready:
-                self.to_learn += os.read(self.lessons, LESSON_MAX).decode().split('\n')
+                self.listen(os.read(self.lessons, LESSON_MAX))
             if self.spare is not None and ready & {self.spare.process, self.spare.control.fileno()}:
                 self.take_spare()
             for process in ready & set(self.calls):
                 self.end_call(process)
+            if self.listener is None:
+                if not self.calls:
+                    os._exit(0)
+                continue
             called = self.spare is None and self.listener.fileno() in ready
-            if called or (idle and not ready and not self.to_learn and self.spare is None):
+            if called or (has_work and not ready and not self.to_learn):
                 connection = self.fork(called)
                 if connection is not None:
                     return connection
-            elif idle and not ready:
+            elif has_work and not ready:
                 self.learn(self.to_learn.pop(0))
 
     def wait(self, timeout):
         """Returns the descriptors on which something has happened."""
         poll = select.poll()
         wanted = {self.lessons, self.leader, self.first, *self.calls}
-        if self.spare is None:
+        if self.spare is None and self.listener is not None:
             wanted.add(self.listener.fileno())
-        else:
+        elif self.spare is not None:
             wanted |= {self.spare.process, self.spare.control.fileno()}
         for descriptor in wanted - {None}:
             poll.register(descriptor, select.POLLIN)
         return {descriptor for descriptor, _ in poll.poll(timeout)}
+
+    def listen(self, lesson):
+        if lesson != RETIRE:
+            self.to_learn += lesson.decode().split('\n')
+        elif self.listener is not None:
+            # The name is free as soon as nobody has the socket any more.
+            self.listener.close()
+            self.listener = None
+            if self.spare is not None:
+                os.kill(self.spare.pid, signal.SIGKILL)
 
     def fork(self, called):
         """Forks a spare; returns in it, as soon as it has a caller."""
