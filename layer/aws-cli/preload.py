@@ -227,7 +227,9 @@ class Process:
 
     def signals(self, name):
         mask = int(self.status[name], 16)
-        return {number for number in range(1, 65) if mask >> number - 1 & 1} if mask else set()
+        # All but two that are libc's own.
+        valid = signal.valid_signals() if mask else ()
+        return {number for number in valid if mask >> number - 1 & 1}
 
 
 def compare(caller, own):
