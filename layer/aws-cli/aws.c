@@ -10,10 +10,14 @@
  *
  *     client                          server                     fork
  *     connect                                                    accept, check the user
+ *                                                                accepted, with a pidfd
  *     request: descriptors                                       take on what the caller has
- *                                                                ready (with a pidfd), or plain
+ *                                                                ready, or plain
  *     go                                                         run the command
  *     end as told                     ended by a signal          ended with a status
+ *
+ * No descriptor is sent before a fork has accepted: in the queue of a server that does not run, it
+ * would keep the caller's pipes open.
  *
  * LOADER and PYTHON are the names that the build knows.
  *
@@ -233,8 +237,8 @@ static int wait_for(int socket) {
     return 0;
 }
 
-/* Receives one message, perhaps with a descriptor; returns its first byte, 0 at the end. */
-static int receive(int socket, int *descriptor) {
+/* Receives one message, perhaps with the fork's pidfd; returns its first byte, 0 at the end. */
+static int receive(int socket) {
     char byte = 0;
     union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control;
     struct iovec data = {&byte, 1};
@@ -243,7 +247,7 @@ static int receive(int socket, int *descriptor) {
     if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) != 1) return 0;
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     if (header && header->cmsg_type == SCM_RIGHTS)
-        memcpy(descriptor, CMSG_DATA(header), sizeof *descriptor);
+        memcpy(&fork_descriptor, CMSG_DATA(header), sizeof fork_descriptor);
     return byte;
 }
 
@@ -312,24 +316,30 @@ static _Noreturn void end_with_fork(int socket) {
     _exit(result[1]);
 }
 
+/* Hands the command to a fork that has accepted; returns when it cannot run it. */
+static void use_fork(int socket, int call) {
+    int alive[2]; /* its writing end is open as long as this process lives */
+    if (pipe2(alive, O_CLOEXEC) != 0 || !send_request(socket, call, alive[0])) return;
+    close(alive[0]);
+    if (!wait_for(socket) || receive(socket) != 'r' || send(socket, "g", 1, MSG_NOSIGNAL) != 1)
+        return;
+    /* From here on the fork runs the command, or nobody. */
+    prepare_signals();
+    end_with_fork(socket);
+}
+
 /* Has a fork of the server run the command; returns when the plain way is to be taken. */
 static void use_server(int socket, int count, char **words) {
     struct ucred peer;
     socklen_t size = sizeof peer;
-    int alive[2]; /* its writing end is open as long as this process lives */
     int call = call_file(count, words);
-    if (call < 0 || pipe2(alive, O_CLOEXEC) != 0) return;
+    if (call < 0) return;
     if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.uid != geteuid())
         return;
-    if (!send_request(socket, call, alive[0])) return;
-    close(call);
-    close(alive[0]);
-    if (!wait_for(socket) || receive(socket, &fork_descriptor) != 'r') return;
-    if (fork_descriptor < 0) return;
-    if (send(socket, "g", 1, MSG_NOSIGNAL) != 1) return;
-    /* From here on the fork runs the command, or nobody. */
-    prepare_signals();
-    end_with_fork(socket);
+    if (!wait_for(socket) || receive(socket) != 'a' || fork_descriptor < 0) return;
+    use_fork(socket, call);
+    /* Even if it is stopped, it must not keep our descriptors. */
+    syscall(SYS_pidfd_send_signal, fork_descriptor, SIGKILL, NULL, 0);
 }
 
 /* Becomes the first call, which leaves the server; its environment holds only what imports read. */

@@ -27,6 +27,7 @@ sys.path.pop(0)
 
 import _locale  # noqa: E402
 import array  # noqa: E402
+import contextlib  # noqa: E402
 import fcntl  # noqa: E402
 import gc  # noqa: E402
 import importlib  # noqa: E402
@@ -316,9 +317,7 @@ def serve_call(connection, lessons, known, own):
     """Runs one call, in a fork of the server."""
     try:
         take_on(connection, own)
-        process = os.pidfd_open(os.getpid())
-        socket.send_fds(connection, [b'r'], [process])
-        os.close(process)
+        connection.send(b'r')
         go = connection.recv(1)
     except BaseException as reason:
         if isinstance(reason, Outdated):
@@ -522,19 +521,22 @@ def wait_for_caller(listener, server):
             continue
         peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size)
         if PEER.unpack(peer)[1] == os.geteuid():
-            connection.setblocking(True)
-            socket.send_fds(server, [b't'], [connection.fileno()])
-            server.close()
-            return connection
+            break
         connection.close()
+    socket.send_fds(server, [b't'], [connection.fileno()])
+    process = os.pidfd_open(os.getpid())
+    connection.setblocking(True)
+    with contextlib.suppress(OSError):
+        socket.send_fds(connection, [b'a'], [process])
+    os.close(process)
+    server.close()
+    return connection
 
 
 def tell(connection, message):
-    try:
+    # The caller may have gone.
+    with contextlib.suppress(OSError):
         connection.send(message)
-    except OSError:
-        # The caller has gone.
-        pass
 
 
 def server_name():
