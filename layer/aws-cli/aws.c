@@ -63,6 +63,8 @@
 #define DESCRIPTOR_FLOOR 100
 #define DESCRIPTORS_MAX 64
 
+#define VARIABLES_MAX 256
+
 extern char **environ;
 
 static char folder[PATH_MAX];                     /* of the AWS CLI: .../aws-cli */
@@ -124,6 +126,15 @@ static int is_lambda(void) {
     return api && *api && function && *function && memory && atoi(memory) >= MEMORY_MIN_MB;
 }
 
+/* Not there twice, not without a name, and not so many that looking takes long. */
+static int is_single(char **variable) {
+    size_t length = strcspn(*variable, "=") + 1;
+    if (variable - environ >= VARIABLES_MAX || length == 1 || !strchr(*variable, '=')) return 0;
+    for (char **other = environ; other < variable; other += 1)
+        if (strncmp(*other, *variable, length) == 0) return 0;
+    return 1;
+}
+
 /* What the loader, libc, Python and OpenSSL read when they start, before any code of the CLI: a
  * process that has started already cannot obey it. LD_LIBRARY_PATH has no effect on the CLI, whose
  * loader has its path as an argument. */
@@ -132,7 +143,7 @@ static int has_usual_variables(void) {
                                                 "OPENSSL", "LOCPATH=", "NLSPATH=", "GCONV_PATH=",
                                                 "TZDIR=", "AWS_CLI_AUTO_PROMPT="};
     for (char **variable = environ; *variable; variable += 1) {
-        if (!strchr(*variable, '=')) return 0;
+        if (!is_single(variable)) return 0;
         if (begins_with(*variable, "LD_LIBRARY_PATH=")) continue;
         for (size_t i = 0; i < sizeof read_at_start / sizeof *read_at_start; i += 1)
             if (begins_with(*variable, read_at_start[i])) return 0;
@@ -143,7 +154,8 @@ static int has_usual_variables(void) {
 /* Commands that ask a person, or hand their terminal to another program. */
 static int asks_nobody(int count, char **words) {
     static const char *const asking[] = {"configure", "login", "help", "wizard", "ssh", "socks",
-                                         "start-session", "execute-command", "--cli-auto-prompt"};
+                                         "start-session", "execute-command", "open-tunnel",
+                                         "--cli-auto-prompt"};
     for (int word = 0; word < count; word += 1)
         for (size_t i = 0; i < sizeof asking / sizeof *asking; i += 1)
             if (strcmp(words[word], asking[i]) == 0) return 0;

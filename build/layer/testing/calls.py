@@ -1,11 +1,11 @@
 """Runs calls of the layer's `aws`, plain and preloaded, and prints what each has shown and done.
 
-    python3 calls.py OPT SERVER_URL CASES.json
+    python3 calls.py OPT SERVER_URL
 
-To be started in a session of its own, as a runtime is. OPT is an unzipped layer, SERVER_URL moto's. A case is
-{"name", "words", ...}; what it may set besides is what prepare() below reads. Prints JSON:
-[{"name", "plain": RESULT, "preloaded": RESULT, "way"}], where way is how the second has run, as a
-"fork" of the server or "plain".
+To be started in a session of its own, as a runtime is. OPT is an unzipped layer, SERVER_URL moto's. The
+calls are those of call_table.py. Prints JSON: [{"name", "plain": RESULT, "preloaded": RESULT, "way",
+"must"}], where way is how the second has run, as a "fork" of the server or "plain", and must is "plain"
+where it has to.
 """
 
 import glob
@@ -19,6 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+from call_table import CALLS
 
 TIMEOUT_S = 120
 FAULTS_MAX = 700
@@ -105,7 +107,7 @@ def prepare(case):
         os.setpgid(0, 0)
 
 
-def run(command, case, variables, folder, name):
+def run(command, case, variables, folder, name_of_run):
     home = os.path.join(folder, 'home')
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(os.path.join(home, '.aws'))
@@ -113,12 +115,12 @@ def run(command, case, variables, folder, name):
         path = os.path.join(folder, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, 'w') as file:
-            file.write(text.replace('FOLDER', folder).replace('RUN', name))
+            file.write(text.replace('FOLDER', folder).replace('RUN', name_of_run))
         if text.startswith('#!'):
             os.chmod(path, 0o755)
     environment = {**variables, 'HOME': home, **case.get('variables', {})}
     environment = {name: text for name, text in environment.items() if text is not None}
-    words = [os.fsencode(word.replace('RUN', name)) for word in case['words']]
+    words = [os.fsencode(word.replace('RUN', name_of_run)) for word in case['words']]
     child = subprocess.Popen(
         [*map(os.fsencode, command), *words],
         cwd=folder,
@@ -204,17 +206,14 @@ def page_faults():
 
 
 def main():
-    opt, url, cases = sys.argv[1:]
-    with open(cases) as file:
-        cases = json.load(file)
+    opt, url = sys.argv[1:]
     variables = lambda_variables(url)
     folder = os.path.join(tempfile.mkdtemp(prefix='aws-calls-'), 'folder')
     aws = [os.path.join(opt, 'bin/aws')]
     first = {'name': 'first', 'words': ['--version']}
     results = []
-    for case in cases:
+    for case in CALLS:
         plain = run(plain_command(opt), case, variables, folder, 'run-a')
-        print(case['name'], file=sys.stderr, flush=True)
         if not has_spare(opt):
             run(aws, first, variables, folder, 'run-b')
             has_spare(opt)
@@ -222,7 +221,10 @@ def main():
         preloaded = run(aws, case, variables, folder, 'run-b')
         # Python touches thousands of pages when it starts, the client alone some dozens.
         way = 'fork' if page_faults() - before < FAULTS_MAX else 'plain'
-        results.append({'name': case['name'], 'plain': plain, 'preloaded': preloaded, 'way': way})
+        must = 'plain' if case.get('plain') else None
+        results.append(
+            {'name': case['name'], 'plain': plain, 'preloaded': preloaded, 'way': way, 'must': must}
+        )
     shutil.rmtree(os.path.dirname(folder))
     for pid in servers(opt):
         os.kill(pid, signal.SIGKILL)
