@@ -366,7 +366,9 @@ static void become_first_call(int count, char **words) {
     int call = call_file(count, words);
     if (call < 0 || fcntl(call, F_SETFD, 0) != 0) return;
     snprintf(number, sizeof number, "%d", call);
-    start_python("preload.pyc", (char *[]){number}, 1, variables);
+    /* What kind of call it is decides what is imported before the server is left. */
+    char *kind = count > 0 && words[0][0] != '-' ? "service" : "other";
+    start_python("preload.pyc", (char *[]){number, kind}, 2, variables);
     close(call);
 }
 

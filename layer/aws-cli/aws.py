@@ -110,6 +110,7 @@ def use_compressed_models():
 
     class CompressedFileLoader(loaders.JSONFileLoader):
         SUFFIX = '.json.zst'
+        DATA = loaders.Loader.BUILTIN_DATA_PATH
         # What preload.py has loaded before it is asked for. Loaded once, given away once: the
         # CLI changes what it gets.
         kept = {}

@@ -10,7 +10,6 @@ import array
 import fcntl
 import os
 import random
-import resource
 import select
 import signal
 import struct
@@ -39,18 +38,18 @@ SAME_LINKS = (
 # Limits that a running process can take on. The sizes of stack, data and address space it must have had
 # when it started.
 LIMITS = {
-    'Max cpu time': resource.RLIMIT_CPU,
-    'Max file size': resource.RLIMIT_FSIZE,
-    'Max core file size': resource.RLIMIT_CORE,
-    'Max resident set': resource.RLIMIT_RSS,
-    'Max processes': resource.RLIMIT_NPROC,
-    'Max open files': resource.RLIMIT_NOFILE,
-    'Max locked memory': resource.RLIMIT_MEMLOCK,
-    'Max pending signals': resource.RLIMIT_SIGPENDING,
-    'Max msgqueue size': resource.RLIMIT_MSGQUEUE,
-    'Max nice priority': resource.RLIMIT_NICE,
-    'Max realtime priority': resource.RLIMIT_RTPRIO,
-    'Max realtime timeout': resource.RLIMIT_RTTIME,
+    'Max cpu time': 'RLIMIT_CPU',
+    'Max file size': 'RLIMIT_FSIZE',
+    'Max core file size': 'RLIMIT_CORE',
+    'Max resident set': 'RLIMIT_RSS',
+    'Max processes': 'RLIMIT_NPROC',
+    'Max open files': 'RLIMIT_NOFILE',
+    'Max locked memory': 'RLIMIT_MEMLOCK',
+    'Max pending signals': 'RLIMIT_SIGPENDING',
+    'Max msgqueue size': 'RLIMIT_MSGQUEUE',
+    'Max nice priority': 'RLIMIT_NICE',
+    'Max realtime priority': 'RLIMIT_RTPRIO',
+    'Max realtime timeout': 'RLIMIT_RTTIME',
 }
 
 
@@ -211,8 +210,11 @@ def take_limits(caller, own):
             continue
         if name not in LIMITS:
             raise Plain(name)
+        # A library of its own, which is hardly ever needed.
+        import resource
+
         numbers = (resource.RLIM_INFINITY if text == 'unlimited' else int(text) for text in pair)
-        resource.setrlimit(LIMITS[name], tuple(numbers))
+        resource.setrlimit(getattr(resource, LIMITS[name]), tuple(numbers))
 
 
 def take_signals(caller, own):

@@ -45,6 +45,15 @@ RETIRE = b'retire'
 MODEL_MAX = 250_000
 MODELS_MAX = 600_000
 BACKLOG = 64
+# What each call of a service loads, whatever the service: a first call that is one has it loaded before it
+# leaves the server, so that both have it for the price of one.
+SERVICE_IMPORTS = (
+    *('awscli.customizations.assumerole', 'awscli.customizations.binaryformat'),
+    *('awscli.customizations.cloudfront', 'awscli.customizations.globalargs'),
+    *('awscli.customizations.history', 'awscli.customizations.sso'),
+    *('awscli.customizations.timestampformat', 'awscli.customizations.waiters'),
+)
+SERVICE_MODELS = ('endpoints', 'partitions')
 # struct ucred: process, user, group.
 PEER = struct.Struct('iII')
 
@@ -57,7 +66,7 @@ def reserve_low_descriptors():
     return taken
 
 
-def import_all():
+def import_all(is_service):
     """Imports the CLI and keeps off what only a running call may do."""
     import awscrt.io
 
@@ -65,6 +74,15 @@ def import_all():
     # It starts a thread, which a fork would not have: each call starts its own.
     awscrt.io.init_logging = lambda *args: None
     aws.prepare()
+    if is_service:
+        for name in SERVICE_IMPORTS:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+        for name in SERVICE_MODELS:
+            path = os.path.join(models().DATA, name)
+            models().kept[path] = models()().load_file(path)
+        models().loaded.clear()
+        gc.freeze()
     awscrt.io.init_logging = init_logging
 
 
@@ -366,11 +384,12 @@ def take_plain_way(call):
 
 
 def main():
-    call = int(sys.argv.pop())
+    call, kind = int(sys.argv[1]), sys.argv[2]
+    del sys.argv[1:]
     os.set_inheritable(call, False)
     reserved = reserve_low_descriptors()
     with caller.recording():
-        import_all()
+        import_all(kind == 'service')
     try:
         fork = leave_server()
     except OSError:
