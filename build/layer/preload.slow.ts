@@ -110,7 +110,7 @@ test("a signal ends a preloaded call as it ends a plain one, and nothing stays",
     const [plain, preloaded] = results as readonly unknown[];
     expect({ signal, result: preloaded }).toEqual({ signal, result: plain });
   }
-  expect(Object.keys(ends)).toHaveLength(7);
+  expect(Object.keys(ends)).toHaveLength(8);
   expect(left).toBe(0);
 });
 

@@ -102,7 +102,7 @@ def serve_call(connection, lessons, known, own):
         go = connection.recv(1)
     except BaseException as reason:
         if isinstance(reason, caller.Outdated):
-            os.write(lessons, RETIRE)
+            tell_server(lessons, RETIRE)
         tell(connection, b'p')
         os._exit(0)
     if go != b'g':
@@ -130,10 +130,13 @@ def tell_lesson(lessons, known):
     # What a module imports comes behind it: from the end on, each import is a short one.
     lesson = '\n'.join(models().loaded + names[::-1]).encode()
     if 0 < len(lesson) <= LESSON_MAX:
-        try:
-            os.write(lessons, lesson)
-        except OSError:
-            pass
+        tell_server(lessons, lesson)
+
+
+def tell_server(lessons, lesson):
+    # It may have gone, or be behind with its lessons.
+    with contextlib.suppress(OSError):
+        os.write(lessons, lesson)
 
 
 def is_below(folder, module):
@@ -235,13 +238,12 @@ class Server:
     def take_spare(self):
         """Notes that the spare has a caller, or has ended."""
         pid, process, control = self.spare
-        try:
-            message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
-        except BlockingIOError:
-            message, descriptors = b'', ()
+        descriptors = ()
+        with contextlib.suppress(OSError):
+            _, descriptors, _, _ = socket.recv_fds(control, 1, 1)
         control.close()
         self.spare = None
-        self.calls[process] = pid, socket.socket(fileno=descriptors[0]) if message else None
+        self.calls[process] = pid, socket.socket(fileno=descriptors[0]) if descriptors else None
 
     def end_call(self, process):
         pid, connection = self.calls.pop(process)
@@ -387,12 +389,15 @@ def main():
     call, kind = int(sys.argv[1]), sys.argv[2]
     del sys.argv[1:]
     os.set_inheritable(call, False)
-    reserved = reserve_low_descriptors()
+    try:
+        reserved = reserve_low_descriptors()
+    except OSError:
+        take_plain_way(call)
     with caller.recording():
         import_all(kind == 'service')
     try:
         fork = leave_server()
-    except OSError:
+    except Exception:
         # There is one already, or no process or descriptor for it.
         fork = None
     if fork is not None:

@@ -25,7 +25,6 @@ STRANGER = 1234
 
 
 def call(*words, command=(AWS,), variables=(), **options):
-    print(words, file=sys.stderr, flush=True)
     options = {'capture_output': True, 'stdin': subprocess.DEVNULL, **options}
     environment = {**lambda_variables(URL), **dict(variables)}
     return subprocess.run([*command, *words], env=environment, **options)
@@ -123,7 +122,7 @@ def ends():
     """How a call ends, plain and preloaded, when its caller gets a signal, and what it leaves."""
     first_call()
     found = {}
-    for name in ('TERM', 'KILL', 'HUP', 'INT', 'QUIT', 'USR1', 'PIPE'):
+    for name in ('TERM', 'KILL', 'HUP', 'INT', 'QUIT', 'USR1', 'PIPE', 'INT to the group'):
         results = []
         for command in (plain_command(OPT), [AWS]):
             with SilentServer() as silent:
@@ -133,9 +132,13 @@ def ends():
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
+                    preexec_fn=lambda: os.setpgid(0, 0),
                 )
                 silent.connected.wait(30)
-                child.send_signal(getattr(signal, f'SIG{name}'))
+                if name.endswith('group'):
+                    os.killpg(child.pid, signal.SIGINT)
+                else:
+                    child.send_signal(getattr(signal, f'SIG{name}'))
                 if name == 'PIPE':
                     time.sleep(0.3)
                     child.send_signal(signal.SIGTERM)
