@@ -45,13 +45,16 @@ RETIRE = b'retire'
 MODEL_MAX = 250_000
 MODELS_MAX = 600_000
 BACKLOG = 64
-# What each call of a service loads, whatever the service: a first call that is one has it loaded before it
-# leaves the server, so that both have it for the price of one.
+# What each call of a service loads, whatever the service. A first call that is one loads it before it
+# leaves the server, so that both have it for the price of one; else the server does when nobody calls.
 SERVICE_IMPORTS = (
     *('awscli.customizations.assumerole', 'awscli.customizations.binaryformat'),
     *('awscli.customizations.cloudfront', 'awscli.customizations.globalargs'),
     *('awscli.customizations.history', 'awscli.customizations.sso'),
     *('awscli.customizations.timestampformat', 'awscli.customizations.waiters'),
+    *('awscli.customizations.streamingoutputarg', 'awscli.customizations.cliinput'),
+    *('awscli.customizations.paginate', 'awscli.customizations.generatecliskeleton'),
+    'encodings.ascii',
 )
 SERVICE_MODELS = ('endpoints', 'partitions')
 # struct ucred: process, user, group.
@@ -78,8 +81,7 @@ def import_all(is_service):
         for name in SERVICE_IMPORTS:
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
-        for name in SERVICE_MODELS:
-            path = os.path.join(models().DATA, name)
+        for path in service_models():
             models().kept[path] = models()().load_file(path)
         models().loaded.clear()
         gc.freeze()
@@ -139,6 +141,36 @@ def tell_server(lessons, lesson):
         os.write(lessons, lesson)
 
 
+def service_models():
+    return [os.path.join(models().DATA, name) for name in SERVICE_MODELS]
+
+
+def keep_tls_context():
+    """Prepares what `aws s3` needs for TLS: parsing the certificates of 140 authorities takes 16 ms.
+
+    It is the context for the layer's own authorities and no other setting; any other is made by its call.
+    """
+    import awscrt.io
+    import botocore
+
+    def settings(options):
+        return [getattr(options, name) for name in options.__slots__]
+
+    authorities = os.path.join(os.path.dirname(botocore.__file__), 'cacert.pem')
+    own = awscrt.io.TlsContextOptions()
+    own.override_default_trust_store_from_path(ca_filepath=authorities)
+    kept = awscrt.io.ClientTlsContext(own)
+    initialize = awscrt.io.ClientTlsContext.__init__
+
+    def take_or_initialize(self, options):
+        if settings(options) != settings(own):
+            return initialize(self, options)
+        awscrt.NativeResource.__init__(self)
+        self._binding = kept._binding
+
+    awscrt.io.ClientTlsContext.__init__ = take_or_initialize
+
+
 def is_below(folder, module):
     origin = getattr(getattr(module, '__spec__', None), 'origin', None)
     return isinstance(origin, str) and origin.startswith(folder + '/')
@@ -160,7 +192,7 @@ class Server:
         self.spare = None
         # Of each running call: {pidfd: (process, connection to the caller)}.
         self.calls = {}
-        self.to_learn = []
+        self.to_learn = [*SERVICE_IMPORTS, *service_models()]
         self.models_bytes = 0
 
     def serve(self):
@@ -258,6 +290,8 @@ class Server:
             try:
                 if not name.startswith('/'):
                     importlib.import_module(name)
+                    if name == 's3transfer.crt':
+                        keep_tls_context()
                 elif name not in models().kept and self.has_room_for(name + models().SUFFIX):
                     models().kept[name] = models()().load_file(name)
             except Exception:
