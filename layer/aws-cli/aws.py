@@ -68,9 +68,10 @@ def take_modules_from_bundle():
 
     # After the finders of what is built in, before those of files.
     sys.meta_path.insert(2, BundleFinder)
+    return modules
 
 
-take_modules_from_bundle()
+bundled = take_modules_from_bundle()
 
 
 def use_compiled_patterns():
