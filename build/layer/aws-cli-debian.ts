@@ -24,7 +24,7 @@ import {
 import { basename, dirname, join } from "node:path";
 
 import type { Architecture } from "../architectures.ts";
-import { compileAwsClient } from "./aws-client.ts";
+import { awsClientParts, compileAwsClient } from "./aws-client.ts";
 import { run } from "./command.ts";
 import { cached, DebianArchive, type DebianPackage } from "./debian.ts";
 import { readElfFiles } from "./elf.ts";
@@ -66,7 +66,7 @@ export async function stageDebianAwsCli(
     }
     const parts = input.packages.map((debian) => partOf(debian, root, target));
     await layOut(root, tree, target);
-    return parts;
+    return [...parts, ...(await awsClientParts())];
   } finally {
     rmSync(root, { recursive: true, force: true });
   }

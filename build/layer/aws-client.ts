@@ -8,10 +8,11 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-import type { Architecture } from "../architectures.ts";
+import { type Architecture, HOST_ARCHITECTURE } from "../architectures.ts";
 import { run } from "./command.ts";
 import { exclusively } from "./exclusive.ts";
 import { zigCompiler } from "./jq-from-source.ts";
+import type { Part } from "./part.ts";
 import { CACHE, LAYER } from "./paths.ts";
 import { SOURCES } from "./sources.ts";
 import { workFolder } from "./work-folder.ts";
@@ -55,4 +56,21 @@ export async function compileAwsClient(target: Architecture, started: Started): 
     }
   });
   return kept;
+}
+
+/** What the program consists of besides our source: the C library that it is linked with. */
+export async function awsClientParts(): Promise<Part[]> {
+  const { version, sha256 } = SOURCES.zig;
+  const copyright = join(await zigCompiler(), "../lib/libc/musl/COPYRIGHT");
+  return [
+    {
+      name: "musl",
+      version,
+      license: "MIT",
+      source: `PyPI, ziglang ${version}`,
+      purl: `pkg:pypi/ziglang@${version}`,
+      sha256: sha256[HOST_ARCHITECTURE?.name ?? "amd64"],
+      licenses: [{ fileName: "musl.txt", text: readFileSync(copyright, "utf8") }],
+    },
+  ];
 }
