@@ -80,11 +80,10 @@ async function buildLayer(target: Architecture, inputs?: Inputs): Promise<LayerR
     savings.push(await compileByteCode(full, await hostInput(target, awsCli.input, inputs)));
   }
   const elfFiles = await checkElfFiles(full, target);
+  const parts = [...runtime, ...awsCli.parts, ...caBundleParts(full), ...jq.parts];
+  // bin/aws and jq have one C library.
   await writeProvenance(full, product, [
-    ...runtime,
-    ...awsCli.parts,
-    ...caBundleParts(full),
-    ...jq.parts,
+    ...new Map(parts.map((part) => [part.purl, part])).values(),
   ]);
 
   step(`zip for ${target.name}`);

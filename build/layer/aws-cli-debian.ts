@@ -1,18 +1,17 @@
 /**
  * Stages Debian's AWS CLI with its Python, its loader and its libraries.
  *
- *     aws-cli/aws.py                     starts it (layer/aws-cli/aws.py)
+ *     aws-cli/{aws,caller,preload}.py    start it (layer/aws-cli)
  *     aws-cli/bin/python3.N
  *     aws-cli/lib/                       the loader and the libraries, by SONAME
  *     aws-cli/lib/python3.N/             the standard library
  *     aws-cli/lib/python3.N/site-packages/
- *     bin/aws                            layer/aws-cli/aws.sh
+ *     bin/aws                            starts one of them (layer/aws-cli/aws.c)
  *
  * @module
  */
 
 import {
-  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -21,11 +20,11 @@ import {
   realpathSync,
   renameSync,
   rmSync,
-  writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
 import type { Architecture } from "../architectures.ts";
+import { awsClientParts, compileAwsClient } from "./aws-client.ts";
 import { run } from "./command.ts";
 import { cached, DebianArchive, type DebianPackage } from "./debian.ts";
 import { readElfFiles } from "./elf.ts";
@@ -67,7 +66,7 @@ export async function stageDebianAwsCli(
     }
     const parts = input.packages.map((debian) => partOf(debian, root, target));
     await layOut(root, tree, target);
-    return parts;
+    return [...parts, ...(await awsClientParts())];
   } finally {
     rmSync(root, { recursive: true, force: true });
   }
@@ -113,13 +112,11 @@ async function layOut(root: string, tree: string, target: Architecture): Promise
   removeOtherPythons(join(cli, "lib", python, "site-packages"), python);
   await copyLibraries(join(root, "usr/lib", triplet), join(cli, "lib"));
   replaceLinks(cli);
-  cpSync(join(LAYER, "aws-cli/aws.py"), join(cli, "aws.py"));
-  const script = readFileSync(join(LAYER, "aws-cli/aws.sh"), "utf8")
-    .replaceAll("@LOADER@", loader)
-    .replaceAll("@PYTHON@", python);
+  for (const name of ["aws.py", "caller.py", "preload.py"]) {
+    cpSync(join(LAYER, "aws-cli", name), join(cli, name));
+  }
   mkdirSync(join(tree, "bin"), { recursive: true });
-  writeFileSync(join(tree, "bin/aws"), script);
-  chmodSync(join(tree, "bin/aws"), 0o755);
+  cpSync(await compileAwsClient(target, { loader, python }), join(tree, "bin/aws"));
 }
 
 /** Copies libraries under the one name that programs ask for, their SONAME: `libz.so.1`. */

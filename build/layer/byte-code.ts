@@ -1,7 +1,7 @@
 /**
  * Compiles the staged Python modules to byte code: /opt is read-only, so that Python could keep
  * none itself and would compile at every start. Measured: `aws --version` takes 1.35 s without
- * byte code and 0.36 s with it.
+ * byte code and 0.36 s with it. What every start needs is then put into a few files (indexes.py).
  *
  * @module
  */
@@ -25,11 +25,15 @@ export async function compileByteCode(tree: string, input: DebianInput): Promise
   const before = treeBytes(tree);
   const python = await hostPython(input);
   copyFileSync(python.patterns, join(tree, "aws-cli/patterns.bin"));
-  await run([...python.command, join(import.meta.dir, "byte-code.py"), tree], {
-    env: PYTHON_ENVIRONMENT,
-  });
+  const scripts = [
+    [join(import.meta.dir, "byte-code.py"), tree],
+    [join(import.meta.dir, "indexes.py"), join(tree, "aws-cli"), python.modules],
+  ];
+  for (const script of scripts) {
+    await run([...python.command, ...script], { env: PYTHON_ENVIRONMENT });
+  }
   return {
-    name: "byte code and compiled patterns instead of source",
+    name: "byte code, compiled patterns and indexes instead of source",
     files: 0,
     bytes: before - treeBytes(tree),
   };
@@ -53,6 +57,8 @@ interface HostPython {
   readonly command: readonly string[];
   /** File of the compiled regular expressions. */
   readonly patterns: string;
+  /** File with the names of the modules that the CLI's common commands import. */
+  readonly modules: string;
 }
 
 /** Byte code and patterns fit every architecture: this machine's Python compiles them for all. */
@@ -72,9 +78,10 @@ async function stageHostPython(input: DebianInput): Promise<HostPython> {
   const command = stagedPython(tree, host).filter((flag) => flag !== "-I");
   const sitePackages = join(tree, "aws-cli/lib", pythonOf(tree), "site-packages");
   const patterns = join(tree, "patterns.bin");
-  await run([...command, join(import.meta.dir, "patterns.py"), sitePackages, patterns], {
+  const modules = join(tree, "modules.txt");
+  await run([...command, join(import.meta.dir, "patterns.py"), sitePackages, patterns, modules], {
     cwd: "/",
     env: { ...PYTHON_ENVIRONMENT, ...NOBODY },
   });
-  return { command, patterns };
+  return { command, patterns, modules };
 }

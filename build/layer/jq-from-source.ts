@@ -173,7 +173,7 @@ function writeGeneratedSources(folder: string, version: string): void {
 }
 
 /** Returns the path of zig, unpacked. */
-async function zigCompiler(): Promise<string> {
+export async function zigCompiler(): Promise<string> {
   const host = HOST_ARCHITECTURE;
   if (host === undefined) throw new Error(`failed to find zig for ${process.arch}`);
   const { version, sha256 } = SOURCES.zig;

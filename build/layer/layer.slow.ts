@@ -134,7 +134,7 @@ describe.each(ARCHITECTURES.map((target) => [target.name, target] as const))("%s
   test("every ELF file runs on this architecture with glibc 2.34 or the layer's own", async () => {
     const files = await checkElfFiles(layer.opt, target);
     const onLambda = files.filter(({ loader }) => loader === undefined).map(({ path }) => path);
-    expect(onLambda).toEqual(["bin/jq", "bootstrap"]);
+    expect(onLambda).toEqual(["bin/aws", "bin/jq", "bootstrap"]);
     expect(files.length).toBeGreaterThan(40);
   });
 
@@ -191,7 +191,7 @@ describe.each(ARCHITECTURES.map((target) => [target.name, target] as const))("%s
     const ways = [
       "aws --version",
       "ln -s /opt/bin/aws /tmp/link && /tmp/link --version",
-      ...(isEmulated(target) ? [] : ["cd /opt/bin && ./aws --version", "sh aws --version"]),
+      ...(isEmulated(target) ? [] : ["cd /opt/bin && ./aws --version"]),
       ...(isEmulated(target) ? [] : ["cd / && opt/bin/aws --version"]),
     ];
     const result = await layer.run(["/bin/sh", "-c", ways.join(" && ")], {

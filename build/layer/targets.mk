@@ -43,8 +43,9 @@ test-aws-cli: node_modules/.package-lock.json ## Run the own tests of the AWS CL
 	$(BUN) test --timeout 600000 $(wildcard ./build/layer/*.suite.ts)
 
 .PHONY: bench-aws-cli
-bench-aws-cli: node_modules/.package-lock.json ## Time the layer's AWS CLI beside the untouched one (root)
-	$(BUN) build/layer/compare-aws-cli.ts
+bench-aws-cli: node_modules/.package-lock.json $(PYTHON_READY) ## Time the layer's AWS CLI beside the untouched one (root)
+	$(BUN) build/bench/aws-cli.ts
+	$(BUN) build/bench/aws-cli-memory.ts
 
 .PHONY: pins
 pins: node_modules/.package-lock.json ## Say which pinned sources of the layer are old

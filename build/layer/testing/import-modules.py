@@ -6,23 +6,27 @@ With AWS_PY_FOLDER, the folder of the layer's aws.py, the CLI is prepared as the
 Prints JSON: {module: ""} or, for one that cannot be imported, {module: reason}.
 """
 
-import contextlib
-import importlib
-import io
-import json
 import os
-import pkgutil
 import sys
 
+bundled = ()
 if len(sys.argv) > 1:
+    # First: much of the standard library is in its bundle, too.
     sys.path.insert(0, sys.argv[1])
     import aws  # appends the folder of packages
 
     aws.prepare()
+    bundled = [name for name, (path, *_) in aws.bundled.items() if 'site-packages' in path]
 else:
     sys.path.append(
         os.path.join(os.path.dirname(os.__file__), 'site-packages')
     )
+
+import contextlib  # noqa: E402
+import importlib  # noqa: E402
+import io  # noqa: E402
+import json  # noqa: E402
+import pkgutil  # noqa: E402
 
 import awscli  # noqa: E402, F401 # botocore and s3transfer are imported by this alias
 
@@ -33,7 +37,7 @@ names = [
     for module in pkgutil.walk_packages([packages], onerror=lambda name: None)
     if not module.name.endswith('__main__')
 ]
-for name in sorted(names):
+for name in sorted({*names, *bundled}):
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         try:
             importlib.import_module(name)

@@ -7,9 +7,7 @@ of it. With AWS_PY_FOLDER, the folder of the layer's aws.py, the CLI is prepared
 OUTPUT becomes JSON: {test: outcome}.
 """
 
-import json
 import os
-import signal
 import sys
 
 support, source, output, tests = sys.argv[1:5]
@@ -22,6 +20,7 @@ sys.path.append(support)
 if aws_py_folder:
     import gc
 
+    # First: much of the standard library is in its bundle, too.
     sys.path.insert(0, aws_py_folder[0])
     import aws  # appends the folder of packages
 
@@ -31,6 +30,9 @@ else:
     sys.path.append(
         os.path.join(os.path.dirname(os.__file__), 'site-packages')
     )
+
+import json  # noqa: E402
+import signal  # noqa: E402
 
 import awscli  # noqa: E402 # the tests import botocore by its alias
 import pytest  # noqa: E402

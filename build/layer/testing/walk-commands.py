@@ -7,20 +7,22 @@ Prints JSON: {service: {"models": hash, "operations": [...], "skeleton": hash}} 
 Two trees whose output is equal have the same services, models and commands.
 """
 
-import contextlib
-import hashlib
-import io
-import json
 import os
 import sys
 
 if len(sys.argv) > 1:
+    # First: much of the standard library is in its bundle, too.
     sys.path.insert(0, sys.argv[1])
     import aws  # appends the folder of packages
 
     aws.prepare()
 else:
     sys.path.append(os.path.join(os.path.dirname(os.__file__), 'site-packages'))
+
+import contextlib  # noqa: E402
+import hashlib  # noqa: E402
+import io  # noqa: E402
+import json  # noqa: E402
 
 import awscli.clidriver  # noqa: E402
 import awscli.help  # noqa: E402
