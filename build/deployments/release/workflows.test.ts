@@ -67,6 +67,7 @@ test("a fork without a mirror of Debian is green: only jobs that ask for one bui
     steps.some(({ run: script = "" }) => script.includes("vars.DEBIAN_MIRROR")),
   );
   expect(users.map(([name, job]) => `${name} ${job.if}`)).toEqual([
+    "layer vars.DEBIAN_MIRROR != ''",
     "deployments vars.DEBIAN_MIRROR != ''",
   ]);
 });
