@@ -1,9 +1,9 @@
 /**
- * Measures starts from cold storage: the runtime without and with the prefetch stub, variant B of
- * the stub, and the curl loop of AWS's tutorial, side by side.
+ * Measures starts from cold storage: the runtime that does not ask for its pages, the one that does,
+ * and the curl loop of AWS's tutorial, side by side.
  *
- * *     make bench-cold                                    # needs root; a minute or two
- *     bun build/bench/cold-start.ts [ROUNDS [EXECUTABLE]]    # EXECUTABLE without the stub
+ *     make bench-cold                          # needs root; a minute or two
+ *     bun build/bench/cold-start.ts [ROUNDS]
  *
  * Everything that a start reads (runtime, shell, commands, libraries) is in a file system of its own
  * on a loop device and not cached. The device is once the disk, with four distances of read-ahead,
@@ -13,31 +13,24 @@
  * @module
  */
 
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { HOST_ARCHITECTURE } from "../architectures.ts";
 import { BOOTSTRAP, compile } from "../compile.ts";
-import { prefetchFile } from "../prefetch.ts";
 import { ColdDevice } from "./cold-start-device.ts";
 import { makeImage } from "./cold-start-image.ts";
 import { type ColdStart, measureStart } from "./cold-start-run.ts";
 import { BlockStore, compileStore, storeObstacle } from "./cold-start-store.ts";
-import { writeVariantB } from "./cold-start-variant-b.ts";
 
 const ROUNDS = 9;
 const READ_AHEADS_KIB = [0, 32, 128, 512];
 const LATENCIES_MS = [1, 5];
 /** Read-ahead of block devices unless somebody changed it, and so of Lambda's, in KiB. */
 const READ_AHEAD_KIB = 128;
-/** What is compared; variant B of the stub has a prototype for x86-64 only. */
-const RUNTIMES: readonly string[] = [
-  "plain",
-  "prefetched",
-  ...(process.arch === "x64" ? ["variant-b"] : []),
-  "curl-loop",
-];
+/** What is compared. */
+const RUNTIMES: readonly string[] = ["plain", "prefetched", "curl-loop"];
 
 /** Where starts are measured. */
 interface Setting {
@@ -177,19 +170,17 @@ function reportTargets(rows: readonly Row[]): void {
   compare("warm", "plain", "1.03");
 }
 
-async function main(rounds: number, executable: string | undefined): Promise<void> {
+async function main(rounds: number): Promise<void> {
   if (HOST_ARCHITECTURE === undefined) throw new Error(`there is no runtime for ${process.arch}`);
   const folder = mkdtempSync(join(tmpdir(), "cold-start-"));
   try {
-    const plain =
-      executable ?? (await compile({ ...BOOTSTRAP, prefetch: false }, HOST_ARCHITECTURE, folder));
-    const prefetched = join(folder, "prefetched");
-    copyFileSync(plain, prefetched);
-    prefetchFile(prefetched, Bun.version);
-    const runtimes: Record<string, string> = { plain, prefetched };
-    if (RUNTIMES.includes("variant-b")) {
-      runtimes["variant-b"] = join(folder, "variant-b");
-      await writeVariantB(plain, runtimes["variant-b"], folder);
+    const runtimes: Record<string, string> = {};
+    for (const [name, prefetch] of [
+      ["plain", false],
+      ["prefetched", true],
+    ] as const) {
+      const program = { ...BOOTSTRAP, outputName: () => name, prefetch };
+      runtimes[name] = await compile(program, HOST_ARCHITECTURE, folder);
     }
     const image = await makeImage(folder, runtimes);
     console.log(
@@ -221,6 +212,6 @@ if (import.meta.main) {
   if (obstacle !== undefined) {
     console.log(`bench-cold: skipped, ${obstacle}`);
   } else {
-    await main(Number(process.argv[2] ?? ROUNDS), process.argv[3]);
+    await main(Number(process.argv[2] ?? ROUNDS));
   }
 }

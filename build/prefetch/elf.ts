@@ -40,6 +40,10 @@ export const PROGRAM_HEADER_BYTES = 56;
 const SECTION_HEADER_BYTES = 64;
 const NOTE_HEADER_BYTES = 12;
 const NT_GNU_BUILD_ID = 3;
+const RELOCATION_BYTES = 24;
+const SYMBOL_BYTES = 24;
+/** Relocation types by which ld.so copies a library's variable into the executable, by machine. */
+const COPY_RELOCATIONS: Readonly<Record<number, number>> = { [EM_X86_64]: 5, [EM_AARCH64]: 1024 };
 
 /** The fields of the ELF header that matter here. */
 export interface ElfHeader {
@@ -212,6 +216,29 @@ export function readBuildId(file: Uint8Array): string | undefined {
       }
       at = description + roundUp(descsz, 4);
     }
+  }
+  return undefined;
+}
+
+/**
+ * Returns the virtual address of a library's variable that ld.so copies into the executable, which
+ * every library then uses: a copy relocation. `undefined` when it has none of that name.
+ */
+export function readCopiedVariable(file: Uint8Array, name: string): number | undefined {
+  const view = viewOf(file);
+  const { machine } = readHeader(file);
+  const sections = new Map(readSections(file).map((section) => [section.name, section]));
+  const [relocations, symbols, names] = [".rela.dyn", ".dynsym", ".dynstr"].map((key) =>
+    sections.get(key),
+  );
+  if (relocations === undefined || symbols === undefined || names === undefined) return undefined;
+  const end = relocations.offset + relocations.size;
+  for (let at = relocations.offset; at < end; at += RELOCATION_BYTES) {
+    if (view.getUint32(at + 8, true) !== COPY_RELOCATIONS[machine]) continue;
+    const symbolAt = symbols.offset + view.getUint32(at + 12, true) * SYMBOL_BYTES;
+    const nameAt = names.offset + view.getUint32(symbolAt, true);
+    const symbol = file.subarray(nameAt, file.indexOf(0, nameAt));
+    if (Buffer.from(symbol).toString("latin1") === name) return readNumber(view, at);
   }
   return undefined;
 }
