@@ -20,6 +20,25 @@ import type { ProgramEnvironment } from "./prefetch/stub.ts";
 
 const ROOT = join(import.meta.dir, "..");
 
+/**
+ * How the JavaScript engine runs the runtime: in one thread, and compiling only what runs often.
+ * build/prefetch/README.md has the measurements.
+ */
+const ENGINE_OPTIONS = [
+  // The optimizing compilers cost an environment of a few hundred events more than they save.
+  "BUN_JSC_useDFGJIT=0",
+  // The simple one costs little and makes a loop over bytes five times as fast: after 10,000 rounds of
+  // a loop or some 700 calls, instead of 500 and 30; in the thread that waits for it anyway.
+  "BUN_JSC_thresholdForJITAfterWarmUp=10000",
+  "BUN_JSC_thresholdForJITSoon=10000",
+  "BUN_JSC_useConcurrentJIT=0",
+  // The heap is small: garbage is collected where it is made, without helpers.
+  "BUN_JSC_useConcurrentGC=0",
+  "BUN_JSC_numberOfGCMarkers=1",
+  // A thread that prepares memory for allocations to come; it brings a second one of the allocator's.
+  "BUN_JSC_useWarmUpMarkedBlocks=0",
+];
+
 /** One entry of src/ and how its executable is made. */
 export interface Program {
   readonly entry: string;
@@ -38,13 +57,10 @@ export const BOOTSTRAP: Program = {
   outputName: ({ name }) => `bootstrap-${name}`,
   // Bun, its JavaScript engine and its allocator are configured by variables; no user's may reach them.
   // The runtime itself reads /proc/self/environ.
-  environment: { kind: "own", entries: [] },
+  environment: { kind: "own", entries: ENGINE_OPTIONS },
   prefetch: true,
   // A small heap that is collected often: over 4,000 events 10 MB of anonymous memory instead of 17,
   // the first answer and a warm event as fast as without (measured with smaps_rollup, make bench).
-  // The just-in-time compiler as it is: later by a factor of 10 (--compile-jit-policy) the start takes
-  // 0.3 ms longer and events from the 300th on 0.03 ms, though the first 200 are 0.07 ms faster (measured
-  // in turns: 60 starts, 6 times 2,000 events).
   flags: ["--compile-exec-argv=--smol"],
 };
 
