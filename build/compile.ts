@@ -10,12 +10,13 @@
  * @module
  */
 
-import { chmodSync, mkdirSync, renameSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { type Architecture, architecture, ARCHITECTURES } from "./architectures.ts";
-import { bunExecutable } from "./bun-executable.ts";
-import { addStubToFile } from "./prefetch.ts";
+import { bunExecutable, compilerBun, lockedBun } from "./bun-executable.ts";
+import { addStub } from "./prefetch.ts";
+import { readProfile } from "./prefetch/hot-pages.ts";
 import type { ProgramEnvironment } from "./prefetch/stub.ts";
 
 const ROOT = join(import.meta.dir, "..");
@@ -89,7 +90,7 @@ export async function compile(
   const unfinished = `${output}.unfinished`;
   const build = Bun.spawn(
     [
-      process.execPath,
+      compilerBun(),
       "build",
       "--compile",
       `--target=${target.bunTarget}`,
@@ -116,12 +117,24 @@ export async function compile(
   if ((await build.exited) !== 0) {
     throw new Error(`failed to compile ${program.entry} for ${target.name}:\n${log}${errors}`);
   }
-  chmodSync(unfinished, 0o755);
-  if (program.environment !== undefined) {
-    addStubToFile(unfinished, program.environment, program.prefetch ? Bun.version : undefined);
+  try {
+    const made = finish(program, target, new Uint8Array(readFileSync(unfinished)));
+    writeFileSync(unfinished, made, { mode: 0o755 });
+  } catch (cause) {
+    rmSync(unfinished);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`failed to make ${output}: ${reason}`, { cause });
   }
   renameSync(unfinished, output);
   return output;
+}
+
+/** Makes what ships of what Bun has compiled. */
+function finish(program: Program, target: Architecture, compiled: Uint8Array): Uint8Array {
+  const { environment } = program;
+  if (environment === undefined) return compiled;
+  const profile = program.prefetch ? readProfile(lockedBun(target).version, target) : undefined;
+  return addStub(compiled, { environment, profile }).file;
 }
 
 if (import.meta.main) {

@@ -24,6 +24,7 @@ import {
 } from "./architectures.ts";
 import { ColdStartApi } from "./bench/cold-start-api.ts";
 import { BlockStore, compileStore, storeObstacle } from "./bench/cold-start-store.ts";
+import { lockedBun } from "./bun-executable.ts";
 import { BOOTSTRAP, compile } from "./compile.ts";
 import { type Workload, WORKLOADS } from "./page-profile/workloads.ts";
 import {
@@ -164,7 +165,7 @@ function profileOf(
     return [{ page: filePage + (load.vaddr - load.offset) / PAGE_BYTES, pages: 1 }];
   });
   const runs = formatRuns(mergeRuns(pages, 1));
-  return { bun: Bun.version, architecture: target.name, buildId, runs };
+  return { bun: lockedBun(target).version, architecture: target.name, buildId, runs };
 }
 
 /** Why a profile cannot be taken here, or `undefined` when it can. */

@@ -1,11 +1,12 @@
 import { beforeAll, describe, expect, test } from "bun:test";
-import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { temporaryFolder } from "../src/testing/temporary-folder.ts";
 import { ARCHITECTURES, HOST_ARCHITECTURE } from "./architectures.ts";
+import { lockedBun } from "./bun-executable.ts";
 import { compile, type Program } from "./compile.ts";
-import { addStub, addStubToFile, architectureOf, GROWTH_BYTES_MAX, verify } from "./prefetch.ts";
+import { addStub, architectureOf, GROWTH_BYTES_MAX, verify } from "./prefetch.ts";
 import {
   ENTRY_FIELD,
   PF_X,
@@ -58,7 +59,7 @@ function plainProgram(name: string): Uint8Array {
 
 for (const target of ARCHITECTURES) {
   describe(`addStub() for ${target.name}`, () => {
-    const profile = readProfile(Bun.version, target);
+    const profile = readProfile(lockedBun(target).version, target);
 
     test("keeps every byte at its file offset, but for the entry point and the table", () => {
       const original = plainProgram(target.name);
@@ -140,7 +141,7 @@ for (const target of ARCHITECTURES) {
 
 describe("addStub()", () => {
   const target = ARCHITECTURES[0] ?? unreachable();
-  const profile = readProfile(Bun.version, target);
+  const profile = readProfile(lockedBun(target).version, target);
 
   /** The start of a program with a few bytes changed; what is refused is refused by its headers. */
   function changed(change: (view: DataView) => void): Uint8Array {
@@ -213,25 +214,22 @@ describe("addStub()", () => {
   });
 });
 
-test("addStubToFile() names the file and what to do about a Bun without a profile", () => {
-  const path = join(folder, "unknown");
-  writeFileSync(path, plainProgram("amd64").subarray(0, 4096));
-  expect(() => addStubToFile(path, environment, "9.9.9")).toThrow(
-    /^failed to add the stub to .*unknown: failed to find the page profile of Bun 9\.9\.9 for amd64: .*`make page-profile`.*PREFETCH=off$/,
+test("readProfile() says what to do about a Bun without a profile", () => {
+  expect(() => readProfile("9.9.9", ARCHITECTURES[0] ?? unreachable())).toThrow(
+    /^failed to find the page profile of Bun 9\.9\.9 for amd64: .*`make page-profile`.*PREFETCH=off$/,
   );
-  expect(readFileSync(path).byteLength).toBe(4096);
 });
 
 describe("a prefetched program", () => {
   const target = HOST_ARCHITECTURE ?? unreachable();
-  const profile = readProfile(Bun.version, target);
+  const profile = readProfile(lockedBun(target).version, target);
 
   const path = () => join(folder, "prefetched");
   const plainPath = () => join(folder, PROGRAM.outputName(target));
 
   beforeAll(() => {
-    copyFileSync(plainPath(), path());
-    addStubToFile(path(), environment, Bun.version);
+    const { file } = addStub(plainProgram(target.name), { environment, profile });
+    writeFileSync(path(), file, { mode: 0o755 });
   });
 
   function output(words: string[]): string {

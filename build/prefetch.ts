@@ -10,8 +10,6 @@
  * @module
  */
 
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
-
 import { type Architecture, ARCHITECTURES } from "./architectures.ts";
 import {
   EM_AARCH64,
@@ -38,7 +36,6 @@ import {
   MERGE_PAGES,
   mergeRuns,
   type PageProfile,
-  readProfile,
   runsOf,
   splitRuns,
 } from "./prefetch/hot-pages.ts";
@@ -109,31 +106,6 @@ export function addStub(file: Uint8Array, { environment, profile }: Start): Star
   return { file: started, runs: runs.length, addedBytes: started.length - file.length };
 }
 
-/**
- * Adds the stub to an executable in place.
- * @param bunVersion The Bun whose profile says what pages it asks for; `undefined`: none.
- * @throws {Error} When {@link addStub} refuses, with the path; the file is then as it was.
- */
-export function addStubToFile(
-  path: string,
-  environment: ProgramEnvironment,
-  bunVersion: string | undefined,
-): Omit<Started, "file"> {
-  const file = readFileSync(path);
-  try {
-    const profile =
-      bunVersion === undefined ? undefined : readProfile(bunVersion, architectureOf(file));
-    const started = addStub(file, { environment, profile });
-    const unfinished = `${path}.starting`;
-    writeFileSync(unfinished, started.file, { mode: 0o755 });
-    renameSync(unfinished, path);
-    return started;
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`failed to add the stub to ${path}: ${reason}`, { cause });
-  }
-}
-
 /** Finds out which of our architectures an executable is for. */
 export function architectureOf(file: Uint8Array): Architecture {
   const { machine } = readHeader(file);
@@ -177,7 +149,7 @@ function checkExecutable(file: Uint8Array): ProgramHeader[] {
     if (previous !== undefined && vaddr < previous.vaddr + previous.memsz) {
       throw new Error(`its segment at ${hex(vaddr)} is not above the one before it`);
     }
-    if (filesz !== memsz) {
+    if (row === loads.length - 1 && filesz !== memsz) {
       throw new Error(
         `its segment at ${hex(vaddr)} has ${filesz} bytes in the file and ${memsz} in memory: ` +
           "the heap begins there and would meet the stub; " +
