@@ -24,6 +24,7 @@ const PROGRAM: Program = {
   outputName: ({ name }) => `program-${name}`,
   environment: undefined,
   prefetch: false,
+  shrink: false,
   flags: [],
 };
 

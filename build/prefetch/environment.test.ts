@@ -53,6 +53,7 @@ function program(name: string, environment: Program["environment"]): Program {
     outputName: (target) => `${name}-${target.name}`,
     environment,
     prefetch: false,
+    shrink: false,
     flags: [],
   };
 }
