@@ -68,6 +68,11 @@ bench: bootstrap ## Compare the runtime with a curl loop and with C, the host wi
 	$(BUN) build/bench/runtime.ts
 	$(MAKE) bench-host
 
+.PHONY: bench-small
+bench-small: bootstrap ## Compare at 128, 256 and 512 MB: with that share of a processor and that memory (root)
+	@build/system-packages.sh gcc=gcc gencat=libc6-dev curl=curl
+	$(BUN) build/bench/small.ts
+
 .PHONY: ok
 ok: check fmt-check lint test ## Everything that a commit needs
 
