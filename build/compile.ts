@@ -70,17 +70,22 @@ export const BOOTSTRAP: Program = {
   flags: ["--compile-exec-argv=--smol"],
 };
 
-const PROGRAMS: Readonly<Record<string, Program>> = {
-  bootstrap: BOOTSTRAP,
-  "lambda-shell": {
-    entry: "src/lambda-shell.ts",
-    outputName: ({ name }) => `lambda-shell-linux-${name}`,
-    environment: undefined,
-    prefetch: false,
-    shrink: false,
-    flags: [],
+/** The developer tool. */
+export const TOOL: Program = {
+  entry: "src/lambda-shell.ts",
+  outputName: ({ name }) => `lambda-shell-linux-${name}`,
+  // It needs the user's variables (terminal, proxies, certificates), but for what configures Bun, its
+  // allocator and a channel to a parent that runs Node.js: these are for the functions that it runs.
+  environment: {
+    kind: "without",
+    prefixes: ["BUN_", "MIMALLOC_", "NODE_CHANNEL_", "NODE_UNIQUE_ID"],
   },
+  prefetch: false,
+  shrink: false,
+  flags: [],
 };
+
+const PROGRAMS: Readonly<Record<string, Program>> = { bootstrap: BOOTSTRAP, "lambda-shell": TOOL };
 
 /**
  * Compiles one program for one architecture and returns the path of the executable.
