@@ -39,6 +39,10 @@ const ENGINE_OPTIONS = [
   "BUN_JSC_numberOfGCMarkers=1",
   // A thread that prepares memory for allocations to come; it brings a second one of the allocator's.
   "BUN_JSC_useWarmUpMarkedBlocks=0",
+  // Address space that is reserved at the start, in bytes and KiB: 1 GiB and 8 GiB would not be had where it is
+  // limited (ulimit -v) or memory not overcommitted; without the first there are no foreign functions.
+  "BUN_JSC_jitMemoryReservationSize=16777216",
+  "BUN_JSC_structureHeapSizeInKB=65536",
 ];
 
 /** One entry of src/ and how its executable is made. */
