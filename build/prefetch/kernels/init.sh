@@ -18,6 +18,7 @@ echo "kernel: $(uname -r)"
 answer() {
   rm -f /tmp/given /tmp/answered /tmp/response
   nc -l -p 9001 -e /api.sh &
+  api=$!
   # 9001 is 2329 in hexadecimal; the socket is one of IPv6 where there is that.
   while ! cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ':2329 0*:0000 0A'; do
     usleep 10000
@@ -32,7 +33,7 @@ answer() {
     tries=$((tries + 1))
   done
   echo "$1: $(cat /tmp/response 2>/dev/null)"
-  kill -9 "$runtime"
+  kill -9 "$runtime" "$api"
   wait
 }
 
