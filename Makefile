@@ -6,7 +6,7 @@ SHELL := /bin/sh
 BUN := node_modules/.bin/bun
 BOOTSTRAP_SOURCES := $(wildcard src/bootstrap.ts src/runtime/* src/handler/* src/runtime-api/*) \
   build/compile.ts build/bun-executable.ts build/architectures.ts package-lock.json \
-  build/prefetch.ts build/shrink.ts \
+  build/private-names.ts build/shrink.ts build/prefetch.ts \
   $(wildcard build/prefetch/*.ts build/shrink/*.ts build/page-profiles/*.json)
 
 .PHONY: help

@@ -18,6 +18,7 @@ import { bunExecutable, compilerBun, lockedBun } from "./bun-executable.ts";
 import { addStub } from "./prefetch.ts";
 import { readProfile } from "./prefetch/hot-pages.ts";
 import type { ProgramEnvironment } from "./prefetch/stub.ts";
+import { withoutPrivateNames } from "./private-names.ts";
 import { shrink } from "./shrink.ts";
 
 const ROOT = join(import.meta.dir, "..");
@@ -55,6 +56,8 @@ export interface Program {
   readonly prefetch: boolean;
   /** Whether data that it never reads is taken out (build/shrink.ts): what Lambda fetches. */
   readonly shrink: boolean;
+  /** Whether its private names become plain ones (build/private-names.ts): what has to start fast. */
+  readonly plainNames: boolean;
   /** What else Bun is told, with the reason. */
   readonly flags: readonly string[];
 }
@@ -69,6 +72,7 @@ export const BOOTSTRAP: Program = {
   prefetch: true,
   // A lint forbids what would read locales: Intl, localeCompare, toLocaleString and their like.
   shrink: true,
+  plainNames: true,
   // A small heap that is collected often: over 4,000 events 10 MB of anonymous memory instead of 17,
   // the first answer and a warm event as fast as without (measured with smaps_rollup, make bench).
   flags: ["--compile-exec-argv=--smol"],
@@ -86,6 +90,7 @@ export const TOOL: Program = {
   },
   prefetch: false,
   shrink: false,
+  plainNames: false,
   flags: [],
 };
 
@@ -94,7 +99,7 @@ const PROGRAMS: Readonly<Record<string, Program>> = { bootstrap: BOOTSTRAP, "lam
 /**
  * Compiles one program for one architecture and returns the path of the executable.
  * @param folder Where the executable goes; an existing folder.
- * @throws {Error} When Bun refuses to compile it, with Bun's own words.
+ * @throws {Error} When Bun refuses to compile it, with Bun's own words, or what it has made is not understood.
  */
 export async function compile(
   program: Program,
@@ -103,14 +108,17 @@ export async function compile(
 ): Promise<string> {
   const output = join(folder, program.outputName(target));
   const unfinished = `${output}.unfinished`;
-  const build = Bun.spawn(
-    [
-      compilerBun(),
-      "build",
+  const bundle = `${output}.unfinished.js`;
+  try {
+    if (program.plainNames) {
+      await build([program.entry, "--target=bun", "--format=esm", `--outfile=${bundle}`]);
+      writeFileSync(bundle, withoutPrivateNames(readFileSync(bundle, "utf8")));
+    }
+    await build([
       "--compile",
       `--target=${target.bunTarget}`,
       `--compile-executable-path=${await bunExecutable(target)}`,
-      // Lambda starts us in the user's folder: nothing in it may configure us (R23).
+      // Lambda starts us in the user's folder: nothing in it may configure us.
       "--no-compile-autoload-dotenv",
       "--no-compile-autoload-bunfig",
       "--no-compile-autoload-tsconfig",
@@ -121,27 +129,35 @@ export async function compile(
       "--minify",
       ...program.flags,
       `--outfile=${unfinished}`,
-      program.entry,
-    ],
-    { cwd: ROOT, stdout: "pipe", stderr: "pipe" },
-  );
-  const [log, errors] = await Promise.all([
-    new Response(build.stdout).text(),
-    new Response(build.stderr).text(),
-  ]);
-  if ((await build.exited) !== 0) {
-    throw new Error(`failed to compile ${program.entry} for ${target.name}:\n${log}${errors}`);
-  }
-  try {
+      program.plainNames ? bundle : program.entry,
+    ]);
     const made = finish(program, target, new Uint8Array(readFileSync(unfinished)));
     writeFileSync(unfinished, made, { mode: 0o755 });
+    renameSync(unfinished, output);
   } catch (cause) {
-    rmSync(unfinished);
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`failed to make ${output}: ${reason}`, { cause });
+    throw new Error(`failed to compile ${program.entry} for ${target.name}: ${reason}`, { cause });
+  } finally {
+    for (const path of [bundle, unfinished]) rmSync(path, { force: true });
   }
-  renameSync(unfinished, output);
   return output;
+}
+
+/**
+ * Runs `bun build`, of the Bun that compiles.
+ * @throws {Error} When it refuses, with its own words.
+ */
+async function build(words: readonly string[]): Promise<void> {
+  const child = Bun.spawn([compilerBun(), "build", ...words], {
+    cwd: ROOT,
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [log, errors] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  if ((await child.exited) !== 0) throw new Error(`bun build refuses:\n${log}${errors}`);
 }
 
 /** Makes what ships of what Bun has compiled. */

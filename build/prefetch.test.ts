@@ -25,6 +25,7 @@ const PROGRAM: Program = {
   environment: undefined,
   prefetch: false,
   shrink: false,
+  plainNames: false,
   flags: [],
 };
 

@@ -18,6 +18,7 @@ const PROGRAM: Program = {
   environment: undefined,
   prefetch: false,
   shrink: false,
+  plainNames: false,
   flags: [],
 };
 const COMPILE_MS_MAX = 120_000;
