@@ -6,7 +6,8 @@ SHELL := /bin/sh
 BUN := node_modules/.bin/bun
 BOOTSTRAP_SOURCES := $(wildcard src/bootstrap.ts src/runtime/* src/handler/* src/runtime-api/*) \
   build/compile.ts build/bun-executable.ts build/architectures.ts package-lock.json \
-  build/prefetch.ts $(wildcard build/prefetch/*.ts build/page-profiles/*.json)
+  build/private-names.ts build/shrink.ts build/prefetch.ts \
+  $(wildcard build/prefetch/*.ts build/shrink/*.ts build/page-profiles/*.json)
 
 .PHONY: help
 help: ## Show this list
@@ -66,6 +67,11 @@ bench: bootstrap ## Compare the runtime with a curl loop and with C, the host wi
 	@build/system-packages.sh strace=strace gcc=gcc gencat=libc6-dev curl=curl
 	$(BUN) build/bench/runtime.ts
 	$(MAKE) bench-host
+
+.PHONY: bench-small
+bench-small: bootstrap ## Compare at 128, 256 and 512 MB: with that share of a processor and that memory (root)
+	@build/system-packages.sh gcc=gcc gencat=libc6-dev curl=curl
+	$(BUN) build/bench/small.ts
 
 .PHONY: ok
 ok: check fmt-check lint test ## Everything that a commit needs

@@ -8,9 +8,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import packageLock from "../../package-lock.json" with { type: "json" };
 import type { Architecture } from "../architectures.ts";
-import { bunExecutable } from "../bun-executable.ts";
+import { bunExecutable, lockedBun } from "../bun-executable.ts";
 import { sha256OfFile } from "./download.ts";
 import type { Part } from "./part.ts";
 import { LAYER, ROOT, SHARE } from "./paths.ts";
@@ -33,7 +32,7 @@ export async function bootstrapParts(
   sha256: string,
 ): Promise<Part[]> {
   const text = (name: string) => readFileSync(join(LAYER, "licenses", name), "utf8");
-  const bun = packageLock.packages[`node_modules/${target.bunPackage}`];
+  const bun = lockedBun(target);
   return [
     {
       name: "lambda-shell-runtime",

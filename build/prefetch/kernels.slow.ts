@@ -58,6 +58,7 @@ for (const { suite, version } of KERNELS) {
       const release = /^kernel: (\S+)/m.exec(console)?.[1] ?? "";
       expect(release).toMatch(version);
       expect(console).toContain(`response: event {} answered on ${release}`);
+      expect(console).toContain(`response without overcommit: event {} answered on ${release}`);
     },
     TEST_MS_MAX,
   );

@@ -2,7 +2,8 @@
 
 EVENT ?= fixtures/functions/hello/event.json
 TOOL_SOURCES := $(shell find src fixtures/events -type f ! -name '*.test.ts' ! -path 'src/runtime/*' \
-  ! -path 'src/testing/*' ! -path 'src/conformance/*') build/compile.ts build/bun-executable.ts package.json
+  ! -path 'src/testing/*' ! -path 'src/conformance/*') build/compile.ts build/bun-executable.ts \
+  build/prefetch.ts $(wildcard build/prefetch/*.ts) package.json package-lock.json
 
 .PHONY: run
 run: dist/bootstrap-$(ARCH) ## Run the example function with an event (EVENT=file)
