@@ -9,16 +9,19 @@ export type ControlMessage =
   /** A fork has ended that had no event. */
   | { readonly kind: "ended" }
   /** A bash that fails says what it was at. */
-  | {
-      readonly kind: "left";
-      /** The function that it was in, empty if in none. */
-      readonly functionName: string;
-      /** The line in which that one was called, and by which function. */
-      readonly line: string;
-      readonly caller: string;
-      /** The last command, as it is written in the script. */
-      readonly command: string;
-    };
+  | LastCommand;
+
+/** The last command of a bash that has failed. */
+export interface LastCommand {
+  readonly kind: "left";
+  /** The function that it was in, empty if in none. */
+  readonly functionName: string;
+  /** The line in which that one was called, and by which function. */
+  readonly line: string;
+  readonly caller: string;
+  /** The last command, as it is written in the script. */
+  readonly command: string;
+}
 
 /** Longest line that is waited for, in characters: a message is a path. */
 const LINE_LENGTH_MAX = 16 * 1024;

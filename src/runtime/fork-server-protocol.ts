@@ -32,11 +32,10 @@ const NAME_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_01234
  *   script could see how, in its list of traps.
  */
 export function forkServerScript(words: ForkServerWords, reportsFailure: boolean): string {
-  const { CONTROL, FUNCTION } = words;
+  const { CONTROL } = words;
   const failure = `failed/$?/$LINENO/\${BASH_COMMAND:0:${COMMAND_LENGTH_MAX}}/`;
-  const bash = filledIn(BASH_SIDE, words)
-    .replace("@REPORT_FAILURE@", reportsFailure ? reportTrap("ERR", CONTROL, failure) : "")
-    .replace("@CALL@", () => callOf(FUNCTION));
+  const failureTrap = reportsFailure ? reportTrap("ERR", CONTROL, failure) : "";
+  const bash = filledIn(BASH_SIDE, words).replace("@REPORT_FAILURE@", () => failureTrap);
   return `case $[2-1] in
 1) \\unset BASH_EXECUTION_STRING
 \\eval ${quote(bash)} ;;
@@ -47,7 +46,8 @@ esac`;
 /** A function's name as the word of a call that no alias and no reserved word takes. */
 export function callOf(functionName: string): string {
   for (let index = 0; index < functionName.length; index += 1) {
-    if (!NAME_LETTERS.includes(functionName.charAt(index))) return quote(functionName);
+    // It has no apostrophe, and there are positional parameters where it stands.
+    if (!NAME_LETTERS.includes(functionName.charAt(index))) return `'${functionName}'`;
   }
   return `\\${functionName}`;
 }
@@ -65,15 +65,21 @@ export function exitReport(control: string): string {
   return reportTrap("EXIT", control, report, `2>/dev/null <"/dev/null\${?##[1-9]*}"`);
 }
 
+/** In an `if`, so that it ends nothing under `set -e`; its command never runs, so that nothing is traced. */
 function reportTrap(trap: string, control: string, report: string, condition = ""): string {
-  const action = `{ { \\:; } 2>"${control}" <"${control}/${report}"; } ${condition}`;
-  return `\\trap -- '${action}' ${trap}`;
+  const message = `{ \\:; } 2>"${control}" <"${control}/${report}"`;
+  const action = condition === "" ? message : `{ ${message}; } ${condition}`;
+  return `\\trap -- 'if ${action}; then \\:; fi' ${trap}`;
 }
 
 function filledIn(text: string, { SCRIPT, FUNCTION, ...paths }: ForkServerWords): string {
   let filled = text;
   for (const [word, path] of Object.entries(paths)) filled = filled.replaceAll(`@${word}@`, path);
-  return filled
-    .replace('"@SCRIPT@"', () => quote(SCRIPT))
-    .replace('"@FUNCTION@"', () => quote(FUNCTION));
+  return (
+    filled
+      .replace('"@SCRIPT@"', () => quote(SCRIPT))
+      // A function named command must not be called to find out about itself.
+      .replace('"@FUNCTION@"', () => quote(FUNCTION === "command" ? ":" : FUNCTION))
+      .replace("@CALL@", () => callOf(FUNCTION))
+  );
 }

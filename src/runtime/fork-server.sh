@@ -47,6 +47,7 @@
     if { \:; } 2>"@CONTROL@" <"@CONTROL@/defined//${PS4-}/"; then \:; fi
     # The one name that a function may have: that function is asked then, and the answer checked.
     \command -V "@FUNCTION@"
+    if { \:; } 2>"@CONTROL@" <"@CONTROL@/named/"; then \:; fi
   } >"@CONTROL@" 2>/dev/null
   ( (
     # shellcheck disable=SC1091 # a pipe to which nothing is ever written
@@ -64,8 +65,12 @@
       # Only this makes ksh93 fork for a subshell.
       # shellcheck disable=SC3045 # ksh93 has it
       case ${KSH_VERSION-} in Version*) \command ulimit -S -c "$(\command ulimit -S -c)" ;; esac
-      # shellcheck disable=SC1091 # written for each event
+      # shellcheck disable=SC1091 # written for each event: it sets $1 and $2
       \. "@NEXT@"
+      # What the event restores. The call is not in the file, which shells would name in messages.
+      \eval "${1-\\exit 125}"
+      # The event is $1 now.
+      @CALL@ "$1"
     )
   done
 }

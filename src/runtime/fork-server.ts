@@ -9,12 +9,15 @@
  */
 
 import type { Handler } from "../handler/resolve.ts";
+import { definedFunctions } from "../handler/script.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
-import { type ControlMessage, ControlReader } from "./control-messages.ts";
-import { EventScripts } from "./event-script.ts";
+import { type ControlMessage, ControlReader, type LastCommand } from "./control-messages.ts";
+import { EventScripts, latin1Of } from "./event-script.ts";
 import { exitStatusOf } from "./exit-error.ts";
-import { forkServerScript } from "./fork-server-protocol.ts";
+import { exitReport as exitReportTo, forkServerScript } from "./fork-server-protocol.ts";
 import { type EventPipe, ForkTurns, type SharedPipes } from "./fork-turns.ts";
+import { readScript } from "./handler-files.ts";
+import { LastLines } from "./last-lines.ts";
 import { LateOutputs } from "./late-outputs.ts";
 import { lazy } from "./lazy.ts";
 import {
@@ -31,7 +34,12 @@ import {
   stopWithLineEnd,
   writeToReader,
 } from "./libc.ts";
-import { type LoadReport, parseLoadReport } from "./load-report.ts";
+import {
+  type FailedCommand,
+  failedCommandIn,
+  type LoadReport,
+  parseLoadReport,
+} from "./load-report.ts";
 import { LogPipe } from "./log-pipe.ts";
 import type { Log } from "./log.ts";
 import { type OnOutput, OutputPipe } from "./output-pipe.ts";
@@ -48,6 +56,7 @@ import {
 } from "./process.ts";
 import { quote } from "./quote.ts";
 import { spawn } from "./spawn.ts";
+import { isExpanded, prefixPattern, samplePattern, tracePrefixes } from "./traces.ts";
 
 /** A handler that can be run. */
 export type RunnableHandler = Exclude<Handler, { kind: "rejected" }>;
@@ -94,7 +103,10 @@ export class ForkServer {
   readonly #poller: Poller;
   readonly #pid: number;
   readonly #process: number;
+  /** The handler's file; empty if it is no shell's, or cannot be read. */
+  readonly #scriptText: string;
   readonly #stderr: LogPipe;
+  readonly #lastLines = new LastLines();
   readonly #stderrWriteEnd: number;
   readonly #control: readonly [number, number];
   readonly #lifeline: readonly [number, number];
@@ -111,6 +123,7 @@ export class ForkServer {
   #reportText = "";
   #report: LoadReport | undefined;
   #scripts: EventScripts | undefined;
+  #lastCommand: LastCommand | undefined;
   #isClosed = false;
 
   /**
@@ -120,6 +133,8 @@ export class ForkServer {
   constructor(options: ForkServerOptions, poller: Poller, log: Log) {
     this.#options = options;
     this.#poller = poller;
+    this.#scriptText =
+      options.handler.kind === "function" ? readScript(options.handler.script) : "";
     this.#lateOutputs = new LateOutputs(poller, log);
     this.#control = pipe(O_NONBLOCK);
     this.#lifeline = pipe();
@@ -143,7 +158,7 @@ export class ForkServer {
     close(nothing);
     this.#next.stop();
     this.#stderrWriteEnd = stderrWriteEnd;
-    this.#stderr = new LogPipe(stderrReadEnd, poller, log);
+    this.#stderr = new LogPipe(stderrReadEnd, poller, log, { lastLines: this.#lastLines });
     this.#process = openProcess(this.#pid);
     poller.watch(this.#process, () => this.#reap());
     poller.watch(this.#control[0], () => this.#readControl());
@@ -155,9 +170,26 @@ export class ForkServer {
     this.#lateOutputs.pass();
   }
 
-  /** The last lines on standard error since the current event, or loading, began. */
+  /** The last lines on standard error since the current event, or loading, began, without traced commands. */
   lastLines(): string[] {
-    return this.#stderr.lastLines();
+    const report = this.#report;
+    const values = tracePrefixes(report?.tracePrefix, this.#scriptText);
+    const prefixes = values.flatMap((value) =>
+      isExpanded(value) ? this.#tracedSample(value) : prefixPattern(value),
+    );
+    return this.#lastLines.lines({ prefixes, isQuoted: this.#quotesTraces() });
+  }
+
+  /** The last command of a bash that has failed in the current event, where that is known. */
+  get lastCommand(): LastCommand | undefined {
+    this.#readControl();
+    return this.#lastCommand;
+  }
+
+  /** The command of the script at which a bash has ended while it loaded, where that is known. */
+  get failedCommand(): FailedCommand | undefined {
+    this.#readControl();
+    return failedCommandIn(this.#reportText, pathOf(this.#control[1]));
   }
 
   /** Whether it can take an event. */
@@ -177,7 +209,8 @@ export class ForkServer {
     }
     const { handler } = this.#options;
     const functionName = handler.kind === "function" ? handler.functionName : undefined;
-    this.#scripts = new EventScripts(functionName, report.state);
+    const exitReport = this.#reportsExit(report) ? exitReportTo(pathOf(this.#control[1])) : "";
+    this.#scripts = new EventScripts(functionName, report.state, exitReport);
     return { kind: "loaded", report };
   }
 
@@ -189,16 +222,30 @@ export class ForkServer {
     const { functionName } = handler;
     const { state, description } = report;
     if (state.isBash) {
-      if (state.functionNames.includes(functionName)) return true;
+      if (state.functionNames.includes(latin1Of(functionName))) return true;
       // Asked in another way, which nothing can replace but which marks the function: in a fork of its own.
       return this.#ask(`\\readonly -f ${quote(functionName)}`).status === 0;
     }
-    const isFunction = / is a (?:shell )?function$/m;
-    if (isFunction.test(description)) return true;
-    // An alias of the same name hides it, a function named command answers something else.
-    const name = quote(functionName);
-    const question = `\\unset -f command\n\\command unalias ${name}\n\\command -V ${name}`;
-    return isFunction.test(this.#ask(question).answer);
+    if (isFunction(description)) return true;
+    const isInText = () => definedFunctions(this.#scriptText).includes(functionName);
+    // No shell can be asked about it without calling it.
+    if (functionName === "command") return isInText();
+    // An alias or a reserved word may hide it, and a function named command may answer something else.
+    const { answer } = this.#ask(questionOf(functionName));
+    return isFunction(answer) || (/reserved word|keyword/.test(answer) && isInText());
+  }
+
+  /** What the loaded shell says of a name that it does not take for a function's; empty if it takes it. */
+  refusalOfName(): string {
+    const { handler } = this.#options;
+    if (handler.kind !== "function" || /^[A-Za-z_]\w*$/.test(handler.functionName)) return "";
+    const state = this.#report?.state;
+    // A fork of bash is in POSIX mode, in which it takes fewer.
+    if (state?.isBash === true && !state.isPosix) return "";
+    const definition = quote(`${handler.functionName}() { :; }`);
+    const { status, answer } = this.#ask(`{ \\eval ${definition}; } 2>&1`);
+    // In front of its words are names of files, and lines in them.
+    return status === 0 ? "" : answer.trim().replace(/^.*\d: (?:eval: )?/, "");
   }
 
   /**
@@ -209,7 +256,8 @@ export class ForkServer {
    */
   invoke(invocation: Invocation, onOutput: OnOutput): HandlerEnd {
     const input = memoryFile(invocation.event);
-    this.#stderr.beginEvent();
+    this.#lastLines.clear();
+    this.#lastCommand = undefined;
     // A program of the event before may have left it otherwise, for all that share it.
     setBlocking(this.#stderrWriteEnd, true);
     this.#onOutput = onOutput;
@@ -260,7 +308,38 @@ export class ForkServer {
       NEXT: pathOf(this.#nextSlot),
       LIFELINE: pathOf(this.#lifeline[0]),
     };
-    return forkServerScript(words, false);
+    return forkServerScript(words, this.#mayTrap());
+  }
+
+  /**
+   * Whether traps of ours go unnoticed: a script that has any may list them, and replaces them. What a file
+   * that it sources does is not looked at.
+   */
+  #mayTrap(): boolean {
+    return this.#scriptText !== "" && !this.#scriptText.includes("trap");
+  }
+
+  /** Whether a handler may end without a word because of `set -e`, and bash can say where. */
+  #reportsExit({ state }: LoadReport): boolean {
+    if (!state.isBash || !this.#mayTrap()) return false;
+    return state.flags.includes("e") || /\bset\b.*[-]\w*e|errexit/.test(this.#scriptText);
+  }
+
+  /** Whether a traced command stands in quotes, as it would be written. */
+  #quotesTraces(): boolean {
+    if (this.#report?.state.isBash === true) return true;
+    const { path, options } = this.#options.handler.shell;
+    return /\/(?:ash|m?ksh[^/]*|busybox)$/.test(path) || options[0] === "ash";
+  }
+
+  /** How a line begins that this shell traces with a PS4 that it has to expand. */
+  #tracedSample(prefix: string): RegExp[] {
+    if (!this.isReady()) return [];
+    const { answer } = this.#ask(`PS4=${quote(prefix)}\n{ \\set -x; \\:; } 2>&1`);
+    const [line = ""] = answer.split("\n", 1);
+    // The first character is repeated for each level.
+    const sample = line.slice(0, line.lastIndexOf(":")).replace(/^(.)\1+/, "$1");
+    return sample === "" ? [] : [samplePattern(sample)];
   }
 
   #eventScript(invocation: Invocation, input: string): Buffer {
@@ -371,7 +450,10 @@ export class ForkServer {
   }
 
   #hear(message: ControlMessage): void {
-    if (message.kind === "left") return;
+    if (message.kind === "left") {
+      this.#lastCommand = message;
+      return;
+    }
     this.#turns.hearIdleEnd();
     // Forks that end one after the other without an event.
     if (this.#turns.idleEnds > IDLE_ENDS_MAX) kill(-this.#pid, SIGNAL.kill);
@@ -382,6 +464,16 @@ export class ForkServer {
     this.#end ??= endOf(this.#pid);
     if (this.#end !== undefined) this.#poller.unwatch(this.#process);
   }
+}
+
+/** Whether a shell says of a name that it is a function. */
+function isFunction(description: string): boolean {
+  return / is a (?:shell )?function$/m.test(description);
+}
+
+/** Has a shell say what stands behind a name. */
+function questionOf(name: string): string {
+  return `\\unset -f command\n\\command unalias ${quote(name)}\n\\command -V ${quote(name)}`;
 }
 
 /** The pipe through which the next fork gets its event. */
@@ -420,7 +512,7 @@ class NextPipe implements EventPipe {
  * What `$0` is: the handler's name in the script's folder, for `dirname "$0"`. It is not the script's path
  * or name: by these a script that can be run as well as sourced knows that it is run.
  */
-function ownName(handler: RunnableHandler): string {
+export function ownName(handler: RunnableHandler): string {
   const { script } = handler;
   if (handler.kind === "file") return script;
   const stem = script.endsWith(".sh") ? script.slice(0, -".sh".length) : script;

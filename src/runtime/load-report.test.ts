@@ -7,12 +7,18 @@ const CONTROL = "/proc/8/fd/7";
 const OUTPUT = "/proc/8/fd/10";
 
 /** A report of dash. */
-function dashReport({ flags = "", facts = "", prefix = "+ ", description = "" }): string {
+function dashReport({
+  flags = "",
+  facts = "",
+  prefix = "+ ",
+  description = undefined as string | undefined,
+}): string {
   return [
     `f: 33: cannot open ${CONTROL}/sourced/0/${flags}/: No such file\n`,
     facts,
     `f: 41: cannot open ${CONTROL}/defined//${prefix}/: No such file\n`,
-    description || "handler is a shell function\n",
+    description ?? "handler is a shell function\n",
+    `f: 42: cannot open ${CONTROL}/named/: No such file\n`,
     `f: 43: cannot open ${OUTPUT}/ended/0/: No such file\n`,
   ].join("");
 }
@@ -76,6 +82,16 @@ describe("a load report", () => {
       "command",
     );
     expect(stateOf(bashReport({ before: `${OPTIONS}:posix` }))?.isPosix).toBe(true);
+  });
+
+  test.each([
+    ["", ""],
+    ["no line end", ""],
+    ["handler is a function\nand more", "handler is a function"],
+  ])("has the answer of a function in the place of a builtin: %j", (description, expected) => {
+    const report = parse(dashReport({ description }));
+    expect(report?.description).toBe(expected);
+    expect(report?.message).toEqual(parse(dashReport({}))?.message ?? expect.unreachable());
   });
 
   test("tells how the end of a fork will be told", () => {

@@ -40,6 +40,23 @@ export interface LoadReport {
   readonly rest: string;
 }
 
+/** A command of the script that has failed, and ended its shell. */
+export interface FailedCommand {
+  readonly status: number;
+  readonly line: string;
+  /** The command, as it is written in the script. */
+  readonly command: string;
+}
+
+/** The last command that a bash has reported as failed while it loaded the script. */
+export function failedCommandIn(text: string, control: string): FailedCommand | undefined {
+  const mark = `${control}/failed/`;
+  const at = text.lastIndexOf(mark);
+  if (at < 0) return undefined;
+  const [status = "", line = "", ...command] = lineBehind(text.slice(at), mark).split("/");
+  return { status: Number(status), line, command: command.slice(0, -1).join("/") };
+}
+
 /**
  * Reads a report; undefined if it is not complete.
  * @param text What has come through CONTROL.
@@ -64,7 +81,8 @@ export function parseLoadReport(
   const [optionsNow = "", ...prefix] = lineBehind(text, definedMark).split("/");
   const definedAt = text.indexOf(definedMark);
   const facts = text.slice(0, definedAt < 0 ? endedAt : definedAt);
-  const description = definedAt < 0 ? "" : text.slice(text.indexOf("\n", definedAt) + 1, endedAt);
+  const answerAt = text.indexOf("\n", definedAt) + 1;
+  const description = definedAt < 0 ? "" : text.slice(answerAt, namedAt(text, control) ?? endedAt);
   const functionNames = isBash ? description.split("\n") : [];
   const disabled = functionNames
     .filter((line) => line.startsWith(DISABLED))
@@ -90,6 +108,12 @@ export function parseLoadReport(
     message: new StatusMessage(mark, text.slice(endedAt, markAt)),
     rest: text.slice(end + 1),
   };
+}
+
+/** Where the line of the mark begins by which a function's answer ends, in whatever words it was. */
+function namedAt(text: string, control: string): number | undefined {
+  const markAt = text.indexOf(`${control}/named/`);
+  return markAt < 0 ? undefined : text.lastIndexOf("\n", markAt) + 1;
 }
 
 /** What stands behind a mark in its line. */
