@@ -50,6 +50,7 @@ const ROOMS: readonly Room[] = [
   { path: "src/commands/check/", side: "outside" },
   { path: "src/commands/events/", side: "outside" },
   { path: "src/commands/serve/", side: "outside" },
+  { path: "src/function-tests/", side: "outside", group: "command" },
   { path: "src/commands/dev/", side: "outside", group: "command" },
   { path: "src/commands/init/", side: "outside", group: "command" },
   { path: "src/commands/invoke/", side: "outside", group: "command" },

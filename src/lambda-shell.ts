@@ -16,6 +16,7 @@ import { addInvokeCommand } from "./commands/invoke/invoke.ts";
 import { addPackageCommand } from "./commands/package.ts";
 import { addRunCommand } from "./commands/run.ts";
 import { addServeCommand } from "./commands/serve/serve.ts";
+import { addTestCommand } from "./function-tests/command.ts";
 
 const EXAMPLES = `
 Examples:
@@ -43,6 +44,7 @@ addInvokeCommand(program);
 addDevCommand(program);
 addPackageCommand(program);
 addCheckCommand(program);
+addTestCommand(program);
 addInitCommand(program);
 addEventsCommand(program);
 
