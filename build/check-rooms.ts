@@ -43,6 +43,7 @@ const ROOMS: readonly Room[] = [
   { path: "src/host/front/sink.ts", side: "outside", group: "front" },
   { path: "src/host/front/select.ts", side: "outside" },
   { path: "src/host/server.ts", side: "outside" },
+  { path: "src/trace/", side: "outside" },
   { path: "src/compat/", side: "outside", importers: "src/commands/" },
   { path: "src/commands/compat.ts", side: "outside" },
   { path: "src/commands/cli/", side: "outside" },

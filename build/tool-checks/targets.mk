@@ -1,6 +1,6 @@
 # The developer tool: run it, compile it, and let official clients loose on it.
 
-EVENT ?= fixtures/functions/hello/event.json
+EVENT ?= fixtures/functions/hello/events/lambda.json
 TOOL_SOURCES := $(shell find src fixtures/events -type f ! -name '*.test.ts' ! -path 'src/runtime/*' \
   ! -path 'src/testing/*' ! -path 'src/conformance/*') build/compile.ts build/bun-executable.ts package.json
 

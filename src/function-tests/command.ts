@@ -13,12 +13,15 @@ import { endWithOutput, onInterrupt } from "../commands/cli/ending.ts";
 import { CommandError, EXIT } from "../commands/cli/exit-status.ts";
 import { requireFolder, unreadable } from "../commands/cli/input.ts";
 import { splitFolders } from "../commands/cli/options.ts";
+import { functionHandler } from "../commands/function/handler.ts";
 import {
   addFunctionOptions,
   type FunctionOptions,
   functionSettings,
 } from "../commands/function/options.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
+import { Coverage, coverageText } from "../trace/coverage.ts";
+import { traceFunction } from "../trace/traced-function.ts";
 import { recordResult } from "./record.ts";
 import { type Colour, type Report, report, REPORT_FORMS, type ReportForm } from "./reports.ts";
 import { runTests, type TestResult, type TestRun } from "./run-tests.ts";
@@ -72,6 +75,7 @@ export function addTestCommand(program: Command): void {
     )
     .option("-o, --output <file>", "write the report to a file, and print the pretty one")
     .option("-u, --update", "write what comes back into the tests that do not pass")
+    .option("--coverage", "say which lines of the shell code were run")
     .option("--tail", "print the function's log of tests that pass, too");
   addFunctionOptions(command)
     .addHelpText("after", HELP)
@@ -108,9 +112,11 @@ async function test(
   const interrupted = onInterrupt(() => run?.kill());
   endWithOutput(() => run?.kill());
   output.begin(count);
+  const measured: string[] = [];
   for (const { directory, settings, tests } of chosen) {
+    const coverage = options.coverage === true ? await measure(settings, tests) : undefined;
     run = runTests(tests, {
-      settings,
+      settings: coverage?.settings ?? settings,
       workers: settings.environments,
       onResult: (raw) => {
         const result = options.update === true ? recordResult(raw, directory) : raw;
@@ -121,9 +127,40 @@ async function test(
     await run.ended;
     const signalled = interrupted();
     if (signalled !== undefined) return signalled;
+    if (coverage !== undefined) measured.push(await coverage.end(directory));
   }
   output.end(performance.now() - startedAtMs);
+  // Not a part of a report that a program reads.
+  const people = options.reporter === "pretty" || options.output !== undefined;
+  for (const text of measured) (people ? process.stdout : process.stderr).write(`\n${text}`);
   return failed === 0 ? EXIT.ok : EXIT.functionError;
+}
+
+/** Has the function run with its trace on. */
+async function measure(
+  settings: FunctionSettings,
+  tests: readonly FunctionTest[],
+): Promise<{
+  readonly settings: FunctionSettings;
+  /** What was measured, in words, once the function has ended. */
+  readonly end: (folder: string) => Promise<string>;
+}> {
+  const coverage = await Coverage.of(settings.directory);
+  const names = new Set(tests.map(({ handler }) => handler ?? settings.handler));
+  const handlers = [...names].map((name) => functionHandler(settings.directory, name));
+  const traced = traceFunction(settings.directory, handlers, (record) => coverage.add(record));
+  coverage.begin(traced);
+  return {
+    settings: { ...settings, directory: traced.directory },
+    end: async (folder) => {
+      await traced.end();
+      const asSh = traced.scripts.flatMap(({ path, shell }) => (shell === "sh" ? [path] : []));
+      return coverageText(coverage.files, folder, [
+        ...traced.untraceable.map((reason) => `not measured: ${reason}`),
+        ...asSh.map((path) => `${path} was run by bash as sh, as on Lambda`),
+      ]);
+    },
+  };
 }
 
 /** The suites with the tests that the filter leaves. */
