@@ -218,7 +218,7 @@ handler() {
   ];
   const { status, out } = await tool(args);
   expect(out).toContain("3 passed, 0 failed");
-  expect(out).toContain("function.sh: 6 of 6 lines (100 %)\n");
+  expect(out).toContain("function.sh: 5 of 5 lines (100 %)\n");
   expect(status).toBe(0);
 });
 

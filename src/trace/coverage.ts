@@ -11,10 +11,9 @@ import {
   type ParsedScript,
   type ScriptCommand,
   scriptParser,
-  tracedWord,
   type UnknownLines,
 } from "./script-commands.ts";
-import type { TraceRecord } from "./trace-reader.ts";
+import { tracedWord, type TraceRecord } from "./trace-reader.ts";
 import type { TracedFunction } from "./traced-function.ts";
 
 /** What is known of one file. */

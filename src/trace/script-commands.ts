@@ -12,6 +12,8 @@ import grammar from "tree-sitter-bash/tree-sitter-bash.wasm" with { type: "file"
 import { Language, type Node, Parser } from "web-tree-sitter";
 import engine from "web-tree-sitter/web-tree-sitter.wasm" with { type: "file" };
 
+import { unquoted } from "./trace-reader.ts";
+
 /** One command of a script. */
 export interface ScriptCommand {
   /** The line on which it begins, from 1. */
@@ -127,15 +129,4 @@ function firstWords(command: Node): readonly string[] {
   const timed = first === "time" ? words.slice(1).find((word) => word !== "-p") : undefined;
   const candidates = [first, ...(timed === undefined ? [] : [timed])].map(unquoted);
   return candidates.every((word) => /^[\w./:@%+,\-[]+$/.test(word)) ? candidates : [];
-}
-
-/** A word without the quotes that it may be written in, or that the trace writes it in. */
-function unquoted(word: string): string {
-  return word.replaceAll("\\", "").replace(/^'([^']*)'$/, "$1");
-}
-
-/** The word by which a line of the trace names its command. */
-export function tracedWord(text: string): string {
-  const [, assigned] = /^([A-Za-z_]\w*)(?:\[[^\]]*\])?\+?=/.exec(text) ?? [];
-  return assigned ?? unquoted(text.split(" ", 1)[0] ?? "");
 }

@@ -110,3 +110,14 @@ function headOf(head: string): Omit<TraceRecord, "text"> | undefined {
     file: Buffer.from(file.join("|"), "latin1").toString("utf8"),
   };
 }
+
+/** A word without the quotes that it may be written in, or that the trace writes it in. */
+export function unquoted(word: string): string {
+  return word.replaceAll("\\", "").replace(/^'([^']*)'$/, "$1");
+}
+
+/** The word by which a line of the trace names its command. */
+export function tracedWord(text: string): string {
+  const [, assigned] = /^([A-Za-z_]\w*)(?:\[[^\]]*\])?\+?=/.exec(text) ?? [];
+  return assigned ?? unquoted(text.split(" ", 1)[0] ?? "");
+}

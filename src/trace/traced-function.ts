@@ -213,14 +213,15 @@ function readPipe(
   const descriptor = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
   const stream = Bun.file(descriptor).stream().getReader();
   const last = Buffer.from(`\u001e${token}.`);
-  let tail = Buffer.alloc(0);
+  let tail: Uint8Array = new Uint8Array(0);
   const read = async () => {
     for (;;) {
       const { done, value } = await stream.read();
       if (done) return;
       parser.add(value);
-      tail = Buffer.concat([tail, value]).subarray(-last.byteLength);
-      if (tail.equals(last)) return;
+      const recent = Buffer.concat([tail, value]);
+      if (recent.includes(last)) return;
+      tail = recent.subarray(-last.byteLength);
     }
   };
   const reading = read();
