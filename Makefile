@@ -93,6 +93,7 @@ endif
 include build/layer/targets.mk
 include build/deployments/targets.mk
 include build/tool-checks/targets.mk
+include build/npm/targets.mk
 include build/prefetch/targets.mk
 
 .PHONY: clean

@@ -17,12 +17,12 @@ export const EXAMPLES = join(import.meta.dir, "../../fixtures/functions");
 
 /** A test, as far as the checks need it; `lambda-shell test` says what is wrong with one. */
 const TEST = z.object({
-  event: z.unknown(),
+  event: z.unknown().optional(),
   eventFile: z.string().optional(),
   handler: z.string().default("function.handler"),
   env: z.record(z.string(), z.string()).default({}),
   headers: z.record(z.string(), z.string()).default({}),
-  expect: z.object({ response: z.unknown(), responseContains: z.unknown() }),
+  expect: z.object({ response: z.unknown().optional(), responseContains: z.unknown().optional() }),
 });
 
 /** One event of an example, with what must come back. */
