@@ -33,16 +33,17 @@ put LICENSE LICENSE 644
 put NOTICE NOTICE 644
 ln -sf -- ../lib/lambda-shell-runtime/lambda-shell "$prefix/bin/lambda-shell"
 
-# complete SHELL FILE
-complete() {
+# write_completion SHELL FILE
+write_completion() {
   mkdir -p -- "${2%/*}"
   "$lib/lambda-shell" completion "$1" > "$2"
 }
-complete bash "$bash_completion"
-complete fish "$fish_completion"
-complete zsh "$zsh_completion"
+write_completion bash "$bash_completion"
+write_completion fish "$fish_completion"
+write_completion zsh "$zsh_completion"
 
 printf 'installed %s\n' "$prefix/bin/lambda-shell"
+# shellcheck disable=SC2016 # for the reader's shell
 case :$PATH: in
   *:"$prefix/bin":*) ;;
   *) printf 'it is not in your PATH yet: export PATH="%s:$PATH"\n' "$prefix/bin" ;;

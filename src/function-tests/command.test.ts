@@ -357,25 +357,26 @@ done
   expect(status).toBe(0);
 });
 
-test.each(["SIGINT", "SIGTERM"] as const)(
-  "%s ends a run and everything that it started",
-  async (signal) => {
-    const folder = functionFolder({
-      "function.sh": "handler() { echo $$ > started; sleep 61; }\n",
-      "tests/a.json": '{"event": 1, "timeout": "1m", "expect": {"response": 1}}',
-    });
-    const args = ["test", "--bootstrap", bootstrapExecutable(), "."];
-    const child = Bun.spawn([...toolCommand(args)], {
-      cwd: folder,
-      stdout: "pipe",
-      stderr: "pipe",
-    });
-    const started = join(folder, "started");
-    while (!existsSync(started) || readFileSync(started, "utf8") === "") await Bun.sleep(5);
-    child.kill(signal);
-    expect(await child.exited).toBe(signal === "SIGINT" ? 130 : 143);
-    const pid = Number(readFileSync(started, "utf8"));
-    // Gone, or a zombie that init has not collected yet.
-    expect(["", "Z", "X"]).toContain(stateOf(pid));
-  },
-);
+test.each([
+  ["SIGINT", []],
+  ["SIGTERM", []],
+  ["SIGINT", ["--coverage"]],
+] as const)("%s ends a run with %j, and everything that it started", async (signal, options) => {
+  const folder = functionFolder({
+    "function.sh": 'handler() { echo $$ > "$STARTED"; sleep 61; }\n',
+    "tests/a.json": '{"event": 1, "timeout": "1m", "expect": {"response": 1}}',
+  });
+  const started = join(folder, "started");
+  const given = ["--bootstrap", bootstrapExecutable(), "--env", `STARTED=${started}`];
+  const child = Bun.spawn([...toolCommand(["test", ...given, ...options, "."])], {
+    cwd: folder,
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  while (!existsSync(started) || readFileSync(started, "utf8") === "") await Bun.sleep(5);
+  child.kill(signal);
+  expect(await child.exited).toBe(signal === "SIGINT" ? 130 : 143);
+  const pid = Number(readFileSync(started, "utf8"));
+  // Gone, or a zombie that init has not collected yet.
+  expect(["", "Z", "X"]).toContain(stateOf(pid));
+});

@@ -9,10 +9,11 @@ import { styleText } from "node:util";
 
 import { type Command, Option } from "commander";
 
-import { endWithOutput, onInterrupt } from "../commands/cli/ending.ts";
+import { endWithOutput, onInterrupt, reportFailure } from "../commands/cli/ending.ts";
 import { CommandError, EXIT } from "../commands/cli/exit-status.ts";
 import { requireFolder, unreadable } from "../commands/cli/input.ts";
 import { splitFolders } from "../commands/cli/options.ts";
+import { say } from "../commands/cli/terminal.ts";
 import { functionHandler } from "../commands/function/handler.ts";
 import {
   addFunctionOptions,
@@ -26,6 +27,7 @@ import { recordResult } from "./record.ts";
 import { type Colour, type Report, report, REPORT_FORMS, type ReportForm } from "./reports.ts";
 import { runTests, type TestResult, type TestRun } from "./run-tests.ts";
 import { type FunctionTest, readSuite } from "./suite.ts";
+import { watchFolders } from "./watch.ts";
 
 interface TestOptions extends FunctionOptions {
   readonly filter?: string;
@@ -34,6 +36,7 @@ interface TestOptions extends FunctionOptions {
   readonly update?: boolean;
   readonly coverage?: boolean;
   readonly tail?: boolean;
+  readonly watch?: boolean;
 }
 
 const HELP = `
@@ -76,6 +79,7 @@ export function addTestCommand(program: Command): void {
     .option("-o, --output <file>", "write the report to a file, and print the pretty one")
     .option("-u, --update", "write what comes back into the tests that do not pass")
     .option("--coverage", "say which lines of the shell code were run")
+    .option("--watch", "run them again after each change")
     .option("--tail", "print the function's log of tests that pass, too");
   addFunctionOptions(command)
     .addHelpText("after", HELP)
@@ -97,37 +101,78 @@ async function test(
   bootstrap: readonly string[],
   options: TestOptions,
 ): Promise<number> {
+  const active: ActiveRun = { run: undefined };
+  const signal = Promise.withResolvers<void>();
+  const interrupted = onInterrupt(() => {
+    active.run?.kill();
+    signal.resolve();
+  });
+  endWithOutput(() => active.run?.kill());
+  const once = async () => {
+    const status = await runSuites(readSuites(directories, bootstrap, options), options, active);
+    return interrupted() ?? status;
+  };
+  if (options.watch !== true) return once();
+  const folders = await watchFolders(directories);
+  while (interrupted() === undefined) {
+    // As of any command, but it goes on.
+    await once().catch(reportFailure);
+    if (interrupted() !== undefined) break;
+    say("info", "\nwaiting for changes, Ctrl-C to end");
+    await Promise.race([folders.changed(), signal.promise]);
+  }
+  await folders.close();
+  return interrupted() ?? EXIT.ok;
+}
+
+/** What a signal has to end. */
+interface ActiveRun {
+  run: TestRun | undefined;
+}
+
+async function readSuites(
+  directories: readonly string[],
+  bootstrap: readonly string[],
+  options: TestOptions,
+): Promise<readonly Suite[]> {
   const suites: Suite[] = [];
   for (const directory of directories) {
     requireFolder(directory, directory, "\n  one test of a folder is chosen with --filter");
     const tests = await readSuite(directory);
     suites.push({ directory, settings: functionSettings(directory, bootstrap, options), tests });
   }
-  const chosen = chosenSuites(suites, options.filter);
+  return chosenSuites(suites, options.filter);
+}
+
+async function runSuites(
+  reading: Promise<readonly Suite[]>,
+  options: TestOptions,
+  active: ActiveRun,
+): Promise<number> {
+  const suites = await reading;
   const output = reportOutput(options);
-  const count = chosen.reduce((sum, { tests }) => sum + tests.length, 0);
   const startedAtMs = performance.now();
   let failed = 0;
-  let run: TestRun | undefined;
-  const interrupted = onInterrupt(() => run?.kill());
-  endWithOutput(() => run?.kill());
-  output.begin(count);
+  output.begin(suites.reduce((sum, { tests }) => sum + tests.length, 0));
   const measured: string[] = [];
-  for (const { directory, settings, tests } of chosen) {
+  for (const { directory, settings, tests } of suites) {
     const coverage = options.coverage === true ? await measure(settings, tests) : undefined;
-    run = runTests(tests, {
-      settings: coverage?.settings ?? settings,
-      workers: settings.environments,
-      onResult: (raw) => {
-        const result = options.update === true ? recordResult(raw, directory) : raw;
-        if (!result.passed) failed += 1;
-        output.add(result);
-      },
-    });
-    await run.ended;
-    const signalled = interrupted();
-    if (signalled !== undefined) return signalled;
-    if (coverage !== undefined) measured.push(await coverage.end(directory));
+    try {
+      active.run = runTests(tests, {
+        settings: coverage?.settings ?? settings,
+        workers: settings.environments,
+        onResult: (raw) => {
+          const result = options.update === true ? recordResult(raw, directory) : raw;
+          if (!result.passed) failed += 1;
+          output.add(result);
+        },
+      });
+      // Broken off by a signal: what there is of a report is none.
+      if ((await active.run.ended) === "killed") return EXIT.interrupted;
+    } finally {
+      const text = await coverage?.end(directory);
+      if (text !== undefined) measured.push(text);
+    }
   }
   output.end(performance.now() - startedAtMs);
   // Not a part of a report that a program reads.

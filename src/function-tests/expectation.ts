@@ -95,7 +95,13 @@ function jsonProblems(
 ): readonly string[] {
   if (!isJson(body)) return [`${name} is not JSON: ${shownBody(body)}`];
   const text = new TextDecoder().decode(body);
-  const differences = jsonDifferences(expected, text, comparison, name);
+  let differences: readonly Difference[];
+  try {
+    differences = jsonDifferences(expected, text, comparison, name);
+  } catch (error) {
+    if (error instanceof RangeError) return [`${name} is nested too deeply to be compared`];
+    throw error;
+  }
   const shown = differences.slice(0, DIFFERENCES_MAX).map(differenceLine);
   const more = differences.length - shown.length;
   return more > 0 ? [...shown, `and ${more} more differences`] : shown;

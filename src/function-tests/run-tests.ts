@@ -45,8 +45,8 @@ export interface RunOptions {
 
 /** A run that can be broken off. */
 export interface TestRun {
-  /** Fulfilled when every test has ended and every environment with it. */
-  readonly ended: Promise<void>;
+  /** Fulfilled when every environment has ended: after the last test, or killed before. */
+  readonly ended: Promise<"done" | "killed">;
   /** Kills every environment; what has not run is not run. */
   readonly kill: () => void;
 }
@@ -81,7 +81,7 @@ export function runTests(tests: readonly FunctionTest[], options: RunOptions): T
   const workers = Math.min(options.workers, tests.length);
   return {
     ended: Promise.all(Array.from({ length: workers }, work)).then(
-      () => undefined,
+      () => (killed ? "killed" : "done"),
       (error: unknown) => {
         kill();
         throw error;

@@ -121,6 +121,16 @@ test.each<[string, string]>([
     '{"event": 1, "env": ["N=3"]}',
     ':1:21: env is an object of texts, as in {"GREETING": "Ciao", "LIMIT": "3"}',
   ],
+  [
+    '{"event": 1, "headers": {"X-Name": "y"}}',
+    ':1:26: "X-Name" is not a header that an event can have: its name is Lambda-Runtime-…,\n' +
+      "  and request id and deadline are the host's",
+  ],
+  [
+    '{"event": 1, "headers": {"Lambda-Runtime-Aws-Request-Id": "y"}}',
+    ':1:26: "Lambda-Runtime-Aws-Request-Id" is not a header that an event can have: its name is Lambda-Runtime-…,\n' +
+      "  and request id and deadline are the host's",
+  ],
   ['{"event": 1, "timeout": "soon"}', ":1:25: timeout is a time from 1ms to 15m: 3, 500ms, 1m30s"],
   ['{"event": 1, "timeout": 0}', ":1:25: timeout is a time from 1ms to 15m: 3, 500ms, 1m30s"],
   ['{"event": 1, "name": 3}', ":1:22: name is a text"],

@@ -21,6 +21,7 @@ import { z } from "zod";
 import { closest } from "../commands/cli/suggest.ts";
 import { parseTime } from "../commands/function/settings.ts";
 import { compactJson } from "../host/http/json-text.ts";
+import { HEADER, INVOCATION_HEADER_PREFIX } from "../runtime-api/contract.ts";
 import { JsonSource, type Place } from "./json-source.ts";
 
 /** A test as it is described. */
@@ -147,6 +148,16 @@ function isTimeout(ms: number | undefined): boolean {
   return ms !== undefined && ms >= 1 && ms <= TIMEOUT_MAX_MS;
 }
 
+/** Headers of an event that only the host can know. */
+const HOST_HEADERS = [HEADER.requestId, HEADER.deadlineMs].map((name) => name.toLowerCase());
+
+/** A header of an event that its function sees as a variable. */
+function isEventHeader(name: string): boolean {
+  const lower = name.toLowerCase();
+  const isOne = lower.startsWith(INVOCATION_HEADER_PREFIX) && /^[a-z0-9-]+$/.test(lower);
+  return isOne && !HOST_HEADERS.includes(lower);
+}
+
 /** Names of variables that a shell can have. */
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
@@ -191,6 +202,11 @@ function readTest(source: JsonSource, file: string, place: Place): TestDescripti
   if (wrongName !== undefined) {
     const words = `not a variable name: "${wrongName}"`;
     return source.complaint([...place, "env"], words, wrongName);
+  }
+  const wrongHeader = Object.keys(data.headers).find((name) => !isEventHeader(name));
+  if (wrongHeader !== undefined) {
+    const words = `"${wrongHeader}" is not a header that an event can have: its name is Lambda-Runtime-…,\n  and request id and deadline are the host's`;
+    return source.complaint([...place, "headers"], words, wrongHeader);
   }
   const complaint = contradiction(source, place);
   if (complaint !== undefined) return source.complaint(place, complaint);

@@ -71,10 +71,15 @@ export class ProfiledFunction {
     this.#cpuMs = Math.max(0, cpuMs - this.#startedCpuMs);
   }
 
+  /** Ends the trace, also of an event that was broken off. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#traced.end();
+  }
+
   /** Everything in words, when the function has ended. */
   async text(): Promise<string> {
-    await this.#traced.end();
-    clearInterval(this.#timer);
+    await this.close();
     const event = { fromMs: this.#fromMs, toMs: this.#toMs };
     const loading = { fromMs: this.#fromMs - this.#initMs, toMs: this.#fromMs };
     const durationMs = event.toMs - event.fromMs;

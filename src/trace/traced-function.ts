@@ -49,7 +49,7 @@ export interface TracedFunction {
   readonly untraceable: readonly string[];
   /** The path of a file of the function, relative to its folder; nothing for other files. */
   readonly ownFile: (path: string) => string | undefined;
-  /** Waits for the last record and removes the folder; the function must have ended. */
+  /** Waits for the last record and removes the folder, once; the function must have ended. */
   readonly end: () => Promise<void>;
 }
 
@@ -86,7 +86,9 @@ export function traceFunction(
   if (wanted.size === 0 || !usable) {
     return { directory, scripts: [], untraceable, ownFile: () => undefined, end: async () => {} };
   }
-  const root = realpathSync(mkdtempSync(join(tmpdir(), "lambda-shell-trace-")));
+  // A path in a script's first line ends at a space.
+  const temporary = /[\s'"\\]/.test(tmpdir()) ? "/tmp" : tmpdir();
+  const root = realpathSync(mkdtempSync(join(temporary, "lambda-shell-trace-")));
   const remove = () => rmSync(root, { recursive: true, force: true });
   process.on("exit", remove);
   const pipe = join(root, "trace");
@@ -106,16 +108,18 @@ export function traceFunction(
   mirror(directory, folder, "", copies);
   const reading = readPipe(pipe, token, onRecord);
   const bases = [folder, directory, realpathSync(directory)];
+  let ending: Promise<void> | undefined;
+  const end = async () => {
+    await reading.end();
+    process.off("exit", remove);
+    remove();
+  };
   return {
     directory: folder,
     scripts,
     untraceable,
     ownFile: (path) => bases.map((base) => ownPath(base, path, directory)).find(isDefined),
-    end: async () => {
-      await reading.end();
-      process.off("exit", remove);
-      remove();
-    },
+    end: () => (ending ??= end()),
   };
 }
 

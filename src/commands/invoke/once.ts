@@ -80,6 +80,7 @@ export async function invokeOnce(
     return await repeatInvoke(sendAgain, async () => coldStarts, repetition);
   } finally {
     await pool.stop();
+    await profile?.close();
   }
 
   async function sendAgain(): Promise<boolean> {
