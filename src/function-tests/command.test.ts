@@ -183,6 +183,16 @@ test("--update does not take a function that cannot run for what is wanted", asy
   expect(readFileSync(join(folder, "tests/a.json"), "utf8")).not.toContain("expect");
 });
 
+test.each([
+  ['{"event": 1, "expect": {"error": {"errorType": "A"}}}'],
+  ['{"event": "fail", "expect": {"response": 1}}'],
+])("--update does not turn %s around", async (text) => {
+  const folder = functionFolder({ "function.sh": GREETER, "tests/a.json": text });
+  const { status, out } = await runTests(folder, "--update");
+  expect([status, out.split("\n").at(-2)]).toEqual([1, "0 passed, 1 failed"]);
+  expect(readFileSync(join(folder, "tests/a.json"), "utf8")).toBe(text);
+});
+
 test("what --update cannot change is left to people", async () => {
   const text = '{"event": 1, "expect": {"response": 2, "responseMatches": "x"}}';
   const folder = functionFolder({ "function.sh": GREETER, "tests/a.json": text });
@@ -256,7 +266,7 @@ test.each<[string, Readonly<Record<string, string>>, readonly string[], string]>
   tests/a.json:1:2: not JSON: the end of the file comes before the closing "}"
   tests/b.json:1:2: unknown member "evnt"
     did you mean "event"?
-    a file that is nothing but an event belongs into the folder events
+    a file that is nothing but an event belongs in the folder events
   tests/c.json: the file is empty: write a test, as in {"event": {}}`,
   ],
   [

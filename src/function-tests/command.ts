@@ -89,6 +89,9 @@ export function addTestCommand(program: Command): void {
     });
 }
 
+/** Names that are shown to somebody whose filter leaves none. */
+const NAMES_MAX = 20;
+
 /** A folder with its tests, and how its function is run. */
 interface Suite {
   readonly directory: string;
@@ -216,7 +219,8 @@ function chosenSuites(suites: readonly Suite[], filter: string | undefined): rea
     .map((suite) => ({ ...suite, tests: suite.tests.filter(({ id }) => matches(id)) }))
     .filter(({ tests }) => tests.length > 0);
   if (chosen.length > 0) return chosen;
-  const names = suites.flatMap(({ tests }) => tests.map(({ id }) => `    ${id}`));
+  const all = suites.flatMap(({ tests }) => tests.map(({ id }) => `    ${id}`));
+  const names = all.length > NAMES_MAX ? [...all.slice(0, NAMES_MAX), "    …"] : all;
   throw new CommandError(`--filter ${filter}: no test has it in its name\n${names.join("\n")}`);
 }
 

@@ -145,13 +145,15 @@ export function shownBody(body: Uint8Array): string {
 
 /**
  * What `--update` writes, as members of `expect` with their JSON text.
- * @returns Nothing where the function could not be run: that is not to be expected.
+ * @returns Nothing where only people can know: when the function could not be run, and when it fails
+ * instead of responding or the other way round.
  */
 export function recorded(
   answer: Answer,
   before: Expectation | undefined,
 ): Readonly<Record<string, string>> | undefined {
   const text = decodeUtf8(answer.body);
+  if (before !== undefined && wantsError(before) !== (answer.kind === "error")) return undefined;
   if (answer.kind === "error") return recordedError(text ?? "");
   if (text === undefined) {
     return { responseBase64: JSON.stringify(Buffer.from(answer.body).toString("base64")) };

@@ -92,13 +92,13 @@ test.each<[string, string]>([
   [
     "{}",
     ':1:1: no event: write "event": {…}, "eventFile": "../events/ada.json" or "example": "sqs-event"\n' +
-      "  a file that is nothing but an event belongs into the folder events",
+      "  a file that is nothing but an event belongs in the folder events",
   ],
   [
     '{"Records": []}',
     ':1:2: unknown member "Records"\n' +
       "  there are: name, event, eventFile, example, set, handler, env, timeout, headers, expect\n" +
-      "  a file that is nothing but an event belongs into the folder events",
+      "  a file that is nothing but an event belongs in the folder events",
   ],
   ['{"event": 1, "expected": {}}', ':1:14: unknown member "expected"\n  did you mean "expect"?'],
   [
@@ -110,8 +110,8 @@ test.each<[string, string]>([
     '{"event": 1, "set": ["a=1"]}',
     ":1:1: set changes an eventFile or an example: change the event itself",
   ],
-  ['{"event": 1, "event": 2}', ':1:14: "event" is there twice'],
-  ['{"event": 1, "expect": {"response": 1, "response": 2}}', ':1:40: "response" is there twice'],
+  ['{"event": 1, "event": 2}', ':1:14: duplicate member "event"'],
+  ['{"event": 1, "expect": {"response": 1, "response": 2}}', ':1:40: duplicate member "response"'],
   [
     '{"event": 1, "env": {"N": 3}}',
     ':1:27: a value of env is a text in quotes, as in {"GREETING": "Ciao", "LIMIT": "3"}',

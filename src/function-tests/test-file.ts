@@ -193,7 +193,7 @@ function readTest(source: JsonSource, file: string, place: Place): TestDescripti
   }
   for (const object of [place, [...place, "expect"]]) {
     const twice = source.repeatedMember(object);
-    if (twice !== undefined) return source.complaint(object, `"${twice}" is there twice`, twice);
+    if (twice !== undefined) return source.complaint(object, `duplicate member "${twice}"`, twice);
   }
   const parsed = testSchema.safeParse(source.valueAt(place));
   if (!parsed.success) return issueComplaint(source, place, parsed.error.issues[0]);
@@ -243,7 +243,7 @@ function issueComplaint(
   const isBareEvent =
     path.length === 0 && !EVENT_FORMS.some((form) => source.kindAt([...place, form]));
   const hint = isBareEvent
-    ? "\n  a file that is nothing but an event belongs into the folder events"
+    ? "\n  a file that is nothing but an event belongs in the folder events"
     : "";
   return source.complaint(at, `unknown member "${key}"\n${fix}${hint}`, key);
 }
@@ -258,7 +258,7 @@ function contradiction(source: JsonSource, place: Place): string | undefined {
   if (events.length === 0) {
     return (
       'no event: write "event": {…}, "eventFile": "../events/ada.json" or "example": "sqs-event"\n' +
-      "  a file that is nothing but an event belongs into the folder events"
+      "  a file that is nothing but an event belongs in the folder events"
     );
   }
   if (events[0] === "event" && given(["set"]).length > 0) {

@@ -129,7 +129,7 @@ test("commands in a substitution over several lines are said not to be measured"
   });
   expect(text).toBe(`coverage by lines
   function.sh: 2 of 2 lines (100 %)
-    not measured: lines 4-5: in a substitution over several lines, of which bash's trace says other lines
+    not measured: lines 4-5: inside a command substitution over several lines; bash's trace has other line numbers for it
 `);
 });
 
@@ -179,7 +179,7 @@ test.each([
   [
     "#!/bin/dash\nhandler() { echo 1; }\n",
     "function.handler",
-    "function.sh is for dash, which has no trace apart from its log",
+    "function.sh is for dash, whose trace cannot be told from its log",
   ],
   ["#!/usr/bin/awk -f\n{ print }\n", "function.sh", "function.sh is not a shell script"],
   ["#!/bin/sh\nother() { :; }\n", "missing.handler", "no file for the handler missing.handler"],

@@ -70,16 +70,16 @@ export function estimateText(
   architecture: PricedArchitecture,
 ): string {
   const rows = estimates(time, memoryMb, architecture).map((estimate) => {
-    const own = estimate.memoryMb === memoryMb ? "  <- the function's" : "";
+    const own = estimate.memoryMb === memoryMb ? "  <- this function" : "";
     return (
       `${`${estimate.memoryMb} MB`.padStart(10)}${`${estimate.durationMs} ms`.padStart(12)}` +
       `${`$${(estimate.dollars * 1_000_000).toFixed(2)}`.padStart(14)}${own}\n`
     );
   });
   return (
-    `\nestimated on AWS (${architecture}, prices of US East (N. Virginia) in 2025, no free tier)\n` +
+    `\nestimated cost on AWS (${architecture}, US East (N. Virginia), prices of 2025, without free tier)\n` +
     `    memory        time    1,000,000 events\n${rows.join("")}` +
-    `  The time is this computer's: ${Math.round(time.cpuMs)} ms of it computing (known to 10 ms), which\n` +
-    `  takes longer with less than ${MEMORY_MB_PER_VCPU} MB, the rest waiting, which does not.\n`
+    `  Of the time measured here, ${Math.round(time.cpuMs)} ms were computing (resolution 10 ms). That takes longer with\n` +
+    `  less than ${MEMORY_MB_PER_VCPU} MB, which is one vCPU; waiting does not. A cold start is not included.\n`
   );
 }

@@ -152,7 +152,7 @@ test("invoke --profile shows the slowest command first, and keeps to the respons
   ]) {
     expect(errors).toContain(command);
   }
-  expect(errors).toMatch(/ 512 MB +\d+ ms +\$\d+\.\d\d {2}<- the function's$/m);
+  expect(errors).toMatch(/ 512 MB +\d+ ms +\$\d+\.\d\d {2}<- this function$/m);
 });
 
 test("invoke --profile says what it cannot measure, and still tells the cost", async () => {
@@ -161,7 +161,7 @@ test("invoke --profile says what it cannot measure, and still tells the cost", a
   const { status, out, errors } = await tool([...args, "-d", "{}"]);
   expect([status, out]).toEqual([0, "1\n"]);
   expect(errors).toContain(
-    "no commands: function.sh is for dash, which has no trace apart from its log",
+    "commands not measured: function.sh is for dash, whose trace cannot be told from its log",
   );
   expect(errors).toContain("1,000,000 events");
 });

@@ -86,12 +86,12 @@ export class ProfiledFunction {
     const time = { durationMs, cpuMs: this.#cpuMs };
     const [script] = this.#traced.scripts;
     const notes = [
-      ...this.#traced.untraceable.map((reason) => `  no commands: ${reason}\n`),
+      ...this.#traced.untraceable.map((reason) => `  commands not measured: ${reason}\n`),
       ...(script?.shell === "sh" ? [`  ${script.path} was run by bash as sh, as on Lambda\n`] : []),
       ...(this.#profile.lost > 0 ? [`  ${this.#profile.lost} more commands were not kept\n`] : []),
     ];
     return [
-      `\nthe event took ${durationMs.toFixed(1)} ms; with the trace on, which costs some of it\n`,
+      `\nthe event took ${durationMs.toFixed(1)} ms (with the trace on, which adds some time)\n`,
       this.#table(event),
       ...(this.#initMs < LOADING_SHOWN_MS
         ? []

@@ -80,7 +80,8 @@ function collect(node: Node, commands: ScriptCommand[], unknown: UnknownLines[])
   if (!isInner) return;
   const lines = found.map(({ line }) => line).filter((line) => line > startLine(node));
   if (lines.length === 0) return;
-  const reason = "in a substitution over several lines, of which bash's trace says other lines";
+  const reason =
+    "inside a command substitution over several lines; bash's trace has other line numbers for it";
   unknown.push({ from: Math.min(...lines), to: Math.max(...lines), reason });
 }
 

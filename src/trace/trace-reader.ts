@@ -76,14 +76,19 @@ export class TraceReader {
         this.#rest = this.#rest.slice(at);
         return;
       }
-      this.flush();
+      this.#emit();
       this.#head = headOf(this.#rest.slice(at + this.#mark.length, Math.max(end, at)));
       this.#rest = this.#rest.slice(Math.max(end, at) + 1);
     }
   }
 
-  /** Hands on the last record. */
-  flush(): void {
+  /** Hands on the last record; nothing may come after it. */
+  end(): void {
+    this.#keep(this.#rest);
+    this.#emit();
+  }
+
+  #emit(): void {
     const head = this.#head;
     if (head === undefined) return;
     const [line = ""] = this.#text.split("\n", 1);

@@ -145,7 +145,7 @@ function planTrace(
   if (shell === undefined) return `${path} is not a shell script`;
   const { name, options } = shell;
   if (name === "sh" || name === "bash") return { path, shell: name, options };
-  return `${path} is for ${name}, which has no trace apart from its log`;
+  return `${path} is for ${name}, whose trace cannot be told from its log`;
 }
 
 /** The shell of a script with its options; nothing for a file that is no script of a shell. */
@@ -233,7 +233,7 @@ function readPipe(
     end: async () => {
       for (let written = false; !written;) written = await writeWhole(descriptor, last);
       await reading;
-      parser.flush();
+      parser.end();
       stream.releaseLock();
       closeSync(descriptor);
     },
