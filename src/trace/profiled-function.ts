@@ -34,7 +34,10 @@ export class ProfiledFunction {
   #initMs = 0;
   #startedCpuMs = 0;
   #cpuMs = 0;
+  /** From when on it waits for the event; what it runs from then on belongs to that. */
   #fromMs = 0;
+  #deliveredMs = 0;
+  #durationMs = 0;
   #toMs = 0;
 
   /** @param handler What the settings' handler is in their folder. */
@@ -64,9 +67,15 @@ export class ProfiledFunction {
     this.#startedCpuMs = pid === undefined ? 0 : treeCpuMs(pid);
   }
 
+  /** @param atMs When the function got the event, as `performance.now()` counts. */
+  delivered(atMs: number): void {
+    this.#deliveredMs = performance.timeOrigin + atMs;
+  }
+
   /** The response is there. */
   ended(durationMs: number): void {
-    this.#toMs = this.#fromMs + durationMs;
+    this.#durationMs = durationMs;
+    this.#toMs = this.#deliveredMs + durationMs;
     const cpuMs = this.#pid === undefined ? 0 : treeCpuMs(this.#pid);
     this.#cpuMs = Math.max(0, cpuMs - this.#startedCpuMs);
   }
@@ -82,7 +91,7 @@ export class ProfiledFunction {
     await this.close();
     const event = { fromMs: this.#fromMs, toMs: this.#toMs };
     const loading = { fromMs: this.#fromMs - this.#initMs, toMs: this.#fromMs };
-    const durationMs = event.toMs - event.fromMs;
+    const durationMs = this.#durationMs;
     const time = { durationMs, cpuMs: this.#cpuMs };
     const [script] = this.#traced.scripts;
     const notes = [

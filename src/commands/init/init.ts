@@ -51,6 +51,7 @@ function init(folder: string): number {
     const names = existing.map(([file]) => file).join(", ");
     throw new CommandError(`${folder} has ${names} already; nothing was changed`);
   }
+  mkdirSync(directory, { recursive: true });
   mkdirSync(join(directory, "tests"), { recursive: true });
   for (const [file, text, mode] of files) writeFileSync(join(directory, file), text, { mode });
   say("info", `created ${files.map(([file]) => file).join("  ")}`);

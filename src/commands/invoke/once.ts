@@ -70,6 +70,7 @@ export async function invokeOnce(
       coldStarts += environment.served === 0 ? 1 : 0;
       profile?.ready(environment);
     },
+    onDelivered: ({ deliveredAtMs }) => profile?.delivered(deliveredAtMs),
   });
   const asked = readRequest(name, payload, options, new FunctionRegistry([pool]));
   const interrupted = onInterrupt(() => pool.kill());
