@@ -21,7 +21,6 @@ import {
   functionSettings,
 } from "../commands/function/options.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
-import { Coverage, coverageText } from "../trace/coverage.ts";
 import { traceFunction } from "../trace/traced-function.ts";
 import { recordResult } from "./record.ts";
 import { type Colour, type Report, report, REPORT_FORMS, type ReportForm } from "./reports.ts";
@@ -193,6 +192,8 @@ async function measure(
   /** What was measured, in words, once the function has ended. */
   readonly end: (folder: string) => Promise<string>;
 }> {
+  // With it comes a parser of shell scripts, which nothing else needs.
+  const { Coverage, coverageText } = await import("../trace/coverage.ts");
   const coverage = await Coverage.of(settings.directory);
   const names = new Set(tests.map(({ handler }) => handler ?? settings.handler));
   const handlers = [...names].map((name) => functionHandler(settings.directory, name));
