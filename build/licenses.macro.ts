@@ -11,7 +11,7 @@ import { join } from "node:path";
 const ROOT = join(import.meta.dir, "..");
 
 /** What is installed with a dependency but never compiled into the tool. */
-const NOT_INSIDE = [
+export const NOT_INSIDE: readonly string[] = [
   // Bindings to Node.js, of a grammar of which the tool has the WebAssembly alone.
   "node-addon-api",
   "node-gyp-build",

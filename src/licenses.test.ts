@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { licensedPackages } from "../build/licenses.macro.ts";
+import { licensedPackages, NOT_INSIDE } from "../build/licenses.macro.ts";
 import { tool } from "./testing/running-tool.ts";
 import { temporaryFolder } from "./testing/temporary-folder.ts";
 
@@ -33,7 +33,7 @@ test("the licensed packages are those that are compiled into the tool", async ()
   expect(licensedPackages().map(({ name }) => name)).toEqual([...(await bundledPackages())]);
 });
 
-test("NOTICE names each of them with its licence and its authors", () => {
+test("NOTICE names each of them with its licence and its authors, and no other", () => {
   const notice = readFileSync(join(ROOT, "NOTICE"), "utf8");
   for (const { name, license, texts } of licensedPackages()) {
     const line = notice.split("\n").find((each) => each.split(/[ ,]+/).includes(name)) ?? "";
@@ -42,6 +42,23 @@ test("NOTICE names each of them with its licence and its authors", () => {
       /^ *Copyright (?:\(c\) )?(?:\d|[A-Z])[^\n]*$/m.exec(texts.join("\n")) ?? [];
     expect(line).toEndWith(copyright.trim());
   }
+  const table = notice.split("\n").filter((each) => /^ {2}\S.* {2,}\S+, Copyright /.test(each));
+  const named = table.flatMap((each) => (each.trim().split(/ {2,}/)[0] ?? "").split(", "));
+  expect(named.sort()).toEqual(licensedPackages().map(({ name }) => name));
+});
+
+test("NOTICE names every package that package-lock.json has for the tool, inside or not", () => {
+  const lock = readFileSync(join(ROOT, "package-lock.json"), "utf8");
+  const { packages } = JSON.parse(lock) as {
+    packages: Record<string, { dev?: boolean; optional?: boolean }>;
+  };
+  const names = Object.entries(packages)
+    .filter(([path, { dev, optional }]) => path !== "" && dev !== true && optional !== true)
+    .map(([path]) => path.replace(/^.*node_modules\//, ""));
+  const told = [...licensedPackages().map(({ name }) => name), ...NOT_INSIDE];
+  expect(names.sort()).toEqual(told.sort());
+  const notice = readFileSync(join(ROOT, "NOTICE"), "utf8");
+  for (const name of NOT_INSIDE) expect(notice).toMatch(new RegExp(`\\b${name} \\(`));
 });
 
 test("--licenses prints every text", async () => {
