@@ -17,6 +17,7 @@ uninstall: ## Remove what make install has put into PREFIX
 	@build/npm/install.sh --remove '$(DESTDIR)$(PREFIX)'
 
 layer/cdk/build/lib/index.js: layer/cdk/node_modules/.package-lock.json $(wildcard layer/cdk/lib/*.ts) layer/cdk/tsconfig.json
+	rm -rf layer/cdk/build/lib
 	cd layer/cdk && node_modules/.bin/tsc
 	@touch $@
 
