@@ -301,7 +301,7 @@ test.each([
   ["layer/sam/response.json", true],
   ["out.json", true],
   ["event.json", true],
-  ["fixtures/functions/hello/event.json", false],
+  ["fixtures/functions/hello/events/lambda.json", false],
   ["layer/terraform/main.tf", false],
   ["layer/cdk/cdk.json", false],
 ])("git ignores %s: %p", (path, ignored) => {
