@@ -17,7 +17,9 @@ import { functionFolder, tool, toolCommand } from "../testing/running-tool.ts";
 
 /** Runs the tests of a folder; times are left out of the output. */
 async function runTests(folder: string, ...options: readonly string[]) {
-  const args = ["test", "--bootstrap", bootstrapExecutable(), ...options, "."];
+  // On a busy machine what takes milliseconds may take seconds.
+  const times = ["--timeout", "60", "--init-timeout", "60"];
+  const args = ["test", "--bootstrap", bootstrapExecutable(), ...times, ...options, "."];
   const { status, out, errors } = await tool(args, { cwd: folder });
   const timeless = out.replace(/ \([\d.]+ m?s\)$/gm, "").replace(/ after \d+ ms:/g, ":");
   return { status, errors, out: timeless };

@@ -20,7 +20,9 @@ async function coverage(
     if (text.startsWith("#!")) chmodSync(join(folder, name), 0o755);
   }
   const before = Object.keys(files).map((name) => readFileSync(join(folder, name), "utf8"));
-  const args = ["test", "--coverage", "--bootstrap", bootstrapExecutable(), ...options, "."];
+  // On a busy machine what takes milliseconds may take seconds.
+  const given = ["--timeout", "60", "--init-timeout", "60", "--bootstrap", bootstrapExecutable()];
+  const args = ["test", "--coverage", ...given, ...options, "."];
   const { out } = await tool(args, { cwd: folder });
   const after = Object.keys(files).map((name) => readFileSync(join(folder, name), "utf8"));
   expect(after).toEqual(before);
