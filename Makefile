@@ -27,9 +27,10 @@ dist/bootstrap-%: $(BOOTSTRAP_SOURCES) node_modules/.package-lock.json
 # What the tests run beside our own programs; the emulator, and a C library for it, are for the other
 # architecture's executable. gencat stands for the C library's headers, which have no program.
 TEST_PROGRAMS := apt-ftparchive=apt-utils bash=bash busybox=busybox cc=gcc curl=curl file=file \
-  gdb=gdb gencat=libc6-dev gpg=gpg gpg-agent=gpg-agent jq=jq ksh93=ksh93u+m mksh=mksh \
-  python3:ensurepip=python3-venv readelf=binutils /usr/share/i18n/charmaps/SHIFT_JIS.gz=locales \
-  shellcheck=shellcheck strace=strace unshare=util-linux unzip=unzip zip=zip \
+  fish=fish gdb=gdb gencat=libc6-dev gpg=gpg gpg-agent=gpg-agent jq=jq ksh93=ksh93u+m mksh=mksh \
+  prove=perl python3:ensurepip=python3-venv readelf=binutils \
+  /usr/share/i18n/charmaps/SHIFT_JIS.gz=locales shellcheck=shellcheck strace=strace \
+  unshare=util-linux unzip=unzip zip=zip zsh=zsh \
   aarch64-linux-gnu-as=binutils-aarch64-linux-gnu qemu-aarch64-static=qemu-user-static \
   /usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1=libc6-arm64-cross
 
@@ -98,6 +99,7 @@ endif
 include build/layer/targets.mk
 include build/deployments/targets.mk
 include build/tool-checks/targets.mk
+include build/npm/targets.mk
 include build/prefetch/targets.mk
 
 .PHONY: clean

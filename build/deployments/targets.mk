@@ -124,6 +124,7 @@ release: check-release ## Build, test, check, render, sum and describe a release
 	$(MAKE) test
 	$(MAKE) test-layer
 	$(MAKE) deployments sar
+	$(MAKE) test-npm
 	$(BUN) build/deployments/release/release-notes.ts
 	DRY_RUN=1 build/deployments/release/publish.sh all
 

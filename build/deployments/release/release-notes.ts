@@ -12,9 +12,10 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { licenseTexts } from "../../licenses.macro.ts";
 import { VERSION } from "../version.ts";
 import { commonSources, type PartSource } from "./layer-sources.ts";
-import { LICENSES_FILE, licensesText } from "./licenses.ts";
+import { LICENSES_FILE } from "./licenses.ts";
 
 const ROOT = join(import.meta.dir, "../../..");
 const DIST = join(ROOT, "dist");
@@ -121,7 +122,7 @@ export function releaseNotes(
 }
 
 if (import.meta.main) {
-  writeFileSync(join(DIST, LICENSES_FILE), licensesText());
+  writeFileSync(join(DIST, LICENSES_FILE), licenseTexts());
   checkInputs(JSON.parse(readFileSync(join(DIST, INPUTS_NAME), "utf8")));
   const artefacts = readArtefacts();
   const parts = await commonSources(

@@ -15,7 +15,6 @@ import { ROOT } from "../layer-dist.ts";
 import { run } from "../run.ts";
 import { VERSION } from "../version.ts";
 import { commonSources } from "./layer-sources.ts";
-import { bundledPackages, licensesText } from "./licenses.ts";
 import { artefactNames, changesOf, checkInputs, releaseNotes } from "./release-notes.ts";
 import { placeholders, render, renderAll } from "./render-sar.ts";
 
@@ -280,29 +279,6 @@ test("every rule of the prior systems C, D and E stands in their table", () => {
   }
 });
 
-test("NOTICE names every package in the tool with its licence, and no other", () => {
-  const notice = readFileSync(join(ROOT, "NOTICE"), "utf8");
-  const named = [...notice.matchAll(/(?:^|[\s,])([@a-z][\w./-]*) \(([\w.-]+)\)(?=[,.])/g)];
-  expect(named.map(([, name, license]) => `${name} ${license}`)).toEqual(
-    bundledPackages().map(({ name, license }) => `${name} ${license}`),
-  );
-});
-
-test("LICENSES.txt has the licence of every part of the executables", () => {
-  const text = licensesText();
-  for (const { name, version } of bundledPackages()) {
-    expect(text).toContain(`\n${name} ${version}, in lambda-shell\n`);
-  }
-  for (const words of [
-    "Copyright (c) 2025 Colin McDonnell",
-    "Bun itself is MIT-licensed",
-    "GNU LIBRARY GENERAL PUBLIC LICENSE",
-    "Copyright 2018 Sam Rijs",
-  ]) {
-    expect(text).toContain(words);
-  }
-});
-
 test("the diagrams have a background of their own, so that dark pages show them too", async () => {
   for (const { svg } of await drawDiagrams()) {
     expect(svg).toMatch(/<polygon fill="white" stroke="none"/);
@@ -325,7 +301,7 @@ test.each([
   ["layer/sam/response.json", true],
   ["out.json", true],
   ["event.json", true],
-  ["fixtures/functions/hello/event.json", false],
+  ["fixtures/functions/hello/events/lambda.json", false],
   ["layer/terraform/main.tf", false],
   ["layer/cdk/cdk.json", false],
 ])("git ignores %s: %p", (path, ignored) => {
