@@ -18,6 +18,8 @@ import type { ResponseStream, RuntimeApiClient } from "./runtime-api-client.ts";
 
 /** One byte over the limit is enough for the platform to refuse a response, which is for it to do. */
 const KEPT_BYTES_MAX = RESPONSE_BYTES_MAX + 1;
+/** How much of a failed handler's standard output goes to the log, in bytes. */
+const LOGGED_BYTES_MAX = 16 * 1024;
 const FIRST_CAPACITY_BYTES = 1024;
 const OPENING_BRACE = 0x7b;
 
@@ -58,6 +60,7 @@ export class HandlerResponse {
     if (this.#stream !== undefined) {
       this.#stream.end(error);
     } else if (error !== undefined) {
+      this.#logOutput();
       this.#client.reportError(this.#invocation, error);
     } else {
       if (this.#totalBytes > RESPONSE_BYTES_MAX) {
@@ -69,6 +72,16 @@ export class HandlerResponse {
       }
       this.#client.respond(this.#invocation, this.#kept.subarray(0, this.#keptBytes));
     }
+  }
+
+  /** What a failed handler has written is no response; the reason may be in it. */
+  #logOutput(): void {
+    const bytes = this.#keptBytes;
+    if (bytes === 0) return;
+    const logged = this.#kept.subarray(Math.max(0, bytes - LOGGED_BYTES_MAX), bytes);
+    const how = this.#totalBytes > logged.length ? `the last ${logged.length} bytes of ` : "";
+    this.#log.write("WARN", `${how}the standard output of the handler, which has failed:`);
+    this.#log.writeLines(logged);
   }
 
   #keep(bytes: Uint8Array): void {

@@ -20,6 +20,14 @@ export class Poller {
     this.#callbacks[this.#set.add(descriptor, POLLIN)] = onReady;
   }
 
+  /** Calls back once, during any later wait, when the descriptor takes bytes. */
+  watchOnceWritable(descriptor: number, onReady: () => void): void {
+    this.#callbacks[this.#set.add(descriptor, POLLOUT)] = () => {
+      this.unwatch(descriptor);
+      onReady();
+    };
+  }
+
   unwatch(descriptor: number): void {
     const index = this.#set.indexOf(descriptor);
     if (index < 0) return;

@@ -90,6 +90,11 @@ export function kill(pid: number, signal: number): void {
   late().kill(pid, signal);
 }
 
+/** Whether a process, or any of a group for a negative number, is there: one that has not been collected is. */
+export function isAlive(pid: number): boolean {
+  return late().kill(pid, 0) === 0;
+}
+
 const PR_SET_PDEATHSIG = 1;
 const PR_SET_CHILD_SUBREAPER = 36;
 

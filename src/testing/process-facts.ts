@@ -38,12 +38,22 @@ export function parentOf(pid: number): number {
   return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
 }
 
-/** All processes below one, their parents first. */
-export function descendants(pid: number): number[] {
-  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+/** The children of a process, in the order in which they were made; none when it has ended. */
+export function childrenOf(pid: number): number[] {
+  let tasks: string[];
+  try {
+    tasks = readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
+  return tasks.flatMap((task) =>
     readProc(pid, `task/${task}/children`).trim().split(" ").filter(Boolean).map(Number),
   );
-  return children.flatMap((child) => [child, ...descendants(child)]);
+}
+
+/** All processes below one, their parents first. */
+export function descendants(pid: number): number[] {
+  return childrenOf(pid).flatMap((child) => [child, ...descendants(child)]);
 }
 
 /** The open descriptors of a process with what is behind them, in their order. */

@@ -14,6 +14,7 @@ import { guarded } from "../../guard/guard.ts";
 import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { reachDirectly } from "../cli/options.ts";
+import { startVariables } from "../cli/start-variables.ts";
 
 /** What Lambda is told besides the event. */
 interface RemoteOptions {
@@ -88,7 +89,7 @@ async function run(command: readonly string[]): Promise<z.output<typeof metadata
   const child = Bun.spawn({
     ...(guarded(command) ?? { cmd: [...command] }),
     // An event must not reach a function twice because its answer was late.
-    env: { AWS_MAX_ATTEMPTS: "1", ...process.env, AWS_PAGER: "" },
+    env: { AWS_MAX_ATTEMPTS: "1", ...startVariables(), AWS_PAGER: "" },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",

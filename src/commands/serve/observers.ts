@@ -57,7 +57,8 @@ export function jsonObserver(functionName: string, quiet: boolean): PoolObserver
       const metrics = (ms: number) => ({ durationMs: rounded(ms) });
       const init = { initializationType, phase: "init", metrics: metrics(initMs) };
       platform("initReport", index, init);
-      if (restoreMs !== undefined) platform("restoreReport", index, { metrics: metrics(restoreMs) });
+      if (restoreMs !== undefined)
+        platform("restoreReport", index, { metrics: metrics(restoreMs) });
     },
     onEnd: (environment, _end, failure) => {
       lines.flush(environment);

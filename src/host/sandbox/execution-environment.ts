@@ -13,8 +13,8 @@ import type { PendingInvocation } from "../invocation/invocation.ts";
 import type { InvocationReport } from "../invocation/outcome.ts";
 import {
   errorOutcome,
-  type ExtensionFailure,
   extensionError,
+  type ExtensionFailure,
   type PlatformError,
   type ProcessEnd,
   processEndError,
@@ -244,7 +244,9 @@ export class ExecutionEnvironment {
 
   /** Ends it as Lambda does: at once, or with SIGTERM and some time when there are extensions. */
   async stop(reason: ShutdownReason = "spindown"): Promise<void> {
-    if (this.#phase !== "ended") await (this.#stopping ??= this.#stop(reason));
+    if (this.#phase === "ended") return;
+    this.#stopping ??= this.#stop(reason);
+    await this.#stopping;
   }
 
   async #stop(reason: ShutdownReason): Promise<void> {

@@ -23,7 +23,7 @@ import {
 import type { PlatformErrorType } from "../../runtime-api/function-error.ts";
 import { type NodeRoute, nodeRoute, readBody, respondJson } from "../http/node-http.ts";
 import type { PendingInvocation } from "../invocation/invocation.ts";
-import { type ExtensionFailure, exitWords, type ProcessEnd } from "../invocation/platform-error.ts";
+import { exitWords, type ExtensionFailure, type ProcessEnd } from "../invocation/platform-error.ts";
 import { RuntimeProcess } from "./process.ts";
 
 /** Largest registration, in bytes. */
@@ -219,7 +219,11 @@ export class ExtensionRegistry {
     respondJson(response, STATUS.accepted, { status: "OK" });
     const said = body.kind === "complete" ? errorMessageOf(body.bytes) : "";
     const reason = said === "" ? named : `${named}: ${said}`;
-    this.listener?.onFailure({ kind: "extension", errorType, words: `${extension.name}: ${reason}` });
+    this.listener?.onFailure({
+      kind: "extension",
+      errorType,
+      words: `${extension.name}: ${reason}`,
+    });
   }
 
   #identified(request: IncomingMessage, response: ServerResponse): Extension | undefined {

@@ -22,7 +22,10 @@ const CREDENTIALS_TOKEN = randomBytes(32).toString("hex");
 
 /** The endpoints of a function's environment. */
 export function platformRoutes(settings: FunctionSettings): readonly NodeRoute[] {
-  return [metadataRoute(settings.region), ...(settings.snapStart ? [credentialsRoute(settings)] : [])];
+  return [
+    metadataRoute(settings.region),
+    ...(settings.snapStart ? [credentialsRoute(settings)] : []),
+  ];
 }
 
 /**

@@ -240,7 +240,7 @@ const PROCESSES_MAX = 4096;
 const PAGE_BYTES = 4096;
 
 /** A process and everything below it, parents first; empty where there is no /proc. */
-function processTree(rootPid: number): readonly ProcessInfo[] {
+export function processTree(rootPid: number): readonly ProcessInfo[] {
   const tree: ProcessInfo[] = [];
   const waiting = [{ pid: rootPid, parentPid: 0 }];
   for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {

@@ -47,7 +47,11 @@ interface RunningEventsListener {
   /** Waits for the rest of the log. */
   readonly logSettled: () => Promise<void>;
   readonly onTimeout: (invocation: PendingInvocation) => void;
-  readonly onOver: (invocation: PendingInvocation, report: InvocationReport, status: string) => void;
+  readonly onOver: (
+    invocation: PendingInvocation,
+    report: InvocationReport,
+    status: string,
+  ) => void;
   /** The log of an event has been waited for, in which time no other may begin. */
   readonly onSettled: () => void;
 }
