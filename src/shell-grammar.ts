@@ -11,15 +11,23 @@ import engine from "web-tree-sitter/web-tree-sitter.wasm" with { type: "file" };
 
 let loading: Promise<Parser> | undefined;
 
+/** Reads the grammar, once; it takes some 50 ms. */
+export async function shellParser(): Promise<(text: string) => Tree> {
+  loading ??= loadParser();
+  const parser = await loading;
+  return (text) => {
+    const tree = parser.parse(text);
+    if (tree === null) throw new Error("the parser of shell scripts was stopped");
+    return tree;
+  };
+}
+
 /**
- * Takes a script apart. The first call reads the grammar, which takes some 50 ms.
+ * Takes a script apart.
  * @returns A tree, whose memory is freed by `delete()`. What is not bash's stands in it as an error.
  */
 export async function parseScript(text: string): Promise<Tree> {
-  loading ??= loadParser();
-  const tree = (await loading).parse(text);
-  if (tree === null) throw new Error("the parser of shell scripts was stopped");
-  return tree;
+  return (await shellParser())(text);
 }
 
 async function loadParser(): Promise<Parser> {

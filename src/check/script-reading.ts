@@ -128,8 +128,8 @@ class Reader implements ScriptReading {
     const isGiven = hasInput || (node.type === "redirected_statement" && redirectsInput(node));
     for (const child of node.children) {
       if (child === null) continue;
-      if (child.type === "|" || child.type === "|&") isAfterPipe = true;
-      else this.visit(child, isGiven || isAfterPipe);
+      isAfterPipe ||= child.type === "|" || child.type === "|&";
+      this.visit(child, isGiven || isAfterPipe);
     }
   }
 
@@ -238,7 +238,9 @@ function bashOnly(node: Node): string | undefined {
       return "select";
     case "expansion":
       // Replacement, letter case, substrings and indirection.
-      return /^\$\{(?:!|#?\w+(?:\[[^\]]*\])?(?:\/|\^|,|:\s*[\d$( -]|@|\[))/.test(node.text)
+      return /^\$\{(?:!|#?\w+(?:\[[^\]]*\])?(?:\/|\^|,|:(?:[\d$(]|\s+[-\d$(])|@|\[))/.test(
+        node.text,
+      )
         ? node.text
         : undefined;
     case "file_redirect":

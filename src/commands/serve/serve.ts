@@ -8,9 +8,9 @@ import { type Command, Option } from "commander";
 
 import type { Adapter, InvokeMode } from "../../host/front/adapter.ts";
 import type { InvokeCompat } from "../../host/front/lambda-api/lambda-api.ts";
+import { ASYNC_RETRIES } from "../../host/front/lambda-api/lambda-api.ts";
 import { SERVE_FORMATS, serveAdapter, type ServeFormat } from "../../host/front/select.ts";
 import { type ResponseSink, Sink } from "../../host/front/sink.ts";
-import { ASYNC_RETRIES } from "../../host/function/async-invoker.ts";
 import { FunctionPool } from "../../host/function/function-pool.ts";
 import { FunctionRegistry } from "../../host/function/function-registry.ts";
 import { Metrics } from "../../host/function/metrics.ts";
