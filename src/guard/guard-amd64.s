@@ -87,6 +87,9 @@ parent: movl    $110, %eax              # getppid
         cmpl    %edi, %eax
         jne     finish
 
+        movl    $39, %eax               # getpid
+        syscall
+        movl    %eax, %r14d
         movl    $57, %eax               # fork
         syscall
         testl   %eax, %eax
@@ -191,6 +194,10 @@ child:  movl    $112, %eax              # setsid
         movl    $9, %esi
         movl    $157, %eax              # prctl
         syscall
+        movl    $110, %eax              # getppid: the guard may have been killed before that call
+        syscall
+        cmpl    %r14d, %eax
+        jne     finish
         movl    $2, %edi                # SIG_SETMASK
         leaq    MASK(%rsp), %rsi
         xorl    %edx, %edx

@@ -76,6 +76,9 @@ parent: mov     w8, #173                // getppid
         cmp     w0, w9
         b.ne    finish
 
+        mov     w8, #172                // getpid
+        svc     #0
+        mov     w23, w0
         mov     x0, #17                 // SIGCHLD: as fork does
         mov     x1, #0
         mov     x2, #0
@@ -180,6 +183,10 @@ child:  mov     w8, #157                // setsid
         mov     x1, #9
         mov     w8, #167                // prctl
         svc     #0
+        mov     w8, #173                // getppid: the guard may have been killed before that call
+        svc     #0
+        cmp     w0, w23
+        b.ne    finish
         mov     w0, #2                  // SIG_SETMASK
         add     x1, sp, #MASK
         mov     x2, #0

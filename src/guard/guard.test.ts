@@ -212,15 +212,18 @@ test("a guard that is asked to, ends everything, also when it has been stopped",
   endGuarded(child.pid);
 });
 
-test("a guard that is killed takes its program along", async () => {
-  const guard = guarded(["/bin/sleep", "1000"]);
-  const child = Bun.spawn({ ...guard, cmd: guard?.cmd ?? [], detached: true });
-  const children = `/proc/${child.pid}/task/${child.pid}/children`;
-  while (readFileSync(children, "utf8") === "") await Bun.sleep(5);
-  const program = Number(readFileSync(children, "utf8"));
-  child.kill("SIGKILL");
-  await child.exited;
-  await gone(program);
+test("a guard that is killed takes its program along, also one that has just been forked", async () => {
+  const ends = Array.from({ length: 20 }, async () => {
+    const guard = guarded(["/bin/sleep", "1000"]);
+    const child = Bun.spawn({ ...guard, cmd: guard?.cmd ?? [], detached: true });
+    const children = `/proc/${child.pid}/task/${child.pid}/children`;
+    let program = "";
+    while (program === "") program = readFileSync(children, "utf8");
+    child.kill("SIGKILL");
+    await child.exited;
+    await gone(Number(program));
+  });
+  await Promise.all(ends);
 });
 
 test("the guard of the other architecture starts programs and ends as they do", () => {
