@@ -115,6 +115,13 @@ const MISTAKES: readonly (readonly [
     "set --handler function.handlr or rename the function",
   ],
   [
+    "a function with a name that a shell takes, and that is not defined",
+    { "function.sh": OK },
+    'error: handler "1st" not found in function.sh',
+    "set --handler function.handler or rename the function",
+    { handler: "function.1st" },
+  ],
+  [
     "no function at all",
     { "function.sh": ":\n" },
     'error: handler "handler" not found in function.sh',
