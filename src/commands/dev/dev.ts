@@ -189,7 +189,10 @@ function devServer(registry: FunctionRegistry, metrics: Metrics, options: DevOpt
     ...(options.cors === undefined ? {} : { cors: new Cors(options.cors) }),
     ...(options.route === undefined
       ? {}
-      : { routes: routeTable(options.route, names), unrouted: unroutedResponse(format) }),
+      : {
+          routes: routeTable(options.route, names, format === "rest"),
+          unrouted: unroutedResponse(format),
+        }),
     healthPaths: false,
     log: say,
   });
@@ -230,7 +233,11 @@ function plural(count: number, noun: string): string {
  * @param names Functions that are served.
  * @throws {CommandError} When one is no route, is there twice, or leads nowhere.
  */
-function routeTable(texts: readonly string[], names: readonly string[]): RouteTable {
+function routeTable(
+  texts: readonly string[],
+  names: readonly string[],
+  isRest: boolean,
+): RouteTable {
   const routes = new Map<string, Route>();
   for (const text of texts) {
     const route = parseRoute(text);
@@ -248,7 +255,7 @@ function routeTable(texts: readonly string[], names: readonly string[]): RouteTa
     }
     routes.set(route.key, route);
   }
-  return new RouteTable([...routes.values()]);
+  return new RouteTable([...routes.values()], isRest);
 }
 
 /** What a gateway says to a path that it does not know. */

@@ -56,6 +56,7 @@ export interface ServeOptions extends FunctionOptions {
   readonly ceBatch?: boolean;
   readonly requirePreferReply?: boolean;
   readonly invokeMode: InvokeMode;
+  readonly binaryMediaTypes?: string;
   readonly cors?: string;
   readonly grace: string;
   readonly asyncRetries: string;
@@ -143,6 +144,7 @@ export function addHttpOptions(command: Command): Command {
         .choices(["buffered", "response-stream"])
         .default("buffered"),
     )
+    .option("--binary-media-types <types>", "of a REST API, as in 'image/*, application/pdf'")
     .option("--cors <origins>", "allow these origins, * for all")
     .option("--grace <time>", "time for open events on shutdown", "10")
     .option("--async-retries <n>", "retries of Event invocations, 0 to 2", String(ASYNC_RETRIES))
