@@ -26,7 +26,13 @@ import { folderFiles } from "../function/files.ts";
 import { addFunctionOptions, functionSettings } from "../function/options.ts";
 import { listenOrExplain, portNumber } from "../serve/listen.ts";
 import { countedObserver, devObserver, jsonObserver } from "../serve/observers.ts";
-import { addHttpOptions, graceMs, lambdaApiOptions, type ServeOptions } from "../serve/serve.ts";
+import {
+  addHttpOptions,
+  graceMs,
+  heldBytes,
+  lambdaApiOptions,
+  type ServeOptions,
+} from "../serve/serve.ts";
 import { serveVariables } from "../serve/variables.ts";
 import { ATTACHED_TIMEOUT, attachedPort, type AttachOptions, exportLines } from "./attach.ts";
 import { untilReady, watchFunction } from "./reload.ts";
@@ -194,6 +200,7 @@ function devServer(registry: FunctionRegistry, metrics: Metrics, options: DevOpt
           unrouted: unroutedResponse(format),
         }),
     healthPaths: false,
+    limits: { heldBytesMax: heldBytes(options.heldMemory) },
     log: say,
   });
 }

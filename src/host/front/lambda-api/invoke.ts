@@ -192,7 +192,7 @@ export function streamResponse(
 }
 
 /** What a caller is told whose event was not run. */
-function rejectedResponse(reason: RejectionReason, requestId: string): HttpResponse {
+export function rejectedResponse(reason: RejectionReason, requestId: string): HttpResponse {
   const { status, headers } = REJECTION[reason];
   switch (status) {
     case 413:

@@ -22,7 +22,13 @@ import {
   listFunctions,
   queryValue,
 } from "./describe.ts";
-import { invokeRequest, invokeResponse, requestTooLarge, streamResponse } from "./invoke.ts";
+import {
+  invokeRequest,
+  invokeResponse,
+  rejectedResponse,
+  requestTooLarge,
+  streamResponse,
+} from "./invoke.ts";
 
 /** Attempts after the first, as Lambda has it. */
 export const ASYNC_RETRIES = 2;
@@ -63,6 +69,7 @@ export function lambdaRoute(head: RequestHead, options: LambdaApiOptions): HttpR
   return {
     bodyBytesMax: EVENT_BYTES_MAX + OVERSIZE_BYTES,
     tooLarge: requestTooLarge(isAsync ? ASYNC_EVENT_BYTES_MAX : EVENT_BYTES_MAX, head.requestId),
+    noRoom: () => rejectedResponse("queue-full", head.requestId),
     respond: (request, gone) => respond(match[1] ?? "", match[2] ?? "", request, gone, options),
   };
 }
