@@ -104,6 +104,8 @@ export type InvocationOutcome =
       readonly words?: string;
       /** Of the bootstrap, where it has exited. */
       readonly exitStatus?: number;
+      /** Of a response that was too large. */
+      readonly responseBytes?: number;
       /** Processes of the handler that were killed when its time was up: `command (pid N)`. */
       readonly stillRunning: readonly string[];
       readonly report: InvocationReport;
@@ -159,8 +161,11 @@ export async function* chunksOrFailure({
   if (ending.kind === "function-error") throw new StreamFailure(ending);
 }
 
-/** The response is larger than a caller may be sent who takes all at once, in Lambda's words. */
-export function responseTooLarge(): UnreportedError {
+/**
+ * The response is larger than a caller may be sent who takes all at once, in Lambda's words.
+ * @param responseBytes How large it is.
+ */
+export function responseTooLarge(responseBytes: number): UnreportedError {
   const errorType: PlatformErrorType = "Function.ResponseSizeTooLarge";
   const errorMessage = `Response payload size exceeded maximum allowed payload size (${RESPONSE_BYTES_MAX} bytes).`;
   return {
@@ -169,6 +174,7 @@ export function responseTooLarge(): UnreportedError {
     errorType,
     body: Buffer.from(JSON.stringify({ errorMessage, errorType })),
     contentType: CONTENT_TYPE.json,
+    responseBytes,
     stillRunning: [],
   };
 }
@@ -189,6 +195,7 @@ export async function wholeOutcome(outcome: InvocationOutcome): Promise<WholeOut
   }
   const end = await outcome.end;
   if (end.kind === "function-error") return end;
-  if (byteLength > RESPONSE_BYTES_MAX) return { ...responseTooLarge(), report: end.report };
+  if (byteLength > RESPONSE_BYTES_MAX)
+    return { ...responseTooLarge(byteLength), report: end.report };
   return { kind: "response", body: Buffer.concat(all), contentType, report: end.report };
 }

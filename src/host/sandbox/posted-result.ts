@@ -155,7 +155,7 @@ export function resultOutcome(
       return errorOutcome("reported", { body, contentType, errorType });
     }
     case "too-large":
-      return responseTooLarge();
+      return responseTooLarge(result.byteLength);
     case "invalid-mode":
       return errorOutcome("invalid-response", invalidModeError());
   }
