@@ -6,12 +6,6 @@
 
 import { resolveHandler } from "./handler/resolve.ts";
 import {
-  placeAmongLoops,
-  superviseLoops,
-  tellLoaded,
-  waitForFirstLoop,
-} from "./runtime/concurrency.ts";
-import {
   type Environment,
   handlerEnvironment,
   type InheritedEnvironment,
@@ -23,24 +17,28 @@ import { handlerFiles } from "./runtime/handler-files.ts";
 import { runInvokeLoop } from "./runtime/invoke-loop.ts";
 import { lazy } from "./runtime/lazy.ts";
 import { Log } from "./runtime/log.ts";
+import { Loop } from "./runtime/loop.ts";
 import { Poller } from "./runtime/poller.ts";
-import { becomeSubreaper, endWithParent } from "./runtime/process.ts";
+import { becomeSubreaper } from "./runtime/process.ts";
 import { RuntimeApiClient } from "./runtime/runtime-api-client.ts";
 import { InitFailure, ShellHandler } from "./runtime/shell-handler.ts";
+import { Supervisor } from "./runtime/supervisor.ts";
 import { endOnTermination } from "./runtime/termination.ts";
 
 function run(inherited: InheritedEnvironment, environment: Environment, log: Log): never {
   const { handler: name, taskRoot, runtimeApi, concurrency } = environment;
   if (runtimeApi === "") throw new Error("AWS_LAMBDA_RUNTIME_API is not set");
   const poller = new Poller();
-  const place = concurrency > 1 ? placeAmongLoops() : undefined;
-  if (place === undefined && concurrency > 1)
-    superviseLoops(concurrency, inherited.entries, poller);
+  const loop = concurrency > 1 ? Loop.from(process.argv.slice(2)) : undefined;
+  const client = lazy(() => new RuntimeApiClient(runtimeApi, poller, log, taskRoot, loop?.slot));
+  if (loop === undefined && concurrency > 1) {
+    const options = { count: concurrency, environment: inherited.entries, client };
+    return new Supervisor(options, poller, log).run();
+  }
 
   let shell: ShellHandler | undefined;
   endOnTermination(poller, () => shell);
-  if (place !== undefined) endWithParent();
-  const client = lazy(() => new RuntimeApiClient(runtimeApi, poller, log, taskRoot));
+  loop?.endWithSupervisor();
   try {
     const variables = handlerEnvironment(inherited);
     const files = handlerFiles(() => variableText(variables, "PATH"));
@@ -51,13 +49,12 @@ function run(inherited: InheritedEnvironment, environment: Environment, log: Log
     becomeSubreaper();
     client().prepare();
     shell.load();
-    if (place === "first") tellLoaded();
+    loop?.tellLoaded();
     return runInvokeLoop(client(), shell, log);
   } catch (error) {
-    if (error instanceof InitFailure) {
-      // All loops load the same file: the first one speaks for all, and takes them along.
-      if (place === "later") waitForFirstLoop(poller);
-      else client().reportInitError(error.error);
+    // All loops load the same file: the first one speaks for all, and no other starts before it has.
+    if (error instanceof InitFailure && loop?.isFirst !== false) {
+      client().reportInitError(error.error);
     }
     throw error;
   }

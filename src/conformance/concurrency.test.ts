@@ -12,7 +12,6 @@ import { join } from "node:path";
 import { PATH } from "../runtime-api/contract.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
 import { expectAnswer } from "../testing/expectations.ts";
-import { descendants, marked, parentOf } from "../testing/process-facts.ts";
 import { SHELLS } from "../testing/shells.ts";
 
 const LOOPS = 4;
@@ -128,17 +127,6 @@ test.concurrent.each(["", "0", "1", "-3", "many"])("R25: one loop for %p", async
   expect((await api.invoke({ body: "plain" })).latin1).toEndWith(" plain");
   await api.idle();
   expect(api.connections).toBe(1);
-});
-
-test("R18 R25: when one loop is killed, the runtime ends with all of them", async () => {
-  await using environment = await EnvironmentUnderTest.start({ files, env });
-  const { api, bootstrap, exited, taskRoot } = environment;
-  await api.idle(LOOPS);
-  const loop = descendants(bootstrap.pid).find((pid) => parentOf(pid) === bootstrap.pid) ?? 0;
-  process.kill(loop, "SIGKILL");
-  const { status, signal } = await exited;
-  expect([status === 0, signal]).toEqual([false, null]);
-  expect(await marked(taskRoot)).toEqual([]);
 });
 
 test("R25: sixty-four loops", async () => {

@@ -90,6 +90,12 @@ export const STATUS = {
 } as const;
 
 /**
+ * Most events that one execution environment may handle at once (AWS_LAMBDA_MAX_CONCURRENCY).
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-execution-environment.html
+ */
+export const CONCURRENCY_MAX = 1600;
+
+/**
  * Largest buffered response that the Runtime API takes, in bytes: 6 MiB and 100.
  * @see https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
  */

@@ -135,6 +135,25 @@ export function writeAll(descriptor: number, bytes: Uint8Array): void {
   }
 }
 
+// Only several loops need these.
+const positioned = lazy(
+  () =>
+    dlopen(LIBC, {
+      pread: { args: ["i32", "ptr", "u64", "i64"], returns: "i32" },
+      pwrite: { args: ["i32", "ptr", "u64", "i64"], returns: "i32" },
+    }).symbols,
+);
+
+/** Reads a part of a file, which may have its end before. */
+export function readAt(descriptor: number, into: Uint8Array, offset: number): void {
+  checked("pread", positioned().pread(descriptor, into, into.byteLength, offset));
+}
+
+/** Writes a part of a file in memory: all of it, or nothing. */
+export function writeAt(descriptor: number, bytes: Uint8Array, offset: number): void {
+  checked("pwrite", positioned().pwrite(descriptor, bytes, bytes.byteLength, offset));
+}
+
 export function close(descriptor: number): void {
   libc.close(descriptor);
 }

@@ -7,12 +7,24 @@
 
 import { dlopen, type Pointer } from "./ffi.ts";
 import { lazy } from "./lazy.ts";
-import { checked, close, duplicateTo, errno, LIBC, O_NONBLOCK, pipe, SystemError } from "./libc.ts";
+import {
+  checked,
+  close,
+  duplicateTo,
+  errno,
+  LIBC,
+  O_NONBLOCK,
+  pipe,
+  processId,
+  SystemError,
+} from "./libc.ts";
 
 const { symbols: libc } = dlopen(LIBC, {
   eventfd_write: { args: ["i32", "u64"], returns: "i32" },
   signal: { args: ["i32", "ptr"], returns: "ptr" },
 });
+
+export const SIGNAL = { kill: 9, terminate: 15, child: 17 } as const;
 
 // What can wait until the shell is loading.
 const late = lazy(
@@ -26,8 +38,6 @@ const late = lazy(
 );
 
 const ECHILD = 10;
-
-export const SIGNAL = { kill: 9, terminate: 15 } as const;
 
 // pidfd_open(2) has a wrapper only since glibc 2.36; its number is the same everywhere.
 const SYS_PIDFD_OPEN = 434;
@@ -62,6 +72,15 @@ export function forget(pid: number): void {
 export function endOf(pid: number): ExitStatus | undefined {
   reap();
   return children.get(pid);
+}
+
+/** The remembered children that have ended, with their ends; each is told once, and forgotten. */
+export function takeEnded(): [pid: number, end: ExitStatus][] {
+  reap();
+  const ended: [number, ExitStatus][] = [];
+  for (const [pid, end] of children) if (end !== undefined) ended.push([pid, end]);
+  for (const [pid] of ended) forget(pid);
+  return ended;
 }
 
 /**
@@ -99,13 +118,24 @@ export function becomeSubreaper(): void {
   late().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
-/** Has the kernel end this process when its parent ends. */
-export function endWithParent(): void {
-  late().prctl(PR_SET_PDEATHSIG, SIGNAL.terminate, 0, 0, 0);
+const getParent = lazy(() => dlopen(LIBC, { getppid: { args: [], returns: "i32" } }).symbols);
+
+/** The process that has started this one, or whoever it was left to. */
+export function parentId(): number {
+  return getParent().getppid();
 }
 
 /**
- * Returns a descriptor that becomes readable when SIGTERM arrives, however often it does.
+ * Has the kernel send this process SIGTERM when its parent ends, however that ends.
+ * @param parent The parent's process id: it may have ended before.
+ */
+export function endWithParent(parent: number): void {
+  late().prctl(PR_SET_PDEATHSIG, SIGNAL.terminate, 0, 0, 0);
+  if (parentId() !== parent) kill(processId(), SIGNAL.terminate);
+}
+
+/**
+ * Returns a descriptor that becomes readable when a signal arrives, however often it does.
  *
  * A JavaScript signal handler cannot run while the loop waits in poll(2), and blocking the signal
  * for a signalfd(2) would have to be done in every thread that Bun has started before us. But a
@@ -114,20 +144,20 @@ export function endWithParent(): void {
  * 15, which is SIGTERM's number, the signal writes to it, whatever thread it meets. To be called before
  * anything else is opened, which might get that number.
  */
-export function terminationDescriptor(): number {
+export function signalDescriptor(signal: number): number {
   // A pipe that is full must not stop whom the signal has interrupted.
   const [readEnd, writeEnd] = pipe(O_NONBLOCK);
-  if (readEnd === SIGNAL.terminate) {
+  if (readEnd === signal) {
     // The read end has the number that the write end needs: a second pipe while this one holds it.
-    const descriptor = terminationDescriptor();
+    const descriptor = signalDescriptor(signal);
     close(writeEnd);
     return descriptor;
   }
-  if (writeEnd !== SIGNAL.terminate) {
-    duplicateTo(writeEnd, SIGNAL.terminate);
+  if (writeEnd !== signal) {
+    duplicateTo(writeEnd, signal);
     close(writeEnd);
   }
   const { ptr } = libc.eventfd_write as unknown as { readonly ptr: Pointer };
-  libc.signal(SIGNAL.terminate, ptr);
+  libc.signal(signal, ptr);
   return readEnd;
 }

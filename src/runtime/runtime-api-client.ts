@@ -21,7 +21,8 @@ import {
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { ConnectionError, type HttpResponse } from "./http-answer-reader.ts";
 import { headerLine, HttpConnection } from "./http-connection.ts";
-import type { Log } from "./log.ts";
+import type { Log, LogLevel } from "./log.ts";
+import { LOOP_STATE, type LoopSlot } from "./loop-board.ts";
 import type { Poller } from "./poller.ts";
 
 /** The Runtime API refused what a runtime cannot do without: the process has to end. */
@@ -51,13 +52,24 @@ export class RuntimeApiClient {
   readonly #nextRequest: Uint8Array;
   readonly #log: Log;
   readonly #workingDirectory: string;
+  readonly #slot: LoopSlot | undefined;
 
-  /** @param address `host:port`, as in AWS_LAMBDA_RUNTIME_API. */
-  constructor(address: string, poller: Poller, log: Log, workingDirectory: string) {
+  /**
+   * @param address `host:port`, as in AWS_LAMBDA_RUNTIME_API.
+   * @param slot Where one of several loops says what it does.
+   */
+  constructor(
+    address: string,
+    poller: Poller,
+    log: Log,
+    workingDirectory: string,
+    slot?: LoopSlot,
+  ) {
     this.#connection = new HttpConnection(address, poller);
     this.#nextRequest = this.#connection.getRequest(PATH.next, USER_AGENT);
     this.#log = log;
     this.#workingDirectory = workingDirectory;
+    this.#slot = slot;
   }
 
   /** Connects ahead of the first call. */
@@ -78,28 +90,39 @@ export class RuntimeApiClient {
     if (requestId === "") {
       throw new RuntimeApiError(`failed to get an event: the answer has no ${HEADER.requestId}`);
     }
-    return { requestId, headers, event: body };
+    const invocation = { requestId, headers, event: body };
+    this.#slot?.begin(invocation);
+    return invocation;
   }
 
   /** Posts a handler's whole response. */
   respond(invocation: Invocation, body: Uint8Array): void {
     const path = PATH.response(invocation.requestId);
-    const headers = JSON_BODY + invocationId(invocation);
-    this.#settle(
-      path,
-      this.#attempt(() => this.#post(path, headers, body), false),
-    );
+    this.#answer(path, JSON_BODY + invocationId(invocation), body, "ERROR");
   }
 
   /** Posts a function error for an event. */
   reportError(invocation: Invocation, error: FunctionError): void {
-    const path = PATH.error(invocation.requestId);
-    const headers = this.#errorHeaders(error) + invocationId(invocation);
-    const body = Buffer.from(errorBody(error));
-    this.#settle(
-      path,
-      this.#attempt(() => this.#post(path, headers, body), false),
-    );
+    this.#postError(invocation, error, "ERROR");
+  }
+
+  /**
+   * Answers the event of a loop that has ended without doing so; nothing here can fail, since other
+   * loops go on.
+   * @param reason What became of the loop, as a sentence.
+   */
+  reportLostEvent(invocation: Invocation, reason: string): void {
+    const errorMessage = `RequestId: ${invocation.requestId} Error: ${reason}`;
+    const error = { errorMessage, errorType: "Runtime.ExitError", stackTrace: [] };
+    try {
+      // It may be refused: when the loop had just answered, or the platform has seen it break off.
+      this.#postError(invocation, error, "DEBUG");
+    } catch (failure) {
+      this.#log.write(
+        "ERROR",
+        `failed to report the event of a loop that ended: ${reasonOf(failure)}`,
+      );
+    }
   }
 
   /** Posts an initialization error; the process is to end behind it, so nothing here can fail. */
@@ -114,8 +137,7 @@ export class RuntimeApiClient {
         this.#log.write("WARN", refusal(`POST ${PATH.initError}`, answer).message);
       }
     } catch (failure) {
-      const reason = failure instanceof Error ? failure.message : String(failure);
-      this.#log.write("ERROR", `failed to report the initialization error: ${reason}`);
+      this.#log.write("ERROR", `failed to report the initialization error: ${reasonOf(failure)}`);
     }
   }
 
@@ -125,6 +147,7 @@ export class RuntimeApiClient {
     const connection = this.#connection;
     const headers = USER_AGENT + STREAMED_BODY + invocationId(invocation);
     this.#attempt(() => connection.beginChunks(path, headers), false);
+    this.#slot?.set(LOOP_STATE.answered);
     return {
       write: (bytes) => connection.sendChunk(bytes),
       end: (error) => {
@@ -133,9 +156,22 @@ export class RuntimeApiClient {
             ? ""
             : headerLine(HEADER.errorType, headerErrorType(error.errorType)) +
               headerLine(HEADER.errorBody, Buffer.from(errorBody(error)).toString("base64"));
-        this.#settle(path, connection.endChunks(trailers));
+        this.#settle(path, connection.endChunks(trailers), "ERROR");
       },
     };
+  }
+
+  #postError(invocation: Invocation, error: FunctionError, refusalLevel: LogLevel): void {
+    const headers = this.#errorHeaders(error) + invocationId(invocation);
+    const body = Buffer.from(errorBody(error));
+    this.#answer(PATH.error(invocation.requestId), headers, body, refusalLevel);
+  }
+
+  #answer(path: string, headers: string, body: Uint8Array, refusalLevel: LogLevel): void {
+    this.#slot?.set(LOOP_STATE.answering);
+    const answer = this.#attempt(() => this.#post(path, headers, body), false);
+    this.#slot?.set(LOOP_STATE.answered);
+    this.#settle(path, answer, refusalLevel);
   }
 
   #post(path: string, headers: string, body: Uint8Array): HttpResponse {
@@ -164,11 +200,11 @@ export class RuntimeApiClient {
   }
 
   /** An answer to a post: accepted, or refused in a way that ends the event but not the loop. */
-  #settle(path: string, answer: HttpResponse): void {
+  #settle(path: string, answer: HttpResponse, refusalLevel: LogLevel): void {
     if (answer.status === STATUS.accepted) return;
     const error = refusal(`POST ${path}`, answer);
     if (answer.status >= STATUS.internalServerError) throw error;
-    this.#log.write("ERROR", error.message);
+    this.#log.write(refusalLevel, error.message);
   }
 }
 
@@ -184,6 +220,10 @@ export interface ResponseStream {
 function invocationId({ headers }: Invocation): string {
   const id = headers.get(INVOCATION_ID) ?? "";
   return id === "" ? "" : headerLine(HEADER.invocationId, id);
+}
+
+function reasonOf(failure: unknown): string {
+  return failure instanceof Error ? failure.message : String(failure);
 }
 
 function refusal(request: string, { status, body }: HttpResponse): RuntimeApiError {

@@ -160,8 +160,8 @@ export class RecordedRuntimeApi {
     if (request.method === "GET" && request.path === PATH.next) {
       const waiting = { response, request };
       this.#waiting.push(waiting);
-      message.on("close", () => {
-        if (message.complete) return;
+      // Whoever has gone away must not get an event.
+      response.on("close", () => {
         const index = this.#waiting.indexOf(waiting);
         if (index >= 0) this.#waiting.splice(index, 1);
       });
