@@ -5,6 +5,7 @@
  */
 
 import { resolveHandler } from "./handler/resolve.ts";
+import { DeadlineGuard } from "./runtime/deadline-guard.ts";
 import {
   type Environment,
   handlerEnvironment,
@@ -14,7 +15,7 @@ import {
   variableText,
 } from "./runtime/environment.ts";
 import { handlerFiles } from "./runtime/handler-files.ts";
-import { runInvokeLoop } from "./runtime/invoke-loop.ts";
+import { InvokeLoop } from "./runtime/invoke-loop.ts";
 import { lazy } from "./runtime/lazy.ts";
 import { Log } from "./runtime/log.ts";
 import { Loop } from "./runtime/loop.ts";
@@ -24,6 +25,9 @@ import { RuntimeApiClient } from "./runtime/runtime-api-client.ts";
 import { InitFailure, ShellHandler } from "./runtime/shell-handler.ts";
 import { Supervisor } from "./runtime/supervisor.ts";
 import { endOnTermination } from "./runtime/termination.ts";
+
+/** How long after its deadline an event is ended where the platform does so itself, in milliseconds. */
+const DEADLINE_GRACE_MS = 500;
 
 function run(inherited: InheritedEnvironment, environment: Environment, log: Log): never {
   const { handler: name, taskRoot, runtimeApi, concurrency } = environment;
@@ -50,7 +54,8 @@ function run(inherited: InheritedEnvironment, environment: Environment, log: Log
     client().prepare();
     shell.load();
     loop?.tellLoaded();
-    return runInvokeLoop(client(), shell, log);
+    const graceMs = environment.endsEvents ? 0 : DEADLINE_GRACE_MS;
+    return new InvokeLoop(client(), shell, new DeadlineGuard(graceMs, poller, log), log).run();
   } catch (error) {
     // All loops load the same file: the first one speaks for all, and no other starts before it has.
     if (error instanceof InitFailure && loop?.isFirst !== false) {

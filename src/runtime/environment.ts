@@ -22,6 +22,8 @@ export interface Environment {
   readonly log: LogSettings;
   /** AWS_LAMBDA_MAX_CONCURRENCY: how many events are to be handled at once; 1 if it is not set. */
   readonly concurrency: number;
+  /** Whether the platform leaves it to us to end events at their deadlines: on managed instances. */
+  readonly endsEvents: boolean;
 }
 
 const DEFAULT_TASK_ROOT = "/var/task";
@@ -84,7 +86,9 @@ export function variableText(entries: readonly Uint8Array[], name: string): stri
 
 /** Reads the variables; what is unset gets Lambda's default. */
 export function readEnvironment(inherited: InheritedEnvironment): Environment {
-  const concurrency = parseConcurrency(variable(inherited, "AWS_LAMBDA_MAX_CONCURRENCY"));
+  const maxConcurrency = variable(inherited, "AWS_LAMBDA_MAX_CONCURRENCY");
+  const concurrency = parseConcurrency(maxConcurrency);
+  const initializationType = variable(inherited, "AWS_LAMBDA_INITIALIZATION_TYPE");
   const logFormat = variable(inherited, "AWS_LAMBDA_LOG_FORMAT").toUpperCase();
   return {
     runtimeApi: variable(inherited, "AWS_LAMBDA_RUNTIME_API"),
@@ -96,6 +100,7 @@ export function readEnvironment(inherited: InheritedEnvironment): Environment {
       level: parseLogLevel(variable(inherited, "AWS_LAMBDA_LOG_LEVEL")),
     },
     concurrency,
+    endsEvents: maxConcurrency !== "" || initializationType === "lambda-managed-instances",
   };
 }
 

@@ -72,6 +72,14 @@ export interface HandlerEnd {
   readonly end: ExitStatus;
 }
 
+/** Whoever watches over an event. */
+export interface EventWatch {
+  /** The event has been handed to its fork. */
+  onStarted(): void;
+  /** Whether it has been told to end, so that no other fork may take it. */
+  isOver(): boolean;
+}
+
 /** What a fork server is started with. */
 export interface ForkServerOptions {
   readonly handler: RunnableHandler;
@@ -187,14 +195,14 @@ export class ForkServer {
    * Complete when the handler has returned: a background process that still holds its standard output
    * is not waited for; what it writes later goes to the log.
    */
-  invoke(invocation: Invocation, onOutput: OnOutput): HandlerEnd {
+  invoke(invocation: Invocation, onOutput: OnOutput, watch: EventWatch): HandlerEnd {
     const input = memoryFile(invocation.event);
     const output = new OutputPipe(this.#poller, onOutput);
     this.#stderr.beginEvent();
     // A program of the event before may have left it otherwise, for all that share it.
     setBlocking(this.#stderrWriteEnd, true);
     this.#writeEvent(invocation, { input: pathOf(input), output: pathOf(output.writeEnd) });
-    this.#runFork();
+    this.#runFork(watch);
     close(input);
     const heldOutput = output.finish();
     if (heldOutput !== undefined) this.#lateOutputs.add(heldOutput);
@@ -266,7 +274,7 @@ export class ForkServer {
   }
 
   /** Lets the waiting fork go and waits for its status, or for the shell's end. */
-  #runFork(): void {
+  #runFork(watch: EventWatch): void {
     // A fork may have been killed while it waited; the shell has made another one then.
     this.#readStatus();
     this.#statusText = "";
@@ -274,11 +282,12 @@ export class ForkServer {
     do {
       this.#statusText = "";
       writeAll(this.#trigger[1], NEW_LINE);
+      watch.onStarted();
       this.#poller.waitUntil(
         () => this.#end !== undefined || statusIn(this.#statusText) !== undefined,
       );
       // Killed before it had begun, if what it was to read is still there: the next fork's turn.
-    } while (this.#wasKilled() && read(this.#trigger[0], scratch()) > 0);
+    } while (this.#wasKilled() && read(this.#trigger[0], scratch()) > 0 && !watch.isOver());
     this.#isBusy = false;
   }
 

@@ -31,6 +31,7 @@ export class HandlerResponse {
   #totalBytes = 0;
   #mayStream = true;
   #stream: ResponseStream | undefined;
+  #isAbandoned = false;
 
   constructor(client: RuntimeApiClient, invocation: Invocation, log: Log) {
     this.#client = client;
@@ -40,17 +41,33 @@ export class HandlerResponse {
 
   /** Takes bytes, which are the caller's again afterwards. */
   write(bytes: Uint8Array): void {
+    if (this.#isAbandoned) return;
     this.#totalBytes += bytes.byteLength;
-    if (this.#stream !== undefined) {
-      this.#stream.write(bytes);
-      return;
-    }
-    this.#keep(bytes);
-    if (this.#mayStream && this.#hasPrelude()) {
+    if (this.#stream === undefined) {
+      this.#keep(bytes);
+      if (!this.#mayStream || !this.#hasPrelude()) return;
       this.#stream = this.#client.beginStream(this.#invocation);
-      this.#stream.write(this.#kept.subarray(0, this.#keptBytes));
+      this.#send(this.#stream, this.#kept.subarray(0, this.#keptBytes));
       this.#kept = Buffer.alloc(0);
+    } else {
+      this.#send(this.#stream, bytes);
     }
+  }
+
+  /** Takes nothing any more, and breaks off what is being streamed, also while it waits to be sent. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    this.#kept = Buffer.alloc(0);
+    this.#stream?.breakOff();
+  }
+
+  /**
+   * Answers an event that was ended at its deadline. A stream, after whose beginning no error may be
+   * posted, was broken off.
+   */
+  finishTimedOut(error: FunctionError): void {
+    if (this.#stream === undefined) this.#client.reportTimeout(this.#invocation, error);
+    else this.#stream.close();
   }
 
   /** Answers the event: with what was written or, if the handler failed, with its error. */
@@ -68,6 +85,15 @@ export class HandlerResponse {
         );
       }
       this.#client.respond(this.#invocation, this.#kept.subarray(0, this.#keptBytes));
+    }
+  }
+
+  #send(stream: ResponseStream, bytes: Uint8Array): void {
+    try {
+      stream.write(bytes);
+    } catch (error) {
+      // It was broken off while it waited.
+      if (!this.#isAbandoned) throw error;
     }
   }
 

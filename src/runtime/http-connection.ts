@@ -13,7 +13,7 @@ import { ConnectionError, HttpAnswerReader, type HttpResponse } from "./http-ans
 import { close, read, setBlocking, SystemError, WOULD_BLOCK } from "./libc.ts";
 import { isReadableNow } from "./poll-set.ts";
 import type { Poller } from "./poller.ts";
-import { connect, send } from "./socket.ts";
+import { connect, send, shutDown } from "./socket.ts";
 
 /** A header line to be sent, with its end. */
 export function headerLine(name: string, value: string): string {
@@ -100,6 +100,11 @@ export class HttpConnection {
   endChunks(trailers: string): HttpResponse {
     this.#send(this.#socket, [Buffer.from(`0\r\n${trailers}\r\n`, "latin1")]);
     return this.#answer();
+  }
+
+  /** Has whatever waits for the connection fail at once; {@link close} is to follow. */
+  shutDown(): void {
+    if (this.#socket !== undefined) shutDown(this.#socket);
   }
 
   /** Closes the connection; the next request opens another. */

@@ -36,6 +36,15 @@ export class Poller {
     }
   }
 
+  /** Serves the watched descriptors for a time in milliseconds. */
+  serveFor(ms: number): void {
+    const endAt = performance.now() + ms;
+    for (let restMs = ms; restMs > 0; restMs = endAt - performance.now()) {
+      this.#set.poll(Math.ceil(restMs));
+      this.#serveReady();
+    }
+  }
+
   /** Waits until a descriptor is readable, serving the watched ones meanwhile. */
   waitReadable(descriptor: number): void {
     this.#waitFor(descriptor, POLLIN);

@@ -106,6 +106,11 @@ export class RuntimeApiClient {
     this.#postError(invocation, error, "ERROR");
   }
 
+  /** Posts the error of an event that was ended at its deadline: it may be answered by now. */
+  reportTimeout(invocation: Invocation, error: FunctionError): void {
+    this.#postError(invocation, error, "DEBUG");
+  }
+
   /**
    * Answers the event of a loop that has ended without doing so; nothing here can fail, since other
    * loops go on.
@@ -150,6 +155,8 @@ export class RuntimeApiClient {
     this.#slot?.set(LOOP_STATE.answered);
     return {
       write: (bytes) => connection.sendChunk(bytes),
+      breakOff: () => connection.shutDown(),
+      close: () => connection.close(),
       end: (error) => {
         const trailers =
           error === undefined
@@ -212,6 +219,10 @@ export class RuntimeApiClient {
 export interface ResponseStream {
   /** Sends bytes at once. */
   write(bytes: Uint8Array): void;
+  /** Has a write that waits fail at once. */
+  breakOff(): void;
+  /** Ends it without its end, so that nobody takes it for complete. */
+  close(): void;
   /** Ends the stream, with the error trailers if the handler failed. */
   end(error: FunctionError | undefined): void;
 }

@@ -9,7 +9,12 @@ import type { FunctionError, InitErrorType } from "../runtime-api/function-error
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { variableBytes } from "./environment.ts";
 import { describeEnd, exitError } from "./exit-error.ts";
-import { ForkServer, type ForkServerOptions, type Loading } from "./fork-server.ts";
+import {
+  type EventWatch,
+  ForkServer,
+  type ForkServerOptions,
+  type Loading,
+} from "./fork-server.ts";
 import { readScript } from "./handler-files.ts";
 import { fileType, SystemError } from "./libc.ts";
 import type { Log } from "./log.ts";
@@ -69,7 +74,7 @@ export class ShellHandler {
   }
 
   /** Handles one event; returns the error if the handler failed. */
-  invoke(invocation: Invocation, onOutput: OnOutput): FunctionError | undefined {
+  invoke(invocation: Invocation, onOutput: OnOutput, watch: EventWatch): FunctionError | undefined {
     try {
       // It may have died while the event was awaited.
       this.ensureLoaded();
@@ -77,7 +82,7 @@ export class ShellHandler {
       if (error instanceof InitFailure) return error.error;
       throw error;
     }
-    const { who, end } = this.#server.invoke(invocation, onOutput);
+    const { who, end } = this.#server.invoke(invocation, onOutput, watch);
     if (who === "the handler" && end.kind === "exited" && end.status === 0) return undefined;
     return exitError(who, end, this.#server.lastLines());
   }
@@ -85,6 +90,11 @@ export class ShellHandler {
   /** The process groups of all that runs below the shell: one. */
   get processGroups(): readonly number[] {
     return [this.#server.processGroup];
+  }
+
+  /** The loaded shell's process id. */
+  get shell(): number {
+    return this.#server.processGroup;
   }
 
   /** Passes on what has been written to the log up to now. */

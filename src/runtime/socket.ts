@@ -34,6 +34,7 @@ const libc = lazy(
 const SOCK_STREAM = 1;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
+const SHUT_RDWR = 2;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_DONTWAIT = 0x40;
 
@@ -71,6 +72,15 @@ export function connect(host: string, port: string): number {
   } finally {
     bound.freeaddrinfo(first);
   }
+}
+
+const shutdown = lazy(
+  () => dlopen(LIBC, { shutdown: { args: ["i32", "i32"], returns: "i32" } }).symbols,
+);
+
+/** Ends both directions of a connection, which is not closed by that; one that is gone is no error. */
+export function shutDown(socket: number): void {
+  shutdown().shutdown(socket, SHUT_RDWR);
 }
 
 /** Sends what the socket takes at once; {@link WOULD_BLOCK} if nothing. A closed peer throws. */
