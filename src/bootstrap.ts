@@ -21,7 +21,7 @@ import { Log } from "./runtime/log.ts";
 import { Loop } from "./runtime/loop.ts";
 import { Poller } from "./runtime/poller.ts";
 import { becomeSubreaper } from "./runtime/process.ts";
-import { RuntimeApiClient } from "./runtime/runtime-api-client.ts";
+import { RuntimeApiClient, RuntimeApiError } from "./runtime/runtime-api-client.ts";
 import { InitFailure, ShellHandler } from "./runtime/shell-handler.ts";
 import { Supervisor } from "./runtime/supervisor.ts";
 import { endOnTermination } from "./runtime/termination.ts";
@@ -30,38 +30,74 @@ import { endOnTermination } from "./runtime/termination.ts";
 const DEADLINE_GRACE_MS = 500;
 
 function run(inherited: InheritedEnvironment, environment: Environment, log: Log): never {
-  const { handler: name, taskRoot, runtimeApi, concurrency } = environment;
+  const { taskRoot, runtimeApi, concurrency } = environment;
   if (runtimeApi === "") throw new Error("AWS_LAMBDA_RUNTIME_API is not set");
   const poller = new Poller();
   const loop = concurrency > 1 ? Loop.from(process.argv.slice(2)) : undefined;
   const client = lazy(() => new RuntimeApiClient(runtimeApi, poller, log, taskRoot, loop?.slot));
-  if (loop === undefined && concurrency > 1) {
-    const options = { count: concurrency, environment: inherited.entries, client };
-    return new Supervisor(options, poller, log).run();
-  }
-
-  let shell: ShellHandler | undefined;
-  endOnTermination(poller, () => shell);
-  loop?.endWithSupervisor();
+  const parts = { inherited, environment, log, poller, client };
   try {
-    const variables = handlerEnvironment(inherited);
-    const files = handlerFiles(() => variableText(variables, "PATH"));
-    const handler = resolveHandler(name, taskRoot, files);
-    if (handler.kind === "rejected") throw new InitFailure({ ...handler, stackTrace: [] });
-    shell = new ShellHandler({ handler, taskRoot, environment: variables }, poller, log);
-    // The shell takes about as long to load as all this does: both at once.
-    becomeSubreaper();
-    client().prepare();
-    shell.load();
-    loop?.tellLoaded();
-    const graceMs = environment.endsEvents ? 0 : DEADLINE_GRACE_MS;
-    return new InvokeLoop(client(), shell, new DeadlineGuard(graceMs, poller, log), log).run();
+    return concurrency > 1 && loop === undefined ? supervise(parts) : serve(parts, loop);
   } catch (error) {
     // All loops load the same file: the first one speaks for all, and no other starts before it has.
     if (error instanceof InitFailure && loop?.isFirst !== false) {
       client().reportInitError(error.error);
     }
     throw error;
+  }
+}
+
+/** What both a supervisor and a loop are made of. */
+interface Parts {
+  readonly inherited: InheritedEnvironment;
+  readonly environment: Environment;
+  readonly log: Log;
+  readonly poller: Poller;
+  readonly client: () => RuntimeApiClient;
+}
+
+/** Handles several events at once, in processes of their own. */
+function supervise({ inherited, environment, log, poller, client }: Parts): never {
+  const options = { count: environment.concurrency, environment: inherited.entries, client };
+  const supervisor = new Supervisor(options, poller, log);
+  // A combination that the platform does not have; but each of the loops would ask for a restore.
+  if (environment.isSnapshot) waitForRestore(client());
+  return supervisor.run();
+}
+
+/** Handles events one after the other. */
+function serve(parts: Parts, loop: Loop | undefined): never {
+  const { inherited, environment, log, poller, client } = parts;
+  const { handler: name, taskRoot } = environment;
+  let shell: ShellHandler | undefined;
+  endOnTermination(poller, () => shell);
+  loop?.endWithSupervisor();
+  const variables = handlerEnvironment(inherited);
+  const files = handlerFiles(() => variableText(variables, "PATH"));
+  const handler = resolveHandler(name, taskRoot, files);
+  if (handler.kind === "rejected") throw new InitFailure({ ...handler, stackTrace: [] });
+  shell = new ShellHandler({ handler, taskRoot, environment: variables }, poller, log);
+  // The shell takes about as long to load as all this does: both at once.
+  becomeSubreaper();
+  client().prepare();
+  shell.load();
+  loop?.tellLoaded();
+  if (environment.isSnapshot && loop === undefined) waitForRestore(client());
+  const graceMs = environment.endsEvents ? 0 : DEADLINE_GRACE_MS;
+  return new InvokeLoop(client(), shell, new DeadlineGuard(graceMs, poller, log), log).run();
+}
+
+/**
+ * Lets the platform take its snapshot, and comes back after a restore.
+ * @throws {InitFailure} When the platform refuses.
+ */
+function waitForRestore(client: RuntimeApiClient): void {
+  try {
+    client.waitForRestore();
+  } catch (error) {
+    if (!(error instanceof RuntimeApiError)) throw error;
+    const errorType = "Runtime.InitError";
+    throw new InitFailure({ errorType, errorMessage: error.message, stackTrace: [] });
   }
 }
 

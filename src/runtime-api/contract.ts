@@ -15,6 +15,9 @@ export const API_VERSION = "2018-06-01";
 export const PATH = {
   next: `/${API_VERSION}/runtime/invocation/next`,
   initError: `/${API_VERSION}/runtime/init/error`,
+  /** Waits while a snapshot is taken, and answers in each environment that is restored from it. */
+  restoreNext: `/${API_VERSION}/runtime/restore/next`,
+  restoreError: `/${API_VERSION}/runtime/restore/error`,
   ping: `/${API_VERSION}/ping`,
   response: (requestId: string) => `/${API_VERSION}/runtime/invocation/${requestId}/response`,
   error: (requestId: string) => `/${API_VERSION}/runtime/invocation/${requestId}/error`,

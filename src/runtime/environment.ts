@@ -24,6 +24,8 @@ export interface Environment {
   readonly concurrency: number;
   /** Whether the platform leaves it to us to end events at their deadlines: on managed instances. */
   readonly endsEvents: boolean;
+  /** Whether a snapshot is taken of the environment before its first event (SnapStart). */
+  readonly isSnapshot: boolean;
 }
 
 const DEFAULT_TASK_ROOT = "/var/task";
@@ -100,6 +102,7 @@ export function readEnvironment(inherited: InheritedEnvironment): Environment {
       level: parseLogLevel(variable(inherited, "AWS_LAMBDA_LOG_LEVEL")),
     },
     concurrency,
+    isSnapshot: initializationType === "snap-start",
     endsEvents: maxConcurrency !== "" || initializationType === "lambda-managed-instances",
   };
 }

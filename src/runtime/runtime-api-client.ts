@@ -95,6 +95,20 @@ export class RuntimeApiClient {
     return invocation;
   }
 
+  /**
+   * Waits while a snapshot of the environment is taken (SnapStart); comes back in each environment
+   * that is restored from it, with no connection: none outlives a snapshot.
+   * @throws {RuntimeApiError} When the answer is anything but 200.
+   * @throws {ConnectionError} When the Runtime API stays unreachable.
+   * @see https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-custom.html
+   */
+  waitForRestore(): void {
+    const request = this.#connection.getRequest(PATH.restoreNext, USER_AGENT);
+    const answer = this.#attempt(() => this.#connection.get(request), true);
+    if (answer.status !== STATUS.ok) throw refusal(`GET ${PATH.restoreNext}`, answer);
+    this.#connection.close();
+  }
+
   /** Posts a handler's whole response. */
   respond(invocation: Invocation, body: Uint8Array): void {
     const path = PATH.response(invocation.requestId);
