@@ -54,9 +54,9 @@ lint: node_modules/.package-lock.json ## Check the rooms, the lints of TypeScrip
 	git ls-files '*.sh' .ci/run | xargs shellcheck
 
 .PHONY: bench
-bench: bootstrap ## Compare the runtime with a curl loop and with C, the host with a naive one
+bench: bootstrap ## Compare the runtime with a curl loop and with C (BASELINE=another bootstrap), the host with a naive one
 	@build/system-packages.sh strace=strace gcc=gcc gencat=libc6-dev curl=curl
-	$(BUN) build/bench/runtime.ts
+	$(BUN) build/bench/runtime.ts $(if $(BASELINE),--baseline $(BASELINE))
 	$(MAKE) bench-host
 
 .PHONY: ok

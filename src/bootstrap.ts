@@ -20,7 +20,7 @@ import { lazy } from "./runtime/lazy.ts";
 import { Log } from "./runtime/log.ts";
 import { Loop } from "./runtime/loop.ts";
 import { Poller } from "./runtime/poller.ts";
-import { becomeSubreaper } from "./runtime/process.ts";
+import { becomeSubreaper, keepEndedChildren, unblockSignals } from "./runtime/process.ts";
 import { RuntimeApiClient, RuntimeApiError } from "./runtime/runtime-api-client.ts";
 import { InitFailure, ShellHandler } from "./runtime/shell-handler.ts";
 import { Supervisor } from "./runtime/supervisor.ts";
@@ -71,6 +71,7 @@ function serve(parts: Parts, loop: Loop | undefined): never {
   const { handler: name, taskRoot } = environment;
   let shell: ShellHandler | undefined;
   endOnTermination(poller, () => shell);
+  keepEndedChildren();
   loop?.endWithSupervisor();
   const variables = handlerEnvironment(inherited);
   const files = handlerFiles(() => variableText(variables, "PATH"));
@@ -78,6 +79,7 @@ function serve(parts: Parts, loop: Loop | undefined): never {
   if (handler.kind === "rejected") throw new InitFailure({ ...handler, stackTrace: [] });
   shell = new ShellHandler({ handler, taskRoot, environment: variables }, poller, log);
   // The shell takes about as long to load as all this does: both at once.
+  unblockSignals();
   becomeSubreaper();
   client().prepare();
   shell.load();

@@ -1,7 +1,9 @@
 /**
  * The runtime's bench: start, first response and warm events beside a curl loop and a C floor.
  *
- *     bun build/bench/runtime.ts [--rounds N]
+ *     bun build/bench/runtime.ts [--rounds N] [--baseline FILE]
+ *
+ * With another executable of the runtime as baseline, one of an earlier commit, it is measured, too.
  *
  * All subjects run in turns, so that a busy machine is busy for all; what counts are the ratios.
  * Results are printed and written to build/bench/results/.
@@ -22,10 +24,19 @@ import {
   traced,
 } from "./runtime/process-costs.ts";
 import { StopwatchApi, type Timeline } from "./runtime/stopwatch-api.ts";
-import { CURL_LOOP, FLOOR, makeSubjects, RUNTIME, type Subject } from "./runtime/subjects.ts";
+import {
+  BASELINE,
+  CURL_LOOP,
+  FLOOR,
+  makeSubjects,
+  RUNTIME,
+  type Subject,
+} from "./runtime/subjects.ts";
 import { format, summarize, summarizeRatios, type Summary } from "./statistics.ts";
 
-const { values } = parseArgs({ options: { rounds: { type: "string", default: "30" } } });
+const { values } = parseArgs({
+  options: { rounds: { type: "string", default: "30" }, baseline: { type: "string" } },
+});
 const ROUNDS = Number(values.rounds);
 
 /**
@@ -187,7 +198,7 @@ function printTable(header: readonly string[], rows: readonly (readonly string[]
 
 const folder = mkdtempSync(join(tmpdir(), "bench-"));
 try {
-  const subjects = await makeSubjects(folder);
+  const subjects = await makeSubjects(folder, values.baseline);
   const measures = [...(await measureStarts(subjects)), ...(await measureWarmEvents(subjects))];
   const costs = await countCosts(subjects, folder);
 
@@ -210,7 +221,7 @@ try {
   const ratios: Record<string, Summary> = {};
   for (const { title, samples } of measures) {
     for (const shell of ["dash", "bash"] as const) {
-      for (const base of [CURL_LOOP, FLOOR[shell]]) {
+      for (const base of [BASELINE[shell], CURL_LOOP, FLOOR[shell]]) {
         if (samples.of(base).length === 0) continue;
         const ratio = summarizeRatios(samples.of(RUNTIME[shell]), samples.of(base));
         ratios[`${title}: ${RUNTIME[shell]} / ${base}`] = ratio;

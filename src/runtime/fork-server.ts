@@ -36,11 +36,13 @@ import {
 } from "./event-script.ts";
 import { exitStatusOf } from "./exit-error.ts";
 import { forkServerScript, statusIn } from "./fork-server-protocol.ts";
+import { isLarge } from "./large-buffers.ts";
 import { LateOutputs } from "./late-outputs.ts";
 import { lazy } from "./lazy.ts";
 import {
   close,
   duplicateTo,
+  emptyFile,
   memoryFile,
   O_NONBLOCK,
   openFile,
@@ -55,7 +57,15 @@ import { LogPipe } from "./log-pipe.ts";
 import type { Log } from "./log.ts";
 import { type OnOutput, OutputPipe } from "./output-pipe.ts";
 import type { Poller } from "./poller.ts";
-import { endOf, type ExitStatus, forget, kill, openProcess, SIGNAL } from "./process.ts";
+import {
+  endFirstWithoutMemory,
+  endOf,
+  type ExitStatus,
+  forget,
+  kill,
+  openProcess,
+  SIGNAL,
+} from "./process.ts";
 import { spawn } from "./spawn.ts";
 
 /** A handler that can be run. */
@@ -150,6 +160,7 @@ export class ForkServer {
       stdio: [nothing, stderrWriteEnd, stderrWriteEnd],
     });
     close(nothing);
+    endFirstWithoutMemory(this.#pid);
     this.#stderrWriteEnd = stderrWriteEnd;
     this.#stderr = new LogPipe(stderrReadEnd, poller, log);
     this.#process = openProcess(this.#pid);
@@ -197,6 +208,7 @@ export class ForkServer {
    */
   invoke(invocation: Invocation, onOutput: OnOutput, watch: EventWatch): HandlerEnd {
     const input = memoryFile(invocation.event);
+    const eventBytes = invocation.event.byteLength;
     const output = new OutputPipe(this.#poller, onOutput);
     this.#stderr.beginEvent();
     // A program of the event before may have left it otherwise, for all that share it.
@@ -204,6 +216,8 @@ export class ForkServer {
     this.#writeEvent(invocation, { input: pathOf(input), output: pathOf(output.writeEnd) });
     this.#runFork(watch);
     close(input);
+    // It would keep its place until the next event.
+    if (isLarge(eventBytes)) emptyFile(this.#eventSlot);
     const heldOutput = output.finish();
     if (heldOutput !== undefined) this.#lateOutputs.add(heldOutput);
     this.#stderr.drain();

@@ -88,6 +88,12 @@ export class HandlerResponse {
     }
   }
 
+  /** Lets go of what was kept; returns how many bytes that were. */
+  release(): number {
+    this.#kept = Buffer.alloc(0);
+    return this.#keptBytes;
+  }
+
   #send(stream: ResponseStream, bytes: Uint8Array): void {
     try {
       stream.write(bytes);

@@ -9,9 +9,12 @@ import type { Invocation } from "../runtime-api/invocation.ts";
 import type { DeadlineGuard } from "./deadline-guard.ts";
 import { deadlineOf, timeoutError } from "./deadline.ts";
 import { HandlerResponse } from "./handler-response.ts";
+import { freeBuffers } from "./large-buffers.ts";
 import type { Log } from "./log.ts";
 import type { RuntimeApiClient } from "./runtime-api-client.ts";
 import type { ShellHandler } from "./shell-handler.ts";
+
+const NOTHING = new Uint8Array(0);
 
 /** Handles events one after the other; comes back only by an exception, which ends the process. */
 export class InvokeLoop {
@@ -29,25 +32,28 @@ export class InvokeLoop {
 
   run(): never {
     for (;;) {
-      this.#handler.ensureLoaded();
+      this.#handler.prepare();
       const invocation = this.#client.next();
       this.#log.requestId = invocation.requestId;
-      this.#handle(invocation);
+      const responseBytes = this.#handle(invocation);
+      freeBuffers(responseBytes);
       this.#log.requestId = undefined;
     }
   }
 
-  #handle(invocation: Invocation): void {
+  /** Handles one event; returns the size of the response in bytes, as far as it was kept. */
+  #handle(invocation: Invocation): number {
     const response = new HandlerResponse(this.#client, invocation, this.#log);
     const guard = this.#guard;
     const deadline = deadlineOf(invocation, Date.now());
     if (deadline !== undefined && guard.isTooLate(deadline)) {
       this.#log.write("ERROR", "the event came after its deadline: it is not handled");
       response.finishTimedOut(timeoutError(invocation.requestId, deadline));
-      return;
+      return 0;
     }
     const error = this.#handler.invoke(invocation, (bytes) => response.write(bytes), {
       onStarted: () => {
+        this.#release(invocation);
         if (deadline === undefined) return;
         const shell = () => this.#handler.shell;
         guard.begin({ deadline, shell, onDeadline: () => response.abandon() });
@@ -59,5 +65,14 @@ export class InvokeLoop {
     } else {
       response.finish(error);
     }
+    return response.release();
+  }
+
+  /** The event is the shell's now, and a good part of the memory: the shell needs the room. */
+  #release(invocation: Invocation): void {
+    const { byteLength } = invocation.event;
+    invocation.event = NOTHING;
+    // There was a script with the event in it, too.
+    freeBuffers(2 * byteLength);
   }
 }

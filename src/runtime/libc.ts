@@ -39,6 +39,7 @@ const late = lazy(
     dlopen(LIBC, {
       __errno_location: { args: [], returns: "ptr" },
       fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
+      ftruncate: { args: ["i32", "i64"], returns: "i32" },
       poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
       strerror: { args: ["i32"], returns: "cstring" },
       write: { args: ["i32", "ptr", "u64"], returns: "i32" },
@@ -109,6 +110,11 @@ export function memoryFile(contents?: Uint8Array): number {
   return descriptor;
 }
 
+/** Gives a file in memory back to the system, whoever still has it open. */
+export function emptyFile(descriptor: number): void {
+  checked("ftruncate", late().ftruncate(descriptor, 0));
+}
+
 /** Reads what is there, at most the buffer's length: 0 at the end, {@link WOULD_BLOCK} if nothing. */
 export function read(descriptor: number, into: Uint8Array): number {
   for (;;) {
@@ -177,6 +183,7 @@ export function poll(set: Int16Array, count: number, timeoutMs: number): void {
 }
 
 const O_RDONLY = 0;
+const O_WRONLY = 1;
 /** How much of a file is asked for at once, in bytes. */
 const FILE_READ_BYTES = 16 * 1024;
 
@@ -198,6 +205,16 @@ export function readFile(path: string): Uint8Array {
       longer.set(more, bytes.length);
       bytes = longer;
     }
+  } finally {
+    close(descriptor);
+  }
+}
+
+/** Writes to a file of /proc that is there. */
+export function writeFile(path: string, text: string): void {
+  const descriptor = checked(`open ${path}`, libc.open(cString(path), O_WRONLY | O_CLOEXEC));
+  try {
+    writeAll(descriptor, encodeUtf8(text));
   } finally {
     close(descriptor);
   }

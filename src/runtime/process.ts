@@ -16,8 +16,11 @@ import {
   O_NONBLOCK,
   pipe,
   processId,
+  readFile,
   SystemError,
+  writeFile,
 } from "./libc.ts";
+import { decodeUtf8 } from "./utf8.ts";
 
 const { symbols: libc } = dlopen(LIBC, {
   eventfd_write: { args: ["i32", "u64"], returns: "i32" },
@@ -31,6 +34,7 @@ const late = lazy(
   () =>
     dlopen(LIBC, {
       kill: { args: ["i32", "i32"], returns: "i32" },
+      sigprocmask: { args: ["i32", "ptr", "ptr"], returns: "i32" },
       prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
       syscall: { args: ["i64", "i64", "i64"], returns: "i32" },
       waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
@@ -109,8 +113,47 @@ export function kill(pid: number, signal: number): void {
   late().kill(pid, signal);
 }
 
+const OOM_SCORE = "oom_score_adj";
+/** How much rather the kernel ends handlers than us, of a thousand; and what it takes at most. */
+const OOM_PREFERENCE = 500;
+const OOM_SCORE_MAX = 1000;
+
+const ownOomScore = lazy(() => Number(decodeUtf8(readFile(`/proc/self/${OOM_SCORE}`))));
+
+/**
+ * Has the kernel end a process, and what that starts from now on, rather than us when memory runs out:
+ * a handler that is gone is one failed event, a runtime that is gone loses it.
+ * @see https://man7.org/linux/man-pages/man5/proc_pid_oom_score_adj.5.html
+ */
+export function endFirstWithoutMemory(pid: number): void {
+  try {
+    const score = Math.min(ownOomScore() + OOM_PREFERENCE, OOM_SCORE_MAX);
+    writeFile(`/proc/${pid}/${OOM_SCORE}`, String(score));
+  } catch {
+    // It has ended already, or this /proc does not let us.
+  }
+}
+
 const PR_SET_PDEATHSIG = 1;
 const PR_SET_CHILD_SUBREAPER = 36;
+
+const SIG_SETMASK = 2;
+/** Room for a `sigset_t`, in bytes. */
+const SIGNAL_SET_BYTES = 128;
+
+/**
+ * Has ended children wait to be collected, whatever this process was started with: where SIGCHLD is
+ * ignored they vanish, and nobody learns how they have ended. To be called before there are any.
+ */
+export function keepEndedChildren(): void {
+  // The default's number is 0.
+  libc.signal(SIGNAL.child, null);
+}
+
+/** Lets all signals through that this process was started without. */
+export function unblockSignals(): void {
+  late().sigprocmask(SIG_SETMASK, new Uint8Array(SIGNAL_SET_BYTES), null);
+}
 
 /** Makes processes that lose their parent ours, so that none of them stays as a zombie. */
 export function becomeSubreaper(): void {

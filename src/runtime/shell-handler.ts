@@ -64,13 +64,25 @@ export class ShellHandler {
     throw new InitFailure({ ...failure, stackTrace });
   }
 
-  /** Loads the handler anew if its shell has died since the event before. */
+  /**
+   * Loads the handler again if its shell has died since the event before.
+   * @throws {InitFailure} When that cannot be done.
+   */
   ensureLoaded(): void {
     if (this.#server.isReady()) return;
     this.#server.close();
     this.#log.write("WARN", "the handler's shell is gone: loading it anew");
     this.#server = startServer(this.#options, this.#poller, this.#log);
     this.load();
+  }
+
+  /** Loads the handler again if its shell has died; if that cannot be done now, the next event says why. */
+  prepare(): void {
+    try {
+      this.ensureLoaded();
+    } catch (error) {
+      if (!(error instanceof InitFailure)) throw error;
+    }
   }
 
   /** Handles one event; returns the error if the handler failed. */

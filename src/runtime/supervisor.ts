@@ -24,6 +24,7 @@ import {
   SIGNAL,
   signalDescriptor,
   takeEnded,
+  unblockSignals,
 } from "./process.ts";
 import { RestartDelay, RestartFailures } from "./restart-policy.ts";
 import type { RuntimeApiClient } from "./runtime-api-client.ts";
@@ -94,6 +95,7 @@ export class Supervisor {
     // Before anything else is opened.
     endOnTermination(poller, () => this.#below);
     this.#watchChildren();
+    unblockSignals();
     becomeSubreaper();
     this.#timer = new Timer(poller, () => {
       this.#isChanged = true;

@@ -5,7 +5,7 @@
  */
 
 import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 import forkServerScript from "../../../src/runtime/fork-server.sh" with { type: "text" };
 import { HOST_ARCHITECTURE } from "../../architectures.ts";
@@ -27,6 +27,7 @@ export interface Subject {
 /** The names that ratios are made of. */
 export const CURL_LOOP = "curl loop";
 export const RUNTIME = { dash: "bootstrap, dash", bash: "bootstrap, bash as sh" } as const;
+export const BASELINE = { dash: "baseline, dash", bash: "baseline, bash as sh" } as const;
 export const FLOOR = { dash: "C floor, dash", bash: "C floor, bash as sh" } as const;
 
 const ECHO = `handler() { printf '%s' "$1"; }\n`;
@@ -35,9 +36,13 @@ const FILE_HANDLER =
 
 /**
  * Lays out the handlers in a folder and says what is to be run with them.
+ * @param baseline Another executable of the runtime to compare with, if any.
  * @throws {Error} When the runtime has not been compiled.
  */
-export async function makeSubjects(folder: string): Promise<Subject[]> {
+export async function makeSubjects(
+  folder: string,
+  baseline: string | undefined,
+): Promise<Subject[]> {
   const bootstrap = join(ROOT, "dist", `bootstrap-${HOST_ARCHITECTURE?.name}`);
   if (!existsSync(bootstrap)) throw new Error(`failed to find ${bootstrap}: run make bootstrap`);
   const bashAsSh = join(folder, "sh");
@@ -72,6 +77,11 @@ export async function makeSubjects(folder: string): Promise<Subject[]> {
       takesLargeEvents: false,
     },
   ];
+  for (const shell of ["dash", "bash"] as const) {
+    if (baseline === undefined) break;
+    const command = [resolve(baseline)];
+    subjects.push({ ...common, name: BASELINE[shell], command, taskRoot: taskRoot[shell] });
+  }
   const floor = await compileFloor(folder);
   if (floor === undefined) return subjects;
   for (const shell of ["dash", "bash"] as const) {
