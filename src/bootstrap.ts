@@ -21,6 +21,7 @@ import { Log } from "./runtime/log.ts";
 import { Loop } from "./runtime/loop.ts";
 import { Poller } from "./runtime/poller.ts";
 import { becomeSubreaper, keepEndedChildren, unblockSignals } from "./runtime/process.ts";
+import { runtimeApiAddress } from "./runtime/runtime-api-address.ts";
 import { RuntimeApiClient, RuntimeApiError } from "./runtime/runtime-api-client.ts";
 import { InitFailure, ShellHandler } from "./runtime/shell-handler.ts";
 import { Supervisor } from "./runtime/supervisor.ts";
@@ -30,12 +31,13 @@ import { endOnTermination } from "./runtime/termination.ts";
 const DEADLINE_GRACE_MS = 500;
 
 function run(inherited: InheritedEnvironment, environment: Environment, log: Log): never {
-  const { taskRoot, runtimeApi, concurrency } = environment;
-  if (runtimeApi === "") throw new Error("AWS_LAMBDA_RUNTIME_API is not set");
+  const { taskRoot, concurrency } = environment;
+  const address = runtimeApiAddress(environment.runtimeApi);
   const poller = new Poller();
   const loop = concurrency > 1 ? Loop.from(process.argv.slice(2)) : undefined;
-  const client = lazy(() => new RuntimeApiClient(runtimeApi, poller, log, taskRoot, loop?.slot));
-  const parts = { inherited, environment, log, poller, client };
+  const handler = environment.handler || handlerArgument(loop);
+  const client = lazy(() => new RuntimeApiClient(address, poller, log, taskRoot, loop?.slot));
+  const parts = { inherited, environment, handler, log, poller, client };
   try {
     return concurrency > 1 && loop === undefined ? supervise(parts) : serve(parts, loop);
   } catch (error) {
@@ -47,18 +49,33 @@ function run(inherited: InheritedEnvironment, environment: Environment, log: Log
   }
 }
 
+/**
+ * The handler's name as an argument, which AWS's runtime clients in container images take, too; empty
+ * if there is none.
+ */
+function handlerArgument(loop: Loop | undefined): string {
+  return process.argv.slice(2).at(loop === undefined ? 0 : Loop.argumentCount) ?? "";
+}
+
 /** What both a supervisor and a loop are made of. */
 interface Parts {
   readonly inherited: InheritedEnvironment;
   readonly environment: Environment;
+  /** The handler's name. */
+  readonly handler: string;
   readonly log: Log;
   readonly poller: Poller;
   readonly client: () => RuntimeApiClient;
 }
 
 /** Handles several events at once, in processes of their own. */
-function supervise({ inherited, environment, log, poller, client }: Parts): never {
-  const options = { count: environment.concurrency, environment: inherited.entries, client };
+function supervise({ inherited, environment, handler, log, poller, client }: Parts): never {
+  const options = {
+    count: environment.concurrency,
+    environment: inherited.entries,
+    handler,
+    client,
+  };
   const supervisor = new Supervisor(options, poller, log);
   // A combination that the platform does not have; but each of the loops would ask for a restore.
   if (environment.isSnapshot) waitForRestore(client());
@@ -67,8 +84,8 @@ function supervise({ inherited, environment, log, poller, client }: Parts): neve
 
 /** Handles events one after the other. */
 function serve(parts: Parts, loop: Loop | undefined): never {
-  const { inherited, environment, log, poller, client } = parts;
-  const { handler: name, taskRoot } = environment;
+  const { inherited, environment, handler: name, log, poller, client } = parts;
+  const { taskRoot } = environment;
   let shell: ShellHandler | undefined;
   endOnTermination(poller, () => shell);
   keepEndedChildren();

@@ -91,9 +91,7 @@ test.concurrent(
       const [first = 0, second = 0] = loopIds(bootstrap.pid);
       expect([first > 0, second > 0]).toEqual([true, true]);
       process.kill(round === 1 ? second : first, "SIGKILL");
-      while (loopIds(bootstrap.pid).every((pid) => pid === first || pid === second)) {
-        await Bun.sleep(5);
-      }
+      await api.until(() => api.waitingNexts === 1);
     }
     await api.idle(2);
     const invocations = [1, 2, 3, 4].map((body) => api.enqueue({ body: String(body) }));

@@ -14,7 +14,8 @@ import {
 import type { FunctionError } from "../runtime-api/function-error.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import type { Log } from "./log.ts";
-import type { ResponseStream, RuntimeApiClient } from "./runtime-api-client.ts";
+import type { ResponseStream } from "./response-stream.ts";
+import type { RuntimeApiClient } from "./runtime-api-client.ts";
 
 /** One byte over the limit is enough for the platform to refuse a response, which is for it to do. */
 const KEPT_BYTES_MAX = RESPONSE_BYTES_MAX + 1;
@@ -47,10 +48,10 @@ export class HandlerResponse {
       this.#keep(bytes);
       if (!this.#mayStream || !this.#hasPrelude()) return;
       this.#stream = this.#client.beginStream(this.#invocation);
-      this.#send(this.#stream, this.#kept.subarray(0, this.#keptBytes));
+      this.#stream.write(this.#kept.subarray(0, this.#keptBytes));
       this.#kept = Buffer.alloc(0);
     } else {
-      this.#send(this.#stream, bytes);
+      this.#stream.write(bytes);
     }
   }
 
@@ -73,7 +74,7 @@ export class HandlerResponse {
   /** Answers the event: with what was written or, if the handler failed, with its error. */
   finish(error: FunctionError | undefined): void {
     if (this.#stream !== undefined) {
-      this.#stream.end(error);
+      this.#client.endStream(this.#stream, this.#invocation, error);
     } else if (error !== undefined) {
       this.#client.reportError(this.#invocation, error);
     } else {
@@ -92,15 +93,6 @@ export class HandlerResponse {
   release(): number {
     this.#kept = Buffer.alloc(0);
     return this.#keptBytes;
-  }
-
-  #send(stream: ResponseStream, bytes: Uint8Array): void {
-    try {
-      stream.write(bytes);
-    } catch (error) {
-      // It was broken off while it waited.
-      if (!this.#isAbandoned) throw error;
-    }
   }
 
   #keep(bytes: Uint8Array): void {

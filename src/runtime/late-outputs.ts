@@ -4,12 +4,29 @@
  * @module
  */
 
+import { dlopen } from "./ffi.ts";
+import { lazy } from "./lazy.ts";
+import { LIBC } from "./libc.ts";
 import { LogPipe } from "./log-pipe.ts";
 import type { Log } from "./log.ts";
 import type { Poller } from "./poller.ts";
 
 /** Most pipes that are kept; the oldest is closed beyond. */
 const PIPES_MAX = 64;
+/** The part of the descriptors that a process may have which they may take. */
+const DESCRIPTORS_SHARE = 4;
+const RLIMIT_NOFILE = 7;
+
+/** How many pipes are kept, where descriptors are few: the next event needs some. */
+const pipesMax = lazy(() => {
+  const { getrlimit } = dlopen(LIBC, {
+    getrlimit: { args: ["i32", "ptr"], returns: "i32" },
+  }).symbols;
+  // struct rlimit: the limit that holds, and how far it may be raised.
+  const limits = new BigUint64Array(2);
+  if (getrlimit(RLIMIT_NOFILE, limits) !== 0) return PIPES_MAX;
+  return Math.min(PIPES_MAX, Math.floor(Number(limits[0]) / DESCRIPTORS_SHARE));
+});
 
 export class LateOutputs {
   readonly #poller: Poller;
@@ -24,7 +41,7 @@ export class LateOutputs {
   /** Takes over the read end of a pipe. Closing it would kill its writer at the next write. */
   add(descriptor: number): void {
     this.#pipes = this.#pipes.filter(({ isOpen }) => isOpen);
-    if (this.#pipes.length >= PIPES_MAX) this.#pipes.shift()?.close();
+    if (this.#pipes.length >= pipesMax()) this.#pipes.shift()?.close();
     this.#pipes.push(new LogPipe(descriptor, this.#poller, this.#log));
   }
 

@@ -14,13 +14,20 @@ const OTHER = "--loop";
 /** The loops' standard input is the board that they share with their supervisor. */
 const BOARD = 0;
 
-/** Arguments that make a copy of the runtime one of the loops. */
-export function loopArguments(index: number, isFirst: boolean, supervisor: number): string[] {
-  return [isFirst ? FIRST : OTHER, `${index}`, `${supervisor}`];
+/** Arguments that make a copy of the runtime one of the loops, for a handler. */
+export function loopArguments(
+  index: number,
+  isFirst: boolean,
+  supervisor: number,
+  handler: string,
+): string[] {
+  return [isFirst ? FIRST : OTHER, `${index}`, `${supervisor}`, handler];
 }
 
 /** A loop that was started by a supervisor. */
 export class Loop {
+  /** How many arguments make a process a loop; the handler's name follows. */
+  static readonly argumentCount = 3;
   /** Whether it is the one that reports why the handler cannot be loaded. */
   readonly isFirst: boolean;
   readonly slot: LoopSlot;

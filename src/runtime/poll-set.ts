@@ -70,12 +70,12 @@ export class PollSet {
     poll(this.#words, this.#length, timeoutMs);
   }
 
-  /** Whether something came on an entry; it is told once. */
-  takeReady(index: number): boolean {
+  /** What came on an entry, as poll(2) has it; it is told once. */
+  takeReady(index: number): number {
     const at = index * ENTRY_WORDS + 3;
-    const isReady = this.#words[at] !== 0;
+    const events = this.#words[at] as number;
     this.#words[at] = 0;
-    return isReady;
+    return events;
   }
 
   #grow(): void {

@@ -20,10 +20,11 @@ import {
 } from "../runtime-api/function-error.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { ConnectionError, type HttpResponse } from "./http-answer-reader.ts";
-import { headerLine, HttpConnection } from "./http-connection.ts";
+import { headerLine, type HttpAddress, HttpConnection } from "./http-connection.ts";
 import type { Log, LogLevel } from "./log.ts";
 import { LOOP_STATE, type LoopSlot } from "./loop-board.ts";
 import type { Poller } from "./poller.ts";
+import { ResponseStream } from "./response-stream.ts";
 
 /** The Runtime API refused what a runtime cannot do without: the process has to end. */
 export class RuntimeApiError extends Error {
@@ -40,8 +41,11 @@ const STREAMED_BODY =
   headerLine("Trailer", `${HEADER.errorType}, ${HEADER.errorBody}`);
 const REQUEST_ID = HEADER.requestId.toLowerCase();
 const INVOCATION_ID = HEADER.invocationId.toLowerCase();
-/** How often an unreachable Runtime API is tried, and how long between, in milliseconds. */
-const ATTEMPTS_MAX = 3;
+/**
+ * How often an unreachable Runtime API is tried: at once after the first time, since a kept connection
+ * may just have been closed, then after pauses that grow by so many milliseconds.
+ */
+const ATTEMPTS_MAX = 4;
 const RETRY_MS = 50;
 
 /** Longest answer that is quoted in a log line, in characters. */
@@ -54,12 +58,9 @@ export class RuntimeApiClient {
   readonly #workingDirectory: string;
   readonly #slot: LoopSlot | undefined;
 
-  /**
-   * @param address `host:port`, as in AWS_LAMBDA_RUNTIME_API.
-   * @param slot Where one of several loops says what it does.
-   */
+  /** @param slot Where one of several loops says what it does. */
   constructor(
-    address: string,
+    address: HttpAddress,
     poller: Poller,
     log: Log,
     workingDirectory: string,
@@ -149,7 +150,7 @@ export class RuntimeApiClient {
     const body = Buffer.from(errorBody(error));
     try {
       const answer = this.#attempt(
-        () => this.#post(PATH.initError, this.#errorHeaders(error), body),
+        () => this.#post(PATH.initError, this.#errorHeaders(error), body, () => undefined),
         false,
       );
       if (answer.status !== STATUS.accepted) {
@@ -163,23 +164,29 @@ export class RuntimeApiClient {
   /** Begins a streamed HTTP response: what is written from now on is on the wire at once. */
   beginStream(invocation: Invocation): ResponseStream {
     const path = PATH.response(invocation.requestId);
-    const connection = this.#connection;
     const headers = USER_AGENT + STREAMED_BODY + invocationId(invocation);
-    this.#attempt(() => connection.beginChunks(path, headers), false);
+    this.#attempt(() => this.#connection.beginChunks(path, headers), false);
     this.#slot?.set(LOOP_STATE.answered);
-    return {
-      write: (bytes) => connection.sendChunk(bytes),
-      breakOff: () => connection.shutDown(),
-      close: () => connection.close(),
-      end: (error) => {
-        const trailers =
-          error === undefined
-            ? ""
-            : headerLine(HEADER.errorType, headerErrorType(error.errorType)) +
-              headerLine(HEADER.errorBody, Buffer.from(errorBody(error)).toString("base64"));
-        this.#settle(path, connection.endChunks(trailers), "ERROR");
-      },
-    };
+    return new ResponseStream(this.#connection);
+  }
+
+  /** Ends a streamed response, with the error trailers if the handler failed. */
+  endStream(
+    stream: ResponseStream,
+    { requestId }: Invocation,
+    error: FunctionError | undefined,
+  ): void {
+    const trailers =
+      error === undefined
+        ? ""
+        : headerLine(HEADER.errorType, headerErrorType(error.errorType)) +
+          headerLine(HEADER.errorBody, Buffer.from(errorBody(error)).toString("base64"));
+    const answer = stream.end(trailers);
+    if (answer instanceof ConnectionError) {
+      this.#log.write("ERROR", `the streamed response was cut off: ${answer.message}`);
+    } else {
+      this.#settle(PATH.response(requestId), answer, "ERROR");
+    }
   }
 
   #postError(invocation: Invocation, error: FunctionError, refusalLevel: LogLevel): void {
@@ -190,13 +197,13 @@ export class RuntimeApiClient {
 
   #answer(path: string, headers: string, body: Uint8Array, refusalLevel: LogLevel): void {
     this.#slot?.set(LOOP_STATE.answering);
-    const answer = this.#attempt(() => this.#post(path, headers, body), false);
-    this.#slot?.set(LOOP_STATE.answered);
+    const onSent = () => this.#slot?.set(LOOP_STATE.answered);
+    const answer = this.#attempt(() => this.#post(path, headers, body, onSent), false);
     this.#settle(path, answer, refusalLevel);
   }
 
-  #post(path: string, headers: string, body: Uint8Array): HttpResponse {
-    return this.#connection.post(path, USER_AGENT + headers, body);
+  #post(path: string, headers: string, body: Uint8Array, onSent: () => void): HttpResponse {
+    return this.#connection.post(path, USER_AGENT + headers, body, onSent);
   }
 
   #errorHeaders(error: FunctionError): string {
@@ -207,7 +214,10 @@ export class RuntimeApiClient {
     );
   }
 
-  /** Tries again when the Runtime API was not reached; what may have arrived only if that is safe. */
+  /**
+   * Tries again when the Runtime API was not reached.
+   * @param isSafeToRepeat Whether it may also be sent again when it may have arrived.
+   */
   #attempt<Result>(request: () => Result, isSafeToRepeat: boolean): Result {
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -215,7 +225,7 @@ export class RuntimeApiClient {
       } catch (error) {
         if (!(error instanceof ConnectionError) || attempt === ATTEMPTS_MAX) throw error;
         if (error.mayHaveArrived && !isSafeToRepeat) throw error;
-        Bun.sleepSync(RETRY_MS * attempt);
+        if (attempt > 1) Bun.sleepSync(RETRY_MS * (attempt - 1));
       }
     }
   }
@@ -227,18 +237,6 @@ export class RuntimeApiClient {
     if (answer.status >= STATUS.internalServerError) throw error;
     this.#log.write(refusalLevel, error.message);
   }
-}
-
-/** A streamed response in the making. */
-export interface ResponseStream {
-  /** Sends bytes at once. */
-  write(bytes: Uint8Array): void;
-  /** Has a write that waits fail at once. */
-  breakOff(): void;
-  /** Ends it without its end, so that nobody takes it for complete. */
-  close(): void;
-  /** Ends the stream, with the error trailers if the handler failed. */
-  end(error: FunctionError | undefined): void;
 }
 
 /** Echoed if and only if it was given, so that a late answer cannot meet another attempt's event. */

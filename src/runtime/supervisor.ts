@@ -43,6 +43,8 @@ export interface SupervisorOptions {
   readonly count: number;
   /** NUL-terminated `NAME=value` entries, for every loop. */
   readonly environment: readonly Uint8Array[];
+  /** The handler's name. */
+  readonly handler: string;
   /** By which events of loops that have ended are answered. */
   readonly client: () => RuntimeApiClient;
 }
@@ -166,10 +168,11 @@ export class Supervisor {
     this.#board.clear(loop.index);
     loop.startedAtMs = performance.now();
     loop.isLoading = true;
+    const { environment, handler } = this.#options;
     loop.pid = spawn({
       path: "/proc/self/exe",
-      argv: ["bootstrap", ...loopArguments(loop.index, isFirst, processId())],
-      environment: this.#options.environment,
+      argv: ["bootstrap", ...loopArguments(loop.index, isFirst, processId(), handler)],
+      environment,
       cwd: process.cwd(),
       stdio: [this.#board.descriptor, 1, 2],
     });

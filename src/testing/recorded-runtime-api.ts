@@ -175,6 +175,7 @@ export class RecordedRuntimeApi {
       response.on("close", () => {
         const index = this.#waiting.indexOf(waiting);
         if (index >= 0) this.#waiting.splice(index, 1);
+        this.#changed();
       });
       this.#deliver();
     } else if (request.method === "GET" && request.path === PATH.restoreNext) {
