@@ -120,9 +120,9 @@ async function handled(api: RawApiServer, commands = ""): Promise<BootstrapProce
   return bootstrap;
 }
 
-/** Sends an answer as most servers do. */
+/** Sends an answer as most servers do; resolves when the system has it. */
 const plainly: Transport = (socket, answer) =>
-  void socket.write(bytesOf(answer, "1.1", length(answer)));
+  new Promise((resolve) => socket.write(bytesOf(answer, "1.1", length(answer)), () => resolve()));
 
 const postsOf = (api: RawApiServer) =>
   [...api.posts].map(([at, posts]) => [at, posts.map(({ path, body }) => [path, body.toString()])]);
