@@ -141,29 +141,27 @@ export class ForkServer {
     this.#options = options;
     this.#poller = poller;
     this.#lateOutputs = new LateOutputs(poller, log);
-    this.#trigger = pipe(O_NONBLOCK);
-    this.#status = pipe(O_NONBLOCK);
-    this.#lifeline = pipe();
-    this.#eventSlot = memoryFile();
-    const [stderrReadEnd, stderrWriteEnd] = pipe();
-    const { handler, environment, taskRoot } = options;
-    const nothing = openFile("/dev/null");
-    this.#pid = spawn({
-      path: handler.shell.path,
-      argv: [
-        handler.shell.path,
-        ...handler.shell.options,
-        ...["-c", this.#script(), ownName(handler)],
-      ],
-      environment,
-      cwd: taskRoot,
-      stdio: [nothing, stderrWriteEnd, stderrWriteEnd],
-    });
-    close(nothing);
-    endFirstWithoutMemory(this.#pid);
-    this.#stderrWriteEnd = stderrWriteEnd;
-    this.#stderr = new LogPipe(stderrReadEnd, poller, log);
-    this.#process = openProcess(this.#pid);
+    const opened: (number | readonly [number, number])[] = [];
+    const owned = <Opened extends number | readonly [number, number]>(one: Opened): Opened => {
+      opened.push(one);
+      return one;
+    };
+    try {
+      this.#trigger = owned(pipe(O_NONBLOCK));
+      this.#status = owned(pipe(O_NONBLOCK));
+      this.#lifeline = owned(pipe());
+      this.#eventSlot = owned(memoryFile());
+      const [stderrReadEnd, stderrWriteEnd] = owned(pipe());
+      this.#pid = this.#spawn(stderrWriteEnd);
+      endFirstWithoutMemory(this.#pid);
+      this.#process = openProcess(this.#pid);
+      this.#stderrWriteEnd = stderrWriteEnd;
+      this.#stderr = new LogPipe(stderrReadEnd, poller, log);
+    } catch (error) {
+      // It is tried again with the next event, and with the one after it.
+      for (const descriptor of opened.flat()) close(descriptor);
+      throw error;
+    }
     poller.watch(this.#process, () => this.#reap());
     poller.watch(this.#status[0], () => this.#readStatus());
   }
@@ -268,6 +266,23 @@ export class ForkServer {
       LIFELINE: pathOf(this.#lifeline[0]),
       EVENT: pathOf(this.#eventSlot),
     });
+  }
+
+  #spawn(standardError: number): number {
+    const { handler, environment, taskRoot } = this.#options;
+    const { path, options } = handler.shell;
+    const nothing = openFile("/dev/null");
+    try {
+      return spawn({
+        path,
+        argv: [path, ...options, "-c", this.#script(), ownName(handler)],
+        environment,
+        cwd: taskRoot,
+        stdio: [nothing, standardError, standardError],
+      });
+    } finally {
+      close(nothing);
+    }
   }
 
   #inheritedPosixlyCorrect(): string | undefined {

@@ -11,6 +11,7 @@ import { deadlineOf, timeoutError } from "./deadline.ts";
 import { HandlerResponse } from "./handler-response.ts";
 import { freeBuffers } from "./large-buffers.ts";
 import type { Log } from "./log.ts";
+import { reap } from "./process.ts";
 import type { RuntimeApiClient } from "./runtime-api-client.ts";
 import type { ShellHandler } from "./shell-handler.ts";
 
@@ -34,6 +35,8 @@ export class InvokeLoop {
     for (;;) {
       this.#handler.prepare();
       const invocation = this.#client.next();
+      // What has ended in the background meanwhile takes up the room of a process until then.
+      reap();
       this.#log.requestId = invocation.requestId;
       const responseBytes = this.#handle(invocation);
       freeBuffers(responseBytes);

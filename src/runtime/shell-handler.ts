@@ -20,6 +20,7 @@ import { fileType, SystemError } from "./libc.ts";
 import type { Log } from "./log.ts";
 import type { OnOutput } from "./output-pipe.ts";
 import type { Poller } from "./poller.ts";
+import { reap } from "./process.ts";
 import { syntaxError } from "./script-diagnosis.ts";
 
 /** A handler that can't be loaded; its error is for `/init/error`. */
@@ -71,6 +72,8 @@ export class ShellHandler {
   ensureLoaded(): void {
     if (this.#server.isReady()) return;
     this.#server.close();
+    // Ended processes count as long as they are not collected: there may be no room for a shell.
+    reap();
     this.#log.write("WARN", "the handler's shell is gone: loading it anew");
     this.#server = startServer(this.#options, this.#poller, this.#log);
     this.load();
