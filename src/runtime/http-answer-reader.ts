@@ -18,6 +18,9 @@ export interface HttpResponse {
   readonly isLast: boolean;
 }
 
+/** Told of the head of an answer, be it the final one or not. */
+export type OnHead = (status: number, headers: ReadonlyMap<string, string>) => void;
+
 /** The connection could not be made, or ended before the answer was complete. */
 export class ConnectionError extends Error {
   override readonly name = "ConnectionError";
@@ -85,20 +88,22 @@ export class HttpAnswerReader {
 
   /**
    * Reads the next final answer.
+   * @param onHead Told what heads say, before bodies are read.
    * @throws {ConnectionError} When the stream ends before the answer does.
    * @throws {HttpSyntaxError} When it is not HTTP.
    */
-  read(): HttpResponse {
-    let answer = this.readOne();
-    while (isInterim(answer)) answer = this.readOne();
+  read(onHead?: OnHead): HttpResponse {
+    let answer = this.readOne(onHead);
+    while (isInterim(answer)) answer = this.readOne(onHead);
     return answer;
   }
 
   /** Reads the next answer, be it a final one or one that only announces it; throws as {@link read}. */
-  readOne(): HttpResponse {
+  readOne(onHead?: OnHead): HttpResponse {
     const [statusLine = "", ...lines] = this.#readHead();
     const status = parseStatus(statusLine);
     const headers = parseFields(lines);
+    onHead?.(status, headers);
     const body = this.#readBody(status, headers);
     const answer = { status, headers, body, isLast: this.#isLast(status, statusLine, headers) };
     this.#hasReceived = false;

@@ -19,6 +19,7 @@ import {
   HttpAnswerReader,
   type HttpResponse,
   isInterim,
+  type OnHead,
 } from "./http-answer-reader.ts";
 import { close, read, SystemError, WOULD_BLOCK } from "./libc.ts";
 import { isReadableNow, POLLIN, POLLOUT } from "./poll-set.ts";
@@ -80,13 +81,14 @@ export class HttpConnection {
 
   /**
    * Sends a GET request and waits for its answer, for as long as it takes.
+   * @param onHead Told what the answer's head says, before its body is read.
    * @throws {ConnectionError} When the server cannot be reached or goes away.
    * @throws {HttpSyntaxError} When its answer is not HTTP.
    */
-  get(request: Uint8Array): HttpResponse {
+  get(request: Uint8Array, onHead?: OnHead): HttpResponse {
     this.#open();
     this.#send([request]);
-    return this.#answer();
+    return this.#answer(onHead);
   }
 
   /**
@@ -199,7 +201,7 @@ export class HttpConnection {
     }
   }
 
-  #answer(): HttpResponse {
+  #answer(onHead?: OnHead): HttpResponse {
     const early = this.#earlyAnswer;
     if (early !== undefined) {
       // The server may wait for the rest of the request yet.
@@ -207,7 +209,7 @@ export class HttpConnection {
       return early;
     }
     try {
-      const answer = this.#answers.read();
+      const answer = this.#answers.read(onHead);
       if (answer.isLast) this.close();
       return answer;
     } catch (error) {

@@ -83,7 +83,7 @@ export class LoopSlot {
   }
 
   /** Says which event the loop handles from now on. */
-  begin({ requestId, headers }: Invocation): void {
+  begin(requestId: string, headers: Invocation["headers"]): void {
     const ids = Buffer.from(`${requestId}\0${headers.get(INVOCATION_ID) ?? ""}`, "latin1");
     const length = ids.length <= SLOT_BYTES - HEAD_BYTES ? ids.length : 0;
     const slot = Buffer.alloc(HEAD_BYTES + length);

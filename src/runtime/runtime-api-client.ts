@@ -84,16 +84,22 @@ export class RuntimeApiClient {
    * @throws {ConnectionError} When the Runtime API stays unreachable.
    */
   next(): Invocation {
-    const answer = this.#attempt(() => this.#connection.get(this.#nextRequest), true);
+    const slot = this.#slot;
+    // A large event takes a while to be read: nothing must be able to happen to us that loses it.
+    const onHead =
+      slot &&
+      ((status: number, headers: ReadonlyMap<string, string>) => {
+        const requestId = headers.get(REQUEST_ID) ?? "";
+        if (status === STATUS.ok && requestId !== "") slot.begin(requestId, headers);
+      });
+    const answer = this.#attempt(() => this.#connection.get(this.#nextRequest, onHead), true);
     if (answer.status !== STATUS.ok) throw refusal(`GET ${PATH.next}`, answer);
     const { headers, body } = answer;
     const requestId = headers.get(REQUEST_ID) ?? "";
     if (requestId === "") {
       throw new RuntimeApiError(`failed to get an event: the answer has no ${HEADER.requestId}`);
     }
-    const invocation = { requestId, headers, event: body };
-    this.#slot?.begin(invocation);
-    return invocation;
+    return { requestId, headers, event: body };
   }
 
   /**
