@@ -15,6 +15,7 @@ import {
   variableText,
 } from "./runtime/environment.ts";
 import { handlerFiles } from "./runtime/handler-files.ts";
+import type { HttpAddress } from "./runtime/http-connection.ts";
 import { InvokeLoop } from "./runtime/invoke-loop.ts";
 import { lazy } from "./runtime/lazy.ts";
 import { Log } from "./runtime/log.ts";
@@ -36,8 +37,8 @@ function run(inherited: InheritedEnvironment, environment: Environment, log: Log
   const poller = new Poller();
   const loop = concurrency > 1 ? Loop.from(process.argv.slice(2)) : undefined;
   const handler = environment.handler || handlerArgument(loop);
-  const client = lazy(() => new RuntimeApiClient(address, poller, log, taskRoot, loop?.slot));
-  const parts = { inherited, environment, handler, log, poller, client };
+  const client = lazy(() => new RuntimeApiClient(address, poller, log, taskRoot, loop));
+  const parts = { inherited, environment, handler, address, log, poller, client };
   try {
     return concurrency > 1 && loop === undefined ? supervise(parts) : serve(parts, loop);
   } catch (error) {
@@ -63,17 +64,20 @@ interface Parts {
   readonly environment: Environment;
   /** The handler's name. */
   readonly handler: string;
+  readonly address: HttpAddress;
   readonly log: Log;
   readonly poller: Poller;
   readonly client: () => RuntimeApiClient;
 }
 
 /** Handles several events at once, in processes of their own. */
-function supervise({ inherited, environment, handler, log, poller, client }: Parts): never {
+function supervise(parts: Parts): never {
+  const { inherited, environment, handler, address, log, poller, client } = parts;
   const options = {
     count: environment.concurrency,
     environment: inherited.entries,
     handler,
+    address,
     client,
   };
   const supervisor = new Supervisor(options, poller, log);

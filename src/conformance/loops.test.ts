@@ -129,6 +129,30 @@ test.concurrent(
 );
 
 test.concurrent(
+  "an event that a loop was given and had not yet read when it was killed is answered with an error",
+  async () => {
+    await using environment = await EnvironmentUnderTest.start({ files, env: severalLoops(3) });
+    const { api, bootstrap } = environment;
+    await api.idle(3);
+    const stopped = loopIds(bootstrap.pid);
+    expect(stopped.length).toBe(3);
+    for (const pid of stopped) process.kill(pid, "SIGSTOP");
+    const bodies = ["small", "x".repeat(6_000_000), "chunks"];
+    const invocations = bodies.map((body) =>
+      api.enqueue(body === "chunks" ? { body, chunkBytes: 1 } : { body }),
+    );
+    await api.until(() => invocations.every(({ deliveredAtMs }) => deliveredAtMs > 0));
+    await Bun.sleep(100);
+    for (const pid of stopped) process.kill(pid, "SIGKILL");
+    for (const invocation of invocations) {
+      await invocation.answered;
+      expectAnswer(invocation, { error: { errorType: "Runtime.ExitError" } });
+    }
+    await api.idle(3);
+  },
+);
+
+test.concurrent(
   "loops that cannot load the handler after the first one are no init error",
   async () => {
     await using environment = await EnvironmentUnderTest.start({
@@ -182,6 +206,20 @@ describe("when the supervisor is killed, its loops end, and their handlers", () 
 test("200 loops", async () => {
   await using environment = await EnvironmentUnderTest.start({ files, env: severalLoops(200) });
   await expectAllServe(environment, 200);
+});
+
+test("100 loops, of which each process may have 128 descriptors", async () => {
+  await using environment = await EnvironmentUnderTest.start({
+    files,
+    env: severalLoops(100),
+    wrapper: ["prlimit", "--nofile=128:128"],
+  });
+  const { api, bootstrap } = environment;
+  await expectAllServe(environment, 100);
+  const [loop = 0] = loopIds(bootstrap.pid).slice(-1);
+  process.kill(loop, "SIGKILL");
+  await api.until(() => api.waitingNexts === 99);
+  await api.idle(100);
 });
 
 test("as many loops as Lambda allows, and no more", async () => {

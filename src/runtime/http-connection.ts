@@ -52,14 +52,18 @@ export interface HttpAddress {
 export class HttpConnection {
   readonly #address: HttpAddress;
   readonly #poller: Poller;
+  readonly #inherited: number | undefined;
   #socket: number | undefined;
   readonly #answers = new HttpAnswerReader((into) => this.#read(into));
   /** A final answer that came before the request was complete. */
   #earlyAnswer: HttpResponse | undefined;
 
-  constructor(address: HttpAddress, poller: Poller) {
+  /** @param inherited A connected socket to begin with, which another process has, too. */
+  constructor(address: HttpAddress, poller: Poller, inherited?: number) {
     this.#address = address;
     this.#poller = poller;
+    this.#inherited = inherited;
+    this.#socket = inherited;
   }
 
   /** Connects ahead of the first request; what goes wrong is for that request to say. */
@@ -134,7 +138,11 @@ export class HttpConnection {
 
   /** Closes the connection; the next request opens another. */
   close(): void {
-    if (this.#socket !== undefined) close(this.#socket);
+    if (this.#socket !== undefined) {
+      // The other process would keep it open.
+      if (this.#socket === this.#inherited) shutDown(this.#socket);
+      close(this.#socket);
+    }
     this.#socket = undefined;
     this.#earlyAnswer = undefined;
     this.#answers.reset();

@@ -4,9 +4,8 @@
  * @module
  */
 
-import { dlopen } from "./ffi.ts";
 import { lazy } from "./lazy.ts";
-import { LIBC } from "./libc.ts";
+import { descriptorsMax } from "./libc.ts";
 import { LogPipe } from "./log-pipe.ts";
 import type { Log } from "./log.ts";
 import type { Poller } from "./poller.ts";
@@ -15,18 +14,9 @@ import type { Poller } from "./poller.ts";
 const PIPES_MAX = 64;
 /** The part of the descriptors that a process may have which they may take. */
 const DESCRIPTORS_SHARE = 4;
-const RLIMIT_NOFILE = 7;
 
 /** How many pipes are kept, where descriptors are few: the next event needs some. */
-const pipesMax = lazy(() => {
-  const { getrlimit } = dlopen(LIBC, {
-    getrlimit: { args: ["i32", "ptr"], returns: "i32" },
-  }).symbols;
-  // struct rlimit: the limit that holds, and how far it may be raised.
-  const limits = new BigUint64Array(2);
-  if (getrlimit(RLIMIT_NOFILE, limits) !== 0) return PIPES_MAX;
-  return Math.min(PIPES_MAX, Math.floor(Number(limits[0]) / DESCRIPTORS_SHARE));
-});
+const pipesMax = lazy(() => Math.min(PIPES_MAX, Math.floor(descriptorsMax() / DESCRIPTORS_SHARE)));
 
 export class LateOutputs {
   readonly #poller: Poller;

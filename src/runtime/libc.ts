@@ -164,6 +164,19 @@ export function close(descriptor: number): void {
   libc.close(descriptor);
 }
 
+const RLIMIT_NOFILE = 7;
+
+/** How many descriptors this process may have, as far as it is known. */
+export function descriptorsMax(): number {
+  const { getrlimit } = dlopen(LIBC, {
+    getrlimit: { args: ["i32", "ptr"], returns: "i32" },
+  }).symbols;
+  // struct rlimit: the limit that holds, and how far it may be raised.
+  const limits = new BigUint64Array(2);
+  checked("getrlimit", getrlimit(RLIMIT_NOFILE, limits));
+  return Number(limits[0]);
+}
+
 /** Makes `target` name what `source` names, close-on-exec. */
 export function duplicateTo(source: number, target: number): void {
   checked("dup3", libc.dup3(source, target, O_CLOEXEC));

@@ -13,30 +13,63 @@ const OTHER = "--loop";
 
 /** The loops' standard input is the board that they share with their supervisor. */
 const BOARD = 0;
+/** Where a loop has the connection that its supervisor has made for it. */
+const CONNECTION = 3;
+const HAS_CONNECTION = "connected";
+const HAS_NONE = "unconnected";
 
-/** Arguments that make a copy of the runtime one of the loops, for a handler. */
-export function loopArguments(
-  index: number,
-  isFirst: boolean,
-  supervisor: number,
-  handler: string,
-): string[] {
-  return [isFirst ? FIRST : OTHER, `${index}`, `${supervisor}`, handler];
+/** What a supervisor tells a loop. */
+export interface LoopOrders {
+  readonly index: number;
+  readonly isFirst: boolean;
+  /** The supervisor's process id. */
+  readonly supervisor: number;
+  /** The board that it shares with its supervisor. */
+  readonly board: number;
+  /** A connection to the Runtime API that it shares with its supervisor, if that could make one. */
+  readonly connection: number | undefined;
+  /** The handler's name. */
+  readonly handler: string;
+}
+
+/** The arguments of a loop's process. */
+export function loopArguments(orders: LoopOrders): string[] {
+  const { index, isFirst, supervisor, connection, handler } = orders;
+  const kind = isFirst ? FIRST : OTHER;
+  return [
+    kind,
+    `${index}`,
+    `${supervisor}`,
+    connection === undefined ? HAS_NONE : HAS_CONNECTION,
+    handler,
+  ];
+}
+
+/** The descriptors of a loop's process. */
+export function loopDescriptors({
+  board,
+  connection,
+}: LoopOrders): [number, number, number, ...number[]] {
+  return [board, 1, 2, ...(connection === undefined ? [] : [connection])];
 }
 
 /** A loop that was started by a supervisor. */
 export class Loop {
   /** How many arguments make a process a loop; the handler's name follows. */
-  static readonly argumentCount = 3;
+  static readonly argumentCount = 4;
   /** Whether it is the one that reports why the handler cannot be loaded. */
   readonly isFirst: boolean;
   readonly slot: LoopSlot;
+  /** A connection to the Runtime API, as a socket. */
+  readonly connection: number | undefined;
   readonly #supervisor: number;
 
-  private constructor(isFirst: boolean, index: number, supervisor: number) {
-    this.isFirst = isFirst;
-    this.slot = new LoopSlot(BOARD, index);
-    this.#supervisor = supervisor;
+  private constructor(args: readonly string[]) {
+    const [kind, index, supervisor, connected] = args;
+    this.isFirst = kind === FIRST;
+    this.slot = new LoopSlot(BOARD, Number(index));
+    this.connection = connected === HAS_CONNECTION ? CONNECTION : undefined;
+    this.#supervisor = Number(supervisor);
   }
 
   /**
@@ -44,9 +77,7 @@ export class Loop {
    * @param args The process's own arguments, without the program's name.
    */
   static from(args: readonly string[]): Loop | undefined {
-    const [kind, index, supervisor] = args;
-    if (kind !== FIRST && kind !== OTHER) return undefined;
-    return new Loop(kind === FIRST, Number(index), Number(supervisor));
+    return args[0] === FIRST || args[0] === OTHER ? new Loop(args) : undefined;
   }
 
   /** Has this process end when its supervisor does; SIGTERM must be watched by now. */

@@ -23,6 +23,7 @@ import { ConnectionError, type HttpResponse } from "./http-answer-reader.ts";
 import { headerLine, type HttpAddress, HttpConnection } from "./http-connection.ts";
 import type { Log, LogLevel } from "./log.ts";
 import { LOOP_STATE, type LoopSlot } from "./loop-board.ts";
+import type { Loop } from "./loop.ts";
 import type { Poller } from "./poller.ts";
 import { ResponseStream } from "./response-stream.ts";
 
@@ -58,19 +59,19 @@ export class RuntimeApiClient {
   readonly #workingDirectory: string;
   readonly #slot: LoopSlot | undefined;
 
-  /** @param slot Where one of several loops says what it does. */
+  /** @param loop One of several loops, that of this process. */
   constructor(
     address: HttpAddress,
     poller: Poller,
     log: Log,
     workingDirectory: string,
-    slot?: LoopSlot,
+    loop?: Loop,
   ) {
-    this.#connection = new HttpConnection(address, poller);
+    this.#connection = new HttpConnection(address, poller, loop?.connection);
     this.#nextRequest = this.#connection.getRequest(PATH.next, USER_AGENT);
     this.#log = log;
     this.#workingDirectory = workingDirectory;
-    this.#slot = slot;
+    this.#slot = loop?.slot;
   }
 
   /** Connects ahead of the first call. */
@@ -243,6 +244,12 @@ export class RuntimeApiClient {
     if (answer.status >= STATUS.internalServerError) throw error;
     this.#log.write(refusalLevel, error.message);
   }
+}
+
+/** The invocation that the head of an answer to `/next` tells of, without its event. */
+export function invocationOf(headers: ReadonlyMap<string, string>): Invocation | undefined {
+  const requestId = headers.get(REQUEST_ID) ?? "";
+  return requestId === "" ? undefined : { requestId, headers, event: new Uint8Array(0) };
 }
 
 /** Echoed if and only if it was given, so that a late answer cannot meet another attempt's event. */

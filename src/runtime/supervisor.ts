@@ -12,11 +12,15 @@
  */
 
 import { CONCURRENCY_MAX } from "../runtime-api/contract.ts";
+import type { Invocation } from "../runtime-api/invocation.ts";
 import { describeEnd } from "./exit-error.ts";
-import { processId, read } from "./libc.ts";
+import { HttpAnswerReader } from "./http-answer-reader.ts";
+import type { HttpAddress } from "./http-connection.ts";
+import { lazy } from "./lazy.ts";
+import { close, descriptorsMax, processId, read } from "./libc.ts";
 import type { Log } from "./log.ts";
 import { LOOP_STATE, LoopBoard } from "./loop-board.ts";
-import { loopArguments } from "./loop.ts";
+import { loopArguments, loopDescriptors } from "./loop.ts";
 import type { Poller } from "./poller.ts";
 import {
   becomeSubreaper,
@@ -27,13 +31,16 @@ import {
   unblockSignals,
 } from "./process.ts";
 import { RestartDelay, RestartFailures } from "./restart-policy.ts";
-import type { RuntimeApiClient } from "./runtime-api-client.ts";
+import { invocationOf, type RuntimeApiClient } from "./runtime-api-client.ts";
+import { connect } from "./socket.ts";
 import { spawn } from "./spawn.ts";
 import { endAllBelow, endOnTermination, type Terminable } from "./termination.ts";
 import { Timer } from "./timer.ts";
 
 /** Most loops that load their handler at the same time: a handler's file may need much memory to load. */
 const LOADING_MAX = 64;
+/** Descriptors that are not used for loops' connections. */
+const SPARE_DESCRIPTORS = 64;
 /** Signals are read so many at a time; how many there were does not matter. */
 const SIGNALS_READ_BYTES = 1024;
 
@@ -45,6 +52,7 @@ export interface SupervisorOptions {
   readonly environment: readonly Uint8Array[];
   /** The handler's name. */
   readonly handler: string;
+  readonly address: HttpAddress;
   /** By which events of loops that have ended are answered. */
   readonly client: () => RuntimeApiClient;
 }
@@ -55,6 +63,8 @@ interface SupervisedLoop {
   readonly delay: RestartDelay;
   /** Its process, while it runs. */
   pid: number | undefined;
+  /** Its first connection to the Runtime API, where an event may lie that it has not come to read. */
+  connection: number | undefined;
   isLoading: boolean;
   isRestart: boolean;
   /** When it was started last, in ms of `performance.now()`. */
@@ -72,6 +82,8 @@ export class Supervisor {
   readonly #board = new LoopBoard();
   readonly #failures = new RestartFailures();
   readonly #timer: Timer;
+  /** Connections are kept below this descriptor. */
+  readonly #connectionsEnd = lazy(() => descriptorsMax() - SPARE_DESCRIPTORS);
   readonly #below: Terminable;
   #isChanged = false;
 
@@ -91,7 +103,12 @@ export class Supervisor {
     const count = Math.min(options.count, CONCURRENCY_MAX);
     for (let index = 0; index < count; index += 1) {
       const delay = new RestartDelay();
-      const notRunning = { pid: undefined, isLoading: false, isRestart: false };
+      const notRunning = {
+        pid: undefined,
+        connection: undefined,
+        isLoading: false,
+        isRestart: false,
+      };
       loops.push({ index, delay, ...notRunning, startedAtMs: 0, startAtMs: 0 });
     }
     // Before anything else is opened.
@@ -169,13 +186,35 @@ export class Supervisor {
     loop.startedAtMs = performance.now();
     loop.isLoading = true;
     const { environment, handler } = this.#options;
+    loop.connection = this.#connect();
+    const orders = {
+      index: loop.index,
+      isFirst,
+      supervisor: processId(),
+      board: this.#board.descriptor,
+      connection: loop.connection,
+      handler,
+    };
     loop.pid = spawn({
       path: "/proc/self/exe",
-      argv: ["bootstrap", ...loopArguments(loop.index, isFirst, processId(), handler)],
+      argv: ["bootstrap", ...loopArguments(orders)],
       environment,
       cwd: process.cwd(),
-      stdio: [this.#board.descriptor, 1, 2],
+      stdio: loopDescriptors(orders),
     });
+  }
+
+  /** Makes a loop's connection, if there is room for it; the loop will make one otherwise. */
+  #connect(): number | undefined {
+    const { host, port } = this.#options.address;
+    try {
+      const socket = connect(host, port, this.#poller);
+      if (socket < this.#connectionsEnd()) return socket;
+      close(socket);
+    } catch {
+      // The loop will say why.
+    }
+    return undefined;
   }
 
   /** Starts whoever may be started now, and sets the timer for the next one. */
@@ -207,6 +246,7 @@ export class Supervisor {
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       this.#log.write("ERROR", `failed to start a loop: ${error.message}`);
+      this.#takeUnread(loop);
       this.#settleLife(loop, false);
       return false;
     }
@@ -217,13 +257,32 @@ export class Supervisor {
     if (loop === undefined) return;
     const { state, hadEvent, invocation } = this.#board.read(loop.index);
     const isOpen = state === LOOP_STATE.handling || state === LOOP_STATE.answering;
-    const lost = isOpen ? invocation : undefined;
+    const unread = this.#takeUnread(loop);
+    const lost = isOpen ? invocation : unread;
     const what = describeEnd(`loop ${loop.index + 1} of ${this.#loops.length}`, end);
     const delayMs = this.#settleLife(loop, hadEvent);
     this.#log.requestId = lost?.requestId;
     this.#log.write("ERROR", `${what}; it is started again in ${delayMs} ms`);
     if (lost !== undefined) this.#options.client().reportLostEvent(lost, what);
     this.#log.requestId = undefined;
+  }
+
+  /** The event that the platform has handed to a loop that has ended before it could read it. */
+  #takeUnread(loop: SupervisedLoop): Invocation | undefined {
+    const socket = loop.connection;
+    loop.connection = undefined;
+    if (socket === undefined) return undefined;
+    let invocation: Invocation | undefined;
+    const answers = new HttpAnswerReader((into) => Math.max(0, read(socket, into)));
+    try {
+      answers.read((_, headers) => {
+        invocation = invocationOf(headers);
+      });
+    } catch {
+      // There is none, or not all of it is there.
+    }
+    close(socket);
+    return invocation;
   }
 
   /** Says when a loop that has ended may be started again, and returns in how many ms. */
