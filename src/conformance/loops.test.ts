@@ -13,7 +13,9 @@ import { join } from "node:path";
 import { CONCURRENCY_MAX, PATH } from "../runtime-api/contract.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
 import { expectAnswer } from "../testing/expectations.ts";
-import { commandOf, descendants, marked, parentOf } from "../testing/process-facts.ts";
+import { loopIds, tryKilledLoops } from "../testing/loop-killer.ts";
+import { marked } from "../testing/process-facts.ts";
+import { Random } from "../testing/random.ts";
 import { SHELLS } from "../testing/shells.ts";
 
 /** Answers with its event; one that begins with "wait" not before there is a file `go`. */
@@ -33,13 +35,6 @@ const severalLoops = (count: number) => ({ AWS_LAMBDA_MAX_CONCURRENCY: String(co
 
 /** How much memory the largest number of loops may take, in bytes: four MB each. */
 const MEMORY_FOR_ALL_BYTES = CONCURRENCY_MAX * 4_000_000;
-
-/** The processes of the loops that run at this moment. */
-function loopIds(supervisor: number): number[] {
-  return descendants(supervisor).filter(
-    (pid) => parentOf(pid) === supervisor && commandOf(pid).startsWith("bootstrap --"),
-  );
-}
 
 /** Queues an event that waits; resolves with it and its loop when its handler runs. */
 async function busyLoop({ api, bootstrap }: EnvironmentUnderTest, body: string) {
@@ -80,6 +75,13 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     },
   );
 });
+
+test.concurrent.each(SHELLS.map(({ name }, at) => [name, at] as const))(
+  "%s: each event is answered once while loops are killed and stopped",
+  async (shell, seed) => {
+    await tryKilledLoops(new Random(seed), shell, 12);
+  },
+);
 
 test.concurrent(
   "a loop that is killed while it waits is started again, however often",

@@ -111,8 +111,6 @@ export class HttpConnection {
 
   /** Begins a chunked POST with trailers; {@link sendChunk} and {@link endChunks} follow. */
   beginChunks(path: string, headers: string): void {
-    // What was sent of a stream is gone: it gets a connection that the server has not begun to close.
-    this.close();
     const encoding = headerLine("Transfer-Encoding", "chunked");
     this.#open();
     this.#send([this.#head("POST", path, headers + encoding)]);

@@ -12,7 +12,7 @@ export class ResponseStream {
   readonly #connection: HttpConnection;
   #failure: ConnectionError | undefined;
 
-  /** @param connection One on which a chunked POST has begun. */
+  /** @param connection One of its own, on which a chunked POST has begun. */
   constructor(connection: HttpConnection) {
     this.#connection = connection;
   }
@@ -27,7 +27,7 @@ export class ResponseStream {
     this.#connection.shutDown();
   }
 
-  /** Forgets the connection on which it was broken off. */
+  /** Closes its connection; a stream that was not ended is incomplete. */
   close(): void {
     this.#connection.close();
   }

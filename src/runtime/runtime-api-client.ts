@@ -53,6 +53,8 @@ const RETRY_MS = 50;
 const QUOTED_LENGTH_MAX = 200;
 
 export class RuntimeApiClient {
+  readonly #address: HttpAddress;
+  readonly #poller: Poller;
   readonly #connection: HttpConnection;
   readonly #nextRequest: Uint8Array;
   readonly #log: Log;
@@ -68,6 +70,8 @@ export class RuntimeApiClient {
     loop?: Loop,
   ) {
     this.#connection = new HttpConnection(address, poller, loop?.connection);
+    this.#address = address;
+    this.#poller = poller;
     this.#nextRequest = this.#connection.getRequest(PATH.next, USER_AGENT);
     this.#log = log;
     this.#workingDirectory = workingDirectory;
@@ -172,9 +176,11 @@ export class RuntimeApiClient {
   beginStream(invocation: Invocation): ResponseStream {
     const path = PATH.response(invocation.requestId);
     const headers = USER_AGENT + STREAMED_BODY + invocationId(invocation);
-    this.#attempt(() => this.#connection.beginChunks(path, headers), false);
+    // What was sent of a stream is gone: it gets a connection that the server has not begun to close.
+    const connection = new HttpConnection(this.#address, this.#poller);
+    this.#attempt(() => connection.beginChunks(path, headers), false);
     this.#slot?.set(LOOP_STATE.answered);
-    return new ResponseStream(this.#connection);
+    return new ResponseStream(connection);
   }
 
   /** Ends a streamed response, with the error trailers if the handler failed. */
@@ -189,6 +195,7 @@ export class RuntimeApiClient {
         : headerLine(HEADER.errorType, headerErrorType(error.errorType)) +
           headerLine(HEADER.errorBody, Buffer.from(errorBody(error)).toString("base64"));
     const answer = stream.end(trailers);
+    stream.close();
     if (answer instanceof ConnectionError) {
       this.#log.write("ERROR", `the streamed response was cut off: ${answer.message}`);
     } else {
