@@ -250,6 +250,17 @@ export class HttpAnswerReader {
   }
 }
 
+/** A reader of the answers that some bytes hold. */
+export function readerOf(bytes: Uint8Array): HttpAnswerReader {
+  let rest = bytes;
+  return new HttpAnswerReader((into) => {
+    const piece = rest.subarray(0, into.length);
+    into.set(piece);
+    rest = rest.subarray(piece.length);
+    return piece.length;
+  });
+}
+
 /** Whether an answer only announces the one that counts: 100 Continue and its like. */
 export function isInterim({ status }: HttpResponse): boolean {
   return status < 200 && status !== SWITCHING_PROTOCOLS;

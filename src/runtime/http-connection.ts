@@ -20,16 +20,29 @@ import {
   type HttpResponse,
   isInterim,
   type OnHead,
+  readerOf,
 } from "./http-answer-reader.ts";
 import { close, read, SystemError, WOULD_BLOCK } from "./libc.ts";
+import type { SharedConnection } from "./loop.ts";
 import { isReadableNow, POLLIN, POLLOUT } from "./poll-set.ts";
 import type { Poller } from "./poller.ts";
-import { connect, send, shutDown, unacknowledgedBytes } from "./socket.ts";
+import { connect, peek, send, shutDown, unacknowledgedBytes } from "./socket.ts";
 
 /** A header line to be sent, with its end. */
 export function headerLine(name: string, value: string): string {
   return `${name}: ${value}\r\n`;
 }
+
+/** Told of a GET request on a connection that another process has, too. */
+export interface GetWatch {
+  /** It has been sent: from now on the other process may find the answer. */
+  onAsked(): void;
+  /** The answer is there: from now on the other process may find only a part of it. */
+  readonly onHead: OnHead;
+}
+
+/** Room for the head of an answer to be looked at, in bytes. */
+const PEEKED_BYTES = 16 * 1024;
 
 /** Bodies up to this size, in bytes, are sent in one call with their head. */
 const ONE_SEND_BYTES_MAX = 64 * 1024;
@@ -52,18 +65,22 @@ export interface HttpAddress {
 export class HttpConnection {
   readonly #address: HttpAddress;
   readonly #poller: Poller;
-  readonly #inherited: number | undefined;
+  /** A socket that another process has, too. */
+  readonly #shared: number | undefined;
   #socket: number | undefined;
+  /** Whether the answer to a GET request of another process is to come. */
+  #hasAsked: boolean;
   readonly #answers = new HttpAnswerReader((into) => this.#read(into));
   /** A final answer that came before the request was complete. */
   #earlyAnswer: HttpResponse | undefined;
 
-  /** @param inherited A connected socket to begin with, which another process has, too. */
-  constructor(address: HttpAddress, poller: Poller, inherited?: number) {
+  /** @param shared A connection to begin with. */
+  constructor(address: HttpAddress, poller: Poller, shared?: SharedConnection) {
     this.#address = address;
     this.#poller = poller;
-    this.#inherited = inherited;
-    this.#socket = inherited;
+    this.#shared = shared?.socket;
+    this.#socket = shared?.socket;
+    this.#hasAsked = shared?.hasAsked ?? false;
   }
 
   /** Connects ahead of the first request; what goes wrong is for that request to say. */
@@ -85,14 +102,18 @@ export class HttpConnection {
 
   /**
    * Sends a GET request and waits for its answer, for as long as it takes.
-   * @param onHead Told what the answer's head says, before its body is read.
+   * @param watch Told of it on a connection that another process has, too.
    * @throws {ConnectionError} When the server cannot be reached or goes away.
    * @throws {HttpSyntaxError} When its answer is not HTTP.
    */
-  get(request: Uint8Array, onHead?: OnHead): HttpResponse {
-    this.#open();
-    this.#send([request]);
-    return this.#answer(onHead);
+  get(request: Uint8Array, watch?: GetWatch): HttpResponse {
+    if (!this.#hasAsked) {
+      this.#open();
+      this.#send([request]);
+    }
+    this.#hasAsked = false;
+    if (watch !== undefined) this.#tell(watch);
+    return this.#answer(watch?.onHead);
   }
 
   /**
@@ -138,10 +159,11 @@ export class HttpConnection {
   close(): void {
     if (this.#socket !== undefined) {
       // The other process would keep it open.
-      if (this.#socket === this.#inherited) shutDown(this.#socket);
+      if (this.#socket === this.#shared) shutDown(this.#socket);
       close(this.#socket);
     }
     this.#socket = undefined;
+    this.#hasAsked = false;
     this.#earlyAnswer = undefined;
     this.#answers.reset();
   }
@@ -153,6 +175,7 @@ export class HttpConnection {
 
   /** Sees to a connected socket: the kept one unless the server has closed it meanwhile. */
   #open(): void {
+    if (this.#hasAsked) return;
     // No data is expected between requests, so readable means that the server has closed.
     if (this.#socket !== undefined && isReadableNow(this.#socket)) this.close();
     if (this.#socket !== undefined) return;
@@ -185,6 +208,20 @@ export class HttpConnection {
       if (this.#earlyAnswer !== undefined) return;
       this.close();
       throw new ConnectionError(`failed to send the request: ${cause.message}`, false, { cause });
+    }
+  }
+
+  /** Tells of a request on a shared connection, and of its answer before any of that is read. */
+  #tell(watch: GetWatch): void {
+    const socket = this.#socket;
+    if (socket === undefined || socket !== this.#shared) return;
+    watch.onAsked();
+    this.#poller.waitReadable(socket);
+    const seen = peek(socket, PEEKED_BYTES);
+    try {
+      readerOf(seen).read(watch.onHead);
+    } catch {
+      // Its head has not come as a whole: it is told of when it has been read.
     }
   }
 

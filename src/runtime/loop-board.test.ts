@@ -2,10 +2,10 @@ import { describe, expect, test } from "bun:test";
 
 import { LOOP_STATE, LoopBoard, LoopSlot } from "./loop-board.ts";
 
-function idsOf(requestId: string, invocationId?: string) {
+function invocationOf(requestId: string, invocationId?: string) {
   const headers = new Map([["lambda-runtime-aws-request-id", requestId]]);
   if (invocationId !== undefined) headers.set("lambda-runtime-invocation-id", invocationId);
-  return [requestId, headers] as const;
+  return { requestId, headers, event: new Uint8Array([0x7b, 0x7d]) };
 }
 
 /** What of an invocation the supervisor must find. */
@@ -31,7 +31,7 @@ describe("the board of the loops", () => {
   test("keeps the slots apart", () => {
     const board = new LoopBoard();
     for (const index of [0, 1, 2, 799, 1599]) {
-      new LoopSlot(board.descriptor, index).begin(...idsOf(`id-${index}`, `attempt-${index}`));
+      new LoopSlot(board.descriptor, index).begin(invocationOf(`id-${index}`, `attempt-${index}`));
     }
     for (const index of [0, 1, 2, 799, 1599]) {
       expect(idsIn(board, index)).toEqual([`id-${index}`, `attempt-${index}`]);
@@ -46,7 +46,7 @@ describe("the board of the loops", () => {
     ["ids that just fit", "x".repeat(253), "y".repeat(254)],
   ])("keeps %s as it is", (_, requestId, invocationId) => {
     const board = new LoopBoard();
-    new LoopSlot(board.descriptor, 7).begin(...idsOf(requestId, invocationId));
+    new LoopSlot(board.descriptor, 7).begin(invocationOf(requestId, invocationId));
     expect(idsIn(board, 7)).toEqual([requestId, invocationId ?? ""]);
   });
 
@@ -56,9 +56,9 @@ describe("the board of the loops", () => {
     ["both, by one byte", "x".repeat(254), "y".repeat(254)],
   ])("does not keep %s that is too long, and leaves the next slot alone", (_, id, attempt) => {
     const board = new LoopBoard();
-    new LoopSlot(board.descriptor, 1).begin(...idsOf("next"));
-    new LoopSlot(board.descriptor, 0).begin(...idsOf("before"));
-    new LoopSlot(board.descriptor, 0).begin(...idsOf(id, attempt));
+    new LoopSlot(board.descriptor, 1).begin(invocationOf("next"));
+    new LoopSlot(board.descriptor, 0).begin(invocationOf("before"));
+    new LoopSlot(board.descriptor, 0).begin(invocationOf(id, attempt));
     const { state, hadEvent, invocation } = board.read(0);
     expect([state, hadEvent, invocation]).toEqual([LOOP_STATE.handling, true, undefined]);
     expect(idsIn(board, 1)).toEqual(["next", ""]);
@@ -69,20 +69,20 @@ describe("the board of the loops", () => {
     const slot = new LoopSlot(board.descriptor, 0);
     slot.set(LOOP_STATE.waiting);
     expect(board.read(0)).toMatchObject({ state: LOOP_STATE.waiting, hadEvent: false });
-    slot.begin(...idsOf("first"));
-    for (const state of [LOOP_STATE.answering, LOOP_STATE.answered] as const) {
+    slot.begin(invocationOf("first"));
+    for (const state of [LOOP_STATE.answering, LOOP_STATE.settled] as const) {
       slot.set(state);
       expect(board.read(0)).toMatchObject({ state, hadEvent: true });
       expect(idsIn(board, 0)).toEqual(["first", ""]);
     }
-    slot.begin(...idsOf("2"));
+    slot.begin(invocationOf("2"));
     expect(board.read(0).state).toBe(LOOP_STATE.handling);
     expect(idsIn(board, 0)).toEqual(["2", ""]);
   });
 
   test("forgets a loop that is started again", () => {
     const board = new LoopBoard();
-    new LoopSlot(board.descriptor, 4).begin(...idsOf("before"));
+    new LoopSlot(board.descriptor, 4).begin(invocationOf("before"));
     board.clear(4);
     expect(board.read(4)).toEqual({
       state: LOOP_STATE.loading,

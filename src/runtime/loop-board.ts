@@ -19,14 +19,14 @@ import { memoryFile, readAt, writeAt } from "./libc.ts";
 export const LOOP_STATE = {
   /** Loading its handler. */
   loading: 0,
-  /** Asking for an event. */
+  /** It has asked for an event on the connection that it shares, and read nothing of the answer. */
   waiting: 1,
   /** Handling an event, of whose answer nothing is on the wire. */
   handling: 2,
   /** Sending the answer: what it has sent is not yet the whole of it. */
   answering: 3,
-  /** Sending a stream, after whose beginning no error may be reported, or done with the event. */
-  answered: 4,
+  /** It has no event, or nothing may be reported of it any more: a stream has begun, or all is sent. */
+  settled: 4,
 } as const;
 export type LoopState = (typeof LOOP_STATE)[keyof typeof LOOP_STATE];
 
@@ -83,7 +83,7 @@ export class LoopSlot {
   }
 
   /** Says which event the loop handles from now on. */
-  begin(requestId: string, headers: Invocation["headers"]): void {
+  begin({ requestId, headers }: Invocation): void {
     const ids = Buffer.from(`${requestId}\0${headers.get(INVOCATION_ID) ?? ""}`, "latin1");
     const length = ids.length <= SLOT_BYTES - HEAD_BYTES ? ids.length : 0;
     const slot = Buffer.alloc(HEAD_BYTES + length);

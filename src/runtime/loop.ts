@@ -15,8 +15,14 @@ const OTHER = "--loop";
 const BOARD = 0;
 /** Where a loop has the connection that its supervisor has made for it. */
 const CONNECTION = 3;
-const HAS_CONNECTION = "connected";
-const HAS_NONE = "unconnected";
+const CONNECTED = { no: "unconnected", yes: "connected", asked: "asked" } as const;
+
+/** A connection that a loop shares with its supervisor. */
+export interface SharedConnection {
+  readonly socket: number;
+  /** Whether it has been asked for an event on it, in a life before, and the answer is to come. */
+  readonly hasAsked: boolean;
+}
 
 /** What a supervisor tells a loop. */
 export interface LoopOrders {
@@ -27,7 +33,7 @@ export interface LoopOrders {
   /** The board that it shares with its supervisor. */
   readonly board: number;
   /** A connection to the Runtime API that it shares with its supervisor, if that could make one. */
-  readonly connection: number | undefined;
+  readonly connection: SharedConnection | undefined;
   /** The handler's name. */
   readonly handler: string;
 }
@@ -36,13 +42,9 @@ export interface LoopOrders {
 export function loopArguments(orders: LoopOrders): string[] {
   const { index, isFirst, supervisor, connection, handler } = orders;
   const kind = isFirst ? FIRST : OTHER;
-  return [
-    kind,
-    `${index}`,
-    `${supervisor}`,
-    connection === undefined ? HAS_NONE : HAS_CONNECTION,
-    handler,
-  ];
+  const asked = connection?.hasAsked === true ? CONNECTED.asked : CONNECTED.yes;
+  const connected = connection === undefined ? CONNECTED.no : asked;
+  return [kind, `${index}`, `${supervisor}`, connected, handler];
 }
 
 /** The descriptors of a loop's process. */
@@ -50,7 +52,7 @@ export function loopDescriptors({
   board,
   connection,
 }: LoopOrders): [number, number, number, ...number[]] {
-  return [board, 1, 2, ...(connection === undefined ? [] : [connection])];
+  return [board, 1, 2, ...(connection === undefined ? [] : [connection.socket])];
 }
 
 /** A loop that was started by a supervisor. */
@@ -60,15 +62,16 @@ export class Loop {
   /** Whether it is the one that reports why the handler cannot be loaded. */
   readonly isFirst: boolean;
   readonly slot: LoopSlot;
-  /** A connection to the Runtime API, as a socket. */
-  readonly connection: number | undefined;
+  readonly connection: SharedConnection | undefined;
   readonly #supervisor: number;
 
   private constructor(args: readonly string[]) {
     const [kind, index, supervisor, connected] = args;
     this.isFirst = kind === FIRST;
     this.slot = new LoopSlot(BOARD, Number(index));
-    this.connection = connected === HAS_CONNECTION ? CONNECTION : undefined;
+    if (connected !== CONNECTED.no) {
+      this.connection = { socket: CONNECTION, hasAsked: connected === CONNECTED.asked };
+    }
     this.#supervisor = Number(supervisor);
   }
 
@@ -87,7 +90,7 @@ export class Loop {
 
   /** Has the supervisor know that the handler is loaded. */
   tellLoaded(): void {
-    this.slot.set(LOOP_STATE.waiting);
+    this.slot.set(LOOP_STATE.settled);
     // It looks at its loops whenever this signal comes.
     kill(this.#supervisor, SIGNAL.child);
   }

@@ -20,7 +20,7 @@ import {
 } from "../runtime-api/function-error.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { ConnectionError, type HttpResponse } from "./http-answer-reader.ts";
-import { headerLine, type HttpAddress, HttpConnection } from "./http-connection.ts";
+import { type GetWatch, headerLine, type HttpAddress, HttpConnection } from "./http-connection.ts";
 import type { Log, LogLevel } from "./log.ts";
 import { LOOP_STATE, type LoopSlot } from "./loop-board.ts";
 import type { Loop } from "./loop.ts";
@@ -60,6 +60,8 @@ export class RuntimeApiClient {
   readonly #log: Log;
   readonly #workingDirectory: string;
   readonly #slot: LoopSlot | undefined;
+  /** How one of several loops says that it waits for an event, and that it has one. */
+  readonly #nextWatch: GetWatch | undefined;
 
   /** @param loop One of several loops, that of this process. */
   constructor(
@@ -75,7 +77,15 @@ export class RuntimeApiClient {
     this.#nextRequest = this.#connection.getRequest(PATH.next, USER_AGENT);
     this.#log = log;
     this.#workingDirectory = workingDirectory;
-    this.#slot = loop?.slot;
+    const slot = loop?.slot;
+    this.#slot = slot;
+    this.#nextWatch = slot && {
+      onAsked: () => slot.set(LOOP_STATE.waiting),
+      onHead: (_, headers) => {
+        const invocation = invocationOf(headers);
+        if (invocation !== undefined) slot.begin(invocation);
+      },
+    };
   }
 
   /** Connects ahead of the first call. */
@@ -89,22 +99,16 @@ export class RuntimeApiClient {
    * @throws {ConnectionError} When the Runtime API stays unreachable.
    */
   next(): Invocation {
-    const slot = this.#slot;
-    // A large event takes a while to be read: nothing must be able to happen to us that loses it.
-    const onHead =
-      slot &&
-      ((status: number, headers: ReadonlyMap<string, string>) => {
-        const requestId = headers.get(REQUEST_ID) ?? "";
-        if (status === STATUS.ok && requestId !== "") slot.begin(requestId, headers);
-      });
-    const answer = this.#attempt(() => this.#connection.get(this.#nextRequest, onHead), true);
+    const request = this.#nextRequest;
+    const answer = this.#attempt(() => this.#connection.get(request, this.#nextWatch), true);
     if (answer.status !== STATUS.ok) throw refusal(`GET ${PATH.next}`, answer);
     const { headers, body } = answer;
-    const requestId = headers.get(REQUEST_ID) ?? "";
-    if (requestId === "") {
+    const invocation = invocationOf(headers);
+    if (invocation === undefined) {
       throw new RuntimeApiError(`failed to get an event: the answer has no ${HEADER.requestId}`);
     }
-    return { requestId, headers, event: body };
+    invocation.event = body;
+    return invocation;
   }
 
   /**
@@ -179,7 +183,7 @@ export class RuntimeApiClient {
     // What was sent of a stream is gone: it gets a connection that the server has not begun to close.
     const connection = new HttpConnection(this.#address, this.#poller);
     this.#attempt(() => connection.beginChunks(path, headers), false);
-    this.#slot?.set(LOOP_STATE.answered);
+    this.#slot?.set(LOOP_STATE.settled);
     return new ResponseStream(connection);
   }
 
@@ -211,7 +215,7 @@ export class RuntimeApiClient {
 
   #answer(path: string, headers: string, body: Uint8Array, refusalLevel: LogLevel): void {
     this.#slot?.set(LOOP_STATE.answering);
-    const onSent = () => this.#slot?.set(LOOP_STATE.answered);
+    const onSent = () => this.#slot?.set(LOOP_STATE.settled);
     const answer = this.#attempt(() => this.#post(path, headers, body, onSent), false);
     this.#settle(path, answer, refusalLevel);
   }

@@ -46,6 +46,7 @@ const ETIMEDOUT = 110;
 /** How long one attempt to connect may take, in milliseconds: the Runtime API is on this machine. */
 const CONNECT_MS_MAX = 1000;
 const MSG_NOSIGNAL = 0x4000;
+const MSG_PEEK = 2;
 const MSG_DONTWAIT = 0x40;
 
 /**
@@ -92,6 +93,7 @@ const late = lazy(
     dlopen(LIBC, {
       getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
       ioctl: { args: ["i32", "u64", "ptr"], returns: "i32" },
+      recv: { args: ["i32", "ptr", "u64", "i32"], returns: "i32" },
     }).symbols,
 );
 
@@ -102,6 +104,13 @@ function endOfConnect(socket: number, poller: Poller): number {
   const length = new Int32Array([reason.byteLength]);
   checked("getsockopt", late().getsockopt(socket, SOL_SOCKET, SO_ERROR, reason, length));
   return reason[0] as number;
+}
+
+/** What has been received, without taking it: at most so many bytes, none if it cannot be told. */
+export function peek(socket: number, bytesMax: number): Uint8Array {
+  const bytes = new Uint8Array(bytesMax);
+  const count = late().recv(socket, bytes, bytes.byteLength, MSG_PEEK | MSG_DONTWAIT);
+  return bytes.subarray(0, Math.max(0, count));
 }
 
 /** How many bytes were sent whose arrival the other side has not confirmed. */

@@ -14,13 +14,14 @@
 import { CONCURRENCY_MAX } from "../runtime-api/contract.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { describeEnd } from "./exit-error.ts";
-import { HttpAnswerReader } from "./http-answer-reader.ts";
+import { readerOf } from "./http-answer-reader.ts";
 import type { HttpAddress } from "./http-connection.ts";
 import { lazy } from "./lazy.ts";
 import { close, descriptorsMax, processId, read } from "./libc.ts";
 import type { Log } from "./log.ts";
 import { LOOP_STATE, LoopBoard } from "./loop-board.ts";
-import { loopArguments, loopDescriptors } from "./loop.ts";
+import { loopArguments, loopDescriptors, type SharedConnection } from "./loop.ts";
+import { isReadableNow } from "./poll-set.ts";
 import type { Poller } from "./poller.ts";
 import {
   becomeSubreaper,
@@ -32,13 +33,15 @@ import {
 } from "./process.ts";
 import { RestartDelay, RestartFailures } from "./restart-policy.ts";
 import { invocationOf, type RuntimeApiClient } from "./runtime-api-client.ts";
-import { connect } from "./socket.ts";
+import { connect, peek } from "./socket.ts";
 import { spawn } from "./spawn.ts";
 import { endAllBelow, endOnTermination, type Terminable } from "./termination.ts";
 import { Timer } from "./timer.ts";
 
 /** Most loops that load their handler at the same time: a handler's file may need much memory to load. */
 const LOADING_MAX = 64;
+/** Room for the head of an answer, in bytes: Lambda allows 1 MB of headers. */
+const PEEKED_BYTES = 2 * 1024 * 1024;
 /** Descriptors that are not used for loops' connections. */
 const SPARE_DESCRIPTORS = 64;
 /** Signals are read so many at a time; how many there were does not matter. */
@@ -63,8 +66,10 @@ interface SupervisedLoop {
   readonly delay: RestartDelay;
   /** Its process, while it runs. */
   pid: number | undefined;
-  /** Its first connection to the Runtime API, where an event may lie that it has not come to read. */
-  connection: number | undefined;
+  /** Its first connection to the Runtime API, which it shares. */
+  connection: SharedConnection | undefined;
+  /** How its process has ended last, as a sentence. */
+  lastEnd: string;
   isLoading: boolean;
   isRestart: boolean;
   /** When it was started last, in ms of `performance.now()`. */
@@ -106,6 +111,7 @@ export class Supervisor {
       const notRunning = {
         pid: undefined,
         connection: undefined,
+        lastEnd: "",
         isLoading: false,
         isRestart: false,
       };
@@ -128,6 +134,7 @@ export class Supervisor {
       this.#startWaiting();
       this.#waitForChange();
       for (const [pid, end] of takeEnded()) this.#settleEnd(pid, end);
+      for (const loop of this.#loops) this.#answerUnread(loop);
     }
   }
 
@@ -186,7 +193,8 @@ export class Supervisor {
     loop.startedAtMs = performance.now();
     loop.isLoading = true;
     const { environment, handler } = this.#options;
-    loop.connection = this.#connect();
+    if (loop.connection === undefined) loop.connection = this.#connect();
+    else this.#poller.unwatch(loop.connection.socket);
     const orders = {
       index: loop.index,
       isFirst,
@@ -205,11 +213,11 @@ export class Supervisor {
   }
 
   /** Makes a loop's connection, if there is room for it; the loop will make one otherwise. */
-  #connect(): number | undefined {
+  #connect(): SharedConnection | undefined {
     const { host, port } = this.#options.address;
     try {
       const socket = connect(host, port, this.#poller);
-      if (socket < this.#connectionsEnd()) return socket;
+      if (socket < this.#connectionsEnd()) return { socket, hasAsked: false };
       close(socket);
     } catch {
       // The loop will say why.
@@ -245,8 +253,9 @@ export class Supervisor {
       return true;
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      this.#log.write("ERROR", `failed to start a loop: ${error.message}`);
-      this.#takeUnread(loop);
+      loop.lastEnd = `failed to start a loop: ${error.message}`;
+      this.#log.write("ERROR", loop.lastEnd);
+      this.#keepConnection(loop, loop.connection?.hasAsked ?? false);
       this.#settleLife(loop, false);
       return false;
     }
@@ -257,32 +266,58 @@ export class Supervisor {
     if (loop === undefined) return;
     const { state, hadEvent, invocation } = this.#board.read(loop.index);
     const isOpen = state === LOOP_STATE.handling || state === LOOP_STATE.answering;
-    const unread = this.#takeUnread(loop);
-    const lost = isOpen ? invocation : unread;
-    const what = describeEnd(`loop ${loop.index + 1} of ${this.#loops.length}`, end);
+    const isAsking = state === LOOP_STATE.loading && loop.connection?.hasAsked === true;
+    this.#keepConnection(loop, state === LOOP_STATE.waiting || isAsking);
+    loop.lastEnd = describeEnd(`loop ${loop.index + 1} of ${this.#loops.length}`, end);
     const delayMs = this.#settleLife(loop, hadEvent);
+    const lost = isOpen ? invocation : undefined;
     this.#log.requestId = lost?.requestId;
-    this.#log.write("ERROR", `${what}; it is started again in ${delayMs} ms`);
-    if (lost !== undefined) this.#options.client().reportLostEvent(lost, what);
+    this.#log.write("ERROR", `${loop.lastEnd}; it is started again in ${delayMs} ms`);
+    this.#log.requestId = undefined;
+    if (lost !== undefined) this.#report(lost, loop);
+  }
+
+  #report(invocation: Invocation, { lastEnd }: SupervisedLoop): void {
+    this.#log.requestId = invocation.requestId;
+    this.#options.client().reportLostEvent(invocation, lastEnd);
     this.#log.requestId = undefined;
   }
 
-  /** The event that the platform has handed to a loop that has ended before it could read it. */
-  #takeUnread(loop: SupervisedLoop): Invocation | undefined {
-    const socket = loop.connection;
-    loop.connection = undefined;
-    if (socket === undefined) return undefined;
+  /**
+   * Keeps the connection of a loop that has ended if it was waiting there for an event: its next life
+   * goes on waiting, so that the platform does not hand an event to nobody. Closes any other.
+   */
+  #keepConnection(loop: SupervisedLoop, isWaiting: boolean): void {
+    if (loop.connection === undefined) return;
+    const { socket } = loop.connection;
+    if (isWaiting) {
+      loop.connection = { socket, hasAsked: true };
+      this.#poller.watch(socket, () => {
+        this.#poller.unwatch(socket);
+        this.#isChanged = true;
+      });
+    } else {
+      loop.connection = undefined;
+      close(socket);
+    }
+  }
+
+  /** Answers the event that has come to a loop that does not run. */
+  #answerUnread(loop: SupervisedLoop): void {
+    if (loop.pid !== undefined || loop.connection === undefined) return;
+    const { socket } = loop.connection;
+    if (!isReadableNow(socket)) return;
     let invocation: Invocation | undefined;
-    const answers = new HttpAnswerReader((into) => Math.max(0, read(socket, into)));
     try {
-      answers.read((_, headers) => {
+      readerOf(peek(socket, PEEKED_BYTES)).read((_, headers) => {
         invocation = invocationOf(headers);
       });
     } catch {
-      // There is none, or not all of it is there.
+      // The rest of it does not matter; or the connection has ended.
     }
-    close(socket);
-    return invocation;
+    this.#poller.unwatch(socket);
+    this.#keepConnection(loop, false);
+    if (invocation !== undefined) this.#report(invocation, loop);
   }
 
   /** Says when a loop that has ended may be started again, and returns in how many ms. */
