@@ -193,8 +193,9 @@ export class Supervisor {
     loop.startedAtMs = performance.now();
     loop.isLoading = true;
     const { environment, handler } = this.#options;
-    if (loop.connection === undefined) loop.connection = this.#connect();
-    else this.#poller.unwatch(loop.connection.socket);
+    if (loop.connection?.hasAsked === true) this.#poller.unwatch(loop.connection.socket);
+    else this.#closeConnection(loop);
+    loop.connection ??= this.#connect();
     const orders = {
       index: loop.index,
       isFirst,
@@ -255,7 +256,8 @@ export class Supervisor {
       if (!(error instanceof Error)) throw error;
       loop.lastEnd = `failed to start a loop: ${error.message}`;
       this.#log.write("ERROR", loop.lastEnd);
-      this.#keepConnection(loop, loop.connection?.hasAsked ?? false);
+      if (loop.connection?.hasAsked === true) this.#keepConnection(loop, true);
+      else this.#closeConnection(loop);
       this.#settleLife(loop, false);
       return false;
     }
@@ -267,7 +269,8 @@ export class Supervisor {
     const { state, hadEvent, invocation } = this.#board.read(loop.index);
     const isOpen = state === LOOP_STATE.handling || state === LOOP_STATE.answering;
     const isAsking = state === LOOP_STATE.loading && loop.connection?.hasAsked === true;
-    this.#keepConnection(loop, state === LOOP_STATE.waiting || isAsking);
+    if (isOpen) this.#closeConnection(loop);
+    else this.#keepConnection(loop, state === LOOP_STATE.waiting || isAsking);
     loop.lastEnd = describeEnd(`loop ${loop.index + 1} of ${this.#loops.length}`, end);
     const delayMs = this.#settleLife(loop, hadEvent);
     const lost = isOpen ? invocation : undefined;
@@ -284,22 +287,26 @@ export class Supervisor {
   }
 
   /**
-   * Keeps the connection of a loop that has ended if it was waiting there for an event: its next life
-   * goes on waiting, so that the platform does not hand an event to nobody. Closes any other.
+   * Keeps the connection of a loop that has ended until it is started again. If it was waiting there for
+   * an event, its next life goes on with that, so that the platform does not hand an event to nobody;
+   * else it may just have asked for one.
    */
-  #keepConnection(loop: SupervisedLoop, isWaiting: boolean): void {
+  #keepConnection(loop: SupervisedLoop, hasAsked: boolean): void {
     if (loop.connection === undefined) return;
     const { socket } = loop.connection;
-    if (isWaiting) {
-      loop.connection = { socket, hasAsked: true };
-      this.#poller.watch(socket, () => {
-        this.#poller.unwatch(socket);
-        this.#isChanged = true;
-      });
-    } else {
-      loop.connection = undefined;
-      close(socket);
-    }
+    loop.connection = { socket, hasAsked };
+    this.#poller.watch(socket, () => {
+      this.#poller.unwatch(socket);
+      this.#isChanged = true;
+    });
+  }
+
+  #closeConnection(loop: SupervisedLoop): void {
+    if (loop.connection === undefined) return;
+    const { socket } = loop.connection;
+    loop.connection = undefined;
+    this.#poller.unwatch(socket);
+    close(socket);
   }
 
   /** Answers the event that has come to a loop that does not run. */
@@ -308,15 +315,18 @@ export class Supervisor {
     const { socket } = loop.connection;
     if (!isReadableNow(socket)) return;
     let invocation: Invocation | undefined;
+    const answers = readerOf(peek(socket, PEEKED_BYTES));
     try {
-      readerOf(peek(socket, PEEKED_BYTES)).read((_, headers) => {
-        invocation = invocationOf(headers);
-      });
+      // The answer to its last post may come first.
+      while (invocation === undefined) {
+        answers.read((_, headers) => {
+          invocation = invocationOf(headers);
+        });
+      }
     } catch {
-      // The rest of it does not matter; or the connection has ended.
+      // There is none; or its head is there, and the rest does not matter.
     }
-    this.#poller.unwatch(socket);
-    this.#keepConnection(loop, false);
+    this.#closeConnection(loop);
     if (invocation !== undefined) this.#report(invocation, loop);
   }
 
