@@ -6,11 +6,12 @@ SHELL := /bin/sh
 BUN := node_modules/.bin/bun
 BOOTSTRAP_SOURCES := $(wildcard src/bootstrap.ts src/runtime/* src/handler/* src/runtime-api/*) \
   build/compile.ts build/bun-executable.ts build/architectures.ts package-lock.json \
-  build/prefetch.ts $(wildcard build/prefetch/*.ts build/page-profiles/*.json)
+  build/private-names.ts build/shrink.ts build/prefetch.ts \
+  $(wildcard build/prefetch/*.ts build/shrink/*.ts build/page-profiles/*.json)
 
 .PHONY: help
 help: ## Show this list
-	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z][a-z0-9-]*:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 # npm writes its own record of what is installed; when the lock file is newer, install again.
 node_modules/.package-lock.json: package-lock.json
@@ -25,9 +26,11 @@ dist/bootstrap-%: $(BOOTSTRAP_SOURCES) node_modules/.package-lock.json
 
 # What the tests run beside our own programs; the emulator, and a C library for it, are for the other
 # architecture's executable. gencat stands for the C library's headers, which have no program.
-TEST_PROGRAMS := bash=bash busybox=busybox cc=gcc curl=curl file=file gdb=gdb gencat=libc6-dev gpg=gpg \
-  gpg-agent=gpg-agent jq=jq ksh93=ksh93u+m mksh=mksh python3:ensurepip=python3-venv readelf=binutils \
-  shellcheck=shellcheck strace=strace unshare=util-linux unzip=unzip zip=zip \
+TEST_PROGRAMS := apt-ftparchive=apt-utils bash=bash busybox=busybox cc=gcc curl=curl file=file \
+  fish=fish gdb=gdb gencat=libc6-dev gpg=gpg gpg-agent=gpg-agent jq=jq ksh93=ksh93u+m mksh=mksh \
+  prove=perl python3:ensurepip=python3-venv readelf=binutils \
+  /usr/share/i18n/charmaps/SHIFT_JIS.gz=locales shellcheck=shellcheck strace=strace \
+  unshare=util-linux unzip=unzip zip=zip zsh=zsh \
   aarch64-linux-gnu-as=binutils-aarch64-linux-gnu qemu-aarch64-static=qemu-user-static \
   /usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1=libc6-arm64-cross
 
@@ -46,18 +49,30 @@ test-packages:
 test: bootstrap test-packages ## Run every test (root) but those of the finished layer (test-layer)
 	$(BUN) test ./src ./build
 
+# Minutes of each fuzz; SEED=N in the environment repeats a run.
+MINUTES := 2
+
+.PHONY: fuzz
+fuzz: bootstrap test-packages ## Try random input for minutes (MINUTES, SEED), longer than test does
+	FUZZ_MINUTES=$(MINUTES) $(BUN) test --timeout 7200000 $(patsubst %,./%,$(wildcard src/*/*.fuzz.ts))
+
 .PHONY: lint
 lint: node_modules/.package-lock.json ## Check the rooms, the lints of TypeScript and of shell
 	@build/system-packages.sh shellcheck=shellcheck
 	$(BUN) build/check-rooms.ts
 	node_modules/@biomejs/cli-linux-*/biome lint --error-on-warnings
-	git ls-files '*.sh' .ci/run | xargs shellcheck
+	git ls-files '*.sh' '*.bash' .ci/run | xargs shellcheck
 
 .PHONY: bench
 bench: bootstrap ## Compare the runtime with a curl loop and with C (BASELINE=another bootstrap), the host with a naive one
 	@build/system-packages.sh strace=strace gcc=gcc gencat=libc6-dev curl=curl
 	$(BUN) build/bench/runtime.ts $(if $(BASELINE),--baseline $(BASELINE))
 	$(MAKE) bench-host
+
+.PHONY: bench-small
+bench-small: bootstrap ## Compare at 128, 256 and 512 MB: with that share of a processor and that memory (root)
+	@build/system-packages.sh gcc=gcc gencat=libc6-dev curl=curl
+	$(BUN) build/bench/small.ts
 
 .PHONY: ok
 ok: check fmt-check lint test ## Everything that a commit needs
@@ -84,6 +99,7 @@ endif
 include build/layer/targets.mk
 include build/deployments/targets.mk
 include build/tool-checks/targets.mk
+include build/npm/targets.mk
 include build/prefetch/targets.mk
 
 .PHONY: clean

@@ -14,6 +14,8 @@ export interface Architecture {
   readonly bunTarget: "bun-linux-arm64" | "bun-linux-x64-baseline";
   /** Package on the npm registry that holds Bun's executable. */
   readonly bunPackage: "@oven/bun-linux-aarch64" | "@oven/bun-linux-x64";
+  /** The name that it has in package.json, in the version that our executables are compiled with. */
+  readonly compilerPackage: "bun-compiler-linux-arm64" | "bun-compiler-linux-x64";
   /** `process.arch` on such a machine. */
   readonly node: "arm64" | "x64";
   /** The machine name of ELF tools and qemu, as in `qemu-aarch64-static`. */
@@ -27,6 +29,7 @@ export const ARCHITECTURES: readonly Architecture[] = [
     aws: "x86_64",
     bunTarget: "bun-linux-x64-baseline",
     bunPackage: "@oven/bun-linux-x64",
+    compilerPackage: "bun-compiler-linux-x64",
     node: "x64",
     machine: "x86_64",
   },
@@ -35,6 +38,7 @@ export const ARCHITECTURES: readonly Architecture[] = [
     aws: "arm64",
     bunTarget: "bun-linux-arm64",
     bunPackage: "@oven/bun-linux-aarch64",
+    compilerPackage: "bun-compiler-linux-arm64",
     node: "arm64",
     machine: "aarch64",
   },

@@ -102,7 +102,7 @@ test("a string of the contract stands in one place", () => {
 
 test("src/compat can be removed together with three lines", async () => {
   const copy = temporaryFolder("without-compat");
-  const sources = new Bun.Glob("{src,build,layer,fixtures}/**/*.{ts,sh,json,yaml}");
+  const sources = new Bun.Glob("{src,build,layer,fixtures}/**/*.{ts,sh,bash,zsh,fish,json,yaml}");
   for (const path of sources.scanSync(ROOT)) {
     if (path.includes("node_modules/")) continue;
     mkdirSync(join(copy, dirname(path)), { recursive: true });

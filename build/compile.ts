@@ -5,26 +5,60 @@
  *     bun build/compile.ts lambda-shell       # dist/lambda-shell-linux-amd64 and -arm64
  *     bun build/compile.ts bootstrap amd64    # one of them
  *
- * With PREFETCH=off in the environment the prefetch stub is left out (build/prefetch/README.md).
+ * With PREFETCH=off in the environment it does not ask for its pages (build/prefetch/README.md).
  *
  * @module
  */
 
-import { chmodSync, mkdirSync, renameSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { type Architecture, architecture, ARCHITECTURES } from "./architectures.ts";
-import { bunExecutable } from "./bun-executable.ts";
-import { prefetchFile } from "./prefetch.ts";
+import { bunExecutable, compilerBun, lockedBun } from "./bun-executable.ts";
+import { addStub } from "./prefetch.ts";
+import { readProfile } from "./prefetch/hot-pages.ts";
+import type { ProgramEnvironment } from "./prefetch/stub.ts";
+import { withoutPrivateNames } from "./private-names.ts";
+import { shrink } from "./shrink.ts";
 
 const ROOT = join(import.meta.dir, "..");
+
+/**
+ * How the JavaScript engine runs the runtime: in one thread, and compiling only what runs often.
+ * build/prefetch/README.md has the measurements.
+ */
+const ENGINE_OPTIONS = [
+  // The optimizing compilers cost an environment of a few hundred events more than they save.
+  "BUN_JSC_useDFGJIT=0",
+  // The simple one costs little and makes a loop over bytes five times as fast: after 2,000 rounds of
+  // a loop or some 130 calls, instead of 500 and 30, so that it does not fall on the first events, which
+  // have the least of a processor; in the thread that waits for it anyway.
+  "BUN_JSC_thresholdForJITAfterWarmUp=2000",
+  "BUN_JSC_thresholdForJITSoon=2000",
+  "BUN_JSC_useConcurrentJIT=0",
+  // The heap is small: garbage is collected where it is made, without helpers.
+  "BUN_JSC_useConcurrentGC=0",
+  "BUN_JSC_numberOfGCMarkers=1",
+  // A thread that prepares memory for allocations to come; it brings a second one of the allocator's.
+  "BUN_JSC_useWarmUpMarkedBlocks=0",
+  // Address space that is reserved at the start, in bytes and KiB: 1 GiB and 8 GiB would not be had where it is
+  // limited (ulimit -v) or memory not overcommitted; without the first there are no foreign functions.
+  "BUN_JSC_jitMemoryReservationSize=16777216",
+  "BUN_JSC_structureHeapSizeInKB=65536",
+];
 
 /** One entry of src/ and how its executable is made. */
 export interface Program {
   readonly entry: string;
   readonly outputName: (target: Architecture) => string;
-  /** Whether it asks for its pages at once (build/prefetch.ts): what Lambda starts from cold. */
+  /** Which variables Bun sees in it; `undefined`: it gets no stub (build/prefetch.ts). */
+  readonly environment: ProgramEnvironment | undefined;
+  /** Whether the stub also asks for its pages at once: what Lambda starts from cold. */
   readonly prefetch: boolean;
+  /** Whether data that it never reads is taken out (build/shrink.ts): what Lambda fetches. */
+  readonly shrink: boolean;
+  /** Whether its private names become plain ones (build/private-names.ts): what has to start fast. */
+  readonly plainNames: boolean;
   /** What else Bun is told, with the reason. */
   readonly flags: readonly string[];
 }
@@ -33,29 +67,40 @@ export interface Program {
 export const BOOTSTRAP: Program = {
   entry: "src/bootstrap.ts",
   outputName: ({ name }) => `bootstrap-${name}`,
+  // Bun, its JavaScript engine and its allocator are configured by variables; no user's may reach them.
+  // The runtime itself reads /proc/self/environ.
+  environment: { kind: "own", entries: ENGINE_OPTIONS },
   prefetch: true,
+  // A lint forbids what would read locales: Intl, localeCompare, toLocaleString and their like.
+  shrink: true,
+  plainNames: true,
   // A small heap that is collected often: over 4,000 events 10 MB of anonymous memory instead of 17,
   // the first answer and a warm event as fast as without (measured with smaps_rollup, make bench).
-  // The just-in-time compiler as it is: later by a factor of 10 (--compile-jit-policy) the start takes
-  // 0.3 ms longer and events from the 300th on 0.03 ms, though the first 200 are 0.07 ms faster (measured
-  // in turns: 60 starts, 6 times 2,000 events).
   flags: ["--compile-exec-argv=--smol"],
 };
 
-const PROGRAMS: Readonly<Record<string, Program>> = {
-  bootstrap: BOOTSTRAP,
-  "lambda-shell": {
-    entry: "src/lambda-shell.ts",
-    outputName: ({ name }) => `lambda-shell-linux-${name}`,
-    prefetch: false,
-    flags: [],
+/** The developer tool. */
+export const TOOL: Program = {
+  entry: "src/lambda-shell.ts",
+  outputName: ({ name }) => `lambda-shell-linux-${name}`,
+  // It needs the user's variables (terminal, proxies, certificates), but for what configures Bun, its
+  // allocator and a channel to a parent that runs Node.js: these are for the functions that it runs.
+  environment: {
+    kind: "without",
+    prefixes: ["BUN_", "MIMALLOC_", "NODE_CHANNEL_", "NODE_UNIQUE_ID"],
   },
+  prefetch: false,
+  shrink: false,
+  plainNames: false,
+  flags: [],
 };
+
+const PROGRAMS: Readonly<Record<string, Program>> = { bootstrap: BOOTSTRAP, "lambda-shell": TOOL };
 
 /**
  * Compiles one program for one architecture and returns the path of the executable.
  * @param folder Where the executable goes; an existing folder.
- * @throws {Error} When Bun refuses to compile it, with Bun's own words.
+ * @throws {Error} When Bun refuses to compile it, with Bun's own words, or what it has made is not understood.
  */
 export async function compile(
   program: Program,
@@ -64,14 +109,17 @@ export async function compile(
 ): Promise<string> {
   const output = join(folder, program.outputName(target));
   const unfinished = `${output}.unfinished`;
-  const build = Bun.spawn(
-    [
-      process.execPath,
-      "build",
+  const bundle = `${output}.unfinished.js`;
+  try {
+    if (program.plainNames) {
+      await build([program.entry, "--target=bun", "--format=esm", `--outfile=${bundle}`]);
+      writeFileSync(bundle, withoutPrivateNames(readFileSync(bundle, "utf8")));
+    }
+    await build([
       "--compile",
       `--target=${target.bunTarget}`,
       `--compile-executable-path=${await bunExecutable(target)}`,
-      // Lambda starts us in the user's folder: nothing in it may configure us (R23).
+      // Lambda starts us in the user's folder: nothing in it may configure us.
       "--no-compile-autoload-dotenv",
       "--no-compile-autoload-bunfig",
       "--no-compile-autoload-tsconfig",
@@ -82,21 +130,44 @@ export async function compile(
       "--minify",
       ...program.flags,
       `--outfile=${unfinished}`,
-      program.entry,
-    ],
-    { cwd: ROOT, stdout: "pipe", stderr: "pipe" },
-  );
-  const [log, errors] = await Promise.all([
-    new Response(build.stdout).text(),
-    new Response(build.stderr).text(),
-  ]);
-  if ((await build.exited) !== 0) {
-    throw new Error(`failed to compile ${program.entry} for ${target.name}:\n${log}${errors}`);
+      program.plainNames ? bundle : program.entry,
+    ]);
+    const made = finish(program, target, new Uint8Array(readFileSync(unfinished)));
+    writeFileSync(unfinished, made, { mode: 0o755 });
+    renameSync(unfinished, output);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`failed to compile ${program.entry} for ${target.name}: ${reason}`, { cause });
+  } finally {
+    for (const path of [bundle, unfinished]) rmSync(path, { force: true });
   }
-  chmodSync(unfinished, 0o755);
-  if (program.prefetch) prefetchFile(unfinished, Bun.version);
-  renameSync(unfinished, output);
   return output;
+}
+
+/**
+ * Runs `bun build`, of the Bun that compiles.
+ * @throws {Error} When it refuses, with its own words.
+ */
+async function build(words: readonly string[]): Promise<void> {
+  const child = Bun.spawn([compilerBun(), "build", ...words], {
+    cwd: ROOT,
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [log, errors] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  if ((await child.exited) !== 0) throw new Error(`bun build refuses:\n${log}${errors}`);
+}
+
+/** Makes what ships of what Bun has compiled. */
+function finish(program: Program, target: Architecture, compiled: Uint8Array): Uint8Array {
+  const { environment } = program;
+  const file = program.shrink ? shrink(compiled) : compiled;
+  if (environment === undefined) return file;
+  const profile = program.prefetch ? readProfile(lockedBun(target).version, target) : undefined;
+  return addStub(file, { environment, profile }).file;
 }
 
 if (import.meta.main) {

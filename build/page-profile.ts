@@ -24,9 +24,16 @@ import {
 } from "./architectures.ts";
 import { ColdStartApi } from "./bench/cold-start-api.ts";
 import { BlockStore, compileStore, storeObstacle } from "./bench/cold-start-store.ts";
+import { lockedBun } from "./bun-executable.ts";
 import { BOOTSTRAP, compile } from "./compile.ts";
 import { type Workload, WORKLOADS } from "./page-profile/workloads.ts";
-import { PT_LOAD, readBuildId, readProgramHeaders, readSections } from "./prefetch/elf.ts";
+import {
+  PT_LOAD,
+  readBuildId,
+  readHeader,
+  readProgramHeaders,
+  readSections,
+} from "./prefetch/elf.ts";
 import { formatRuns, mergeRuns, type PageProfile, profilePath } from "./prefetch/hot-pages.ts";
 import { PAGE_BYTES, type PageRun } from "./prefetch/stub.ts";
 
@@ -43,7 +50,7 @@ const SYSTEM_ROOTS: Readonly<Record<Architecture["name"], string>> = {
 
 /**
  * Takes the profile of an executable.
- * @param executable A compiled program without the stub.
+ * @param executable A compiled program that does not ask for its pages.
  * @throws {Error} When a workload does not come to its end.
  */
 async function takeProfile(executable: string, target: Architecture): Promise<PageProfile> {
@@ -153,12 +160,12 @@ function profileOf(
     const load = loads.find(
       ({ offset, filesz }) => at + PAGE_BYTES > offset && at < offset + filesz,
     );
-    // What no segment maps (section headers) is read by tools, not by a start.
-    if (load === undefined) return [];
+    // What no segment maps (section headers) is read by tools, not by a start; the stub is its own.
+    if (load === undefined || load.vaddr === readHeader(file).entry) return [];
     return [{ page: filePage + (load.vaddr - load.offset) / PAGE_BYTES, pages: 1 }];
   });
   const runs = formatRuns(mergeRuns(pages, 1));
-  return { bun: Bun.version, architecture: target.name, buildId, runs };
+  return { bun: lockedBun(target).version, architecture: target.name, buildId, runs };
 }
 
 /** Why a profile cannot be taken here, or `undefined` when it can. */

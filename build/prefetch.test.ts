@@ -1,11 +1,12 @@
 import { beforeAll, describe, expect, test } from "bun:test";
-import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { temporaryFolder } from "../src/testing/temporary-folder.ts";
 import { ARCHITECTURES, HOST_ARCHITECTURE } from "./architectures.ts";
+import { lockedBun } from "./bun-executable.ts";
 import { compile, type Program } from "./compile.ts";
-import { architectureOf, GROWTH_BYTES_MAX, prefetch, prefetchFile, verify } from "./prefetch.ts";
+import { addStub, architectureOf, GROWTH_BYTES_MAX, verify } from "./prefetch.ts";
 import {
   ENTRY_FIELD,
   PF_X,
@@ -16,14 +17,22 @@ import {
   readProgramHeaders,
 } from "./prefetch/elf.ts";
 import { type PageProfile, readProfile } from "./prefetch/hot-pages.ts";
-import { ENTRY_AT, TABLE_AT } from "./prefetch/stub.ts";
+import { ENTRY_AT, type ProgramEnvironment, TABLE_AT } from "./prefetch/stub.ts";
 
 const PROGRAM: Program = {
   entry: "build/prefetch/fixtures/program.ts",
   outputName: ({ name }) => `program-${name}`,
+  environment: undefined,
   prefetch: false,
+  shrink: false,
+  plainNames: false,
   flags: [],
 };
+
+/** An environment that stays as it is, but for names that no test uses. */
+const environment: ProgramEnvironment = { kind: "without", prefixes: [] };
+/** What an empty list of prefixes takes, in bytes. */
+const NO_PREFIXES_BYTES = 1;
 
 /** Compiling copies 109 MB twice, and once fetches the other architecture's Bun. */
 const COMPILE_MS_MAX = 120_000;
@@ -51,12 +60,12 @@ function plainProgram(name: string): Uint8Array {
 }
 
 for (const target of ARCHITECTURES) {
-  describe(`prefetch() for ${target.name}`, () => {
-    const profile = readProfile(Bun.version, target);
+  describe(`addStub() for ${target.name}`, () => {
+    const profile = readProfile(lockedBun(target).version, target);
 
     test("keeps every byte at its file offset, but for the entry point and the table", () => {
       const original = plainProgram(target.name);
-      const { file } = prefetch(original, profile);
+      const { file } = addStub(original, { environment, profile });
       const { phoff, phnum } = readHeader(original);
       const table = phoff + phnum * PROGRAM_HEADER_BYTES;
       const kept = [
@@ -72,7 +81,7 @@ for (const target of ARCHITECTURES) {
 
     test("adds one segment that ends in the file, above the image, and jumps to the entry", () => {
       const original = plainProgram(target.name);
-      const { file, runs } = prefetch(original, profile);
+      const { file, runs } = addStub(original, { environment, profile });
       const before = readProgramHeaders(original);
       const added = readProgramHeaders(file).filter(
         ({ vaddr, type }) => type === PT_LOAD && !before.some((row) => row.vaddr === vaddr),
@@ -81,7 +90,7 @@ for (const target of ARCHITECTURES) {
       const segment = added[0] ?? unreachable();
       expect(readHeader(file).entry).toBe(segment.vaddr);
       expect(segment.offset + segment.filesz).toBe(file.byteLength);
-      expect(segment.filesz).toBe(TABLE_AT + (runs + 1) * 8);
+      expect(segment.filesz).toBe(TABLE_AT + (runs + 1) * 8 + NO_PREFIXES_BYTES);
       const ends = before.map(({ vaddr, memsz }) => vaddr + memsz);
       expect(segment.vaddr).toBeGreaterThan(Math.max(...ends));
       const jump = Buffer.from(file).readBigUInt64LE(segment.offset + ENTRY_AT);
@@ -90,23 +99,23 @@ for (const target of ARCHITECTURES) {
 
     test("adds less than it may and gives the same bytes twice", () => {
       const original = plainProgram(target.name);
-      const first = prefetch(original, profile);
+      const first = addStub(original, { environment, profile });
       expect(first.addedBytes).toBeGreaterThan(0);
       expect(first.addedBytes).toBeLessThan(GROWTH_BYTES_MAX);
-      expect(Buffer.compare(first.file, prefetch(original, profile).file)).toBe(0);
+      expect(Buffer.compare(first.file, addStub(original, { environment, profile }).file)).toBe(0);
     });
 
-    test("refuses a program that is prefetched already", () => {
-      const { file } = prefetch(plainProgram(target.name), profile);
-      expect(() => prefetch(file, profile)).toThrow(
+    test("refuses a program that has the stub already", () => {
+      const { file } = addStub(plainProgram(target.name), { environment, profile });
+      expect(() => addStub(file, { environment, profile })).toThrow(
         "its first program header is not PT_PHDR, whose row the stub takes: " +
-          "is it prefetched already? compile it anew, or build with PREFETCH=off",
+          "has it the stub already? compile it again",
       );
     });
 
     test("refuses the profile of another Bun", () => {
       const other: PageProfile = { ...profile, bun: "9.9.9", buildId: "00ff" };
-      expect(() => prefetch(plainProgram(target.name), other)).toThrow(
+      expect(() => addStub(plainProgram(target.name), { environment, profile: other })).toThrow(
         `its build id is ${profile.buildId}, but the page profile of Bun 9.9.9 is for 00ff: ` +
           "it is another Bun; take a profile with `make page-profile`, or build with PREFETCH=off",
       );
@@ -114,7 +123,7 @@ for (const target of ARCHITECTURES) {
 
     test("refuses a profile with pages that are in no segment", () => {
       const other: PageProfile = { ...profile, runs: [...profile.runs, "fffff+1"] };
-      expect(() => prefetch(plainProgram(target.name), other)).toThrow(
+      expect(() => addStub(plainProgram(target.name), { environment, profile: other })).toThrow(
         "the page profile has 0xfffff000 to 0x100000000, which is in no segment of Bun's; " +
           "take it anew with `make page-profile`",
       );
@@ -122,7 +131,7 @@ for (const target of ARCHITECTURES) {
 
     test("verify() finds a byte that is not at its address", () => {
       const original = plainProgram(target.name);
-      const { file } = prefetch(original, profile);
+      const { file } = addStub(original, { environment, profile });
       verify(original, file);
       const code = segmentWithCode(original);
       const at = code.offset + code.filesz - 1;
@@ -132,9 +141,9 @@ for (const target of ARCHITECTURES) {
   });
 }
 
-describe("prefetch()", () => {
+describe("addStub()", () => {
   const target = ARCHITECTURES[0] ?? unreachable();
-  const profile = readProfile(Bun.version, target);
+  const profile = readProfile(lockedBun(target).version, target);
 
   /** The start of a program with a few bytes changed; what is refused is refused by its headers. */
   function changed(change: (view: DataView) => void): Uint8Array {
@@ -145,15 +154,17 @@ describe("prefetch()", () => {
 
   test("refuses a position-independent executable", () => {
     const file = changed((view) => view.setUint16(16, 3, true));
-    expect(() => prefetch(file, profile)).toThrow(
+    expect(() => addStub(file, { environment, profile })).toThrow(
       "it is position-independent (PIE, ET_DYN): the table holds fixed addresses; " +
-        "link without -pie, or build with PREFETCH=off",
+        "link without -pie",
     );
   });
 
   test("refuses an object file", () => {
     const file = changed((view) => view.setUint16(16, 1, true));
-    expect(() => prefetch(file, profile)).toThrow("it is no executable (e_type 1, not ET_EXEC)");
+    expect(() => addStub(file, { environment, profile })).toThrow(
+      "it is no executable (e_type 1, not ET_EXEC)",
+    );
   });
 
   test("refuses a segment with other sizes in the file and in memory", () => {
@@ -164,32 +175,40 @@ describe("prefetch()", () => {
       const at = readHeader(plainProgram(target.name)).phoff + row * PROGRAM_HEADER_BYTES;
       view.setBigUint64(at + 40, BigInt(memsz), true);
     });
-    expect(() => prefetch(file, profile)).toThrow(
+    expect(() => addStub(file, { environment, profile })).toThrow(
       `has ${memsz - 4096} bytes in the file and ${memsz} in memory: the heap begins there`,
     );
   });
 
   test("refuses another version of ELF", () => {
     const file = changed((view) => view.setUint32(20, 2, true));
-    expect(() => prefetch(file, profile)).toThrow("version 1 and 2; only ELF version 1");
+    expect(() => addStub(file, { environment, profile })).toThrow(
+      "version 1 and 2; only ELF version 1",
+    );
   });
 
   test("refuses a machine that has no stub", () => {
     const file = changed((view) => view.setUint16(18, 243, true));
-    expect(() => prefetch(file, profile)).toThrow("the machine (e_machine) is 243; only x86-64");
+    expect(() => addStub(file, { environment, profile })).toThrow(
+      "the machine (e_machine) is 243; only x86-64",
+    );
   });
 
   test("refuses the profile of another architecture", () => {
     const other: PageProfile = { ...profile, architecture: "arm64" };
-    expect(() => prefetch(plainProgram("amd64"), other)).toThrow(
+    expect(() => addStub(plainProgram("amd64"), { environment, profile: other })).toThrow(
       "it is for amd64, the page profile for arm64",
     );
   });
 
   test("refuses what is no ELF file, and a file that ends early", () => {
     const script = new TextEncoder().encode("#!/bin/sh\n".repeat(20));
-    expect(() => prefetch(script, profile)).toThrow("does not begin with 7f 45 4c 46");
-    expect(() => prefetch(plainProgram("amd64").slice(0, 200), profile)).toThrow(RangeError);
+    expect(() => addStub(script, { environment, profile })).toThrow(
+      "does not begin with 7f 45 4c 46",
+    );
+    expect(() => addStub(plainProgram("amd64").slice(0, 200), { environment, profile })).toThrow(
+      RangeError,
+    );
   });
 
   test("knows the architecture of a program", () => {
@@ -197,25 +216,22 @@ describe("prefetch()", () => {
   });
 });
 
-test("prefetchFile() names the file and what to do about a Bun without a profile", () => {
-  const path = join(folder, "unknown");
-  writeFileSync(path, plainProgram("amd64").subarray(0, 4096));
-  expect(() => prefetchFile(path, "9.9.9")).toThrow(
-    /^failed to add the prefetch stub to .*unknown: failed to find the page profile of Bun 9\.9\.9 for amd64: .*`make page-profile`.*PREFETCH=off$/,
+test("readProfile() says what to do about a Bun without a profile", () => {
+  expect(() => readProfile("9.9.9", ARCHITECTURES[0] ?? unreachable())).toThrow(
+    /^failed to find the page profile of Bun 9\.9\.9 for amd64: .*`make page-profile`.*PREFETCH=off$/,
   );
-  expect(readFileSync(path).byteLength).toBe(4096);
 });
 
 describe("a prefetched program", () => {
   const target = HOST_ARCHITECTURE ?? unreachable();
-  const profile = readProfile(Bun.version, target);
+  const profile = readProfile(lockedBun(target).version, target);
 
   const path = () => join(folder, "prefetched");
   const plainPath = () => join(folder, PROGRAM.outputName(target));
 
   beforeAll(() => {
-    copyFileSync(plainPath(), path());
-    prefetchFile(path(), Bun.version);
+    const { file } = addStub(plainProgram(target.name), { environment, profile });
+    writeFileSync(path(), file, { mode: 0o755 });
   });
 
   function output(words: string[]): string {
@@ -244,7 +260,7 @@ describe("a prefetched program", () => {
       const cold = asked();
       const warm = asked();
       // Some are Bun's own.
-      expect(cold - warm).toBe(prefetch(plainProgram(target.name), profile).runs);
+      expect(cold - warm).toBe(addStub(plainProgram(target.name), { environment, profile }).runs);
     },
   );
 

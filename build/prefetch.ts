@@ -1,8 +1,6 @@
 /**
- * Makes a compiled executable ask for the pages of its start at once, instead of faulting them in
- * one by one: build/prefetch/README.md says why and how.
- *
- *     bun build/prefetch.ts dist/bootstrap-amd64      # rewrites the file
+ * Adds the stub to a compiled executable: its first instructions, which decide what variables Bun
+ * sees and ask for the pages of its start at once. build/prefetch/README.md says why and how.
  *
  * Nothing moves. A segment with the stub and its table is appended to the file and mapped above
  * the image, and the entry point becomes the stub. Its row in the program header table takes the
@@ -11,8 +9,6 @@
  *
  * @module
  */
-
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
 
 import { type Architecture, ARCHITECTURES } from "./architectures.ts";
 import {
@@ -28,6 +24,7 @@ import {
   PT_LOAD,
   PT_PHDR,
   readBuildId,
+  readCopiedVariable,
   readHeader,
   readProgramHeaders,
   readSections,
@@ -39,11 +36,16 @@ import {
   MERGE_PAGES,
   mergeRuns,
   type PageProfile,
-  readProfile,
   runsOf,
   splitRuns,
 } from "./prefetch/hot-pages.ts";
-import { PAGE_BYTES, type PageRun, PROBES_MAX, stub } from "./prefetch/stub.ts";
+import {
+  PAGE_BYTES,
+  type PageRun,
+  PROBES_MAX,
+  type ProgramEnvironment,
+  stub,
+} from "./prefetch/stub.ts";
 
 /** The stub's segment begins at a multiple of this in the file: the table's rows are 8 bytes. */
 const STUB_ALIGN_BYTES = 16;
@@ -59,8 +61,16 @@ const MACHINES: Readonly<Record<number, Architecture["name"]>> = {
   [EM_AARCH64]: "arm64",
 };
 
+/** What the stub does before the program starts. */
+export interface Start {
+  /** Which variables the program itself sees. */
+  readonly environment: ProgramEnvironment;
+  /** What pages it asks for; `undefined`: none. */
+  readonly profile: PageProfile | undefined;
+}
+
 /** An executable with the stub. */
-export interface Prefetched {
+export interface Started {
   readonly file: Uint8Array;
   /** How many runs of pages it asks for. */
   readonly runs: number;
@@ -69,42 +79,31 @@ export interface Prefetched {
 }
 
 /**
- * Returns the executable with the prefetch stub, checked by reading it back.
+ * Returns the executable with the stub, checked by reading it back.
  * @throws {Error} When the file or the profile is not one that it understands, with the reason.
  */
-export function prefetch(file: Uint8Array, profile: PageProfile): Prefetched {
+export function addStub(file: Uint8Array, { environment, profile }: Start): Started {
   const headers = checkExecutable(file);
-  checkProfile(file, profile);
+  const target = architectureOf(file);
+  if (profile !== undefined) checkProfile(file, profile);
   const loads = headers.filter(({ type }) => type === PT_LOAD);
-  const runs = hotRuns(file, loads, profile);
-  const { entry } = readHeader(file);
-  const code = stub({ name: profile.architecture }, entry, probes(runs, loads), runs);
-  const segment = stubSegment(file, loads, code.byteLength);
-  const prefetched = new Uint8Array(segment.offset + code.byteLength);
-  prefetched.set(file);
-  prefetched.set(code, segment.offset);
-  writeEntry(prefetched, segment.vaddr);
-  writeProgramHeaders(prefetched, withSegment(headers, segment));
-  verify(file, prefetched);
-  return { file: prefetched, runs: runs.length, addedBytes: prefetched.length - file.length };
-}
-
-/**
- * Adds the stub to an executable in place, with the profile of a version of Bun.
- * @throws {Error} When {@link prefetch} refuses, with the path; the file is then as it was.
- */
-export function prefetchFile(path: string, bunVersion: string): Omit<Prefetched, "file"> {
-  const file = readFileSync(path);
-  try {
-    const prefetched = prefetch(file, readProfile(bunVersion, architectureOf(file)));
-    const unfinished = `${path}.prefetching`;
-    writeFileSync(unfinished, prefetched.file, { mode: 0o755 });
-    renameSync(unfinished, path);
-    return prefetched;
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`failed to add the prefetch stub to ${path}: ${reason}`, { cause });
-  }
+  const runs = profile === undefined ? [] : hotRuns(file, loads, profile);
+  const make = (address: number) =>
+    stub(target, address, {
+      entry: readHeader(file).entry,
+      variable: environmentVariable(file),
+      environment,
+      probes: probes(runs, loads),
+      runs,
+    });
+  const segment = stubSegment(file, loads, make(0).byteLength);
+  const started = new Uint8Array(segment.offset + segment.filesz);
+  started.set(file);
+  started.set(make(segment.vaddr), segment.offset);
+  writeEntry(started, segment.vaddr);
+  writeProgramHeaders(started, withSegment(headers, segment));
+  verify(file, started);
+  return { file: started, runs: runs.length, addedBytes: started.length - file.length };
 }
 
 /** Finds out which of our architectures an executable is for. */
@@ -117,19 +116,31 @@ export function architectureOf(file: Uint8Array): Architecture {
   return found;
 }
 
+/** Where the C library's `environ` is: ld.so copies it into the executable. */
+function environmentVariable(file: Uint8Array): number {
+  const address = readCopiedVariable(file, "environ");
+  if (address === undefined) {
+    throw new Error(
+      "it has no copy of the C library's variable environ (a copy relocation in .rela.dyn): " +
+        "the stub cannot say what variables the program sees; is it made by another Bun?",
+    );
+  }
+  return address;
+}
+
 /** Refuses whatever the stub's assumptions do not hold for, and returns the program headers. */
 function checkExecutable(file: Uint8Array): ProgramHeader[] {
   const { type } = readHeader(file);
   if (type === ET_DYN) {
     throw new Error(
       "it is position-independent (PIE, ET_DYN): the table holds fixed addresses; " +
-        "link without -pie, or build with PREFETCH=off",
+        "link without -pie",
     );
   }
   if (type !== ET_EXEC) throw new Error(`it is no executable (e_type ${type}, not ET_EXEC)`);
   const headers = readProgramHeaders(file);
   if (headers[0]?.type !== PT_PHDR) {
-    const hint = "is it prefetched already? compile it anew, or build with PREFETCH=off";
+    const hint = "has it the stub already? compile it again";
     throw new Error(`its first program header is not PT_PHDR, whose row the stub takes: ${hint}`);
   }
   const loads = headers.filter(({ type: kind }) => kind === PT_LOAD);
@@ -138,7 +149,7 @@ function checkExecutable(file: Uint8Array): ProgramHeader[] {
     if (previous !== undefined && vaddr < previous.vaddr + previous.memsz) {
       throw new Error(`its segment at ${hex(vaddr)} is not above the one before it`);
     }
-    if (filesz !== memsz) {
+    if (row === loads.length - 1 && filesz !== memsz) {
       throw new Error(
         `its segment at ${hex(vaddr)} has ${filesz} bytes in the file and ${memsz} in memory: ` +
           "the heap begins there and would meet the stub; " +
@@ -249,8 +260,8 @@ function withSegment(headers: readonly ProgramHeader[], segment: ProgramHeader):
  * @throws {Error} When a byte of an original segment is not at its virtual address (but for the
  *   entry point and the program header table, which change), or when two segments share a page.
  */
-export function verify(original: Uint8Array, prefetched: Uint8Array): void {
-  const mapped = readProgramHeaders(prefetched).filter(({ type }) => type === PT_LOAD);
+export function verify(original: Uint8Array, started: Uint8Array): void {
+  const mapped = readProgramHeaders(started).filter(({ type }) => type === PT_LOAD);
   for (const { type, flags, vaddr, offset, filesz } of readProgramHeaders(original)) {
     if (type !== PT_LOAD) continue;
     const segment = mapped.find((row) => row.vaddr === vaddr && row.filesz === filesz);
@@ -258,7 +269,7 @@ export function verify(original: Uint8Array, prefetched: Uint8Array): void {
       throw new Error(`failed to verify: the segment at ${hex(vaddr)} is lost`);
     }
     const before = withoutChanges(original, offset, filesz);
-    const after = withoutChanges(prefetched, segment.offset, filesz);
+    const after = withoutChanges(started, segment.offset, filesz);
     if (Buffer.compare(before, after) !== 0) {
       throw new Error(`failed to verify: the segment at ${hex(vaddr)} has other bytes`);
     }
@@ -273,7 +284,7 @@ export function verify(original: Uint8Array, prefetched: Uint8Array): void {
   }
 }
 
-/** The bytes of a segment, with zeros for what the prefetch step may change. */
+/** The bytes of a segment, with zeros for what may change. */
 function withoutChanges(file: Uint8Array, offset: number, filesz: number): Uint8Array {
   const { phoff, phnum } = readHeader(file);
   const changes = [
@@ -292,13 +303,4 @@ function withoutChanges(file: Uint8Array, offset: number, filesz: number): Uint8
 
 function hex(value: number): string {
   return `0x${value.toString(16)}`;
-}
-
-if (import.meta.main) {
-  const paths = process.argv.slice(2);
-  if (paths.length === 0) throw new Error("usage: bun build/prefetch.ts EXECUTABLE...");
-  for (const path of paths) {
-    const { runs, addedBytes } = prefetchFile(path, Bun.version);
-    console.log(`${path}  ${runs} hot runs, ${addedBytes} bytes added`);
-  }
 }

@@ -4,11 +4,12 @@
  * @module
  */
 
-import { Command } from "commander";
+import { Command, CommanderError } from "commander";
 
 import packageJson from "../package.json" with { type: "json" };
 import { addCheckCommand } from "./commands/check/check.ts";
 import { guardOutput, reportFailure } from "./commands/cli/ending.ts";
+import { EXIT } from "./commands/cli/exit-status.ts";
 import { addDevCommand } from "./commands/dev/dev.ts";
 import { addEventsCommand } from "./commands/events/events.ts";
 import { addInitCommand } from "./commands/init/init.ts";
@@ -16,6 +17,8 @@ import { addInvokeCommand } from "./commands/invoke/invoke.ts";
 import { addPackageCommand } from "./commands/package.ts";
 import { addRunCommand } from "./commands/run.ts";
 import { addServeCommand } from "./commands/serve/serve.ts";
+import { addCompletionCommand } from "./completion/completion.ts";
+import { addTestCommand } from "./function-tests/command.ts";
 
 const EXAMPLES = `
 Examples:
@@ -29,9 +32,13 @@ Exit statuses: 0 success, 1 function error, 2 usage or files, 3 timed out,
 4 crashed, 5 unreachable or port in use, 6 throttled, 130 and 143 interrupted,
 141 nobody reads on.`;
 
+/** Ends the reading of arguments, as `--version` does. */
+const PRINT_LICENSES = "lambda-shell.licenses";
+
 const program = new Command("lambda-shell")
   .description("Run shell functions for AWS Lambda, or any custom runtime, on this computer.")
   .version(packageJson.version)
+  .option("--licenses", "print the licences of everything that is inside")
   .helpOption("-h, --help", "show this help")
   .configureHelp({ helpWidth: 80, subcommandTerm: (command) => command.name() })
   .addHelpText("after", EXAMPLES)
@@ -43,12 +50,32 @@ addInvokeCommand(program);
 addDevCommand(program);
 addPackageCommand(program);
 addCheckCommand(program);
+addTestCommand(program);
 addInitCommand(program);
 addEventsCommand(program);
+addCompletionCommand(program, completedNames);
+
+program.on("option:licenses", () => {
+  throw new CommanderError(EXIT.ok, PRINT_LICENSES, "");
+});
 
 guardOutput();
 try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = reportFailure(error);
+  if (error instanceof CommanderError && error.code === PRINT_LICENSES) await printLicenses();
+}
+
+/** Its texts are read only when they are wanted. */
+async function printLicenses(): Promise<void> {
+  const { LICENSES } = await import("./licenses.ts");
+  process.stdout.write(LICENSES);
+}
+
+/** Values that are names which the tool knows. */
+async function completedNames(): Promise<Readonly<Record<string, readonly string[]>>> {
+  const { exampleNames } = await import("./commands/events/examples.ts");
+  const examples = exampleNames();
+  return { example: examples, "list|show|name": ["list", "show", ...examples] };
 }

@@ -1,9 +1,9 @@
 /**
- * Measures starts from cold storage: the runtime without and with the prefetch stub, variant B of
- * the stub, and the curl loop of AWS's tutorial, side by side.
+ * Measures starts from cold storage: the runtime that does not ask for its pages, the one that does,
+ * and the curl loop of AWS's tutorial, side by side.
  *
- * *     make bench-cold                                    # needs root; a minute or two
- *     bun build/bench/cold-start.ts [ROUNDS [EXECUTABLE]]    # EXECUTABLE without the stub
+ *     make bench-cold                          # needs root; a minute or two
+ *     bun build/bench/cold-start.ts [ROUNDS]
  *
  * Everything that a start reads (runtime, shell, commands, libraries) is in a file system of its own
  * on a loop device and not cached. The device is once the disk, with four distances of read-ahead,
@@ -13,31 +13,25 @@
  * @module
  */
 
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { HOST_ARCHITECTURE } from "../architectures.ts";
+import { lockedBun } from "../bun-executable.ts";
 import { BOOTSTRAP, compile } from "../compile.ts";
-import { prefetchFile } from "../prefetch.ts";
 import { ColdDevice } from "./cold-start-device.ts";
 import { makeImage } from "./cold-start-image.ts";
 import { type ColdStart, measureStart } from "./cold-start-run.ts";
 import { BlockStore, compileStore, storeObstacle } from "./cold-start-store.ts";
-import { writeVariantB } from "./cold-start-variant-b.ts";
 
 const ROUNDS = 9;
 const READ_AHEADS_KIB = [0, 32, 128, 512];
 const LATENCIES_MS = [1, 5];
 /** Read-ahead of block devices unless somebody changed it, and so of Lambda's, in KiB. */
 const READ_AHEAD_KIB = 128;
-/** What is compared; variant B of the stub has a prototype for x86-64 only. */
-const RUNTIMES: readonly string[] = [
-  "plain",
-  "prefetched",
-  ...(process.arch === "x64" ? ["variant-b"] : []),
-  "curl-loop",
-];
+/** What is compared. */
+const RUNTIMES: readonly string[] = ["plain", "prefetched", "curl-loop"];
 
 /** Where starts are measured. */
 interface Setting {
@@ -172,24 +166,23 @@ function reportTargets(rows: readonly Row[]): void {
   };
   console.log("\nprefetched, to the first response, as a part of");
   compare(`disk, read-ahead ${READ_AHEAD_KIB} KiB`, "plain", "0.50");
-  compare(`disk, read-ahead ${READ_AHEAD_KIB} KiB`, "curl-loop", "0.60");
+  compare(`disk, read-ahead ${READ_AHEAD_KIB} KiB`, "curl-loop", "0.50");
   compare(`store, ${LATENCIES_MS[0]} ms a block`, "plain", "0.25");
+  compare(`store, ${LATENCIES_MS[0]} ms a block`, "curl-loop", "0.45");
   compare("warm", "plain", "1.03");
 }
 
-async function main(rounds: number, executable: string | undefined): Promise<void> {
+async function main(rounds: number): Promise<void> {
   if (HOST_ARCHITECTURE === undefined) throw new Error(`there is no runtime for ${process.arch}`);
   const folder = mkdtempSync(join(tmpdir(), "cold-start-"));
   try {
-    const plain =
-      executable ?? (await compile({ ...BOOTSTRAP, prefetch: false }, HOST_ARCHITECTURE, folder));
-    const prefetched = join(folder, "prefetched");
-    copyFileSync(plain, prefetched);
-    prefetchFile(prefetched, Bun.version);
-    const runtimes: Record<string, string> = { plain, prefetched };
-    if (RUNTIMES.includes("variant-b")) {
-      runtimes["variant-b"] = join(folder, "variant-b");
-      await writeVariantB(plain, runtimes["variant-b"], folder);
+    const runtimes: Record<string, string> = {};
+    for (const [name, prefetch] of [
+      ["plain", false],
+      ["prefetched", true],
+    ] as const) {
+      const program = { ...BOOTSTRAP, outputName: () => name, prefetch };
+      runtimes[name] = await compile(program, HOST_ARCHITECTURE, folder);
     }
     const image = await makeImage(folder, runtimes);
     console.log(
@@ -205,7 +198,7 @@ async function main(rounds: number, executable: string | undefined): Promise<voi
     mkdirSync(results, { recursive: true });
     const day = new Date().toISOString().slice(0, 10);
     const result = {
-      bun: Bun.version,
+      bun: HOST_ARCHITECTURE && lockedBun(HOST_ARCHITECTURE).version,
       kernel: (await Bun.file("/proc/version").text()).split(" ")[2],
       rounds,
       rows,
@@ -221,6 +214,6 @@ if (import.meta.main) {
   if (obstacle !== undefined) {
     console.log(`bench-cold: skipped, ${obstacle}`);
   } else {
-    await main(Number(process.argv[2] ?? ROUNDS), process.argv[3]);
+    await main(Number(process.argv[2] ?? ROUNDS));
   }
 }

@@ -1,5 +1,6 @@
 /**
- * The runtime's bench: start, first response and warm events beside a curl loop and a C floor.
+ * The runtime's bench: start, first response and warm events, and the CPU that they take, beside a curl
+ * loop, a C floor and a program that does nothing.
  *
  *     bun build/bench/runtime.ts [--rounds N] [--baseline FILE]
  *
@@ -16,17 +17,24 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
+import { HOST_ARCHITECTURE } from "../architectures.ts";
+import { lockedBun } from "../bun-executable.ts";
+import { BOOTSTRAP, compile } from "../compile.ts";
+import { formatTable } from "../layer/table.ts";
 import {
   type CallCounts,
   countCalls,
   type MemorySizes,
   readMemory,
-  traced,
+  tracing,
 } from "./runtime/process-costs.ts";
-import { StopwatchApi, type Timeline } from "./runtime/stopwatch-api.ts";
+import { measureProcessorTime, measureProgram } from "./runtime/processor-time.ts";
+import { inTurn, jsonEvent, type Measure, run, Samples } from "./runtime/run.ts";
 import {
   BASELINE,
+  compileC,
   CURL_LOOP,
+  EMPTY,
   FLOOR,
   makeSubjects,
   RUNTIME,
@@ -52,78 +60,6 @@ const EVENTS = [
 /** Events that are traced, beyond the first, for the counts per event. */
 const TRACED_EVENTS = 20;
 
-function jsonEvent(bytes: number): Buffer {
-  return Buffer.from(`{"text":"${"x".repeat(bytes - 11)}"}`);
-}
-
-/** Runs one subject over a number of events, in an environment like Lambda's. */
-async function run(
-  subject: Subject,
-  event: Buffer,
-  count: number,
-  options: { command?: readonly string[]; atEnd?: (pid: number) => void } = {},
-): Promise<Timeline> {
-  const api = new StopwatchApi(event, count);
-  const timeline = api.start();
-  const child = Bun.spawn([...(options.command ?? subject.command)], {
-    cwd: subject.taskRoot,
-    env: {
-      PATH: "/usr/local/bin:/usr/bin:/bin",
-      AWS_LAMBDA_RUNTIME_API: api.address,
-      LAMBDA_TASK_ROOT: subject.taskRoot,
-      _HANDLER: subject.handler,
-      // What a killed curl loop leaves behind goes when the bench ends.
-      TMPDIR: subject.taskRoot,
-    },
-    stdin: "ignore",
-    stdout: "ignore",
-    stderr: "pipe",
-    detached: true,
-  });
-  const ended = child.exited.then(async (status) => {
-    const errors = await new Response(child.stderr).text();
-    throw new Error(`${subject.name} ended with ${status} before its last event: ${errors}`);
-  });
-  ended.catch(() => undefined);
-  const result = await Promise.race([timeline, ended]);
-  options.atEnd?.(child.pid);
-  api.stop();
-  // The whole group: a curl loop has a curl below it, and strace what it traces.
-  process.kill(-child.pid, "SIGKILL");
-  await child.exited;
-  if (!result.lastBody.subarray(0, event.length).equals(event)) {
-    throw new Error(`${subject.name} altered an event of ${event.length} bytes`);
-  }
-  return result;
-}
-
-/** There and back again: who follows a busy subject finds the caches cold. */
-function inTurn<Item>(items: readonly Item[], round: number): readonly Item[] {
-  return round % 2 === 0 ? items : items.toReversed();
-}
-
-/** Samples by subject. */
-class Samples {
-  readonly #bySubject = new Map<string, number[]>();
-
-  add(subject: string, ...values: readonly number[]): void {
-    this.#bySubject.set(subject, [...this.of(subject), ...values]);
-  }
-
-  of(subject: string): number[] {
-    return this.#bySubject.get(subject) ?? [];
-  }
-
-  get subjects(): string[] {
-    return [...this.#bySubject.keys()];
-  }
-}
-
-interface Measure {
-  readonly title: string;
-  readonly samples: Samples;
-}
-
 async function measureStarts(subjects: readonly Subject[]): Promise<Measure[]> {
   const next = new Samples();
   const first = new Samples();
@@ -146,7 +82,6 @@ async function measureWarmEvents(subjects: readonly Subject[]): Promise<Measure[
     const warm = new Samples();
     for (let round = 0; round < rounds; round += 1) {
       for (const subject of inTurn(subjects, round)) {
-        if (bytes > 100_000 && !subject.takesLargeEvents) continue;
         const count = 1 + Math.max(1, Math.round((perRound * subject.share) / 100));
         const { warmMs } = await run(subject, jsonEvent(bytes), count);
         warm.add(subject.name, summarize(warmMs).median);
@@ -166,7 +101,7 @@ async function countCosts(subjects: readonly Subject[], folder: string) {
       const trace = join(folder, "trace");
       if (Bun.which("strace") === null)
         throw new Error("strace is missing: apt-get install strace");
-      await run(subject, event, events, { command: traced(subject.command, trace) });
+      await run(subject, event, events, { wrapper: tracing(trace) });
       counts.push(countCalls(readFileSync(trace, "utf8")));
     }
     let memory: MemorySizes = { residentKib: 0, anonymousKib: 0 };
@@ -181,85 +116,110 @@ async function countCosts(subjects: readonly Subject[], folder: string) {
   return costs;
 }
 
-function printTable(header: readonly string[], rows: readonly (readonly string[])[]): void {
-  const widths = header.map((cell, column) =>
-    Math.max(cell.length, ...rows.map((row) => (row[column] ?? "").length)),
-  );
-  for (const row of [header, ...rows]) {
-    console.log(
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    );
-  }
-  console.log();
+/** Starts to the end of a program that does nothing, in ms: what a start of ours cannot do without. */
+async function measureEmpty(folder: string, enter: string | undefined) {
+  if (HOST_ARCHITECTURE === undefined || enter === undefined) return undefined;
+  const entry = "build/bench/runtime/empty.ts";
+  const program = { ...BOOTSTRAP, entry, outputName: () => "empty" };
+  const command = [await compile(program, HOST_ARCHITECTURE, folder)];
+  return await measureProgram(command, ROUNDS, enter);
 }
 
-const folder = mkdtempSync(join(tmpdir(), "bench-"));
-try {
-  const subjects = await makeSubjects(folder, values.baseline);
-  const measures = [...(await measureStarts(subjects)), ...(await measureWarmEvents(subjects))];
-  const costs = await countCosts(subjects, folder);
+function printTable(title: string, rows: readonly (readonly string[])[]): void {
+  console.log(`${title}\n\n${formatTable(rows)}\n`);
+}
 
-  const results: Record<string, Record<string, Summary>> = {};
-  console.log(`Milliseconds, median (quartiles), ${ROUNDS} rounds in turns\n`);
-  printTable(
-    ["", ...subjects.map(({ name }) => name)],
-    measures.map(({ title, samples }) => {
-      const summaries = Object.fromEntries(
-        samples.subjects.map((name) => [name, summarize(samples.of(name))]),
-      );
-      results[title] = summaries;
-      return [
-        title,
-        ...subjects.map(({ name }) => (summaries[name] ? format(summaries[name], 2) : "-")),
-      ];
-    }),
-  );
+type Summaries = Record<string, Record<string, Summary>>;
 
+/** Prints measures, a column a subject, and returns them. */
+function report(title: string, measures: readonly Measure[], digits: number): Summaries {
+  const names = [...new Set(measures.flatMap(({ samples }) => samples.subjects))];
+  const results: Summaries = {};
+  const rows = measures.map(({ title: row, samples }) => {
+    const summaries = Object.fromEntries(
+      samples.subjects.map((name) => [name, summarize(samples.of(name))]),
+    );
+    results[row] = summaries;
+    const cells = names.map((name) => summaries[name]);
+    return [row, ...cells.map((cell) => (cell === undefined ? "-" : format(cell, digits)))];
+  });
+  printTable(title, [["", ...names], ...rows]);
+  return results;
+}
+
+/** The runtime's measures as parts of the others', pair by pair. */
+function ratiosOf(measures: readonly Measure[]): Record<string, Summary> {
   const ratios: Record<string, Summary> = {};
   for (const { title, samples } of measures) {
     for (const shell of ["dash", "bash"] as const) {
-      for (const base of [BASELINE[shell], CURL_LOOP, FLOOR[shell]]) {
+      for (const base of [BASELINE[shell], CURL_LOOP, FLOOR[shell], EMPTY]) {
         if (samples.of(base).length === 0) continue;
         const ratio = summarizeRatios(samples.of(RUNTIME[shell]), samples.of(base));
         ratios[`${title}: ${RUNTIME[shell]} / ${base}`] = ratio;
       }
     }
   }
-  console.log("Ratios, median (quartiles)\n");
   printTable(
-    ["", "ratio"],
+    "Ratios, median (quartiles)",
     Object.entries(ratios).map(([name, ratio]) => [name, format(ratio, 3)]),
   );
+  return ratios;
+}
 
-  console.log("Per warm event, and memory of the runtime's process after 200 events\n");
-  printTable(
+const folder = mkdtempSync(join(tmpdir(), "bench-"));
+try {
+  const subjects = await makeSubjects(folder, values.baseline);
+  const enter = await compileC(join(import.meta.dir, "runtime/enter.c"), join(folder, "enter"));
+  const starts = await measureStarts(subjects);
+  const wall = [...starts, ...(await measureWarmEvents(subjects))];
+  const processorRounds = Math.ceil(ROUNDS / 3);
+  let processor: Measure[] = [];
+  try {
+    if (enter === undefined) throw new Error("there is no C compiler");
+    processor = await measureProcessorTime(subjects, processorRounds, enter);
+    const empty = await measureEmpty(folder, enter);
+    starts[0]?.samples.add(EMPTY, ...(empty?.wallMs ?? []));
+    processor[0]?.samples.add(EMPTY, ...(empty?.processorMs ?? []));
+  } catch (error) {
+    console.log(`CPU is not measured: ${error instanceof Error ? error.message : error}\n`);
+  }
+  const costs = await countCosts(subjects, folder);
+
+  const milliseconds = report(`Milliseconds, median (quartiles), ${ROUNDS} rounds`, wall, 2);
+  const ratios = ratiosOf(wall);
+  const processorMilliseconds = report(
+    `Milliseconds of CPU of the process tree, median (quartiles), ${processorRounds} rounds`,
+    processor,
+    2,
+  );
+  const processorRatios = ratiosOf(processor);
+  printTable("Per warm event, and memory of the runtime's process after 200 events", [
     ["", "execs", "forks", "resident KiB", "anonymous KiB"],
-    Object.entries(costs).map(([name, cost]) => [
+    ...Object.entries(costs).map(([name, cost]) => [
       name,
       `${cost.execs}`,
       `${cost.forks}`,
       `${cost.residentKib}`,
       `${cost.anonymousKib}`,
     ]),
-  );
+  ]);
 
   const date = new Date().toISOString().slice(0, 10);
   const output = join(import.meta.dir, "results", `${date}-runtime.json`);
   mkdirSync(join(import.meta.dir, "results"), { recursive: true });
   const machine = { processor: cpus()[0]?.model, cores: cpus().length };
-  const report = {
+  const results = {
     date,
-    bun: Bun.version,
+    bun: HOST_ARCHITECTURE && lockedBun(HOST_ARCHITECTURE).version,
     machine,
     rounds: ROUNDS,
-    milliseconds: results,
+    milliseconds,
     ratios,
+    processorMilliseconds,
+    processorRatios,
     costs,
   };
-  writeFileSync(output, `${JSON.stringify(report, null, 2)}\n`);
+  writeFileSync(output, `${JSON.stringify(results, null, 2)}\n`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -3,14 +3,23 @@
  * engine.
  *
  * It knows the instructions that our Dockerfiles use and refuses all others. A base image is stood
- * in for by this machine's programs (enter-root.sh), so what is tested are our steps, the files
- * that they place, and the entry point; not the base images themselves.
+ * in for by this machine's programs (enter-root.sh), busybox by busybox, so that what is tested are
+ * our steps, the files that they place, and the entry point; not the base images themselves.
  *
  * @see {@link https://docs.docker.com/reference/dockerfile/} Dockerfile reference
  * @module
  */
 
-import { chmodSync, cpSync, mkdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 
 import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
@@ -19,6 +28,7 @@ import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
 export interface Image {
   readonly root: string;
   readonly environment: Map<string, string>;
+  readonly labels: Map<string, string>;
   user: string;
   directory: string;
   entrypoint: readonly string[];
@@ -36,6 +46,10 @@ export interface BuildOptions {
   /** Folders of the context that are elsewhere, by their first name. */
   readonly contextFolders?: Readonly<Record<string, string>>;
 }
+
+/** AWS's base image of OS-only functions: what its configuration says that our steps build on. */
+const LAMBDA_BASE = "public.ecr.aws/lambda/provided:al2023";
+const LAMBDA_ENTRYPOINT = ["/lambda-entrypoint.sh"];
 
 const ENTER_ROOT = join(import.meta.dir, "enter-root.sh");
 
@@ -68,7 +82,7 @@ export function buildImage(dockerfile: string, options: BuildOptions): Image {
     }
     if (instruction === "FROM") {
       const [from = "", , name] = expand(text, globals).split(/\s+/);
-      image = stageFrom(stages.get(from));
+      image = stageFrom(from, stages.get(from));
       variables = new Map(image.environment);
       if (name !== undefined) stages.set(name, image);
       continue;
@@ -78,6 +92,11 @@ export function buildImage(dockerfile: string, options: BuildOptions): Image {
     if (instruction === "ENV") variables.set(...assignment(value));
   }
   if (image === undefined) throw new Error(`failed to find FROM in ${dockerfile}`);
+  // Hundreds of megabytes each, which nothing asks for any more.
+  const kept = new Set([image, ...(options.images?.values() ?? [])]);
+  for (const stage of stages.values()) {
+    if (!kept.has(stage)) rmSync(stage.root, { recursive: true, force: true });
+  }
   return image;
 }
 
@@ -95,6 +114,9 @@ function applyStep(
       return run(image, value);
     case "ENV":
       image.environment.set(...assignment(value));
+      return;
+    case "LABEL":
+      image.labels.set(...assignment(value));
       return;
     case "WORKDIR":
       image.directory = value;
@@ -133,32 +155,52 @@ function expand(text: string, variables: ReadonlyMap<string, string>): string {
 
 function assignment(value: string): [string, string] {
   const at = value.indexOf("=");
-  return [value.slice(0, at), value.slice(at + 1)];
+  return [value.slice(0, at), value.slice(at + 1).replace(/^"(.*)"$/, "$1")];
 }
 
 /** A copy of an image that was made here, or an empty root with the shape of a base image. */
-function stageFrom(base: Image | undefined): Image {
+function stageFrom(name: string, base: Image | undefined): Image {
   const root = temporaryFolder("image");
   // mkdtemp's own mode would keep the image's user out of its root.
   chmodSync(root, 0o755);
   if (base !== undefined) {
     cpSync(base.root, root, { recursive: true, verbatimSymlinks: true });
-    return { ...base, root, environment: new Map(base.environment) };
+    return {
+      ...base,
+      root,
+      environment: new Map(base.environment),
+      labels: new Map(base.labels),
+    };
   }
   for (const folder of ["usr/bin", "usr/lib", "usr/lib64", "etc/alternatives", "proc", "dev"]) {
     mkdirSync(join(root, folder), { recursive: true });
   }
   mkdirSync(join(root, "tmp"));
   chmodSync(join(root, "tmp"), 0o1777);
-  for (const name of ["bin", "lib", "lib64"]) symlinkSync(`usr/${name}`, join(root, name));
+  for (const each of ["bin", "lib", "lib64"]) symlinkSync(`usr/${each}`, join(root, each));
+  if (name.includes("/busybox:")) installBusybox(root);
   return {
     root,
     environment: new Map([["PATH", "/usr/local/bin:/usr/bin:/bin"]]),
+    labels: new Map(),
     user: "0:0",
     directory: "/",
-    entrypoint: [],
+    entrypoint: name === LAMBDA_BASE ? LAMBDA_ENTRYPOINT : [],
     command: [],
   };
+}
+
+/** Gives a root busybox's own programs, whose unzip and mv know less than those of this machine. */
+function installBusybox(root: string): void {
+  const program = Bun.which("busybox");
+  if (program === null) throw new Error("failed to find busybox: install it");
+  cpSync(program, join(root, "usr/bin/busybox"), { dereference: true });
+  // enter-root.sh changes the folder with GNU's env.
+  cpSync("/usr/bin/env", join(root, "usr/bin/env"), { dereference: true });
+  for (const applet of Bun.spawnSync([program, "--list"]).stdout.toString().trim().split("\n")) {
+    const path = join(root, "usr/bin", applet);
+    if (!existsSync(path)) symlinkSync("busybox", path);
+  }
 }
 
 /** COPY of files or folders: a source that ends in a slash gives its content. */

@@ -8,8 +8,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-/** The programs of requirements.txt, which `make python` installs. */
-export const PYTHON_PROGRAMS = join(import.meta.dir, "../../cache/python/bin");
+/** The programs of requirements.txt, which `make python` installs, or those of `make newest-tools`. */
+export const PYTHON_PROGRAMS =
+  process.env["PYTHON_PROGRAMS"] ?? join(import.meta.dir, "../../cache/python/bin");
 
 /**
  * The path of one of the Python programs.

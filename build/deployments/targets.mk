@@ -2,7 +2,7 @@
 
 PYTHON_READY := cache/python/.ready
 
-DEPLOYMENT_PROGRAMS := python3:ensurepip=python3-venv unshare=util-linux unzip=unzip zip=zip
+DEPLOYMENT_PROGRAMS := busybox=busybox python3:ensurepip=python3-venv unshare=util-linux unzip=unzip zip=zip
 # The layers of a release are made from Debian's packages, also where this is another system.
 RELEASE_PROGRAMS := unzip=unzip \
   /usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring
@@ -16,6 +16,25 @@ $(PYTHON_READY): build/deployments/requirements.txt
 	rm -rf cache/python
 	python3 -m venv cache/python
 	cache/python/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+# The newest models of AWS's services, read by aws through AWS_DATA_PATH.
+BOTOCORE_READY := cache/botocore/.ready
+
+$(BOTOCORE_READY): build/deployments/botocore.txt $(PYTHON_READY)
+	rm -rf cache/botocore
+	cache/python/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  --target cache/botocore -r $<
+	@touch $@
+
+# What looks for settings that are not safe; its pins need an environment of their own.
+CHECKOV_READY := cache/checkov/.ready
+
+$(CHECKOV_READY): build/deployments/checkov.txt
+	@build/system-packages.sh python3:ensurepip=python3-venv
+	rm -rf cache/checkov
+	python3 -m venv cache/checkov
+	cache/checkov/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
 # The examples call aws, and what they call answers from moto's server.
@@ -44,16 +63,51 @@ dist/SHA256SUMS: dist/bootstrap-amd64 dist/bootstrap-arm64 dist/lambda-shell-lin
 	$(MAKE) dist
 
 .PHONY: deployments
-deployments: $(PYTHON_READY) layer/cdk/node_modules/.package-lock.json node-layer ## Check every road
+deployments: $(PYTHON_READY) $(BOTOCORE_READY) $(CHECKOV_READY) layer/cdk/node_modules/.package-lock.json node-layer ## Check every way to deploy
 	@build/system-packages.sh $(DEPLOYMENT_PROGRAMS)
-	timeout 1800 $(BUN) test $(wildcard ./build/deployments/*.check.ts ./build/deployments/*/*.check.ts)
+	timeout 2700 $(BUN) test --timeout 300000 $(wildcard ./build/deployments/*.check.ts ./build/deployments/*/*.check.ts)
 
-# publish-arm64, -amd64, -wrapper, -all, -layers, -setup, -deploy, -delete, -check.
-.PHONY: publish-all
-publish-all: ## Publish to SAR (DRY_RUN=1 prints)
-	build/deployments/release/publish.sh all
-publish-%:
+# Not part of a check: it says when a tool learns what ours must be told, and so fails one day. Newer
+# versions then go into the lock files, and the exceptions out of the templates.
+.PHONY: newest-tools
+newest-tools: $(PYTHON_READY) $(BOTOCORE_READY) node_modules/.package-lock.json ## Say whether the newest cfn-lint, SAM and CDK know customer-managed runtimes
+	@build/system-packages.sh python3:ensurepip=python3-venv
+	rm -rf cache/newest
+	python3 -m venv cache/newest
+	cache/newest/bin/pip install --quiet --disable-pip-version-check \
+	  -r build/deployments/requirements.in
+	npm install --no-audit --no-fund --loglevel=error --prefix cache/newest aws-cdk-lib@latest constructs
+	PYTHON_PROGRAMS=$(CURDIR)/cache/newest/bin CDK_MODULES=$(CURDIR)/cache/newest/node_modules \
+	  $(BUN) test --timeout 300000 -t 'cfn-lint|SAM accepts|CDK does' \
+	  ./build/deployments/templates/runtime-templates.check.ts
+
+# DRY_RUN=1 prints what each of these would do; ENV=dev takes names of its own.
+PUBLISH := publish-all publish-arm64 publish-amd64 publish-wrapper publish-layers publish-setup \
+  publish-deploy publish-delete publish-check
+.PHONY: $(PUBLISH)
+publish-all: ## Publish all applications to SAR (DRY_RUN=1 prints)
+publish-arm64: ## Publish the application for arm64 to SAR
+publish-amd64: ## Publish the application for x86_64 to SAR
+publish-wrapper: ## Publish the application for both architectures to SAR
+publish-layers: ## Publish plain layer versions, without SAR
+publish-setup: ## Make the bucket that SAR and Lambda read
+publish-deploy: ## Deploy a stack with both layers from SAR
+publish-delete: ## Delete the applications (ENV=prod: with ALLOW_PROD_DELETE=1)
+publish-check: ## Say whether publishing is possible: tools, files, account
+$(PUBLISH): publish-%:
 	build/deployments/release/publish.sh $*
+
+.PHONY: publish-runtime
+publish-runtime: ## Publish the customer-managed runtime (ARGS=--promote)
+	layer/runtime/publish.sh $(ARGS)
+
+# Who passes the tool on, in an image for one, passes the licences on.
+tool deployments: licenses
+
+.PHONY: licenses
+licenses: node_modules/.package-lock.json ## Write dist/LICENSES.txt: the licences of the executables
+	@mkdir -p dist
+	$(BUN) build/deployments/release/licenses.ts
 
 .PHONY: check-release
 check-release: ## Say whether this version is still to be released
@@ -63,13 +117,14 @@ check-release: ## Say whether this version is still to be released
 # know, and the same for both architectures: what `auto` takes depends on what can be reached.
 .PHONY: release
 release: export AWS_CLI := debian
-release: export JQ := debian
+release: export JQ := source
 release: check-release ## Build, test, check, render, sum and describe a release
 	$(MAKE) check lint
 	$(MAKE) dist
 	$(MAKE) test
 	$(MAKE) test-layer
 	$(MAKE) deployments sar
+	$(MAKE) test-npm
 	$(BUN) build/deployments/release/release-notes.ts
 	DRY_RUN=1 build/deployments/release/publish.sh all
 

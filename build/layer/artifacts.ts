@@ -4,7 +4,16 @@
  * @module
  */
 
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 import { version } from "../../package.json" with { type: "json" };
@@ -73,7 +82,11 @@ export async function writeChecksums(): Promise<string> {
     .filter((name) => /^(bootstrap|lambda-shell)-/.test(name))
     .sort();
   const lines: string[] = [];
-  for (const name of names) lines.push(`${await sha256OfFile(join(DIST, name))}  ${name}`);
+  for (const name of names) {
+    lines.push(`${await sha256OfFile(join(DIST, name))}  ${name}`);
+    // Whatever the umask: others are to read and run what a build gives away.
+    chmodSync(join(DIST, name), EXECUTABLE_NAME.test(name) ? EXECUTABLE : PLAIN);
+  }
   const text = `${lines.join("\n")}\n`;
   writeWhole("SHA256SUMS", text);
   return text;
@@ -82,7 +95,22 @@ export async function writeChecksums(): Promise<string> {
 /** Writes a file into dist/ under another name first. */
 export function writeWhole(name: string, content: Uint8Array | string): void {
   mkdirSync(DIST, { recursive: true });
-  const unfinished = join(DIST, `.${name}.unfinished`);
-  writeFileSync(unfinished, content);
-  renameSync(unfinished, join(DIST, name));
+  // A name of this process's own: two builds may write the same artefact at the same time.
+  const unfinished = join(DIST, `.${name}.${process.pid}.unfinished`);
+  try {
+    writeFileSync(unfinished, content);
+    chmodSync(unfinished, PLAIN);
+    renameSync(unfinished, join(DIST, name));
+  } finally {
+    rmSync(unfinished, { force: true });
+  }
+}
+
+/** Removes from dist/ what builds that were killed had begun to write. */
+export function sweepUnfinished(): void {
+  if (!existsSync(DIST)) return;
+  for (const name of readdirSync(DIST)) {
+    const pid = /^\..*\.(\d+)\.unfinished$/.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(join("/proc", pid))) rmSync(join(DIST, name));
+  }
 }

@@ -109,7 +109,7 @@ function versionOf(dist: string, installer: string): string {
   if (version === undefined) {
     throw new Error(
       `failed to find the version of ${installer}: its name must hold it, as in ` +
-        "awscli-exe-linux-aarch64-2.23.6.zip",
+        "awscli-exe-linux-aarch64-2.38.1.zip",
     );
   }
   return version;

@@ -14,7 +14,14 @@ import { untouchedTree } from "./testing/untouched-aws-cli.ts";
 interface Walk {
   readonly services: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly commands: Readonly<
-    Record<string, { readonly operations: readonly string[]; readonly skeleton: unknown }>
+    Record<
+      string,
+      {
+        readonly operations: readonly string[];
+        readonly skeleton: unknown;
+        readonly help: Readonly<Record<string, readonly [number, boolean, string]>> | null;
+      }
+    >
   >;
 }
 
@@ -40,10 +47,15 @@ test("every service of the untouched CLI is there, and its models are the same",
   expect(layer.services).toEqual(untouched.services);
 });
 
-test("every command is there, and makes the same skeleton of its input", () => {
+test("every command is there, makes the same skeleton of its input, and has its page of help", () => {
   const commands = Object.values(untouched.commands);
   expect(commands.length).toBeGreaterThan(390);
   expect(commands.filter(({ skeleton }) => skeleton !== null).length).toBeGreaterThan(380);
+  const pages = commands.flatMap(({ help }) => Object.entries(help ?? {}));
+  expect(pages.length).toBeGreaterThan(450);
+  for (const [name, [status, hasText]] of pages) {
+    expect({ name, status, hasText }).toEqual({ name, status: 0, hasText: true });
+  }
   expect(layer.commands).toEqual(untouched.commands);
 });
 
@@ -52,7 +64,7 @@ test("both architectures have the same models and byte code", async () => {
     const zip = layerZip("lambda-shell-runtime", architecture(name));
     const script =
       "import sys,zipfile\nfor i in zipfile.ZipFile(sys.argv[1]).infolist():\n" +
-      " if i.filename.endswith(('.pyc','.gz','.bin')): print('%08x' % i.CRC, i.filename)";
+      " if i.filename.endswith(('.pyc','.zst','.bin')): print('%08x' % i.CRC, i.filename)";
     const lines = (await run(["python3", "-c", script, zip])).trim().split("\n");
     // Python's description of how it was built is the one module that differs.
     return lines.filter((line) => !line.includes("_sysconfigdata__"));

@@ -101,24 +101,24 @@ afterAll(() => {
 
 test("upstream: an installer with a good signature is laid out as by its own script", async () => {
   const tree = temporaryFolder("tree");
-  const staged = await stageAwsCli(tree, AMD64, "upstream", upstream);
+  const staged = await stageAwsCli(tree, AMD64, { choice: "upstream", upstream });
   expect(staged.kind).toBe("upstream");
-  expect(staged.version).toBe("2.23.6");
+  expect(staged.version).toBe("2.38.1");
   expect(staged.parts[0]?.source).toContain(`-${upstream.version}.zip`);
   expect(readlinkSync(join(tree, "bin/aws"))).toBe("../aws-cli/v2/current/bin/aws");
-  expect(readlinkSync(join(tree, "aws-cli/v2/current"))).toBe("2.23.6");
-  expect(lstatSync(join(tree, "aws-cli/v2/2.23.6/dist/aws")).mode & 0o777).toBe(0o755);
-  expect(await run([join(tree, "bin/aws"), "--version"])).toBe("aws-cli/2.23.6 of the test\n");
+  expect(readlinkSync(join(tree, "aws-cli/v2/current"))).toBe("2.38.1");
+  expect(lstatSync(join(tree, "aws-cli/v2/2.38.1/dist/aws")).mode & 0o777).toBe(0o755);
+  expect(await run([join(tree, "bin/aws"), "--version"])).toBe("aws-cli/2.38.1 of the test\n");
   expect(staged.parts[0]?.licenses.map(({ fileName }) => fileName)).toContain("awscli.txt");
 });
 
 test("upstream: models lose white space and documentation, and keep every digit", async () => {
   const tree = temporaryFolder("tree");
-  await stageAwsCli(tree, AMD64, "upstream", upstream);
-  const saving = shrinkModels(tree);
+  await stageAwsCli(tree, AMD64, { choice: "upstream", upstream });
+  const saving = await shrinkModels(tree);
   const model = join(
     tree,
-    "aws-cli/v2/2.23.6/dist/awscli/botocore/data/s3/2006-03-01/service-2.json",
+    "aws-cli/v2/2.38.1/dist/awscli/botocore/data/s3/2006-03-01/service-2.json",
   );
   expect(readFileSync(model, "utf8")).toBe(
     '{"metadata":{"max":9223372036854775807},"shapes":{"documentation":{"type":"string"}}}',
@@ -164,30 +164,32 @@ test("upstream: an interrupted download is resumed by the next build", async () 
   breaksAfter = [100, 100, 100];
   await expectRefused("auto", "failed to download");
   const tree = temporaryFolder("tree");
-  const staged = await stageAwsCli(tree, AMD64, "upstream", upstream);
-  expect(staged.version).toBe("2.23.6");
+  const staged = await stageAwsCli(tree, AMD64, { choice: "upstream", upstream });
+  expect(staged.version).toBe("2.38.1");
 });
 
 test("upstream: a host that cannot be reached is an error of its own kind", async () => {
   const nobody = { ...upstream, url: "http://127.0.0.1:9/{version}.zip" };
-  await expect(stageAwsCli(temporaryFolder("tree"), AMD64, "upstream", nobody)).rejects.toThrow(
-    UnreachableError,
-  );
+  await expect(
+    stageAwsCli(temporaryFolder("tree"), AMD64, { choice: "upstream", upstream: nobody }),
+  ).rejects.toThrow(UnreachableError);
 });
 
 test("a zip of one's own is taken as it is", async () => {
   const path = join(folder, "mine.zip");
   writeFileSync(path, installer);
-  const staged = await stageAwsCli(temporaryFolder("tree"), AMD64, path);
-  expect(staged).toMatchObject({ kind: "upstream", version: "2.23.6" });
-  await expect(stageAwsCli(temporaryFolder("tree"), AMD64, "/nowhere.zip")).rejects.toThrow(
-    "AWS_CLI is auto, upstream, debian or a zip's path",
-  );
+  const staged = await stageAwsCli(temporaryFolder("tree"), AMD64, { choice: path });
+  expect(staged).toMatchObject({ kind: "upstream", version: "2.38.1" });
+  await expect(
+    stageAwsCli(temporaryFolder("tree"), AMD64, { choice: "/nowhere.zip" }),
+  ).rejects.toThrow("AWS_CLI is auto, upstream, debian or a zip's path");
 });
 
 async function expectRefused(choice: string, message: string): Promise<void> {
   const tree = temporaryFolder("tree");
-  const error = await stageAwsCli(tree, AMD64, choice, upstream).catch((fault: unknown) => fault);
+  const error = await stageAwsCli(tree, AMD64, { choice, upstream }).catch(
+    (fault: unknown) => fault,
+  );
   expect(error).toBeInstanceOf(Error);
   expect(error).not.toBeInstanceOf(UnreachableError);
   expect(String(error)).toContain(message);
@@ -206,14 +208,14 @@ function serve(zipBytes: Uint8Array, signature: Uint8Array): void {
 
 /** An archive of the shape of AWS's: `aws/install`, `aws/dist/`, `aws/THIRD_PARTY_LICENSES`. */
 function installerEntries(): ZipEntry[] {
-  const program = "#!/bin/sh\nprintf 'aws-cli/2.23.6 of the test\\n'\n";
+  const program = "#!/bin/sh\nprintf 'aws-cli/2.38.1 of the test\\n'\n";
   const contents: readonly (readonly [string, string, number])[] = [
     ["aws/install", "#!/bin/sh\nexit 1\n", 0o755],
     ["aws/README.md", "readme\n", 0o644],
     ["aws/THIRD_PARTY_LICENSES", "licences\n", 0o644],
     ["aws/dist/aws", program, 0o755],
     ["aws/dist/aws_completer", program, 0o755],
-    ["aws/dist/awscli-2.23.6.dist-info/METADATA", "Version: 2.23.6\n", 0o644],
+    ["aws/dist/awscli-2.38.1.dist-info/METADATA", "Version: 2.38.1\n", 0o644],
     ["aws/dist/awscli/data/ac.index", "index", 0o644],
     ["aws/dist/awscli/examples/s3/cp.rst", "example", 0o644],
     ["aws/dist/awscli/botocore/data/s3/2006-03-01/service-2.json", MODEL, 0o644],

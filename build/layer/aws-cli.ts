@@ -12,9 +12,10 @@
 import { existsSync } from "node:fs";
 
 import type { Architecture } from "../architectures.ts";
-import { stageDebianAwsCli } from "./aws-cli-debian.ts";
+import { newestInput, stageDebianAwsCli } from "./aws-cli-debian.ts";
 import { fetchInstaller, stageInstaller, type UpstreamAwsCli } from "./aws-cli-upstream.ts";
 import { UnreachableError } from "./download.ts";
+import { type AwsCliInput, type DebianInput, fetchRecorded } from "./inputs.ts";
 import type { Part } from "./part.ts";
 import { step } from "./progress.ts";
 import { fillUrl, SOURCES } from "./sources.ts";
@@ -25,21 +26,32 @@ export interface StagedAwsCli {
   readonly kind: "debian" | "upstream";
   readonly version: string;
   readonly parts: readonly Part[];
+  /** What it was taken from, for the record. */
+  readonly input: AwsCliInput;
+}
+
+/** How to choose the AWS CLI. */
+export interface AwsCliChoice {
+  /** The value of AWS_CLI. */
+  readonly choice: string;
+  /** What an earlier build took: then exactly that is taken. */
+  readonly recorded?: AwsCliInput | undefined;
+  /** The pinned installer; tests have their own. */
+  readonly upstream?: UpstreamAwsCli;
 }
 
 /**
  * Stages the AWS CLI.
- * @param choice The value of AWS_CLI.
- * @param upstream The pinned installer; tests have their own.
  * @throws {SignatureError} When the installer's signature is bad or missing, with any choice.
+ * @throws {DebianError} When Debian's archive cannot give it.
  */
 export async function stageAwsCli(
   tree: string,
   target: Architecture,
-  choice: string,
-  upstream: UpstreamAwsCli = SOURCES.awsCli.upstream,
+  { choice, recorded, upstream = SOURCES.awsCli.upstream }: AwsCliChoice,
 ): Promise<StagedAwsCli> {
-  if (choice === "debian") return fromDebian(tree, target);
+  if (recorded !== undefined) return fromRecord(tree, target, recorded, choice, upstream);
+  if (choice === "debian") return fromDebian(tree, target, await newestInput(target));
   if (choice === "upstream") return fromUpstream(tree, target, upstream);
   if (choice === "auto") {
     try {
@@ -47,15 +59,43 @@ export async function stageAwsCli(
     } catch (error) {
       if (!(error instanceof UnreachableError)) throw error;
       step(`AWS CLI: ${error.message}; taking Debian's instead (AWS_CLI=debian)`);
-      return fromDebian(tree, target);
+      return fromDebian(tree, target, await newestInput(target));
     }
   }
-  if (!existsSync(choice)) {
+  return fromFile(tree, target, choice);
+}
+
+async function fromRecord(
+  tree: string,
+  target: Architecture,
+  recorded: AwsCliInput,
+  choice: string,
+  pinned: UpstreamAwsCli,
+): Promise<StagedAwsCli> {
+  if (recorded.kind === "debian") {
+    await fetchRecorded(recorded, target);
+    return fromDebian(tree, target, recorded);
+  }
+  const staged =
+    recorded.kind === "upstream"
+      ? await fromUpstream(tree, target, { ...pinned, version: recorded.version })
+      : await fromFile(tree, target, choice);
+  if ("sha256" in staged.input && staged.input.sha256 === recorded.sha256) return staged;
+  throw new Error(
+    `failed to build from the recorded inputs: the AWS CLI ${staged.version} is not the recorded file` +
+      (recorded.kind === "file" ? "; name that with AWS_CLI=/path/to/zip" : ""),
+  );
+}
+
+async function fromFile(tree: string, target: Architecture, path: string): Promise<StagedAwsCli> {
+  if (!existsSync(path)) {
     throw new Error(
-      `failed to find the AWS CLI at ${choice}: AWS_CLI is auto, upstream, debian or a zip's path`,
+      `failed to find the AWS CLI at ${path}: AWS_CLI is auto, upstream, debian or a zip's path`,
     );
   }
-  return installed(await stageInstaller(tree, choice, "a file given by AWS_CLI", target));
+  const parts = await stageInstaller(tree, path, "a file given by AWS_CLI", target);
+  const { version, sha256 } = firstOf(parts);
+  return { kind: "upstream", version, parts, input: { kind: "file", version, sha256 } };
 }
 
 async function fromUpstream(
@@ -65,15 +105,23 @@ async function fromUpstream(
 ): Promise<StagedAwsCli> {
   const installer = await fetchInstaller(upstream, target);
   const url = fillUrl(upstream.url, upstream.version, target);
-  return installed(await stageInstaller(tree, installer, url, target));
+  const parts = await stageInstaller(tree, installer, url, target);
+  const { version, sha256 } = firstOf(parts);
+  return { kind: "upstream", version, parts, input: { kind: "upstream", version, url, sha256 } };
 }
 
-async function fromDebian(tree: string, target: Architecture): Promise<StagedAwsCli> {
-  const parts = await stageDebianAwsCli(tree, target);
-  const cli = parts.find(({ name }) => name === SOURCES.awsCli.debian.package);
-  return { kind: "debian", version: cli?.version ?? "unknown", parts };
+async function fromDebian(
+  tree: string,
+  target: Architecture,
+  input: DebianInput,
+): Promise<StagedAwsCli> {
+  const parts = await stageDebianAwsCli(tree, target, input);
+  const cli = parts.find(({ name }) => name === SOURCES.awsCli.debian.package) ?? firstOf(parts);
+  return { kind: "debian", version: cli.version, parts, input };
 }
 
-function installed(parts: readonly Part[]): StagedAwsCli {
-  return { kind: "upstream", version: parts[0]?.version ?? "unknown", parts };
+function firstOf(parts: readonly Part[]): Part {
+  const [first] = parts;
+  if (first === undefined) throw new Error("failed to stage the AWS CLI: it has no parts");
+  return first;
 }

@@ -1,6 +1,6 @@
 """Compiles every module of a staged tree and removes its source.
 
-    python3.13 -I -S -B byte-code.py TREE
+    python3.N -I -S -B byte-code.py TREE
 
 The .pyc stands where the .py stood, which Python imports like a source file. It is unchecked
 (PEP 552), so that Python compares it with nothing: /opt is read-only and the source is gone. The

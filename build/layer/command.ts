@@ -4,8 +4,18 @@
  * @module
  */
 
-/** Lines of a failed program's output that its error quotes. */
-const QUOTED_LINES = 20;
+/** Lines of a failed program's output that are kept for the report of an error. */
+const KEPT_LINES = 40;
+
+/** Longest quotation of a failed program's output in a message, in characters. */
+const QUOTED_CHARACTERS = 400;
+
+/**
+ * Variables of the user that would change what programs of the build do: another loader path, other
+ * settings of Python or apt, other options of tar and gzip.
+ */
+const UNWANTED_VARIABLES =
+  /^(LD_.*|PYTHON.*|APT_CONFIG|TAR_OPTIONS|GZIP|POSIXLY_CORRECT|POSIX_ME_HARDER|SOURCE_DATE_EPOCH|ZIG_.*|C_INCLUDE_PATH|CPATH|LIBRARY_PATH|PATCH_.*|QUOTING_STYLE|UNZIP|UNZIPOPT|BASH_ENV|ENV|CDPATH|MAKEFLAGS|MFLAGS|MAKELEVEL)$/;
 
 /** Where and how a program runs. */
 export interface CommandOptions {
@@ -14,16 +24,29 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** A program that ended badly. */
+/** A program that ended badly. Its message is one line. */
 export class CommandError extends Error {
+  override readonly name = "CommandError";
   /** Its exit status, or 127 when it was not found. */
   readonly status: number;
+  /** The last lines that it printed on both outputs. */
+  readonly output: string;
 
-  constructor(message: string, status: number) {
+  constructor(message: string, status: number, output = "") {
     super(message);
-    this.name = "CommandError";
     this.status = status;
+    this.output = output;
   }
+}
+
+/** This process's variables without those that would change what the build's programs do. */
+export function buildEnvironment(): Record<string, string> {
+  const environment: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) {
+    if (value !== undefined && !UNWANTED_VARIABLES.test(name)) environment[name] = value;
+  }
+  // Messages in one language, whatever the machine speaks: some of them are read.
+  return { ...environment, LC_ALL: "C.UTF-8", LANGUAGE: "" };
 }
 
 /**
@@ -36,12 +59,14 @@ export async function run(
 ): Promise<string> {
   const [program = ""] = command;
   if (Bun.which(program) === null) {
-    throw new CommandError(`failed to run ${program}: it is not installed`, 127);
+    throw new CommandError(
+      `failed to run ${program}: it is not installed (make system-packages installs what the build needs)`,
+      127,
+    );
   }
   const child = Bun.spawn([...command], {
     cwd: options.cwd ?? process.cwd(),
-    // Messages in one language, whatever the machine speaks: some of them are read.
-    env: { ...process.env, LC_ALL: "C.UTF-8", ...options.env },
+    env: { ...buildEnvironment(), ...options.env },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
@@ -53,11 +78,28 @@ export async function run(
   ]);
   if (status !== 0) {
     const words = (errors.trim() === "" ? output : errors).trim().split("\n");
-    const quoted = words.slice(-QUOTED_LINES).join("\n");
+    const kept = (text: string) => text.trim().split("\n").slice(-KEPT_LINES).join("\n");
     throw new CommandError(
-      `failed to run ${command.join(" ")}: status ${status}\n${quoted}`,
+      `failed to run ${shortened(command)}: status ${status}: ${tellingLine(words)}`,
       status,
+      `${kept(output)}\n${kept(errors)}`.trim(),
     );
   }
   return output;
+}
+
+/** The line of a failed program's output that says most: the first that speaks of an error. */
+function tellingLine(lines: readonly string[]): string {
+  const line =
+    lines.find((candidate) => /^E: |\b(error|fatal|failed)\b/i.test(candidate)) ??
+    lines.findLast((candidate) => candidate.trim() !== "") ??
+    "it printed nothing";
+  return line.trim().slice(0, QUOTED_CHARACTERS);
+}
+
+/** A command without the long tail of its arguments. */
+function shortened(command: readonly string[]): string {
+  const words = command.join(" ");
+  const limit = 160;
+  return words.length <= limit ? words : `${words.slice(0, limit)}...`;
 }

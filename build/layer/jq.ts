@@ -2,9 +2,9 @@
  * Puts jq into a layer's tree, from the source that JQ chooses:
  *
  *     upstream        the static executable of jq's own release, its SHA-256 pinned
- *     debian          built from Debian's source packages
+ *     source          built from jq's own release, which a package of PyPI carries
  *     /path/to/jq     an executable that you have, static or with libraries that go along
- *     auto            upstream, and debian where its host cannot be reached (the default)
+ *     auto            upstream, and source where its host cannot be reached (the default)
  *
  * @module
  */
@@ -17,7 +17,8 @@ import { run } from "./command.ts";
 import { download, sha256OfFile, UnreachableError } from "./download.ts";
 import { LAMBDA_LIBRARIES } from "./elf-check.ts";
 import { readElfFiles } from "./elf.ts";
-import { buildJq } from "./jq-from-source.ts";
+import type { JqInput } from "./inputs.ts";
+import { buildJq, JQ_LICENSE } from "./jq-from-source.ts";
 import type { Part } from "./part.ts";
 import { LAYER } from "./paths.ts";
 import { step } from "./progress.ts";
@@ -32,83 +33,112 @@ const LIBRARY_FOLDERS = [
 /** The pinned release. */
 export type UpstreamJq = Sources["jq"]["upstream"];
 
+/** A staged jq: what it consists of, and what it was taken from, for the record. */
+export interface StagedJq {
+  readonly parts: readonly Part[];
+  readonly input: JqInput;
+}
+
+/** How to choose jq. */
+export interface JqChoice {
+  /** The value of JQ. */
+  readonly choice: string;
+  /** What an earlier build took: then exactly that is taken. */
+  readonly recorded?: JqInput | undefined;
+  /** The pinned release; tests have their own. */
+  readonly upstream?: UpstreamJq;
+}
+
 /**
- * Stages `bin/jq` and returns its parts.
- * @param choice The value of JQ.
- * @param upstream The pinned release; tests have their own.
+ * Stages `bin/jq`.
  * @throws {HashMismatchError} When the release's bytes are not the pinned ones.
  */
 export async function stageJq(
   tree: string,
   target: Architecture,
-  choice: string,
-  upstream: UpstreamJq = SOURCES.jq.upstream,
-): Promise<readonly Part[]> {
-  if (choice === "debian") return fromDebian(tree, target);
+  { choice, recorded, upstream = SOURCES.jq.upstream }: JqChoice,
+): Promise<StagedJq> {
+  if (recorded !== undefined) return fromRecord(tree, target, recorded, choice, upstream);
+  if (choice === "source") return fromSource(tree, target);
   if (choice === "upstream") return fromUpstream(tree, target, upstream);
   if (choice === "auto") {
     try {
       return await fromUpstream(tree, target, upstream);
     } catch (error) {
       if (!(error instanceof UnreachableError)) throw error;
-      step(`jq: ${error.message}; building Debian's instead (JQ=debian)`);
-      return fromDebian(tree, target);
+      step(`jq: ${error.message}; compiling its release instead (JQ=source)`);
+      return fromSource(tree, target);
     }
   }
-  if (!existsSync(choice)) {
-    throw new Error(`failed to find jq at ${choice}: JQ is auto, upstream, debian or its path`);
-  }
   return fromFile(tree, choice);
+}
+
+async function fromRecord(
+  tree: string,
+  target: Architecture,
+  recorded: JqInput,
+  choice: string,
+  upstream: UpstreamJq,
+): Promise<StagedJq> {
+  const staged = await (recorded.kind === "source"
+    ? fromSource(tree, target)
+    : recorded.kind === "upstream"
+      ? fromUpstream(tree, target, upstream)
+      : fromFile(tree, choice));
+  if (Bun.deepEquals(staged.input, recorded)) return staged;
+  throw new Error(
+    `failed to build from the recorded inputs: they have jq ${recorded.version}, and ` +
+      (recorded.kind === "file"
+        ? `JQ=${choice} is another file`
+        : "layer/sources.json has other hashes: check out the commit that they were made from"),
+  );
 }
 
 async function fromUpstream(
   tree: string,
   target: Architecture,
   upstream: UpstreamJq,
-): Promise<Part[]> {
-  const { version } = upstream;
+): Promise<StagedJq> {
+  const { version } = SOURCES.jq;
   const sha256 = upstream.sha256[target.name];
   const url = fillUrl(upstream.url, version, target);
   const executable = await download(url, `jq-${version}-${target.name}`, sha256);
   place(tree, executable);
-  return [
-    {
-      name: "jq",
-      version,
-      license: "MIT AND ICU AND CC-BY-3.0",
-      source: url,
-      purl: `pkg:github/jqlang/jq@jq-${version}`,
-      sha256,
-      licenses: [
-        { fileName: "jq.txt", text: readFileSync(join(LAYER, "licenses/jq.txt"), "utf8") },
-      ],
-    },
-  ];
+  const purl = `pkg:github/jqlang/jq@jq-${version}`;
+  return {
+    parts: [jqPart({ version, source: url, purl, sha256 })],
+    input: { kind: "upstream", version, url, sha256 },
+  };
 }
 
-async function fromDebian(tree: string, target: Architecture): Promise<readonly Part[]> {
+async function fromSource(tree: string, target: Architecture): Promise<StagedJq> {
   const { executable, parts } = await buildJq(target);
   place(tree, executable);
-  return parts;
+  const { version, source } = SOURCES.jq;
+  return {
+    parts,
+    input: { kind: "source", version, sha256: source.sha256, zig: SOURCES.zig.version },
+  };
 }
 
-async function fromFile(tree: string, path: string): Promise<Part[]> {
+async function fromFile(tree: string, path: string): Promise<StagedJq> {
+  if (!existsSync(path)) {
+    throw new Error(`failed to find jq at ${path}: JQ is auto, upstream, source or its path`);
+  }
   place(tree, path);
   await placeLibraries(tree, path);
   const version = (await run([path, "--version"])).trim().replace("jq-", "");
-  return [
-    {
-      name: "jq",
-      version,
-      license: "MIT AND ICU AND CC-BY-3.0",
-      source: "a file given by JQ",
-      purl: `pkg:generic/jq@${version}`,
-      sha256: await sha256OfFile(path),
-      licenses: [
-        { fileName: "jq.txt", text: readFileSync(join(LAYER, "licenses/jq.txt"), "utf8") },
-      ],
-    },
-  ];
+  const sha256 = await sha256OfFile(path);
+  const purl = `pkg:generic/jq@${version}`;
+  return {
+    parts: [jqPart({ version, source: "a file given by JQ", purl, sha256 })],
+    input: { kind: "file", version, sha256 },
+  };
+}
+
+function jqPart(part: Pick<Part, "version" | "source" | "purl" | "sha256">): Part {
+  const text = readFileSync(join(LAYER, "licenses/jq.txt"), "utf8");
+  return { name: "jq", license: JQ_LICENSE, ...part, licenses: [{ fileName: "jq.txt", text }] };
 }
 
 /** Copies the libraries that an executable loads and Lambda lacks into `lib/`. */

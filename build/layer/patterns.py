@@ -1,18 +1,23 @@
-"""Writes the regular expressions that the AWS CLI compiles when it starts, compiled.
+"""Writes the regular expressions that the AWS CLI compiles when it starts, compiled, and the names
+of the modules that it imports.
 
-    python3.13 -S -B patterns.py SITE_PACKAGES OUTPUT
+    python3.N -S -B patterns.py SITE_PACKAGES PATTERNS MODULES
 
 Runs a few commands of the CLI (against a port where nobody listens) and records what `re` makes of
 each pattern: the arguments of _sre.compile, which are the same on every little-endian machine.
 layer/aws-cli/aws.py reads them. Patterns that hold a path of this machine are left out.
 """
 
-import contextlib
-import io
-import marshal
-import os
 import sys
-from re import _compiler
+
+# Python imports these when it starts: they stay files of their own.
+IMPORTED_AT_START = set(sys.modules)
+
+import contextlib  # noqa: E402
+import io  # noqa: E402
+import marshal  # noqa: E402
+import os  # noqa: E402
+from re import _compiler  # noqa: E402
 
 NOBODY = 'http://127.0.0.1:9'
 COMMANDS = [
@@ -26,7 +31,7 @@ COMMANDS = [
     ['lambda', 'list-functions', '--endpoint-url', NOBODY, '--query', 'Functions[0].Name'],
 ]
 
-site_packages, output = sys.argv[1:]
+site_packages, output, modules_output = sys.argv[1:]
 recorded = {}
 
 
@@ -63,7 +68,6 @@ compile_pattern = _compiler.compile
 _compiler._sre = RecordingSre(_compiler._sre)
 _compiler.compile = recording_compile
 sys.path.append(site_packages)
-os.environ['CRYPTOGRAPHY_OPENSSL_NO_LEGACY'] = '1'
 
 import awscli.clidriver  # noqa: E402 # after the recorder
 
@@ -84,3 +88,15 @@ def order(item):
 content = marshal.dumps(dict(sorted(recorded.items(), key=order)), 2)
 with open(output, 'wb') as file:
     file.write(content)
+
+
+library = os.path.dirname(site_packages)
+with open(modules_output, 'w') as file:
+    # In the order of their import.
+    for name, module in sys.modules.items():
+        spec = getattr(module, '__spec__', None)
+        if name in IMPORTED_AT_START or spec is None or spec.name != name:
+            continue
+        origin = spec.origin or ''
+        if origin.startswith(library + '/') and origin.endswith('.py'):
+            print(name, os.path.relpath(origin, library), file=file)

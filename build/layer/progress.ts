@@ -4,6 +4,9 @@
  * @module
  */
 
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+
 /** Least time between two updates of the moving line, in ms. */
 const UPDATE_MS = 100;
 
@@ -38,4 +41,26 @@ export function progress(text: string, totalBytes: number): (doneBytes: number) 
 
 function clearLine(): void {
   if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+}
+
+/**
+ * Shows how the files of a folder grow, for a program that says nothing itself, until the returned
+ * function is called.
+ * @param totalBytes Size of the whole.
+ */
+export function watchBytes(text: string, folder: string, totalBytes: number): () => void {
+  if (!process.stderr.isTTY) return () => {};
+  const show = progress(text, totalBytes);
+  const timer = setInterval(() => {
+    const sizes = readdirSync(folder).map(
+      // The program that fills the folder renames files meanwhile.
+      (name) => statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0,
+    );
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+    show(Math.min(bytes, totalBytes - 1));
+  }, UPDATE_MS * 2);
+  return () => {
+    clearInterval(timer);
+    show(totalBytes);
+  };
 }

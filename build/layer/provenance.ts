@@ -8,9 +8,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import packageLock from "../../package-lock.json" with { type: "json" };
 import type { Architecture } from "../architectures.ts";
-import { bunExecutable } from "../bun-executable.ts";
+import { bunExecutable, lockedBun } from "../bun-executable.ts";
 import { sha256OfFile } from "./download.ts";
 import type { Part } from "./part.ts";
 import { LAYER, ROOT, SHARE } from "./paths.ts";
@@ -33,7 +32,7 @@ export async function bootstrapParts(
   sha256: string,
 ): Promise<Part[]> {
   const text = (name: string) => readFileSync(join(LAYER, "licenses", name), "utf8");
-  const bun = packageLock.packages[`node_modules/${target.bunPackage}`];
+  const bun = lockedBun(target);
   return [
     {
       name: "lambda-shell-runtime",
@@ -63,6 +62,33 @@ export async function bootstrapParts(
       ],
     },
   ];
+}
+
+/**
+ * Mozilla's certificate authorities, which the AWS CLI brings along in one file: their terms are
+ * their own.
+ */
+export function caBundleParts(tree: string): Part[] {
+  const paths = [...new Bun.Glob("aws-cli/**/cacert.pem").scanSync({ cwd: tree })].sort();
+  return paths.map((path) => {
+    const content = readFileSync(join(tree, path));
+    const sha256 = new Bun.CryptoHasher("sha256").update(content).digest("hex");
+    return {
+      name: "mozilla-ca-bundle",
+      // It has no version of its own: its content names it.
+      version: sha256.slice(0, 12),
+      license: "MPL-2.0",
+      source: `the AWS CLI, ${path}`,
+      purl: `pkg:generic/mozilla-ca-bundle@${sha256.slice(0, 12)}`,
+      sha256,
+      licenses: [
+        {
+          fileName: "mozilla-ca-bundle.txt",
+          text: readFileSync(join(LAYER, "licenses/common/MPL-2.0"), "utf8"),
+        },
+      ],
+    };
+  });
 }
 
 /** Writes the papers into a staged tree. */

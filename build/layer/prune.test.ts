@@ -6,7 +6,7 @@ import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
 import { prune } from "./prune.ts";
 import { walk } from "./tree.ts";
 
-const ROOTS = ["aws-cli/lib/python3.13/site-packages", "aws-cli/v2/2.23.6/dist"];
+const ROOTS = ["aws-cli/lib/python3.14/site-packages", "aws-cli/v2/2.38.1/dist"];
 
 test("prune() removes the examples of the CLI, but not what a help page cannot be made without", () => {
   const needed = ["global_options.rst", "s3/_concepts.rst", "emr/create-cluster-synopsis.txt"];

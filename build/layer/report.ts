@@ -9,7 +9,7 @@ import type { Architecture } from "../architectures.ts";
 import { type Artifact, writeWhole } from "./artifacts.ts";
 import type { StagedAwsCli } from "./aws-cli.ts";
 import { type CheckedElf, LAMBDA_GLIBC } from "./elf-check.ts";
-import type { Part } from "./part.ts";
+import type { StagedJq } from "./jq.ts";
 import type { Saving } from "./prune.ts";
 import { budgetOf } from "./size-budget.ts";
 import { formatTable, spaced } from "./table.ts";
@@ -18,7 +18,7 @@ import { formatTable, spaced } from "./table.ts";
 export interface LayerReport {
   readonly target: Architecture;
   readonly awsCli: StagedAwsCli;
-  readonly jq: readonly Part[];
+  readonly jq: StagedJq;
   readonly savings: readonly Saving[];
   readonly elfFiles: readonly CheckedElf[];
   readonly artifacts: readonly Artifact[];
@@ -31,7 +31,7 @@ export function writeReport(reports: readonly LayerReport[]): string {
     ...reports.map(savingTable),
     ...reports.map(elfTable),
     ...reports.map(({ target, awsCli, jq }) => {
-      const sources = [awsCli.parts.find(({ name }) => name === "awscli"), jq[0]];
+      const sources = [awsCli.parts.find(({ name }) => name === "awscli"), jq.parts[0]];
       return sources.map((part) => `${target.name}: ${part?.name} from ${part?.source}`).join("\n");
     }),
   ].join("\n\n");

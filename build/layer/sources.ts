@@ -1,10 +1,10 @@
 /**
- * Reads layer/sources.json and layer/debian-packages.json: what goes into a layer, pinned.
+ * Reads layer/sources.json: what may go into a layer, and from where.
  *
  * @module
  */
 
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { z } from "zod";
@@ -15,7 +15,21 @@ import { LAYER } from "./paths.ts";
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const sha256ByArchitecture = z.strictObject({ amd64: sha256, arm64: sha256 });
 
+/** Names of packages may be patterns (`gcc-*-base`): numbers in them change with time. */
 const debianPackage = z.strictObject({ name: z.string(), license: z.string(), use: z.string() });
+const leftOutPackage = z.strictObject({ name: z.string(), reason: z.string() });
+
+const suitesSchema = z.strictObject({
+  /** The suite that everything is taken from. */
+  base: z.string(),
+  /** Suites of the same archive, and of the archive of security updates, that are read too. */
+  updates: z.array(z.string()).exactOptional(),
+  security: z.array(z.string()).exactOptional(),
+  /** A suite that some packages alone are taken from, where it has newer ones that fit. */
+  newer: z.strictObject({ suite: z.string(), packages: z.array(z.string()) }).exactOptional(),
+  /** Whether the index of source packages is read. */
+  sources: z.boolean().exactOptional(),
+});
 
 const sourcesSchema = z.strictObject({
   awsCli: z.strictObject({
@@ -26,64 +40,37 @@ const sourcesSchema = z.strictObject({
       key: z.string(),
       fingerprint: z.string().regex(/^[0-9A-F]{40}$/),
     }),
-    debian: z.strictObject({ package: z.string(), python: z.string() }),
+    debian: z.strictObject({ package: z.string() }),
   }),
   jq: z.strictObject({
-    upstream: z.strictObject({
-      version: z.string(),
-      url: z.string(),
-      sha256: sha256ByArchitecture,
+    version: z.string(),
+    upstream: z.strictObject({ url: z.string(), sha256: sha256ByArchitecture }),
+    source: z.strictObject({
+      package: z.string(),
+      packageVersion: z.string(),
+      packageSha256: sha256,
+      tarball: z.string(),
+      sha256,
     }),
-    debian: z.strictObject({ jq: z.string(), oniguruma: z.string() }),
   }),
   zig: z.strictObject({ version: z.string(), sha256: sha256ByArchitecture }),
   debian: z.strictObject({
-    suite: z.string(),
+    suites: suitesSchema,
+    snapshots: z.string(),
     keyring: z.string(),
+    leftOut: z.array(leftOutPackage),
     packages: z.array(debianPackage),
   }),
-});
-
-const pinSchema = z.strictObject({
-  name: z.string(),
-  version: z.string(),
-  sha256,
-  bytes: z.int(),
-});
-
-const pinsSchema = z.strictObject({
-  comment: z.string(),
-  amd64: z.array(pinSchema),
-  arm64: z.array(pinSchema),
-  sources: z.array(
-    z.strictObject({
-      name: z.string(),
-      version: z.string(),
-      files: z.array(z.strictObject({ name: z.string(), sha256, bytes: z.int() })),
-    }),
-  ),
 });
 
 /** What may go into a layer, and from where. */
 export type Sources = z.infer<typeof sourcesSchema>;
 
-/** One Debian package at one version, as its archive's signed index describes it. */
-export type DebianPin = z.infer<typeof pinSchema>;
-
-/** The exact Debian packages and source packages of a build. */
-export type DebianPins = z.infer<typeof pinsSchema>;
-
-/** The file of exact versions, written by `bun build/layer/debian-pins.ts`. */
-export const PINS_FILE = join(LAYER, "debian-packages.json");
+/** Suites of Debian's archive that packages are taken from. */
+export type DebianSuites = z.infer<typeof suitesSchema>;
 
 /** The parsed layer/sources.json. */
-export const SOURCES: Sources = parse(join(LAYER, "sources.json"), sourcesSchema);
-
-/** Reads the pinned Debian versions; empty before they were first written. */
-export function debianPins(): DebianPins {
-  if (!existsSync(PINS_FILE)) return { comment: "", amd64: [], arm64: [], sources: [] };
-  return parse(PINS_FILE, pinsSchema);
-}
+export const SOURCES: Sources = parseFile(join(LAYER, "sources.json"), sourcesSchema);
 
 /** Fills the {names} of a URL. */
 export function fillUrl(url: string, version: string, target: Architecture): string {
@@ -93,8 +80,19 @@ export function fillUrl(url: string, version: string, target: Architecture): str
     .replaceAll("{name}", target.name);
 }
 
-function parse<T>(path: string, schema: z.ZodType<T>): T {
-  const result = schema.safeParse(JSON.parse(readFileSync(path, "utf8")));
+/**
+ * Reads a JSON file that must have a given shape.
+ * @throws {Error} When it is not there, not JSON or of another shape; the message says where.
+ */
+export function parseFile<T>(path: string, schema: z.ZodType<T>): T {
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`failed to read ${path}: ${reason}`, { cause: error });
+  }
+  const result = schema.safeParse(content);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   throw new Error(`failed to read ${path}: ${issue?.path.join(".")}: ${issue?.message}`);

@@ -1,7 +1,7 @@
 # The layer: what users deploy.
 
 LAYER_PROGRAMS := dpkg-deb=dpkg readelf=binutils patch=patch python3:pip=python3-pip tar=tar
-LAYER_TEST_PROGRAMS := unzip=unzip bsdtar=libarchive-tools qemu-aarch64-static=qemu-user-static \
+LAYER_TEST_PROGRAMS := apt-ftparchive=apt-utils gpg=gpg gpg-agent=gpg-agent unzip=unzip bsdtar=libarchive-tools qemu-aarch64-static=qemu-user-static \
   unshare=util-linux diff=diffutils
 
 .PHONY: dist
@@ -29,6 +29,25 @@ test-layer: node_modules/.package-lock.json $(PYTHON_READY) ## Test the finished
 	@build/system-packages.sh $(LAYER_PROGRAMS) $(LAYER_TEST_PROGRAMS)
 	$(BUN) test --timeout 600000 $(wildcard ./build/layer/*.slow.ts)
 
+# The host's architecture whole, of the other one what an emulator does in seconds.
+SMOKE := ^($(if $(filter aarch64 arm64,$(shell uname -m)),arm64|amd64,amd64|arm64) (the |every |unzip|bin/))
+
+.PHONY: smoke-layer
+smoke-layer: node_modules/.package-lock.json $(PYTHON_READY) ## Try the zips of `make dist` in two minutes
+	@build/system-packages.sh $(LAYER_PROGRAMS) $(LAYER_TEST_PROGRAMS)
+	$(BUN) test --timeout 600000 -t '$(SMOKE)' ./build/layer/layer.slow.ts
+
+.PHONY: test-aws-cli
+test-aws-cli: node_modules/.package-lock.json ## Run the own tests of the AWS CLI and of jq with the layer's
+	@build/system-packages.sh $(LAYER_PROGRAMS) $(LAYER_TEST_PROGRAMS)
+	$(BUN) test --timeout 600000 $(wildcard ./build/layer/*.suite.ts)
+
 .PHONY: bench-aws-cli
-bench-aws-cli: node_modules/.package-lock.json ## Time the layer's AWS CLI beside the untouched one (root)
-	$(BUN) build/layer/compare-aws-cli.ts
+bench-aws-cli: node_modules/.package-lock.json $(PYTHON_READY) ## Time the layer's AWS CLI beside the untouched one (root)
+	$(BUN) build/bench/aws-cli.ts
+	$(BUN) build/bench/aws-cli-memory.ts
+
+.PHONY: pins
+pins: node_modules/.package-lock.json ## Say which pinned sources of the layer are old
+	@build/system-packages.sh $(LAYER_PROGRAMS) gpg=gpg
+	$(BUN) build/layer/pins.ts

@@ -1,6 +1,6 @@
 /**
- * Reads the parts of a 64-bit little-endian ELF file that the prefetch step needs, and writes the
- * two that it changes: the entry point and the program header table.
+ * Reads the parts of a 64-bit little-endian ELF file that our executables are made from, and writes
+ * what changes: the entry point, the program header table, the section header table.
  *
  * Field names, offsets and sizes are those of the System V gABI, chapters "ELF Header",
  * "Sections", "Program Header" and "Note Section", and of elf(5).
@@ -24,6 +24,8 @@ export const PT_INTERP = 3;
 export const PT_NOTE = 4;
 /** `p_type` of the entry that describes the program header table itself. */
 export const PT_PHDR = 6;
+/** `sh_type` of a section that takes no room in the file. */
+export const SHT_NOBITS = 8;
 /** `p_flags`: executable. */
 export const PF_X = 1;
 /** `p_flags`: writable. */
@@ -37,9 +39,14 @@ export const ENTRY_FIELD = { at: 24, bytes: 8 } as const;
 const HEADER_BYTES = 64;
 /** Bytes of a row of the program header table (`e_phentsize`). */
 export const PROGRAM_HEADER_BYTES = 56;
-const SECTION_HEADER_BYTES = 64;
+/** Bytes of a row of the section header table (`e_shentsize`). */
+export const SECTION_HEADER_BYTES = 64;
 const NOTE_HEADER_BYTES = 12;
 const NT_GNU_BUILD_ID = 3;
+const RELOCATION_BYTES = 24;
+const SYMBOL_BYTES = 24;
+/** Relocation types by which ld.so copies a library's variable into the executable, by machine. */
+const COPY_RELOCATIONS: Readonly<Record<number, number>> = { [EM_X86_64]: 5, [EM_AARCH64]: 1024 };
 
 /** The fields of the ELF header that matter here. */
 export interface ElfHeader {
@@ -75,12 +82,22 @@ export interface ProgramHeader {
 /** One row of the section header table. */
 export interface Section {
   readonly name: string;
+  /** Where its name is in the section of names. */
+  readonly nameAt: number;
+  readonly type: number;
+  readonly flags: number;
   /** Virtual address; 0 when the section is not in memory. */
   readonly address: number;
   /** File offset, in bytes. */
   readonly offset: number;
   /** Length, in bytes. */
   readonly size: number;
+  readonly link: number;
+  readonly info: number;
+  /** Alignment, in bytes. */
+  readonly align: number;
+  /** Length of an entry, in bytes, if it is a table. */
+  readonly entryBytes: number;
 }
 
 /**
@@ -159,9 +176,17 @@ export function writeProgramHeaders(file: Uint8Array, rows: readonly ProgramHead
   if (rows.length !== phnum) {
     throw new Error(`failed to write program headers: ${rows.length} rows in place of ${phnum}`);
   }
+  writeProgramHeaderRows(file, phoff, rows);
+}
+
+function writeProgramHeaderRows(
+  file: Uint8Array,
+  tableAt: number,
+  rows: readonly ProgramHeader[],
+): void {
   const view = viewOf(file);
   for (const [row, header] of rows.entries()) {
-    const at = phoff + row * PROGRAM_HEADER_BYTES;
+    const at = tableAt + row * PROGRAM_HEADER_BYTES;
     view.setUint32(at, header.type, true);
     view.setUint32(at + 4, header.flags, true);
     view.setBigUint64(at + 8, BigInt(header.offset), true);
@@ -174,6 +199,49 @@ export function writeProgramHeaders(file: Uint8Array, rows: readonly ProgramHead
   }
 }
 
+/** Both tables of a file, and where they are in it. */
+export interface Layout {
+  readonly programHeaders: readonly ProgramHeader[];
+  readonly programHeadersAt: number;
+  readonly sections: readonly Section[];
+  /** The table of sections is the last part of the file. */
+  readonly sectionsAt: number;
+}
+
+/**
+ * Returns a copy of the file with other tables; the old program header table becomes zeros.
+ *
+ * A loader in memory finds the program header table where it is in the file: the first segment
+ * must hold it.
+ */
+export function writeLayout(file: Uint8Array, layout: Layout): Uint8Array {
+  const { programHeaders, programHeadersAt, sections, sectionsAt } = layout;
+  const { phoff, phnum } = readHeader(file);
+  const written = new Uint8Array(sectionsAt + sections.length * SECTION_HEADER_BYTES);
+  written.set(file.subarray(0, sectionsAt));
+  written.fill(0, phoff, phoff + phnum * PROGRAM_HEADER_BYTES);
+  writeProgramHeaderRows(written, programHeadersAt, programHeaders);
+  const view = viewOf(written);
+  view.setBigUint64(32, BigInt(programHeadersAt), true);
+  view.setBigUint64(40, BigInt(sectionsAt), true);
+  view.setUint16(56, programHeaders.length, true);
+  view.setUint16(60, sections.length, true);
+  for (const [row, section] of sections.entries()) {
+    const at = sectionsAt + row * SECTION_HEADER_BYTES;
+    view.setUint32(at, section.nameAt, true);
+    view.setUint32(at + 4, section.type, true);
+    view.setBigUint64(at + 8, BigInt(section.flags), true);
+    view.setBigUint64(at + 16, BigInt(section.address), true);
+    view.setBigUint64(at + 24, BigInt(section.offset), true);
+    view.setBigUint64(at + 32, BigInt(section.size), true);
+    view.setUint32(at + 40, section.link, true);
+    view.setUint32(at + 44, section.info, true);
+    view.setBigUint64(at + 48, BigInt(section.align), true);
+    view.setBigUint64(at + 56, BigInt(section.entryBytes), true);
+  }
+  return written;
+}
+
 /**
  * Reads the section header table, names included.
  * @throws {RangeError} When the table does not lie in the file.
@@ -184,12 +252,20 @@ export function readSections(file: Uint8Array): Section[] {
   const row = (index: number) => shoff + index * SECTION_HEADER_BYTES;
   const names = file.subarray(readNumber(view, row(shstrndx) + 24));
   return Array.from({ length: shnum }, (_, index) => {
-    const nameAt = view.getUint32(row(index), true);
+    const at = row(index);
+    const nameAt = view.getUint32(at, true);
     return {
       name: new TextDecoder().decode(names.subarray(nameAt, names.indexOf(0, nameAt))),
-      address: readNumber(view, row(index) + 16),
-      offset: readNumber(view, row(index) + 24),
-      size: readNumber(view, row(index) + 32),
+      nameAt,
+      type: view.getUint32(at + 4, true),
+      flags: readNumber(view, at + 8),
+      address: readNumber(view, at + 16),
+      offset: readNumber(view, at + 24),
+      size: readNumber(view, at + 32),
+      link: view.getUint32(at + 40, true),
+      info: view.getUint32(at + 44, true),
+      align: readNumber(view, at + 48),
+      entryBytes: readNumber(view, at + 56),
     };
   });
 }
@@ -212,6 +288,29 @@ export function readBuildId(file: Uint8Array): string | undefined {
       }
       at = description + roundUp(descsz, 4);
     }
+  }
+  return undefined;
+}
+
+/**
+ * Returns the virtual address of a library's variable that ld.so copies into the executable, which
+ * every library then uses: a copy relocation. `undefined` when it has none of that name.
+ */
+export function readCopiedVariable(file: Uint8Array, name: string): number | undefined {
+  const view = viewOf(file);
+  const { machine } = readHeader(file);
+  const sections = new Map(readSections(file).map((section) => [section.name, section]));
+  const [relocations, symbols, names] = [".rela.dyn", ".dynsym", ".dynstr"].map((key) =>
+    sections.get(key),
+  );
+  if (relocations === undefined || symbols === undefined || names === undefined) return undefined;
+  const end = relocations.offset + relocations.size;
+  for (let at = relocations.offset; at < end; at += RELOCATION_BYTES) {
+    if (view.getUint32(at + 8, true) !== COPY_RELOCATIONS[machine]) continue;
+    const symbolAt = symbols.offset + view.getUint32(at + 12, true) * SYMBOL_BYTES;
+    const nameAt = names.offset + view.getUint32(symbolAt, true);
+    const symbol = file.subarray(nameAt, file.indexOf(0, nameAt));
+    if (Buffer.from(symbol).toString("latin1") === name) return readNumber(view, at);
   }
   return undefined;
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { ARCHITECTURES } from "../architectures.ts";
+import { lockedBun } from "../bun-executable.ts";
 import {
   formatRuns,
   mergeRuns,
@@ -68,7 +69,7 @@ test.each(["", "12", "12+", "12+0", "xyz+1", "12+-1"])("runsOf() refuses %p", (w
 
 for (const target of ARCHITECTURES) {
   test(`the profile for ${target.name} has no page twice and is most of 7 MB`, () => {
-    const pages = pagesOf(runsOf(readProfile(Bun.version, target)));
+    const pages = pagesOf(runsOf(readProfile(lockedBun(target).version, target)));
     expect(new Set(pages).size).toBe(pages.length);
     expect(pages.length).toBeGreaterThan(1500);
     expect(pages.length).toBeLessThan(3000);

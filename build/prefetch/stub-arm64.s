@@ -1,6 +1,6 @@
-// Runs between the dynamic loader and the program's own entry point, on arm64: asks the kernel for
-// every hot run of pages, unless they are in memory already, then goes on as if nothing had been.
-// stub.ts holds the bytes.
+// Runs between the dynamic loader and the program's own entry point, on arm64: decides which variables
+// the program sees, asks the kernel for every hot run of pages unless they are in memory already, and
+// goes on as if nothing had been. stub.ts holds the bytes.
 //
 // At entry (System V ABI for AArch64): x0 is a function for atexit and sp the argument block; every
 // other register is unspecified. A system call changes x0 only. Results are ignored: a kernel that
@@ -11,7 +11,47 @@
 _start:
         mov     x20, x0                 // kept over the system calls
 
+// The environment. Only pointers change: the strings stay, for those who read /proc/self/environ.
+        ldr     x9, variable            // where the C library's variable environ is
+        ldr     x10, environment
+        cbz     x10, filter
+        str     x10, [x9]               // the program's own entries take the place of all
+        b       ready
+filter:
+        ldr     x10, [x9]               // the next entry
+        mov     x11, x10                // where the next one that stays goes
+        cbz     x10, ready
+entries:
+        ldr     x12, [x10], #8
+        cbz     x12, filtered
+        ldr     x13, prefixes
+prefix:
+        mov     x14, x12
+        ldrb    w15, [x13], #1
+        cbz     w15, keep               // an empty one ends the prefixes: the entry stays
+letter:
+        ldrb    w16, [x14], #1
+        orr     w16, w16, #0x20         // in lower case, as the prefixes are
+        cmp     w16, w15
+        b.ne    skip
+        ldrb    w15, [x13], #1
+        cbnz    w15, letter
+        b       entries                 // begins with the whole prefix: left out
+skip:
+        ldrb    w15, [x13], #1
+        cbnz    w15, skip
+        b       prefix
+keep:
+        str     x12, [x11], #8
+        b       entries
+filtered:
+        str     xzr, [x11]              // the end
+
 // In memory already? Read a byte of some pages, which must not wait (RWF_NOWAIT).
+ready:
+        adr     x21, probes
+        ldr     w22, [x21]
+        cbz     w22, done               // nothing to ask for
         mov     w0, #-100               // AT_FDCWD
         adr     x1, executable
         mov     w2, #02000000           // O_RDONLY, O_CLOEXEC
@@ -23,7 +63,6 @@ _start:
         add     x9, sp, #16             // struct iovec: the address of what is read,
         mov     x10, #1                 // its length
         stp     x9, x10, [sp]
-        adr     x21, probes
 probe:
         ldr     w22, [x21], #4          // page of the file; 0 ends the list
         cbz     w22, close
@@ -63,6 +102,10 @@ done:
 executable:
         .asciz  "/proc/self/exe"
         .balign 8, 0
-entry:  .quad   0                       // filled in: the program's own entry point
-probes: .fill   6, 4, 0                 // filled in: pages of the file, a 0 at the end
-table:                                  // filled in: pairs of 32-bit numbers, (page, pages)
+// All below is filled in; the strings and the environment follow the table.
+entry:       .quad 0                    // address of the program's own entry point
+variable:    .quad 0                    // address of the C library's variable environ
+environment: .quad 0                    // address of an environment of the program's own, or 0
+prefixes:    .quad 0                    // address of strings in lower case, with 0x7f for _; "" ends them
+probes:      .fill 6, 4, 0              // pages of the file, a 0 at the end
+table:                                  // pairs of 32-bit numbers, (page, pages), a (0, 0) at the end

@@ -1,15 +1,16 @@
 # The developer tool: run it, compile it, and let official clients loose on it.
 
-EVENT ?= fixtures/functions/hello/event.json
+EVENT ?= fixtures/functions/hello/events/lambda.json
 TOOL_SOURCES := $(shell find src fixtures/events -type f ! -name '*.test.ts' ! -path 'src/runtime/*' \
-  ! -path 'src/testing/*' ! -path 'src/conformance/*') build/compile.ts build/bun-executable.ts package.json
+  ! -path 'src/testing/*' ! -path 'src/conformance/*') build/compile.ts build/bun-executable.ts \
+  build/prefetch.ts $(wildcard build/prefetch/*.ts) build/licenses.macro.ts NOTICE package.json package-lock.json
 
 .PHONY: run
 run: dist/bootstrap-$(ARCH) ## Run the example function with an event (EVENT=file)
 	@$(BUN) src/lambda-shell.ts run fixtures/functions/hello < $(EVENT)
 
 .PHONY: tool
-tool: dist/lambda-shell-linux-amd64 dist/lambda-shell-linux-arm64 ## Compile the developer tool for both architectures
+tool: bootstrap dist/lambda-shell-linux-amd64 dist/lambda-shell-linux-arm64 dist/lambda-shell ## Compile the developer tool: dist/lambda-shell, for both architectures
 
 dist/lambda-shell-linux-%: $(TOOL_SOURCES) node_modules/.package-lock.json
 	$(BUN) build/compile.ts lambda-shell $*

@@ -15,6 +15,8 @@ FROM public.ecr.aws/amazonlinux/amazonlinux:2023-minimal
 ARG TARGETARCH
 COPY --from=layer /layer/ /opt/
 COPY dist/lambda-shell-linux-${TARGETARCH} /usr/local/bin/lambda-shell
+# The licences of what is in lambda-shell; those of the layer are in /opt/share/lambda-shell-runtime.
+COPY dist/LICENSES.txt /usr/share/lambda-shell-runtime/LICENSES.txt
 COPY layer/container/entrypoint.sh /usr/local/bin/entrypoint.sh
 ENV LAMBDA_TASK_ROOT=/var/task
 ENV PORT=8080
@@ -24,3 +26,5 @@ USER 993:990
 EXPOSE 8080
 ENTRYPOINT ["/usr/local/bin/entrypoint.sh"]
 CMD ["function.handler"]
+# Versions with SnapStart may be published, whichever runtime is in the layer.
+LABEL com.amazonaws.lambda.feature.snapstart="Allow"

@@ -1,6 +1,6 @@
 /*
- * What jq's and Oniguruma's configure scripts would find on Linux with musl, 64 bits, little endian.
- * Debian's source packages come without configure, so that this file stands for it.
+ * What jq's and Oniguruma's configure scripts find on Linux with musl, 64 bits, little endian: they
+ * take a minute and a half for each architecture, and this file takes no time.
  */
 #ifndef LAYER_JQ_CONFIG_H
 #define LAYER_JQ_CONFIG_H
@@ -35,10 +35,8 @@
 #define HAVE_GMTIME 1
 #define HAVE_GMTIME_R 1
 #define HAVE_ISATTY 1
-#define HAVE_LOCALTIME 1
 #define HAVE_LOCALTIME_R 1
 #define HAVE_MEMMEM 1
-#define HAVE_MKTIME 1
 #define HAVE_SETENV 1
 #define HAVE_SETLOCALE 1
 #define HAVE_STRFTIME 1

@@ -27,6 +27,7 @@ resource "aws_lambda_layer_version" "runtime" {
   compatible_runtimes      = ["provided.al2023"]
   compatible_architectures = [var.architecture]
   license_info             = "Apache-2.0"
+  skip_destroy             = var.keep_layers
 }
 
 data "aws_iam_policy_document" "assume" {
@@ -57,7 +58,14 @@ resource "aws_iam_role_policy_attachment" "log" {
   policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 }
 
-# Lambda would make the group itself, and keep it for ever.
+resource "aws_iam_role_policy_attachment" "trace" {
+  count = var.role_arn == null && var.tracing == "Active" ? 1 : 0
+
+  role       = one(aws_iam_role.function[*].name)
+  policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/AWSXRayDaemonWriteAccess"
+}
+
+# Lambda would make the group itself, and keep every line.
 resource "aws_cloudwatch_log_group" "function" {
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_days
@@ -76,6 +84,10 @@ resource "aws_lambda_function" "function" {
   memory_size      = var.memory_size
   timeout          = var.timeout
   tags             = var.tags
+
+  tracing_config {
+    mode = var.tracing
+  }
 
   dynamic "environment" {
     for_each = length(var.environment) > 0 ? [var.environment] : []

@@ -27,13 +27,13 @@ variable "layer_arn" {
 }
 
 variable "architecture" {
-  description = "Architecture of function and layer"
+  description = "Architecture of function and layer; arm64 costs less"
   type        = string
-  default     = "x86_64"
+  default     = "arm64"
 
   validation {
-    condition     = contains(["x86_64", "arm64"], var.architecture)
-    error_message = "The architecture is x86_64 or arm64."
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "The architecture is arm64 or x86_64."
   }
 }
 
@@ -77,6 +77,23 @@ variable "log_retention_days" {
   description = "How long the log is kept, in days"
   type        = number
   default     = 14
+}
+
+variable "keep_layers" {
+  description = "Keep older versions of the layer: other functions may use them"
+  type        = bool
+  default     = true
+}
+
+variable "tracing" {
+  description = "Active records every sampled event in X-Ray, which costs; PassThrough records none of its own"
+  type        = string
+  default     = "PassThrough"
+
+  validation {
+    condition     = contains(["PassThrough", "Active"], var.tracing)
+    error_message = "The tracing is PassThrough or Active."
+  }
 }
 
 variable "tags" {

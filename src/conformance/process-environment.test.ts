@@ -11,6 +11,16 @@ import { lambdaEnvironment } from "../testing/bootstrap-process.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
 import { SHELLS } from "../testing/shells.ts";
 
+/** Replaces itself by a program with a name twice in its environment. */
+const TWICE = `
+import ctypes, os, sys
+entries = [f"{name}={value}".encode() for name, value in os.environ.items()]
+entries += [b"BUN_BE_BUN=1", b"BUN_BE_BUN=2", b"BUN_OPTIONS", b"=x", b""]
+words = [word.encode() for word in sys.argv[1:]]
+array = lambda items: (ctypes.c_char_p * (len(items) + 1))(*items, None)
+ctypes.CDLL(None).execve(words[0], array(words), array(entries))
+`;
+
 /** Variables that shells set by themselves. */
 const OF_SHELLS = ["PWD", "OLDPWD", "SHLVL", "_"];
 
@@ -127,21 +137,68 @@ test("R23: files in the task root that configure Bun are the user's own", async 
   expect([post.latin1, environment.bootstrap.stderr]).toEqual(["unset", ""]);
 });
 
-test("R5 R23: variables that configure Bun are not the runtime's", async () => {
+/** What Bun, its JavaScript engine and its allocator are configured by, each with what it would do. */
+const CONFIGURING_BUN: Readonly<Record<string, string>> = {
+  BUN_OPTIONS: "--preload=./spoil.ts", // runs that file in the runtime
+  BUN_BE_BUN: "1", // makes it the command `bun`
+  BUN_INSPECT: "ws://127.0.0.1:0/x?break=1", // waits for a debugger
+  BUN_INSPECT_CONNECT_TO: "127.0.0.1:1",
+  BUN_INSPECT_NOTIFY: "tcp://127.0.0.1:1",
+  BUN_JSC_nosuch: "1", // refused
+  BUN_JSC_useJIT: "0", // the foreign function interface needs it
+  BUN_JSC_dumpOptions: "3", // prints
+  BUN_JSC_gcMaxHeapSize: "1",
+  BUN_CONFIG_VERBOSE_FETCH: "curl",
+  BUN_DEBUG_QUIET_LOGS: "0",
+  BUN_FEATURE_FLAG_DISABLE_ASYNC_TRANSPILER: "1",
+  BUN_TMPDIR: "/nonexistent",
+  BUN_GC_TIMER_DISABLE: "1",
+  BUN_: "",
+  MIMALLOC_VERBOSE: "1", // prints
+  mimalloc_show_stats: "1", // prints
+  NODE_OPTIONS: "--bad-option",
+  NODE_CHANNEL_FD: "3", // taken for a parent's channel
+  NODE_UNIQUE_ID: "1",
+  NODE_EXTRA_CA_CERTS: "/nonexistent",
+  JSC_useJIT: "0",
+  FORCE_COLOR: "1",
+  NO_COLOR: "1",
+  DO_NOT_TRACK: "1",
+  TMPDIR: "/nonexistent",
+  TZ: "Asia/Kathmandu",
+  http_proxy: "http://127.0.0.1:1",
+  HTTP_PROXY: "http://127.0.0.1:1",
+  https_proxy: "http://127.0.0.1:1",
+};
+
+test.concurrent.each([
+  ...Object.entries(CONFIGURING_BUN).map(
+    (entry) => [entry[0], Object.fromEntries([entry])] as const,
+  ),
+  ["all of them", CONFIGURING_BUN],
+  ["all of them, and several loops", { ...CONFIGURING_BUN, AWS_LAMBDA_MAX_CONCURRENCY: "2" }],
+])(
+  "a variable that configures Bun is the handler's, not the runtime's: %s",
+  async (_, variables) => {
+    await using environment = await EnvironmentUnderTest.start({
+      files: { "function.sh": "handler() { env -0; }", "spoil.ts": "process.exit(99)" },
+      env: variables,
+    });
+    const seen = parseEnvironment((await environment.api.invoke()).body.toString("utf8"));
+    const expected = Object.entries(variables);
+    expect(expected.map(([name]) => [name, seen[name]])).toEqual(expected);
+    expect(environment.bootstrap.stderr).toBe("");
+  },
+);
+
+test("a variable whose name comes twice reaches the handler as a shell passes it on", async () => {
+  const wrapper = ["python3", "-c", TWICE];
   await using environment = await EnvironmentUnderTest.start({
-    files: { "function.sh": "handler() { env | grep -c -e '^BUN_' -e '^NODE_' || :; }" },
-    env: {
-      BUN_CONFIG_VERBOSE_FETCH: "curl",
-      BUN_JSC_dumpOptions: "1",
-      NODE_OPTIONS: "--bad-option",
-      NO_COLOR: "1",
-      http_proxy: "http://127.0.0.1:1",
-      HTTP_PROXY: "http://127.0.0.1:1",
-      https_proxy: "http://127.0.0.1:1",
-    },
+    files: { "function.sh": "handler() { printf '%s' \"$BUN_BE_BUN\"; }" },
+    wrapper,
   });
-  // B-14: the proxies are ignored; the user's own variables reach the handler.
-  expect((await environment.api.invoke()).latin1).toBe("3\n");
+  expect((await environment.api.invoke()).latin1).toMatch(/^[12]$/);
+  expect(environment.bootstrap.stderr).toBe("");
 });
 
 test("R5 R8: a value that is not UTF-8 reaches the handler as it is", async () => {

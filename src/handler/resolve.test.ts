@@ -74,6 +74,27 @@ const RESOLVED: readonly (readonly [
       shell: { path: "/bin/busybox", options: ["sh"] },
     },
   ],
+  ...["my-handler", "aws::handler", "1st", "größe", "a+b@c%d,e^f"].map(
+    (functionName) =>
+      [
+        `function.${functionName}`,
+        { "/var/task/function.sh": "" },
+        { kind: "function", script: "/var/task/function.sh", functionName, shell: SH },
+      ] as const,
+  ),
+  ...["ksh93", "bash-5.2", "mksh-static", "bash5", "ksh"].map(
+    (program) =>
+      [
+        "a.main",
+        { "/var/task/a.sh": `#!/bin/${program}\n`, [`/bin/${program}`]: "*" },
+        {
+          kind: "function",
+          script: "/var/task/a.sh",
+          functionName: "main",
+          shell: { path: `/bin/${program}`, options: [] },
+        },
+      ] as const,
+  ),
   // A file of exactly that name comes first, whatever it is called.
   [
     "function.handler",
@@ -112,10 +133,24 @@ const REJECTED: readonly (readonly [
   ["function.", {}, "MalformedHandlerName", "no function part"],
   [".handler", {}, "MalformedHandlerName", "no function part"],
   ["folder.d/handler", {}, "MalformedHandlerName", "no function part"],
-  ["function.1st", {}, "MalformedHandlerName", "no shell function"],
+  ["function.a b", {}, "MalformedHandlerName", "no shell function"],
+  ["function.$x", {}, "MalformedHandlerName", "no shell function"],
+  ["function.a;b", {}, "MalformedHandlerName", "no shell function"],
+  ["function.a'b", {}, "MalformedHandlerName", "no shell function"],
+  ["function.*", {}, "MalformedHandlerName", "no shell function"],
+  ["function.1st", {}, "NoSuchHandler", "/var/task/function.sh"],
   ["function.handler", {}, "NoSuchHandler", "/var/task/function.sh"],
   ["a.f", { "/var/task/a.sh": "#!/bin/zsh\n" }, "InvalidEntrypoint", "missing or not executable"],
   ["a.f", { "/var/task/a.sh": "#!/usr/bin/python3\n" }, "InvalidEntrypoint", "no shell that can"],
+  ...["zsh", "static", "-static", "93", "bashful", "ksh93x", "fish5"].map(
+    (program) =>
+      [
+        "a.f",
+        { "/var/task/a.sh": `#!/bin/${program}\n`, [`/bin/${program}`]: "*" },
+        "InvalidEntrypoint",
+        "no shell that can",
+      ] as const,
+  ),
   ["a.f", { "/var/task/a.sh": "#!/usr/bin/env dash\n" }, "InvalidEntrypoint", "finds no dash"],
   ["a.f", { "/var/task/a.sh": "f() {\r\n}\r\n" }, "UserCodeSyntaxError", "CRLF"],
   ["a.f", { "/var/task/a.sh": "\ufefff() { :; }\n" }, "UserCodeSyntaxError", "byte-order mark"],

@@ -57,8 +57,10 @@ export interface Files {
 }
 
 const DEFAULT_SHELL: Shell = { path: "/bin/sh", options: [] };
-const NAME_START = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
-const NAME_REST = `${NAME_START}0123456789`;
+const NAME_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+/** What bash and others take in a function's name besides: `my-handler`, `aws::handler`. */
+const MORE_LETTERS = "-:+@%,^";
+const LAST_ASCII = "\x7f";
 
 /** Resolves `_HANDLER` against the folder of the function's code, `LAMBDA_TASK_ROOT`. */
 export function resolveHandler(name: string, taskRoot: string, files: Files): Handler {
@@ -74,7 +76,7 @@ export function resolveHandler(name: string, taskRoot: string, files: Files): Ha
   const dot = lastPart.lastIndexOf(".");
   const stem = dot > 0 ? lastPart.slice(0, dot) : "";
   const functionName = dot < 0 ? "" : lastPart.slice(dot + 1);
-  if (stem === "" || !isPosixName(functionName)) {
+  if (stem === "" || !isFunctionName(functionName)) {
     const malformed = functionName === "" || stem === "" ? "no function part" : "no shell function";
     return rejected(
       "Runtime.MalformedHandlerName",
@@ -209,9 +211,12 @@ function rejected(
   return { kind: "rejected", errorType, errorMessage, ...known };
 }
 
-function isPosixName(text: string): boolean {
+/** Whether some shell has functions of such a name; whether the function's has, it says itself. */
+function isFunctionName(text: string): boolean {
   for (let index = 0; index < text.length; index += 1) {
-    if (!(index === 0 ? NAME_START : NAME_REST).includes(text.charAt(index))) return false;
+    const letter = text.charAt(index);
+    const isLetter = NAME_LETTERS.includes(letter) || letter > LAST_ASCII;
+    if (!isLetter && !MORE_LETTERS.includes(letter)) return false;
   }
   return text !== "";
 }

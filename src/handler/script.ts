@@ -9,10 +9,17 @@ export const BYTE_ORDER_MARK = "\ufeff";
 
 const SHELL_NAMES = ["sh", "bash", "dash", "ash", "ksh", "mksh"];
 
+/** What a shell's program may be called besides: `ksh93`, `bash-5.2`, `mksh-static`. */
+const STATIC = "-static";
+const VERSION = "0123456789.-";
+
 /** True for a program that can load a function handler. */
 export function isShell(name: string, firstOption: string | undefined): boolean {
   if (name === "busybox") return SHELL_NAMES.includes(firstOption ?? "");
-  return SHELL_NAMES.includes(name);
+  if (SHELL_NAMES.includes(name)) return true;
+  let end = name.endsWith(STATIC) ? name.length - STATIC.length : name.length;
+  while (VERSION.includes(name.charAt(end - 1)) && end > 0) end -= 1;
+  return SHELL_NAMES.includes(name.slice(0, end));
 }
 
 /** The interpreter of a script's first line with its options; empty without such a line. */
@@ -31,7 +38,8 @@ export function baseName(path: string): string {
 
 /** The functions that a script defines, as far as they can be seen without running it. */
 export function definedFunctions(text: string): string[] {
-  const definition = /^[ \t]*(?:function[ \t]+([A-Za-z_]\w*)|([A-Za-z_]\w*)[ \t]*\([ \t]*\))/gm;
+  const definition =
+    /^[ \t]*(?:function[ \t]+([^\s(){}"'$\\]+)|([^\s(){}"'$\\`|&;<>=#]+)[ \t]*\([ \t]*\))/gm;
   const names = [...text.matchAll(definition)].map(([, keyword, posix]) => keyword ?? posix ?? "");
   return [...new Set(names)];
 }

@@ -14,10 +14,28 @@ const SIGNAL_STATUS_BASE = 128;
 const MESSAGE_LENGTH_MAX = 2048;
 
 const SIGKILL = 9;
-const EXIT_HINTS: Readonly<Record<number, string>> = {
-  126: " (a command was not executable)",
-  127: " (a command was not found)",
-};
+/** A command that could not be executed, or was not found. */
+const NOT_EXECUTED = 126;
+const NOT_FOUND = 127;
+/** Why, by the words of a shell, most specific first. */
+const REASONS: readonly (readonly [RegExp, string])[] = [
+  [
+    /Argument list too long/,
+    "an argument, or the environment, was too long for a program: give it on standard input",
+  ],
+  [
+    /Exec format error|cannot execute binary file|not executable: .*ELF/,
+    "a program for another processor, or a script without a #! line",
+  ],
+  [/required file not found|bad interpreter/, "the interpreter of a script was not found"],
+  [/Is a directory/, "a folder is not a command"],
+  [/Permission denied|cannot execute/, "a command was not executable"],
+  [
+    /\/[^:]*: (?:inaccessible or )?(?:not found|No such file)/,
+    "a command, or the interpreter of a script, was not found",
+  ],
+  [/not found|No such file/, "a command was not found"],
+];
 
 /** Linux's signals, the first being number 1. */
 const signalNames = lazy(() =>
@@ -35,41 +53,67 @@ export function exitStatusOf(shellStatus: number): ExitStatus {
     : { kind: "exited", status: shellStatus };
 }
 
+/** What is known of the end of a handler besides its status. */
+export interface LastWords {
+  /** The end of its standard error, oldest line first. */
+  readonly lines: readonly string[];
+  /** The last line of its standard output; empty if there is none. */
+  readonly output: string;
+  /** The last command that its shell began, with the function; empty if it is not known. */
+  readonly command: string;
+}
+
 /**
  * The error of a handler that ended as given.
  * @param who What ended, as the beginning of a sentence.
- * @param lastLines The end of its standard error, oldest line first.
  */
-export function exitError(
-  who: string,
-  end: ExitStatus,
-  lastLines: readonly string[],
-): FunctionError {
-  const lastLine = lastLines.at(-1) ?? "";
+export function exitError(who: string, end: ExitStatus, lastWords: LastWords): FunctionError {
+  const { lines, output, command } = lastWords;
+  const lastLine = lines.at(-1) ?? "";
   // A last line that names the error itself, so that callers can catch it.
   const named = /^([A-Za-z][A-Za-z0-9_.]*(?:Error|Exception)): (.+)$/s.exec(lastLine);
   if (named !== null) {
     const [, errorType = "", errorMessage = ""] = named;
-    return { errorMessage: bounded(errorMessage), errorType, stackTrace: lastLines };
+    return { errorMessage: bounded(errorMessage), errorType, stackTrace: lines };
   }
-  const errorMessage = bounded(
-    lastLine === "" ? describeEnd(who, end) : `${describeEnd(who, end)}: ${lastLine}`,
-  );
+  const how = describeEnd(who, end, lastLine);
   const errorType: InvocationErrorType =
     end.kind === "exited" ? "Function.ExitError" : "Function.KilledBySignal";
-  return { errorMessage, errorType, stackTrace: lastLines };
+  return {
+    errorMessage: bounded(`${how}${reasonOf(lastLine, output, command)}`),
+    errorType,
+    stackTrace: lines,
+  };
 }
 
-/** Says in words how something ended, with what is likely behind it. */
-export function describeEnd(who: string, end: ExitStatus): string {
-  if (end.kind === "exited") {
-    return `${who} exited with status ${end.status}${EXIT_HINTS[end.status] ?? ""}`;
-  }
+/** What a handler said last, or did last if it said nothing. */
+function reasonOf(lastLine: string, output: string, command: string): string {
+  if (lastLine !== "") return `: ${lastLine}`;
+  if (output !== "") return `: ${output}`;
+  return command === "" ? "" : `; its last command: ${command}`;
+}
+
+/**
+ * Says in words how something ended, with its likely cause.
+ * @param lastLine The last line of its standard error.
+ */
+export function describeEnd(who: string, end: ExitStatus, lastLine = ""): string {
+  if (end.kind === "exited")
+    return `${who} exited with status ${end.status}${hint(end.status, lastLine)}`;
   const shortName = signalNames()[end.signal - 1];
   const name = shortName === undefined ? "a signal" : `SIG${shortName}`;
-  const hint = end.signal === SIGKILL ? ": if it was out of memory, raise the memory size" : "";
+  const cause = end.signal === SIGKILL ? ": if it was out of memory, raise the memory size" : "";
   const status = SIGNAL_STATUS_BASE + end.signal;
-  return `${who} was killed by ${name} (signal ${end.signal}, exit status ${status})${hint}`;
+  return `${who} was killed by ${name} (signal ${end.signal}, exit status ${status})${cause}`;
+}
+
+function hint(status: number, lastLine: string): string {
+  if (status !== NOT_EXECUTED && status !== NOT_FOUND) return "";
+  const reason = REASONS.find(([words]) => words.test(lastLine))?.[1];
+  if (reason !== undefined) return ` (${reason})`;
+  return status === NOT_FOUND
+    ? " (which shells use for a command that was not found)"
+    : " (which shells use for a command that could not be executed)";
 }
 
 function bounded(message: string): string {

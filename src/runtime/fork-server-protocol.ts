@@ -1,49 +1,85 @@
 /**
- * What the two sides of the fork server write to each other: the script that the shell is started with,
- * and a fork's status. The protocol is told in fork-server.ts.
+ * What the two sides of the fork server write to each other: the text that the shell is started with,
+ * and the messages that it sends. The protocol is told in fork-server.sh.
  *
  * @module
  */
 
-import { quote } from "./event-script.ts";
 import { forkServerText } from "./fork-server-text.macro.ts" with { type: "macro" };
+import { quote } from "./quote.ts";
 
-/** What stands in fork-server.sh between @ signs. */
+/** What stands in the shell's side between @ signs. */
 export interface ForkServerWords {
+  /** The script to load. */
   readonly SCRIPT: string;
+  /** The function to look for. */
   readonly FUNCTION: string;
-  readonly STATE: string;
-  readonly TOKEN: string;
-  readonly TRIGGER: string;
-  readonly STATUS: string;
+  /** Paths of the runtime's pipes. */
+  readonly CONTROL: string;
+  readonly OUTPUT: string;
+  readonly NEXT: string;
   readonly LIFELINE: string;
-  readonly EVENT: string;
 }
 
-const SHELL_SIDE = forkServerText();
+const POSIX_SIDE = forkServerText("fork-server.sh");
+const BASH_SIDE = forkServerText("fork-server.bash");
+const NAME_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
 
-/** The shell's side with its words put in, each as a literal. */
-export function forkServerScript(words: ForkServerWords): string {
-  let text = "";
-  for (const line of SHELL_SIDE.split("\n")) text += `${withWord(line, words)}\n`;
-  return text;
+/**
+ * The text for `sh -c`. Whether the shell is bash is asked of the shell, by an arithmetic expansion that
+ * no other has, since variables such as BASH_VERSION may be inherited.
+ * @param reportsFailure Whether a failing command of the script is to be reported, where the shell can. The
+ *   script could see how, in its list of traps.
+ */
+export function forkServerScript(words: ForkServerWords, reportsFailure: boolean): string {
+  const { CONTROL } = words;
+  const failure = `failed/$?/$LINENO/\${BASH_COMMAND:0:${COMMAND_LENGTH_MAX}}/`;
+  const failureTrap = reportsFailure ? reportTrap("ERR", CONTROL, failure) : "";
+  const bash = filledIn(BASH_SIDE, words).replace("@REPORT_FAILURE@", () => failureTrap);
+  return `case $[2-1] in
+1) \\unset BASH_EXECUTION_STRING
+\\eval ${quote(bash)} ;;
+*) ${filledIn(POSIX_SIDE, words)} ;;
+esac`;
 }
 
-/** A line has one word at most. */
-function withWord(line: string, words: ForkServerWords): string {
-  const start = line.indexOf('"@');
-  if (start < 0) return line;
-  const end = line.indexOf('@"', start);
-  const word = line.slice(start + 2, end) as keyof ForkServerWords;
-  return line.slice(0, start) + quote(words[word]) + line.slice(end + 2);
-}
-
-/** A fork's exit status, on a line of its own; what a trap has written beside it is passed over. */
-export function statusIn(text: string): number | undefined {
-  for (let start = 0, end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
-    const status = Number(text.slice(start, end));
-    if (end > start && Number.isInteger(status) && status >= 0 && status <= 255) return status;
-    start = end + 1;
+/** A function's name as the word of a call that no alias and no reserved word takes. */
+export function callOf(functionName: string): string {
+  for (let index = 0; index < functionName.length; index += 1) {
+    // It has no apostrophe, and there are positional parameters where it stands.
+    if (!NAME_LETTERS.includes(functionName.charAt(index))) return `'${functionName}'`;
   }
-  return undefined;
+  return `\\${functionName}`;
+}
+
+/** Longest text of a command in a report, in characters: it is part of a path. */
+const COMMAND_LENGTH_MAX = 1000;
+
+/**
+ * The command by which a bash ends with a report of its last command, if its status is not 0. Like the
+ * loop the report runs nothing, so that `$?`, traces and other traps stay as they are.
+ */
+export function exitReport(control: string): string {
+  const caller = "${FUNCNAME[0]-}/${BASH_LINENO[0]-}/${FUNCNAME[1]-}";
+  const report = `left/${caller}/\${BASH_COMMAND:0:${COMMAND_LENGTH_MAX}}/`;
+  return reportTrap("EXIT", control, report, `2>/dev/null <"/dev/null\${?##[1-9]*}"`);
+}
+
+/** In an `if`, so that it ends nothing under `set -e`; its command never runs, so that nothing is traced. */
+function reportTrap(trap: string, control: string, report: string, condition = ""): string {
+  const message = `{ \\:; } 2>"${control}" <"${control}/${report}"`;
+  const action = condition === "" ? message : `{ ${message}; } ${condition}`;
+  return `\\trap -- 'if ${action}; then \\:; fi' ${trap}`;
+}
+
+function filledIn(text: string, { SCRIPT, FUNCTION, ...paths }: ForkServerWords): string {
+  let filled = text;
+  for (const [word, path] of Object.entries(paths)) filled = filled.replaceAll(`@${word}@`, path);
+  return (
+    filled
+      .replace('"@SCRIPT@"', () => quote(SCRIPT))
+      // A function named command must not be called to find out about itself.
+      .replace('"@FUNCTION@"', () => quote(FUNCTION === "command" ? ":" : FUNCTION))
+      .replace("@CALL@", () => callOf(FUNCTION))
+  );
 }

@@ -1,70 +1,76 @@
 #!/bin/sh
-# The shell's side of the fork server; fork-server.ts is the other.
+# The shell's side of the fork server, for every shell but bash; fork-server.ts is the other side.
+# fork-server.bash is the same for bash, which can be changed by a script in more ways.
 #
-# Protocol. The runtime starts this text with `sh -c` and the script's path as $0, standard input
-# empty, standard output and error on the log. Words between @ signs are put in by the runtime:
-# literal paths below /proc/RUNTIME/fd, so that the shell holds no descriptor, no variable and no
-# function of the runtime's that a handler could see or break.
-#   1. The script is sourced, once.
-#   2. One report goes to STATUS: the script's traps, which the runtime hands to each fork, with words
-#      of a DEBUG trap before that is gone; a line that only holds STATE; a line "STATUS FLAGS SHELLOPTS
-#      BASHOPTS" (the last status, $-, two lists of bash's); what the function's name stands for; a line
-#      that only holds TOKEN.
-#   3. For each event a fork of the loaded shell waits for a line on TRIGGER. It is forked ahead of
-#      the event, so that the fork costs the event nothing. It then sources EVENT, which redirects
-#      standard input and output, exports the event's metadata, restores the script's options and
-#      traps, and calls the handler.
-#   4. Its exit status goes to STATUS as a decimal line. Then the next fork is made.
-# When the runtime is gone the paths are, too, and the loop ends. A process that waits on LIFELINE, whose
-# only writer is the runtime, then ends the whole process group, with a handler that still runs.
+# Protocol. The runtime starts this text with `sh -c`, standard input empty, standard output and error on
+# the log. Words between @ signs are put in by the runtime; paths among them lead to pipes of the runtime
+# (below /proc/RUNTIME/fd), so that the shell holds no descriptor, no variable and no function of the
+# runtime's that a script could see or break.
+#   1. The script is sourced, once. Its status and options, traps, readonly variables and what the function's
+#      name stands for are reported to CONTROL.
+#   2. A fork is made ahead of each event, and sources the pipe that NEXT leads to. A line end waits in it,
+#      by which the runtime sees that the fork is there; then comes the event (event-script.ts).
+#   3. When it has ended, its status goes to OUTPUT ("ended"), and then the next fork is made.
 #
-# All of it is one compound command, parsed before the script can define an alias. Behind the script
-# only special builtins are used bare: no function can stand in for them. Others go through `command`.
+# Invariants, on which a status' being its event's rests:
+#   - One fork lives at a time. Its status is written after its end and before the next fork is made.
+#   - A fork takes what it runs from the pipe that it has opened at its beginning, and from no other.
+# The rest is the runtime's part: it leads NEXT, then OUTPUT, to pipes of the next event before it sends an
+# event, so that only a fork made before can take the event, and only its status can come where the
+# event's output comes.
+#
+# The loop runs no command: it consists of compound commands, redirections, and the words $? and paths. What
+# it has to say is the message of a redirection that cannot be made, a path below a pipe, since for that a
+# shell needs no builtin, function or variable. So there is no name that a script could have redefined,
+# disabled, aliased or made readonly, nothing is traced, and no DEBUG trap runs. Elsewhere only
+# special builtins are used, which a function cannot replace; all is parsed before the script is read, and
+# a backslash keeps aliases out of what ksh93 looks up late.
+#
+# When the runtime is gone the paths are, too, and the loop ends. A process that waits for the end of
+# LIFELINE, whose only writer is the runtime, then ends the whole process group.
 {
   # shellcheck disable=SC1091 # the script is the user's
-  . "@SCRIPT@"
-  # A script that traces (set -x) has not asked to see this.
+  \. "@SCRIPT@"
+  if { \:; } 2>"@CONTROL@" <"@CONTROL@/sourced/$?/$-/"; then \:; fi
   {
-    # Any value makes bash a POSIX shell, where functions cannot replace special builtins.
-    # shellcheck disable=SC3028 # bash's, empty elsewhere
-    POSIXLY_CORRECT="$? $- ${SHELLOPTS-} ${BASHOPTS-}"
+    \trap
     # The script's options are the handler's alone: the event restores them in its fork.
-    set +abCefmnuvx
-  } 2>/dev/null
-  # shellcheck disable=SC3041 # only where it is set is it known
-  case $- in *k*) set +k ;; esac
-  unset -f command
-  unset BASH_EXECUTION_STRING
-  {
-    trap
+    \set +abCefmnuvx
     # These would run here, too, for whatever fails or ends. Not every shell knows all of them.
+    \trap - CHLD
     # shellcheck disable=SC3047 # it says so, and goes on
-    command trap - ERR
+    \trap - ERR
     # shellcheck disable=SC3047
-    command trap - DEBUG
-    command trap - CHLD
-    command printf '\n%s\n' "@STATE@"
-    command printf '%s\n' "$POSIXLY_CORRECT"
-    LC_ALL=C command -V "@FUNCTION@"
-    command printf '\n%s\n' "@TOKEN@"
-  } >"@STATUS@" 2>&1
-  set --
-  # The last to go: at the end of the runtime, however it came, nothing here may run on.
-  # shellcheck disable=SC3061 # $_ is what a line is read into that nobody wants
+    \trap - DEBUG
+    \set --
+    \readonly -p
+    if { \:; } 2>"@CONTROL@" <"@CONTROL@/defined//${PS4-}/"; then \:; fi
+    # The one name that a function may have: that function is asked then, and the answer checked.
+    \command -V "@FUNCTION@"
+    if { \:; } 2>"@CONTROL@" <"@CONTROL@/named/"; then \:; fi
+  } >"@CONTROL@" 2>/dev/null
   ( (
-    TMOUT='' command read -r _ <"@LIFELINE@"
-    command kill -9 0
+    # shellcheck disable=SC1091 # a pipe to which nothing is ever written
+    if \. "@LIFELINE@"; then
+      (
+        # shellcheck disable=SC3045
+        \unset -f command kill
+        \command kill -9 0
+      )
+      \command kill -9 0
+    fi
   ) & )
-  while :; do
+  while { ! { { \:; } <"@OUTPUT@/ended/$?/"; }; } 2>"@OUTPUT@"; do
     (
-      # Only this makes ksh93 fork for a subshell. It expands aliases late, too.
+      # Only this makes ksh93 fork for a subshell.
       # shellcheck disable=SC3045 # ksh93 has it
-      case ${KSH_VERSION-} in Version*) command ulimit -S -c "$(\command ulimit -S -c)" ;; esac
-      # shellcheck disable=SC3061 # $_ is what a line is read into that nobody wants
-      TMOUT='' command read -r _ <"@TRIGGER@" || exit
-      # shellcheck disable=SC1091 # written anew for each event
-      . "@EVENT@"
+      case ${KSH_VERSION-} in Version*) \command ulimit -S -c "$(\command ulimit -S -c)" ;; esac
+      # shellcheck disable=SC1091 # written for each event: it sets $1 and $2
+      \. "@NEXT@"
+      # What the event restores. The call is not in the file, which shells would name in messages.
+      \eval "${1-\\exit 125}"
+      # The event is $1 now.
+      @CALL@ "$1"
     )
-    command printf '%s\n' "$?" >"@STATUS@" || exit
   done
 }

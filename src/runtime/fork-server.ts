@@ -1,23 +1,7 @@
 /**
  * The runtime's side of the fork server: a shell that has loaded the handler once and forks for each
- * event. Its other side is fork-server.sh.
- *
- * Protocol. The runtime starts that text with `sh -c` and the script's path as $0, standard input
- * empty, standard output and error on the log. Words between @ signs are put in by the runtime:
- * literal paths below /proc/RUNTIME/fd, so that the shell holds no descriptor, no variable and no
- * function of the runtime's that a handler could see or break.
- *   1. The script is sourced, once.
- *   2. One report goes to STATUS: the script's traps, which the runtime hands to each fork, with words
- *      of a DEBUG trap before that is gone; a line that only holds STATE; a line "STATUS FLAGS SHELLOPTS
- *      BASHOPTS" (the last status, $-, two lists of bash's); what the function's name stands for; a line
- *      that only holds TOKEN.
- *   3. For each event a fork of the loaded shell waits for a line on TRIGGER. It is forked ahead of
- *      the event, so that the fork costs the event nothing. It then sources EVENT, which redirects
- *      standard input and output, exports the event's metadata, restores the script's options and
- *      traps, and calls the handler.
- *   4. Its exit status goes to STATUS as a decimal line. Then the next fork is made.
- * When the runtime is gone the paths are, too, and the loop ends. A process that waits on LIFELINE, whose
- * only writer is the runtime, then ends the whole process group, with a handler that still runs.
+ * event. Its other side is fork-server.sh, which tells the protocol; fork-turns.ts says why a status is
+ * always its event's.
  *
  * A file handler takes the same way: there is nothing to source, and the fork becomes the file.
  *
@@ -25,34 +9,37 @@
  */
 
 import type { Handler } from "../handler/resolve.ts";
+import { definedFunctions } from "../handler/script.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
-import { variableBytes } from "./environment.ts";
-import {
-  callFunction,
-  type EventPaths,
-  execFile,
-  prologue,
-  restoreOptions,
-} from "./event-script.ts";
+import { type ControlMessage, ControlReader, type LastCommand } from "./control-messages.ts";
+import { EventScripts, latin1Of } from "./event-script.ts";
 import { exitStatusOf } from "./exit-error.ts";
-import { forkServerScript, statusIn } from "./fork-server-protocol.ts";
-import { isLarge } from "./large-buffers.ts";
+import { exitReport as exitReportTo, forkServerScript } from "./fork-server-protocol.ts";
+import { type EventPipe, ForkTurns, type SharedPipes, type TurnWatch } from "./fork-turns.ts";
+import { readScript } from "./handler-files.ts";
+import { LastLines } from "./last-lines.ts";
 import { LateOutputs } from "./late-outputs.ts";
 import { lazy } from "./lazy.ts";
 import {
   close,
   duplicateTo,
-  emptyFile,
   memoryFile,
   O_NONBLOCK,
   openFile,
   pipe,
+  poll,
   processId,
   read,
   setBlocking,
-  writeAll,
+  stopWithLineEnd,
+  writeToReader,
 } from "./libc.ts";
-import { type LoadReport, parseLoadReport } from "./load-report.ts";
+import {
+  type FailedCommand,
+  failedCommandIn,
+  type LoadReport,
+  parseLoadReport,
+} from "./load-report.ts";
 import { LogPipe } from "./log-pipe.ts";
 import type { Log } from "./log.ts";
 import { type OnOutput, OutputPipe } from "./output-pipe.ts";
@@ -62,11 +49,15 @@ import {
   endOf,
   type ExitStatus,
   forget,
+  isAlive,
   kill,
   openProcess,
+  reap,
   SIGNAL,
 } from "./process.ts";
+import { quote } from "./quote.ts";
 import { spawn } from "./spawn.ts";
+import { isExpanded, prefixPattern, samplePattern, tracePrefixes } from "./traces.ts";
 
 /** A handler that can be run. */
 export type RunnableHandler = Exclude<Handler, { kind: "rejected" }>;
@@ -82,12 +73,10 @@ export interface HandlerEnd {
   readonly end: ExitStatus;
 }
 
-/** Whoever watches over an event. */
-export interface EventWatch {
-  /** The event has been handed to its fork. */
-  onStarted(): void;
-  /** Whether it has been told to end, so that no other fork may take it. */
-  isOver(): boolean;
+/** What watches over an event. */
+export interface EventWatch extends TurnWatch {
+  /** The event goes to a fork, as soon as there is one that takes it. */
+  onBegin(): void;
 }
 
 /** What a fork server is started with. */
@@ -98,17 +87,21 @@ export interface ForkServerOptions {
   readonly taskRoot: string;
 }
 
-/** Most bytes taken from the shell's status at once. */
+/** Most bytes taken from CONTROL at once. */
 const READ_BYTES = 64 * 1024;
 /**
  * Most characters of a load report that are kept at its beginning and at its end: between the first
- * lines and the last one bash puts the function's source.
+ * lines and the last one may be traps and readonly variables of any length.
  */
 const REPORT_PART_MAX = 64 * 1024;
-/** Most bytes of status while no event is handled: a few forks that were killed as they waited. */
-const IDLE_STATUS_BYTES_MAX = 256;
+/** Most forks that may end without an event since the last one: more are a shell that is beyond use. */
+const IDLE_ENDS_MAX = 64;
+/** Longest script, in bytes, that is sent through a pipe: as many fit into any pipe, and arrive at once. */
+const SENT_BYTES_MAX = 4096;
 
-const NEW_LINE = new Uint8Array([0x0a]);
+/** How long the kernel may take to end what was killed, in milliseconds. */
+const GROUP_END_MS = 1000;
+
 const scratch = lazy(() => Buffer.allocUnsafeSlow(READ_BYTES));
 
 /** One loaded shell. When it dies another one is to be made. */
@@ -117,21 +110,28 @@ export class ForkServer {
   readonly #poller: Poller;
   readonly #pid: number;
   readonly #process: number;
+  /** The handler's file; empty if it is no shell's, or cannot be read. */
+  readonly #scriptText: string;
   readonly #stderr: LogPipe;
+  readonly #lastLines = new LastLines();
   readonly #stderrWriteEnd: number;
-  readonly #trigger: readonly [number, number];
-  readonly #status: readonly [number, number];
+  readonly #control: readonly [number, number];
   readonly #lifeline: readonly [number, number];
-  /** A descriptor whose path stays the same while each event gets a file of its own behind it. */
-  readonly #eventSlot: number;
+  /** Descriptors whose paths stay the same, with another pipe behind them for each event. */
+  readonly #nextSlot: number;
+  readonly #outputSlot: number;
+  /** The pipe that NEXT leads to now. */
+  #next: NextPipe;
   readonly #lateOutputs: LateOutputs;
+  readonly #messages: ControlReader;
+  readonly #turns: ForkTurns<OutputPipe>;
+  #onOutput: OnOutput = () => undefined;
   #end: ExitStatus | undefined;
-  #statusText = "";
-  #isLoaded = false;
-  #isBusy = false;
+  #reportText = "";
+  #report: LoadReport | undefined;
+  #scripts: EventScripts | undefined;
+  #lastCommand: LastCommand | undefined;
   #isClosed = false;
-  /** The command that gives a fork the options that the script has set. */
-  #restoration = lazy(() => "");
 
   /**
    * Starts the shell; {@link load} waits until it has loaded the handler.
@@ -140,6 +140,8 @@ export class ForkServer {
   constructor(options: ForkServerOptions, poller: Poller, log: Log) {
     this.#options = options;
     this.#poller = poller;
+    this.#scriptText =
+      options.handler.kind === "function" ? readScript(options.handler.script) : "";
     this.#lateOutputs = new LateOutputs(poller, log);
     const opened: (number | readonly [number, number])[] = [];
     const owned = <Opened extends number | readonly [number, number]>(one: Opened): Opened => {
@@ -147,23 +149,31 @@ export class ForkServer {
       return one;
     };
     try {
-      this.#trigger = owned(pipe(O_NONBLOCK));
-      this.#status = owned(pipe(O_NONBLOCK));
+      this.#control = owned(pipe(O_NONBLOCK));
       this.#lifeline = owned(pipe());
-      this.#eventSlot = owned(memoryFile());
+      // Until the first event, statuses are part of the load report.
+      this.#outputSlot = owned(openFile("/dev/null"));
+      duplicateTo(this.#control[1], this.#outputSlot);
+      this.#nextSlot = owned(openFile("/dev/null"));
+      this.#next = new NextPipe(this.#nextSlot);
+      const next = this.#next;
+      opened.push(next.ends);
+      this.#messages = new ControlReader(pathOf(this.#control[1]), pathOf(this.#outputSlot));
+      this.#turns = new ForkTurns(this.#sharedPipes());
       const [stderrReadEnd, stderrWriteEnd] = owned(pipe());
       this.#pid = this.#spawn(stderrWriteEnd);
       endFirstWithoutMemory(this.#pid);
-      this.#process = openProcess(this.#pid);
+      next.stop();
+      this.#process = owned(openProcess(this.#pid));
       this.#stderrWriteEnd = stderrWriteEnd;
-      this.#stderr = new LogPipe(stderrReadEnd, poller, log);
+      this.#stderr = new LogPipe(stderrReadEnd, poller, log, { lastLines: this.#lastLines });
     } catch (error) {
       // It is tried again with the next event, and with the one after it.
       for (const descriptor of opened.flat()) close(descriptor);
       throw error;
     }
     poller.watch(this.#process, () => this.#reap());
-    poller.watch(this.#status[0], () => this.#readStatus());
+    poller.watch(this.#control[0], () => this.#readControl());
   }
 
   /** Passes on what has been written to the log up to now. */
@@ -172,30 +182,82 @@ export class ForkServer {
     this.#lateOutputs.pass();
   }
 
-  /** The last lines on standard error since the current event, or loading, began. */
+  /** The last lines on standard error since the current event, or loading, began, without traced commands. */
   lastLines(): string[] {
-    return this.#stderr.lastLines();
+    const report = this.#report;
+    const values = tracePrefixes(report?.tracePrefix, this.#scriptText);
+    const prefixes = values.flatMap((value) =>
+      isExpanded(value) ? this.#tracedSample(value) : prefixPattern(value),
+    );
+    return this.#lastLines.lines({ prefixes, isQuoted: this.#quotesTraces() });
+  }
+
+  /** The last command of a bash that has failed in the current event, where that is known. */
+  get lastCommand(): LastCommand | undefined {
+    this.#readControl();
+    return this.#lastCommand;
+  }
+
+  /** The command of the script at which a bash has ended while it loaded, where that is known. */
+  get failedCommand(): FailedCommand | undefined {
+    this.#readControl();
+    return failedCommandIn(this.#reportText, pathOf(this.#control[1]));
   }
 
   /** Whether it can take an event. */
   isReady(): boolean {
-    return this.#isLoaded && this.#end === undefined;
+    // It may have died while nobody looked.
+    this.#reap();
+    return this.#scripts !== undefined && this.#end === undefined;
   }
 
   /** Waits until the shell has loaded the handler, or has ended. */
   load(): Loading {
-    const terminator = `\n${this.#token}\n`;
-    this.#poller.waitUntil(() => this.#end !== undefined || this.#statusText.includes(terminator));
-    if (this.#end !== undefined) {
+    this.#poller.waitUntil(() => this.#end !== undefined || this.#report !== undefined);
+    const report = this.#report;
+    if (report === undefined) {
       this.#stderr.drain();
-      return { kind: "ended", end: this.#end };
+      return { kind: "ended", end: this.#end ?? { kind: "exited", status: 0 } };
     }
-    const text = this.#statusText.slice(0, this.#statusText.indexOf(terminator));
-    const report = parseLoadReport(text, this.#stateToken, this.#inheritedPosixlyCorrect());
-    this.#statusText = "";
-    this.#isLoaded = true;
-    this.#restoration = lazy(() => restoreOptions(report.state));
+    const { handler } = this.#options;
+    const functionName = handler.kind === "function" ? handler.functionName : undefined;
+    const exitReport = this.#reportsExit(report) ? exitReportTo(pathOf(this.#control[1])) : "";
+    this.#scripts = new EventScripts(functionName, report.state, exitReport);
     return { kind: "loaded", report };
+  }
+
+  /** Whether the loaded shell has the handler as a function. */
+  hasFunction(): boolean {
+    const { handler } = this.#options;
+    const report = this.#report;
+    if (report === undefined || handler.kind !== "function") return false;
+    const { functionName } = handler;
+    const { state, description } = report;
+    if (state.isBash) {
+      if (state.functionNames.includes(latin1Of(functionName))) return true;
+      // Asked in another way, which nothing can replace but which marks the function: in a fork of its own.
+      return this.#ask(`\\readonly -f ${quote(functionName)}`).status === 0;
+    }
+    if (isFunction(description)) return true;
+    const isInText = () => definedFunctions(this.#scriptText).includes(functionName);
+    // No shell can be asked about it without calling it.
+    if (functionName === "command") return isInText();
+    // An alias or a reserved word may hide it, and a function named command may answer something else.
+    const { answer } = this.#ask(questionOf(functionName));
+    return isFunction(answer) || (/reserved word|keyword/.test(answer) && isInText());
+  }
+
+  /** What the loaded shell says of a name that it does not take for a function's; empty if it takes it. */
+  refusalOfName(): string {
+    const { handler } = this.#options;
+    if (handler.kind !== "function" || /^[A-Za-z_]\w*$/.test(handler.functionName)) return "";
+    const state = this.#report?.state;
+    // A fork of bash is in POSIX mode, in which it takes fewer.
+    if (state?.isBash === true && !state.isPosix) return "";
+    const definition = quote(`${handler.functionName}() { :; }`);
+    const { status, answer } = this.#ask(`{ \\eval ${definition}; } 2>&1`);
+    // In front of its words are names of files, and lines in them.
+    return status === 0 ? "" : answer.trim().replace(/^.*\d: (?:eval: )?/, "");
   }
 
   /**
@@ -206,36 +268,36 @@ export class ForkServer {
    */
   invoke(invocation: Invocation, onOutput: OnOutput, watch: EventWatch): HandlerEnd {
     const input = memoryFile(invocation.event);
-    const eventBytes = invocation.event.byteLength;
-    const output = new OutputPipe(this.#poller, onOutput);
-    this.#stderr.beginEvent();
+    this.#lastLines.clear();
+    this.#lastCommand = undefined;
     // A program of the event before may have left it otherwise, for all that share it.
     setBlocking(this.#stderrWriteEnd, true);
-    this.#writeEvent(invocation, { input: pathOf(input), output: pathOf(output.writeEnd) });
-    this.#runFork(watch);
+    this.#onOutput = onOutput;
+    const { sent, file } = this.#sentScript(invocation, pathOf(input));
+    // From here on the event is the shell's alone.
+    watch.onBegin();
+    const end = this.#run(sent, watch);
+    if (file !== undefined) close(file);
     close(input);
-    // It would keep its place until the next event.
-    if (isLarge(eventBytes)) emptyFile(this.#eventSlot);
-    const heldOutput = output.finish();
-    if (heldOutput !== undefined) this.#lateOutputs.add(heldOutput);
     this.#stderr.drain();
-    this.#reap();
-    return this.#takeEnd();
+    return end;
   }
 
   /** Ends the shell with all that it has started in its process group, and forgets it. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#isLoaded = false;
-    kill(-this.#pid, SIGNAL.kill);
+    this.#scripts = undefined;
+    this.#endGroup();
     forget(this.#pid);
     this.#poller.unwatch(this.#process);
-    this.#poller.unwatch(this.#status[0]);
+    this.#poller.unwatch(this.#control[0]);
     this.#stderr.finish();
     this.#lateOutputs.close();
-    const pipes = [...this.#trigger, ...this.#status, ...this.#lifeline, this.#stderrWriteEnd];
-    for (const descriptor of [...pipes, this.#eventSlot, this.#process]) close(descriptor);
+    this.#next.close();
+    const pipes = [...this.#control, ...this.#lifeline, this.#stderrWriteEnd];
+    const slots = [this.#nextSlot, this.#outputSlot];
+    for (const descriptor of [...pipes, ...slots, this.#process]) close(descriptor);
   }
 
   /** The process group of everything that runs below this shell. */
@@ -243,29 +305,18 @@ export class ForkServer {
     return this.#pid;
   }
 
-  /** Marks where the load report's state begins: what no trap holds by chance. */
-  get #stateToken(): string {
-    return `state reported to ${pathOf(this.#status[1])}`;
-  }
-
-  /** Marks the end of the load report: what no function's source holds by chance. */
-  get #token(): string {
-    return `end of the report to ${pathOf(this.#status[1])}`;
-  }
-
   #script(): string {
     const { handler } = this.#options;
     const isFunction = handler.kind === "function";
-    return forkServerScript({
+    const words = {
       SCRIPT: isFunction ? handler.script : "/dev/null",
       FUNCTION: isFunction ? handler.functionName : ":",
-      STATE: this.#stateToken,
-      TOKEN: this.#token,
-      TRIGGER: pathOf(this.#trigger[0]),
-      STATUS: pathOf(this.#status[1]),
+      CONTROL: pathOf(this.#control[1]),
+      OUTPUT: pathOf(this.#outputSlot),
+      NEXT: pathOf(this.#nextSlot),
       LIFELINE: pathOf(this.#lifeline[0]),
-      EVENT: pathOf(this.#eventSlot),
-    });
+    };
+    return forkServerScript(words, this.#mayTrap());
   }
 
   #spawn(standardError: number): number {
@@ -285,65 +336,162 @@ export class ForkServer {
     }
   }
 
-  #inheritedPosixlyCorrect(): string | undefined {
-    const bytes = variableBytes(this.#options.environment, "POSIXLY_CORRECT");
-    return bytes && Buffer.from(bytes).toString("latin1");
+  /**
+   * Whether traps of ours go unnoticed: a script that has any may list them, and replaces them. What a file
+   * that it sources does is not looked at.
+   */
+  #mayTrap(): boolean {
+    return this.#scriptText !== "" && !this.#scriptText.includes("trap");
   }
 
-  #writeEvent(invocation: Invocation, paths: EventPaths): void {
+  /** Whether a handler may end without a word because of `set -e`, and bash can say where. */
+  #reportsExit({ state }: LoadReport): boolean {
+    if (!state.isBash || !this.#mayTrap()) return false;
+    return state.flags.includes("e") || /\bset\b.*[-]\w*e|errexit/.test(this.#scriptText);
+  }
+
+  /** Whether a traced command stands in quotes, as it would be written. */
+  #quotesTraces(): boolean {
+    if (this.#report?.state.isBash === true) return true;
+    const { path, options } = this.#options.handler.shell;
+    return /\/(?:ash|m?ksh[^/]*|busybox)$/.test(path) || options[0] === "ash";
+  }
+
+  /** How a line begins that this shell traces with a PS4 that it has to expand. */
+  #tracedSample(prefix: string): RegExp[] {
+    if (!this.isReady()) return [];
+    const { answer } = this.#ask(`PS4=${quote(prefix)}\n{ \\set -x; \\:; } 2>&1`);
+    const [line = ""] = answer.split("\n", 1);
+    // The first character is repeated for each level.
+    const sample = line.slice(0, line.lastIndexOf(":")).replace(/^(.)\1+/, "$1");
+    return sample === "" ? [] : [samplePattern(sample)];
+  }
+
+  /** What a fork is sent for an event: its script, or, where that is long, the name of a file that holds it. */
+  #sentScript(invocation: Invocation, input: string): { sent: Buffer; file: number | undefined } {
+    const script = this.#eventScript(invocation, input);
+    if (script.length <= SENT_BYTES_MAX) return { sent: script, file: undefined };
+    const file = memoryFile(script);
+    return { sent: Buffer.from(`\\. ${pathOf(file)}\n`), file };
+  }
+
+  #eventScript(invocation: Invocation, input: string): Buffer {
+    const scripts = this.#scripts;
+    if (scripts === undefined) throw new Error("an event came before the handler was loaded");
+    const paths = { input, output: pathOf(this.#outputSlot) };
     const { handler } = this.#options;
-    const lines = prologue(invocation, paths, this.#restoration());
-    const script = memoryFile(
-      handler.kind === "function"
-        ? callFunction(lines, handler.functionName, invocation.event)
-        : execFile(lines, handler.command),
-    );
-    duplicateTo(script, this.#eventSlot);
-    close(script);
+    return handler.kind === "function"
+      ? scripts.callFunction(invocation, paths)
+      : scripts.execFile(invocation, paths, handler.command);
   }
 
-  /** Lets the waiting fork go and waits for its status, or for the shell's end. */
-  #runFork(watch: EventWatch): void {
-    // A fork may have been killed while it waited; the shell has made another one then.
-    this.#readStatus();
-    this.#statusText = "";
-    this.#isBusy = true;
-    do {
-      this.#statusText = "";
-      writeAll(this.#trigger[1], NEW_LINE);
-      watch.onStarted();
-      this.#poller.waitUntil(
-        () => this.#end !== undefined || statusIn(this.#statusText) !== undefined,
-      );
-      // Killed before it had begun, if what it was to read is still there: the next fork's turn.
-    } while (this.#wasKilled() && read(this.#trigger[0], scratch()) > 0 && !watch.isOver());
-    this.#isBusy = false;
+  /** Has a fork run commands, and end. */
+  #ask(commands: string): { readonly status: number | undefined; readonly answer: string } {
+    let answer = "";
+    this.#onOutput = (bytes) => {
+      answer += Buffer.from(bytes).toString("latin1");
+    };
+    const redirection = `\\exec >${pathOf(this.#outputSlot)} 2>/dev/null`;
+    const turn = this.#turns.run(Buffer.from(`${redirection}\n${commands}\n\\exit\n`));
+    return { status: turn.kind === "ended" ? turn.status : undefined, answer };
   }
 
-  #takeEnd(): HandlerEnd {
-    const status = statusIn(this.#statusText);
-    this.#statusText = "";
-    if (status !== undefined) return { who: "the handler", end: exitStatusOf(status) };
-    if (this.#end === undefined) throw new Error("an event ended without a status");
-    return { who: "the handler's shell", end: this.#end };
-  }
-
-  #wasKilled(): boolean {
-    const status = statusIn(this.#statusText) ?? 0;
-    return this.#end === undefined && exitStatusOf(status).kind === "signaled";
-  }
-
-  #readStatus(): void {
-    const count = read(this.#status[0], scratch());
-    if (count > 0) this.#statusText += scratch().toString("latin1", 0, count);
-    const { length } = this.#statusText;
-    if (this.#isLoaded && !this.#isBusy) {
-      // Forks that end one after the other without an event: this shell is beyond use.
-      if (length > IDLE_STATUS_BYTES_MAX) kill(-this.#pid, SIGNAL.kill);
-    } else if (length > 2 * REPORT_PART_MAX) {
-      const text = this.#statusText;
-      this.#statusText = text.slice(0, REPORT_PART_MAX) + text.slice(-REPORT_PART_MAX);
+  /** Has a fork run a script of an event. */
+  #run(script: Buffer, watch: TurnWatch): HandlerEnd {
+    const turn = this.#turns.run(script, watch);
+    switch (turn.kind) {
+      case "not begun":
+        return { who: "the handler", end: { kind: "signaled", signal: SIGNAL.terminate } };
+      case "ended":
+        return { who: "the handler", end: exitStatusOf(turn.status) };
+      case "shell ended":
+        // A fork that still lives must not find the descriptors of another event behind its paths.
+        this.#endGroup();
+        return { who: "the handler's shell", end: this.#end ?? { kind: "exited", status: 0 } };
+      case "status lost":
+        throw new Error("a process of the handler has read its status");
     }
+  }
+
+  /** Ends all that is left of the shell, and waits until it is gone. */
+  #endGroup(): void {
+    const giveUpAt = performance.now() + GROUP_END_MS;
+    kill(-this.#pid, SIGNAL.kill);
+    for (reap(); isAlive(-this.#pid) && performance.now() < giveUpAt; reap()) {
+      poll(new Int16Array(0), 0, 1);
+    }
+  }
+
+  /** The system calls behind the turns. */
+  #sharedPipes(): SharedPipes<OutputPipe> {
+    return {
+      isNextRead: () => this.#next.isRead,
+      renewNext: () => {
+        const pipe = this.#next;
+        this.#next = new NextPipe(this.#nextSlot);
+        this.#next.stop();
+        return pipe;
+      },
+      openOutput: () => {
+        const message = this.#report?.message;
+        if (message === undefined) throw new Error("an event came before the handler was loaded");
+        const output = new OutputPipe(this.#poller, message, (bytes) => this.#onOutput(bytes));
+        duplicateTo(output.writeEnd, this.#outputSlot);
+        return output;
+      },
+      closeOutput: (output) => {
+        duplicateTo(this.#control[1], this.#outputSlot);
+        const late = output.finish();
+        if (late !== undefined) this.#lateOutputs.add(late);
+      },
+      waitUntil: (holds) => {
+        const next = this.#next;
+        if (!next.isRead) {
+          this.#poller.watchOnceWritable(next.writeEnd, () => {
+            next.isRead = true;
+          });
+        }
+        this.#poller.waitUntil(() => holds() || this.#end !== undefined);
+        this.#poller.unwatch(next.writeEnd);
+        return holds();
+      },
+    };
+  }
+
+  #readControl(): void {
+    const count = read(this.#control[0], scratch());
+    if (count <= 0) return;
+    const text = scratch().toString("latin1", 0, count);
+    if (this.#report === undefined) this.#readReport(text);
+    else for (const message of this.#messages.take(text)) this.#hear(message);
+  }
+
+  #readReport(text: string): void {
+    const all = this.#reportText + text;
+    const { length } = all;
+    this.#reportText =
+      length > 2 * REPORT_PART_MAX
+        ? all.slice(0, REPORT_PART_MAX) + all.slice(length - REPORT_PART_MAX)
+        : all;
+    const report = parseLoadReport(
+      this.#reportText,
+      pathOf(this.#control[1]),
+      pathOf(this.#outputSlot),
+    );
+    if (report === undefined) return;
+    this.#report = report;
+    this.#reportText = "";
+    for (const message of this.#messages.take(report.rest)) this.#hear(message);
+  }
+
+  #hear(message: ControlMessage): void {
+    if (message.kind === "left") {
+      this.#lastCommand = message;
+      return;
+    }
+    this.#turns.hearIdleEnd();
+    // Forks that end one after the other without an event.
+    if (this.#turns.idleEnds > IDLE_ENDS_MAX) kill(-this.#pid, SIGNAL.kill);
   }
 
   /** Notices the shell's end, and collects orphans that background jobs have left to us. */
@@ -353,14 +501,62 @@ export class ForkServer {
   }
 }
 
+/** Whether a shell says of a name that it is a function. */
+function isFunction(description: string): boolean {
+  return / is a (?:shell )?function$/m.test(description);
+}
+
+/** Has a shell say what stands behind a name. */
+function questionOf(name: string): string {
+  return `\\unset -f command\n\\command unalias ${quote(name)}\n\\command -V ${quote(name)}`;
+}
+
+/** The pipe through which the next fork gets its event. */
+class NextPipe implements EventPipe {
+  readonly writeEnd: number;
+  /** Whether a fork has read the line end that waits in it. */
+  isRead = false;
+  /** Ours, so that the pipe is there before a fork has opened it. */
+  readonly #readEnd: number;
+
+  /** @param slot The descriptor by whose path forks open it. */
+  constructor(slot: number) {
+    [this.#readEnd, this.writeEnd] = pipe(O_NONBLOCK);
+    duplicateTo(this.writeEnd, slot);
+  }
+
+  /** Both ends, the one to read first. */
+  get ends(): readonly [number, number] {
+    return [this.#readEnd, this.writeEnd];
+  }
+
+  /** Has the pipe take no event before a fork has read from it. */
+  stop(): void {
+    stopWithLineEnd(this.writeEnd);
+  }
+
+  send(script: Uint8Array): boolean {
+    close(this.#readEnd);
+    const isSent = writeToReader(this.writeEnd, script);
+    close(this.writeEnd);
+    return isSent;
+  }
+
+  close(): void {
+    close(this.#readEnd);
+    close(this.writeEnd);
+  }
+}
+
 /**
- * What `$0` is: the script's path, for `dirname "$0"`. For bash it is another spelling of it, since a
- * script that is to be run as well as sourced runs if `${BASH_SOURCE[0]}` is `$0`.
+ * What `$0` is: the handler's name in the script's folder, for `dirname "$0"`. It is not the script's path
+ * or name: by these a script that can be run as well as sourced knows that it is run.
  */
-function ownName({ script, shell }: RunnableHandler): string {
-  if (!shell.path.endsWith("/bash")) return script;
-  const slash = script.lastIndexOf("/");
-  return `${script.slice(0, slash)}/.${script.slice(slash)}`;
+export function ownName(handler: RunnableHandler): string {
+  const { script } = handler;
+  if (handler.kind === "file") return script;
+  const stem = script.endsWith(".sh") ? script.slice(0, -".sh".length) : script;
+  return `${stem}.${handler.functionName}`;
 }
 
 /** A path by which the shell, with our identity, can open one of our descriptors. */

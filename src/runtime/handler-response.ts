@@ -19,6 +19,8 @@ import type { RuntimeApiClient } from "./runtime-api-client.ts";
 
 /** One byte over the limit is enough for the platform to refuse a response, which is for it to do. */
 const KEPT_BYTES_MAX = RESPONSE_BYTES_MAX + 1;
+/** How much of a failed handler's standard output goes to the log, in bytes. */
+const LOGGED_BYTES_MAX = 16 * 1024;
 const FIRST_CAPACITY_BYTES = 1024;
 const OPENING_BRACE = 0x7b;
 
@@ -58,7 +60,6 @@ export class HandlerResponse {
   /** Takes nothing any more, and breaks off what is being streamed, also while it waits to be sent. */
   abandon(): void {
     this.#isAbandoned = true;
-    this.#kept = Buffer.alloc(0);
     this.#stream?.breakOff();
   }
 
@@ -67,8 +68,12 @@ export class HandlerResponse {
    * posted, was broken off.
    */
   finishTimedOut(error: FunctionError): void {
-    if (this.#stream === undefined) this.#client.reportTimeout(this.#invocation, error);
-    else this.#stream.close();
+    if (this.#stream !== undefined) {
+      this.#stream.close();
+      return;
+    }
+    this.#logOutput();
+    this.#client.reportTimeout(this.#invocation, error);
   }
 
   /** Answers the event: with what was written or, if the handler failed, with its error. */
@@ -76,6 +81,7 @@ export class HandlerResponse {
     if (this.#stream !== undefined) {
       this.#client.endStream(this.#stream, this.#invocation, error);
     } else if (error !== undefined) {
+      this.#logOutput();
       this.#client.reportError(this.#invocation, error);
     } else {
       if (this.#totalBytes > RESPONSE_BYTES_MAX) {
@@ -93,6 +99,16 @@ export class HandlerResponse {
   release(): number {
     this.#kept = Buffer.alloc(0);
     return this.#keptBytes;
+  }
+
+  /** What a failed handler has written is no response; the reason may be in it. */
+  #logOutput(): void {
+    const bytes = this.#keptBytes;
+    if (bytes === 0) return;
+    const logged = this.#kept.subarray(Math.max(0, bytes - LOGGED_BYTES_MAX), bytes);
+    const how = this.#totalBytes > logged.length ? `the last ${logged.length} bytes of ` : "";
+    this.#log.write("WARN", `${how}the standard output of the handler, which has failed:`);
+    this.#log.writeLines(logged);
   }
 
   #keep(bytes: Uint8Array): void {

@@ -55,7 +55,7 @@ export class InvokeLoop {
       return 0;
     }
     const error = this.#handler.invoke(invocation, (bytes) => response.write(bytes), {
-      onStarted: () => {
+      onBegin: () => {
         this.#release(invocation);
         if (deadline === undefined) return;
         const shell = () => this.#handler.shell;

@@ -12,12 +12,7 @@
 /** From how many bytes on that nobody uses any more they are worth the time to free them. */
 const FREED_BYTES_MIN = 1024 * 1024;
 
-/** Whether so many bytes are freed at once. */
-export function isLarge(bytes: number): boolean {
-  return bytes >= FREED_BYTES_MIN;
-}
-
 /** Frees buffers of so many bytes in all that nobody refers to any more, if they are large. */
 export function freeBuffers(bytes: number): void {
-  if (isLarge(bytes)) Bun.gc(true);
+  if (bytes >= FREED_BYTES_MIN) Bun.gc(true);
 }

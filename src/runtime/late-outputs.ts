@@ -8,6 +8,7 @@ import { lazy } from "./lazy.ts";
 import { descriptorsMax } from "./libc.ts";
 import { LogPipe } from "./log-pipe.ts";
 import type { Log } from "./log.ts";
+import type { LateOutput } from "./output-pipe.ts";
 import type { Poller } from "./poller.ts";
 
 /** Most pipes that are kept; the oldest is closed beyond. */
@@ -28,11 +29,13 @@ export class LateOutputs {
     this.#log = log;
   }
 
-  /** Takes over the read end of a pipe. Closing it would kill its writer at the next write. */
-  add(descriptor: number): void {
+  /** Takes over a pipe that somebody may still hold. Closing it would kill its writer at the next write. */
+  add({ descriptor, bytes, message }: LateOutput): void {
     this.#pipes = this.#pipes.filter(({ isOpen }) => isOpen);
     if (this.#pipes.length >= pipesMax()) this.#pipes.shift()?.close();
-    this.#pipes.push(new LogPipe(descriptor, this.#poller, this.#log));
+    // A fork that is killed as soon as it is made is spoken of here, if that comes before the event is over.
+    const filter = (late: Buffer) => message.removedFrom(late);
+    this.#pipes.push(new LogPipe(descriptor, this.#poller, this.#log, { first: bytes, filter }));
   }
 
   /** Takes what has been written up to now. */

@@ -39,7 +39,6 @@ const late = lazy(
     dlopen(LIBC, {
       __errno_location: { args: [], returns: "ptr" },
       fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
-      ftruncate: { args: ["i32", "i64"], returns: "i32" },
       poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
       strerror: { args: ["i32"], returns: "cstring" },
       write: { args: ["i32", "ptr", "u64"], returns: "i32" },
@@ -48,6 +47,7 @@ const late = lazy(
 
 export const EINTR = 4;
 export const EAGAIN = 11;
+const EPIPE = 32;
 
 /** What {@link read} and {@link send} return when the call would have to wait. */
 export const WOULD_BLOCK = -1;
@@ -85,6 +85,9 @@ export const O_CLOEXEC = 0o2000000;
 /** Reads do not wait. A shell that opens the other end by its path has flags of its own. */
 export const O_NONBLOCK = 0o4000;
 const F_SETFL = 4;
+const F_SETPIPE_SZ = 1031;
+/** The system rounds a pipe's size up to its own page. */
+const PAGE_BYTES = 4096;
 
 const ends = new Int32Array(2);
 
@@ -92,6 +95,17 @@ const ends = new Int32Array(2);
 export function pipe(flags = 0): readonly [number, number] {
   checked("pipe2", libc.pipe2(ends, O_CLOEXEC | flags));
   return [ends[0] as number, ends[1] as number];
+}
+
+/**
+ * Makes an empty pipe take no byte beyond a line end until that is read, and puts the line end in.
+ * @param writeEnd Its write end, which does not wait.
+ */
+export function stopWithLineEnd(writeEnd: number): void {
+  // A pipe of one page is full with one byte. Where the system has no such pipes, all pages are filled.
+  const isSmall = late().fcntl(writeEnd, F_SETPIPE_SZ, PAGE_BYTES) >= 0;
+  const lineEnds = new Uint8Array(isSmall ? 1 : PAGE_BYTES).fill(0x0a);
+  while (late().write(writeEnd, lineEnds, lineEnds.byteLength) > 0 && !isSmall);
 }
 
 /** Says whether reads and writes of a descriptor wait, or return {@link WOULD_BLOCK}. */
@@ -108,11 +122,6 @@ export function memoryFile(contents?: Uint8Array): number {
   const descriptor = checked("memfd_create", libc.memfd_create(MEMORY_FILE_NAME, MFD_CLOEXEC));
   if (contents !== undefined) writeAll(descriptor, contents);
   return descriptor;
-}
-
-/** Gives a file in memory back to the system, whoever still has it open. */
-export function emptyFile(descriptor: number): void {
-  checked("ftruncate", late().ftruncate(descriptor, 0));
 }
 
 /** Reads what is there, at most the buffer's length: 0 at the end, {@link WOULD_BLOCK} if nothing. */
@@ -158,6 +167,15 @@ export function readAt(descriptor: number, into: Uint8Array, offset: number): vo
 /** Writes a part of a file in memory: all of it, or nothing. */
 export function writeAt(descriptor: number, bytes: Uint8Array, offset: number): void {
   checked("pwrite", positioned().pwrite(descriptor, bytes, bytes.byteLength, offset));
+}
+
+/** Writes a few bytes to a pipe, all at once; false if nobody has it open to read. */
+export function writeToReader(descriptor: number, bytes: Uint8Array): boolean {
+  const count = late().write(descriptor, bytes, bytes.byteLength);
+  if (count === bytes.byteLength) return true;
+  const reason = count < 0 ? errno() : 0;
+  if (reason === EPIPE) return false;
+  throw new SystemError("write", reason);
 }
 
 export function close(descriptor: number): void {

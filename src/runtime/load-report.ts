@@ -1,64 +1,169 @@
 /**
- * What a shell reports when it has loaded a script: point 2 of the fork server's protocol.
+ * What a shell reports when it has loaded a script: point 1 of the fork server's protocol.
  *
  * @module
  */
 
 import type { ShellState } from "./event-script.ts";
 import { lazy } from "./lazy.ts";
+import { StatusMessage } from "./status-message.ts";
 
-/** ERR and DEBUG as `trap` lists them: the action, quoted in the shell's way, then the name. */
+/** ERR, DEBUG and RETURN as `trap` lists them: the action, quoted in the shell's way, then the name. */
 const trapLines = lazy(
-  () => /^trap -- ((?:'[^']*'|\\'|"'+"|\$'(?:[^'\\]|\\.)*'|[\w@%+=:,./-])+ (?:ERR|DEBUG))$/gms,
+  () =>
+    /^trap -- ((?:'[^']*'|\\'|"'+"|\$'(?:[^'\\]|\\.)*'|[\w@%+=:,./-])+ (?:ERR|DEBUG|RETURN))$/gms,
 );
+/** Variables that an event sets, as `readonly -p` lists them, with their attributes in ksh93. */
+const readonlyLines = lazy(
+  () => /^(?:readonly|typeset|declare)(?: -\S+)* (LAMBDA_RUNTIME_\w+|_X_AMZN_TRACE_ID)(?:=|$)/gm,
+);
+
+/** How `enable -n` lists a builtin. */
+const DISABLED = "enable -n ";
+/** Builtins without which no event can be run. */
+const NEEDED = [".", ":", "eval", "exec", "exit", "export", "set", "shift", "trap", "unset"];
 
 /** What the shell said. */
 export interface LoadReport {
   /** Status of the script's last command. */
   readonly status: number;
-  /** What `command -V` says of the function's name. */
+  /** Why this shell cannot run an event, whatever the handler is. */
+  readonly hindrance: string | undefined;
+  /** What the shell says of the function's name; of bash, functionNames of the state says it. */
   readonly description: string;
   readonly state: ShellState;
+  /** PS4: what stands in front of a traced command. */
+  readonly tracePrefix: string;
+  /** How the shell will say that a fork has ended. */
+  readonly message: StatusMessage;
+  /** What has come behind the report. */
+  readonly rest: string;
+}
+
+/** A command of the script that has failed, and ended its shell. */
+export interface FailedCommand {
+  readonly status: number;
+  readonly line: string;
+  /** The command, as it is written in the script. */
+  readonly command: string;
+}
+
+/** The last command that a bash has reported as failed while it loaded the script. */
+export function failedCommandIn(text: string, control: string): FailedCommand | undefined {
+  const mark = `${control}/failed/`;
+  const at = text.lastIndexOf(mark);
+  if (at < 0) return undefined;
+  const [status = "", line = "", ...command] = lineBehind(text.slice(at), mark).split("/");
+  return { status: Number(status), line, command: command.slice(0, -1).join("/") };
 }
 
 /**
- * Reads a report.
- * @param stateToken The line in front of the state.
- * @param posixlyCorrect POSIXLY_CORRECT as the shell inherited it.
+ * Reads a report; undefined if it is not complete.
+ * @param text What has come through CONTROL.
+ * @param control The path of CONTROL.
+ * @param output The path of OUTPUT.
  */
 export function parseLoadReport(
   text: string,
-  stateToken: string,
-  posixlyCorrect: string | undefined,
-): LoadReport {
-  const marker = `\n${stateToken}\n`;
-  const traps = text.slice(0, text.indexOf(marker));
-  const start = traps.length + marker.length;
-  const end = text.indexOf("\n", start);
-  const [status = "", flags = "", shellOptions = "", bashOptions = ""] = text
-    .slice(start, end)
-    .split(" ");
+  control: string,
+  output: string,
+): LoadReport | undefined {
+  const mark = `${output}/ended/`;
+  const markAt = text.indexOf(mark);
+  const end = text.indexOf("\n", markAt);
+  if (markAt < 0 || end < 0) return undefined;
+  const endedAt = text.lastIndexOf("\n", markAt) + 1;
+  // Behind the last slash of a line are words of the shell; only bash has lists of options in front of it.
+  const [status = "", flags = "", ...lists] = lineBehind(text, `${control}/sourced/`).split("/");
+  const isBash = lists.length > 1;
+  const [shellOptions = "", bashOptions = ""] = isBash ? lists : [];
+  const definedMark = `${control}/defined/`;
+  const [optionsNow = "", ...prefix] = lineBehind(text, definedMark).split("/");
+  const definedAt = text.indexOf(definedMark);
+  const facts = text.slice(0, definedAt < 0 ? endedAt : definedAt);
+  const answerAt = text.indexOf("\n", definedAt) + 1;
+  const description = definedAt < 0 ? "" : text.slice(answerAt, namedAt(text, control) ?? endedAt);
+  const functionNames = isBash ? description.split("\n") : [];
+  const disabled = functionNames
+    .filter((line) => line.startsWith(DISABLED))
+    .map((line) => line.slice(DISABLED.length));
   return {
     status: Number(status),
-    description: text.slice(end).trimStart(),
+    hindrance:
+      definedAt < 0
+        ? hindranceOfCommands(isBash)
+        : hindranceOf(hasOption(optionsNow, "posix") ? [] : functionNames, disabled),
+    description: description.trim(),
     state: {
       flags,
-      isBash: bashOptions !== "",
-      isPosix: shellOptions.split(":").includes("posix"),
+      isBash,
+      isPosix: hasOption(shellOptions, "posix"),
       bashOptions: bashOptions.split(":"),
-      posixlyCorrect,
-      traps: trapsIn(traps, flags),
+      traps: trapsIn(facts, control),
+      readonlyNames: readonlyNamesIn(facts),
+      functionNames,
+      disabledBuiltins: disabled,
     },
+    tracePrefix: prefix.slice(0, -1).join("/"),
+    message: new StatusMessage(mark, text.slice(endedAt, markAt)),
+    rest: text.slice(end + 1),
   };
 }
 
-/** The traps that a fork is to have again. It has no DEBUG trap unless it inherits it, by `set -T`. */
-function trapsIn(text: string, flags: string): string[] {
+/** Where the line of the mark begins by which a function's answer ends, in whatever words it was. */
+function namedAt(text: string, control: string): number | undefined {
+  const markAt = text.indexOf(`${control}/named/`);
+  return markAt < 0 ? undefined : text.lastIndexOf("\n", markAt) + 1;
+}
+
+/** What stands behind a mark in its line. */
+function lineBehind(text: string, mark: string): string {
+  const start = text.indexOf(mark) + mark.length;
+  return start < mark.length ? "" : text.slice(start, text.indexOf("\n", start));
+}
+
+function hasOption(list: string, name: string): boolean {
+  return list.split(":").includes(name);
+}
+
+/** Why a shell has run no command after the script. */
+function hindranceOfCommands(isBash: boolean): string {
+  return isBash
+    ? "a DEBUG trap that fails keeps its shell from running any command (extdebug)"
+    : "its shell cannot open the runtime's pipes: are there too few descriptors (ulimit -n)?";
+}
+
+/** @param functionNames Functions that bash calls instead of builtins, since it is not in POSIX mode. */
+function hindranceOf(
+  functionNames: readonly string[],
+  disabled: readonly string[],
+): string | undefined {
+  const missing = NEEDED.filter((name) => disabled.includes(name));
+  if (missing.length > 0) {
+    return `it disables ${missing.join(", ")} (enable -n), which the runtime needs`;
+  }
+  const replaced = NEEDED.filter((name) => functionNames.includes(name));
+  if (replaced.length === 0) return undefined;
+  return (
+    `it makes POSIXLY_CORRECT readonly, and has a function ${replaced.join(", ")}: ` +
+    "by that variable the runtime calls the builtin of this name"
+  );
+}
+
+/** The traps that the loaded shell was relieved of, but for one of ours. */
+function trapsIn(text: string, control: string): string[] {
   const traps: string[] = [];
+  // In front of the list may be words of a DEBUG trap.
+  const start = text.indexOf("trap -- ");
   // Most scripts have none: then the expression is not even made.
-  if (!text.includes("trap -- ")) return traps;
-  for (const [, trap = ""] of text.matchAll(trapLines())) {
-    if (trap.endsWith(" ERR") || flags.includes("T")) traps.push(trap);
+  if (start < 0) return traps;
+  for (const [, trap = ""] of text.slice(start).matchAll(trapLines())) {
+    if (!trap.includes(control)) traps.push(trap);
   }
   return traps;
+}
+
+function readonlyNamesIn(text: string): string[] {
+  if (!text.includes(" LAMBDA_RUNTIME_") && !text.includes(" _X_AMZN_TRACE_ID")) return [];
+  return Array.from(text.matchAll(readonlyLines()), ([, name = ""]) => name);
 }

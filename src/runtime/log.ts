@@ -54,6 +54,16 @@ export class Log {
     writeLog(Buffer.from(`${line}\n`));
   }
 
+  /** Writes lines of a handler's. */
+  writeLines(bytes: Buffer): void {
+    const { lines, rest } = splitLines(bytes);
+    if (rest.length > 0) lines.push(rest);
+    for (const line of lines) {
+      const written = this.settings.json && line.length > 0 ? this.framed(line) : line;
+      writeLog(Buffer.concat([written, Buffer.from("\n")]));
+    }
+  }
+
   /** Frames a handler's line for the JSON format; one that is a JSON object already stays as it is. */
   framed(line: Uint8Array): Uint8Array {
     const text = Buffer.from(line).toString("utf8");

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { POLLIN, PollSet } from "./poll-set.ts";
+import { POLLIN, POLLOUT, PollSet } from "./poll-set.ts";
 
 /** A set of watched descriptors, each with what to do when it is readable or hung up. */
 export class Poller {
@@ -18,6 +18,14 @@ export class Poller {
   /** Calls back, during any later wait, when the descriptor is readable or hung up. */
   watch(descriptor: number, onReady: () => void): void {
     this.#callbacks[this.#set.add(descriptor, POLLIN)] = onReady;
+  }
+
+  /** Calls back once, during any later wait, when the descriptor takes bytes. */
+  watchOnceWritable(descriptor: number, onReady: () => void): void {
+    this.#callbacks[this.#set.add(descriptor, POLLOUT)] = () => {
+      this.unwatch(descriptor);
+      onReady();
+    };
   }
 
   unwatch(descriptor: number): void {

@@ -134,6 +134,11 @@ export function endFirstWithoutMemory(pid: number): void {
   }
 }
 
+/** Whether a process, or any of a group for a negative number, is there: one that has not been collected is. */
+export function isAlive(pid: number): boolean {
+  return late().kill(pid, 0) === 0;
+}
+
 const PR_SET_PDEATHSIG = 1;
 const PR_SET_CHILD_SUBREAPER = 36;
 

@@ -14,14 +14,22 @@ import {
   ForkServer,
   type ForkServerOptions,
   type Loading,
+  ownName,
 } from "./fork-server.ts";
 import { readScript } from "./handler-files.ts";
 import { fileType, SystemError } from "./libc.ts";
 import type { Log } from "./log.ts";
 import type { OnOutput } from "./output-pipe.ts";
 import type { Poller } from "./poller.ts";
-import { reap } from "./process.ts";
+import { type ExitStatus, reap } from "./process.ts";
 import { syntaxError } from "./script-diagnosis.ts";
+
+/** How much of the end of standard output is looked at for a last line, in bytes. */
+const OUTPUT_END_BYTES = 1024;
+const NOTHING = new Uint8Array(0);
+
+/** How often in a row a shell is loaded again that is killed as it loads. */
+const RELOADS_MAX = 5;
 
 /** A handler that can't be loaded; its error is for `/init/error`. */
 export class InitFailure extends Error {
@@ -57,26 +65,46 @@ export class ShellHandler {
    * @throws {InitFailure} When it can't be, with the reason.
    */
   load(): void {
-    const loading = this.#server.load();
+    this.#expectLoaded(this.#server.load());
+  }
+
+  /**
+   * Loads the handler again if its shell has died since the event before.
+   * @throws {InitFailure} When it can't be, with the reason.
+   */
+  ensureLoaded(): void {
+    if (this.#server.isReady()) return;
+    for (let attempt = 1; ; attempt += 1) {
+      this.#server.close();
+      // Ended processes count as long as they are not collected: there may be no room for a shell.
+      reap();
+      this.#log.write("WARN", "the handler's shell is gone: loading it again");
+      this.#server = startServer(this.#options, this.#poller, this.#log);
+      const loading = this.#server.load();
+      // Whatever killed it once may do so again, without a fault of the file, which has been loaded before.
+      const isKilled = loading.kind === "ended" && loading.end.kind === "signaled";
+      if (isKilled && attempt < RELOADS_MAX) continue;
+      this.#expectLoaded(loading);
+      return;
+    }
+  }
+
+  #expectLoaded(loading: Loading): void {
     const failure = this.#failureOf(loading);
-    if (failure === undefined) return;
+    if (failure === undefined) {
+      if (loading.kind === "loaded") this.#warnOfReadonly(loading.report.state.readonlyNames);
+      return;
+    }
     const stackTrace = this.#server.lastLines();
     this.#server.close();
     throw new InitFailure({ ...failure, stackTrace });
   }
 
-  /**
-   * Loads the handler again if its shell has died since the event before.
-   * @throws {InitFailure} When that cannot be done.
-   */
-  ensureLoaded(): void {
-    if (this.#server.isReady()) return;
-    this.#server.close();
-    // Ended processes count as long as they are not collected: there may be no room for a shell.
-    reap();
-    this.#log.write("WARN", "the handler's shell is gone: loading it anew");
-    this.#server = startServer(this.#options, this.#poller, this.#log);
-    this.load();
+  #warnOfReadonly(names: readonly string[]): void {
+    if (names.length === 0) return;
+    const { script } = this.#options.handler;
+    const text = `${script} makes ${names.join(", ")} readonly: events cannot set what they have there`;
+    this.#log.write("WARN", text);
   }
 
   /** Loads the handler again if its shell has died; if that cannot be done now, the next event says why. */
@@ -97,9 +125,16 @@ export class ShellHandler {
       if (error instanceof InitFailure) return error.error;
       throw error;
     }
-    const { who, end } = this.#server.invoke(invocation, onOutput, watch);
+    const output = new OutputEnd();
+    const keepEnd = (bytes: Uint8Array) => {
+      output.take(bytes);
+      onOutput(bytes);
+    };
+    const { who, end } = this.#server.invoke(invocation, keepEnd, watch);
     if (who === "the handler" && end.kind === "exited" && end.status === 0) return undefined;
-    return exitError(who, end, this.#server.lastLines());
+    const lines = this.#server.lastLines();
+    const command = this.#describeLastCommand();
+    return exitError(who, end, { lines, output: output.lastLine(), command });
   }
 
   /** The process groups of all that runs below the shell: one. */
@@ -122,6 +157,32 @@ export class ShellHandler {
     this.#server.close();
   }
 
+  #describeLoadingEnd(end: ExitStatus): string {
+    const { script } = this.#options.handler;
+    const lastLine = this.#server.lastLines().at(-1) ?? "";
+    const how = describeEnd(`${script}, while it was loaded,`, end, lastLine);
+    if (lastLine !== "") return `${how}: ${lastLine}`;
+    const failed = this.#server.failedCommand;
+    if (failed === undefined)
+      return end.kind === "exited" ? `${how}${withoutWords(end.status)}` : how;
+    // The script had come to its end: what has failed then is its sourcing.
+    if (!failed.command.startsWith("\\. "))
+      return `${how} at line ${failed.line}: ${failed.command}`;
+    const last = lastCommandLine(readScript(script));
+    return `${how}: under set -e a file must not end with a command that fails; its last line is: ${last}`;
+  }
+
+  /** The last command of a bash that has failed, and the function. */
+  #describeLastCommand(): string {
+    const last = this.#server.lastCommand;
+    // Commands of ours have a backslash in front.
+    if (last === undefined || last.command.startsWith("\\")) return "";
+    const { command, functionName, caller, line } = last;
+    if (functionName === "") return command;
+    const call = caller === "" ? "" : `, which ${caller} calls in line ${line}`;
+    return `${command} (in ${functionName}${call})`;
+  }
+
   #failureOf(loading: Loading): { errorType: InitErrorType; errorMessage: string } | undefined {
     const { handler, environment } = this.#options;
     if (handler.kind === "file") {
@@ -137,25 +198,66 @@ export class ShellHandler {
         return { errorType: "Runtime.UserCodeSyntaxError", errorMessage: text };
     }
     if (loading.kind === "ended") {
-      const lastLine = this.#server.lastLines().at(-1);
-      const reason = lastLine === undefined ? "" : `: ${lastLine}`;
-      const errorMessage = `${describeEnd(`${script}, while it was loaded,`, loading.end)}${reason}`;
-      return { errorType: "Runtime.InitError", errorMessage };
+      return {
+        errorType: "Runtime.InitError",
+        errorMessage: this.#describeLoadingEnd(loading.end),
+      };
     }
-    const { description } = loading.report;
+    const { hindrance } = loading.report;
+    if (hindrance !== undefined) {
+      return {
+        errorType: "Runtime.InitError",
+        errorMessage: `${script} cannot be used: ${hindrance}`,
+      };
+    }
     const isInherited = variableBytes(environment, `BASH_FUNC_${functionName}%%`) !== undefined;
-    const [kind = ""] = description.split("\n", 1);
-    const isDefined = kind.includes(" is a function") || kind.includes(" is a shell function");
+    const isDefined = this.#server.hasFunction();
     if (isDefined && !isInherited) return undefined;
     const names = definedFunctions(readScript(script));
     if (isDefined && names.includes(functionName)) return undefined;
-    // An alias of the same name hides the function from `command -V`, but not from the call.
-    if (/^\S+ is an? alias/.test(description) && names.includes(functionName)) return undefined;
+    const refusal = isDefined ? "" : this.#server.refusalOfName();
+    if (refusal !== "") {
+      return {
+        errorType: "Runtime.MalformedHandlerName",
+        errorMessage:
+          `${ownName(handler)} names no shell function: ${handler.shell.path} says of ${functionName}() ` +
+          `"${refusal}"; with #!/bin/bash as first line names may have more than letters, digits and _`,
+      };
+    }
     const defined = names.length === 0 ? "no function" : names.join(", ");
+    const others = names.includes(functionName)
+      ? "it is in the text, but is no function when the file has been loaded"
+      : `it defines ${defined}`;
     return {
       errorType: "Runtime.HandlerNotFound",
-      errorMessage: `${script} does not define the function ${functionName}: it defines ${defined}`,
+      errorMessage: `${script} does not define the function ${functionName}: ${others}`,
     };
+  }
+}
+
+/** The end of what a handler has written on standard output. */
+class OutputEnd {
+  #end: Uint8Array = NOTHING;
+
+  take(bytes: Uint8Array): void {
+    // What is given is the giver's again afterwards; a slice of a Buffer would be no copy.
+    const taken = new Uint8Array(bytes.subarray(-OUTPUT_END_BYTES));
+    this.#end = taken.length === OUTPUT_END_BYTES ? taken : this.#withMore(taken);
+  }
+
+  #withMore(taken: Uint8Array): Uint8Array {
+    const kept = this.#end.subarray(taken.length - OUTPUT_END_BYTES);
+    if (kept.length === 0) return taken;
+    const end = new Uint8Array(kept.length + taken.length);
+    end.set(kept);
+    end.set(taken, kept.length);
+    return end;
+  }
+
+  /** The last line that is not empty; of a long one the end. */
+  lastLine(): string {
+    const lines = Buffer.from(this.#end).toString("utf8").trimEnd().split("\n");
+    return (lines.at(-1) ?? "").trim();
   }
 }
 
@@ -175,4 +277,17 @@ function startServer(options: ForkServerOptions, poller: Poller, log: Log): Fork
       stackTrace: [],
     });
   }
+}
+
+/** What a status means of a file that has ended its shell without a word. */
+function withoutWords(status: number): string {
+  return status === 0
+    ? ": it must not call exit"
+    : ": it called exit, or a command failed under set -e";
+}
+
+/** The last line of a script that is neither empty nor a comment. */
+function lastCommandLine(text: string): string {
+  const lines = text.split("\n").map((line) => line.trim());
+  return lines.filter((line) => line !== "" && !line.startsWith("#")).at(-1) ?? "";
 }

@@ -43,12 +43,16 @@ export function parentOf(pid: number): number {
   return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
 }
 
-/** All processes below one, their parents first. */
-export function descendants(pid: number): number[] {
-  const children = tasks(pid).flatMap((task) =>
+/** The children of a process, in the order in which they were made; none when it has ended. */
+export function childrenOf(pid: number): number[] {
+  return tasks(pid).flatMap((task) =>
     readProc(pid, `task/${task}/children`).trim().split(" ").filter(Boolean).map(Number),
   );
-  return children.flatMap((child) => [child, ...descendants(child)]);
+}
+
+/** All processes below one, their parents first. */
+export function descendants(pid: number): number[] {
+  return childrenOf(pid).flatMap((child) => [child, ...descendants(child)]);
 }
 
 /** The threads of a process; none when it is gone. */

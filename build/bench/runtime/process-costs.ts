@@ -18,18 +18,10 @@ export interface MemorySizes {
   readonly anonymousKib: number;
 }
 
-/** The command that runs another one and writes its process calls to a file. */
-export function traced(command: readonly string[], output: string): string[] {
-  return [
-    "strace",
-    "-f",
-    "-qq",
-    "-e",
-    "trace=execve,fork,vfork,clone,clone3",
-    "-o",
-    output,
-    ...command,
-  ];
+/** The words before a command that write its process calls to a file. */
+export function tracing(output: string): string[] {
+  const calls = "trace=execve,fork,vfork,clone,clone3";
+  return ["strace", "-f", "-qq", "-e", calls, "-o", output];
 }
 
 /** Counts the successful calls of a trace; new threads are no forks. */

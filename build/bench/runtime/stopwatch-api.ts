@@ -53,19 +53,30 @@ function eventAnswer(event: Buffer, number: number): Buffer {
   return Buffer.concat([Buffer.from(head), event]);
 }
 
-/** Hands out `count` copies of an event to whatever connects, then calls `onEnd`. */
+/** Waits before each event, while nothing happens; what was done until then can be read. */
+export interface Pause {
+  readonly ms: number;
+  /** Called at its end, with the number of events that were handed out until then. */
+  readonly onEnd: (handedOut: number) => void;
+}
+
+/** Hands out `count` copies of an event to whatever connects. */
 export class StopwatchApi {
   readonly #listener: TCPSocketListener<Connection>;
   readonly #answers: readonly Buffer[];
   readonly #warmMs: number[] = [];
   readonly #finished = Promise.withResolvers<Timeline>();
+  readonly #pause: Pause | undefined;
   #startedAt = 0;
   #nextAt = 0;
   #firstResponseAt = 0;
   #handedOutAt = 0;
   #handedOut = 0;
+  #lastBody: Buffer = NOTHING;
 
-  constructor(event: Uint8Array, count: number) {
+  /** @param pause With a pause the end of the run comes a pause after the last response. */
+  constructor(event: Uint8Array, count: number, pause?: Pause) {
+    this.#pause = pause;
     const bytes = Buffer.from(event);
     this.#answers = Array.from({ length: count }, (_, index) => eventAnswer(bytes, index + 1));
     this.#listener = Bun.listen<Connection>({
@@ -116,12 +127,25 @@ export class StopwatchApi {
       return;
     }
     data.received = NOTHING;
-    if (received[0] === GET) this.#handOut(socket);
+    if (received[0] === GET) this.#next(socket);
     else this.#take(socket, received.subarray(bodyStart, end));
   }
 
-  #handOut(socket: Socket<Connection>): void {
+  #next(socket: Socket<Connection>): void {
     if (this.#handedOut === 0) this.#nextAt = performance.now();
+    const pause = this.#pause;
+    if (pause === undefined) {
+      this.#handOut(socket);
+      return;
+    }
+    setTimeout(() => {
+      pause.onEnd(this.#handedOut);
+      if (this.#handedOut === this.#answers.length) this.#finish();
+      else this.#handOut(socket);
+    }, pause.ms);
+  }
+
+  #handOut(socket: Socket<Connection>): void {
     const answer = this.#answers[this.#handedOut];
     if (answer === undefined) return;
     this.#handedOut += 1;
@@ -133,13 +157,17 @@ export class StopwatchApi {
     const now = performance.now();
     if (this.#firstResponseAt === 0) this.#firstResponseAt = now;
     else this.#warmMs.push(now - this.#handedOutAt);
+    this.#lastBody = Buffer.from(body);
     send(socket, ACCEPTED);
-    if (this.#handedOut < this.#answers.length) return;
+    if (this.#handedOut === this.#answers.length && this.#pause === undefined) this.#finish();
+  }
+
+  #finish(): void {
     this.#finished.resolve({
       nextMs: this.#nextAt - this.#startedAt,
       firstResponseMs: this.#firstResponseAt - this.#startedAt,
       warmMs: this.#warmMs,
-      lastBody: Buffer.from(body),
+      lastBody: this.#lastBody,
     });
   }
 }

@@ -7,7 +7,8 @@
 import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
-import forkServerScript from "../../../src/runtime/fork-server.sh" with { type: "text" };
+import bashSide from "../../../src/runtime/fork-server.bash" with { type: "text" };
+import posixSide from "../../../src/runtime/fork-server.sh" with { type: "text" };
 import { HOST_ARCHITECTURE } from "../../architectures.ts";
 
 const ROOT = join(import.meta.dir, "../../..");
@@ -20,19 +21,19 @@ export interface Subject {
   readonly taskRoot: string;
   /** How many events it is given for every hundred of the fastest. */
   readonly share: number;
-  /** Whether it takes events of megabytes. */
-  readonly takesLargeEvents: boolean;
 }
 
 /** The names that ratios are made of. */
 export const CURL_LOOP = "curl loop";
 export const RUNTIME = { dash: "bootstrap, dash", bash: "bootstrap, bash as sh" } as const;
 export const BASELINE = { dash: "baseline, dash", bash: "baseline, bash as sh" } as const;
+/** A program that ends at its first line, compiled as the runtime is. */
+export const EMPTY = "empty Bun program";
 export const FLOOR = { dash: "C floor, dash", bash: "C floor, bash as sh" } as const;
 
 const ECHO = `handler() { printf '%s' "$1"; }\n`;
-const FILE_HANDLER =
-  '#!/bin/sh\nwhile IFS= read -r line || [ -n "$line" ]; do printf \'%s\' "$line"; done\n';
+/** Reads in blocks: a shell's own `read` takes a system call a byte, 30 ms for 64 KB. */
+const FILE_HANDLER = "#!/bin/sh\nexec cat\n";
 
 /**
  * Lays out the handlers in a folder and says what is to be run with them.
@@ -54,7 +55,7 @@ export async function makeSubjects(
   }
   writeFileSync(join(folder, "dash/file"), FILE_HANDLER);
   chmodSync(join(folder, "dash/file"), 0o755);
-  const common = { handler: "function.handler", takesLargeEvents: true, share: 100 };
+  const common = { handler: "function.handler", share: 100 };
   const taskRoot = { dash: join(folder, "dash"), bash: join(folder, "bash") };
   const subjects: Subject[] = [
     {
@@ -63,7 +64,6 @@ export async function makeSubjects(
       handler: "function.handler",
       taskRoot: taskRoot.dash,
       share: 4,
-      takesLargeEvents: true,
     },
     { ...common, name: RUNTIME.dash, command: [bootstrap], taskRoot: taskRoot.dash },
     { ...common, name: RUNTIME.bash, command: [bootstrap], taskRoot: taskRoot.bash },
@@ -73,8 +73,6 @@ export async function makeSubjects(
       command: [bootstrap],
       handler: "file",
       taskRoot: taskRoot.dash,
-      // Its `read` takes a system call a byte.
-      takesLargeEvents: false,
     },
   ];
   for (const shell of ["dash", "bash"] as const) {
@@ -86,7 +84,8 @@ export async function makeSubjects(
   if (floor === undefined) return subjects;
   for (const shell of ["dash", "bash"] as const) {
     const script = join(taskRoot[shell], "function.sh");
-    const command = [floor, forkServerScript, script, "handler", shells[shell]];
+    const text = shell === "bash" ? bashSide : posixSide;
+    const command = [floor, text, script, "handler", shells[shell], shell];
     subjects.push({ ...common, name: FLOOR[shell], command, taskRoot: taskRoot[shell] });
   }
   return subjects;
@@ -94,10 +93,13 @@ export async function makeSubjects(
 
 /** Compiles the floor, where there is a C compiler. */
 async function compileFloor(folder: string): Promise<string | undefined> {
+  return await compileC(join(import.meta.dir, "floor.c"), join(folder, "floor"));
+}
+
+/** Compiles a program of one file, statically; `undefined` where there is no C compiler. */
+export async function compileC(source: string, output: string): Promise<string | undefined> {
   const compiler = Bun.which("gcc") ?? Bun.which("cc");
   if (compiler === null) return undefined;
-  const output = join(folder, "floor");
-  const source = join(import.meta.dir, "floor.c");
   const child = Bun.spawn([compiler, "-O2", "-static", "-o", output, source], {
     stderr: "inherit",
   });

@@ -15,6 +15,12 @@ import { ROOT } from "../layer-dist.ts";
 
 const DIAGRAMS = join(ROOT, "layer/diagrams");
 
+/**
+ * How much smaller texts are than Graphviz has laid them out. It knows the widths of Arial alone, and
+ * where a reader has other fonts, such as DejaVu Sans, they are up to a sixth wider.
+ */
+const TEXT_SCALE = 0.84;
+
 /** A diagram: the file that it belongs into, and the picture that its source gives. */
 export interface Diagram {
   readonly file: string;
@@ -28,7 +34,11 @@ export async function drawDiagrams(): Promise<readonly Diagram[]> {
     .filter((name) => name.endsWith(".dot"))
     .map((name) => ({
       file: join(DIAGRAMS, name.replace(/dot$/, "svg")),
-      svg: graphviz.renderString(readFileSync(join(DIAGRAMS, name), "utf8"), { format: "svg" }),
+      svg: graphviz
+        .renderString(readFileSync(join(DIAGRAMS, name), "utf8"), { format: "svg" })
+        .replace(/font-size="([\d.]+)"/g, (_, size: string) => {
+          return `font-size="${(Number(size) * TEXT_SCALE).toFixed(2)}"`;
+        }),
     }));
 }
 

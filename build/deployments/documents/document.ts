@@ -6,6 +6,7 @@
  * | `sh` | runs it; the blocks of a document share one folder and one shell, in their order |
  * | `sh fails` | runs it alone in an empty folder: it must fail with the last heading's `code` |
  * | `sh deployments` | needs what `make deployments` runs itself: syntax, shellcheck, `make -n` |
+ * | `sh npm` | needs the packages, and is run by `make test-npm`: syntax, shellcheck |
  * | `sh aws`, `docker`, `cluster` | needs that: syntax, shellcheck, `make -n` |
  * | `sh NAME.sh` | writes it as a file into the document's folder, and checks its syntax |
  * | `json`, `yaml`, `toml`, `hcl`, `ts` | parses it; with a file's name behind, also writes it |
@@ -21,7 +22,7 @@ import { join } from "node:path";
 import { ROOT } from "../layer-dist.ts";
 
 /** What `sh` needs that a test has not. */
-const ELSEWHERE = ["deployments", "aws", "docker", "cluster"] as const;
+const ELSEWHERE = ["deployments", "npm", "aws", "docker", "cluster"] as const;
 
 /** One fenced block. */
 export type Block = { readonly line: number; readonly text: string } & (

@@ -22,6 +22,7 @@ import { ROOT } from "../layer-dist.ts";
 import { MotoServer, pythonProgram } from "../moto-server.ts";
 import { run } from "../run.ts";
 import { type Block, type Document, readDocuments } from "./document.ts";
+import { LambdaFront } from "./lambda-front.ts";
 
 /** Time limit of one document, in ms; about 10 s on two idle cores, the zip of README.md most of it. */
 const LIMIT_MS = 240_000;
@@ -30,19 +31,24 @@ const LIMIT_MS = 240_000;
 const MARK = "\u0001block ";
 
 let moto: MotoServer;
+let front: LambdaFront;
 let environment: Readonly<Record<string, string>>;
 
 beforeAll(async () => {
-  moto = await MotoServer.start();
+  moto = await MotoServer.start({ MOTO_IAM_LOAD_MANAGED_POLICIES: "true" });
+  front = LambdaFront.start(moto);
   environment = {
-    ...moto.environment,
+    ...front.environment,
     BOOTSTRAP: bootstrapExecutable(),
     HOME: temporaryFolder("home"),
     LANG: "C.UTF-8",
   };
 }, LIMIT_MS);
 
-afterAll(() => moto.stop());
+afterAll(async () => {
+  await front.stop();
+  await moto.stop();
+});
 
 const documents = readDocuments();
 
@@ -215,6 +221,21 @@ async function parses(block: Block & { readonly kind: "data" }): Promise<void> {
       return;
   }
 }
+
+test(
+  "what the documents make on AWS they also delete",
+  async () => {
+    for (const words of [
+      ["lambda", "list-functions", "--query", "Functions[].FunctionName"],
+      ["iam", "list-roles", "--query", "Roles[].RoleName"],
+      ["logs", "describe-log-groups", "--query", "logGroups[].logGroupName"],
+    ]) {
+      const { stdout } = await run([pythonProgram("aws"), ...words], { env: environment });
+      expect(JSON.parse(stdout)).toEqual([]);
+    }
+  },
+  LIMIT_MS,
+);
 
 test("every document with commands is found", () => {
   const paths = documents.map(({ path }) => path);

@@ -12,7 +12,9 @@
 # LAYER_DIST=FOLDER publishes the zips of a release instead of those in dist/.
 # HOME_PAGE=https://… is shown by the repository; with ENV=prod it must be said.
 # ENV=prod|dev, LSR_AWS_REGION, LSR_BUCKET_NAME (S3_BUCKET is taken as it is, also with ENV=dev),
-# LSR_S3_PREFIX (or S3_PREFIX), LSR_STACK_NAME and the names of render-sar.ts set the rest.
+# LSR_S3_PREFIX (or S3_PREFIX), LSR_STACK_NAME and the names of render-sar.ts set the rest. The bucket
+# is lambda-shell-runtime-ACCOUNT-REGION unless said otherwise, since names of buckets belong to
+# whoever takes them first; it must be the account's own.
 set -eu
 
 cd "$(dirname "$0")/../../.."
@@ -24,7 +26,6 @@ case $ENV in
 esac
 RELEASE=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' package.json)
 REGION=${LSR_AWS_REGION:-us-east-1}
-BUCKET=${S3_BUCKET:-${LSR_BUCKET_NAME:-lambda-shell-runtime}$suffix}
 PREFIX=${S3_PREFIX:-${LSR_S3_PREFIX:-sar}}
 STACK=${LSR_STACK_NAME:-lambda-shell-runtime-setup}$suffix
 DRY_RUN=${DRY_RUN:-0}
@@ -52,23 +53,33 @@ aws_run() {
   [ "$DRY_RUN" = 1 ] || aws --region "$REGION" "$@"
 }
 
-# find_account: sets ACCOUNT to the account that the credentials are of, or to the example's in a dry
-# run. A number that was said is a promise: nothing is published into another account.
+# find_account: sets ACCOUNT and PARTITION to those of the credentials, or to the example's in a dry
+# run, and BUCKET. A number that was said is a promise: nothing is published into another account.
 find_account() {
-  ACCOUNT=${AWS_ACCOUNT_ID:-}
+  ACCOUNT=${AWS_ACCOUNT_ID:-} PARTITION=aws
   if [ "$DRY_RUN" = 1 ]; then
     ACCOUNT=${ACCOUNT:-123456789012}
-    return
+  else
+    command -v aws > /dev/null || fail 'failed to find aws: install the AWS CLI'
+    identity=$(aws --region "$REGION" sts get-caller-identity --query '[Account, Arn]' \
+      --output text) ||
+      fail "failed to find the account in $REGION: check the credentials (AWS_PROFILE, aws configure)"
+    found=$(printf '%s' "$identity" | cut -f 1)
+    PARTITION=$(printf '%s' "$identity" | cut -f 2 | cut -d : -f 2)
+    case $found in
+      '' | *[!0-9]*) fail "failed to find the account in $REGION: AWS answered \"$identity\"" ;;
+    esac
+    [ "${ACCOUNT:-$found}" = "$found" ] ||
+      fail "refusing to publish: AWS_ACCOUNT_ID is $ACCOUNT, but the credentials are of $found"
+    ACCOUNT=$found
   fi
-  command -v aws > /dev/null || fail 'failed to find aws: install the AWS CLI'
-  found=$(aws --region "$REGION" sts get-caller-identity --query Account --output text) ||
-    fail "failed to find the account in $REGION: check the credentials (AWS_PROFILE, aws configure)"
-  case $found in
-    '' | *[!0-9]*) fail "failed to find the account in $REGION: AWS answered \"$found\"" ;;
-  esac
-  [ "${ACCOUNT:-$found}" = "$found" ] ||
-    fail "refusing to publish: AWS_ACCOUNT_ID is $ACCOUNT, but the credentials are of $found"
-  ACCOUNT=$found
+  if [ -n "${S3_BUCKET:-}" ]; then
+    BUCKET=$S3_BUCKET
+  elif [ -n "${LSR_BUCKET_NAME:-}" ]; then
+    BUCKET=$LSR_BUCKET_NAME$suffix
+  else
+    BUCKET=lambda-shell-runtime$suffix-$ACCOUNT-$REGION
+  fi
 }
 
 check_file() {
@@ -86,17 +97,35 @@ application() {
 
 # application_id TEMPLATE: the ARN of a template's application.
 application_id() {
-  printf 'arn:aws:serverlessrepo:%s:%s:applications/%s\n' "$REGION" "$ACCOUNT" "$(application "$1")"
+  printf 'arn:%s:serverlessrepo:%s:%s:applications/%s\n' "$PARTITION" "$REGION" "$ACCOUNT" \
+    "$(application "$1")"
 }
 
+# render: writes dist/sar, whose templates name the zips where upload puts them.
 render() {
-  AWS_ACCOUNT_ID=$ACCOUNT ENV=$ENV \
+  AWS_ACCOUNT_ID=$ACCOUNT AWS_PARTITION=$PARTITION ENV=$ENV ZIPS=s3://$BUCKET/$PREFIX \
     node_modules/.bin/bun build/deployments/release/render-sar.ts > /dev/null
 }
 
-# layer_name ARCHITECTURE: the value that render-sar.ts gave to the name of a layer.
-layer_name() {
-  sed -n 's/^      LayerName: //p' "dist/sar/template-$1.yaml"
+# layer_arn ARCHITECTURE: the ARN of a layer, with the name that render-sar.ts gave it.
+layer_arn() {
+  printf 'arn:%s:lambda:%s:%s:layer:%s\n' "$PARTITION" "$REGION" "$ACCOUNT" \
+    "$(sed -n 's/^      LayerName: //p' "dist/sar/template-$1.yaml")"
+}
+
+# upload ARCHITECTURE: puts a zip into the bucket, which must be the account's own, and sets CONTENT to
+# what Lambda calls it: the very object, where the bucket keeps versions.
+upload() {
+  key=$PREFIX/$(basename "$(layer_zip "$1")")
+  # A plain assignment, so that a failure stops here.
+  object=$(aws_run s3api put-object --bucket "$BUCKET" --key "$key" --body "$(layer_zip "$1")" \
+    --expected-bucket-owner "$ACCOUNT" --checksum-algorithm SHA256 \
+    --query VersionId --output text)
+  CONTENT=S3Bucket=$BUCKET,S3Key=$key
+  case $object in
+    '' | None | null) ;;
+    *) CONTENT=$CONTENT,S3ObjectVersion=$object ;;
+  esac
 }
 
 # application_exists ID: whether the repository has it. Any other answer than yes or no stops here:
@@ -112,38 +141,41 @@ application_exists() {
   esac
 }
 
-# publish_application TEMPLATE: uploads what the template names, then adds the version, or makes the
-# application when it is new.
-publish_application() {
+# may_publish: stops before anything is uploaded for a real application without a home page.
+may_publish() {
   if [ "$ENV" = prod ] && [ "$DRY_RUN" != 1 ] && [ -z "${HOME_PAGE:-}" ]; then
     fail 'refusing to publish without a home page: set HOME_PAGE to the address of the repository'
   fi
+}
+
+# publish_application TEMPLATE: adds the version, or makes the application when it is new.
+publish_application() {
   name=$(application "$1")
   version=$(sed -n 's/^    SemanticVersion: //p' "dist/sar/$1.yaml")
-  packaged=dist/sar/$1.packaged.yaml
-  aws_run cloudformation package --template-file "dist/sar/$1.yaml" --s3-bucket "$BUCKET" \
-    --s3-prefix "$PREFIX" --output-template-file "$packaged"
   id=$(application_id "$1")
   if [ "$DRY_RUN" = 1 ] || application_exists "$id"; then
     aws_run serverlessrepo create-application-version --application-id "$id" \
-      --semantic-version "$version" --template-body "file://$packaged"
+      --semantic-version "$version" --template-body "file://dist/sar/$1.yaml"
   else
     aws_run serverlessrepo create-application --name "$name" --semantic-version "$version" \
       --author lambda-shell-runtime \
       --description "$(sed -n 's/^    Description: //p' "dist/sar/$1.yaml" | head -n 1)" \
       --spdx-license-id Apache-2.0 --license-body file://dist/sar/LICENSE \
-      --readme-body file://dist/sar/README.md --template-body "file://$packaged"
+      --readme-body file://dist/sar/README.md --template-body "file://dist/sar/$1.yaml"
   fi
   printf 'application %s %s\n' "$id" "$version"
 }
 
 publish_architecture() {
   check_file "$(layer_zip "$1")"
+  may_publish
   render
+  upload "$1"
   publish_application "template-$1"
 }
 
 publish_wrapper() {
+  may_publish
   render
   publish_application template
 }
@@ -152,12 +184,11 @@ publish_layers() {
   render
   for pair in arm64:arm64 amd64:x86_64; do
     check_file "$(layer_zip "${pair%%:*}")"
-    aws_run s3 cp --only-show-errors "$(layer_zip "${pair%%:*}")" "s3://$BUCKET/$PREFIX/"
-    aws_run lambda publish-layer-version --layer-name "$(layer_name "${pair%%:*}")" \
+    upload "${pair%%:*}"
+    aws_run lambda publish-layer-version --layer-name "$(layer_arn "${pair%%:*}")" \
       --description "lambda-shell-runtime $RELEASE" --license-info Apache-2.0 \
       --compatible-runtimes provided.al2023 --compatible-architectures "${pair##*:}" \
-      --content "S3Bucket=$BUCKET,S3Key=$PREFIX/$(basename "$(layer_zip "${pair%%:*}")")" \
-      --query LayerVersionArn --output text
+      --content "$CONTENT" --query LayerVersionArn --output text
   done
 }
 
@@ -185,7 +216,7 @@ check() {
   check_file "$(layer_zip arm64)"
   check_file "$(layer_zip amd64)"
   aws_run sts get-caller-identity
-  aws_run s3api head-bucket --bucket "$BUCKET"
+  aws_run s3api head-bucket --bucket "$BUCKET" --expected-bucket-owner "$ACCOUNT"
 }
 
 usage() {

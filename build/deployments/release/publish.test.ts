@@ -29,6 +29,8 @@ interface Answers {
 
 let server: Bun.Server<undefined> | undefined;
 let requests: string[];
+/** The owner that each request to a bucket expects. */
+let owners: string[];
 const zips = temporaryFolder("zips with a space");
 
 beforeAll(async () => {
@@ -45,6 +47,7 @@ afterEach(() => server?.stop(true));
 /** The part of AWS that publishing talks to; it keeps what was asked in `requests`. */
 function startServer({ identity = 200, application }: Answers): string {
   requests = [];
+  owners = [];
   server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
@@ -55,13 +58,17 @@ function startServer({ identity = 200, application }: Answers): string {
         return new Response(identity === 200 ? IDENTITY : "<Error/>", { status: identity });
       }
       requests.push(`${request.method} ${decodeURIComponent(pathname)} ${body}`);
+      const owner = request.headers.get("x-amz-expected-bucket-owner");
+      if (owner !== null) owners.push(owner);
       if (request.method === "HEAD") return new Response(null, { status: 404 });
       if (request.method === "GET" && pathname.startsWith("/applications/")) {
         const { status, type } = application ?? { status: 200, type: "" };
         return Response.json({ message: type }, { status, headers: { "x-amzn-errortype": type } });
       }
       // S3 says nothing but that it worked.
-      return request.method === "PUT" ? new Response() : Response.json({});
+      if (request.method === "PUT")
+        return new Response("", { headers: { "x-amz-version-id": "v7" } });
+      return Response.json({});
     },
   });
   return `http://127.0.0.1:${server.port}`;
@@ -100,7 +107,12 @@ test(
     const id = `arn:aws:serverlessrepo:us-east-1:${ACCOUNT}:applications/lambda-shell-runtime-amd64`;
     expect(stdout).toContain(`application ${id} ${VERSION}`);
     expect(written()).toEqual(["/applications"]);
-    expect(requests.filter((line) => line.includes("the zip for amd64"))).toHaveLength(1);
+    const bucket = `lambda-shell-runtime-${ACCOUNT}-us-east-1`;
+    const zip = `sar/lambda-shell-runtime-amd64-${VERSION}.zip`;
+    const uploads = requests.filter((line) => line.includes("the zip for amd64"));
+    expect(uploads).toEqual([expect.stringContaining(`PUT /${bucket}/${zip} `)]);
+    expect(owners).toEqual([ACCOUNT]);
+    expect(requests.join("\n")).toContain(`ContentUri: \\"s3://${bucket}/${zip}\\"`);
     expect(requests.join("\n")).toContain("https://example.com/mine");
   },
   LIMIT_MS,
@@ -161,9 +173,69 @@ test(
   async () => {
     const settings = { ENV: "dev", DRY_RUN: "1", S3_BUCKET: "mine", LSR_LAYER_NAME_ARM64: "arm" };
     const { stderr } = await publish("http://127.0.0.1:1", "layers", settings);
-    expect(stderr).toContain(" s3://mine/sar/\n");
-    expect(stderr).toContain("--layer-name arm --description");
-    expect(stderr).toContain("--layer-name lambda-shell-runtime-dev-amd64 ");
+    const layer = "arn:aws:lambda:us-east-1:123456789012:layer";
+    expect(stderr).toContain(" --bucket mine --key sar/");
+    expect(stderr).toContain(`--layer-name ${layer}:arm --description`);
+    expect(stderr).toContain(`--layer-name ${layer}:lambda-shell-runtime-dev-amd64 `);
   },
   LIMIT_MS,
 );
+
+test(
+  "a plain layer is made of the very object that was put into the account's own bucket",
+  async () => {
+    await publish(startServer({}), "layers");
+    expect(owners).toEqual([ACCOUNT, ACCOUNT]);
+    const bucket = `lambda-shell-runtime-${ACCOUNT}-us-east-1`;
+    const layers = requests.filter((line) => line.startsWith("POST /2018-10-31/layers/"));
+    expect(layers).toHaveLength(2);
+    for (const [index, name] of ["arm64", "amd64"].entries()) {
+      const layer = layers[index] ?? "";
+      expect(layer).toContain(
+        `/arn:aws:lambda:us-east-1:${ACCOUNT}:layer:lambda-shell-runtime-${name}/`,
+      );
+      expect(JSON.parse(layer.slice(layer.indexOf("{"))).Content).toEqual({
+        S3Bucket: bucket,
+        S3Key: `sar/lambda-shell-runtime-${name}-${VERSION}.zip`,
+        S3ObjectVersion: "v7",
+      });
+    }
+  },
+  LIMIT_MS,
+);
+
+test.each([
+  [{}, "lambda-shell-runtime-123456789012-us-east-1"],
+  [{ ENV: "dev" }, "lambda-shell-runtime-dev-123456789012-us-east-1"],
+  [{ LSR_AWS_REGION: "eu-west-1" }, "lambda-shell-runtime-123456789012-eu-west-1"],
+  [{ LSR_BUCKET_NAME: "mine" }, "mine"],
+  [{ LSR_BUCKET_NAME: "mine", ENV: "dev" }, "mine-dev"],
+  [{ S3_BUCKET: "whole", LSR_BUCKET_NAME: "mine", ENV: "dev" }, "whole"],
+])(
+  "with %p the bucket is %s, and each call to it names its owner",
+  async (settings, bucket) => {
+    for (const command of ["layers", "all", "check"]) {
+      const { stderr } = await publish("http://127.0.0.1:1", command, {
+        DRY_RUN: "1",
+        ...settings,
+      });
+      const calls = stderr.split("\n").filter((line) => / s3(api)? /.test(line));
+      expect(calls).not.toEqual([]);
+      for (const call of calls) {
+        expect(call).toContain(` --bucket ${bucket} `);
+        expect(call).toContain(" --expected-bucket-owner 123456789012");
+      }
+    }
+  },
+  LIMIT_MS,
+);
+
+test("make help lists every command of publish.sh", async () => {
+  const script = await Bun.file(join(ROOT, "build/deployments/release/publish.sh")).text();
+  const commands = /^ {2}([a-z0-9 |]+)\) find_account/m.exec(script)?.[1]?.split(" | ") ?? [];
+  expect(commands).toContain("layers");
+  const { stdout } = await run(["make", "-C", ROOT, "--no-print-directory", "help"]);
+  const targets = [...commands, "runtime"].map((command) => `publish-${command}`);
+  const listed = stdout.split("\n").map((line) => line.split(" ")[0]);
+  expect(targets.filter((target) => !listed.includes(target))).toEqual([]);
+});

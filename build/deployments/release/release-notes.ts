@@ -1,10 +1,10 @@
 /**
  * Writes dist/SHA256SUMS and dist/RELEASE_NOTES.md for the artefacts of this version.
  *
- *     AWS_CLI=debian JQ=debian bun build/deployments/release/release-notes.ts
+ *     bun build/deployments/release/release-notes.ts
  *
- * AWS_CLI and JQ are what `make dist` was run with: the bytes depend on them, so that the notes
- * name them.
+ * The bytes depend on what `make dist` took from elsewhere; dist/inputs.json records that, and is a
+ * file of the release, so that others can take the same.
  *
  * @module
  */
@@ -12,11 +12,16 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { licenseTexts } from "../../licenses.macro.ts";
 import { VERSION } from "../version.ts";
 import { commonSources, type PartSource } from "./layer-sources.ts";
+import { LICENSES_FILE } from "./licenses.ts";
 
 const ROOT = join(import.meta.dir, "../../..");
 const DIST = join(ROOT, "dist");
+
+/** The record of what a build took from elsewhere, in dist/. */
+const INPUTS_NAME = "inputs.json";
 
 /** One file of a release. */
 interface Artefact {
@@ -41,7 +46,8 @@ export function artefactNames(architecture: "amd64" | "arm64"): readonly string[
  * @throws {Error} When one is missing: a release is whole or none.
  */
 function readArtefacts(): readonly Artefact[] {
-  return [...artefactNames("amd64"), ...artefactNames("arm64")].sort().map((name) => {
+  const architectures = [...artefactNames("amd64"), ...artefactNames("arm64")];
+  return [...architectures, INPUTS_NAME, LICENSES_FILE].sort().map((name) => {
     const path = join(DIST, name);
     if (!existsSync(path)) throw new Error(`failed to find dist/${name}: run "make release"`);
     const sha256 = new Bun.CryptoHasher("sha256").update(readFileSync(path)).digest("hex");
@@ -64,28 +70,33 @@ export function changesOf(changelog: string, version: string): string {
 }
 
 /**
- * The command that makes the files of a release.
- * @throws {Error} When a source was left to chance, so that nobody else can choose the same one.
+ * Checks that others can have the sources of a release.
+ * @param inputs The record of its build.
+ * @throws {Error} When a part is a file of the builder's own.
  */
-export function buildCommand(environment: Readonly<Record<string, string | undefined>>): string {
-  const choices = ["AWS_CLI", "JQ"].map((name) => {
-    const choice = environment[name] ?? "auto";
-    if (choice !== "debian" && choice !== "upstream") {
+export function checkInputs(inputs: Readonly<Record<string, unknown>>): void {
+  for (const target of ["amd64", "arm64"] as const) {
+    const taken = inputs[target] as
+      Readonly<Record<string, { readonly kind?: string }>> | undefined;
+    for (const [part, choice] of [
+      ["awsCli", "AWS_CLI"],
+      ["jq", "JQ"],
+    ] as const) {
+      const kind = taken?.[part]?.kind;
+      if (kind !== undefined && kind !== "file") continue;
       throw new Error(
-        `failed to describe the release: ${name} is "${choice}", which others cannot repeat; ` +
-          'build it with "make release", or with debian or upstream',
+        `failed to describe the release: ${choice} of ${target} is a file of your own, which others ` +
+          'cannot repeat; build it with "make release"',
       );
     }
-    return `${name}=${choice}`;
-  });
-  return `${choices.join(" ")} make dist`;
+  }
 }
 
 /** The notes, in Markdown. */
 export function releaseNotes(
   changes: string,
   artefacts: readonly Artefact[],
-  origin: { readonly command: string; readonly parts: readonly PartSource[] },
+  parts: readonly PartSource[],
 ): string {
   const rows = artefacts.map(({ name, bytes, sha256 }) => `| ${name} | ${bytes} | \`${sha256}\` |`);
   return [
@@ -95,12 +106,13 @@ export function releaseNotes(
     "",
     "## Files",
     "",
-    `Anybody can build the same bytes: check out the tag, run \`${origin.command}\`, compare the sums.`,
+    `Anybody can build the same bytes: check out the tag, take ${INPUTS_NAME} of the release, run`,
+    `\`INPUTS=${INPUTS_NAME} make dist\`, compare the sums.`,
     "What was downloaded into one folder: `sha256sum --check --ignore-missing SHA256SUMS`.",
     "",
     "In the layers:",
     "",
-    ...origin.parts.map(({ name, version, source }) => `- ${name} ${version}: ${source}`),
+    ...parts.map(({ name, version, source }) => `- ${name} ${version}: ${source}`),
     "",
     "| file | bytes | SHA-256 |",
     "|---|---:|---|",
@@ -110,7 +122,8 @@ export function releaseNotes(
 }
 
 if (import.meta.main) {
-  const command = buildCommand(process.env);
+  writeFileSync(join(DIST, LICENSES_FILE), licenseTexts());
+  checkInputs(JSON.parse(readFileSync(join(DIST, INPUTS_NAME), "utf8")));
   const artefacts = readArtefacts();
   const parts = await commonSources(
     ["amd64", "arm64"].map((name) => join(DIST, `lambda-shell-runtime-${name}-${VERSION}.zip`)),
@@ -118,9 +131,6 @@ if (import.meta.main) {
   const sums = artefacts.map(({ name, sha256 }) => `${sha256}  ${name}\n`).join("");
   writeFileSync(join(DIST, "SHA256SUMS"), sums);
   const changes = changesOf(readFileSync(join(ROOT, "CHANGELOG.md"), "utf8"), VERSION);
-  writeFileSync(
-    join(DIST, "RELEASE_NOTES.md"),
-    releaseNotes(changes, artefacts, { command, parts }),
-  );
+  writeFileSync(join(DIST, "RELEASE_NOTES.md"), releaseNotes(changes, artefacts, parts));
   console.log(`dist/SHA256SUMS and dist/RELEASE_NOTES.md: ${artefacts.length} files of ${VERSION}`);
 }

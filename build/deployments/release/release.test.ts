@@ -15,7 +15,7 @@ import { ROOT } from "../layer-dist.ts";
 import { run } from "../run.ts";
 import { VERSION } from "../version.ts";
 import { commonSources } from "./layer-sources.ts";
-import { artefactNames, buildCommand, changesOf, releaseNotes } from "./release-notes.ts";
+import { artefactNames, changesOf, checkInputs, releaseNotes } from "./release-notes.ts";
 import { placeholders, render, renderAll } from "./render-sar.ts";
 
 describe("placeholders()", () => {
@@ -82,18 +82,20 @@ describe("releaseNotes()", () => {
     const changelog = "# Changelog\n\n## Unreleased\n\n- new\n\n## 1.0.0\n\n- old\n";
     expect(changesOf(changelog, "1.0.0")).toBe("- old");
     expect(changesOf(changelog, "2.0.0")).toBe("- new");
-    const notes = releaseNotes("- new", [{ name: "a.zip", bytes: 1, sha256: "ab" }], {
-      command: buildCommand({ AWS_CLI: "debian", JQ: "upstream" }),
-      parts: [{ name: "jq", version: "1.7.1", source: "Debian trixie" }],
-    });
+    const parts = [{ name: "jq", version: "1.8.2", source: "jq's release" }];
+    const notes = releaseNotes("- new", [{ name: "a.zip", bytes: 1, sha256: "ab" }], parts);
     expect(notes).toContain("| a.zip | 1 | `ab` |");
-    expect(notes).toContain("run `AWS_CLI=debian JQ=upstream make dist`, compare");
-    expect(notes).toContain("- jq 1.7.1: Debian trixie\n");
+    expect(notes).toContain("`INPUTS=inputs.json make dist`, compare");
+    expect(notes).toContain("- jq 1.8.2: jq's release\n");
   });
 
-  test("refuses sources that were left to chance", () => {
-    expect(() => buildCommand({ AWS_CLI: "debian" })).toThrow('JQ is "auto"');
-    expect(() => buildCommand({ AWS_CLI: "/tmp/aws.zip", JQ: "debian" })).toThrow("AWS_CLI is");
+  test("refuses sources that others cannot have", () => {
+    const taken = { awsCli: { kind: "debian" }, jq: { kind: "source" } };
+    expect(() => checkInputs({ amd64: taken, arm64: taken })).not.toThrow();
+    expect(() => checkInputs({ amd64: taken, arm64: { ...taken, jq: { kind: "file" } } })).toThrow(
+      "JQ of arm64 is a file of your own",
+    );
+    expect(() => checkInputs({ amd64: taken })).toThrow("AWS_CLI of arm64 is");
   });
 
   test("is about files that lie side by side, so that sha256sum finds what was downloaded", () => {
@@ -126,7 +128,7 @@ describe("releaseNotes()", () => {
         CHECK_RELEASE_STRICT: "0",
       },
     });
-    expect(shown.stdout.toString()).toContain("debian debian");
+    expect(shown.stdout.toString()).toContain("debian source");
   });
 });
 
@@ -275,4 +277,44 @@ test("every rule of the prior systems C, D and E stands in their table", () => {
   for (const row of table.split("\n").filter((line) => /^\| [CDE]-\d/.test(line))) {
     expect(row.split("|").length).toBe(6);
   }
+});
+
+test("the diagrams have a background of their own, so that dark pages show them too", async () => {
+  for (const { svg } of await drawDiagrams()) {
+    expect(svg).toMatch(/<polygon fill="white" stroke="none"/);
+  }
+});
+
+test.each([
+  ["terraform.tfstate", true],
+  ["layer/terraform/example/terraform.tfstate.backup", true],
+  ["layer/terraform/example/.terraform/providers/x", true],
+  ["layer/terraform/example/.terraform.lock.hcl", true],
+  ["layer/runtime/terraform/secret.tfvars", true],
+  ["samconfig.toml", true],
+  ["layer/sam/samconfig.toml", true],
+  ["hello.zip", true],
+  ["layer/sam/.aws-sam/build/x", true],
+  [".env", true],
+  ["fixtures/functions/hello/.env.local", true],
+  ["response.json", true],
+  ["layer/sam/response.json", true],
+  ["out.json", true],
+  ["event.json", true],
+  ["fixtures/functions/hello/events/lambda.json", false],
+  ["layer/terraform/main.tf", false],
+  ["layer/cdk/cdk.json", false],
+])("git ignores %s: %p", (path, ignored) => {
+  const { exitCode } = Bun.spawnSync(["git", "check-ignore", "--quiet", "--no-index", path], {
+    cwd: ROOT,
+  });
+  expect(exitCode === 0).toBe(ignored);
+});
+
+test("nothing that is ignored is in the repository", () => {
+  const { stdout } = Bun.spawnSync(
+    ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"],
+    { cwd: ROOT },
+  );
+  expect(stdout.toString()).toBe("");
 });

@@ -5,7 +5,8 @@
  *
  * The names come from the environment, so that a development copy lives beside the real one:
  * ENV=dev, LSR_SAR_APP_BASE, LSR_SAR_APP_NAME_{ARM64,AMD64,WRAPPER}, LSR_LAYER_NAME_{ARM64,AMD64},
- * LSR_AWS_REGION, AWS_ACCOUNT_ID, HOME_PAGE. LAYER_DIST is the folder with the zips.
+ * LSR_AWS_REGION, AWS_ACCOUNT_ID, AWS_PARTITION, HOME_PAGE. LAYER_DIST is the folder with the zips;
+ * ZIPS, where they have been put: s3://BUCKET/PREFIX.
  *
  * @module
  */
@@ -50,9 +51,10 @@ export function placeholders(environment: Environment): ReadonlyMap<string, stri
     ["LAYER_AMD64", named("LSR_LAYER_NAME_AMD64", `${name}-amd64`)],
     ["REGION", named("LSR_AWS_REGION", "us-east-1")],
     ["ACCOUNT", named("AWS_ACCOUNT_ID", EXAMPLE_ACCOUNT_ID)],
+    ["PARTITION", named("AWS_PARTITION", "aws")],
     ["HOME_PAGE", named("HOME_PAGE", "https://example.com/lambda-shell-runtime")],
     // From the template's own folder, dist/sar, or from anywhere.
-    ["ZIPS", zips === undefined ? ".." : resolve(ROOT, zips)],
+    ["ZIPS", environment["ZIPS"] ?? (zips === undefined ? ".." : resolve(ROOT, zips))],
     // The zips have the version of the release, also under a development copy's own.
     ["RELEASE", VERSION],
     ["VERSION", development ? named("LSR_SAR_VERSION_DEV", DEVELOPMENT_VERSION) : VERSION],

@@ -6,7 +6,7 @@
  */
 
 import { describe, expect, test } from "bun:test";
-import { lstatSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { RecordedRuntimeApi } from "../../../src/testing/recorded-runtime-api.ts";
@@ -17,6 +17,7 @@ import { MotoServer, PYTHON_PROGRAMS, pythonProgram } from "../moto-server.ts";
 import { renderAll } from "../release/render-sar.ts";
 import { run } from "../run.ts";
 import { VERSION } from "../version.ts";
+import { readTemplate, resolveResources } from "./cloudformation-template.ts";
 
 const LIMIT_MS = 300_000;
 const SAM = join(ROOT, "layer/sam");
@@ -125,33 +126,47 @@ describe("SAR", () => {
     LIMIT_MS,
   );
 
+  test.each([
+    [{}, "lambda-shell-runtime-123456789012-us-east-1"],
+    [{ CreateBucket: "false" }, "lambda-shell-runtime-123456789012-us-east-1"],
+    [{ BucketName: "mine" }, "mine"],
+    [{ BucketName: "mine", CreateBucket: "false" }, "mine"],
+  ])("with %p the policy is that of the bucket %s", (parameters, bucket) => {
+    const text = readFileSync(join(renderedSar(), "aws-setup.yaml"), "utf8");
+    const resources = resolveResources(readTemplate(text), parameters);
+    const isNew = !("CreateBucket" in parameters);
+    const properties = resources.get("Bucket")?.Properties;
+    expect(properties?.["BucketName"]).toBe(isNew ? bucket : undefined);
+    if (isNew) expect(properties?.["VersioningConfiguration"]).toEqual({ Status: "Enabled" });
+    const { Bucket, PolicyDocument } = resources.get("BucketPolicy")?.Properties ?? {};
+    expect(Bucket).toBe(isNew ? "the-Bucket" : bucket);
+    expect(PolicyDocument).toMatchObject({
+      Statement: [
+        {
+          Effect: "Allow",
+          Principal: { Service: "serverlessrepo.amazonaws.com" },
+          Resource: `arn:aws:s3:::${bucket}/sar/*`,
+          Condition: { StringEquals: { "aws:SourceAccount": "123456789012" } },
+        },
+        { Effect: "Deny", Resource: [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`] },
+      ],
+    });
+  });
+
   test(
-    "the application of each architecture packages its zip into the bucket",
+    "the bucket is made in moto, with the account and Region in its name",
     async () => {
       const moto = await MotoServer.start();
       const env = { ...moto.environment, HOME: temporaryFolder("home") };
-      const aws = pythonProgram("aws");
-      await run([aws, "s3", "mb", "s3://lambda-shell-runtime"], { env });
-      const sar = renderedSar();
-      for (const architecture of ["arm64", "amd64"]) {
-        const zip = `lambda-shell-runtime-${architecture}-${VERSION}.zip`;
-        symlinkSync(join(LAYER_DIST, zip), join(sar, "..", zip));
-        const packaged = join(sar, `${architecture}.packaged.yaml`);
-        await run(
-          [
-            ...[aws, "cloudformation", "package", "--template-file"],
-            ...[join(sar, `template-${architecture}.yaml`), "--s3-bucket", "lambda-shell-runtime"],
-            ...["--s3-prefix", "sar", "--output-template-file", packaged],
-          ],
-          { env },
-        );
-        const text = await Bun.file(packaged).text();
-        const uri =
-          /ContentUri: (s3:\/\/lambda-shell-runtime\/sar\/[0-9a-f]+)/.exec(text)?.[1] ?? "";
-        const copy = join(sar, "copy.zip");
-        await run([aws, "s3", "cp", "--quiet", uri, copy], { env });
-        expect(await sha256(copy)).toBe(await sha256(join(LAYER_DIST, zip)));
-      }
+      const aws = async (...words: string[]) =>
+        (await run([pythonProgram("aws"), ...words], { env })).stdout;
+      await aws(
+        ...["cloudformation", "deploy", "--stack-name", "setup"],
+        ...["--template-file", join(renderedSar(), "aws-setup.yaml")],
+      );
+      const bucket = "lambda-shell-runtime-123456789012-us-east-1";
+      // Moto's CloudFormation makes the bucket alone: its settings are checked above.
+      await aws("s3api", "head-bucket", "--bucket", bucket);
       await moto.stop();
     },
     LIMIT_MS,
@@ -166,9 +181,9 @@ test(
     const { stderr } = await run([publish, "all"], { env });
     const commands = stderr.split("\n").filter((line) => line.startsWith("+ "));
     expect(commands.map((line) => line.split(" ").slice(4, 6).join(" "))).toEqual([
-      ...["cloudformation package", "serverlessrepo create-application-version"],
-      ...["cloudformation package", "serverlessrepo create-application-version"],
-      ...["cloudformation package", "serverlessrepo create-application-version"],
+      ...["s3api put-object", "serverlessrepo create-application-version"],
+      ...["s3api put-object", "serverlessrepo create-application-version"],
+      "serverlessrepo create-application-version",
     ]);
     expect(stderr).toContain(
       "applications/lambda-shell-runtime-dev-arm64 --semantic-version 0.0.0",
@@ -193,13 +208,19 @@ test(
       HOME: temporaryFolder("home"),
       PATH: `${PYTHON_PROGRAMS}:/usr/bin:/bin`,
     };
-    await run(["aws", "s3", "mb", "s3://lambda-shell-runtime"], { env });
+    const bucket = "lambda-shell-runtime-123456789012-us-east-1";
+    await run(["aws", "s3", "mb", `s3://${bucket}`], { env });
     const { stdout } = await run([join(import.meta.dir, "../release/publish.sh"), "layers"], {
       env,
     });
+    const copy = join(temporaryFolder("copy"), "layer.zip");
+    const zip = `lambda-shell-runtime-arm64-${VERSION}.zip`;
+    await run(["aws", "s3", "cp", "--quiet", `s3://${bucket}/sar/${zip}`, copy], { env });
+    expect(await sha256(copy)).toBe(await sha256(join(LAYER_DIST, zip)));
     expect(stdout.trim().split("\n")).toEqual([
-      expect.stringMatching(/:layer:lambda-shell-runtime-arm64:1$/),
-      expect.stringMatching(/:layer:lambda-shell-runtime-amd64:1$/),
+      // Moto takes the ARN of a layer for its name.
+      expect.stringMatching(/:layer:.*lambda-shell-runtime-arm64:1$/),
+      expect.stringMatching(/:layer:.*lambda-shell-runtime-amd64:1$/),
     ]);
     await moto.stop();
   },

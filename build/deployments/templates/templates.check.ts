@@ -14,6 +14,7 @@ import { LAYER_DIST, ROOT } from "../layer-dist.ts";
 import { MotoServer, pythonProgram } from "../moto-server.ts";
 import { run } from "../run.ts";
 import { VERSION } from "../version.ts";
+import { TERRAFORM, terraformPlugins } from "./terraform.ts";
 
 const LIMIT_MS = 300_000;
 const CDK = join(ROOT, "layer/cdk");
@@ -78,10 +79,13 @@ describe("CDK", () => {
       for (const peer of ["aws-cdk-lib", "constructs"]) {
         symlinkSync(join(CDK, "node_modules", peer), join(modules, peer));
       }
+      for (const name of ["LICENSE", "NOTICE", "README.md"]) {
+        expect(readdirSync(join(modules, "lambda-shell-runtime-cdk"))).toContain(name);
+      }
       const program =
         'console.log(Object.keys(require("lambda-shell-runtime-cdk")).sort().join(" "))';
       const { stdout } = await run(["node", "--preserve-symlinks", "-e", program], { cwd: folder });
-      expect(stdout).toBe("ShellFunction ShellRuntimeLayer\n");
+      expect(stdout).toBe("ShellFunction ShellRuntime ShellRuntimeLayer\n");
     },
     LIMIT_MS,
   );
@@ -118,9 +122,6 @@ describe("Knative", () => {
 });
 
 describe("Terraform", () => {
-  const terraform = Bun.which("terraform");
-  const mirror = "/opt/tf-plugins";
-
   test(
     "the files parse, and every variable that is used is declared and described",
     async () => {
@@ -130,13 +131,12 @@ describe("Terraform", () => {
         program,
         join(ROOT, "layer/terraform"),
       ]);
-      expect(stdout).toContain("14 variables, 4 outputs");
+      expect(stdout).toContain("16 variables, 4 outputs");
     },
     LIMIT_MS,
   );
 
-  // The binary is no part of what npm and PyPI have: where it is missing, the parser above is all.
-  test.if(terraform !== null)(
+  test.if(TERRAFORM !== null)(
     "terraform formats, validates and applies the example",
     async () => {
       const folder = join(temporaryFolder("terraform"), "module");
@@ -145,13 +145,12 @@ describe("Terraform", () => {
       const moto = await MotoServer.start({ MOTO_IAM_LOAD_MANAGED_POLICIES: "true" });
       const env = { ...moto.environment, TF_IN_AUTOMATION: "1", HOME: temporaryFolder("home") };
       const command = (...words: string[]) =>
-        run([terraform ?? "", ...words], { cwd: example, env });
+        run([TERRAFORM ?? "", ...words], { cwd: example, env });
       const zip = join(folder, "hello.zip");
       await run(["zip", "-q", zip, "function.sh"], { cwd: join(ROOT, "fixtures/functions/hello") });
       cpSync(join(import.meta.dir, "moto-provider.tf"), join(example, "provider_override.tf"));
-      await run([terraform ?? "", "fmt", "-check", "-recursive", join(ROOT, "layer/terraform")]);
-      const plugins = readdirSync("/opt").includes("tf-plugins") ? [`-plugin-dir=${mirror}`] : [];
-      await command("init", "-no-color", "-backend=false", ...plugins);
+      await run([TERRAFORM ?? "", "fmt", "-check", "-recursive", join(ROOT, "layer/terraform")]);
+      await command("init", "-no-color", "-backend=false", ...terraformPlugins());
       await command("validate", "-no-color");
       const layer = join(LAYER_DIST, `lambda-shell-runtime-arm64-${VERSION}.zip`);
       await run([pythonProgram("aws"), "s3", "mb", "s3://layers"], { env });
@@ -167,9 +166,14 @@ describe("Terraform", () => {
         Runtime: "provided.al2023",
         Handler: "function.handler",
         Architectures: ["arm64"],
+        TracingConfig: { Mode: "PassThrough" },
         Environment: { Variables: { GREETING: "hello" } },
       });
       await command("destroy", "-no-color", "-auto-approve", ...variables);
+      // What other functions may use is still there.
+      const layers = [pythonProgram("aws"), "lambda", "list-layer-versions", "--layer-name"];
+      const left = await run([...layers, "lambda-shell-runtime-arm64"], { env });
+      expect(JSON.parse(left.stdout).LayerVersions).toHaveLength(1);
       await moto.stop();
     },
     LIMIT_MS,

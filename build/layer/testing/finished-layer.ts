@@ -62,12 +62,20 @@ export class FinishedLayer {
     ];
   }
 
-  /** Runs a command in the sandbox, with these variables and no other. */
+  /**
+   * Runs a command in the sandbox, with these variables and no other.
+   * @param options.around Words in front of the sandbox itself.
+   */
   async run(
     command: readonly string[],
-    { env = {}, suite = "bullseye" as RootSuite } = {},
+    options: {
+      readonly env?: Readonly<Record<string, string>>;
+      readonly suite?: RootSuite;
+      readonly around?: readonly string[];
+    } = {},
   ): Promise<SandboxResult> {
-    const child = Bun.spawn([...(await this.sandbox(suite)), ...command], {
+    const { env = {}, suite = "bullseye", around = [] } = options;
+    const child = Bun.spawn([...around, ...(await this.sandbox(suite)), ...command], {
       env,
       stdin: "ignore",
       stdout: "pipe",
@@ -93,7 +101,7 @@ export function layerZip(kind: string, target: Architecture): string {
 }
 
 /** What starts programs of an architecture here; `none` where the machine does it itself. */
-function emulatorFor(target: Architecture): string {
+export function emulatorFor(target: Architecture): string {
   if (target.name === HOST_ARCHITECTURE?.name) return "none";
   const emulator = Bun.which(`qemu-${target.machine}-static`);
   if (emulator !== null) return emulator;

@@ -9,15 +9,7 @@
  * @module
  */
 
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import type { Architecture } from "../../architectures.ts";
@@ -50,23 +42,19 @@ const FOLDERS = ["dev", "etc", "opt", "proc", "tmp", "root", "var/task", "var/ru
 export async function lambdaRoot(target: Architecture, suite: RootSuite): Promise<string> {
   const kept = join(CACHE, "lambda-root", `${suite}-${target.name}`);
   if (existsSync(kept)) return kept;
-  const archive = new DebianArchive(target.name, suite);
-  await archive.update();
+  const archive = new DebianArchive(target.name, { base: suite });
+  const packages = await archive.fetch(await archive.newest(PACKAGES));
   const folder = workFolder("lambda-root");
-  const packages = workFolder("lambda-root-packages");
-  await archive.apt(["apt-get", "download", ...PACKAGES], packages);
+  const tarballs = workFolder("lambda-root-packages");
   for (const name of ["usr/bin", "usr/lib", "usr/sbin", "usr/lib64", ...FOLDERS]) {
     mkdirSync(join(folder, name), { recursive: true });
   }
   for (const name of ["bin", "lib", "sbin", "lib64"])
     symlinkSync(`usr/${name}`, join(folder, name));
-  for (const name of readdirSync(packages)) {
+  for (const [name, path] of packages) {
     // bullseye has /bin beside /usr/bin; tar can leave the links of a merged /usr alone.
-    const tarball = join(packages, `${name}.tar`);
-    await Bun.write(
-      tarball,
-      Bun.spawn(["dpkg-deb", "--fsys-tarfile", join(packages, name)]).stdout,
-    );
+    const tarball = join(tarballs, `${name}.tar`);
+    await Bun.write(tarball, Bun.spawn(["dpkg-deb", "--fsys-tarfile", path]).stdout);
     await run(["tar", "--extract", "--keep-directory-symlink", "-f", tarball, "-C", folder]);
   }
   rmSync(join(folder, "usr/bin/sh"), { force: true });

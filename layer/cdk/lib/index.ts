@@ -5,4 +5,5 @@
  */
 
 export { ShellFunction, type ShellFunctionProps } from "./shell-function.ts";
+export { type CustomRuntime, ShellRuntime, type ShellRuntimeProps } from "./shell-runtime.ts";
 export { ShellRuntimeLayer, type ShellRuntimeLayerProps } from "./shell-runtime-layer.ts";

@@ -4,17 +4,22 @@
  * @module
  */
 
+import { RemovalPolicy } from "aws-cdk-lib";
 import {
   Architecture,
+  type CfnFunction,
   Code,
   Function as LambdaFunction,
   type FunctionOptions,
   type ILayerVersion,
   Runtime,
+  RuntimeFamily,
 } from "aws-cdk-lib/aws-lambda";
+import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import type { Construct } from "constructs";
 
 import { ShellRuntimeLayer } from "./shell-runtime-layer.ts";
+import type { CustomRuntime } from "./shell-runtime.ts";
 
 /** What a shell function is made from: all options of a Lambda function, and these. */
 export interface ShellFunctionProps extends FunctionOptions {
@@ -26,24 +31,55 @@ export interface ShellFunctionProps extends FunctionOptions {
   readonly runtimeLayer?: ILayerVersion;
   /** Folder with the zips of a release or of `make dist`; `dist` unless said otherwise. */
   readonly zips?: string;
+  /** A customer-managed runtime in place of the layer: a `ShellRuntime`, or its ARN and alias. */
+  readonly customRuntime?: CustomRuntime;
 }
 
-/** A Lambda function on `provided.al2023` with the lambda-shell-runtime layer. */
+/**
+ * A Lambda function on `provided.al2023` with the lambda-shell-runtime layer, or on a
+ * customer-managed runtime. It runs on arm64 and keeps its log for two weeks, unless said otherwise.
+ */
 export class ShellFunction extends LambdaFunction {
+  /** @throws {Error} When it is given a layer of the runtime and a customer-managed runtime. */
   constructor(scope: Construct, id: string, props: ShellFunctionProps) {
-    const { code, handler, runtimeLayer, zips, layers, ...options } = props;
-    const architecture = props.architecture ?? Architecture.X86_64;
+    const { code, handler, runtimeLayer, zips, layers = [], customRuntime, ...options } = props;
+    const architecture = props.architecture ?? Architecture.ARM_64;
+    if (customRuntime !== undefined && runtimeLayer !== undefined) {
+      throw new Error("give either runtimeLayer or customRuntime: one of them is the runtime");
+    }
+    // The runtime first: a later layer may replace its programs, as in /opt.
+    const runtimeLayers =
+      customRuntime === undefined
+        ? [runtimeLayer ?? ShellRuntimeLayer.shared(scope, architecture, zips)]
+        : [];
     super(scope, id, {
       ...options,
+      ...(options.logGroup === undefined && options.logRetention === undefined
+        ? { logGroup: shortLog(scope, id) }
+        : {}),
       architecture,
-      runtime: Runtime.PROVIDED_AL2023,
+      runtime:
+        customRuntime === undefined
+          ? Runtime.PROVIDED_AL2023
+          : new Runtime("custom", RuntimeFamily.OTHER),
       code: typeof code === "string" ? Code.fromAsset(code) : code,
       handler: handler ?? "function.handler",
-      // The runtime first: a later layer may replace its programs, as in /opt.
-      layers: [
-        runtimeLayer ?? ShellRuntimeLayer.shared(scope, architecture, zips),
-        ...(layers ?? []),
-      ],
+      layers: [...runtimeLayers, ...layers],
     });
+    if (customRuntime !== undefined) {
+      // CDK has a mixin for this from 2.278 on; the override works with every CDK 2.
+      (this.node.defaultChild as CfnFunction).addPropertyOverride("RuntimeConfig", {
+        RuntimeArn: customRuntime.runtimeArn,
+        RuntimeAlias: customRuntime.runtimeAlias ?? "stable",
+      });
+    }
   }
+}
+
+/** A log group that goes with its stack; the one that Lambda makes would be kept, with every line. */
+function shortLog(scope: Construct, id: string): LogGroup {
+  return new LogGroup(scope, `${id}Log`, {
+    retention: RetentionDays.TWO_WEEKS,
+    removalPolicy: RemovalPolicy.DESTROY,
+  });
 }

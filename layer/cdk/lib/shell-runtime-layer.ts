@@ -13,7 +13,7 @@ import type { Construct } from "constructs";
 
 /** What a layer is made from. */
 export interface ShellRuntimeLayerProps {
-  /** Architecture of the functions that use it; x86_64 unless said otherwise. */
+  /** Architecture of the functions that use it; arm64 unless said otherwise. */
   readonly architecture?: Architecture;
   /**
    * `full` has the AWS CLI v2 and jq, `slim` jq, `bare` nothing but bootstrap; `full` unless said
@@ -37,7 +37,7 @@ const ZIP_PREFIX = {
 export class ShellRuntimeLayer extends LayerVersion {
   /** @throws {Error} When the folder does not hold exactly one fitting zip. */
   constructor(scope: Construct, id: string, props: ShellRuntimeLayerProps = {}) {
-    const architecture = props.architecture ?? Architecture.X86_64;
+    const architecture = props.architecture ?? Architecture.ARM_64;
     const flavor = props.flavor ?? "full";
     super(scope, id, {
       code: Code.fromAsset(findZip(props.zips ?? "dist", flavor, architecture)),

@@ -14,10 +14,11 @@ import { join } from "node:path";
 
 import { App, Stack } from "aws-cdk-lib";
 import { Match, Template } from "aws-cdk-lib/assertions";
-import { Architecture } from "aws-cdk-lib/aws-lambda";
+import { Architecture, Tracing } from "aws-cdk-lib/aws-lambda";
+import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 
 import { CustomRuntimeApp } from "../build/example/custom-runtime-app.js";
-import { ShellFunction, ShellRuntimeLayer } from "../build/lib/index.js";
+import { ShellFunction, ShellRuntime, ShellRuntimeLayer } from "../build/lib/index.js";
 
 const HELLO = join(import.meta.dir, "../../../fixtures/functions/hello");
 const NODE16 = join(import.meta.dir, "../../../fixtures/functions/node16");
@@ -123,6 +124,101 @@ test("ShellFunction passes every option of a Lambda function on", () => {
   template.resourceCountIs("AWS::Lambda::Url", 1);
 });
 
+test("ShellFunction runs on arm64 and keeps its log for two weeks, unless told otherwise", () => {
+  const stack = new Stack(new App(), "Stack");
+  new ShellFunction(stack, "Function", { code: HELLO, zips });
+  const template = Template.fromStack(stack);
+  template.hasResourceProperties("AWS::Lambda::Function", {
+    Architectures: ["arm64"],
+    LoggingConfig: { LogGroup: { Ref: Match.stringLikeRegexp("^FunctionLog") } },
+  });
+  template.hasResource("AWS::Logs::LogGroup", {
+    DeletionPolicy: "Delete",
+    Properties: { RetentionInDays: 14 },
+  });
+
+  const other = new Stack(new App(), "Other");
+  const logGroup = new LogGroup(other, "Mine", { retention: RetentionDays.ONE_YEAR });
+  new ShellFunction(other, "Function", {
+    ...{ code: HELLO, zips, logGroup },
+    architecture: Architecture.X86_64,
+    tracing: Tracing.ACTIVE,
+  });
+  const changed = Template.fromStack(other);
+  changed.resourceCountIs("AWS::Logs::LogGroup", 1);
+  changed.hasResourceProperties("AWS::Lambda::Function", {
+    Architectures: ["x86_64"],
+    TracingConfig: { Mode: "Active" },
+  });
+});
+
+describe("a customer-managed runtime", () => {
+  const imageUri = `123456789012.dkr.ecr.us-east-1.amazonaws.com/x@sha256:${"0".repeat(64)}`;
+  const props = { imageUri, versionName: "v1.1.0", stableVersionName: "v1.0.0" };
+
+  test("is made of the resources of publisher.yaml, which all stay", () => {
+    const stack = new Stack(new App(), "Stack");
+    new ShellRuntime(stack, "Shell", props);
+    const template = Template.fromStack(stack);
+    for (const [type, Properties] of [
+      ["Runtime", { Name: "shell" }],
+      ["RuntimeVersion", { RuntimeName: "shell", Name: "v1.1.0", ImageUri: imageUri }],
+      ["RuntimeAlias", { RuntimeName: "shell", Name: "preview", RuntimeVersion: "v1.1.0" }],
+      ["RuntimeAlias", { RuntimeName: "shell", Name: "stable", RuntimeVersion: "v1.0.0" }],
+    ] as const) {
+      template.hasResource(`AWS::Lambda::${type}`, {
+        DeletionPolicy: "Retain",
+        UpdateReplacePolicy: "Retain",
+        Properties: Match.objectLike(Properties),
+      });
+    }
+  });
+
+  test("has no alias stable until a version is named for it", () => {
+    const stack = new Stack(new App(), "Stack");
+    new ShellRuntime(stack, "Shell", { imageUri, versionName: "v1.1.0" });
+    Template.fromStack(stack).resourceCountIs("AWS::Lambda::RuntimeAlias", 1);
+  });
+
+  test("takes the place of the layer in a function", () => {
+    const stack = new Stack(new App(), "Stack");
+    const customRuntime = new ShellRuntime(stack, "Shell", props);
+    new ShellFunction(stack, "Function", { code: HELLO, customRuntime });
+    const template = Template.fromStack(stack);
+    template.resourceCountIs("AWS::Lambda::LayerVersion", 0);
+    template.hasResourceProperties("AWS::Lambda::Function", {
+      Runtime: "custom",
+      Handler: "function.handler",
+      Layers: Match.absent(),
+      RuntimeConfig: {
+        RuntimeArn: { "Fn::Join": ["", Match.arrayWith([":runtime/shell"])] },
+        RuntimeAlias: "stable",
+      },
+    });
+  });
+
+  test("may be named by its ARN and another alias", () => {
+    const stack = new Stack(new App(), "Stack");
+    const runtimeArn = "arn:aws:lambda:us-east-1:123456789012:runtime/shell";
+    new ShellFunction(stack, "Function", {
+      code: HELLO,
+      customRuntime: { runtimeArn, runtimeAlias: "preview" },
+    });
+    Template.fromStack(stack).hasResourceProperties("AWS::Lambda::Function", {
+      RuntimeConfig: { RuntimeArn: runtimeArn, RuntimeAlias: "preview" },
+    });
+  });
+
+  test("is refused beside a layer of the runtime", () => {
+    const stack = new Stack(new App(), "Stack");
+    const runtimeLayer = new ShellRuntimeLayer(stack, "Layer", { zips });
+    const customRuntime = { runtimeArn: "arn:aws:lambda:us-east-1:123456789012:runtime/shell" };
+    expect(
+      () => new ShellFunction(stack, "Function", { code: HELLO, customRuntime, runtimeLayer }),
+    ).toThrow("give either runtimeLayer or customRuntime");
+  });
+});
+
 test("ShellRuntimeLayer chooses the zip of each flavor", () => {
   for (const flavor of ["full", "slim", "bare"] as const) {
     const stack = new Stack(new App(), "Stack");
@@ -130,7 +226,7 @@ test("ShellRuntimeLayer chooses the zip of each flavor", () => {
     const template = Template.fromStack(stack);
     template.hasResourceProperties("AWS::Lambda::LayerVersion", {
       Description: `Runs shell functions (${flavor})`,
-      CompatibleArchitectures: ["x86_64"],
+      CompatibleArchitectures: ["arm64"],
     });
   }
 });
@@ -138,6 +234,6 @@ test("ShellRuntimeLayer chooses the zip of each flavor", () => {
 test("ShellRuntimeLayer names what it looked for when there is no zip", () => {
   const stack = new Stack(new App(), "Stack");
   expect(() => new ShellRuntimeLayer(stack, "Layer", { zips: HELLO })).toThrow(
-    "it has 0 files like lambda-shell-runtime-amd64-VERSION.zip",
+    "it has 0 files like lambda-shell-runtime-arm64-VERSION.zip",
   );
 });

@@ -22,7 +22,6 @@ module "hello" {
   code_zip     = var.code_zip
   layer_zip    = var.layer_zip
   layer_bucket = var.layer_bucket
-  architecture = "arm64"
   environment  = { GREETING = "hello" }
 }
 

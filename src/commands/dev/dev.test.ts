@@ -163,7 +163,8 @@ test("init, check and package make a zip that is the same twice", async () => {
   const made = await tool(["init", "hello"], { cwd: parent });
   expect(made).toMatchObject({
     status: 0,
-    errors: "created function.sh  event.json  template.yaml\nnext: cd hello && lambda-shell dev\n",
+    errors:
+      "created function.sh  event.json  tests/greets.json  template.yaml\nnext: cd hello && lambda-shell dev\n",
   });
   expect((await tool(["init", "hello"], { cwd: parent })).status).toBe(2);
   const cwd = join(parent, "hello");

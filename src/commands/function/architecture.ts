@@ -2,8 +2,9 @@
  * The architecture of a function, and the bootstrap that this tool brings for it.
  *
  * The tool does not carry our bootstrap inside itself, which would double its 110 MB; it looks for
- * `bootstrap-amd64` or `-arm64` next to its own executable (as in `dist/`), in the `dist/` of the
- * checkout that it runs from, and for `/opt/bootstrap`, where a layer has it.
+ * `bootstrap-amd64` or `-arm64` next to its own executable (as in `dist/`), in the package of npm that
+ * stands beside its own, in the `dist/` of the checkout that it runs from, and for `/opt/bootstrap`, where a
+ * layer has it.
  *
  * @module
  */
@@ -93,9 +94,16 @@ export function carriedBootstraps(architecture: "amd64" | "arm64"): readonly str
   const file = `bootstrap-${architecture}`;
   return [
     join(dirname(process.execPath), file),
+    npmBootstrap(architecture),
     join(import.meta.dir, "..", "..", "..", "dist", file),
     ...(architecture === localArchitecture() ? ["/opt/bootstrap"] : []),
   ];
+}
+
+/** Where npm puts the package of a bootstrap: beside that of the executable. */
+function npmBootstrap(architecture: "amd64" | "arm64"): string {
+  const name = architecture === "amd64" ? "bootstrap-x64" : "bootstrap-arm64";
+  return join(dirname(process.execPath), "..", "..", name, "bootstrap");
 }
 
 function isFile(path: string): boolean {

@@ -14,6 +14,7 @@ import { DEFAULT_SETTINGS, type FunctionSettings } from "../../host/invocation/s
 import { CommandError } from "../cli/exit-status.ts";
 import { readInputFile, requireFolder } from "../cli/input.ts";
 import { collected } from "../cli/options.ts";
+import { startVariables } from "../cli/start-variables.ts";
 import { say } from "../cli/terminal.ts";
 import { findBootstrap } from "./architecture.ts";
 import { type FunctionConfig, functionConfig, parseSettings } from "./settings.ts";
@@ -133,7 +134,7 @@ export function functionSettings(
     region: options.region ?? config.region ?? process.env["AWS_REGION"] ?? DEFAULT_SETTINGS.region,
     memoryEnforced: options.memory !== undefined,
     variables: { ...described?.variables, ...given },
-    inherited: inherit ? definedOnly(process.env) : {},
+    inherited: inherit ? definedOnly(startVariables()) : {},
     layers: (options.layer ?? []).map(layerFolder),
   };
 }
@@ -219,7 +220,7 @@ function functionVariables(options: VariableOptions): Record<string, string> {
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
       throw new CommandError(`--env ${assignment}: not a variable name: "${name}"`);
     }
-    const value = at === -1 ? process.env[name] : assignment.slice(at + 1);
+    const value = at === -1 ? startVariables()[name] : assignment.slice(at + 1);
     if (value !== undefined) variables[name] = value;
   }
   return variables;

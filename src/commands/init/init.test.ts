@@ -10,11 +10,12 @@ test("init makes a function that runs as it is", async () => {
   const { status, errors } = await tool(["init", "hello"], { cwd });
   expect([status, errors]).toEqual([
     0,
-    "created function.sh  event.json  template.yaml\nnext: cd hello && lambda-shell dev\n",
+    "created function.sh  event.json  tests/greets.json  template.yaml\nnext: cd hello && lambda-shell dev\n",
   ]);
   const folder = join(cwd, "hello");
   expect(readFileSync(join(folder, "template.yaml"), "utf8")).toContain("hello");
   expect((await tool(["check", folder])).status).toBe(0);
+  expect((await tool(["test", folder])).status).toBe(0);
 });
 
 test("init changes nothing where one of its files is there", async () => {

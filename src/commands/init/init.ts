@@ -1,5 +1,5 @@
 /**
- * `lambda-shell init`: a function, an event for it, and a template to deploy it.
+ * `lambda-shell init`: a function, an event and a test for it, and a template to deploy it.
  *
  * @module
  */
@@ -15,13 +15,14 @@ import { awsArchitecture, localArchitecture } from "../function/architecture.ts"
 import eventJson from "./files/event.json" with { type: "text" };
 import functionSh from "./files/function.sh" with { type: "text" };
 import templateYaml from "./files/template.yaml" with { type: "text" };
+import testJson from "./files/test.json" with { type: "text" };
 
 /** Adds the command to the program. */
 export function addInitCommand(program: Command): void {
   program
     .command("init")
-    .summary("a new function with an event and a SAM template")
-    .description("Create a folder with function.sh, event.json and template.yaml.")
+    .summary("a new function with an event, a test and a SAM template")
+    .description("Create a folder with function.sh, event.json, a test and template.yaml.")
     .argument("<name>", "folder and name of the function")
     .action((name: string) => {
       process.exitCode = init(name);
@@ -42,6 +43,7 @@ function init(folder: string): number {
   const files: readonly (readonly [string, string, number])[] = [
     ["function.sh", functionSh, 0o644],
     ["event.json", eventJson, 0o644],
+    ["tests/greets.json", testJson, 0o644],
     ["template.yaml", template, 0o644],
   ];
   const existing = files.filter(([file]) => existsSync(join(directory, file)));
@@ -50,6 +52,7 @@ function init(folder: string): number {
     throw new CommandError(`${folder} has ${names} already; nothing was changed`);
   }
   mkdirSync(directory, { recursive: true });
+  mkdirSync(join(directory, "tests"), { recursive: true });
   for (const [file, text, mode] of files) writeFileSync(join(directory, file), text, { mode });
   say("info", `created ${files.map(([file]) => file).join("  ")}`);
   say("info", `next: cd ${folder} && lambda-shell dev`);

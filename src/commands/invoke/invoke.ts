@@ -28,6 +28,7 @@ interface InvokeOptions extends FunctionOptions, EventOptions {
   readonly dir: string;
   readonly repeat?: string;
   readonly parallel: string;
+  readonly profile?: boolean;
 }
 
 /** Where `dev` listens when nothing else is said. */
@@ -59,8 +60,10 @@ export function addInvokeCommand(program: Command): void {
     )
     .option("--repeat <n>", "send it so often and print the times")
     .option("--parallel <n>", "so many at the same time", "1")
+    .option("--profile", "run it here; say where its time went, and what it would cost")
     .option("--no-fail", "exit 0 on function errors");
   addFunctionOptions(command).action(async (name: string | undefined, options: InvokeOptions) => {
+    if (options.profile === true) excludeProfile(options);
     process.exitCode =
       options.remote === true
         ? await invokeOnAws(name, options)
@@ -68,8 +71,20 @@ export function addInvokeCommand(program: Command): void {
   });
 }
 
+/** A function that somebody else runs cannot be looked into, and times of many events are not one's. */
+function excludeProfile({ url, remote, repeat, event }: InvokeOptions): void {
+  const others = { "--url": url, "--remote": remote, "--repeat": repeat, "--event": event };
+  for (const [option, value] of Object.entries(others)) {
+    if (value !== undefined) throw new CommandError(`--profile and ${option} exclude each other`);
+  }
+}
+
 async function invoke(name: string, options: InvokeOptions): Promise<number> {
   const payload = await invokeEvent(options);
+  const headers = requestHeaders(options);
+  if (options.profile === true) {
+    return invokeOnce(name, payload, { ...options, headers }, undefined);
+  }
   const { url, named } = serverUrl(options);
   const repeat =
     options.repeat === undefined
@@ -85,7 +100,7 @@ async function invoke(name: string, options: InvokeOptions): Promise<number> {
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
     if (named) throw new CommandError(`no server at ${url}: ${error.message}`, EXIT.unreachable);
-    return invokeOnce(name, payload, { ...options, headers: requestHeaders(options) }, repeat);
+    return invokeOnce(name, payload, { ...options, headers }, repeat);
   }
   return printResult(response, name, url, options);
 }

@@ -22,11 +22,14 @@ import {
 } from "../../host/invocation/outcome.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { LogTail } from "../../host/sandbox/log.ts";
+import { ProfiledFunction } from "../../trace/profiled-function.ts";
 import { endWithOutput, onInterrupt } from "../cli/ending.ts";
 import { CommandError, EXIT, outcomeStatus } from "../cli/exit-status.ts";
 import { unknownFunction } from "../cli/suggest.ts";
 import { say } from "../cli/terminal.ts";
+import { awsArchitecture, functionArchitecture } from "../function/architecture.ts";
 import { errorSummary, outputWarning } from "../function/error-summary.ts";
+import { functionHandler } from "../function/handler.ts";
 import { type FunctionOptions, functionSettings } from "../function/options.ts";
 import {
   type OutputOptions,
@@ -41,6 +44,7 @@ import {
 interface OnceOptions extends FunctionOptions, OutputOptions {
   readonly dir: string;
   readonly qualifier?: string;
+  readonly profile?: boolean;
   /** Those that a server would get; see `INVOKE_HEADER`. */
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -55,12 +59,18 @@ export async function invokeOnce(
   options: OnceOptions,
   repetition: Repetition | undefined,
 ): Promise<number> {
-  const settings = functionSettings(options.dir, [], options);
+  const own = functionSettings(options.dir, [], options);
+  const profile = options.profile === true ? profiled(own) : undefined;
+  const settings = profile?.settings ?? own;
   const log = new LogTail(LOG_TAIL_BYTES_MAX);
   let coldStarts = 0;
   const pool = new FunctionPool(settings, {
     onLog: (chunk) => log.add(chunk),
-    onReady: ({ served }) => (coldStarts += served === 0 ? 1 : 0),
+    onReady: (environment) => {
+      coldStarts += environment.served === 0 ? 1 : 0;
+      profile?.ready(environment);
+    },
+    onDelivered: ({ deliveredAtMs }) => profile?.delivered(deliveredAtMs),
   });
   const asked = readRequest(name, payload, options, new FunctionRegistry([pool]));
   const interrupted = onInterrupt(() => pool.kill());
@@ -71,6 +81,7 @@ export async function invokeOnce(
     return await repeatInvoke(sendAgain, async () => coldStarts, repetition);
   } finally {
     await pool.stop();
+    await profile?.close();
   }
 
   async function sendAgain(): Promise<boolean> {
@@ -94,11 +105,20 @@ export async function invokeOnce(
     const signalled = interrupted();
     if (signalled !== undefined) return signalled;
     if (options.tail === true) process.stderr.write(log.bytes());
+    if (end.kind !== "rejected") profile?.ended(end.report.durationMs);
     await print(end, asked, settings, { ...options, isWritten: outcome.kind === "stream" });
+    if (profile !== undefined) process.stderr.write(await profile.text());
     // As with a server, nobody waits for what becomes of it.
     if (!options.fail || isUnattended) return EXIT.ok;
     return outcomeStatus(end.kind === "function-error" ? end.origin : outcome.kind);
   }
+}
+
+/** The function with its trace on, and the prices of the architecture that it is for. */
+function profiled(settings: FunctionSettings): ProfiledFunction {
+  const { directory, handler } = settings;
+  const architecture = awsArchitecture(functionArchitecture(directory, undefined));
+  return new ProfiledFunction(settings, functionHandler(directory, handler), architecture);
 }
 
 type ValidRequest = Extract<InvokeRequest, { kind: "valid" }>;

@@ -12,6 +12,7 @@ import { z } from "zod";
 
 import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
+import { startVariables } from "../cli/start-variables.ts";
 
 /** What Lambda is told besides the event. */
 interface RemoteOptions {
@@ -82,7 +83,7 @@ function invokeArguments(name: string, event: string, options: RemoteOptions): r
 async function run(command: readonly string[]): Promise<z.output<typeof metadataSchema>> {
   const child = Bun.spawn([...command], {
     // An event must not reach a function twice because its answer was late.
-    env: { AWS_MAX_ATTEMPTS: "1", ...process.env, AWS_PAGER: "" },
+    env: { AWS_MAX_ATTEMPTS: "1", ...startVariables(), AWS_PAGER: "" },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",

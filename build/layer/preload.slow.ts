@@ -1,0 +1,147 @@
+/**
+ * Tests the preloaded `aws` of the finished layer beside its plain one: the process that the first call
+ * inside Lambda leaves behind, and the calls that forks of it answer. Needs root, and moto's server.
+ */
+
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { join } from "node:path";
+
+import { architecture, HOST_ARCHITECTURE } from "../architectures.ts";
+import { MotoServer } from "../deployments/moto-server.ts";
+import { FinishedLayer } from "./testing/finished-layer.ts";
+
+/** Calls amid killed, stopped and frozen processes; fewer for a quick look. */
+const UNREST_CALLS = process.env["UNREST_CALLS"] ?? "2000";
+
+interface Result {
+  readonly status: number;
+  readonly output: string;
+  readonly errors: string;
+  readonly files: Readonly<Record<string, string>>;
+}
+
+interface Compared {
+  readonly name: string;
+  readonly plain: Result;
+  readonly preloaded: Result;
+  readonly way: "fork" | "plain";
+  readonly must: "plain" | null;
+}
+
+let layer: FinishedLayer;
+let moto: MotoServer;
+
+beforeAll(async () => {
+  [layer, moto] = await Promise.all([
+    FinishedLayer.unzip(HOST_ARCHITECTURE ?? architecture("amd64")),
+    MotoServer.start(),
+  ]);
+});
+
+afterAll(() => moto.stop());
+
+/** Runs a Python program of testing/ as the leader of a session without a terminal; parses its output. */
+async function runInSession<T>(script: string, ...words: readonly string[]): Promise<T> {
+  const child = Bun.spawn(
+    ["python3", join(import.meta.dir, "testing", script), layer.opt, moto.url, ...words],
+    {
+      env: { PATH: "/usr/bin:/bin", PYTHONDONTWRITEBYTECODE: "1" },
+      detached: true,
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    },
+  );
+  const [output, errors, status] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  if (status !== 0) throw new Error(`failed to run ${script}: ${errors}`);
+  return JSON.parse(output) as T;
+}
+
+const check = <T>(name: string) => runInSession<T>("server.py", name);
+
+test("a preloaded call prints, does and ends with what a plain one does", async () => {
+  const compared = await runInSession<readonly Compared[]>("calls.py");
+  expect(compared.length).toBeGreaterThan(150);
+  const preloaded = Object.fromEntries(compared.map((each) => [each.name, each.preloaded]));
+  const plain = Object.fromEntries(compared.map((each) => [each.name, each.plain]));
+  expect(preloaded).toEqual(plain);
+  const forked = compared.filter(({ way }) => way === "fork").map(({ name }) => name);
+  const plainOnly = compared.filter(({ must }) => must === "plain").map(({ name }) => name);
+  expect(forked.filter((name) => plainOnly.includes(name))).toEqual([]);
+  // The others are no proof if they have not been preloaded; on a loaded machine some take too long.
+  expect(forked.length).toBeGreaterThan(compared.length / 2);
+});
+
+test("calls give what plain ones give while processes are killed, stopped and frozen", async () => {
+  const { calls, faults, left } = await runInSession<{
+    readonly calls: number;
+    readonly faults: readonly string[];
+    readonly left: readonly unknown[];
+  }>("unrest.py", UNREST_CALLS, "7");
+  expect({ calls, faults, left }).toEqual({ calls: Number(UNREST_CALLS), faults: [], left: [] });
+});
+
+test("neither secrets nor descriptors nor threads of a call stay behind", async () => {
+  const found = await check<readonly unknown[]>("secrets");
+  const nothing = { secrets: 0, threads: 1, descriptors: [], folder: "/" };
+  expect(found).toEqual([nothing, nothing]);
+});
+
+test("a server is left in Lambda only, with 256 MB or more, in a session that goes on", async () => {
+  expect(await check<unknown>("places")).toEqual({
+    "in Lambda": 1,
+    "with 256 MB": 1,
+    "with 128 MB": 0,
+    "without a Runtime API": 0,
+    "without a function": 0,
+    "with a variable of Python": 0,
+    "with a library to preload": 0,
+    "in a session of its own": 0,
+  });
+});
+
+test("a signal ends a preloaded call as it ends a plain one, and nothing stays", async () => {
+  const { left, ...ends } = await check<Record<string, unknown> & { left: number }>("ends");
+  for (const [signal, results] of Object.entries(ends)) {
+    const [plain, preloaded] = results as readonly unknown[];
+    expect({ signal, result: preloaded }).toEqual({ signal, result: plain });
+  }
+  expect(Object.keys(ends)).toHaveLength(8);
+  expect(left).toBe(0);
+});
+
+test("timeout ends a preloaded call", async () => {
+  expect(await check<unknown>("timeout")).toEqual([
+    [124, true],
+    [124, true],
+  ]);
+});
+
+test("calls work when the server is stopped or killed, or when a stranger listens", async () => {
+  expect(await check<unknown>("damage")).toEqual({
+    stopped: [0, 0, 0],
+    "spare stopped": [0, 0],
+    killed: 0,
+    stranger: 0,
+  });
+});
+
+test("calls give what plain ones give to a user who can have no further process", async () => {
+  const same = await check<readonly unknown[]>("processes");
+  expect(same).toEqual(same.map(() => [true, true]));
+  expect(same.length).toBeGreaterThan(10);
+});
+
+test("the server ends with the session", async () => {
+  expect(await check<unknown>("session")).toEqual([1, 0]);
+});
+
+test("in 256 MB the kernel takes the server rather than the function", async () => {
+  const [status, output, errors] = await check<readonly [number, string, string]>("memory");
+  expect({ status, errors }).toEqual({ status: 0, errors: "" });
+  expect(output).toMatch(/^235929600\naws-cli\/2\.\S+ .*\n$/);
+});

@@ -1,0 +1,287 @@
+"""Looks at the process that the layer's first `aws` leaves behind, and at what happens to its calls.
+
+    python3 server.py OPT SERVER_URL CHECK
+
+To be started as root in a session of its own, as a runtime is. Prints what the check found as JSON.
+"""
+
+import contextlib
+import json
+import os
+import re
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+from calls import children, has_spare, lambda_variables, plain_command, servers
+
+OPT, URL, CHECK = sys.argv[1:]
+AWS = f'{OPT}/bin/aws'
+STRANGER = 1234
+
+
+def call(*words, command=(AWS,), variables=(), **options):
+    options = {'capture_output': True, 'stdin': subprocess.DEVNULL, **options}
+    environment = {**lambda_variables(URL), **dict(variables)}
+    return subprocess.run([*command, *words], env=environment, **options)
+
+
+def first_call(**options):
+    call('--version', **options)
+    has_spare(OPT)
+
+
+def memory_of(pid):
+    """All that a process can read of its own memory."""
+    with open(f'/proc/{pid}/maps') as maps, open(f'/proc/{pid}/mem', 'rb', 0) as memory:
+        for line in maps:
+            start, end = (int(text, 16) for text in line.split()[0].split('-'))
+            with contextlib.suppress(OSError, OverflowError):
+                memory.seek(start)
+                yield memory.read(end - start)
+
+
+def secrets():
+    """What the server and its spare hold after calls with secrets, and what else they hold."""
+    secret = {'AWS_SECRET_ACCESS_KEY': 'hush-variable', 'AWS_SESSION_TOKEN': 'hush-token'}
+    words = ['ssm', 'put-parameter', '--name', 'hush', '--type', 'String', '--overwrite']
+    held = os.open('/etc/hostname', os.O_RDONLY)
+    os.set_inheritable(held, True)
+    for _ in range(4):
+        call(*words, '--value', 'hush-argument', variables=secret, close_fds=False)
+        has_spare(OPT)
+    found = []
+    for pid in (servers(OPT)[0], *children(servers(OPT)[0])):
+        paths = {os.readlink(f'/proc/{pid}/fd/{name}') for name in os.listdir(f'/proc/{pid}/fd')}
+        own = re.compile(r'/dev/(null|urandom)|/proc/\d+|.*/libffi\.so\.8|anon_inode:\[pidfd\]|pipe:.*|socket:.*')
+        found.append(
+            {
+                'secrets': sum(part.count(b'hush-') for part in memory_of(pid)),
+                'threads': len(os.listdir(f'/proc/{pid}/task')),
+                'descriptors': [path for path in paths if not own.fullmatch(path)],
+                'folder': os.readlink(f'/proc/{pid}/cwd'),
+            }
+        )
+    return found
+
+
+def places():
+    """Where a first call leaves a server."""
+    found = {}
+    for name, variables in (
+        ('in Lambda', {}),
+        ('with 256 MB', {'AWS_LAMBDA_FUNCTION_MEMORY_SIZE': '256'}),
+        ('with 128 MB', {'AWS_LAMBDA_FUNCTION_MEMORY_SIZE': '128'}),
+        ('without a Runtime API', {'AWS_LAMBDA_RUNTIME_API': ''}),
+        ('without a function', {'AWS_LAMBDA_FUNCTION_NAME': ''}),
+        ('with a variable of Python', {'PYTHONPATH': '/x'}),
+        ('with a library to preload', {'LD_PRELOAD': ''}),
+    ):
+        call('--version', variables=variables)
+        time.sleep(0.3)
+        found[name] = len(servers(OPT))
+        for pid in servers(OPT):
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.3)
+    call('--version', start_new_session=True)
+    time.sleep(0.3)
+    return {**found, 'in a session of its own': len(servers(OPT))}
+
+
+class SilentServer:
+    """Takes connections and never answers: a call of it lasts until somebody ends it."""
+
+    def __enter__(self):
+        self.socket = socket.create_server(('127.0.0.1', 0))
+        self.connected = threading.Event()
+        threading.Thread(target=self.accept, daemon=True).start()
+        port = self.socket.getsockname()[1]
+        self.words = ['sts', 'get-caller-identity', '--endpoint-url', f'http://127.0.0.1:{port}']
+        return self
+
+    def accept(self):
+        self.connections = []
+        while True:
+            try:
+                self.connections.append(self.socket.accept())
+            except OSError:
+                return
+            self.connected.set()
+
+    def __exit__(self, *_):
+        for connection, _ in self.connections:
+            connection.close()
+        self.socket.close()
+
+
+def ends():
+    """How a call ends, plain and preloaded, when its caller gets a signal, and what it leaves."""
+    first_call()
+    found = {}
+    for name in ('TERM', 'KILL', 'HUP', 'INT', 'QUIT', 'USR1', 'PIPE', 'INT to the group'):
+        results = []
+        for command in (plain_command(OPT), [AWS]):
+            with SilentServer() as silent:
+                child = subprocess.Popen(
+                    [*command, *silent.words],
+                    env=lambda_variables(URL),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    preexec_fn=lambda: os.setpgid(0, 0),
+                )
+                silent.connected.wait(30)
+                if name.endswith('group'):
+                    os.killpg(child.pid, signal.SIGINT)
+                else:
+                    child.send_signal(getattr(signal, f'SIG{name}'))
+                if name == 'PIPE':
+                    time.sleep(0.3)
+                    child.send_signal(signal.SIGTERM)
+                output, errors = child.communicate(timeout=30)
+                results.append([child.returncode, output.decode(), errors.decode()])
+        found[name] = results
+    has_spare(OPT)
+    return {**found, 'left': len(children(servers(OPT)[0])) - 1}
+
+
+def timeout():
+    """What `timeout 1 aws` gives, and whether the programs that aws has started end with it."""
+    first_call()
+    found = []
+    for command in (plain_command(OPT), [AWS]):
+        with SilentServer() as silent:
+            started = time.monotonic()
+            status = call(*silent.words, command=['timeout', '1', *command]).returncode
+            found.append([status, time.monotonic() - started < 10])
+    return found
+
+
+def damage():
+    """Whether calls work while the server is stopped, killed, starved or a stranger's."""
+    found = {}
+    first_call()
+    server = servers(OPT)[0]
+    os.kill(server, signal.SIGSTOP)
+    found['stopped'] = [call('--version').returncode for _ in range(3)]
+    os.kill(server, signal.SIGCONT)
+    has_spare(OPT)
+    for spare in children(server):
+        os.kill(spare, signal.SIGSTOP)
+    found['spare stopped'] = [call('--version').returncode for _ in range(2)]
+    for pid in (*children(server), server):
+        os.kill(pid, signal.SIGKILL)
+    found['killed'] = call('--version').returncode
+    has_spare(OPT)
+    for pid in servers(OPT):
+        os.kill(pid, signal.SIGKILL)
+    time.sleep(0.2)
+    # Somebody else listens where the server would.
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    place = os.stat(f'{OPT}/aws-cli')
+    with open(f'{OPT}/aws-cli/build') as file:
+        build = file.readline().strip()
+    pid = os.fork()
+    if pid == 0:
+        os.setuid(STRANGER)
+        listener.bind(f'\0aws-cli 0 {place.st_dev:x}:{place.st_ino:x} {build}')
+        listener.listen()
+        time.sleep(60)
+        os._exit(0)
+    time.sleep(0.2)
+    found['stranger'] = call('--version').returncode
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return found
+
+
+def processes():
+    """Whether calls work for a user who can have no further process."""
+    def as_user(most):
+        os.setgroups([])
+        os.setgid(STRANGER)
+        os.setuid(STRANGER)
+        resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+
+    results = []
+    for most in (1, 2, 3, 4, 5, 6):
+        for _ in range(2):
+            result = call('--version', preexec_fn=lambda: as_user(most))
+            plain = call('--version', command=plain_command(OPT), preexec_fn=lambda: as_user(most))
+            results.append([plain.returncode == result.returncode, plain.stdout == result.stdout])
+        for pid in servers(OPT):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    return results
+
+
+def session():
+    """Whether the server ends with the session that it belongs to."""
+    child = subprocess.Popen(
+        ['sh', '-c', f'{AWS} --version; read -r line'],
+        env=lambda_variables(URL),
+        start_new_session=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    has_spare(OPT) or time.sleep(1)
+    before = len(servers(OPT))
+    child.communicate(b'line\n')
+    time.sleep(0.5)
+    return [before, len(servers(OPT))]
+
+
+def memory():
+    """Who is killed when a function of 256 MB needs nearly all of it, with the server there."""
+    folder, limit, tasks = memory_group()
+    try:
+        with open(os.path.join(folder, limit), 'w') as file:
+            file.write(str(256 << 20))
+        script = (
+            f'{AWS} --version >/dev/null; {AWS} s3 ls >/dev/null; sleep 1; '
+            "python3 -c 'x = bytearray(225 << 20); print(len(x))'; "
+            f'{AWS} --version'
+        )
+        result = subprocess.run(
+            ['sh', '-c', f'echo $$ >{os.path.join(folder, tasks)}; {script}'],
+            env=lambda_variables(URL), capture_output=True, stdin=subprocess.DEVNULL,
+        )
+        return [result.returncode, result.stdout.decode(), result.stderr.decode()]
+    finally:
+        for pid in servers(OPT):
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.3)
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
+
+
+def memory_group():
+    """Makes a control group: its folder, and the files for its limit and its processes."""
+    name = f'aws-server-{os.getpid()}'
+    if os.path.exists('/sys/fs/cgroup/memory'):
+        with open('/proc/self/cgroup') as file:
+            (own,) = re.findall(r':memory:(.*)', file.read())
+        folder = f'/sys/fs/cgroup/memory{own}/{name}'
+        os.mkdir(folder)
+        return folder, 'memory.limit_in_bytes', 'cgroup.procs'
+    folder = f'/sys/fs/cgroup/{name}'
+    with contextlib.suppress(OSError), open('/sys/fs/cgroup/cgroup.subtree_control', 'w') as file:
+        file.write('+memory')
+    os.mkdir(folder)
+    return folder, 'memory.max', 'cgroup.procs'
+
+
+def main():
+    checks = (secrets, places, ends, timeout, damage, processes, session, memory)
+    found = {check.__name__: check for check in checks}[CHECK]()
+    for pid in servers(OPT):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    json.dump(found, sys.stdout)
+
+
+main()

@@ -1,0 +1,261 @@
+/**
+ * What the caller and the log learn of a handler that fails: its last words on standard error, else on
+ * standard output, else its last command; and never what it traces.
+ *
+ * @module
+ */
+
+import { describe, expect, test } from "bun:test";
+
+import type { FunctionError } from "../runtime-api/function-error.ts";
+import {
+  type EnvironmentOptions,
+  EnvironmentUnderTest,
+} from "../testing/environment-under-test.ts";
+import { FURTHER_SHELLS, type ShellName, SHELLS } from "../testing/shells.ts";
+
+const ALL = [...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name);
+const BASHES: readonly ShellName[] = ["bash", "bash as sh"];
+const POSIX_SHELLS = SHELLS.map(({ name }) => name);
+
+interface Failure {
+  readonly error: FunctionError;
+  readonly log: string;
+}
+
+/** Has a handler fail, between two events that it answers. */
+async function fail(
+  shell: ShellName,
+  script: string,
+  options: Partial<EnvironmentOptions> = {},
+): Promise<Failure> {
+  await using environment = await EnvironmentUnderTest.start({
+    shell,
+    files: { "function.sh": script },
+    ...options,
+    env: { LANG: "C.UTF-8", SECRET: "hunter2", ...options.env },
+  });
+  const { api, bootstrap } = environment;
+  expect((await api.invoke({ body: "ok" })).latin1).toBe("fine");
+  const invocation = api.enqueue({ body: "fail" });
+  const post = await invocation.answered;
+  expect(post.path).toEndWith("/error");
+  expect((await api.invoke({ body: "ok" })).latin1).toBe("fine");
+  await api.idle();
+  return { error: post.json() as FunctionError, log: bootstrap.stderr };
+}
+
+/** A handler that fails in a way, or answers. */
+const handler = (commands: string, head = "", tail = "") =>
+  `${head}\nhandler() {\n  [ "$1" = fail ] || { printf fine; return 0; }\n${commands}\n}\n${tail}`;
+
+describe.each(ALL)("standard output in %s", (shell) => {
+  test.concurrent.each([
+    ["one line", "echo 'Branch not found'; exit 1", "Branch not found"],
+    ["several lines", "printf 'first\\nlast one\\n'; return 1", "last one"],
+    ["pieces", "printf 'la'; printf 'st'; printf '\\n\\n'; exit 1", "last"],
+    ["JSON", "printf '{\"a\":1}'; exit 1", '{"a":1}'],
+    ["more than is looked at", "echo first; printf '%2000s\\n' last; exit 1", "last"],
+  ])("%s", async (_, commands, lastLine) => {
+    const { error, log } = await fail(shell, handler(commands));
+    expect(error).toEqual({
+      errorType: "Function.ExitError",
+      errorMessage: `the handler exited with status 1: ${lastLine}`,
+      stackTrace: error.stackTrace,
+    });
+    expect(log).toContain("the standard output of the handler, which has failed:\n");
+    expect(log).toContain(lastLine);
+  });
+});
+
+describe.each(POSIX_SHELLS)("in %s", (shell) => {
+  test.concurrent("standard error says more than standard output", async () => {
+    const { error, log } = await fail(shell, handler("echo out; echo err >&2; echo out; exit 2"));
+    expect([error.errorMessage, error.stackTrace]).toEqual([
+      "the handler exited with status 2: err",
+      ["err"],
+    ]);
+    expect(log).toContain("out\nout\n");
+  });
+
+  test.concurrent("the log gets the end of an output that is long, and says so", async () => {
+    const { log } = await fail(shell, handler("yes 0123456789 | head -c 100000; exit 1"));
+    expect(log).toContain("the last 16384 bytes of the standard output of the handler");
+    expect(log.split("0123456789").length).toBeGreaterThan(1_400);
+    expect(log.length).toBeLessThan(17_000);
+  });
+
+  test.concurrent("the log has a record for each line of the output, with JSON", async () => {
+    const { log } = await fail(shell, handler("printf 'a\\n{\"b\":1}\\nc'; exit 1"), {
+      env: { AWS_LAMBDA_LOG_FORMAT: "JSON" },
+    });
+    const lines = log.trimEnd().split("\n");
+    const records = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(records.slice(-3).map(({ message, b }) => message ?? b)).toEqual(["a", 1, "c"]);
+    expect(records.slice(-4).every(({ requestId, b }) => b === 1 || requestId !== undefined)).toBe(
+      true,
+    );
+  });
+
+  test.concurrent("a response is no log", async () => {
+    const { log } = await fail(shell, handler("exit 1"));
+    expect(log).not.toContain("fine");
+  });
+
+  test.concurrent("lines of the event before, and of loading, are not in an error", async () => {
+    const { error } = await fail(
+      shell,
+      'echo loading >&2\nhandler() { [ "$1" = fail ] && return 3; echo old >&2; printf fine; }',
+    );
+    expect([error.errorMessage, error.stackTrace]).toEqual([
+      "the handler exited with status 3",
+      [],
+    ]);
+  });
+
+  test.concurrent("lines of a shell that has been loaded again are not in an error", async () => {
+    await using environment = await EnvironmentUnderTest.start({
+      shell,
+      files: { "function.sh": 'handler() { [ "$1" = kill ] && kill -9 $$; return 3; }' },
+    });
+    const { api, bootstrap } = environment;
+    await api.invoke({ body: "kill" });
+    await bootstrap.logged("loading it again");
+    const error = (await api.invoke({ body: "fail" })).json() as FunctionError;
+    expect([error.errorMessage, error.stackTrace]).toEqual([
+      "the handler exited with status 3",
+      [],
+    ]);
+  });
+});
+
+describe.each(BASHES)("a silent set -e in %s", (shell) => {
+  const cases: readonly (readonly [string, string, string])[] = [
+    ["an assignment", "x=$(exit 7); echo never", "7; its last command: x=$(exit 7) (in handler)"],
+    [
+      "a variable's value is not shown",
+      'grep -q "$SECRET" /dev/null',
+      '1; its last command: grep -q "$SECRET" /dev/null (in handler)',
+    ],
+    ["a test", "[[ a == b ]]\necho never", "1; its last command: [[ a == b ]] (in handler)"],
+    ["an arithmetic command", "((0))\necho never", "1; its last command: ((0)) (in handler)"],
+    [
+      "a pipeline",
+      "set -o pipefail\ngrep -q x /dev/null | cat",
+      "1; its last command: cat (in handler)",
+    ],
+    ["in a loop", "for i in 1; do false; done", "1; its last command: false (in handler)"],
+    ["a return", "return 4", "4; its last command: return 4"],
+    ["an exit", "exit 5", "5; its last command: exit 5 (in handler)"],
+    [
+      "a command of slashes and quotes",
+      "test -e '/no/such' && :; test -e \"/no/such\"",
+      '1; its last command: test -e "/no/such" (in handler)',
+    ],
+  ];
+  test.concurrent.each(cases)("names its command: %s", async (_, commands, words) => {
+    const { error } = await fail(shell, handler(commands, "set -e"));
+    expect(error.errorMessage).toContain(`the handler exited with status ${words}`);
+    expect(JSON.stringify(error)).not.toContain("hunter2");
+  });
+
+  test.concurrent("names the functions that called it", async () => {
+    const script = handler("  outer", "set -e\ninner() { false; }\nouter() {\n  inner\n}");
+    const { error } = await fail(shell, script);
+    expect(error.errorMessage).toBe(
+      "the handler exited with status 1; its last command: false (in inner, which outer calls in line 5)",
+    );
+  });
+
+  test.concurrent("in the handler itself", async () => {
+    const { error } = await fail(shell, handler("set -e\nfalse\necho never"));
+    expect(error.errorMessage).toContain("its last command: false (in handler)");
+  });
+
+  test.concurrent.each([
+    ["its status", 'f() { return 9; }\nf || printf "%s" "$?" >&2\nfalse', "9"],
+    ["its options", 'printf "%s" "${-//[^eux]}" >&2; false', "e"],
+    ["its subshells", '(trap >&2; exit 3) || printf "%s" "$?" >&2; false', "3"],
+    // In POSIX mode bash lists the signals without a trap, too.
+    ["its traps", "trap 2>&1 | grep -v -e ' -- - ' >&2; false", ""],
+    ["its own EXIT trap", "trap 'echo mine >&2' EXIT; false", "mine"],
+  ])("leaves the handler %s", async (_, commands, words) => {
+    const { error } = await fail(shell, handler(commands, "set -e"));
+    expect(error.stackTrace).toEqual(words === "" ? [] : [words]);
+  });
+
+  test.concurrent("shows nothing in a trace, and leaves the status of an exit", async () => {
+    const { error, log } = await fail(shell, handler("exit 77", "set -ex"));
+    expect(error.errorMessage).toContain("77");
+    expect(log).not.toMatch(/\/fd\/|dev.null|left/);
+  });
+});
+
+const SECRET_COMMANDS =
+  ': "Authorization: $SECRET"\n: "$SECRET" >/dev/null\ncat /no/such/file\nexit 1';
+
+describe.each(ALL)("traced commands in %s", (shell) => {
+  test.concurrent.each([
+    ["with PS4 as it is", "set -x"],
+    ["with another PS4", "PS4='> '; set -x"],
+    ["with a PS4 of several words", "PS4='[trace] '; set -x"],
+    ["with a PS4 that ends in an expansion", "PS4='# ${SECRET+x} '; set -x"],
+    ["with a PS4 that begins with one", "PS4='${SECRET+trace}: '; set -x"],
+  ])("do not reach the caller, %s", async (_, tracing) => {
+    for (const script of [
+      handler(SECRET_COMMANDS, tracing),
+      handler(`${tracing}\n${SECRET_COMMANDS}`),
+    ]) {
+      const { error, log } = await fail(shell, script);
+      expect(error.stackTrace.join("\n")).toContain("No such file");
+      expect(JSON.stringify(error)).not.toContain("hunter2");
+      expect(log).toContain("hunter2");
+    }
+  });
+});
+
+describe.each([...BASHES, "busybox ash", "ksh93", "mksh"] as const)("in %s", (shell) => {
+  test.concurrent("the further lines of a traced command do not reach the caller", async () => {
+    const commands = `KEY='-----BEGIN\nhunter2\n-----END'\n: "$KEY"\necho last words >&2\nexit 1`;
+    const { error } = await fail(shell, handler(commands, "set -x"));
+    expect(error.stackTrace).toEqual(["last words"]);
+  });
+});
+
+const REASON_FILES = {
+  script: { text: "#!/no/such/interpreter\n", mode: "755" },
+  data: "text\n",
+  program: {
+    base64: Buffer.from("\x7fELF\x02\x01\x01\0garbage\0\0\0\0").toString("base64"),
+    mode: "755",
+  },
+};
+
+describe.each(POSIX_SHELLS)("the reason for 126 and 127 in %s", (shell) => {
+  test.concurrent.each([
+    ["a long argument", 'cat "$(head -c 200000 /dev/zero | tr "\\0" a)"', 126, "standard input"],
+    ["no such command", "no_such_command", 127, "a command was not found"],
+    ["no such file", "./no_such_file", 127, "not found"],
+    ["no such interpreter", "./script", 127, "interpreter of a script"],
+    ["no execute bit", "./data", 126, "a command was not executable"],
+    ["the handler's own status", "exit 126", 126, "which shells use for"],
+    ["the handler's own words", "echo words >&2; exit 127", 127, "which shells use for"],
+  ])("%s", async (_, commands, status, reason) => {
+    const script = handler(commands);
+    const files = { ...REASON_FILES, "function.sh": script };
+    const { error } = await fail(shell, script, { files });
+    expect(error.errorMessage).toContain(`status ${status} (`);
+    expect(error.errorMessage).toContain(reason);
+  });
+});
+
+// busybox ash runs such a file as a script.
+test.concurrent.each(["dash", ...BASHES])(
+  "the reason for 126 in %s: a program of another kind",
+  async (shell) => {
+    const script = handler("./program");
+    const files = { ...REASON_FILES, "function.sh": script };
+    const { error } = await fail(shell, script, { files });
+    expect(error.errorMessage).toContain("status 126 (a program for another processor");
+  },
+);

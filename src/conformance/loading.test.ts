@@ -1,0 +1,200 @@
+/**
+ * What files of all kinds are taken for when they are loaded: names of functions and shells, files that can
+ * also be run, and the reason where one cannot be loaded.
+ *
+ * @module
+ */
+
+import { describe, expect, test } from "bun:test";
+
+import type { FunctionError } from "../runtime-api/function-error.ts";
+import {
+  type EnvironmentOptions,
+  EnvironmentUnderTest,
+} from "../testing/environment-under-test.ts";
+import { FURTHER_SHELLS, type ShellName, SHELLS } from "../testing/shells.ts";
+
+const ALL = [...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name);
+const BASHES: readonly ShellName[] = ["bash", "bash as sh"];
+
+/** The answer to an event, or the error of loading. */
+async function load(
+  shell: ShellName,
+  text: string,
+  options: Partial<EnvironmentOptions> = {},
+): Promise<string | FunctionError> {
+  await using environment = await EnvironmentUnderTest.start({
+    shell,
+    files: { "function.sh": text },
+    ...options,
+  });
+  const { api, exited } = environment;
+  const end = await Promise.race([api.invoke({ body: "event" }), exited]);
+  if ("signal" in end) return api.initErrors[0]?.json() as FunctionError;
+  return end.path.endsWith("/response") ? end.body.toString() : (end.json() as FunctionError);
+}
+
+const SAY = `printf '%s' "$1"`;
+
+describe.each(ALL)("%s", (shell) => {
+  test.concurrent.each([
+    ["by its own name", 'case ${0##*/} in function.sh) echo "run" ;; esac'],
+    ["by its path", "case $0 in */function.sh) exit 1 ;; esac"],
+    ["by its name without what follows", '[ "$(basename "$0" .sh)" = function ] && exit 1; :'],
+    ["by whether it is sourced", '[ "$0" = "${BASH_SOURCE:-no}" ] && exit 1; :'],
+  ])("a file that can be run as well is not run: %s", async (_, guard) => {
+    expect(await load(shell, `${guard}\nhandler() { ${SAY}; }`)).toBe("event");
+  });
+
+  test.concurrent("$0 is in the file's folder", async () => {
+    const text = `. "$(dirname "$0")/lib.sh"\nhandler() { say "$1"; }`;
+    const files = {
+      "a/b.sh": text,
+      "a/lib.sh": { text: `say() { ${SAY}; }`, shebang: false },
+    } as const;
+    expect(await load(shell, "", { files, handler: "a/b.handler" })).toBe("event");
+  });
+
+  test.concurrent("an alias of the handler's name does not hide it", async () => {
+    const text = `handler() { ${SAY}; }\nalias handler='echo alias'`;
+    expect(await load(shell, text)).toBe("event");
+  });
+
+  test.concurrent("a function that is not there any more is not found", async () => {
+    const text = "handler() { :; }\nunset -f handler";
+    expect(await load(shell, text)).toMatchObject({ errorType: "Runtime.HandlerNotFound" });
+    expect(await load(shell, "other() { :; }")).toMatchObject({
+      errorMessage: expect.stringContaining("it defines other"),
+    });
+  });
+
+  test.concurrent.each([
+    ["SHELLOPTS", "braceexpand:hashall:posix"],
+    ["BASHOPTS", "checkwinsize:expand_aliases"],
+    ["BASH_VERSION", "5.2.15(1)-release"],
+    ["KSH_VERSION", "Version AJM 93u+m/1.0.4"],
+    ["POSIXLY_CORRECT", "1"],
+    ["PS4", "$(exit 3)"],
+    ["ENV", "/no/such/file"],
+  ])("%s in the environment decides nothing", async (name, value) => {
+    const text = `handler() { ${SAY}; }`;
+    expect(await load(shell, text, { env: { [name]: value, LANG: "C.UTF-8" } })).toBe("event");
+  });
+});
+
+describe("names of functions", () => {
+  test.concurrent.each([
+    "my-handler",
+    "aws::handler",
+    "1st",
+    "größe",
+    "a+b@c%d,e^f",
+    "time",
+    "command",
+    "test",
+    "export",
+    "if_",
+  ])("bash takes %s", async (name) => {
+    const text = `function ${name} { builtin printf '%s' "$1"; }`;
+    expect(await load("bash", text, { handler: `function.${name}` })).toBe("event");
+  });
+
+  test.concurrent.each(["dash", "bash as sh", "busybox ash"] as const)(
+    "%s says why it does not take such a name",
+    async (shell) => {
+      const { errorType, errorMessage } = (await load(shell, "my-handler() { :; }", {
+        handler: "function.my-handler",
+      })) as FunctionError;
+      expect(errorType).toMatch(/^Runtime\.(?:UserCodeSyntaxError|InitError)$/);
+      expect(errorMessage).toMatch(/bad function name|not a valid identifier/i);
+    },
+  );
+
+  test.concurrent.each(["dash", "bash as sh", "busybox ash"] as const)(
+    "%s says so of a function that is not in the file, too",
+    async (shell) => {
+      const text = "handler() { :; }";
+      for (const name of ["my-handler", "2nd"]) {
+        const error = (await load(shell, text, { handler: `function.${name}` })) as FunctionError;
+        expect(error.errorType).toBe("Runtime.MalformedHandlerName");
+        expect(error.errorMessage).toMatch(/ says of \S+\(\) ".*(?:bad|not a valid)/i);
+        expect(error.errorMessage).toContain(`function.${name}`);
+      }
+    },
+  );
+
+  test.concurrent("bash says of such a function that it is not there", async () => {
+    const text = "set -o posix\nhandler() { :; }\nset +o posix";
+    const error = await load("bash", text, { handler: "function.my-handler" });
+    expect(error).toMatchObject({
+      errorType: "Runtime.HandlerNotFound",
+      errorMessage: expect.stringContaining("it defines handler"),
+    });
+  });
+
+  test.concurrent.each(["dash", "busybox ash", "mksh"] as const)(
+    "%s takes a function named as a builtin",
+    async (shell) => {
+      for (const name of ["command", "test", "kill"]) {
+        const say = shell === "mksh" ? 'print -rn -- "$1"' : SAY;
+        expect(await load(shell, `${name}() { ${say}; }`, { handler: `function.${name}` })).toBe(
+          "event",
+        );
+      }
+    },
+  );
+});
+
+test.concurrent.each(["ksh93", "mksh", "bash", "dash"])(
+  "a first line may name %s",
+  async (program) => {
+    const text = `#!/bin/${program}\nhandler() { ${program === "mksh" ? 'print -rn -- "$1"' : SAY}; }`;
+    expect(await load("dash", text)).toBe("event");
+  },
+);
+
+describe.each(BASHES)("a file that ends %s without a word", (shell) => {
+  test.concurrent.each([
+    ["[[ a == b ]] && handler", "its last line is: [[ a == b ]] && handler"],
+    [
+      '[ "${BASH_SOURCE[0]}" = "$0" ] && handler "$@"\n\n# the end',
+      'its last line is: [ "${BASH_SOURCE[0]}" = "$0" ] && handler "$@"',
+    ],
+    ["false", "at line 4: false"],
+    ['test -f "$SECRET"\n:', 'at line 4: test -f "$SECRET"'],
+    ["x=$(exit 7)\n:", "exited with status 7 at line 4: x=$(exit 7)"],
+    ["exit 3", "exited with status 3"],
+  ])("at %s", async (commands, words) => {
+    const text = `set -e\nhandler() { :; }\n${commands}\n`;
+    const { errorType, errorMessage } = (await load(shell, text, {
+      env: { SECRET: "hunter2" },
+    })) as FunctionError;
+    expect(errorType).toBe("Runtime.InitError");
+    expect(errorMessage).toContain(words);
+    expect(errorMessage).not.toContain("hunter2");
+  });
+});
+
+describe.each(["dash", "busybox ash"] as const)("in %s", (shell) => {
+  test.concurrent("a file that ends its shell without a word gets the likely reasons", async () => {
+    const { errorMessage } = (await load(
+      shell,
+      "set -e\nhandler() { :; }\nfalse",
+    )) as FunctionError;
+    expect(errorMessage).toContain("status 1: it called exit, or a command failed under set -e");
+  });
+});
+
+describe.each(BASHES)("%s", (shell) => {
+  test.concurrent("a trap of a file's own holds while it is loaded", async () => {
+    const text = "set -e\ntrap 'echo \"mine $?\" >&2' ERR\nhandler() { :; }\nfalse";
+    expect(await load(shell, text)).toMatchObject({
+      errorMessage: expect.stringContaining("mine 1"),
+    });
+  });
+
+  test.concurrent("no trap of the runtime is to be seen", async () => {
+    const text = `LIST=$(trap)\nhandler() { printf '%s' "$LIST$(trap)"; }`;
+    expect(await load(shell, text)).not.toMatch(/fd|ERR|EXIT'?$/);
+  });
+});

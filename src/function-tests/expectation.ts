@@ -1,0 +1,182 @@
+/**
+ * What came back, against what must: every difference in words, and what to expect from now on.
+ *
+ * @module
+ */
+
+import { decodeUtf8, isJson } from "../host/http/json-text.ts";
+import type { RejectionReason } from "../host/invocation/outcome.ts";
+import { type Difference, jsonDifferences, projectJson, textContrast } from "./exact-json.ts";
+import type { Expectation } from "./test-file.ts";
+
+/** Differences that are shown of one response. */
+const DIFFERENCES_MAX = 10;
+
+/** Longest piece of what came back that is shown, in characters. */
+const SHOWN_LENGTH_MAX = 500;
+
+/** What came back from a function. */
+export interface Answer {
+  /** A response, or the JSON of an error. */
+  readonly kind: "response" | "error";
+  readonly body: Uint8Array;
+  /** What the function logged for this event, as far as it is kept. */
+  readonly log: string;
+  /** An error in words. */
+  readonly summary?: string;
+}
+
+/** Why an event was not run, for the person who wrote the test. */
+export function rejectionProblem(reason: RejectionReason): string {
+  return reason === "event-too-large"
+    ? "the event is larger than the 6 MiB that Lambda takes"
+    : `the event was not run: ${reason}`;
+}
+
+/**
+ * Everything in which an answer is not as expected; empty when the test has passed.
+ * @param expected Nothing is a problem of its own: a test that cannot fail shows nothing.
+ */
+export function problemsOf(expected: Expectation | undefined, answer: Answer): readonly string[] {
+  const problems: string[] = [];
+  if (answer.kind === "error" && !wantsError(expected)) {
+    return [`the function failed: ${answer.summary ?? shownBody(answer.body)}`];
+  }
+  if (expected === undefined) {
+    return [
+      `nothing is expected yet; the response is ${shownBody(answer.body)}\n` +
+        "  if that is right, write it down with: lambda-shell test --update",
+    ];
+  }
+  if (answer.kind === "response" && wantsError(expected)) {
+    problems.push(`expected an error, got the response ${shownBody(answer.body)}`);
+  } else if (answer.kind === "error") {
+    problems.push(...errorProblems(expected, answer.body));
+  } else {
+    problems.push(...responseProblems(expected, answer.body));
+  }
+  for (const text of expected.logContains) {
+    if (!answer.log.includes(text)) {
+      problems.push(`the log does not contain ${JSON.stringify(text)}`);
+    }
+  }
+  return problems;
+}
+
+function wantsError(expected: Expectation | undefined): boolean {
+  return expected?.error !== undefined || expected?.errorMatches !== undefined;
+}
+
+function errorProblems({ error, errorMatches }: Expectation, body: Uint8Array): readonly string[] {
+  return [
+    ...(error === undefined ? [] : jsonProblems(error, body, "contains", "error")),
+    ...matchProblems(errorMatches, body, "error"),
+  ];
+}
+
+function responseProblems(expected: Expectation, body: Uint8Array): readonly string[] {
+  const { response, responseContains, responseText, responseBase64, responseMatches } = expected;
+  return [
+    ...(response === undefined ? [] : jsonProblems(response, body, "equal", "response")),
+    ...(responseContains === undefined
+      ? []
+      : jsonProblems(responseContains, body, "contains", "response")),
+    ...(responseText === undefined ? [] : textProblems(responseText, body)),
+    ...(responseBase64 === undefined ? [] : byteProblems(responseBase64, body)),
+    ...matchProblems(responseMatches, body, "response"),
+  ];
+}
+
+function jsonProblems(
+  expected: string,
+  body: Uint8Array,
+  comparison: "equal" | "contains",
+  name: string,
+): readonly string[] {
+  if (!isJson(body)) return [`${name} is not JSON: ${shownBody(body)}`];
+  const text = new TextDecoder().decode(body);
+  let differences: readonly Difference[];
+  try {
+    differences = jsonDifferences(expected, text, comparison, name);
+  } catch (error) {
+    if (error instanceof RangeError) return [`${name} is nested too deeply to be compared`];
+    throw error;
+  }
+  const shown = differences.slice(0, DIFFERENCES_MAX).map(differenceLine);
+  const more = differences.length - shown.length;
+  return more > 0 ? [...shown, `and ${more} more differences`] : shown;
+}
+
+function differenceLine({ path, words }: Difference): string {
+  return `${path}: ${words}`;
+}
+
+function textProblems(expected: string, body: Uint8Array): readonly string[] {
+  if (Buffer.from(expected).equals(body)) return [];
+  const actual = decodeUtf8(body);
+  if (actual === undefined) return [`response is not UTF-8: ${shownBody(body)}`];
+  return [`response ${textContrast(expected, actual)}`];
+}
+
+function byteProblems(expected: string, body: Uint8Array): readonly string[] {
+  const actual = Buffer.from(body).toString("base64");
+  return actual === expected ? [] : [`response in base64 ${textContrast(expected, actual)}`];
+}
+
+function matchProblems(
+  pattern: RegExp | undefined,
+  body: Uint8Array,
+  name: string,
+): readonly string[] {
+  const text = new TextDecoder().decode(body);
+  if (pattern === undefined || pattern.test(text)) return [];
+  return [`${name} does not match ${pattern}: ${shownBody(body)}`];
+}
+
+/** The beginning of what came back, on one line. */
+export function shownBody(body: Uint8Array): string {
+  if (body.byteLength === 0) return "nothing";
+  const text = decodeUtf8(body);
+  if (text === undefined) return `${body.byteLength} bytes that are not UTF-8`;
+  const trimmed = text.trimEnd();
+  const line = isJson(body) && !trimmed.includes("\n") ? trimmed : JSON.stringify(text);
+  return line.length > SHOWN_LENGTH_MAX ? `${line.slice(0, SHOWN_LENGTH_MAX)}…` : line;
+}
+
+/**
+ * What `--update` writes, as members of `expect` with their JSON text.
+ * @returns Nothing where only people can know: when the function could not be run, and when it fails
+ * instead of responding or the other way round.
+ */
+export function recorded(
+  answer: Answer,
+  before: Expectation | undefined,
+): Readonly<Record<string, string>> | undefined {
+  const text = decodeUtf8(answer.body);
+  if (before !== undefined && wantsError(before) !== (answer.kind === "error")) return undefined;
+  if (answer.kind === "error") return recordedError(text ?? "");
+  if (text === undefined) {
+    return { responseBase64: JSON.stringify(Buffer.from(answer.body).toString("base64")) };
+  }
+  if (!isJson(answer.body) || before?.responseText !== undefined) {
+    return { responseText: JSON.stringify(text) };
+  }
+  if (before?.responseContains === undefined) return { response: text.trim() };
+  return { responseContains: projectJson(before.responseContains, text) };
+}
+
+/** An error's type, and its message where that is the same at the next event. */
+function recordedError(text: string): Readonly<Record<string, string>> | undefined {
+  let error: unknown;
+  try {
+    error = JSON.parse(text);
+  } catch {
+    return { error: "{}" };
+  }
+  const { errorType, errorMessage } = error as { errorType?: unknown; errorMessage?: unknown };
+  if (/^(Runtime|Sandbox)\./.test(String(errorType))) return undefined;
+  // A request id is another one at the next event.
+  const isStable =
+    typeof errorMessage === "string" && !/[0-9a-f]{8}-[0-9a-f]{4}-/.test(errorMessage);
+  return { error: JSON.stringify({ errorType, ...(isStable ? { errorMessage } : {}) }) };
+}

@@ -1,0 +1,150 @@
+/**
+ * A JSON file with the places of its values, for complaints that name a line and for raw text.
+ *
+ * @module
+ */
+
+import {
+  findNodeAtLocation,
+  type Node,
+  parse,
+  type ParseError,
+  parseTree,
+  printParseErrorCode,
+} from "jsonc-parser";
+
+import { decodeUtf8 } from "../host/http/json-text.ts";
+
+/** Members and elements on the way to a value. */
+export type Place = readonly (string | number)[];
+
+/** What a file is read as. */
+export type JsonSourceResult =
+  | { readonly kind: "json"; readonly source: JsonSource }
+  | { readonly kind: "fault"; readonly complaint: string };
+
+/** Longest piece of a text that is shown again, in characters. */
+const SHOWN_LENGTH_MAX = 20;
+
+/** The text of a JSON file, and what stands where. */
+export class JsonSource {
+  readonly #text: string;
+  readonly #file: string;
+  readonly #tree: Node;
+
+  private constructor(text: string, file: string, tree: Node) {
+    this.#text = text;
+    this.#file = file;
+    this.#tree = tree;
+  }
+
+  /**
+   * Reads a file's bytes; a byte-order mark is left out.
+   * @param file As people name it.
+   */
+  static read(bytes: Uint8Array, file: string): JsonSourceResult {
+    const fault = (complaint: string) =>
+      ({ kind: "fault", complaint: `${file}${complaint}` }) as const;
+    const text = decodeUtf8(bytes)?.replace(/^\ufeff/, "");
+    if (text === undefined) return fault(": not UTF-8: save the file in that encoding");
+    if (text.trim() === "") return fault(': the file is empty: write a test, as in {"event": {}}');
+    const wrong = syntaxFault(text);
+    if (wrong !== undefined) return fault(`:${position(text, wrong.offset)}: ${wrong.words}`);
+    const tree = parseTree(text);
+    if (tree === undefined) return fault(": not JSON");
+    return { kind: "json", source: new JsonSource(text, file, tree) };
+  }
+
+  /** The kind of the value at a place: object, array, string, …; nothing where there is none. */
+  kindAt(place: Place): Node["type"] | undefined {
+    return findNodeAtLocation(this.#tree, [...place])?.type;
+  }
+
+  /** The elements of the list at a place. */
+  lengthAt(place: Place): number {
+    return findNodeAtLocation(this.#tree, [...place])?.children?.length ?? 0;
+  }
+
+  /** The value at a place as it is written. */
+  textAt(place: Place): string {
+    const node = findNodeAtLocation(this.#tree, [...place]);
+    return node === undefined ? "" : this.#text.slice(node.offset, node.offset + node.length);
+  }
+
+  /** The value at a place. */
+  valueAt(place: Place): unknown {
+    return parse(this.textAt(place));
+  }
+
+  /** A member that an object has twice. */
+  repeatedMember(place: Place): string | undefined {
+    const node = findNodeAtLocation(this.#tree, [...place]);
+    if (node?.type !== "object") return undefined;
+    const names = (node.children ?? []).map(({ children }) => String(children?.[0]?.value));
+    return names.find((name, at) => names.indexOf(name) < at);
+  }
+
+  /** A complaint with the line and column of a value, or of the name of a member. */
+  complaint(place: Place, words: string, member?: string): string {
+    let node = findNodeAtLocation(this.#tree, [...place]) ?? this.#tree;
+    if (member !== undefined) {
+      const names = (node.children ?? []).flatMap(({ children }) => children?.[0] ?? []);
+      // The last of that name, which is the one that a parser would take.
+      node = names.findLast(({ value }) => value === member) ?? node;
+    }
+    return `${this.#file}:${position(this.#text, node.offset)}: ${words}`;
+  }
+}
+
+/** What is wrong with a text, and where; nothing when it is JSON. */
+function syntaxFault(
+  text: string,
+): { readonly offset: number; readonly words: string } | undefined {
+  try {
+    JSON.parse(text);
+    return undefined;
+  } catch (error) {
+    // It finds the place; whether a text is JSON is for JSON.parse to say.
+    const faults: ParseError[] = [];
+    parse(text, faults, { disallowComments: true });
+    const [fault] = faults;
+    if (fault === undefined) return { offset: 0, words: `not JSON: ${String(error)}` };
+    return { offset: fault.offset, words: `not JSON: ${factOf(text, fault)}` };
+  }
+}
+
+function factOf(text: string, { offset, length, error }: ParseError): string {
+  const piece = JSON.stringify(text.slice(offset, offset + Math.min(length, SHOWN_LENGTH_MAX)));
+  switch (printParseErrorCode(error)) {
+    case "UnexpectedEndOfString":
+      return 'a text without its closing quote in the same line: a line feed is written "\\n"';
+    case "InvalidUnicode":
+    case "InvalidEscapeCharacter":
+      return 'a text with an invalid escape: a backslash is written "\\\\"';
+    case "InvalidCharacter":
+      return 'a text with a control character: a line feed is written "\\n"';
+    case "InvalidCommentToken":
+    case "UnexpectedEndOfComment":
+      return 'JSON has no comments: say it in the "name" of the test';
+    case "CommaExpected":
+      return `a comma is missing before ${piece}`;
+    case "ColonExpected":
+      return `a colon is missing before ${piece}`;
+    case "PropertyNameExpected":
+      return `expected the name of a member in double quotes, got ${piece}`;
+    case "ValueExpected":
+      return `expected a value, got ${length === 0 ? "the end of the file" : piece}`;
+    case "CloseBraceExpected":
+      return 'the end of the file comes before the closing "}"';
+    case "CloseBracketExpected":
+      return 'the end of the file comes before the closing "]"';
+    default:
+      return length === 0 ? "unexpected end of the file" : `unexpected ${piece}`;
+  }
+}
+
+/** Line and column, from 1. */
+function position(text: string, offset: number): string {
+  const before = text.slice(0, offset).split("\n");
+  return `${before.length}:${(before.at(-1)?.length ?? 0) + 1}`;
+}

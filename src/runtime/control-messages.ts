@@ -1,0 +1,61 @@
+/**
+ * Reads what the loaded shell and its forks say through CONTROL when the script is loaded.
+ *
+ * @module
+ */
+
+/** One message. */
+export type ControlMessage =
+  /** A fork has ended that had no event. */
+  | { readonly kind: "ended" }
+  /** A bash that fails says what it was at. */
+  | LastCommand;
+
+/** The last command of a bash that has failed. */
+export interface LastCommand {
+  readonly kind: "left";
+  /** The function that it was in, empty if in none. */
+  readonly functionName: string;
+  /** The line in which that one was called, and by which function. */
+  readonly line: string;
+  readonly caller: string;
+  /** The last command, as it is written in the script. */
+  readonly command: string;
+}
+
+/** Longest line that is waited for, in characters: a message is a path. */
+const LINE_LENGTH_MAX = 16 * 1024;
+
+/** Splits a stream of text into messages, each of which is a line with a path in it. */
+export class ControlReader {
+  readonly #ended: string;
+  readonly #left: string;
+  #unfinished = "";
+
+  /** @param control The path of CONTROL. @param output The path of OUTPUT. */
+  constructor(control: string, output: string) {
+    this.#ended = `${output}/ended/`;
+    this.#left = `${control}/left/`;
+  }
+
+  /** Takes text as it comes; returns the messages that it completes. */
+  take(text: string): ControlMessage[] {
+    const lines = (this.#unfinished + text).split("\n");
+    this.#unfinished = (lines.pop() ?? "").slice(-LINE_LENGTH_MAX);
+    const messages: ControlMessage[] = [];
+    for (const line of lines) {
+      if (line.includes(this.#ended)) messages.push({ kind: "ended" });
+      else if (line.includes(this.#left)) messages.push(leftMessage(line, this.#left));
+    }
+    return messages;
+  }
+}
+
+function leftMessage(line: string, mark: string): ControlMessage {
+  const [functionName = "", callLine = "", caller = "", ...command] = line
+    .slice(line.indexOf(mark) + mark.length)
+    .split("/");
+  // Behind the last slash are words of the shell.
+  command.pop();
+  return { kind: "left", functionName, line: callLine, caller, command: command.join("/") };
+}

@@ -1,0 +1,156 @@
+import { describe, expect, test } from "bun:test";
+
+import { parseLoadReport } from "./load-report.ts";
+import { OutputSplitter } from "./status-message.ts";
+
+const CONTROL = "/proc/8/fd/7";
+const OUTPUT = "/proc/8/fd/10";
+
+/** A report of dash. */
+function dashReport({
+  flags = "",
+  facts = "",
+  prefix = "+ ",
+  description = undefined as string | undefined,
+}): string {
+  return [
+    `f: 33: cannot open ${CONTROL}/sourced/0/${flags}/: No such file\n`,
+    facts,
+    `f: 41: cannot open ${CONTROL}/defined//${prefix}/: No such file\n`,
+    description ?? "handler is a shell function\n",
+    `f: 42: cannot open ${CONTROL}/named/: No such file\n`,
+    `f: 43: cannot open ${OUTPUT}/ended/0/: No such file\n`,
+  ].join("");
+}
+
+const OPTIONS = "braceexpand:hashall:interactive-comments";
+
+/** A report of bash. */
+function bashReport({
+  flags = "hBc",
+  before = OPTIONS,
+  now = `${OPTIONS}:posix`,
+  facts = "",
+  names = "handler\n",
+}) {
+  return [
+    `f: line 5: ${CONTROL}/sourced/0/${flags}/${before}/sourcepath:checkwinsize/: Not a directory\n`,
+    facts,
+    `f: line 5: ${CONTROL}/defined/${now}/+ /: Not a directory\n`,
+    names,
+    `f: line 5: ${OUTPUT}/ended/1/: Not a directory\n`,
+  ].join("");
+}
+
+const parse = (text: string) => parseLoadReport(text, CONTROL, OUTPUT);
+const stateOf = (text: string) => parse(text)?.state;
+
+describe("a load report", () => {
+  test("is not there before its last line has come", () => {
+    const text = dashReport({});
+    for (let length = 0; length < text.length; length += 1) {
+      expect(parse(text.slice(0, length))).toBeUndefined();
+    }
+    expect(parse(text)).toBeDefined();
+    expect(parse(`${text}more`)?.rest).toBe("more");
+  });
+
+  test("of dash", () => {
+    expect(parse(dashReport({ flags: "eu", prefix: "a/b " }))).toMatchObject({
+      status: 0,
+      hindrance: undefined,
+      description: "handler is a shell function",
+      tracePrefix: "a/b ",
+      state: { flags: "eu", isBash: false, isPosix: false, traps: [], readonlyNames: [] },
+    });
+  });
+
+  test("of bash", () => {
+    expect(parse(bashReport({ names: "handler\ncommand\nenable -n kill\n" }))).toMatchObject({
+      status: 0,
+      hindrance: undefined,
+      tracePrefix: "+ ",
+      state: {
+        flags: "hBc",
+        isBash: true,
+        isPosix: false,
+        bashOptions: ["sourcepath", "checkwinsize"],
+        disabledBuiltins: ["kill"],
+      },
+    });
+    expect(stateOf(bashReport({ names: "handler\ncommand\n" }))?.functionNames).toContain(
+      "command",
+    );
+    expect(stateOf(bashReport({ before: `${OPTIONS}:posix` }))?.isPosix).toBe(true);
+  });
+
+  test.each([
+    ["", ""],
+    ["no line end", ""],
+    ["handler is a function\nand more", "handler is a function"],
+  ])("has the answer of a function in the place of a builtin: %j", (description, expected) => {
+    const report = parse(dashReport({ description }));
+    expect(report?.description).toBe(expected);
+    expect(report?.message).toEqual(parse(dashReport({}))?.message ?? expect.unreachable());
+  });
+
+  test("tells how the end of a fork will be told", () => {
+    const splitter = new OutputSplitter(parse(dashReport({}))?.message ?? expect.unreachable());
+    const end = `out${`f: 43: cannot open ${OUTPUT}/ended/3/: No such file\n`}`;
+    expect(splitter.take(Buffer.from(end), false).toString()).toBe("out");
+    expect(splitter.status).toBe(3);
+  });
+
+  test.each([
+    ["'exit 1' ERR", "trap -- 'exit 1' ERR\n"],
+    ["'it'\\''s' DEBUG", "trap -- 'it'\\''s' DEBUG\n"],
+    ["'a\nb' RETURN", "trap -- 'a\nb' RETURN\n"],
+    ["$'a\\'\\n' ERR", "trap -- $'a\\'\\n' ERR\n"],
+    ["'' ERR", "trap -- '' ERR\n"],
+    ["echo ERR", "trap -- echo ERR\n"],
+    ["'echo it'\"'\"'s' ERR", "trap -- 'echo it'\"'\"'s' ERR\n"],
+  ])("has the trap %s", (trap, facts) => {
+    expect(stateOf(dashReport({ facts }))?.traps).toEqual([trap]);
+    // Words of a DEBUG trap stand in front of the list, without a line end.
+    expect(stateOf(dashReport({ facts: `.${facts}` }))?.traps).toEqual([trap]);
+  });
+
+  test("has several traps, but none of a signal and none of the runtime's", () => {
+    const facts =
+      "trap -- 'a' EXIT\ntrap -- 'b' SIGTERM\ntrap -- 'c' DEBUG\ntrap -- 'd' ERR\n" +
+      `trap -- '{ { \\:; } <"${CONTROL}/failed/$?/"; }' ERR\n`;
+    expect(stateOf(bashReport({ facts }))?.traps).toEqual(["'c' DEBUG", "'d' ERR"]);
+  });
+
+  test.each([
+    ["dash", "readonly LAMBDA_RUNTIME_TRACE_ID='x'\nreadonly OTHER='1'\n"],
+    ["bash", 'readonly LAMBDA_RUNTIME_TRACE_ID="x"\nreadonly -a BASH_VERSINFO=()\n'],
+    ["bash, unset", "readonly LAMBDA_RUNTIME_TRACE_ID\n"],
+    ["bash, with attributes", 'declare -rx LAMBDA_RUNTIME_TRACE_ID="x"\n'],
+    ["ksh93", "readonly PPID\ntypeset -x -r LAMBDA_RUNTIME_TRACE_ID=x\n"],
+  ])("has the readonly variables of the event in the words of %s", (_, facts) => {
+    expect(stateOf(dashReport({ facts }))?.readonlyNames).toEqual(["LAMBDA_RUNTIME_TRACE_ID"]);
+  });
+
+  test.each([
+    ["without POSIX mode", bashReport({ now: OPTIONS, names: "handler\nset\n" }), "a function set"],
+    [
+      "without a builtin",
+      bashReport({ names: "handler\nenable -n .\nenable -n kill\n" }),
+      "enable",
+    ],
+    [
+      "without commands",
+      `f: line 5: ${CONTROL}/sourced/0/c/${OPTIONS}/x/: Not a directory\n` +
+        `f: line 5: ${OUTPUT}/ended/1/: Not a directory\n`,
+      "DEBUG",
+    ],
+  ])("of a bash %s says what hinders it", (_, text, words) => {
+    expect(parse(text)?.hindrance).toContain(words);
+  });
+
+  test("of a bash without POSIX mode, or with functions, has no hindrance in it alone", () => {
+    expect(parse(bashReport({ now: OPTIONS }))?.hindrance).toBeUndefined();
+    expect(parse(bashReport({ names: "handler\nset\n" }))?.hindrance).toBeUndefined();
+  });
+});

@@ -1,0 +1,133 @@
+/**
+ * Where the commands of a shell script begin, and by which line and word bash's trace names each.
+ *
+ * Bash's grammar is tree-sitter's. What the trace says of a line was measured with bash 5.2: a command
+ * has the line on which its first word ends, `[[` and `((` that on which they end themselves. Of commands
+ * in a substitution over several lines bash says other lines than theirs, so these are not told.
+ *
+ * @module
+ */
+
+import grammar from "tree-sitter-bash/tree-sitter-bash.wasm" with { type: "file" };
+import { Language, type Node, Parser } from "web-tree-sitter";
+import engine from "web-tree-sitter/web-tree-sitter.wasm" with { type: "file" };
+
+import { unquoted } from "./trace-reader.ts";
+
+/** One command of a script. */
+export interface ScriptCommand {
+  /** The line on which it begins, from 1. */
+  readonly line: number;
+  /** The line that the trace names. */
+  readonly tracedLine: number;
+  /** What its first word may be in the trace; nothing where that is only known when it runs. */
+  readonly words: readonly string[] | undefined;
+}
+
+/** Lines of which nothing can be said, and why. */
+export interface UnknownLines {
+  readonly from: number;
+  readonly to: number;
+  readonly reason: string;
+}
+
+/** A script taken apart. */
+export interface ParsedScript {
+  readonly commands: readonly ScriptCommand[];
+  readonly unknown: readonly UnknownLines[];
+}
+
+let parser: Promise<Parser> | undefined;
+
+/** Reads the grammar, once; it takes some 50 ms. */
+export function scriptParser(): Promise<(text: string) => ParsedScript> {
+  parser ??= loadParser();
+  return parser.then((loaded) => (text) => {
+    const tree = loaded.parse(text);
+    if (tree === null) throw new Error("the parser of shell scripts was stopped");
+    const commands: ScriptCommand[] = [];
+    const unknown: UnknownLines[] = [];
+    collect(tree.rootNode, commands, unknown);
+    tree.delete();
+    return { commands, unknown };
+  });
+}
+
+async function loadParser(): Promise<Parser> {
+  // The engine's types do not know that it takes the bytes of its program.
+  const options: object = { wasmBinary: await Bun.file(engine).bytes() };
+  await Parser.init(options);
+  const made = new Parser();
+  made.setLanguage(await Language.load(await Bun.file(grammar).bytes()));
+  return made;
+}
+
+const startLine = (node: Node) => node.startPosition.row + 1;
+const endLine = (node: Node) => node.endPosition.row + 1;
+
+function collect(node: Node, commands: ScriptCommand[], unknown: UnknownLines[]): void {
+  if (node.type === "ERROR" || node.isMissing) {
+    const reason = "not understood as bash";
+    unknown.push({ from: startLine(node), to: endLine(node), reason });
+    return;
+  }
+  // What a command substitutes on its own line is run with it, and not counted.
+  const isInner = /^(command|process)_substitution$/.test(node.type);
+  const found: ScriptCommand[] = isInner ? [] : commands;
+  const command = commandOf(node);
+  if (command !== undefined) found.push(command);
+  for (const child of node.children) if (child !== null) collect(child, found, unknown);
+  if (!isInner) return;
+  const lines = found.map(({ line }) => line).filter((line) => line > startLine(node));
+  if (lines.length === 0) return;
+  const reason =
+    "inside a command substitution over several lines; bash's trace has other line numbers for it";
+  unknown.push({ from: Math.min(...lines), to: Math.max(...lines), reason });
+}
+
+function commandOf(node: Node): ScriptCommand | undefined {
+  const [first] = node.children;
+  if (first === undefined || first === null) return undefined;
+  const made = (tracedLine: number, ...words: readonly string[]) => ({
+    line: startLine(node),
+    tracedLine,
+    words: words.length === 0 ? undefined : words,
+  });
+  switch (node.type) {
+    case "command":
+      return made(endLine(first), ...firstWords(node));
+    case "declaration_command":
+    case "unset_command":
+      return made(endLine(first), first.text);
+    case "test_command":
+      return made(first.text === "[" ? startLine(node) : endLine(node), first.text);
+    case "compound_statement":
+      return first.text === "((" ? made(endLine(node), "((") : undefined;
+    case "for_statement":
+    case "case_statement":
+      return made(startLine(node), first.text);
+    case "c_style_for_statement":
+      return made(startLine(node), "((");
+    case "variable_assignment":
+      return /^(command|declaration_command|variable_assignments|c_style_for_statement)$/.test(
+        node.parent?.type ?? "",
+      )
+        ? undefined
+        : made(endLine(node), first.text.replace(/\[.*/s, ""));
+    case "variable_assignments":
+      return made(endLine(first), (first.firstChild?.text ?? "").replace(/\[.*/s, ""));
+    default:
+      return undefined;
+  }
+}
+
+/** The name of a command as it may be traced; none where it is not written as it is. */
+function firstWords(command: Node): readonly string[] {
+  const name = command.childForFieldName("name");
+  const words = [name, ...command.childrenForFieldName("argument")].map((each) => each?.text ?? "");
+  const [first = ""] = words;
+  // A keyword to bash, which traces what comes after it; with an option it is a program to sh.
+  const timed = first === "time" ? words.slice(1).find((word) => word !== "-p") : undefined;
+  const candidates = [first, ...(timed === undefined ? [] : [timed])].map(unquoted);
+  return candidates.every((word) => /^[\w./:@%+,\-[]+$/.test(word)) ? candidates : [];
+}
