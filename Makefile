@@ -63,8 +63,19 @@ lint: node_modules/.package-lock.json ## Check the rooms, the lints of TypeScrip
 	node_modules/@biomejs/cli-linux-*/biome lint --error-on-warnings
 	git ls-files '*.sh' '*.bash' .ci/run | xargs shellcheck
 
+# AWS's runtime client for Python, with which the runtime is compared.
+BENCH_PYTHON_READY := cache/bench-python/.ready
+
+$(BENCH_PYTHON_READY): fixtures/compat/python/requirements.txt
+	@build/system-packages.sh python3:ensurepip=python3-venv
+	rm -rf cache/bench-python
+	python3 -m venv cache/bench-python
+	cache/bench-python/bin/pip install --quiet --disable-pip-version-check \
+	  "$$(grep '^awslambdaric==' $<)"
+	@touch $@
+
 .PHONY: bench
-bench: bootstrap ## Compare the runtime with a curl loop and with C, the host with a naive one
+bench: bootstrap $(BENCH_PYTHON_READY) ## Compare the runtime with a curl loop, Python and C, the host with a naive one
 	@build/system-packages.sh strace=strace gcc=gcc gencat=libc6-dev curl=curl
 	$(BUN) build/bench/runtime.ts
 	$(MAKE) bench-host
