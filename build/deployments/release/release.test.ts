@@ -314,6 +314,7 @@ test.each([
   ["layer/sam/response.json", true],
   ["out.json", true],
   ["event.json", true],
+  ["greeter/function.sh", true],
   ["fixtures/functions/hello/events/lambda.json", false],
   ["layer/terraform/main.tf", false],
   ["layer/cdk/cdk.json", false],
