@@ -1,5 +1,5 @@
 /**
- * R13, T-27, T-28, B-13: processes that outlive their event.
+ * Processes that outlive their event.
  *
  * @module
  */
@@ -16,7 +16,7 @@ const files = { "function.sh": { from: "outlive-the-event.sh" } };
 
 describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
   test.concurrent(
-    "R13 T-27 T-28 B-13: a background process delays nothing, adds to nothing, and lives on",
+    "a background process delays no response, adds to no response, and lives on",
     async () => {
       await using environment = await EnvironmentUnderTest.start({ shell, files });
       const { api, bootstrap, taskRoot } = environment;
@@ -33,7 +33,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     },
   );
 
-  test.concurrent("R13 R17: late words are not in the error of a later event", async () => {
+  test.concurrent("late lines are not in the error of a later event", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
     const { api, taskRoot } = environment;
     await api.invoke({ body: "leave" });
@@ -46,7 +46,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     });
   });
 
-  test.concurrent("R13: twenty background processes at once", async () => {
+  test.concurrent("twenty background processes at once delay no response", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
     const { api, taskRoot } = environment;
     for (let event = 0; event < 20; event += 1) {

@@ -278,20 +278,6 @@ test("the diagrams are what their sources give", async () => {
   }
 });
 
-test("every rule of the prior systems C, D and E stands in their table", () => {
-  const table = readFileSync(join(ROOT, "layer/PRIOR-SYSTEMS.md"), "utf8");
-  const rules = [...table.matchAll(/^\| ([CDE]-\d+) \|/gm)].map(([, rule]) => rule);
-  const all = { C: 7, D: 6, E: 14 };
-  expect(rules).toEqual(
-    Object.entries(all).flatMap(([system, count]) =>
-      Array.from({ length: count }, (_, index) => `${system}-${index + 1}`),
-    ),
-  );
-  for (const row of table.split("\n").filter((line) => /^\| [CDE]-\d/.test(line))) {
-    expect(row.split("|").length).toBe(6);
-  }
-});
-
 test("the diagrams have a background of their own, so that dark pages show them too", async () => {
   for (const { svg } of await drawDiagrams()) {
     expect(svg).toMatch(/<polygon fill="white" stroke="none"/);

@@ -17,7 +17,7 @@ test("a folder where nothing is wrong has exit status 0, and says so", async () 
 
 const MISTAKES: readonly (readonly [handler: string, script: string, finding: string])[] = [
   ["function", HANDLER, "names no function part: write FILE.FUNCTION"],
-  ["function.1st", HANDLER, "names no shell function: write FILE.FUNCTION"],
+  ["function.a;b", HANDLER, "names no shell function: write FILE.FUNCTION"],
   ["other.handler", HANDLER, "no file for the handler other.handler: tried other.handler and"],
   ["function.handler", `#!/bin/sh -c python3\n${HANDLER}`, ""],
   ["function.handler", `#!/no/such/shell\n${HANDLER}`, "missing or not executable: /no/such/shell"],
