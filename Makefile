@@ -45,8 +45,14 @@ system-packages: ## Install with apt (root) the programs of the system that the 
 test-packages:
 	@build/system-packages.sh $(TEST_PROGRAMS)
 
+# Said before anything is built: after ten minutes it would be one error among thousands of tests.
+.PHONY: root
+root:
+	@[ "$$(id -u)" = 0 ] || { printf '%s\n' "make test needs root, to make sandboxes like Lambda's. Run:" \
+	  '  sudo env PATH="$$PATH" make test' >&2; exit 1; }
+
 .PHONY: test
-test: bootstrap test-packages ## Run every test (root) but those of the finished layer (test-layer)
+test: root bootstrap test-packages ## Run every test (root) but those of the finished layer (test-layer)
 	$(BUN) test ./src ./build
 
 # Minutes of each fuzz; SEED=N in the environment repeats a run.
