@@ -33,6 +33,12 @@ describe("a shell's status", () => {
 });
 
 describe("the message of an error", () => {
+  test("of a handler whose status was read by another program", () => {
+    const { errorType, errorMessage } = exitError("the handler", { kind: "lost" }, NOTHING);
+    expect(errorType).toBe("Function.ExitError");
+    expect(errorMessage).toStartWith("the handler has ended, but a program that reads");
+  });
+
   test.each([
     [129, "SIGHUP (signal 1, exit status 129)"],
     [137, "SIGKILL (signal 9, exit status 137): if it was out of memory, raise the memory size"],

@@ -45,6 +45,11 @@ const signalNames = lazy(() =>
   ).split(" "),
 );
 
+/** The end of a handler whose status another program has read from the pipe of its output. */
+export interface LostStatus {
+  readonly kind: "lost";
+}
+
 /** Reads a shell's `$?`, in which an exit status and a signal share one number. */
 export function exitStatusOf(shellStatus: number): ExitStatus {
   const signal = shellStatus - SIGNAL_STATUS_BASE;
@@ -67,7 +72,11 @@ export interface LastWords {
  * The error of a handler that ended as given.
  * @param who What ended, as the beginning of a sentence.
  */
-export function exitError(who: string, end: ExitStatus, lastWords: LastWords): FunctionError {
+export function exitError(
+  who: string,
+  end: ExitStatus | LostStatus,
+  lastWords: LastWords,
+): FunctionError {
   const { lines, output, command } = lastWords;
   const lastLine = lines.at(-1) ?? "";
   // A last line that names the error itself, so that callers can catch it.
@@ -78,7 +87,7 @@ export function exitError(who: string, end: ExitStatus, lastWords: LastWords): F
   }
   const how = describeEnd(who, end, lastLine);
   const errorType: InvocationErrorType =
-    end.kind === "exited" ? "Function.ExitError" : "Function.KilledBySignal";
+    end.kind === "signaled" ? "Function.KilledBySignal" : "Function.ExitError";
   return {
     errorMessage: bounded(`${how}${reasonOf(lastLine, output, command)}`),
     errorType,
@@ -97,7 +106,13 @@ function reasonOf(lastLine: string, output: string, command: string): string {
  * Says in words how something ended, with its likely cause.
  * @param lastLine The last line of its standard error.
  */
-export function describeEnd(who: string, end: ExitStatus, lastLine = ""): string {
+export function describeEnd(who: string, end: ExitStatus | LostStatus, lastLine = ""): string {
+  if (end.kind === "lost") {
+    return (
+      `${who} has ended, but a program that reads from its standard output ` +
+      "(/dev/stdout, /proc/self/fd/1) has read its exit status, too: it must only write there"
+    );
+  }
   if (end.kind === "exited")
     return `${who} exited with status ${end.status}${hint(end.status, lastLine)}`;
   const shortName = signalNames()[end.signal - 1];

@@ -13,7 +13,7 @@ import { definedFunctions } from "../handler/script.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { type ControlMessage, ControlReader, type LastCommand } from "./control-messages.ts";
 import { EventScripts, latin1Of } from "./event-script.ts";
-import { exitStatusOf } from "./exit-error.ts";
+import { exitStatusOf, type LostStatus } from "./exit-error.ts";
 import { exitReport as exitReportTo, forkServerScript } from "./fork-server-protocol.ts";
 import { type EventPipe, ForkTurns, type SharedPipes } from "./fork-turns.ts";
 import { readScript } from "./handler-files.ts";
@@ -69,7 +69,7 @@ export type Loading =
 /** How the handler's process, or the whole shell, ended for one event. */
 export interface HandlerEnd {
   readonly who: "the handler" | "the handler's shell";
-  readonly end: ExitStatus;
+  readonly end: ExitStatus | LostStatus;
 }
 
 /** What a fork server is started with. */
@@ -374,7 +374,7 @@ export class ForkServer {
         this.#endGroup();
         return { who: "the handler's shell", end: this.#end ?? { kind: "exited", status: 0 } };
       case "status lost":
-        throw new Error("a process of the handler has read its status");
+        return { who: "the handler", end: { kind: "lost" } };
     }
   }
 
