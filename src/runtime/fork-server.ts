@@ -9,7 +9,7 @@
  */
 
 import type { Handler } from "../handler/resolve.ts";
-import { definedFunctions } from "../handler/script.ts";
+import { definedFunctions, sourcesOthers } from "../handler/script.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { type ControlMessage, ControlReader, type LastCommand } from "./control-messages.ts";
 import { EventScripts, latin1Of } from "./event-script.ts";
@@ -210,7 +210,8 @@ export class ForkServer {
     const { handler } = this.#options;
     const functionName = handler.kind === "function" ? handler.functionName : undefined;
     const exitReport = this.#reportsExit(report) ? exitReportTo(pathOf(this.#control[1])) : "";
-    this.#scripts = new EventScripts(functionName, report.state, exitReport);
+    const seesCall = this.#maySeeCall(report);
+    this.#scripts = new EventScripts(functionName, report.state, exitReport, seesCall);
     return { kind: "loaded", report };
   }
 
@@ -323,6 +324,18 @@ export class ForkServer {
   #reportsExit({ state }: LoadReport): boolean {
     if (!state.isBash || !this.#mayTrap()) return false;
     return state.flags.includes("e") || /\bset\b.*[-]\w*e|errexit/.test(this.#scriptText);
+  }
+
+  /**
+   * Whether a bash may show its script more than the handler's call: the commands behind the call to a trap, or
+   * the file in which the call stands.
+   */
+  #maySeeCall({ state }: LoadReport): boolean {
+    if (!state.isBash) return false;
+    return (
+      /trap|caller|FUNCNAME|BASH_|functrace|set\b.*-\w*T/.test(this.#scriptText) ||
+      sourcesOthers(this.#scriptText)
+    );
   }
 
   /** Whether a traced command stands in quotes, as it would be written. */

@@ -259,7 +259,7 @@ function startServer(options: ForkServerOptions, poller: Poller, log: Log): Fork
 /** What a status means of a file that has ended its shell without a word. */
 function withoutWords(status: number): string {
   return status === 0
-    ? ": it must not call exit"
+    ? ": it must not call exit, or set -n"
     : ": it called exit, or a command failed under set -e";
 }
 
