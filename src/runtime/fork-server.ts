@@ -56,7 +56,16 @@ import {
 } from "./process.ts";
 import { quote } from "./quote.ts";
 import { spawn } from "./spawn.ts";
-import { isExpanded, prefixPattern, samplePattern, tracePrefixes } from "./traces.ts";
+import {
+  isExpanded,
+  mentionsTracing,
+  prefixPattern,
+  samplePattern,
+  type TracePrefix,
+  tracePrefixes,
+  type Tracing,
+  variablePattern,
+} from "./traces.ts";
 
 /** A handler that can be run. */
 export type RunnableHandler = Exclude<Handler, { kind: "rejected" }>;
@@ -172,12 +181,28 @@ export class ForkServer {
 
   /** The last lines on standard error since the current event, or loading, began, without traced commands. */
   lastLines(): string[] {
-    const report = this.#report;
-    const values = tracePrefixes(report?.tracePrefix, this.#scriptText);
-    const prefixes = values.flatMap((value) =>
-      isExpanded(value) ? this.#tracedSample(value) : prefixPattern(value),
-    );
-    return this.#lastLines.lines({ prefixes, isQuoted: this.#quotesTraces() });
+    return this.#lastLines.lines(this.tracing());
+  }
+
+  /** What is known of how the shell traces commands. */
+  tracing(): Tracing {
+    const text = this.#scriptText;
+    const flags = this.#report?.state.flags ?? "";
+    const prefixes: TracePrefix[] = [];
+    let isUnknown = false;
+    for (const value of tracePrefixes(this.#report?.tracePrefix, text)) {
+      if (!isExpanded(value)) {
+        prefixes.push(prefixPattern(value));
+        continue;
+      }
+      const sample = this.#tracedSample(value);
+      const pattern = variablePattern(value);
+      if (sample !== undefined) prefixes.push(sample);
+      if (pattern !== undefined) prefixes.push(pattern);
+      isUnknown ||= pattern === undefined;
+    }
+    const mayTrace = flags.includes("x") || mentionsTracing(text);
+    return { prefixes, isQuoted: this.#quotesTraces(), mayTrace, isUnknown };
   }
 
   /** The last command of a bash that has failed in the current event, where that is known. */
@@ -346,13 +371,13 @@ export class ForkServer {
   }
 
   /** How a line begins that this shell traces with a PS4 that it has to expand. */
-  #tracedSample(prefix: string): RegExp[] {
-    if (!this.isReady()) return [];
+  #tracedSample(prefix: string): TracePrefix | undefined {
+    if (!this.isReady()) return undefined;
     const { answer } = this.#ask(`PS4=${quote(prefix)}\n{ \\set -x; \\:; } 2>&1`);
     const [line = ""] = answer.split("\n", 1);
     // The first character is repeated for each level.
     const sample = line.slice(0, line.lastIndexOf(":")).replace(/^(.)\1+/, "$1");
-    return sample === "" ? [] : [samplePattern(sample)];
+    return sample === "" ? undefined : samplePattern(sample);
   }
 
   #eventScript(invocation: Invocation, input: string): Buffer {
