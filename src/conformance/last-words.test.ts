@@ -276,6 +276,18 @@ const REASON_FILES = {
 describe.each(POSIX_SHELLS)("the reason for 126 and 127 in %s", (shell) => {
   test.concurrent.each([
     ["a long argument", 'cat "$(head -c 200000 /dev/zero | tr "\\0" a)"', 126, "standard input"],
+    [
+      "a long argument, with exec",
+      'exec /bin/echo "$(head -c 200000 /dev/zero | tr "\\0" a)"',
+      126,
+      "standard input",
+    ],
+    [
+      "a long environment",
+      'A=$(head -c 200000 /dev/zero | tr "\\0" a); export A; /bin/cat /dev/null',
+      126,
+      "too long for a program",
+    ],
     ["no such command", "no_such_command", 127, "a command was not found"],
     ["no such file", "./no_such_file", 127, "not found"],
     ["no such interpreter", "./script", 127, "interpreter of a script"],

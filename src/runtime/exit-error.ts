@@ -29,6 +29,8 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   ],
   [/required file not found|bad interpreter/, "the interpreter of a script was not found"],
   [/Is a directory/, "a folder is not a command"],
+  [/Not a directory/, "a command was not found: a part of its path is not a folder"],
+  [/Text file busy/, "a program was still open for writing"],
   [/Permission denied|cannot execute/, "a command was not executable"],
   [
     /\/[^:]*: (?:inaccessible or )?(?:not found|No such file)/,
@@ -36,6 +38,9 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   ],
   [/not found|No such file/, "a command was not found"],
 ];
+
+/** What shells say of a script that was saved on Windows, whatever their status then is. */
+const CARRIAGE_RETURN = /(?:\r|\\r'): .*(?:not found|No such file)|\r'$/;
 
 /** Linux's signals, the first being number 1. */
 const signalNames = lazy(() =>
@@ -78,7 +83,7 @@ export function exitError(
   lastWords: LastWords,
 ): FunctionError {
   const { lines, output, command } = lastWords;
-  const lastLine = lines.at(-1) ?? "";
+  const lastLine = lastLineOf(lines);
   // A last line that names the error itself, so that callers can catch it.
   const named = /^([A-Za-z][A-Za-z0-9_.]*(?:Error|Exception)): (.+)$/s.exec(lastLine);
   if (named !== null) {
@@ -93,6 +98,15 @@ export function exitError(
     errorType,
     stackTrace: lines,
   };
+}
+
+/** The last line; but after the reason why exec cannot run a program some versions of bash add "Success". */
+function lastLineOf(lines: readonly string[]): string {
+  const last = lines.at(-1) ?? "";
+  const before = lines.at(-2) ?? "";
+  return last.endsWith(": Success") && before.startsWith(last.slice(0, -"Success".length))
+    ? before
+    : last;
 }
 
 /** What a handler said last, or did last if it said nothing. */
@@ -123,6 +137,9 @@ export function describeEnd(who: string, end: ExitStatus | LostStatus, lastLine 
 }
 
 function hint(status: number, lastLine: string): string {
+  if (CARRIAGE_RETURN.test(lastLine)) {
+    return " (a script has CRLF line ends: convert it to LF, for example with sed -i 's/\\r$//')";
+  }
   if (status !== NOT_EXECUTED && status !== NOT_FOUND) return "";
   const reason = REASONS.find(([words]) => words.test(lastLine))?.[1];
   if (reason !== undefined) return ` (${reason})`;

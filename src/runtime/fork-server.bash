@@ -35,7 +35,7 @@
     # Which of these are functions: the handler, and what is used for an event. And which builtins are not
     # there any more.
     # shellcheck disable=SC2316 # names of functions
-    \declare -F "@FUNCTION@" command builtin shopt . : eval exec exit export set shift trap unset
+    \declare -F -- "@FUNCTION@" command builtin shopt . : eval exec exit export set shift trap unset
     \enable -n
   } >"@CONTROL@" 2>/dev/null
   ( (

@@ -15,7 +15,7 @@ import { type ControlMessage, ControlReader, type LastCommand } from "./control-
 import { EventScripts, latin1Of } from "./event-script.ts";
 import { exitStatusOf, type LostStatus } from "./exit-error.ts";
 import { exitReport as exitReportTo, forkServerScript } from "./fork-server-protocol.ts";
-import { type EventPipe, ForkTurns, type SharedPipes } from "./fork-turns.ts";
+import { type EventPipe, ForkTurns, type SharedPipes, type TurnEnd } from "./fork-turns.ts";
 import { readScript } from "./handler-files.ts";
 import { LastLines } from "./last-lines.ts";
 import { LateOutputs } from "./late-outputs.ts";
@@ -250,7 +250,7 @@ export class ForkServer {
     if (state.isBash) {
       if (state.functionNames.includes(latin1Of(functionName))) return true;
       // Asked in another way, which nothing can replace but which marks the function: in a fork of its own.
-      return this.#ask(`\\readonly -f ${quote(functionName)}`).status === 0;
+      return this.#ask(`\\readonly -f -- ${quote(functionName)}`).status === 0;
     }
     if (isFunction(description)) return true;
     const isInText = () => definedFunctions(this.#scriptText).includes(functionName);
@@ -287,15 +287,7 @@ export class ForkServer {
     // A program of the event before may have left it otherwise, for all that share it.
     setBlocking(this.#stderrWriteEnd, true);
     this.#onOutput = onOutput;
-    const script = this.#eventScript(invocation, pathOf(input));
-    let end: HandlerEnd;
-    if (script.length <= SENT_BYTES_MAX) {
-      end = this.#run(script);
-    } else {
-      const file = memoryFile(script);
-      end = this.#run(Buffer.from(`\\. ${pathOf(file)}\n`));
-      close(file);
-    }
+    const end = this.#run(this.#eventScript(invocation, pathOf(input)));
     close(input);
     this.#stderr.drain();
     return end;
@@ -397,13 +389,22 @@ export class ForkServer {
       answer += Buffer.from(bytes).toString("latin1");
     };
     const redirection = `\\exec >${pathOf(this.#outputSlot)} 2>/dev/null`;
-    const turn = this.#turns.run(Buffer.from(`${redirection}\n${commands}\n\\exit\n`));
+    const turn = this.#turn(Buffer.from(`${redirection}\n${commands}\n\\exit\n`));
     return { status: turn.kind === "ended" ? turn.status : undefined, answer };
+  }
+
+  /** Has a fork run a script: a long one from a file, since a pipe would not take it at once. */
+  #turn(script: Buffer): TurnEnd {
+    if (script.length <= SENT_BYTES_MAX) return this.#turns.run(script);
+    const file = memoryFile(script);
+    const turn = this.#turns.run(Buffer.from(`\\. ${pathOf(file)}\n`));
+    close(file);
+    return turn;
   }
 
   /** Has a fork run a script of an event. */
   #run(script: Buffer): HandlerEnd {
-    const turn = this.#turns.run(script);
+    const turn = this.#turn(script);
     switch (turn.kind) {
       case "ended":
         return { who: "the handler", end: exitStatusOf(turn.status) };

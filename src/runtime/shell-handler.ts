@@ -204,8 +204,11 @@ export class ShellHandler {
       };
     }
     const defined = names.length === 0 ? "no function" : names.join(", ");
+    // Bash adds the line of the script to its words.
+    const lines = this.#server.lastLines();
+    const why = lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1);
     const others = names.includes(functionName)
-      ? "it is in the text, but is no function when the file has been loaded"
+      ? `it is in the text, but is no function when the file has been loaded${why === undefined ? "" : `: ${why}`}`
       : `it defines ${defined}`;
     return {
       errorType: "Runtime.HandlerNotFound",
