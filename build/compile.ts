@@ -15,8 +15,8 @@ import { join } from "node:path";
 
 import { type Architecture, architecture, ARCHITECTURES } from "./architectures.ts";
 import { bunExecutable, compilerBun, lockedBun } from "./bun-executable.ts";
-import { addStub } from "./prefetch.ts";
 import { readProfile } from "./prefetch/hot-pages.ts";
+import { addStub } from "./prefetch/prefetch.ts";
 import type { ProgramEnvironment } from "./prefetch/stub.ts";
 import { withoutPrivateNames } from "./private-names.ts";
 import { shrink } from "./shrink.ts";
@@ -55,7 +55,7 @@ const ENGINE_OPTIONS = [
 export interface Program {
   readonly entry: string;
   readonly outputName: (target: Architecture) => string;
-  /** Which variables Bun sees in it; `undefined`: it gets no stub (build/prefetch.ts). */
+  /** Which variables Bun sees in it; `undefined`: it gets no stub (build/prefetch/prefetch.ts). */
   readonly environment: ProgramEnvironment | undefined;
   /** Whether the stub also asks for its pages at once: what Lambda starts from cold. */
   readonly prefetch: boolean;

@@ -1,5 +1,5 @@
 /**
- * Which pages of Bun's executable a start touches: the form of build/page-profiles/*.json, and the
+ * Which pages of Bun's executable a start touches: the form of build/prefetch/profiles/*.json, and the
  * table that the stub gets from it.
  *
  * @module
@@ -11,7 +11,7 @@ import { join } from "node:path";
 import type { Architecture } from "../architectures.ts";
 import type { PageRun } from "./stub.ts";
 
-const PROFILES = join(import.meta.dir, "../page-profiles");
+const PROFILES = join(import.meta.dir, "profiles");
 
 /**
  * Runs that are nearer than this become one, in pages.
@@ -31,7 +31,7 @@ export const MERGE_PAGES = 4;
  */
 export const RUN_PAGES_MAX = 32;
 
-/** What one file of build/page-profiles/ holds. */
+/** What one file of build/prefetch/profiles/ holds. */
 export interface PageProfile {
   /** Version of Bun, as in package-lock.json. */
   readonly bun: string;

@@ -1,5 +1,5 @@
 /**
- * R13, T-27, T-28, B-13: processes that outlive their event.
+ * Processes that outlive their event.
  *
  * @module
  */
@@ -16,7 +16,7 @@ const files = { "function.sh": { from: "outlive-the-event.sh" } };
 
 describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
   test.concurrent(
-    "R13 T-27 T-28 B-13: a background process delays nothing, adds to nothing, and lives on",
+    "a background process delays no response, adds to no response, and lives on",
     async () => {
       await using environment = await EnvironmentUnderTest.start({ shell, files });
       const { api, bootstrap, taskRoot } = environment;
@@ -33,7 +33,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     },
   );
 
-  test.concurrent("R13 R17: late words are not in the error of a later event", async () => {
+  test.concurrent("late lines are not in the error of a later event", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
     const { api, taskRoot } = environment;
     await api.invoke({ body: "leave" });
@@ -46,7 +46,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     });
   });
 
-  test.concurrent("R13: twenty background processes at once", async () => {
+  test.concurrent("twenty background processes at once delay no response", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
     const { api, taskRoot } = environment;
     for (let event = 0; event < 20; event += 1) {
@@ -55,6 +55,56 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     writeFileSync(join(taskRoot, "go"), "");
     while (!existsSync(join(taskRoot, "done"))) await Bun.sleep(5);
     expect((await api.invoke({ body: "innocent" })).latin1).toBe("innocent");
+  });
+
+  test.concurrent("its place tells what was written late, not the time of reading", async () => {
+    // The runtime is stopped until the shell has said the status, which it does before the next fork, and the
+    // background process has written.
+    const text = `handler() {
+      [ "$1" = stop ] || { printf '%s' "$1"; return; }
+      children=/proc/$$/task/$$/children
+      read -r before <$children
+      printf own
+      (
+        while read -r now <$children; [ -z "$now" ] || [ "$now" = "$before" ]; do sleep 0.01; done
+        printf late
+        kill -CONT "$PPID"
+      ) &
+      kill -STOP "$PPID"
+    }`;
+    await using environment = await EnvironmentUnderTest.start({
+      shell,
+      files: { "function.sh": text },
+    });
+    const { api, bootstrap } = environment;
+    for (let event = 0; event < 20; event += 1) {
+      expect((await api.invoke({ body: "stop" })).latin1).toBe("own");
+      expect((await api.invoke({ body: "next" })).latin1).toBe("next");
+    }
+    await bootstrap.logged("late");
+  });
+
+  test.concurrent("an event whose status another program has read is an error", async () => {
+    const text = `handler() {
+      [ "$1" = steal ] || { printf '%s' "$1"; return; }
+      cat </proc/self/fd/1 >stolen &
+      (
+        while ! grep -q ended stolen; do sleep 0.01; done
+        kill -CONT "$PPID"
+      ) 2>/dev/null &
+      kill -STOP "$PPID"
+    }`;
+    await using environment = await EnvironmentUnderTest.start({
+      shell,
+      files: { "function.sh": text },
+    });
+    const { api } = environment;
+    const error = (await api.invoke({ body: "steal" })).json();
+    expect(error).toMatchObject({
+      errorType: "Function.ExitError",
+      errorMessage: expect.stringContaining("has read its exit status, too"),
+    });
+    for (const body of ["one", "two"]) expect((await api.invoke({ body })).latin1).toBe(body);
   });
 });
 

@@ -28,7 +28,7 @@ const KINDS: readonly (readonly [string, string])[] = [
 ];
 
 describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
-  test.concurrent.each(KINDS)("a megabyte of %s", async (_, piece) => {
+  test.concurrent.each(KINDS)("an event of a megabyte of %s arrives whole", async (_, piece) => {
     const body = Buffer.from(piece.repeat(BYTES / piece.length), "latin1");
     await using environment = await EnvironmentUnderTest.start({
       shell,

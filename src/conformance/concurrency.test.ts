@@ -1,5 +1,5 @@
 /**
- * R25, B-19: several events at once, each in a shell of its own.
+ * Several events at once, each in a shell of its own.
  *
  * @see https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances.html
  * @module
@@ -20,7 +20,7 @@ const env = { AWS_LAMBDA_MAX_CONCURRENCY: String(LOOPS) };
 const files = { "function.sh": { from: "answer-with-its-id.sh" } };
 
 describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
-  test.concurrent("R25 B-19: as many events at once as there are loops", async () => {
+  test.concurrent("as many events are handled at once as there are loops", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files, env });
     const { api, bootstrap, taskRoot } = environment;
     await api.idle(LOOPS);
@@ -37,7 +37,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     expect(api.requests.filter(({ path }) => path === PATH.next).length).toBe(2 * LOOPS);
   });
 
-  test.concurrent("R25 B-19: ids, events, errors and logs are not mixed", async () => {
+  test.concurrent("ids, events, errors and logs are not mixed", async () => {
     await using environment = await EnvironmentUnderTest.start({
       shell,
       files,
@@ -75,7 +75,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     expectLogNotMixed(bootstrap.stderr);
   });
 
-  test.concurrent("R19 R25: a loop whose shell dies does not disturb the others", async () => {
+  test.concurrent("a loop whose shell dies does not disturb the others", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files, env });
     const { api, taskRoot } = environment;
     const waiting = [1, 2, 3].map(() => api.enqueue({ body: "wait" }));
@@ -94,7 +94,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
   });
 });
 
-test("R7 R25: an init failure is reported once", async () => {
+test("an init failure is reported once", async () => {
   await using environment = await EnvironmentUnderTest.start({
     files: { "function.sh": "exit 3" },
     env,
@@ -103,7 +103,7 @@ test("R7 R25: an init failure is reported once", async () => {
   expect(environment.api.requests.map(({ path }) => path)).toEqual([PATH.initError]);
 });
 
-test("R7 R25: an init failure is reported, however long the first loop takes", async () => {
+test("an init failure is reported, however long the first loop takes", async () => {
   await using environment = await EnvironmentUnderTest.start({
     files: {
       "function.sh": `exec 9>>lock
@@ -118,18 +118,21 @@ test("R7 R25: an init failure is reported, however long the first loop takes", a
   expect(environment.api.requests.map(({ path }) => path)).toEqual([PATH.initError]);
 });
 
-test.concurrent.each(["", "0", "1", "-3", "many"])("R25: one loop for %p", async (value) => {
-  await using environment = await EnvironmentUnderTest.start({
-    files,
-    env: { AWS_LAMBDA_MAX_CONCURRENCY: value },
-  });
-  const { api } = environment;
-  expect((await api.invoke({ body: "plain" })).latin1).toEndWith(" plain");
-  await api.idle();
-  expect(api.connections).toBe(1);
-});
+test.concurrent.each(["", "0", "1", "-3", "many"])(
+  "AWS_LAMBDA_MAX_CONCURRENCY of %p makes one loop",
+  async (value) => {
+    await using environment = await EnvironmentUnderTest.start({
+      files,
+      env: { AWS_LAMBDA_MAX_CONCURRENCY: value },
+    });
+    const { api } = environment;
+    expect((await api.invoke({ body: "plain" })).latin1).toEndWith(" plain");
+    await api.idle();
+    expect(api.connections).toBe(1);
+  },
+);
 
-test("R25: sixty-four loops", async () => {
+test("sixty-four loops handle events at once", async () => {
   await using environment = await EnvironmentUnderTest.start({
     files,
     env: { AWS_LAMBDA_MAX_CONCURRENCY: "64" },
@@ -143,7 +146,7 @@ test("R25: sixty-four loops", async () => {
   }
 });
 
-test("R21 R25: SIGTERM ends all loops", async () => {
+test("SIGTERM ends all loops", async () => {
   await using environment = await EnvironmentUnderTest.start({ files, env });
   const { api, bootstrap, exited } = environment;
   const waiting = [1, 2].map(() => api.enqueue({ body: "wait" }));

@@ -1,5 +1,5 @@
 /**
- * R20, T-16, T-17, B-01, B-02: how the runtime speaks HTTP.
+ * How the runtime speaks HTTP.
  *
  * @module
  */
@@ -18,7 +18,7 @@ const files = { "function.sh": 'handler() { [ "$1" != fail ] && printf \'%s\' "$
 /** Longer than the idle limits of ten seconds that HTTP libraries have by default. */
 const IDLE_MS = 12_000;
 
-test.concurrent("R20: one connection serves every request", async () => {
+test.concurrent("one connection serves every request", async () => {
   await using environment = await EnvironmentUnderTest.start({ files });
   const { api } = environment;
   const events = ["x", "", "fail", "y".repeat(100_000)];
@@ -30,7 +30,7 @@ test.concurrent("R20: one connection serves every request", async () => {
   expect(api.connections).toBe(1);
 });
 
-test.concurrent("R20 B-01: an idle wait for an event does not end by itself", async () => {
+test.concurrent("an idle wait for an event does not end by itself", async () => {
   await using environment = await EnvironmentUnderTest.start({ files });
   const { api } = environment;
   expect((await api.invoke({ body: "x" })).latin1).toBe("x");
@@ -41,7 +41,7 @@ test.concurrent("R20 B-01: an idle wait for an event does not end by itself", as
   expect(api.requests.filter(({ path }) => path === PATH.next).length).toBeLessThanOrEqual(3);
 });
 
-test.concurrent("R12 R16: requests say what they are, and no more than that", async () => {
+test.concurrent("requests say what they are, and no more than that", async () => {
   await using environment = await EnvironmentUnderTest.start({ files });
   const { api } = environment;
   const response = await api.invoke({ body: "x" });
@@ -57,14 +57,14 @@ test.concurrent("R12 R16: requests say what they are, and no more than that", as
   expect(error.header("Content-Length")).toBe(String(error.body.length));
 });
 
-test.concurrent("B-03: the request id is copied as it is", async () => {
+test.concurrent("the request id is copied as it is", async () => {
   await using environment = await EnvironmentUnderTest.start({ files });
   const requestId = "Id_1.2~three-4";
   const post = await environment.api.invoke({ body: "x", requestId });
   expect(post.path).toBe(PATH.response(requestId));
 });
 
-test.concurrent("R17: the X-Ray cause of an error is JSON of the documented form", async () => {
+test.concurrent("the X-Ray cause of an error is JSON of the documented form", async () => {
   await using environment = await EnvironmentUnderTest.start({
     files: {
       "function.sh": "handler() { printf 'OddError: \"ü\" \\\\ \\001\\n' >&2; return 1; }",
@@ -79,20 +79,17 @@ test.concurrent("R17: the X-Ray cause of an error is JSON of the documented form
   expect(rest).toEqual({ working_directory: environment.taskRoot, paths: [], message });
 });
 
-test.concurrent(
-  "R17 R18: the X-Ray cause of a long message fits into what servers take",
-  async () => {
-    await using environment = await EnvironmentUnderTest.start({
-      files: { "function.sh": "handler() { printf '%05000d' 0 | sed 's/0/€/g' >&2; return 1; }" },
-    });
-    const post = await environment.api.invoke();
-    // Node.js refuses a request with more than 16 KiB of headers; other servers take half of that.
-    expect(post.header(HEADER.xrayErrorCause)?.length).toBeLessThan(8 * 1024);
-    expect(JSON.parse(post.latin1).errorMessage.length).toBeGreaterThan(2000);
-  },
-);
+test.concurrent("the X-Ray cause of a long message fits into what servers take", async () => {
+  await using environment = await EnvironmentUnderTest.start({
+    files: { "function.sh": "handler() { printf '%05000d' 0 | sed 's/0/€/g' >&2; return 1; }" },
+  });
+  const post = await environment.api.invoke();
+  // Node.js refuses a request with more than 16 KiB of headers; other servers take half of that.
+  expect(post.header(HEADER.xrayErrorCause)?.length).toBeLessThan(8 * 1024);
+  expect(JSON.parse(post.latin1).errorMessage.length).toBeGreaterThan(2000);
+});
 
-test.concurrent("R20: a Runtime API at an address of IPv6", async () => {
+test.concurrent("the Runtime API may have an IPv6 address", async () => {
   const host = Promise.withResolvers<string>();
   const server = createServer((socket) => {
     socket.on("error", () => undefined);
@@ -118,7 +115,7 @@ const ODD_ANSWERS = [
     '4;ext="a;b"\r\nabcd\r\n0A\r\n0123456789\r\n000\r\nTrailer: x\r\n\r\n',
 ];
 
-test.concurrent("R20 T-16 T-17 B-02: anything that HTTP/1.1 allows, byte by byte", async () => {
+test.concurrent("the runtime reads all that HTTP/1.1 allows, also byte by byte", async () => {
   const root = taskRoot(
     { "function.sh": 'handler() { printf \'%s|%s\' "$1" "$LAMBDA_RUNTIME_TRACE_ID"; }' },
     shell("dash"),

@@ -1,5 +1,5 @@
 /**
- * R19: the loaded shell, or its fork that waits for the next event, dies while nothing is to be done.
+ * The loaded shell, or its fork that waits for the next event, dies while nothing is to be done.
  *
  * @module
  */
@@ -25,7 +25,7 @@ const VICTIMS: readonly (readonly [string, (pids: number[]) => number[]])[] = [
 ];
 
 describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
-  test.concurrent.each(VICTIMS)("R19: %s dies between two events", async (_, choose) => {
+  test.concurrent.each(VICTIMS)("%s dies between two events", async (_, choose) => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
     const { api, bootstrap } = environment;
     expect((await api.invoke({ body: "first" })).latin1).toBe("first x");

@@ -1,5 +1,5 @@
 /**
- * R22, T-40, B-15, B-16: ten thousand events leave no descriptor, process, file or memory behind.
+ * Ten thousand events leave no descriptor, process, file or memory behind.
  *
  * @module
  */
@@ -50,7 +50,7 @@ const SCRIPTS: readonly (readonly [string, TaskFile])[] = [
 
 describe.each(SCRIPTS)("%s", (_shell, script) => {
   test(
-    `R22 T-40 B-15 B-16: ${EVENTS} events`,
+    `${EVENTS} events leave nothing behind`,
     async () => {
       await using environment = await EnvironmentUnderTest.start({
         files: { "function.sh": script },

@@ -1,5 +1,5 @@
 /**
- * R17, T-3, T-4, T-39: every exit status and the common signals, of functions and of files.
+ * Every exit status and the common signals, of functions and of files.
  *
  * @module
  */
@@ -41,7 +41,7 @@ const HANDLERS: Readonly<Record<string, { handler: string; file: Record<string, 
 
 describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
   for (const [kind, { handler, file }] of Object.entries(HANDLERS)) {
-    test.concurrent(`R17 T-3 T-4: all ${STATUSES} exit statuses of a ${kind}`, async () => {
+    test.concurrent(`all ${STATUSES} exit statuses of a ${kind} are told apart`, async () => {
       await using environment = await EnvironmentUnderTest.start({ shell, handler, files: file });
       for (let status = 0; status < STATUSES; status += 1) {
         const invocation = environment.api.enqueue({ body: `exit ${status}` });
@@ -60,7 +60,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
       }
     });
 
-    test.concurrent(`R17 T-39: a ${kind} that a signal kills`, async () => {
+    test.concurrent(`a ${kind} that a signal kills is an error that names the signal`, async () => {
       await using environment = await EnvironmentUnderTest.start({ shell, handler, files: file });
       for (const signal of SIGNALS) {
         const invocation = environment.api.enqueue({ body: `kill ${signal}` });

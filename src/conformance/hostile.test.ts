@@ -1,7 +1,7 @@
 /**
  * Hostile handlers: whatever they do, the events around them are answered, and theirs once.
  *
- * R8, R13, R17, R19, B-11: nothing that a handler or its file does loses an event, alters another's
+ * Nothing that a handler or its file does loses an event, alters another's
  * response, or leaves the loop dead.
  *
  * @module
@@ -55,23 +55,29 @@ async function withLog(environment: EnvironmentUnderTest, run: () => Promise<voi
 
 describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
   const events = hostileEvents().map((row) => [`${row.file}: ${row.event}`, row] as const);
-  test.concurrent.each(events)("an event that %s", async (_name, { file, event, ends }) => {
-    const files = { "function.sh": { from: `hostile/${file}` } };
-    await using environment = await EnvironmentUnderTest.start({ shell, files });
-    await withLog(environment, async () => {
-      await expectInnocent(environment, "innocent 1");
-      expectEnd(await invoke(environment, event), ends);
-      await expectInnocent(environment, "innocent 2");
-      await expectInnocent(environment, "innocent 3");
-      expectAnsweredOnce(environment);
-    });
-  });
+  test.concurrent.each(events)(
+    "other events are not affected by %s",
+    async (_name, { file, event, ends }) => {
+      const files = { "function.sh": { from: `hostile/${file}` } };
+      await using environment = await EnvironmentUnderTest.start({ shell, files });
+      await withLog(environment, async () => {
+        await expectInnocent(environment, "innocent 1");
+        expectEnd(await invoke(environment, event), ends);
+        await expectInnocent(environment, "innocent 2");
+        await expectInnocent(environment, "innocent 3");
+        expectAnsweredOnce(environment);
+      });
+    },
+  );
 
   const files = hostileFiles().map((row) => [row.file, row] as const);
-  test.concurrent.each(files)("a file that %s", (_name, row) => runHostileFile(shell, row));
+  test.concurrent.each(files)(
+    "events are handled, or an error is typed, with the file %s",
+    (_name, row) => runHostileFile(shell, row),
+  );
 
   test.concurrent.each([...new Set(hostileEvents().map(({ file }) => file))])(
-    "all events of %s in one environment",
+    "each event is answered once with all events of %s in one environment",
     async (file) => {
       await using environment = await EnvironmentUnderTest.start({
         shell,

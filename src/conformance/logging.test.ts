@@ -1,5 +1,5 @@
 /**
- * R12, R24, B-12, B-18: what is written to the log, when, and in which format.
+ * What is written to the log, when, and in which format.
  *
  * @module
  */
@@ -28,7 +28,7 @@ function records(log: string): LogRecord[] {
 }
 
 describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
-  test.concurrent("R12 B-12: standard error reaches the log while the handler runs", async () => {
+  test.concurrent("standard error reaches the log while the handler runs", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
     const { api, bootstrap, taskRoot } = environment;
     const invocation = api.enqueue({ body: "wait" });
@@ -39,7 +39,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     await bootstrap.logged("after the wait");
   });
 
-  test.concurrent("T-38: the deadline is the platform's; no log line waits for it", async () => {
+  test.concurrent("the deadline is the platform's; no log line waits for it", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
     const { api, bootstrap, taskRoot } = environment;
     const invocation = api.enqueue({ body: "wait", timeoutMs: 1 });
@@ -50,7 +50,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     expect((await invocation.answered).latin1).toBe("waited");
   });
 
-  test.concurrent("R24 B-18: with JSON, lines of a handler are records", async () => {
+  test.concurrent("with JSON, lines of a handler are records", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files, env: JSON_FORMAT });
     const { api, bootstrap } = environment;
     const { requestId } = api.enqueue({ body: "talk" });
@@ -73,7 +73,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
   });
 });
 
-test("R24: with JSON, the runtime's own lines are records with the request id", async () => {
+test("with JSON, the runtime's own lines are records with the request id", async () => {
   await using environment = await EnvironmentUnderTest.start({ files, env: JSON_FORMAT });
   const { api, bootstrap } = environment;
   const invocation = api.enqueue({ body: "plain", answer: { kind: "status", status: 413 } });
@@ -84,7 +84,7 @@ test("R24: with JSON, the runtime's own lines are records with the request id", 
   expect(own.map(({ level }) => level)).toEqual(["ERROR"]);
 });
 
-test("R24: with JSON, an init failure is a record", async () => {
+test("with JSON, an init failure is a record", async () => {
   await using environment = await EnvironmentUnderTest.start({ files: {}, env: JSON_FORMAT });
   await environment.exited;
   await environment.bootstrap.logged("function.sh");
@@ -93,7 +93,7 @@ test("R24: with JSON, an init failure is a record", async () => {
   expect(levels.every((level) => level === "ERROR" || level === "FATAL")).toBe(true);
 });
 
-test("R24: the runtime's lines below the log level are left out, a handler's are not", async () => {
+test("the runtime's lines below the log level are left out, a handler's are not", async () => {
   const env = { AWS_LAMBDA_LOG_LEVEL: "FATAL" };
   await using environment = await EnvironmentUnderTest.start({ files, env });
   const { api, bootstrap } = environment;
@@ -105,7 +105,7 @@ test("R24: the runtime's lines below the log level are left out, a handler's are
   expect(bootstrap.stderr).toContain("a record already");
 });
 
-test("R24: without JSON, a handler's lines stay as they are", async () => {
+test("without JSON, a handler's lines stay as they are", async () => {
   await using environment = await EnvironmentUnderTest.start({ files });
   await environment.api.invoke({ body: "talk" });
   await environment.bootstrap.logged("the end");
@@ -113,7 +113,7 @@ test("R24: without JSON, a handler's lines stay as they are", async () => {
   expect(environment.bootstrap.stderr).toContain('\n[1, 2]\n{"unfinished": \n');
 });
 
-test("R24: nothing is written when nothing is wrong", async () => {
+test("nothing is written when nothing is wrong", async () => {
   await using environment = await EnvironmentUnderTest.start({
     files: { "function.sh": "handler() { printf ok; }" },
     env: { AWS_LAMBDA_LOG_LEVEL: "INFO" },

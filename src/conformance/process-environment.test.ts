@@ -1,5 +1,5 @@
 /**
- * R5, R8, R23, T-33, B-14: what of the runtime a handler can see, and what of the user's files the
+ * What of the runtime a handler can see, and what of the user's files the
  * runtime must not read.
  *
  * @module
@@ -37,7 +37,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
   test.concurrent.each([
     ["function", "function.handler"],
     ["file", "respond"],
-  ])("R5 T-33: the environment of a %s is Lambda's and the invocation's", async (_, handler) => {
+  ])("the environment of a %s is Lambda's and the invocation's", async (_, handler) => {
     await using environment = await EnvironmentUnderTest.start({
       shell,
       handler,
@@ -61,7 +61,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     });
   });
 
-  test.concurrent("R8: a handler sees no variable or function of the runtime", async () => {
+  test.concurrent("a handler sees no variable or function of the runtime", async () => {
     await using environment = await EnvironmentUnderTest.start({
       shell,
       files: { "function.sh": { from: "list-names.sh" } },
@@ -89,7 +89,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
   test.concurrent.each([
     ["function", "function.handler"],
     ["file", "respond"],
-  ])("R8: a %s inherits standard input, output and error alone", async (_, handler) => {
+  ])("a %s inherits standard input, output and error alone", async (_, handler) => {
     await using environment = await EnvironmentUnderTest.start({
       shell,
       handler,
@@ -115,7 +115,7 @@ function shebangCommand(name: string): string[] {
   return (found?.shebang ?? "").slice("#!".length).split(" ");
 }
 
-test("R23: files in the task root that configure Bun are the user's own", async () => {
+test("files in the task root that configure Bun are the user's own", async () => {
   const spoil = "process.exit(99)";
   await using environment = await EnvironmentUnderTest.start({
     files: {
@@ -201,7 +201,7 @@ test("a variable whose name comes twice reaches the handler as a shell passes it
   expect(environment.bootstrap.stderr).toBe("");
 });
 
-test("R5 R8: a value that is not UTF-8 reaches the handler as it is", async () => {
+test("a value that is not UTF-8 reaches the handler as it is", async () => {
   // A JavaScript environment holds text: a shell in front puts the bytes there.
   await using environment = await EnvironmentUnderTest.start({
     files: { "function.sh": "handler() { printf '%s' \"$ODD\"; }" },

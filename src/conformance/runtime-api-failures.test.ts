@@ -1,5 +1,5 @@
 /**
- * R16, R18, T-36, T-37, B-10: the runtime when the Runtime API refuses, stalls or is gone.
+ * The runtime when the Runtime API refuses, stalls or is gone.
  *
  * @module
  */
@@ -34,8 +34,8 @@ function expectFewLines(log: string): void {
   expect(lines.length).toBeLessThanOrEqual(LINES_MAX);
 }
 
-describe("R18 T-36 B-10: the Runtime API", () => {
-  test.concurrent("is not there at all", async () => {
+describe("when the Runtime API", () => {
+  test.concurrent("is not there at all, the runtime ends", async () => {
     const root = taskRoot(files, shell("dash"));
     const api = `127.0.0.1:${await closedPort()}`;
     const bootstrap = new BootstrapProcess({ api, taskRoot: root, handler: "function.handler" });
@@ -45,7 +45,7 @@ describe("R18 T-36 B-10: the Runtime API", () => {
     expectFewLines(bootstrap.stderr);
   });
 
-  test.concurrent.each(["", null])("has the address %p", async (address) => {
+  test.concurrent.each(["", null])("has the address %p, the runtime ends", async (address) => {
     const root = taskRoot(files, shell("dash"));
     const bootstrap = new BootstrapProcess({
       api: "",
@@ -59,7 +59,7 @@ describe("R18 T-36 B-10: the Runtime API", () => {
   });
 
   test.concurrent.each([204, 301, 400, 403, 404, 410, 500, 503])(
-    "answers GET /next with %d",
+    "responds to GET /next with %d, the runtime ends",
     async (status) => {
       await using environment = await EnvironmentUnderTest.start({ files });
       const { api, bootstrap, exited } = environment;
@@ -73,7 +73,7 @@ describe("R18 T-36 B-10: the Runtime API", () => {
     },
   );
 
-  test.concurrent("goes away while the runtime waits for an event", async () => {
+  test.concurrent("goes away while the runtime waits for an event, the runtime ends", async () => {
     await using environment = await EnvironmentUnderTest.start({ files });
     const { api, bootstrap, exited } = environment;
     expect((await api.invoke({ body: "x" })).latin1).toBe("x");
@@ -84,7 +84,7 @@ describe("R18 T-36 B-10: the Runtime API", () => {
     expectFewLines(bootstrap.stderr);
   });
 
-  test.concurrent("resets the connection of a waiting GET /next", async () => {
+  test.concurrent("resets the connection of a waiting GET /next, the runtime ends", async () => {
     await using environment = await EnvironmentUnderTest.start({ files });
     const { api, exited } = environment;
     await api.idle();
@@ -96,7 +96,7 @@ describe("R18 T-36 B-10: the Runtime API", () => {
   });
 
   test.concurrent.each(["reset-at-head", "reset-after-body"] as const)(
-    "breaks the connection of an answer: %s (T-37: it is not sent twice)",
+    "breaks the connection of a response (%s), the response is not sent twice",
     async (kind) => {
       await using environment = await EnvironmentUnderTest.start({ files });
       const { api, exited } = environment;
@@ -110,7 +110,7 @@ describe("R18 T-36 B-10: the Runtime API", () => {
   );
 
   test.concurrent.each(["reset-at-head", "reset-after-body"] as const)(
-    "breaks the connection of a stream: %s (R15)",
+    "breaks the connection of a stream (%s), the stream is not sent twice",
     async (kind) => {
       await using environment = await EnvironmentUnderTest.start({
         files: { "function.sh": { from: "stream.sh" } },
@@ -125,7 +125,7 @@ describe("R18 T-36 B-10: the Runtime API", () => {
     },
   );
 
-  test.concurrent("answers slowly: the runtime waits for it (T-37)", async () => {
+  test.concurrent("is slow to respond, the runtime waits", async () => {
     await using environment = await EnvironmentUnderTest.start({ files });
     const { api } = environment;
     const slow = { kind: "status", status: 202, delayMs: 300 } as const;
@@ -143,14 +143,17 @@ describe("R18 T-36 B-10: the Runtime API", () => {
     ]);
   });
 
-  test.concurrent.each([403, 500])("answers an init error with %d", async (status) => {
-    await using environment = await EnvironmentUnderTest.start({ files: {} });
-    environment.api.initErrorStatus = status;
-    expect(await environment.exited).toEqual({ status: 1, signal: null });
-    expect(environment.api.requests.map(({ path }) => path)).toEqual([PATH.initError]);
-  });
+  test.concurrent.each([403, 500])(
+    "responds to an init error with %d, the runtime ends with status 1",
+    async (status) => {
+      await using environment = await EnvironmentUnderTest.start({ files: {} });
+      environment.api.initErrorStatus = status;
+      expect(await environment.exited).toEqual({ status: 1, signal: null });
+      expect(environment.api.requests.map(({ path }) => path)).toEqual([PATH.initError]);
+    },
+  );
 
-  test.concurrent("is not there for an init error: it still ends with status 1", async () => {
+  test.concurrent("is not there for an init error, the runtime ends with status 1", async () => {
     const root = taskRoot({}, shell("dash"));
     const api = `127.0.0.1:${await closedPort()}`;
     const bootstrap = new BootstrapProcess({ api, taskRoot: root, handler: "missing.handler" });

@@ -1,5 +1,5 @@
 /**
- * R22, B-14, B-15, T-41, T-42: the runtime in a sandbox like Lambda's.
+ * The runtime in a sandbox like Lambda's.
  *
  * Bash as /bin/sh, a read-only root, an unknown uid, 1,024 descriptors, an environment that is
  * Lambda's alone, and a /tmp that is empty, full or not writable.
@@ -21,10 +21,10 @@ const EVENT_BYTES = 6 * 1024 * 1024;
 /** The script's own shell: without a shebang it is /bin/sh. */
 const noShebang = (from: string): TaskFile => ({ from, shebang: false });
 
-describe.each(["empty", "full", "readonly"] as const)("R22 T-41 B-15: /tmp is %s", (tmp) => {
+describe.each(["empty", "full", "readonly"] as const)("when /tmp is %s", (tmp) => {
   const wrapper = sandbox(tmp);
 
-  test.concurrent("a function handler", async () => {
+  test.concurrent("a function handler gets and returns events", async () => {
     const files = { "function.sh": noShebang("echo-argument.sh") };
     await using environment = await EnvironmentUnderTest.start({ files, wrapper });
     const { api, bootstrap } = environment;
@@ -36,7 +36,7 @@ describe.each(["empty", "full", "readonly"] as const)("R22 T-41 B-15: /tmp is %s
     expect(bootstrap.stderr).toBe("");
   });
 
-  test.concurrent("a file handler", async () => {
+  test.concurrent("a file handler gets and returns events", async () => {
     const files = { respond: { text: "#!/bin/sh\nexec cat", mode: "755" } };
     await using environment = await EnvironmentUnderTest.start({
       files,
@@ -52,26 +52,29 @@ describe.each(["empty", "full", "readonly"] as const)("R22 T-41 B-15: /tmp is %s
     expect(bootstrap.stderr).toBe("");
   });
 
-  test.concurrent("errors, streams, background processes and a killed shell", async () => {
-    const files = { "function.sh": noShebang("hostile/processes.sh") };
-    await using environment = await EnvironmentUnderTest.start({ files, wrapper });
-    const { api } = environment;
-    for (const event of ["exits_seven", "kills_itself", "leaves_a_writer", "kills_its_group"]) {
-      await api.invoke({ body: event });
-      const innocent = api.enqueue({ body: "innocent" });
-      await innocent.answered;
-      expectAnswer(innocent, { response: "answer to innocent" });
-    }
-  });
+  test.concurrent(
+    "errors, background processes and a killed shell disturb no later event",
+    async () => {
+      const files = { "function.sh": noShebang("hostile/processes.sh") };
+      await using environment = await EnvironmentUnderTest.start({ files, wrapper });
+      const { api } = environment;
+      for (const event of ["exits_seven", "kills_itself", "leaves_a_writer", "kills_its_group"]) {
+        await api.invoke({ body: event });
+        const innocent = api.enqueue({ body: "innocent" });
+        await innocent.answered;
+        expectAnswer(innocent, { response: "answer to innocent" });
+      }
+    },
+  );
 
-  test.concurrent("a stream", async () => {
+  test.concurrent("a response is streamed", async () => {
     const files = { "function.sh": noShebang("stream.sh") };
     await using environment = await EnvironmentUnderTest.start({ files, wrapper });
     const post = await environment.api.invoke({ body: "fails" });
     expect(post.trailers[HEADER.errorType.toLowerCase()]).toBe("Function.StreamError");
   });
 
-  test.concurrent("an init error", async () => {
+  test.concurrent("an init error is reported", async () => {
     const files = { "function.sh": noShebang("syntax-error.sh") };
     await using environment = await EnvironmentUnderTest.start({ files, wrapper });
     expect(await environment.exited).toEqual({ status: 1, signal: null });
@@ -81,7 +84,7 @@ describe.each(["empty", "full", "readonly"] as const)("R22 T-41 B-15: /tmp is %s
   });
 });
 
-test("R22 R3 R5: who and where a handler is", async () => {
+test("a handler runs as the sandbox's user, in the task root", async () => {
   const files = {
     "function.sh": {
       text: "handler() { id -u; id -g; pwd; ulimit -n; umask; shopt -qo posix && echo posix; }",
@@ -93,7 +96,7 @@ test("R22 R3 R5: who and where a handler is", async () => {
   expect(post.latin1).toBe("993\n990\n/var/task\n1024\n0022\nposix\n");
 });
 
-test("R5 T-42 B-14: the environment is Lambda's, HOME is /tmp", async () => {
+test("the environment is Lambda's, HOME is /tmp", async () => {
   const files = { "function.sh": { text: "handler() { env -0; }", shebang: false } } as const;
   await using environment = await EnvironmentUnderTest.start({
     files,
@@ -111,17 +114,20 @@ test("R5 T-42 B-14: the environment is Lambda's, HOME is /tmp", async () => {
   expect(post.latin1.split("\0")).toContain("HOME=/tmp");
 });
 
-test.each(["/", "/root", "/var/task"])("R5 T-42: HOME=%s cannot be written to", async (home) => {
-  const files = { "function.sh": { text: "handler() { echo ~; }", shebang: false } } as const;
-  await using environment = await EnvironmentUnderTest.start({
-    files,
-    wrapper: sandbox("empty"),
-    env: { HOME: home },
-  });
-  expect((await environment.api.invoke()).latin1).toBe("/tmp\n");
-});
+test.each(["/", "/root", "/var/task"])(
+  "HOME is /tmp where HOME=%s cannot be written to",
+  async (home) => {
+    const files = { "function.sh": { text: "handler() { echo ~; }", shebang: false } } as const;
+    await using environment = await EnvironmentUnderTest.start({
+      files,
+      wrapper: sandbox("empty"),
+      env: { HOME: home },
+    });
+    expect((await environment.api.invoke()).latin1).toBe("/tmp\n");
+  },
+);
 
-test("R1: without LAMBDA_TASK_ROOT it is /var/task", async () => {
+test("without LAMBDA_TASK_ROOT the task root is /var/task", async () => {
   const files = { "function.sh": { text: "handler() { pwd; }", shebang: false } } as const;
   await using environment = await EnvironmentUnderTest.start({
     files,
@@ -130,7 +136,7 @@ test("R1: without LAMBDA_TASK_ROOT it is /var/task", async () => {
   expect((await environment.api.invoke()).latin1).toBe("/var/task\n");
 });
 
-test("R7: a file that cannot be read", async () => {
+test("a file that cannot be read is an init error", async () => {
   const files = { "function.sh": { text: "handler() { :; }", mode: "600" } };
   await using environment = await EnvironmentUnderTest.start({ files, wrapper: sandbox("empty") });
   expect(await environment.exited).toEqual({ status: 1, signal: null });

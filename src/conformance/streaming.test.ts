@@ -1,5 +1,5 @@
 /**
- * R15, T-49, B-20: a response that begins with the HTTP integration prelude is streamed.
+ * A response that begins with the HTTP integration prelude is streamed.
  *
  * @see https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
  * @module
@@ -48,7 +48,7 @@ function trailerError(post: RecordedRequest): FunctionError {
 }
 
 describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
-  test.concurrent("R15 T-49: each line reaches the API before the next is written", async () => {
+  test.concurrent("each line reaches the API before the next is written", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
     const invocation = environment.api.enqueue({ body: "lines" });
     const post = await invocation.begun;
@@ -65,7 +65,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     await environment.api.idle();
   });
 
-  test.concurrent("R15: a prelude that comes in pieces is waited for", async () => {
+  test.concurrent("a prelude that comes in pieces is waited for", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
     const { api, taskRoot } = environment;
     const invocation = api.enqueue({ body: "pieces" });
@@ -81,33 +81,36 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     ["fails", "StreamError", "the source is gone"],
     ["exits", "Function.ExitError", "7"],
     ["dies", "Function.KilledBySignal", "KILL"],
-  ])("R15 R17 B-20: a handler that %s in its stream", async (body, errorType, message) => {
-    await using environment = await EnvironmentUnderTest.start({ shell, files });
-    const { api } = environment;
-    const invocation = api.enqueue({ body });
-    const post = await invocation.answered;
-    expectStreamHeaders(post);
-    expect([post.complete, post.latin1]).toEqual([true, `${PRELUDE}partial`]);
-    expect(post.trailers[HEADER.errorType.toLowerCase()]).toMatch(
-      /^(Runtime|Function)\.[A-Z][a-zA-Z]+$/,
-    );
-    const error = trailerError(post);
-    expect([error.errorType, error.errorMessage.includes(message)]).toEqual([errorType, true]);
-    await api.idle();
-    expect(invocation.posts.length).toBe(1);
-    const next = api.enqueue({ body: "plain" });
-    await next.answered;
-    expectAnswer(next, { response: "plain" });
-  });
+  ])(
+    "a handler that %s in its stream ends it with the error trailers",
+    async (body, errorType, message) => {
+      await using environment = await EnvironmentUnderTest.start({ shell, files });
+      const { api } = environment;
+      const invocation = api.enqueue({ body });
+      const post = await invocation.answered;
+      expectStreamHeaders(post);
+      expect([post.complete, post.latin1]).toEqual([true, `${PRELUDE}partial`]);
+      expect(post.trailers[HEADER.errorType.toLowerCase()]).toMatch(
+        /^(Runtime|Function)\.[A-Z][a-zA-Z]+$/,
+      );
+      const error = trailerError(post);
+      expect([error.errorType, error.errorMessage.includes(message)]).toEqual([errorType, true]);
+      await api.idle();
+      expect(invocation.posts.length).toBe(1);
+      const next = api.enqueue({ body: "plain" });
+      await next.answered;
+      expectAnswer(next, { response: "plain" });
+    },
+  );
 
-  test.concurrent("R15: a handler that fails before its prelude has an error", async () => {
+  test.concurrent("a handler that fails before its prelude has an error", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
     const invocation = environment.api.enqueue({ body: "too-early" });
     await invocation.answered;
     expectAnswer(invocation, { error: { errorType: "Function.ExitError" } });
   });
 
-  test.concurrent("R13 R15: the stream ends when the handler returns", async () => {
+  test.concurrent("the stream ends when the handler returns", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
     const { api, bootstrap } = environment;
     const post = await api.invoke({ body: "background" });
@@ -120,7 +123,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
   test.concurrent.each([
     ["at once", { kind: "status", status: 202 }],
     ["slowly", { kind: "slow-read", delayMs: 500 }],
-  ] as const)("R15: a stream without limit keeps every byte, read %s", async (_, answer) => {
+  ] as const)("a stream without limit keeps every byte, read %s", async (_, answer) => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
     const { api } = environment;
     await api.invoke({ body: "plain" });
@@ -141,7 +144,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
   });
 
   test.concurrent.each([400, 403, 410, 413])(
-    "R15 R16: a stream answered %d is logged and the loop goes on",
+    "a stream answered %d is logged and the loop goes on",
     async (status) => {
       await using environment = await EnvironmentUnderTest.start({ shell, files });
       const { api, bootstrap } = environment;

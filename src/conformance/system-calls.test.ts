@@ -1,5 +1,5 @@
 /**
- * R8, R9: what an event costs in processes and system calls, counted by strace.
+ * What an event costs in processes and system calls, counted by strace.
  *
  * @module
  */
@@ -56,7 +56,7 @@ const isFork = (line: string) =>
 const isExec = (line: string) => /^\d+ +execve(at)?\(/.test(line);
 
 describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
-  test("R8: a warm event of a handler that uses builtins is one fork and no exec", async () => {
+  test("a warm event of a handler that uses builtins is one fork and no exec", async () => {
     const calls = "execve,execveat,fork,vfork,clone,clone3";
     const events = (count: number) => Array.from({ length: count }, () => "x");
     const [few, many] = [
@@ -67,7 +67,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     expect(many.filter(isFork).length - few.filter(isFork).length).toBe(EVENTS);
   });
 
-  test("R9: a large event is not read byte by byte", async () => {
+  test("a large event is not read byte by byte", async () => {
     const calls = "read,pread64,readv,recvfrom,recvmsg";
     const small = await traced(shell, calls, ["x", "x"]);
     const large = await traced(shell, calls, ["x", "x".repeat(LARGE_EVENT_BYTES)]);

@@ -1,5 +1,5 @@
 /**
- * R21, B-16: SIGTERM ends handler and runtime, with nothing left behind.
+ * SIGTERM ends handler and runtime, with nothing left behind.
  *
  * @module
  */
@@ -19,7 +19,7 @@ const files = {
 };
 
 describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
-  test.concurrent("R21: while it waits for an event", async () => {
+  test.concurrent("SIGTERM ends the runtime while it waits for an event", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
     const { api, bootstrap, exited, taskRoot } = environment;
     await api.idle();
@@ -30,7 +30,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
   });
 
   test.concurrent.each(["sleep", "busy", "ignore", "output", "children", "daemon"])(
-    "R21 B-16: while a handler runs: %s",
+    "SIGTERM ends the runtime and its handler: %s",
     async (body) => {
       await using environment = await EnvironmentUnderTest.start({ shell, files });
       const { api, bootstrap, exited, taskRoot } = environment;
@@ -45,7 +45,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     },
   );
 
-  test.concurrent("R12 R21: what is logged when it ends, and before, is not lost", async () => {
+  test.concurrent("what is logged until the end is not lost", async () => {
     await using environment = await EnvironmentUnderTest.start({
       shell,
       files: {
@@ -68,7 +68,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     expect(message).toBe(`begun, ${"x".repeat(100_000)}stopped`);
   });
 
-  test.concurrent("R21: SIGTERM that comes again and again", async () => {
+  test.concurrent("SIGTERM may come again and again", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
     const { api, bootstrap, exited, taskRoot } = environment;
     const invocation = api.enqueue({ body: "children" });
@@ -80,7 +80,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     expect(await marked(taskRoot)).toEqual([]);
   });
 
-  test.concurrent("R21: while the file is loaded", async () => {
+  test.concurrent("SIGTERM ends the runtime while the file is loaded", async () => {
     await using environment = await EnvironmentUnderTest.start({
       shell,
       files: { "function.sh": "echo started >&2\nsleep 60\nhandler() { :; }" },
@@ -93,7 +93,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     expect(await marked(taskRoot)).toEqual([]);
   });
 
-  test.concurrent("R21 R15: while a response is streamed", async () => {
+  test.concurrent("SIGTERM ends the runtime while a response is streamed", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
     const { api, bootstrap, exited } = environment;
     const invocation = api.enqueue({ body: "stream" });
@@ -107,7 +107,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
   });
 });
 
-test("R21: the process group gets SIGTERM, as Lambda does it", async () => {
+test("SIGTERM to the process group ends the runtime, as in Lambda", async () => {
   await using environment = await EnvironmentUnderTest.start({ files });
   const { api, bootstrap, exited, taskRoot } = environment;
   const invocation = api.enqueue({ body: "sleep" });
@@ -118,7 +118,7 @@ test("R21: the process group gets SIGTERM, as Lambda does it", async () => {
   expect(await marked(taskRoot)).toEqual([]);
 });
 
-test.each(["TERM", "KILL"])("R21: a handler that sends the runtime SIG%s", async (signal) => {
+test.each(["TERM", "KILL"])("a handler can end the runtime with SIG%s", async (signal) => {
   await using environment = await EnvironmentUnderTest.start({
     files: {
       "function.sh": `handler() {
@@ -137,7 +137,7 @@ test.each(["TERM", "KILL"])("R21: a handler that sends the runtime SIG%s", async
   if (signal === "TERM") expect(await marked(taskRoot)).toEqual([]);
 });
 
-test("R21: a runtime that is killed leaves no handler behind", async () => {
+test("a runtime that is killed leaves no handler behind", async () => {
   await using environment = await EnvironmentUnderTest.start({ files });
   const { api, bootstrap, exited, taskRoot } = environment;
   await api.idle();

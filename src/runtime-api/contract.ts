@@ -36,12 +36,22 @@ export const EXTENSION_PATH = {
   telemetry: "/2022-07-01/telemetry",
 } as const;
 
+/**
+ * Where an environment asks for its availability zone, at `AWS_LAMBDA_METADATA_API`.
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/configuration-metadata-endpoint.html
+ */
+export const METADATA_PATH = "/2026-01-15/metadata/execution-environment";
+
+/** Where an environment that is started from a snapshot gets its credentials. */
+export const CREDENTIALS_PATH = "/2021-04-23/credentials";
+
 /** Header names of the Extensions API. */
 export const EXTENSION_HEADER = {
   name: "Lambda-Extension-Name",
   identifier: "Lambda-Extension-Identifier",
   eventIdentifier: "Lambda-Extension-Event-Identifier",
   functionErrorType: "Lambda-Extension-Function-Error-Type",
+  acceptFeature: "Lambda-Extension-Accept-Feature",
 } as const;
 
 /** Most extensions that one execution environment may register. */
@@ -84,6 +94,7 @@ export const STATUS = {
   ok: 200,
   accepted: 202,
   badRequest: 400,
+  unauthorized: 401,
   forbidden: 403,
   notFound: 404,
   methodNotAllowed: 405,

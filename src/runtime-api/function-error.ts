@@ -22,6 +22,10 @@ export type ReportedPlatformErrorType = "Runtime.ExitError" | "Sandbox.Timedout"
 
 /** Types that the platform itself reports to the caller of an invocation. */
 export type PlatformErrorType =
+  | "Extension.Crash"
+  | "Extension.ExitError"
+  | "Extension.InitError"
+  | "Extension.LaunchError"
   | "Function.ResponseSizeTooLarge"
   | "Runtime.ExitError"
   | "Runtime.InvalidEntrypoint"

@@ -53,7 +53,7 @@ export interface CaseEvent {
 
 /** One conformance case. */
 export interface ConformanceCase {
-  /** Begins with the ids of the rules (R), vectors (T) and checks (B) that it shows. */
+  /** A sentence: what it shows. */
   readonly name: string;
   readonly handler?: string;
   readonly files: Readonly<Record<string, TaskFile>>;

@@ -118,7 +118,7 @@ test("a full queue is 429 with Retry-After", async () => {
   );
 });
 
-test("L13 and the body: what is wrong is 400 with its class", async () => {
+test("an invalid parameter or body is 400 with its class", async () => {
   await using served = await serveFunction();
   const kind = await invoke(served, {}, { "X-Amz-Invocation-Type": "Later" });
   expect([kind.status, kind.headers.get("x-amzn-errortype")]).toEqual([

@@ -10,7 +10,7 @@
  * @module
  */
 
-import { type Architecture, ARCHITECTURES } from "./architectures.ts";
+import { type Architecture, ARCHITECTURES } from "../architectures.ts";
 import {
   EM_AARCH64,
   EM_X86_64,
@@ -31,21 +31,9 @@ import {
   roundUp,
   writeEntry,
   writeProgramHeaders,
-} from "./prefetch/elf.ts";
-import {
-  MERGE_PAGES,
-  mergeRuns,
-  type PageProfile,
-  runsOf,
-  splitRuns,
-} from "./prefetch/hot-pages.ts";
-import {
-  PAGE_BYTES,
-  type PageRun,
-  PROBES_MAX,
-  type ProgramEnvironment,
-  stub,
-} from "./prefetch/stub.ts";
+} from "./elf.ts";
+import { MERGE_PAGES, mergeRuns, type PageProfile, runsOf, splitRuns } from "./hot-pages.ts";
+import { PAGE_BYTES, type PageRun, PROBES_MAX, type ProgramEnvironment, stub } from "./stub.ts";
 
 /** The stub's segment begins at a multiple of this in the file: the table's rows are 8 bytes. */
 const STUB_ALIGN_BYTES = 16;

@@ -2,11 +2,10 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { temporaryFolder } from "../src/testing/temporary-folder.ts";
-import { ARCHITECTURES, HOST_ARCHITECTURE } from "./architectures.ts";
-import { lockedBun } from "./bun-executable.ts";
-import { compile, type Program } from "./compile.ts";
-import { addStub, architectureOf, GROWTH_BYTES_MAX, verify } from "./prefetch.ts";
+import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
+import { ARCHITECTURES, HOST_ARCHITECTURE } from "../architectures.ts";
+import { lockedBun } from "../bun-executable.ts";
+import { compile, type Program } from "../compile.ts";
 import {
   ENTRY_FIELD,
   PF_X,
@@ -15,9 +14,10 @@ import {
   PT_LOAD,
   readHeader,
   readProgramHeaders,
-} from "./prefetch/elf.ts";
-import { type PageProfile, readProfile } from "./prefetch/hot-pages.ts";
-import { ENTRY_AT, type ProgramEnvironment, TABLE_AT } from "./prefetch/stub.ts";
+} from "./elf.ts";
+import { type PageProfile, readProfile } from "./hot-pages.ts";
+import { addStub, architectureOf, GROWTH_BYTES_MAX, verify } from "./prefetch.ts";
+import { ENTRY_AT, type ProgramEnvironment, TABLE_AT } from "./stub.ts";
 
 const PROGRAM: Program = {
   entry: "build/prefetch/fixtures/program.ts",
