@@ -216,11 +216,11 @@ describe.each(ALL)("traced commands in %s", (shell) => {
   });
 
   test.concurrent.each([
-    ["behind a line without its end", `printf 'Password:' >&2; : "$SECRET"; exit 1`],
+    ["after a line without its end", `printf 'Password:' >&2; : "$SECRET"; exit 1`],
     ["in a function", `f() { printf 'Password:' >&2; : "$(: "$SECRET")"; exit 1; }; f`],
     ["of another shell", `sh -xc ': "$SECRET"; exit 1'; exit 1`],
     ["on standard output", `exec 2>&1; : "$SECRET"; ! : "$SECRET"; exit 1`],
-    ["on standard output, behind text", `exec 2>&1; printf text; test -z "$SECRET" || exit 1`],
+    ["on standard output, after text", `exec 2>&1; printf text; test -z "$SECRET" || exit 1`],
     ["on standard output, and long", `exec 2>&1; : "$(printf '%4000s' "")$SECRET"; exit 1`],
   ])("do not reach the caller %s", async (_, commands) => {
     const { error, log } = await fail(shell, handler(`set -x\n${commands}`));
