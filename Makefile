@@ -52,8 +52,14 @@ system-packages: ## daily: Install the system packages that the targets need (ro
 test-packages:
 	@build/system-packages.sh $(TEST_PROGRAMS)
 
+# Said before anything is built: after ten minutes it would be one error among thousands of tests.
+.PHONY: root
+root:
+	@[ "$$(id -u)" = 0 ] || { printf '%s\n' "make test needs root, to make sandboxes like Lambda's. Run:" \
+	  '  sudo env PATH="$$PATH" make test' >&2; exit 1; }
+
 .PHONY: test
-test: bootstrap test-packages ## daily: Run every test (root) except those of the finished layer
+test: root bootstrap test-packages ## daily: Run every test (root) except those of the finished layer
 	$(BUN) test ./src ./build
 
 # Minutes of each fuzz; SEED=N in the environment repeats a run.
@@ -70,8 +76,19 @@ lint: node_modules/.package-lock.json ## daily: Check the rooms and run the lint
 	node_modules/@biomejs/cli-linux-*/biome lint --error-on-warnings
 	git ls-files '*.sh' '*.bash' .ci/run | xargs shellcheck
 
+# AWS's runtime client for Python, with which the runtime is compared.
+BENCH_PYTHON_READY := cache/bench-python/.ready
+
+$(BENCH_PYTHON_READY): fixtures/compat/python/requirements.txt
+	@build/system-packages.sh python3:ensurepip=python3-venv
+	rm -rf cache/bench-python
+	python3 -m venv cache/bench-python
+	cache/bench-python/bin/pip install --quiet --disable-pip-version-check \
+	  "$$(grep '^awslambdaric==' $<)"
+	@touch $@
+
 .PHONY: bench
-bench: bootstrap ## bench: Compare the runtime with a curl loop and with C, the host with a naive one
+bench: bootstrap $(BENCH_PYTHON_READY) ## bench: Compare the runtime with a curl loop, Python and C, the host with a naive one
 	@build/system-packages.sh strace=strace gcc=gcc gencat=libc6-dev curl=curl
 	$(BUN) build/bench/runtime.ts
 	$(MAKE) bench-host

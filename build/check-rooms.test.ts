@@ -37,10 +37,17 @@ test.each([
   ["src/host/front/plain.ts", "src/host/front/adapter.ts", "./adapter.ts"],
   ["src/host/front/select.ts", "src/host/front/gateway/b.ts", "./gateway/b.ts"],
   ["src/commands/run.ts", "src/compat/b.ts", "../compat/b.ts"],
-  ["src/commands/check/a.ts", "src/handler/b.ts", "../../handler/b.ts"],
+  ["src/check/a.ts", "src/handler/b.ts", "../handler/b.ts"],
   ["src/runtime/a.ts", "src/handler/b.ts", "../handler/b.ts"],
 ])("%s may import %s", (from, to, specifier) => {
   expect(importing(from, to, specifier)).toEqual([]);
+});
+
+test("a room with too many files is named", () => {
+  const files = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, at) => [`src/host/http/a${at}.ts`, LONG]));
+  expect(problems(files(45))).toEqual([]);
+  expect(problems(files(46))).toEqual(["src/host/: 46 files, 45 at most: merge some"]);
 });
 
 test.each([

@@ -7,7 +7,7 @@
 import { Command, CommanderError } from "commander";
 
 import packageJson from "../package.json" with { type: "json" };
-import { addCheckCommand } from "./commands/check/check.ts";
+import { addCheckCommand } from "./commands/check.ts";
 import { guardOutput, reportFailure } from "./commands/cli/ending.ts";
 import { EXIT } from "./commands/cli/exit-status.ts";
 import { addDevCommand } from "./commands/dev/dev.ts";
@@ -29,8 +29,8 @@ Examples:
   lambda-shell run -- python3 -m awslambdaric app.handler < event.json
 
 Exit statuses: 0 success, 1 function error, 2 usage or files, 3 timed out,
-4 crashed, 5 unreachable or port in use, 6 throttled, 130 and 143 interrupted,
-141 nobody reads on.`;
+4 crashed, 5 unreachable or port in use, 6 throttled, 141 nobody reads on,
+128 + N ended by signal N (serve and dev: 0 after a clean drain).`;
 
 /** Ends the reading of arguments, as `--version` does. */
 const PRINT_LICENSES = "lambda-shell.licenses";

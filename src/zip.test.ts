@@ -3,13 +3,14 @@ import { lstatSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { temporaryFolder } from "./testing/temporary-folder.ts";
-import { zip, type ZipEntry } from "./zip.ts";
+import { type EmptyFolder, zip, type ZipEntry } from "./zip.ts";
 
-const ENTRIES: readonly ZipEntry[] = [
+const ENTRIES: readonly (ZipEntry | EmptyFolder)[] = [
   { kind: "file", path: "share/zürich/note.txt", bytes: text("grüezi\n"), mode: 0o644 },
   { kind: "symlink", path: "bin/tool", target: "../lib/tool.sh" },
   { kind: "file", path: "lib/tool.sh", bytes: text("#!/bin/sh\nprintf ok\n"), mode: 0o755 },
   { kind: "file", path: "lib/empty", bytes: new Uint8Array(), mode: 0o644 },
+  { kind: "folder", path: "lib/hollow" },
   {
     kind: "file",
     path: "lib/incompressible",
@@ -29,6 +30,8 @@ test("zip() writes what unzip reads: bytes, modes, links", () => {
     const path = join(tree, entry.path);
     if (entry.kind === "symlink") {
       expect(readlinkSync(path)).toBe(entry.target);
+    } else if (entry.kind === "folder") {
+      expect(lstatSync(path).isDirectory()).toBe(true);
     } else {
       expect(readFileSync(path)).toEqual(Buffer.from(entry.bytes));
       expect(lstatSync(path).mode & 0o7777).toBe(entry.mode);
@@ -52,6 +55,7 @@ test("zip() writes what Python's zipfile finds whole, sorted, without extra fiel
   expect(run(["python3", "-c", script, archive]).output.trim().split("\n")).toEqual([
     "0o120777 bin/tool",
     "0o100644 lib/empty",
+    "0o40755 lib/hollow/",
     "0o100600 lib/incompressible",
     "0o100755 lib/tool.sh",
     "0o100644 share/zürich/note.txt",

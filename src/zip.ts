@@ -13,7 +13,7 @@ import { crc32 } from "node:zlib";
 
 import { Zip, type ZipInputFile } from "fflate";
 
-/** One entry of an archive; folders need no entry of their own. */
+/** One entry of an archive; folders need no entry of their own, unless they are empty. */
 export type ZipEntry =
   | {
       readonly kind: "file";
@@ -30,6 +30,13 @@ export type ZipEntry =
       /** What the link says, stored as it is. */
       readonly target: string;
     };
+
+/** A folder without entries in it. */
+export interface EmptyFolder {
+  readonly kind: "folder";
+  /** Path inside the archive, as for a file. */
+  readonly path: string;
+}
 
 /** The largest number of entries without the zip64 format, which fflate does not write. */
 export const ZIP_ENTRIES_MAX = 65_535;
@@ -48,6 +55,7 @@ const MADE_BY_UNIX = 3;
 
 /** File types of `st_mode`, as zip stores them. */
 const S_IFREG = 0o100000;
+const S_IFDIR = 0o040000;
 const S_IFLNK = 0o120000;
 
 /**
@@ -63,7 +71,7 @@ const deflatedBytes = new WeakMap<Uint8Array, Uint8Array<ArrayBuffer>>();
  * Packs entries into a zip archive: sorted by path, dated 1980-01-01, without extra fields.
  * @throws {RangeError} When a path is not relative and clean, stands twice, or there are too many.
  */
-export function zip(entries: readonly ZipEntry[]): Uint8Array<ArrayBuffer> {
+export function zip(entries: readonly (ZipEntry | EmptyFolder)[]): Uint8Array<ArrayBuffer> {
   checkPaths(entries);
   const chunks: Uint8Array[] = [];
   const archive = new Zip((error, chunk) => {
@@ -76,22 +84,39 @@ export function zip(entries: readonly ZipEntry[]): Uint8Array<ArrayBuffer> {
   return concatenate(chunks);
 }
 
-function addEntry(archive: Zip, entry: ZipEntry): void {
-  const bytes = entry.kind === "file" ? entry.bytes : new TextEncoder().encode(entry.target);
-  const type = entry.kind === "file" ? S_IFREG : S_IFLNK;
-  const mode = entry.kind === "file" ? entry.mode : 0o777;
+function addEntry(archive: Zip, entry: ZipEntry | EmptyFolder): void {
+  const { name, bytes, mode } = stored(entry);
   const file: ZipInputFile = {
-    filename: entry.path,
+    filename: name,
     size: bytes.length,
     crc: crc32(bytes),
     compression: METHOD_DEFLATE,
     mtime: FIXED_TIME,
     os: MADE_BY_UNIX,
-    attrs: ((type | (mode & 0o7777)) << 16) >>> 0,
+    attrs: (mode << 16) >>> 0,
   };
   archive.add(file);
   file.ondata?.(null, deflate(bytes), true);
 }
+
+/** An entry as it stands in the archive: its name, its content, its `st_mode`. */
+function stored(entry: ZipEntry | EmptyFolder): {
+  readonly name: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly mode: number;
+} {
+  const { path } = entry;
+  switch (entry.kind) {
+    case "file":
+      return { name: path, bytes: entry.bytes, mode: S_IFREG | (entry.mode & 0o7777) };
+    case "symlink":
+      return { name: path, bytes: new TextEncoder().encode(entry.target), mode: S_IFLNK | 0o777 };
+    case "folder":
+      return { name: `${path}/`, bytes: NOTHING, mode: S_IFDIR | 0o755 };
+  }
+}
+
+const NOTHING = new Uint8Array(0);
 
 function deflate(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const known = deflatedBytes.get(bytes);
@@ -101,7 +126,7 @@ function deflate(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   return deflated;
 }
 
-function checkPaths(entries: readonly ZipEntry[]): void {
+function checkPaths(entries: readonly (ZipEntry | EmptyFolder)[]): void {
   if (entries.length > ZIP_ENTRIES_MAX) {
     throw new RangeError(
       `failed to write zip: ${entries.length} entries, at most ${ZIP_ENTRIES_MAX}`,

@@ -13,6 +13,8 @@ python: $(PYTHON_READY) ## build: Install the locked Python tools (aws, sam, cfn
 # --no-deps: the lock names every package; a stamp from an older lock starts a clean folder.
 $(PYTHON_READY): build/deployments/requirements.txt
 	@build/system-packages.sh python3:ensurepip=python3-venv
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$$(python3 --version) is too old: the locked tools (aws, sam, moto) need Python 3.11 or newer" >&2; exit 1; }
 	rm -rf cache/python
 	python3 -m venv cache/python
 	cache/python/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<

@@ -8,12 +8,12 @@ import { expect, test } from "bun:test";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { checkFolder } from "../check/folder.ts";
 import { malformedHint } from "../host/front/gateway/fault.ts";
 import type { GatewayKind } from "../host/front/gateway/kinds.ts";
 import { gatewayResult } from "../host/front/gateway/response.ts";
 import { takenPort } from "../testing/ports.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
-import { checkFolder } from "./check/rules.ts";
 import { unknownFunction } from "./cli/suggest.ts";
 import { failureSummary, outputWarning, timeoutSummary } from "./function/error-summary.ts";
 import { payloadComplaint } from "./invoke/event.ts";
@@ -27,64 +27,64 @@ function folder(files: Readonly<Record<string, string | Uint8Array>>): string {
   return directory;
 }
 
-function check(directory: string, handler = "function.handler"): readonly string[] {
-  const target = { directory, handler, architecture: "amd64", variables: {} } as const;
-  return checkFolder(target).map(({ level, message }) => `${level}: ${message}`);
+async function check(directory: string, handler = "function.handler"): Promise<readonly string[]> {
+  const common = { architecture: "amd64", variables: {}, layers: [], refused: [] } as const;
+  const findings = await checkFolder({ directory, handler, ...common });
+  return findings.map(({ level, message }) => `${level}: ${message}`);
 }
 
 const FUNCTION = "handler() { echo ok; }\n";
 
-test("the handler is not among the functions of the file", () => {
+test("the handler is not among the functions of the file", async () => {
   const directory = folder({ "function.sh": "hello() { :; }\nmain() { :; }\n" });
-  expect(check(directory)).toEqual([
+  expect(await check(directory)).toEqual([
     `error: handler "handler" not found in function.sh
   functions defined: hello, main
   set --handler function.hello or rename the function`,
   ]);
 });
 
-test("bootstrap is not executable", () => {
+test("bootstrap is not executable", async () => {
   const directory = folder({ "function.sh": FUNCTION, bootstrap: "#!/bin/sh\n" });
   chmodSync(join(directory, "bootstrap"), 0o644);
-  expect(check(directory)).toEqual([
+  expect(await check(directory)).toEqual([
     `error: bootstrap is not executable: ./bootstrap (mode 0644)
   on AWS this fails with: Runtime.ExitError … exit status 126
   fix: chmod +x bootstrap`,
   ]);
 });
 
-test("bootstrap is for another machine", () => {
+test("bootstrap is for another machine", async () => {
   const elf = new Uint8Array(64);
   elf.set([0x7f, 0x45, 0x4c, 0x46, 2, 1]);
   elf[18] = 183;
   const directory = folder({ "function.sh": FUNCTION, bootstrap: elf });
   chmodSync(join(directory, "bootstrap"), 0o755);
-  const where = process.arch === "arm64" ? "the function is for x86_64" : "this computer is x86_64";
-  expect(check(directory)).toEqual([
-    `error: bootstrap is an arm64 binary, ${where} (exec format error)
-  fix: build for x64, or run with --template to pick the right artifact`,
+  expect(await check(directory)).toEqual([
+    `error: bootstrap is for arm64, the function for x86_64 (exec format error)
+  fix: build it for x86_64, or set Architectures: [arm64]`,
   ]);
 });
 
-test("CRLF line ends", () => {
+test("CRLF line ends", async () => {
   const directory = folder({ "function.sh": "handler() {\r\n  echo ok\r\n}\r\n" });
-  expect(check(directory)).toEqual([
+  expect(await check(directory)).toEqual([
     `error: function.sh has CRLF line ends (first in line 1)
   on AWS this fails with: Runtime.UserCodeSyntaxError
   fix: sed -i 's/\\r$//' function.sh`,
   ]);
 });
 
-test("a syntax error, in the shell's own words", () => {
+test("a syntax error, in the shell's own words", async () => {
   const directory = folder({ "function.sh": "#!/bin/bash\nhandler() {\n" });
-  const [message] = check(directory);
+  const [message] = await check(directory);
   expect(message).toStartWith("error: syntax error in function.sh\n  ");
   expect(message).toContain("line 3: syntax error: unexpected end of file");
   expect(message).toEndWith("\n  on AWS this fails with: Runtime.UserCodeSyntaxError");
 });
 
-test("a folder where nothing is wrong has no findings", () => {
-  expect(check(folder({ "function.sh": FUNCTION }))).toEqual([]);
+test("a folder where nothing is wrong has no findings", async () => {
+  expect(await check(folder({ "function.sh": FUNCTION }))).toEqual([]);
 });
 
 test("the port is taken", async () => {

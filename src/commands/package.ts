@@ -6,13 +6,14 @@
 
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { basename, isAbsolute, join, relative, resolve } from "node:path";
 
 import type { Command } from "commander";
 
+import { checkFolder } from "../check/folder.ts";
 import { ZIP_UPLOAD_BYTES_MAX } from "../runtime-api/contract.ts";
-import { zip, type ZipEntry } from "../zip.ts";
-import { checkFolder } from "./check/rules.ts";
+import { type EmptyFolder, zip, type ZipEntry } from "../zip.ts";
+import { checkTarget } from "./check.ts";
 import { CommandError, EXIT } from "./cli/exit-status.ts";
 import { requireFolder, unreadable } from "./cli/input.ts";
 import { collected } from "./cli/options.ts";
@@ -23,12 +24,13 @@ import {
   type FunctionArchitecture,
   functionArchitecture,
 } from "./function/architecture.ts";
-import { folderFiles } from "./function/files.ts";
+import { folderContent, type FolderFile, LEFT_OUT } from "./function/files.ts";
 
 interface PackageOptions {
   readonly output?: string;
-  readonly handler: string;
+  readonly handler?: string;
   readonly arch?: FunctionArchitecture;
+  readonly template?: string;
   readonly withBootstrap?: boolean;
   readonly exclude?: readonly string[];
   readonly check: boolean;
@@ -41,33 +43,38 @@ export function addPackageCommand(program: Command): void {
     .summary("a reproducible function zip")
     .description(
       "Write a function's folder as a zip for Lambda: sorted, dated 1980, modes 0755 and 0644.\n" +
-        "Prints the path; size and hash go to standard error.",
+        "Prints the path; size, hash and what was left out go to standard error.\n\n" +
+        `Left out are ${LEFT_OUT.join(", ")},\n` +
+        "the zip itself and NAME.zip of an earlier run, and what --exclude names.",
     )
     .argument("[dir]", "folder of the function", ".")
     .option("-o, --output <file>", "zip to write (default: NAME.zip)")
     .option("--with-bootstrap", "put our bootstrap inside, so that no layer is needed")
     .addOption(archOption())
-    .option("--handler <name>", "handler that is checked", "function.handler")
+    .option("--handler <name>", "handler that is checked (default: function.handler)")
+    .option("--template <file>", "SAM template that is checked (default: DIR/template.yaml)")
     .addOption(collected("--exclude <glob>", "leave files out"))
     .option("--no-check", "package in spite of errors")
-    .action((directory: string, options: PackageOptions) => {
-      process.exitCode = packageFolder(directory, options);
+    .action(async (directory: string, options: PackageOptions) => {
+      process.exitCode = await packageFolder(directory, options);
     });
 }
 
-function packageFolder(directory: string, options: PackageOptions): number {
+async function packageFolder(directory: string, options: PackageOptions): Promise<number> {
   const root = resolve(directory);
   requireFolder(root, directory);
   const output = resolve(options.output ?? `${basename(root)}.zip`);
-  const { handler } = options;
   const architecture = functionArchitecture(root, options.arch);
   if (options.check) {
-    const target = { directory: root, handler, architecture, variables: {} };
-    const findings = checkFolder(target);
+    const findings = await checkFolder(checkTarget(root, options));
     for (const { level, message } of findings) say(level, message);
     if (findings.some(({ level }) => level === "error")) return EXIT.functionError;
   }
-  const bytes = zip(entries(root, architecture, options));
+  const { files, leftOut } = folderContent(root, [
+    ...ownOutputs(root, output),
+    ...(options.exclude ?? []),
+  ]);
+  const bytes = zip(entries(root, files, architecture, options));
   try {
     writeFileSync(output, bytes);
   } catch (error) {
@@ -76,19 +83,37 @@ function packageFolder(directory: string, options: PackageOptions): number {
   const hash = createHash("sha256").update(bytes).digest("base64");
   process.stdout.write(`${output}\n`);
   say("info", `${bytes.byteLength} bytes, CodeSha256 ${hash}`);
+  if (leftOut.length > 0) say("info", `left out: ${listed(leftOut)}`);
   if (bytes.byteLength > ZIP_UPLOAD_BYTES_MAX) {
     say("warning", `more than ${ZIP_UPLOAD_BYTES_MAX} bytes must be uploaded through S3`);
   }
   return EXIT.ok;
 }
 
+/** Names that a message shows before it only counts. */
+const SHOWN_MAX = 20;
+
+function listed(paths: readonly string[]): string {
+  const more = paths.length - SHOWN_MAX;
+  return `${paths.slice(0, SHOWN_MAX).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+/** This zip and that of an earlier run, where they lie in the folder, as patterns of their paths. */
+function ownOutputs(root: string, output: string): readonly string[] {
+  return [output, join(root, `${basename(root)}.zip`)]
+    .map((path) => relative(root, path))
+    .filter((path) => !path.startsWith("..") && !isAbsolute(path))
+    .map((path) => path.replace(/[\\*?[\]{}!]/g, "\\$&"));
+}
+
 function entries(
   root: string,
+  files: readonly FolderFile[],
   architecture: FunctionArchitecture,
   options: PackageOptions,
-): readonly ZipEntry[] {
-  const all: ZipEntry[] = folderFiles(root, options.exclude).map((file) => {
-    if (file.kind === "symlink") return file;
+): readonly (ZipEntry | EmptyFolder)[] {
+  const all: (ZipEntry | EmptyFolder)[] = files.map((file) => {
+    if (file.kind !== "file") return file;
     const { path } = file;
     const executable = (file.mode & 0o111) !== 0 || path === "bootstrap";
     const bytes = new Uint8Array(readFileSync(join(root, path)));

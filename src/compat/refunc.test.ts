@@ -41,7 +41,8 @@ test("nothing to run, or nothing of that name, is an error and no event is read"
   expect(behind).toMatchObject({
     status: 2,
     errors:
-      `error: not a folder: ${SCRIPTED[1]}\n` + `  a bootstrap goes behind --: -- ${SCRIPTED[1]}\n`,
+      `error: not a folder: ${SCRIPTED[1]}\n` +
+      `  put the bootstrap command after --: -- ${SCRIPTED[1]}\n`,
   });
 });
 

@@ -169,8 +169,8 @@ async function runSuites(
           output.add(result);
         },
       });
-      // Broken off by a signal: what there is of a report is none.
-      if ((await active.run.ended) === "killed") return EXIT.interrupted;
+      // Broken off by a signal, whose status counts: what there is of a report is none.
+      if ((await active.run.ended) === "killed") return EXIT.functionError;
     } finally {
       const text = await coverage?.end(directory);
       if (text !== undefined) measured.push(text);

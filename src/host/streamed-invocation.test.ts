@@ -28,6 +28,7 @@ test("a stream is reported at its end: its time, its log, how it ended", async (
   expect(probe.answered).toEqual([]);
   expect(await read(outcome)).toBe("line 1\nline 2\n");
   await read(await probe.run({ do: "stream-error" }));
+  while (probe.answered.length < 2) await Bun.sleep(1);
   const [[status, report] = [], [failed] = []] = probe.answered;
   expect([status, failed]).toEqual(["success", "reported"]);
   expect(report?.durationMs).toBeGreaterThan(150);

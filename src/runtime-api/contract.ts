@@ -15,6 +15,9 @@ export const API_VERSION = "2018-06-01";
 export const PATH = {
   next: `/${API_VERSION}/runtime/invocation/next`,
   initError: `/${API_VERSION}/runtime/init/error`,
+  /** Waits while a snapshot is taken, and answers in each environment that is restored from it. */
+  restoreNext: `/${API_VERSION}/runtime/restore/next`,
+  restoreError: `/${API_VERSION}/runtime/restore/error`,
   ping: `/${API_VERSION}/ping`,
   response: (requestId: string) => `/${API_VERSION}/runtime/invocation/${requestId}/response`,
   error: (requestId: string) => `/${API_VERSION}/runtime/invocation/${requestId}/error`,
@@ -33,12 +36,22 @@ export const EXTENSION_PATH = {
   telemetry: "/2022-07-01/telemetry",
 } as const;
 
+/**
+ * Where an environment asks for its availability zone, at `AWS_LAMBDA_METADATA_API`.
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/configuration-metadata-endpoint.html
+ */
+export const METADATA_PATH = "/2026-01-15/metadata/execution-environment";
+
+/** Where an environment that is started from a snapshot gets its credentials. */
+export const CREDENTIALS_PATH = "/2021-04-23/credentials";
+
 /** Header names of the Extensions API. */
 export const EXTENSION_HEADER = {
   name: "Lambda-Extension-Name",
   identifier: "Lambda-Extension-Identifier",
   eventIdentifier: "Lambda-Extension-Event-Identifier",
   functionErrorType: "Lambda-Extension-Function-Error-Type",
+  acceptFeature: "Lambda-Extension-Accept-Feature",
 } as const;
 
 /** Most extensions that one execution environment may register. */
@@ -81,6 +94,7 @@ export const STATUS = {
   ok: 200,
   accepted: 202,
   badRequest: 400,
+  unauthorized: 401,
   forbidden: 403,
   notFound: 404,
   methodNotAllowed: 405,
@@ -88,6 +102,12 @@ export const STATUS = {
   payloadTooLarge: 413,
   internalServerError: 500,
 } as const;
+
+/**
+ * Most events that one execution environment may handle at once (AWS_LAMBDA_MAX_CONCURRENCY).
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-execution-environment.html
+ */
+export const CONCURRENCY_MAX = 1600;
 
 /**
  * Largest buffered response that the Runtime API takes, in bytes: 6 MiB and 100.

@@ -19,6 +19,10 @@ export type InvocationErrorType = "Function.ExitError" | "Function.KilledBySigna
 
 /** Types that the platform itself reports to the caller of an invocation. */
 export type PlatformErrorType =
+  | "Extension.Crash"
+  | "Extension.ExitError"
+  | "Extension.InitError"
+  | "Extension.LaunchError"
   | "Function.ResponseSizeTooLarge"
   | "Runtime.ExitError"
   | "Runtime.InvalidEntrypoint"

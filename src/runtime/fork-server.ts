@@ -9,13 +9,13 @@
  */
 
 import type { Handler } from "../handler/resolve.ts";
-import { definedFunctions } from "../handler/script.ts";
+import { definedFunctions, sourcesOthers } from "../handler/script.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { type ControlMessage, ControlReader, type LastCommand } from "./control-messages.ts";
 import { EventScripts, latin1Of } from "./event-script.ts";
-import { exitStatusOf } from "./exit-error.ts";
+import { exitStatusOf, type LostStatus } from "./exit-error.ts";
 import { exitReport as exitReportTo, forkServerScript } from "./fork-server-protocol.ts";
-import { type EventPipe, ForkTurns, type SharedPipes } from "./fork-turns.ts";
+import { type EventPipe, ForkTurns, type SharedPipes, type TurnEnd } from "./fork-turns.ts";
 import { readScript } from "./handler-files.ts";
 import { LastLines } from "./last-lines.ts";
 import { LateOutputs } from "./late-outputs.ts";
@@ -56,7 +56,16 @@ import {
 } from "./process.ts";
 import { quote } from "./quote.ts";
 import { spawn } from "./spawn.ts";
-import { isExpanded, prefixPattern, samplePattern, tracePrefixes } from "./traces.ts";
+import {
+  isExpanded,
+  mentionsTracing,
+  prefixPattern,
+  samplePattern,
+  type TracePrefix,
+  tracePrefixes,
+  type Tracing,
+  variablePattern,
+} from "./traces.ts";
 
 /** A handler that can be run. */
 export type RunnableHandler = Exclude<Handler, { kind: "rejected" }>;
@@ -69,7 +78,7 @@ export type Loading =
 /** How the handler's process, or the whole shell, ended for one event. */
 export interface HandlerEnd {
   readonly who: "the handler" | "the handler's shell";
-  readonly end: ExitStatus;
+  readonly end: ExitStatus | LostStatus;
 }
 
 /** What a fork server is started with. */
@@ -172,12 +181,28 @@ export class ForkServer {
 
   /** The last lines on standard error since the current event, or loading, began, without traced commands. */
   lastLines(): string[] {
-    const report = this.#report;
-    const values = tracePrefixes(report?.tracePrefix, this.#scriptText);
-    const prefixes = values.flatMap((value) =>
-      isExpanded(value) ? this.#tracedSample(value) : prefixPattern(value),
-    );
-    return this.#lastLines.lines({ prefixes, isQuoted: this.#quotesTraces() });
+    return this.#lastLines.lines(this.tracing());
+  }
+
+  /** What is known of how the shell traces commands. */
+  tracing(): Tracing {
+    const text = this.#scriptText;
+    const flags = this.#report?.state.flags ?? "";
+    const prefixes: TracePrefix[] = [];
+    let isUnknown = false;
+    for (const value of tracePrefixes(this.#report?.tracePrefix, text)) {
+      if (!isExpanded(value)) {
+        prefixes.push(prefixPattern(value));
+        continue;
+      }
+      const sample = this.#tracedSample(value);
+      const pattern = variablePattern(value);
+      if (sample !== undefined) prefixes.push(sample);
+      if (pattern !== undefined) prefixes.push(pattern);
+      isUnknown ||= pattern === undefined;
+    }
+    const mayTrace = flags.includes("x") || mentionsTracing(text);
+    return { prefixes, isQuoted: this.#quotesTraces(), mayTrace, isUnknown };
   }
 
   /** The last command of a bash that has failed in the current event, where that is known. */
@@ -210,7 +235,8 @@ export class ForkServer {
     const { handler } = this.#options;
     const functionName = handler.kind === "function" ? handler.functionName : undefined;
     const exitReport = this.#reportsExit(report) ? exitReportTo(pathOf(this.#control[1])) : "";
-    this.#scripts = new EventScripts(functionName, report.state, exitReport);
+    const seesCall = this.#maySeeCall(report);
+    this.#scripts = new EventScripts(functionName, report.state, exitReport, seesCall);
     return { kind: "loaded", report };
   }
 
@@ -224,7 +250,7 @@ export class ForkServer {
     if (state.isBash) {
       if (state.functionNames.includes(latin1Of(functionName))) return true;
       // Asked in another way, which nothing can replace but which marks the function: in a fork of its own.
-      return this.#ask(`\\readonly -f ${quote(functionName)}`).status === 0;
+      return this.#ask(`\\readonly -f -- ${quote(functionName)}`).status === 0;
     }
     if (isFunction(description)) return true;
     const isInText = () => definedFunctions(this.#scriptText).includes(functionName);
@@ -261,15 +287,7 @@ export class ForkServer {
     // A program of the event before may have left it otherwise, for all that share it.
     setBlocking(this.#stderrWriteEnd, true);
     this.#onOutput = onOutput;
-    const script = this.#eventScript(invocation, pathOf(input));
-    let end: HandlerEnd;
-    if (script.length <= SENT_BYTES_MAX) {
-      end = this.#run(script);
-    } else {
-      const file = memoryFile(script);
-      end = this.#run(Buffer.from(`\\. ${pathOf(file)}\n`));
-      close(file);
-    }
+    const end = this.#run(this.#eventScript(invocation, pathOf(input)));
     close(input);
     this.#stderr.drain();
     return end;
@@ -325,6 +343,18 @@ export class ForkServer {
     return state.flags.includes("e") || /\bset\b.*[-]\w*e|errexit/.test(this.#scriptText);
   }
 
+  /**
+   * Whether a bash may show its script more than the handler's call: the commands behind the call to a trap, or
+   * the file in which the call stands.
+   */
+  #maySeeCall({ state }: LoadReport): boolean {
+    if (!state.isBash) return false;
+    return (
+      /trap|caller|FUNCNAME|BASH_|functrace|set\b.*-\w*T/.test(this.#scriptText) ||
+      sourcesOthers(this.#scriptText)
+    );
+  }
+
   /** Whether a traced command stands in quotes, as it would be written. */
   #quotesTraces(): boolean {
     if (this.#report?.state.isBash === true) return true;
@@ -333,13 +363,13 @@ export class ForkServer {
   }
 
   /** How a line begins that this shell traces with a PS4 that it has to expand. */
-  #tracedSample(prefix: string): RegExp[] {
-    if (!this.isReady()) return [];
+  #tracedSample(prefix: string): TracePrefix | undefined {
+    if (!this.isReady()) return undefined;
     const { answer } = this.#ask(`PS4=${quote(prefix)}\n{ \\set -x; \\:; } 2>&1`);
     const [line = ""] = answer.split("\n", 1);
     // The first character is repeated for each level.
     const sample = line.slice(0, line.lastIndexOf(":")).replace(/^(.)\1+/, "$1");
-    return sample === "" ? [] : [samplePattern(sample)];
+    return sample === "" ? undefined : samplePattern(sample);
   }
 
   #eventScript(invocation: Invocation, input: string): Buffer {
@@ -359,13 +389,22 @@ export class ForkServer {
       answer += Buffer.from(bytes).toString("latin1");
     };
     const redirection = `\\exec >${pathOf(this.#outputSlot)} 2>/dev/null`;
-    const turn = this.#turns.run(Buffer.from(`${redirection}\n${commands}\n\\exit\n`));
+    const turn = this.#turn(Buffer.from(`${redirection}\n${commands}\n\\exit\n`));
     return { status: turn.kind === "ended" ? turn.status : undefined, answer };
+  }
+
+  /** Has a fork run a script: a long one from a file, since a pipe would not take it at once. */
+  #turn(script: Buffer): TurnEnd {
+    if (script.length <= SENT_BYTES_MAX) return this.#turns.run(script);
+    const file = memoryFile(script);
+    const turn = this.#turns.run(Buffer.from(`\\. ${pathOf(file)}\n`));
+    close(file);
+    return turn;
   }
 
   /** Has a fork run a script of an event. */
   #run(script: Buffer): HandlerEnd {
-    const turn = this.#turns.run(script);
+    const turn = this.#turn(script);
     switch (turn.kind) {
       case "ended":
         return { who: "the handler", end: exitStatusOf(turn.status) };
@@ -374,7 +413,7 @@ export class ForkServer {
         this.#endGroup();
         return { who: "the handler's shell", end: this.#end ?? { kind: "exited", status: 0 } };
       case "status lost":
-        throw new Error("a process of the handler has read its status");
+        return { who: "the handler", end: { kind: "lost" } };
     }
   }
 

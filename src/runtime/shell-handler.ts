@@ -17,6 +17,7 @@ import type { OnOutput } from "./output-pipe.ts";
 import type { Poller } from "./poller.ts";
 import type { ExitStatus } from "./process.ts";
 import { syntaxError } from "./script-diagnosis.ts";
+import { type Tracing, withoutTraces } from "./traces.ts";
 
 /** How much of the end of standard output is looked at for a last line, in bytes. */
 const OUTPUT_END_BYTES = 1024;
@@ -116,7 +117,8 @@ export class ShellHandler {
     if (who === "the handler" && end.kind === "exited" && end.status === 0) return undefined;
     const lines = this.#server.lastLines();
     const command = this.#describeLastCommand();
-    return exitError(who, end, { lines, output: output.lastLine(), command });
+    const said = lines.length > 0 ? "" : output.lastLine(this.#server.tracing());
+    return exitError(who, end, { lines, output: said, command });
   }
 
   /** The process groups of all that runs below the shell: one. */
@@ -202,8 +204,11 @@ export class ShellHandler {
       };
     }
     const defined = names.length === 0 ? "no function" : names.join(", ");
+    // Bash adds the line of the script to its words.
+    const lines = this.#server.lastLines();
+    const why = lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1);
     const others = names.includes(functionName)
-      ? "it is in the text, but is no function when the file has been loaded"
+      ? `it is in the text, but is no function when the file has been loaded${why === undefined ? "" : `: ${why}`}`
       : `it defines ${defined}`;
     return {
       errorType: "Runtime.HandlerNotFound",
@@ -231,10 +236,13 @@ class OutputEnd {
     return end;
   }
 
-  /** The last line that is not empty; of a long one the end. */
-  lastLine(): string {
+  /** The last line that is neither empty nor a traced command; of a long one the end. */
+  lastLine(tracing: Tracing): string {
     const lines = Buffer.from(this.#end).toString("utf8").trimEnd().split("\n");
-    return (lines.at(-1) ?? "").trim();
+    // The first one may be the end of a traced command.
+    if (tracing.mayTrace && this.#end.length === OUTPUT_END_BYTES) lines.shift();
+    const told = withoutTraces(lines, tracing);
+    return (told.findLast((line) => line.trim() !== "") ?? "").trim();
   }
 }
 
@@ -259,7 +267,7 @@ function startServer(options: ForkServerOptions, poller: Poller, log: Log): Fork
 /** What a status means of a file that has ended its shell without a word. */
 function withoutWords(status: number): string {
   return status === 0
-    ? ": it must not call exit"
+    ? ": it must not call exit, or set -n"
     : ": it called exit, or a command failed under set -e";
 }
 

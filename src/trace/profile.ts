@@ -11,7 +11,7 @@
 
 import { readFileSync } from "node:fs";
 
-import { processTree } from "../host/sandbox/process-tree.ts";
+import { processTree } from "../host/sandbox/process.ts";
 import { tracedWord, type TraceRecord } from "./trace-reader.ts";
 
 /** Commands that are kept of one event; a loop may run millions. */

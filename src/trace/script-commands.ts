@@ -1,17 +1,16 @@
 /**
  * Where the commands of a shell script begin, and by which line and word bash's trace names each.
  *
- * Bash's grammar is tree-sitter's. What the trace says of a line was measured with bash 5.2: a command
+ * What the trace says of a line was measured with bash 5.2: a command
  * has the line on which its first word ends, `[[` and `((` that on which they end themselves. Of commands
  * in a substitution over several lines bash says other lines than theirs, so these are not told.
  *
  * @module
  */
 
-import grammar from "tree-sitter-bash/tree-sitter-bash.wasm" with { type: "file" };
-import { Language, type Node, Parser } from "web-tree-sitter";
-import engine from "web-tree-sitter/web-tree-sitter.wasm" with { type: "file" };
+import type { Node } from "web-tree-sitter";
 
+import { shellParser } from "../shell-grammar.ts";
 import { unquoted } from "./trace-reader.ts";
 
 /** One command of a script. */
@@ -37,29 +36,17 @@ export interface ParsedScript {
   readonly unknown: readonly UnknownLines[];
 }
 
-let parser: Promise<Parser> | undefined;
-
-/** Reads the grammar, once; it takes some 50 ms. */
-export function scriptParser(): Promise<(text: string) => ParsedScript> {
-  parser ??= loadParser();
-  return parser.then((loaded) => (text) => {
-    const tree = loaded.parse(text);
-    if (tree === null) throw new Error("the parser of shell scripts was stopped");
+/** A parser of scripts, once bash's grammar has been read. */
+export async function scriptParser(): Promise<(text: string) => ParsedScript> {
+  const parse = await shellParser();
+  return (text) => {
+    const tree = parse(text);
     const commands: ScriptCommand[] = [];
     const unknown: UnknownLines[] = [];
     collect(tree.rootNode, commands, unknown);
     tree.delete();
     return { commands, unknown };
-  });
-}
-
-async function loadParser(): Promise<Parser> {
-  // The engine's types do not know that it takes the bytes of its program.
-  const options: object = { wasmBinary: await Bun.file(engine).bytes() };
-  await Parser.init(options);
-  const made = new Parser();
-  made.setLanguage(await Language.load(await Bun.file(grammar).bytes()));
-  return made;
+  };
 }
 
 const startLine = (node: Node) => node.startPosition.row + 1;

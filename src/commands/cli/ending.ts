@@ -5,6 +5,9 @@
  * @module
  */
 
+import { readFileSync } from "node:fs";
+import { constants } from "node:os";
+
 import { CommanderError } from "commander";
 
 import { CommandError, EXIT } from "./exit-status.ts";
@@ -105,23 +108,47 @@ function end(status: number, message: string): never {
   process.exit(status);
 }
 
+/** Signals by which somebody ends a command: Ctrl-C, a closed terminal, a service manager. */
+const ENDING_SIGNALS = [
+  "SIGINT",
+  "SIGTERM",
+  "SIGHUP",
+  "SIGQUIT",
+  "SIGUSR1",
+  "SIGUSR2",
+] as const satisfies readonly NodeJS.Signals[];
+
 /**
- * Calls back on the first SIGINT or SIGTERM; the second ends the process at once.
- * @returns A function that tells the exit status of the signal that came, if one did.
+ * Calls back on the first signal of {@link ENDING_SIGNALS}; the second ends the process at once.
+ * @returns A function that tells the exit status of the signal that came, 128 and its number, if one did.
  */
 export function onInterrupt(stop: () => void, kill: () => void = stop): () => number | undefined {
   let status: number | undefined;
-  const take = (exitStatus: number) => () => {
-    if (status !== undefined) {
-      kill();
-      process.exit(exitStatus);
-    }
-    status = exitStatus;
-    stop();
-  };
-  process.on("SIGINT", take(EXIT.interrupted));
-  process.on("SIGTERM", take(EXIT.terminated));
+  for (const signal of ENDING_SIGNALS) {
+    // Who starts us with `nohup` wants us to outlive the terminal.
+    if (signal === "SIGHUP" && isIgnored(signal)) continue;
+    process.on(signal, () => {
+      const exitStatus = 128 + constants.signals[signal];
+      if (status !== undefined) {
+        kill();
+        process.exit(exitStatus);
+      }
+      status = exitStatus;
+      stop();
+    });
+  }
   return () => status;
+}
+
+/** Whether this process was started with a signal ignored. */
+function isIgnored(signal: NodeJS.Signals): boolean {
+  try {
+    const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
+    const bit = 1n << BigInt(constants.signals[signal] - 1);
+    return (BigInt(`0x${mask ?? "0"}`) & bit) !== 0n;
+  } catch {
+    return false;
+  }
 }
 
 /** The wish that a server ends. */
@@ -131,7 +158,7 @@ export interface StopSignal {
   readonly hasArrived: () => boolean;
 }
 
-/** Watches for the first SIGINT or SIGTERM; the second kills and ends the process at once. */
+/** Watches for the first signal that ends a command; the second kills and ends the process at once. */
 export function stopSignal(kill: () => void): StopSignal {
   const { promise, resolve } = Promise.withResolvers<void>();
   const status = onInterrupt(resolve, kill);

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** What a command's exit status tells. */
+/** What a command's exit status tells; one that a signal has ended has 128 and the signal's number. */
 export const EXIT = {
   ok: 0,
   functionError: 1,
@@ -13,10 +13,8 @@ export const EXIT = {
   crashed: 4,
   unreachable: 5,
   throttled: 6,
-  interrupted: 130,
   /** Nobody reads standard output any more; a shell's number for SIGPIPE. */
   outputClosed: 141,
-  terminated: 143,
 } as const;
 
 /** A failure with its words for the user and its exit status; nothing else is printed of it. */

@@ -60,6 +60,23 @@ export function requireHttpUrl(text: string, source: string, example: string): U
   throw new CommandError(`${source} ${text}: no address of http or https\n  write: ${example}`);
 }
 
+/** Names and addresses by which a computer calls itself, as WHATWG's URL writes them. */
+const LOOPBACK =
+  /^(?:(?:.*\.)?localhost\.?|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[::1?\]|\[::ffff:7f.*\])$/;
+
+/**
+ * Keeps the proxies of the environment (`http_proxy`, `ALL_PROXY`, …) away from requests to this
+ * computer: a proxy reaches another computer's server, or none. Effective for this process and the
+ * programs that it starts.
+ */
+export function reachDirectly({ hostname }: URL): void {
+  if (!LOOPBACK.test(hostname)) return;
+  for (const name of ["NO_PROXY", "no_proxy"]) {
+    const others = process.env[name];
+    process.env[name] = others === undefined ? hostname : `${others},${hostname}`;
+  }
+}
+
 /** An option that may be given several times. */
 export function collected(flags: string, description: string): Option {
   return new Option(flags, `${description} (repeatable)`).argParser(

@@ -16,6 +16,7 @@ import { type HttpResponse, jsonResponse } from "../../host/http/message.ts";
 import { parseRoute, type Route, RouteTable } from "../../host/http/route-table.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { HostServer } from "../../host/server.ts";
+import { sayShellDifference } from "../check.ts";
 import { endWithOutput, type StopSignal, stopSignal } from "../cli/ending.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { collected, splitFolders } from "../cli/options.ts";
@@ -113,6 +114,7 @@ async function dev(
   for (const pool of pools) pool.start();
   banner(pools, server.baseUrl, options.route);
   const watches = options.watch && attached === undefined ? pools.map(watchOne) : [];
+  for (const pool of pools) await sayShellDifference(pool.settings);
   if (attached !== undefined) sayAttachable(pools, attached);
   else await Promise.race([sayReady(pools, watches, stop), stop.arrived]);
   await stop.arrived;
@@ -154,11 +156,19 @@ async function sayReady(
     (sum, { settings }) => sum + folderFiles(settings.directory).length,
     0,
   );
-  const workers = pools.reduce((sum, { counts }) => sum + counts.ready, 0);
+  const workers = () =>
+    plural(
+      pools.reduce((sum, { counts }) => sum + counts.ready + counts.busy, 0),
+      "worker",
+    );
   const watching = watches.length > 0 ? `watching ${plural(files, "file")} · ` : "";
-  const ready =
-    workers === 0 ? "no worker ready" : `${plural(workers, "worker")} ready in ${readyMs} ms`;
+  const isReady = pools.every(({ counts }) => counts.ready + counts.busy > 0);
+  const ready = isReady ? `${workers()} ready in ${readyMs} ms` : "no worker ready yet";
   say("info", `${watching}${ready} · Ctrl-C to stop`);
+  if (isReady) return;
+  await untilReady(pools, () => stop.hasArrived());
+  const lateMs = Math.round(performance.now() - startedAtMs);
+  if (!stop.hasArrived()) say("info", `${workers()} ready in ${lateMs} ms`);
 }
 
 function sayAttachable(pools: readonly FunctionPool[], port: number): void {

@@ -5,7 +5,7 @@
  */
 
 import { expect, test } from "bun:test";
-import { renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { CURL_LOOP, functionFolder, startTool } from "../../testing/running-tool.ts";
@@ -45,12 +45,12 @@ test("lambda-shell.toml is read again when it changes, unless it is wrong", asyn
   expect(await invoke(dev.url)).toBe("two 512");
   replaceFile(file, toml("three", 'timeout = "soon"'));
   await dev.logged(
-    "~ lambda-shell.toml changed · wrong settings, the old version keeps running\n" +
-      `  ${file}: function.probe.timeout: "soon" is no time from 0.001 to 900 seconds\n`,
+    "~ lambda-shell.toml changed · invalid settings, still running the previous version\n" +
+      `  ${file}: function.probe.timeout: "soon" is not a duration between 1ms and 30m\n`,
   );
   expect(await invoke(dev.url)).toBe("two 512");
   replaceFile(file, toml("four", "workers = 2"));
-  await dev.logged("warning: what has changed of workers takes a restart of dev\n");
+  await dev.logged("warning: restart dev to apply the change to: workers\n");
   expect(await invoke(dev.url)).toBe("four 128");
 });
 
@@ -93,4 +93,134 @@ test("what links lead to outside the folder is watched, also after it was replac
   await answered(dev.url, "four");
   replaceFile(join(outside, "library", "words.sh"), says("five"));
   await answered(dev.url, "five");
+});
+
+/** Reloads that the log tells of. */
+const reloads = (log: string) => log.match(/^~ .* restarted \(/gm)?.length ?? 0;
+
+test.each([
+  ["function.sh", "the handler's file"],
+  ["words.sh", "a file that it loads"],
+])(
+  "%s, %s, saved 12 times in a burst and once later is served as it was saved last",
+  async (name) => {
+    const loads = `. ./words.sh\n`;
+    const folder = functionFolder({ "function.sh": loads, "words.sh": says("first") });
+    const file = join(folder, name);
+    await using dev = await startTool([...DEV, folder, ...CURL_LOOP]);
+    await dev.logged("Ctrl-C to stop");
+    for (let round = 0; round < 12; round += 1) {
+      writeFileSync(file, says(`${round}`));
+      await Bun.sleep(round % 3 === 0 ? 10 : 180);
+    }
+    await answered(dev.url, "11");
+    await Bun.sleep(1_500);
+    writeFileSync(file, says("last"));
+    await answered(dev.url, "last");
+    expect(dev.errors()).not.toContain("warning");
+  },
+);
+
+test("changes without a pause between them are one reload after the last", async () => {
+  const folder = functionFolder({ "function.sh": says("first") });
+  await using dev = await startTool([...DEV, folder, ...CURL_LOOP]);
+  await dev.logged("Ctrl-C to stop");
+  for (let round = 0; round < 8; round += 1) {
+    replaceFile(join(folder, "function.sh"), says(`${round}`));
+    replaceFile(join(folder, `file${round}`), "");
+  }
+  await answered(dev.url, "7");
+  await Bun.sleep(300);
+  expect(reloads(dev.errors())).toBeLessThanOrEqual(2);
+});
+
+test("a file that each event writes does not restart the function in its work for good", async () => {
+  const folder = functionFolder({ "function.sh": "" });
+  const counts = `handler() { echo x >> ${folder}/counter; sleep 0.15; printf one; }\n`;
+  writeFileSync(join(folder, "function.sh"), counts);
+  await using dev = await startTool([...DEV, folder, ...CURL_LOOP]);
+  await dev.logged("Ctrl-C to stop");
+  for (let round = 0; round < 12; round += 1) expect(await invoke(dev.url)).toBe("one");
+  await dev.logged(
+    "warning: counter changes while events run: it is reloaded for that when it is idle\n",
+  );
+  const during = reloads(dev.errors());
+  for (let round = 0; round < 5; round += 1) await invoke(dev.url);
+  expect(reloads(dev.errors())).toBe(during);
+  // The function's script is never taken for its own doing.
+  const running = invoke(dev.url);
+  writeFileSync(join(folder, "function.sh"), counts.replace("one", "two"));
+  await running;
+  await answered(dev.url, "two");
+  // What a person saves in that file is served too.
+  writeFileSync(join(folder, "counter"), "");
+  await dev.logged("~ counter changed");
+});
+
+test("a file that the function writes while it is loaded does not restart it again and again", async () => {
+  const folder = functionFolder({ "function.sh": "" });
+  const writes = `date +%N > ${folder}/stamp; sleep 0.3\n${says("one")}`;
+  writeFileSync(join(folder, "function.sh"), writes);
+  await using dev = await startTool([...DEV, folder, ...CURL_LOOP]);
+  await dev.logged(
+    "warning: stamp is written when the function is loaded: it is not reloaded for that\n",
+  );
+  await answered(dev.url, "one");
+  const settled = reloads(dev.errors());
+  await Bun.sleep(1_500);
+  expect(reloads(dev.errors())).toBeLessThanOrEqual(settled + 1);
+  writeFileSync(join(folder, "function.sh"), says("two"));
+  await answered(dev.url, "two");
+});
+
+test("a layer's files and the bootstrap's are watched, wherever they are", async () => {
+  const folder = functionFolder({ "function.sh": 'handler() { . "$LIBRARY"; }\n' });
+  const layer = functionFolder({ "lib/words.sh": "printf one" }, "node_modules");
+  const bootstrap = join(functionFolder({ README: "" }, "runtime"), "bootstrap");
+  const loop = readFileSync(CURL_LOOP[1] ?? "", "utf8");
+  writeFileSync(bootstrap, loop, { mode: 0o755 });
+  const library = `LIBRARY=${layer}/lib/words.sh`;
+  const options = ["--layer", layer, "--env", library, "--bootstrap", bootstrap];
+  await using dev = await startTool([...DEV, folder, ...options]);
+  await dev.logged("Ctrl-C to stop");
+  expect(await invoke(dev.url)).toBe("one");
+  replaceFile(join(layer, "lib", "words.sh"), "printf two");
+  await dev.logged("lib/words.sh changed · worker 1 restarted");
+  expect(await invoke(dev.url)).toBe("two");
+  writeFileSync(bootstrap, `${loop}\n`);
+  await dev.logged("runtime/bootstrap changed · worker 1 restarted");
+});
+
+test("a zip of the function's data is watched, and what it loads from node_modules", async () => {
+  const script = ". node_modules/words/words.sh\n";
+  const files = { "function.sh": script, "node_modules/words/words.sh": says("one") };
+  const folder = functionFolder({ ...files, "data/model.zip": "" });
+  await using dev = await startTool([...DEV, folder, ...CURL_LOOP]);
+  await dev.logged("Ctrl-C to stop");
+  writeFileSync(join(folder, "data", "model.zip"), "x");
+  await dev.logged("~ data/model.zip changed · worker 1 restarted");
+  writeFileSync(join(folder, "node_modules", "words", "words.sh"), says("two"));
+  await answered(dev.url, "two");
+});
+
+test("a worker that takes long to get ready is told of when it is", async () => {
+  const folder = functionFolder({ "function.sh": `sleep 2.5\n${says("one")}` });
+  await using dev = await startTool([...DEV, folder, ...CURL_LOOP]);
+  await dev.logged("watching 1 file · no worker ready yet · Ctrl-C to stop\n");
+  await dev.logged("1 worker ready in ");
+  writeFileSync(join(folder, "function.sh"), `sleep 2.5\n${says("two")}`);
+  await dev.logged("~ function.sh changed · no worker ready yet\n");
+  await dev.logged("~ function.sh changed · worker 1 restarted (");
+});
+
+test("a function that cannot start is told of when it can", async () => {
+  const folder = functionFolder({ "function.sh": "exit 3\n" });
+  const bootstrap = join(folder, "bootstrap");
+  const loop = readFileSync(CURL_LOOP[1] ?? "", "utf8");
+  writeFileSync(bootstrap, loop, { mode: 0o755 });
+  await using dev = await startTool([...DEV, folder]);
+  await dev.logged("no worker ready yet");
+  writeFileSync(join(folder, "function.sh"), says("one"));
+  await dev.logged("worker 1 restarted (");
+  await dev.logged("1 worker ready in ");
 });

@@ -4,45 +4,86 @@
  * @module
  */
 
-import { existsSync } from "node:fs";
-import { isAbsolute, relative, resolve } from "node:path";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { isAbsolute, join, relative, resolve } from "node:path";
 
 import type { FunctionPool } from "../../host/function/function-pool.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
+import { sayShellDifference } from "../check.ts";
 import { systemFault } from "../cli/ending.ts";
 import { CommandError } from "../cli/exit-status.ts";
 import { say } from "../cli/terminal.ts";
-import { functionHandler, syntaxError } from "../function/handler.ts";
+import { folderFiles } from "../function/files.ts";
+import { functionHandler, localSyntaxError } from "../function/handler.ts";
 import type { FunctionOptions } from "../function/options.ts";
 import { CONFIG_FILE } from "../function/settings.ts";
-import { type FolderWatch, watchFolder } from "./watch.ts";
+import { Changes, type FolderWatch, watchFolder } from "./watch.ts";
 
-/** Options that name files of settings. */
-type SettingFileOptions = Pick<FunctionOptions, "template" | "envFile">;
+/** Options that name files which a function is made of. */
+type FileOptions = Pick<FunctionOptions, "template" | "envFile">;
 
 /**
- * Reloads a function when its files change; one that is broken keeps running as it was.
+ * Reloads a function when its files change; one that is broken keeps running as it was. Whatever is
+ * saved is served: a change waits at most for its like, or for the function's own work.
  * @param read Reads its settings again.
  */
 export function watchFunction(
   pool: FunctionPool,
-  options: SettingFileOptions,
+  options: FileOptions,
   read: () => FunctionSettings,
 ): FolderWatch {
-  const guard = new ReloadGuard();
-  const { directory } = pool.settings;
-  return watchFolder(directory, settingFiles(options), (files) => {
-    const verdicts = files.map((file) => [file, guard.note(file, performance.now())] as const);
-    for (const [file, verdict] of verdicts) {
-      if (verdict !== "give-up") continue;
-      say(
-        "warning",
-        `${file} changes all the time; it is written by the function and not watched any more`,
-      );
+  const { directory, command, layers } = pool.settings;
+  const settings = [...settingFiles(options), join(directory, CONFIG_FILE)];
+  // What a function is loaded from, no function writes.
+  const isUsers = (file: string) => {
+    const path = resolve(directory, file);
+    return path === handlerScript(pool.settings) || settings.includes(path);
+  };
+  const changes = new Changes(pool, isUsers, (files) => reload(pool, files, read));
+  const before = stamps(directory);
+  const programs = command.filter((word) => isAbsolute(word) && isFile(word));
+  const others = [...settings, ...layers, ...programs];
+  const outside = others.filter((path) => !path.startsWith(`${directory}/`));
+  const watch = watchFolder(directory, outside, (file) => changes.note(file), loadsModules(pool));
+  const ready = watch.ready.then(() => {
+    // What was saved while the watch began has not been seen by it.
+    for (const [file, stamp] of stamps(directory)) {
+      if (before.get(file) !== stamp) changes.note(file);
     }
-    const changed = verdicts.filter(([, verdict]) => verdict === "reload").map(([file]) => file);
-    if (changed.length > 0) void reload(pool, changed, read);
   });
+  return {
+    ready,
+    close: () => {
+      changes.close();
+      watch.close();
+    },
+  };
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+/** What tells that a file of the folder has been saved. */
+function stamps(directory: string): ReadonlyMap<string, string> {
+  return new Map(folderFiles(directory).map(({ path }) => [path, stamp(join(directory, path))]));
+}
+
+function stamp(path: string): string {
+  const { ino, size, mtimeMs } = statSync(path, { throwIfNoEntry: false }) ?? {};
+  return `${ino} ${size} ${mtimeMs}`;
+}
+
+/** Whether the handler's script says that it loads packages of Node.js. */
+function loadsModules({ settings }: FunctionPool): boolean {
+  const script = handlerScript(settings);
+  return script !== undefined && readFileSync(script, "utf8").includes("node_modules");
+}
+
+/** The file that the handler names; nothing when it names none. */
+function handlerScript({ directory, handler }: FunctionSettings): string | undefined {
+  const target = functionHandler(directory, handler);
+  return target.kind === "rejected" ? undefined : target.script;
 }
 
 async function reload(
@@ -51,31 +92,39 @@ async function reload(
   read: () => FunctionSettings,
 ): Promise<void> {
   const startedAtMs = performance.now();
-  const { counts } = pool;
   const { directory } = pool.settings;
   // Editors write a temporary file and rename it.
   const kept = changed.filter((file) => existsSync(resolve(directory, file)));
   const names = (kept.length > 0 ? kept : changed).map(shownPath).join(", ");
   const { settings, forRestart, wrong } = freshSettings(pool, read);
   if (wrong !== undefined) {
-    say("info", `~ ${names} changed · wrong settings, the old version keeps running`);
+    say("info", `~ ${names} changed · invalid settings, still running the previous version`);
     return say("info", wrong.replace(/^/gm, "  "));
   }
   const broken = brokenHandler(settings);
+  // Not waited for: a later reload must not overtake this one.
+  void sayShellDifference(settings);
   if (broken !== undefined) {
-    say("info", `~ ${names} changed · syntax error, the old version keeps running`);
+    say("info", `~ ${names} changed · syntax error, still running the previous version`);
     return say("info", broken.replace(/^/gm, "  "));
   }
+  const { counts } = pool;
   pool.reload(settings);
   await untilReady([pool]);
+  const isOver = () => pool.settings !== settings || pool.isStopped;
+  if (isOver()) return;
+  if (forRestart.length > 0) {
+    say("warning", `restart dev to apply the change to: ${forRestart.join(", ")}`);
+  }
+  if (pool.counts.ready + pool.counts.busy === 0) {
+    say("info", `~ ${names} changed · no worker ready yet`);
+    await untilReady([pool], isOver);
+  }
+  if (isOver()) return;
   const ms = Math.round(performance.now() - startedAtMs);
   const living = counts.starting + counts.ready + counts.busy;
   const workers = living <= 1 ? "worker 1" : `${living} workers`;
-  if (pool.counts.ready + pool.counts.busy > 0)
-    say("info", `~ ${names} changed · ${workers} restarted (${ms} ms)`);
-  if (forRestart.length > 0) {
-    say("warning", `what has changed of ${forRestart.join(", ")} takes a restart of dev`);
-  }
+  say("info", `~ ${names} changed · ${workers} restarted (${ms} ms)`);
 }
 
 /** Reads the settings again; those that are wrong are told instead. */
@@ -92,8 +141,8 @@ function freshSettings(
   }
 }
 
-/** Files outside the folders that settings come from. */
-function settingFiles({ template, envFile = [] }: SettingFileOptions): readonly string[] {
+/** Files that settings come from, absolute. */
+function settingFiles({ template, envFile = [] }: FileOptions): readonly string[] {
   const named = [CONFIG_FILE, ...(template === undefined ? [] : [template]), ...envFile];
   return named.map((path) => resolve(path));
 }
@@ -105,47 +154,33 @@ function shownPath(file: string): string {
 function brokenHandler({ directory, handler }: FunctionSettings): string | undefined {
   const target = functionHandler(directory, handler);
   if (target.kind !== "function") return undefined;
-  return syntaxError(target)?.replaceAll(`${directory}/`, "");
+  return localSyntaxError(target)?.replaceAll(`${directory}/`, "");
 }
 
 /** How long a message waits for the first environment, in milliseconds. */
 const READY_WAIT_MS = 2_000;
 
-/** Waits until each function has an environment that is ready, or has none that starts. */
-export async function untilReady(pools: readonly FunctionPool[]): Promise<void> {
+/**
+ * Waits until each function has an environment that is ready, or has none that starts.
+ * @param giveUp Ends the wait; without it the wait ends after a moment, and where nothing starts.
+ */
+export async function untilReady(
+  pools: readonly FunctionPool[],
+  giveUp?: () => boolean,
+): Promise<void> {
   const untilMs = performance.now() + READY_WAIT_MS;
-  const starting = () => pools.some(({ counts }) => counts.ready === 0 && counts.starting > 0);
-  do await Bun.sleep(1);
-  while (starting() && performance.now() < untilMs);
+  const isReady = ({ counts }: FunctionPool) => counts.ready + counts.busy > 0;
+  const isOver = () =>
+    giveUp === undefined
+      ? performance.now() > untilMs ||
+        !pools.some((pool) => !isReady(pool) && pool.counts.starting > 0)
+      : giveUp() || pools.every(isReady);
+  do await Bun.sleep(giveUp === undefined ? 1 : READY_POLL_MS);
+  while (!isOver());
 }
 
-/** Reloads by one file within the window after which it is no longer watched. */
-const RELOADS_MAX = 5;
-
-/** Length of the window, in milliseconds. */
-const WINDOW_MS = 2_000;
-
-/** Counts reloads per file, to notice those that the function itself keeps writing. */
-class ReloadGuard {
-  readonly #times = new Map<string, number[]>();
-  readonly #ignored = new Set<string>();
-
-  /**
-   * Notes that a file has changed.
-   * @param nowMs Monotonic time, in milliseconds.
-   * @returns "reload", "ignore" from now on without words, or "give-up" the first time it is too
-   * much.
-   */
-  note(file: string, nowMs: number): "reload" | "ignore" | "give-up" {
-    if (this.#ignored.has(file)) return "ignore";
-    const recent = (this.#times.get(file) ?? []).filter((time) => nowMs - time < WINDOW_MS);
-    recent.push(nowMs);
-    this.#times.set(file, recent);
-    if (recent.length <= RELOADS_MAX) return "reload";
-    this.#ignored.add(file);
-    return "give-up";
-  }
-}
+/** How often is looked whether an environment that takes long is ready, in milliseconds. */
+const READY_POLL_MS = 20;
 
 /** What the host has built upon since it was started, as users call it. */
 const FIXED = [

@@ -14,8 +14,8 @@ import { dirname, join } from "node:path";
 
 import { InvalidArgumentError, Option } from "commander";
 
+import { templateFunction } from "../../template/function.ts";
 import { CommandError } from "../cli/exit-status.ts";
-import { templateFunction } from "./template.ts";
 
 /** Our names of Lambda's architectures; those of AWS and of `uname -m` are understood too. */
 export type FunctionArchitecture = "amd64" | "arm64";
@@ -98,6 +98,11 @@ export function carriedBootstraps(architecture: "amd64" | "arm64"): readonly str
     join(import.meta.dir, "..", "..", "..", "dist", file),
     ...(architecture === localArchitecture() ? ["/opt/bootstrap"] : []),
   ];
+}
+
+/** True for our own bootstrap, which loads the function's script by the shell of its first line. */
+export function isOurBootstrap([program = ""]: readonly string[]): boolean {
+  return carriedBootstraps(localArchitecture()).includes(program);
 }
 
 /** Where npm puts the package of a bootstrap: beside that of the executable. */

@@ -11,51 +11,76 @@ import {
   existsSync,
   openSync,
   readSync,
+  realpathSync,
   statSync,
 } from "node:fs";
 
-import { type Files, type Handler, resolveHandler } from "../../handler/resolve.ts";
+import { type Files, type Handler, resolveHandler, type Shell } from "../../handler/resolve.ts";
 import { baseName } from "../../handler/script.ts";
 
 /** Bytes of a file that are looked at, as many as the runtime reads at once. */
 const START_BYTES = 64 * 1024;
 
-/** Programs that Lambda has, whatever this computer has. */
-const LAMBDA_PROGRAMS: Readonly<Record<string, string>> = {
-  bash: "/usr/bin/bash",
-  env: "/usr/bin/env",
-  sh: "/usr/bin/sh",
-};
-
 const FILES: Files = {
   isFile: (path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true,
-  mayExecute: (path) => isLambdaProgram(path) || isAllowed(path, constants.X_OK),
-  start: (path) => {
-    try {
-      return startOf(path);
-    } catch {
-      return undefined;
-    }
-  },
-  program: (name) => LAMBDA_PROGRAMS[name] ?? Bun.which(name) ?? undefined,
+  mayExecute: (path) => isAllowed(path, constants.X_OK),
+  start: startOfFile,
+  program: (name) => Bun.which(name) ?? undefined,
   searchPath: () => process.env["PATH"] ?? "",
 };
 
-/** What a handler's name means in a folder. */
+/** What a handler's name means in a folder, on this computer. */
 export function functionHandler(directory: string, handler: string): Handler {
   return resolveHandler(handler, directory, FILES);
 }
 
-/** What the shell of a function handler says of its script's syntax; nothing when it is right. */
-export function syntaxError({ script, shell }: Handler & { kind: "function" }): string | undefined {
+/** A function of a script that is loaded. */
+type FunctionHandler = Handler & { readonly kind: "function" };
+
+/** What this computer's shell says of the syntax of a function handler's script; nothing when it is right. */
+export function localSyntaxError({ script, shell }: FunctionHandler): string | undefined {
   const program = existsSync(shell.path) ? shell.path : baseName(shell.path);
-  const command = [program, ...shell.options, "-n", script];
-  const check = Bun.spawnSync(command, { stdout: "ignore", stderr: "pipe" });
-  return check.exitCode === 0 ? undefined : check.stderr.toString().trim();
+  return complaintOf([program, ...shell.options, "-n", script]);
 }
 
-function isLambdaProgram(path: string): boolean {
-  return /^(\/usr)?\/bin\/[^/]+$/.test(path) && baseName(path) in LAMBDA_PROGRAMS;
+/**
+ * What Lambda's shell says of the syntax of a script: its `/bin/sh` is bash, in the mode that keeps to
+ * POSIX. Where bash is not installed, this computer's shell stands in for it.
+ */
+export function syntaxError(script: string, shell: Shell): string | undefined {
+  const name = baseName(shell.path);
+  const bash = name === "sh" || name === "bash" ? Bun.which("bash") : null;
+  if (bash === null) return complaintOf([name, ...shell.options, "-n", script]);
+  const mode = name === "sh" ? ["--posix"] : [];
+  return complaintOf([bash, ...mode, ...shell.options, "-n", script]);
+}
+
+function complaintOf(command: readonly string[]): string | undefined {
+  try {
+    const check = Bun.spawnSync([...command], {
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "pipe",
+    });
+    return check.exitCode === 0 ? undefined : check.stderr.toString().trim();
+  } catch {
+    // The shell is not on this computer.
+    return undefined;
+  }
+}
+
+/** The shell that `/bin/sh` is on this computer, as `dash`; nothing where it is bash, as on Lambda. */
+export function otherSh(): string | undefined {
+  const name = baseName(realPath("/bin/sh"));
+  return name === "bash" || name === "" ? undefined : name;
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return "";
+  }
 }
 
 function isAllowed(path: string, mode: number): boolean {
@@ -67,12 +92,17 @@ function isAllowed(path: string, mode: number): boolean {
   }
 }
 
-function startOf(path: string): string {
+/** How a file begins, as much as the runtime reads at once; nothing when it cannot be read. */
+export function startOfFile(path: string): string | undefined {
   const bytes = Buffer.alloc(START_BYTES);
-  const file = openSync(path, "r");
   try {
-    return bytes.toString("utf8", 0, readSync(file, bytes));
-  } finally {
-    closeSync(file);
+    const file = openSync(path, "r");
+    try {
+      return bytes.toString("utf8", 0, readSync(file, bytes));
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return undefined;
   }
 }

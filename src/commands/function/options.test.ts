@@ -102,7 +102,7 @@ Environment:
     TABLE: !Ref Bucket
     KEY: !Ref Secret
     PLACE: !Sub "\${AWS::StackName}-x"
-    JOINED: !Join ["-", [a, b]]
+    JOINED: !Join ["-", [a, !ImportValue other]]
     NOTHING:
     GIVEN: !GetAtt Bucket.Arn`,
     '{ Size: { Type: Number }, Secret: { Type: "AWS::SSM::Parameter::Value<String>", Default: /a/b } }',
@@ -114,7 +114,7 @@ Environment:
     left("TABLE", "only a deployment knows !Ref Bucket") +
       left("KEY", "only a deployment knows !Ref Secret") +
       left("PLACE", `only a deployment knows !Sub \${AWS::StackName}-x`) +
-      left("JOINED", "it is no text") +
+      left("JOINED", "only a deployment knows !ImportValue other") +
       left("NOTHING", "it is empty") +
       left("MemorySize", "only a deployment knows !Ref Size", "--memory MB"),
   );
@@ -124,16 +124,16 @@ Environment:
   }
 });
 
-test("a template that is no YAML, or has a value that Lambda refuses, is named", async () => {
+test("a template that is not YAML, or has a value that Lambda refuses, is named", async () => {
   const broken = functionFolder({ "template.yaml": "Resources: {\n" });
   const { status, errors } = await seenWith("--template", `${broken}/template.yaml`);
   expect(status).toBe(2);
   expect(errors).toStartWith(`error: ${broken}/template.yaml: Flow map`);
   expect(errors).not.toContain("    at ");
-  const file = template("Timeout: 901");
+  const file = template("Timeout: 1801");
   expect(await seenWith("--template", file)).toMatchObject({
     status: 2,
-    errors: `error: ${file}: Probe: Timeout: "901" is no time from 0.001 to 900 seconds\n`,
+    errors: `error: ${file}: Probe: Timeout: "1801" is not a duration between 1ms and 30m\n`,
   });
 });
 
@@ -143,7 +143,7 @@ test("a wrong value in lambda-shell.toml is reported as such", async () => {
     status: 2,
     errors:
       `error: ${folder}/lambda-shell.toml: function.probe.timeout: ` +
-      '"soon" is no time from 0.001 to 900 seconds\n',
+      '"soon" is not a duration between 1ms and 30m\n',
   });
 });
 

@@ -8,17 +8,19 @@ import { statSync } from "node:fs";
 import { basename, delimiter, resolve } from "node:path";
 import { parseEnv } from "node:util";
 
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 
 import { DEFAULT_SETTINGS, type FunctionSettings } from "../../host/invocation/settings.ts";
+import { PLATFORM_VARIABLES } from "../../host/sandbox/variables.ts";
+import { type TemplateFunction, templateFunction } from "../../template/function.ts";
 import { CommandError } from "../cli/exit-status.ts";
 import { readInputFile, requireFolder } from "../cli/input.ts";
 import { collected } from "../cli/options.ts";
 import { startVariables } from "../cli/start-variables.ts";
 import { say } from "../cli/terminal.ts";
 import { findBootstrap } from "./architecture.ts";
-import { type FunctionConfig, functionConfig, parseSettings } from "./settings.ts";
-import { type TemplateFunction, templateFunction } from "./template.ts";
+import { KNOWN_RUNTIMES, OS_ONLY_RUNTIMES } from "./runtimes.ts";
+import { type FunctionConfig, functionConfig, parseSettings, wrongSettings } from "./settings.ts";
 
 /** The options as commander hands them over. */
 export interface FunctionOptions {
@@ -38,6 +40,8 @@ export interface FunctionOptions {
   readonly queue?: string;
   readonly queueTimeout?: string;
   readonly initTimeout?: string;
+  readonly snapStart?: boolean;
+  readonly managedInstances?: boolean;
 }
 
 /**
@@ -59,7 +63,9 @@ export function addFunctionOptions(command: Command, workers = "1"): Command {
     .option("--inherit-env", "let the function see all our variables")
     .addOption(collected("--layer <dir>", "folder that stands in for a layer's /opt"))
     .option("--workers <n>", `execution environments, or min:max (default: ${workers})`)
-    .addOption(new Option("--concurrency <n>", "AWS_LAMBDA_MAX_CONCURRENCY").hideHelp())
+    .option("--snap-start", "start it as from a snapshot, as SnapStart does")
+    .option("--managed-instances", "as on Lambda Managed Instances")
+    .option("--concurrency <n>", "events at a time there (AWS_LAMBDA_MAX_CONCURRENCY)")
     .option("--queue <n>", "events that may wait (default: 100)")
     .option("--queue-timeout <time>", "longest wait of an event (default: none)");
 }
@@ -87,31 +93,36 @@ export function functionSettings(
   options: FunctionOptions,
   defaults: SettingsDefaults = {},
 ): FunctionSettings {
-  const { template } = options;
-  const described = template === undefined ? undefined : templateFunction(template, options.name);
+  const described = templateSettings(options);
   const root = directory === "." && described ? described.directory : resolve(directory);
   requireFolder(
     root,
     directory === "." ? root : directory,
-    `\n  a bootstrap goes behind --: -- ${directory}`,
+    `\n  put the bootstrap command after --: -- ${directory}`,
   );
   const name = described?.name ?? options.name ?? defaults.name ?? functionName(root);
   const config = { ...present(described ?? {}), ...functionConfig(root, name) };
+  const managedInstances = options.managedInstances ?? described?.managedInstances ?? false;
+  const snapStart = options.snapStart ?? described?.snapStart ?? false;
+  if (snapStart && managedInstances) {
+    throw new CommandError("SnapStart and Managed Instances exclude each other");
+  }
+  const managedLoops = described?.concurrency ?? DEFAULT_MANAGED_CONCURRENCY;
   const text = {
     timeout: options.timeout ?? config.timeout ?? defaults.timeout,
     initTimeout: options.initTimeout,
     memory: options.memory ?? config.memory,
     workers: options.workers ?? config.workers ?? defaults.workers,
-    concurrency: options.concurrency,
+    concurrency: options.concurrency ?? (managedInstances ? managedLoops : undefined),
     queue: options.queue,
     queueTimeout: options.queueTimeout,
     name,
   };
-  const parsed = parseSettings(text, defaults.memoryMb);
+  const parsed = parseSettings(text, { memoryMb: defaults.memoryMb, managedInstances });
   if (parsed.kind === "invalid") throw new CommandError(parsed.message);
   const { settings } = parsed;
   const { attachedPort } = defaults;
-  const given = { ...config.env, ...functionVariables(options) };
+  const given = withoutPlatforms({ ...config.env, ...functionVariables(options) });
   const elsewhere: Readonly<Record<string, string | undefined>> = {
     ...given,
     Handler: options.handler ?? config.handler,
@@ -123,9 +134,18 @@ export function functionSettings(
     if (elsewhere[name] === undefined) say("warning", message);
   }
   const inherit = options.inheritEnv ?? defaults.inheritEnvironment ?? false;
+  if (described !== undefined) announceRuntime(described);
   return {
     ...DEFAULT_SETTINGS,
     ...settings,
+    ...(options.initTimeout === undefined && (snapStart || managedInstances)
+      ? { initTimeoutMs: Math.max(settings.timeoutMs, LONG_INIT_MS) }
+      : {}),
+    runtime: described?.runtime ?? DEFAULT_SETTINGS.runtime,
+    configuration: described?.configuration ?? {},
+    binaryMediaTypes: described?.binaryMediaTypes ?? [],
+    snapStart,
+    managedInstances,
     directory: root,
     ...(attachedPort === undefined
       ? { command: bootstrapCommand(root, command, options.bootstrap) }
@@ -139,7 +159,63 @@ export function functionSettings(
   };
 }
 
-function layerFolder(layer: string): string {
+/** Events at a time in an environment of Managed Instances where nothing is said: Rust's, which is OS-only too. */
+const DEFAULT_MANAGED_CONCURRENCY = "8";
+
+/** Time to get ready before a snapshot and on Managed Instances, where the function's own is shorter. */
+const LONG_INIT_MS = 130_000;
+
+/**
+ * What `--template` says.
+ * @throws {CommandError} When Lambda would refuse it, by the place where it stands.
+ */
+function templateSettings({ template, name, region }: FunctionOptions) {
+  if (template === undefined) return undefined;
+  const described = templateFunction(template, name, region);
+  const [wrong] = wrongSettings(described, template);
+  if (wrong !== undefined) throw new CommandError(wrong);
+  return described;
+}
+
+/** Says which runtime ours stands in for, or that Lambda has none of that name. */
+function announceRuntime({ logicalId, runtime, runtimeConfig }: TemplateFunction): void {
+  if (runtimeConfig !== undefined) {
+    const { RuntimeArn, RuntimeAlias } = runtimeConfig;
+    say("info", `${logicalId}: our bootstrap stands in for ${RuntimeArn}, alias ${RuntimeAlias}`);
+  } else if (runtime !== undefined && !KNOWN_RUNTIMES.has(runtime)) {
+    say(
+      "warning",
+      `${logicalId}: Runtime: "${runtime}" is not a runtime that Lambda is known to have`,
+    );
+  } else if (runtime !== undefined && !OS_ONLY_RUNTIMES.includes(runtime)) {
+    say("warning", `${logicalId}: Runtime: ${runtime} has a bootstrap of its own on Lambda`);
+  }
+}
+
+/** Leaves out variables that the host sets whatever the function says, and says so. */
+function withoutPlatforms(variables: Record<string, string>): Record<string, string> {
+  const kept = { ...variables };
+  for (const name of PLATFORM_VARIABLES.filter((each) => each in kept)) {
+    delete kept[name];
+    const option = PLATFORM_OPTIONS[name];
+    const fix = option === undefined ? "" : `\n  set it: ${option}`;
+    say("warning", `the variable ${name} is left out: Lambda sets it itself${fix}`);
+  }
+  return kept;
+}
+
+/** Options that decide about variables of the platform. */
+const PLATFORM_OPTIONS: Readonly<Record<string, string>> = {
+  _HANDLER: "--handler NAME",
+  AWS_LAMBDA_INITIALIZATION_TYPE: "--snap-start or --managed-instances",
+  AWS_LAMBDA_MAX_CONCURRENCY: "--concurrency N",
+};
+
+/**
+ * A layer's folder.
+ * @throws {CommandError} When it is none.
+ */
+export function layerFolder(layer: string): string {
   requireFolder(resolve(layer), `--layer ${layer}`);
   return resolve(layer);
 }
@@ -161,7 +237,7 @@ function present(described: Partial<TemplateFunction>): FunctionConfig {
 }
 
 /** A folder's name with only the characters that a function's name may have. */
-function functionName(directory: string): string {
+export function functionName(directory: string): string {
   const name = basename(directory).replace(/[^a-zA-Z0-9_-]+/g, "-");
   return name === "" || name === "-" ? "function" : name.slice(0, 64);
 }

@@ -18,6 +18,9 @@ import { join } from "node:path";
 import { z } from "zod";
 
 import { DEFAULT_SETTINGS, type FunctionSettings } from "../../host/invocation/settings.ts";
+import { RESERVED_VARIABLES } from "../../host/sandbox/variables.ts";
+import { CONCURRENCY_MAX } from "../../runtime-api/contract.ts";
+import type { TemplateFunction } from "../../template/function.ts";
 import { CommandError } from "../cli/exit-status.ts";
 
 const MS_PER_UNIT: Readonly<Record<string, number>> = {
@@ -51,10 +54,17 @@ function time(minMs: number, maxMs: number) {
     if (ms !== undefined && ms >= minMs && ms <= maxMs) return ms;
     context.addIssue({
       code: "custom",
-      message: `"${text}" is no time from ${minMs / 1000} to ${maxMs / 1000} seconds`,
+      message: `"${text}" is not a duration between ${shownTime(minMs)} and ${shownTime(maxMs)}`,
     });
     return z.NEVER;
   });
+}
+
+/** A bound as it is written on the command line. */
+function shownTime(ms: number): string {
+  const units = [["h", 3_600_000] as const, ["m", 60_000] as const, ["s", 1000] as const];
+  const [unit, size] = units.find(([, each]) => ms > 0 && ms % each === 0) ?? ["ms", 1];
+  return `${ms / size}${unit}`;
 }
 
 /** A whole number within bounds. */
@@ -64,7 +74,7 @@ function count(min: number, max: number) {
     if (/^\d+$/.test(text) && number >= min && number <= max) return number;
     context.addIssue({
       code: "custom",
-      message: `"${text}" is no whole number from ${min} to ${max}`,
+      message: `"${text}" is not a whole number from ${min} to ${max}`,
     });
     return z.NEVER;
   });
@@ -84,30 +94,49 @@ function workers() {
     context.addIssue({
       code: "custom",
       message:
-        `"${text}" is no whole number from 1 to ${ENVIRONMENTS_MAX}, ` +
-        "nor the fewest and the most, as in 1:10",
+        `"${text}" is not a whole number from 1 to ${ENVIRONMENTS_MAX}, ` +
+        "or the fewest and the most, as in 1:10",
     });
     return z.NEVER;
   });
 }
 
-const settingsSchema = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[a-zA-Z0-9-_]{1,64}$/, "is no function name: 1 to 64 letters, digits, - and _"),
-  // Lambda's own bounds; a timeout may be shorter than its 1 s for tests.
-  timeout: time(1, 900_000).optional(),
-  initTimeout: time(1, 900_000).optional(),
-  memory: count(16, 10_240).optional(),
-  workers: workers().optional(),
-  concurrency: count(1, 64).optional(),
-  queue: count(1, 1_000_000).optional(),
-  queueTimeout: time(0, 86_400_000).optional(),
-});
+/**
+ * Lambda's longest time for an event, in milliseconds; on Managed Instances events without a caller who
+ * waits may take longer.
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+ */
+const TIMEOUT_MS_MAX = 1_800_000;
+const MANAGED_TIMEOUT_MS_MAX = 5_400_000;
+
+/** Lambda's largest memory, in MB: that of Managed Instances. */
+const MEMORY_MB_MAX = 32_768;
+
+function settingsSchema(timeoutMsMax: number) {
+  return z.strictObject({
+    name: z
+      .string()
+      .regex(/^[a-zA-Z0-9-_]{1,64}$/, "is not a function name: 1 to 64 letters, digits, - and _"),
+    // Lambda's own bounds; a timeout may be shorter than its 1 s for tests.
+    timeout: time(1, timeoutMsMax).optional(),
+    initTimeout: time(1, timeoutMsMax).optional(),
+    memory: count(16, MEMORY_MB_MAX).optional(),
+    workers: workers().optional(),
+    concurrency: count(1, CONCURRENCY_MAX).optional(),
+    queue: count(1, 1_000_000).optional(),
+    queueTimeout: time(0, 86_400_000).optional(),
+  });
+}
+
+/** What the bounds depend on, and what counts where nothing is said. */
+interface SettingsRules {
+  readonly memoryMb?: number | undefined;
+  readonly managedInstances?: boolean;
+}
 
 /** Settings as text, before they are checked. */
 type SettingsText = {
-  readonly [Key in keyof z.input<typeof settingsSchema>]: string | undefined;
+  readonly [Key in keyof z.input<ReturnType<typeof settingsSchema>>]: string | undefined;
 };
 
 type ParsedSettings = Pick<
@@ -136,9 +165,13 @@ type SettingsResult =
     };
 
 /** Checks the settings that users write. */
-export function parseSettings(text: SettingsText, memoryMb?: number): SettingsResult {
+export function parseSettings(
+  text: SettingsText,
+  { memoryMb, managedInstances = false }: SettingsRules = {},
+): SettingsResult {
   const given = Object.fromEntries(Object.entries(text).filter(([, value]) => value !== undefined));
-  const parsed = settingsSchema.safeParse(given);
+  const schema = settingsSchema(managedInstances ? MANAGED_TIMEOUT_MS_MAX : TIMEOUT_MS_MAX);
+  const parsed = schema.safeParse(given);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const field = String(issue?.path[0] ?? "settings");
@@ -213,5 +246,52 @@ function readConfig(path: string): Readonly<Record<string, FunctionConfig>> {
   const [issue] = checked.error.issues;
   throw new CommandError(
     `${path}: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "is wrong"}`,
+  );
+}
+
+/** Our settings as a template calls them. */
+const PROPERTY_NAMES: Readonly<Record<string, string>> = {
+  name: "FunctionName",
+  timeout: "Timeout",
+  memory: "MemorySize",
+  concurrency: "PerExecutionEnvironmentMaxConcurrency",
+};
+
+/** Bounds of `/tmp`, in MB; more than 10,240 needs an accelerator, which is not looked for. */
+const STORAGE_MB_MIN = 512;
+const STORAGE_MB_MAX = 32_768;
+
+/** What Lambda would refuse of a template, one line for each value, with its place. */
+export function wrongSettings(described: TemplateFunction, path: string): readonly string[] {
+  const { logicalId, name, timeout, memory, concurrency, managedInstances, variables } = described;
+  const wrong: string[] = [];
+  const refuse = (property: string, reason: string) =>
+    wrong.push(`${path}: ${logicalId}: ${property}: ${reason}`);
+  const none = { name: "f", timeout: undefined, memory: undefined, concurrency: undefined };
+  for (const setting of [{ name }, { timeout }, { memory }, { concurrency }]) {
+    const result = parseSettings({ ...none, ...setting }, { managedInstances });
+    if (result.kind === "valid") continue;
+    refuse(PROPERTY_NAMES[result.field] ?? result.field, result.reason);
+  }
+  const { EphemeralStorage } = described.configuration;
+  if (!storageSchema.safeParse(EphemeralStorage ?? { Size: STORAGE_MB_MIN }).success) {
+    const bounds = `${STORAGE_MB_MIN} to ${STORAGE_MB_MAX}`;
+    refuse("EphemeralStorage.Size", `is not a whole number from ${bounds}`);
+  }
+  const reserved = Object.keys(variables).filter((each) => RESERVED_VARIABLES.includes(each));
+  if (reserved.length > 0) refuse("Environment", reservedComplaint(reserved));
+  return wrong;
+}
+
+const storageSchema = z.looseObject({
+  Size: z.number().int().min(STORAGE_MB_MIN).max(STORAGE_MB_MAX),
+});
+
+/** Lambda's own words for variables that it sets itself. */
+function reservedComplaint(names: readonly string[]): string {
+  return (
+    "Lambda was unable to configure your environment variables because the environment variables " +
+    "you have provided contains reserved keys that are currently not supported for modification. " +
+    `Reserved keys used in this request: ${names.join(", ")}`
   );
 }

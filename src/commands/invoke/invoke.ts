@@ -8,7 +8,7 @@ import { type Command, Option } from "commander";
 
 import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
-import { requireHttpUrl } from "../cli/options.ts";
+import { reachDirectly, requireHttpUrl } from "../cli/options.ts";
 import { addFunctionOptions, type FunctionOptions } from "../function/options.ts";
 import { addEventOptions, type EventOptions, invokeEvent } from "./event.ts";
 import { invokeOnce } from "./once.ts";
@@ -99,7 +99,11 @@ async function invoke(name: string, options: InvokeOptions): Promise<number> {
     response = await send(url, name, payload, options);
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
-    if (named) throw new CommandError(`no server at ${url}: ${error.message}`, EXIT.unreachable);
+    // Only where nobody listens: an event that a server may have begun must not run a second time.
+    if (named || !error.refused) {
+      const what = error.refused ? "no server at" : "no response from";
+      throw new CommandError(`${what} ${url}: ${error.message}`, EXIT.unreachable);
+    }
     return invokeOnce(name, payload, { ...options, headers }, repeat);
   }
   return printResult(response, name, url, options);
@@ -108,11 +112,11 @@ async function invoke(name: string, options: InvokeOptions): Promise<number> {
 /** The server that is called, and whether somebody named it. */
 function serverUrl({ url }: InvokeOptions): { readonly url: string; readonly named: boolean } {
   const variable = process.env["AWS_ENDPOINT_URL_LAMBDA"];
-  const text = url ?? variable;
-  if (text === undefined) return { url: DEFAULT_URL, named: false };
+  const text = url ?? variable ?? DEFAULT_URL;
   const source = url === undefined ? "AWS_ENDPOINT_URL_LAMBDA" : "--url";
-  requireHttpUrl(text, source, `${source}${url === undefined ? "=" : " "}${DEFAULT_URL}`);
-  return { url: text, named: true };
+  const example = `${source}${url === undefined ? "=" : " "}${DEFAULT_URL}`;
+  reachDirectly(requireHttpUrl(text, source, example));
+  return { url: text, named: (url ?? variable) !== undefined };
 }
 
 function repeatOnServer(
@@ -123,7 +127,11 @@ function repeatOnServer(
   repetition: Repetition,
 ): Promise<number> {
   const sendOne = async () => {
-    const response = await send(url, name, payload, { ...options, quiet: true });
+    const response = await send(url, name, payload, { ...options, quiet: true }).catch((error) => {
+      // The first request found the server: what is refused now is no reason to run the function here.
+      if (!(error instanceof Unreachable)) throw error;
+      throw new CommandError(`no response from ${url}: ${error.message}`, EXIT.unreachable);
+    });
     await response.arrayBuffer();
     return response.ok && !response.headers.has(INVOKE_HEADER.functionError);
   };
@@ -145,8 +153,18 @@ async function invokeOnAws(name: string | undefined, options: InvokeOptions): Pr
   return printResult(response, name, "", options);
 }
 
-/** A server that is not there. */
-class Unreachable extends Error {}
+/** A server that is not there, or that has gone before it responded. */
+class Unreachable extends Error {
+  /** True when nobody listens there, so that no event has been sent. */
+  readonly refused: boolean;
+
+  constructor(error: unknown) {
+    super(error instanceof Error ? error.message : String(error));
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    // Bun's name of it, and the system's: both are seen.
+    this.refused = code === "ConnectionRefused" || code === "ECONNREFUSED";
+  }
+}
 
 function send(
   url: string,
@@ -157,11 +175,12 @@ function send(
   const query =
     options.qualifier === undefined ? "" : `?Qualifier=${encodeURIComponent(options.qualifier)}`;
   const path = `/2015-03-31/functions/${encodeURIComponent(name)}/invocations${query}`;
-  // A function may take its 15 minutes.
   return fetch(new URL(path, url), {
     method: "POST",
     headers: requestHeaders(options),
     body: payload,
+    // Nothing comes while the function runs; Bun gives a silent server up after 6 minutes (measured).
+    timeout: false,
     signal: AbortSignal.timeout(INVOKE_TIMEOUT_MS),
   }).catch(unreachable);
 }
@@ -179,11 +198,11 @@ function requestHeaders(options: InvokeOptions & { readonly quiet?: boolean }) {
 }
 
 function unreachable(error: unknown): never {
-  throw new Unreachable(error instanceof Error ? error.message : String(error));
+  throw new Unreachable(error);
 }
 
-/** Lambda's longest function and some more, in milliseconds. */
-const INVOKE_TIMEOUT_MS = 960_000;
+/** Lambda's longest function, on Managed Instances, and a minute more, in milliseconds. */
+const INVOKE_TIMEOUT_MS = 5_460_000;
 
 /** Environments that the server has started until now. */
 async function coldStarts(url: string): Promise<number> {

@@ -23,6 +23,7 @@ import {
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { LogTail } from "../../host/sandbox/log.ts";
 import { ProfiledFunction } from "../../trace/profiled-function.ts";
+import { sayShellDifference } from "../check.ts";
 import { endWithOutput, onInterrupt } from "../cli/ending.ts";
 import { CommandError, EXIT, outcomeStatus } from "../cli/exit-status.ts";
 import { unknownFunction } from "../cli/suggest.ts";
@@ -66,8 +67,8 @@ export async function invokeOnce(
   let coldStarts = 0;
   const pool = new FunctionPool(settings, {
     onLog: (chunk) => log.add(chunk),
-    onReady: (environment) => {
-      coldStarts += environment.served === 0 ? 1 : 0;
+    onStarted: (environment) => {
+      coldStarts += 1;
       profile?.ready(environment);
     },
     onDelivered: ({ deliveredAtMs }) => profile?.delivered(deliveredAtMs),
@@ -76,11 +77,13 @@ export async function invokeOnce(
   const interrupted = onInterrupt(() => pool.kill());
   endWithOutput(() => pool.kill());
   pool.start();
+  const saidDifference = sayShellDifference(settings);
   try {
     if (repetition === undefined) return await runOnce();
     return await repeatInvoke(sendAgain, async () => coldStarts, repetition);
   } finally {
     await pool.stop();
+    await saidDifference;
     await profile?.close();
   }
 

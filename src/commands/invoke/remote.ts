@@ -10,8 +10,10 @@ import { join } from "node:path";
 
 import { z } from "zod";
 
+import { guarded } from "../../guard/guard.ts";
 import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
+import { reachDirectly } from "../cli/options.ts";
 import { startVariables } from "../cli/start-variables.ts";
 
 /** What Lambda is told besides the event. */
@@ -22,8 +24,8 @@ interface RemoteOptions {
   readonly region?: string;
 }
 
-/** Lambda's longest function and some more, in seconds. */
-const READ_TIMEOUT_S = 960;
+/** Lambda's longest function, on Managed Instances, and a minute more, in seconds. */
+const READ_TIMEOUT_S = 5_460;
 
 /** What `aws lambda invoke` prints. */
 const metadataSchema = z.looseObject({
@@ -49,6 +51,9 @@ export async function invokeRemote(
         "  install the AWS CLI and sign in, or leave out --remote for a function on this computer",
     );
   }
+  const { AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL } = process.env;
+  const endpoint = AWS_ENDPOINT_URL_LAMBDA ?? AWS_ENDPOINT_URL ?? "";
+  if (URL.canParse(endpoint)) reachDirectly(new URL(endpoint));
   const folder = mkdtempSync(join(tmpdir(), "lambda-shell-"));
   try {
     const event = join(folder, "event");
@@ -81,7 +86,8 @@ function invokeArguments(name: string, event: string, options: RemoteOptions): r
 }
 
 async function run(command: readonly string[]): Promise<z.output<typeof metadataSchema>> {
-  const child = Bun.spawn([...command], {
+  const child = Bun.spawn({
+    ...(guarded(command) ?? { cmd: [...command] }),
     // An event must not reach a function twice because its answer was late.
     env: { AWS_MAX_ATTEMPTS: "1", ...startVariables(), AWS_PAGER: "" },
     stdin: "ignore",

@@ -14,7 +14,12 @@ import type { Metrics } from "../../host/function/metrics.ts";
 import { isJson } from "../../host/http/json-text.ts";
 import type { InvocationReport } from "../../host/invocation/outcome.ts";
 import { exitReason } from "../../host/invocation/platform-error.ts";
-import { endLines, startLine } from "../../host/invocation/platform-log.ts";
+import {
+  endLines,
+  restoreReportLine,
+  restoreStartLine,
+  startLine,
+} from "../../host/invocation/platform-log.ts";
 import { EnvironmentLines } from "../../host/sandbox/log.ts";
 import { say } from "../cli/terminal.ts";
 
@@ -47,17 +52,23 @@ export function jsonObserver(functionName: string, quiet: boolean): PoolObserver
       lines.flush(report.environment);
       platform("report", report.environment, reportRecord(report, status));
     },
-    onReady: ({ index, initMs, served }) => {
-      if (served > 0 || initMs === undefined) return;
-      const metrics = { durationMs: rounded(initMs) };
-      const initializationType = "on-demand";
-      platform("initReport", index, { initializationType, phase: "init", metrics });
+    onRestore: ({ index }) => platform("restoreStart", index, {}),
+    onStarted: ({ index, initMs = 0, restoreMs, initializationType }) => {
+      const metrics = (ms: number) => ({ durationMs: rounded(ms) });
+      const init = { initializationType, phase: "init", metrics: metrics(initMs) };
+      platform("initReport", index, init);
+      if (restoreMs !== undefined)
+        platform("restoreReport", index, { metrics: metrics(restoreMs) });
     },
-    onEnd: (environment, end, failed) => {
+    onEnd: (environment, _end, failure) => {
       lines.flush(environment);
-      if (failed) say("error", `environment ${environment} failed to start: ${exitReason(end)}`);
+      if (failure !== undefined) say("error", startFailed("environment", environment, failure));
     },
   };
+}
+
+function startFailed(kind: "environment" | "worker", number: number, failure: string): string {
+  return `${kind} ${number} failed to start: ${failure}`;
 }
 
 function functionRecord(line: string): string {
@@ -92,13 +103,13 @@ export function countedObserver(log: PoolObserver, metrics: Metrics): PoolObserv
       metrics.countInvocation(report.durationMs);
       log.onOutcome?.(report, status);
     },
-    onReady: (environment) => {
-      if (environment.served === 0 && environment.initMs !== undefined) metrics.countColdStart();
-      log.onReady?.(environment);
+    onStarted: (environment) => {
+      metrics.countColdStart();
+      log.onStarted?.(environment);
     },
-    onEnd: (environment, end, failed) => {
+    onEnd: (environment, end, failure) => {
       metrics.countExit(end.kind === "exited" ? `status ${end.status}` : exitReason(end));
-      log.onEnd?.(environment, end, failed);
+      log.onEnd?.(environment, end, failure);
     },
     onRejected: (reason) => {
       metrics.countRejection();
@@ -141,8 +152,12 @@ export function hostObserver(log: PlatformLog): PoolObserver {
     onOutcome: (report, status) => {
       if (!log.quiet) log.platform(endLines(report, REPORT_STATUS[status]));
     },
-    onEnd: (environment, end, failed) => {
-      if (failed) say("info", `environment ${environment} failed to start: ${exitReason(end)}`);
+    onRestore: () => log.platform(restoreStartLine()),
+    onStarted: ({ restoreMs }) => {
+      if (restoreMs !== undefined) log.platform(restoreReportLine(restoreMs));
+    },
+    onEnd: (environment, _end, failure) => {
+      if (failure !== undefined) say("info", startFailed("environment", environment, failure));
     },
   };
 }
@@ -174,13 +189,15 @@ export function devObserver(): PoolObserver {
         `END   ${short(report.requestId)} ${report.durationMs.toFixed(1)} ms  ${memory}${failed}`,
       );
     },
-    onReady: (environment) => {
-      several ||= environment.index > 0;
+    onStarted: ({ index, restoreMs }) => {
+      several ||= index > 0;
+      if (restoreMs === undefined) return;
+      say("info", `RESTORED worker ${index + 1} ${restoreMs.toFixed(1)} ms`);
     },
-    onEnd: (environment, end, failed) => {
+    onEnd: (environment, _end, failure) => {
       served.delete(environment);
       lines.flush(environment);
-      if (failed) say("error", `worker ${environment + 1} failed to start: ${exitReason(end)}`);
+      if (failure !== undefined) say("error", startFailed("worker", environment + 1, failure));
     },
   };
 }

@@ -240,7 +240,7 @@ test("a port that is taken, a wrong format, a wrong time: one line and a status"
   const time = await tool([...SERVE, "--timeout", "soon"]);
   expect(time).toMatchObject({
     status: 2,
-    errors: 'error: --timeout: "soon" is no time from 0.001 to 900 seconds\n',
+    errors: 'error: --timeout: "soon" is not a duration between 1ms and 30m\n',
   });
   const typo = await tool(["serve", "--prot", "9"]);
   expect(typo.status).toBe(2);

@@ -8,9 +8,9 @@ import { type Command, Option } from "commander";
 
 import type { Adapter, InvokeMode } from "../../host/front/adapter.ts";
 import type { InvokeCompat } from "../../host/front/lambda-api/lambda-api.ts";
+import { ASYNC_RETRIES } from "../../host/front/lambda-api/lambda-api.ts";
 import { SERVE_FORMATS, serveAdapter, type ServeFormat } from "../../host/front/select.ts";
 import { type ResponseSink, Sink } from "../../host/front/sink.ts";
-import { ASYNC_RETRIES } from "../../host/function/async-invoker.ts";
 import { FunctionPool } from "../../host/function/function-pool.ts";
 import { FunctionRegistry } from "../../host/function/function-registry.ts";
 import { Metrics } from "../../host/function/metrics.ts";
@@ -19,9 +19,10 @@ import { HttpServer } from "../../host/http/server.ts";
 import type { HostLog } from "../../host/invocation/platform-log.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { HostServer, metricsResponse } from "../../host/server.ts";
+import { sayShellDifference } from "../check.ts";
 import { endWithOutput, stopSignal } from "../cli/ending.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
-import { requireHttpUrl, splitCommand } from "../cli/options.ts";
+import { reachDirectly, requireHttpUrl, splitCommand } from "../cli/options.ts";
 import { printMessagesAsJson, say } from "../cli/terminal.ts";
 import * as compat from "../compat.ts";
 import {
@@ -219,6 +220,7 @@ async function serve(
   const { environments, environmentsMin } = settings;
   const workers = environmentsMin === undefined ? "" : `${environmentsMin}:`;
   say("info", `listening ${address}:${actual} (${format}) · ${workers}${environments} workers`);
+  await sayShellDifference(settings);
   await stop.arrived;
   await server.drain(grace);
   closeMetrics();
@@ -252,7 +254,7 @@ function sinkAddress(option: string | undefined, variable: string | undefined) {
   const text = option ?? variable;
   if (text === undefined || text === "") return undefined;
   const [source, example] = option === undefined ? ["K_SINK", "K_SINK="] : ["--sink", "--sink "];
-  requireHttpUrl(text, source, `${example}http://broker.example/events`);
+  reachDirectly(requireHttpUrl(text, source, `${example}http://broker.example/events`));
   return text;
 }
 

@@ -99,13 +99,13 @@ export function cloudEventDefaults(variables: FrontVariables): CloudEventDefault
 
 /** What a gateway in front of the function calls itself. */
 export function gatewayNames(
-  settings: Pick<FunctionSettings, "accountId" | "region">,
+  settings: Pick<FunctionSettings, "accountId" | "region" | "binaryMediaTypes">,
 ): GatewayNames {
   return {
     apiId: "local",
     accountId: settings.accountId,
     region: settings.region,
     stage: REST_STAGE,
-    binaryMediaTypes: [],
+    binaryMediaTypes: settings.binaryMediaTypes,
   };
 }

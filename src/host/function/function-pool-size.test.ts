@@ -57,8 +57,8 @@ test.each(["0", "0:4", "5:2", "1:1001", "1:", ":2", "many", "1:2:3"])(
     expect(parseSettings({ name: "probe", workers })).toMatchObject({
       kind: "invalid",
       message:
-        `--workers: "${workers}" is no whole number from 1 to 1000, ` +
-        "nor the fewest and the most, as in 1:10",
+        `--workers: "${workers}" is not a whole number from 1 to 1000, ` +
+        "or the fewest and the most, as in 1:10",
     });
   },
 );

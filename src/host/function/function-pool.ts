@@ -19,6 +19,7 @@ import {
   type ProcessEnd,
   type StartFailure,
   startFailureOutcome,
+  startFailureWords,
 } from "../invocation/platform-error.ts";
 import type { FunctionSettings } from "../invocation/settings.ts";
 import {
@@ -42,8 +43,12 @@ export interface PoolObserver {
   readonly onLog?: LogSink;
   readonly onDelivered?: (invocation: PendingInvocation, environment: number) => void;
   readonly onOutcome?: (report: InvocationReport, status: string) => void;
-  readonly onReady?: (environment: ExecutionEnvironment) => void;
-  readonly onEnd?: (environment: number, end: ProcessEnd, failed: boolean) => void;
+  /** An environment waits for its first event. */
+  readonly onStarted?: (environment: ExecutionEnvironment) => void;
+  /** An environment is restored from its snapshot from now on. */
+  readonly onRestore?: (environment: ExecutionEnvironment) => void;
+  /** @param failure In words, when it has ended before it could begin. */
+  readonly onEnd?: (environment: number, end: ProcessEnd, failure: string | undefined) => void;
   readonly onRejected?: (reason: string) => void;
 }
 
@@ -88,6 +93,16 @@ export class FunctionPool {
     };
   }
 
+  /** Events that wait or run. */
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  /** True once it has been told to end for good. */
+  get isStopped(): boolean {
+    return this.#stopped;
+  }
+
   /** Starts the fewest environments that are wanted; they become ready on their own. */
   start(): void {
     this.#fill();
@@ -105,6 +120,8 @@ export class FunctionPool {
       this.#settleStartFailure(invocation, this.#lastFailure);
       this.#lastFailure = undefined;
       this.#restartAtOnce();
+    } else if (this.#settings.managedInstances && !this.#hasCapacity()) {
+      invocation.settle({ kind: "rejected", reason: "queue-full" });
     } else if (this.#queue.add(invocation)) {
       this.#inFlight.add(invocation);
       this.#dispatch();
@@ -115,10 +132,11 @@ export class FunctionPool {
     return invocation.outcome;
   }
 
-  /** A streamed response is in flight until its last byte. */
+  /** An event is in flight until it is over, which is after its answer. */
   async #follow(invocation: PendingInvocation): Promise<void> {
     const outcome = await invocation.outcome;
     if (outcome.kind === "stream") await outcome.end;
+    if (invocation.deliveredAtMs > 0) await invocation.over;
     this.#inFlight.delete(invocation);
     if (outcome.kind === "rejected") this.#observer.onRejected?.(outcome.reason);
     if (this.#inFlight.size === 0) this.#idle.resolve();
@@ -169,6 +187,15 @@ export class FunctionPool {
     this.#stopped = true;
     for (const environment of [...this.#environments, ...this.#retired]) environment?.kill();
     this.#queue.rejectAll("draining");
+  }
+
+  /** Whether somebody will take one more event soon, as on Managed Instances, where none waits. */
+  #hasCapacity(): boolean {
+    const living = this.#environments.filter((each) => each !== undefined);
+    const capacity = living.reduce((sum, each) => sum + each.capacity, 0);
+    // One that is not there is started.
+    const none = this.#environments.length - living.length;
+    return this.#queue.length < capacity + none * this.#settings.concurrency;
   }
 
   #anyAlive(): boolean {
@@ -259,11 +286,12 @@ export class FunctionPool {
   }
 
   readonly #environmentListener: EnvironmentListener<ExecutionEnvironment> = {
+    onStarted: (environment) => this.#observer.onStarted?.(environment),
+    onRestore: (environment) => this.#observer.onRestore?.(environment),
     onReady: (environment) => {
       if (this.#retired.has(environment)) return void environment.stop();
       this.#startFailures = 0;
       this.#lastFailure = undefined;
-      this.#observer.onReady?.(environment);
       this.#watchIdle(environment);
       this.#dispatch();
     },
@@ -271,7 +299,8 @@ export class FunctionPool {
       const current = this.#environments[environment.index] === environment;
       // One that we ended while it started has not failed.
       const failed = failure !== undefined && current && !this.#stopped;
-      this.#observer.onEnd?.(environment.index, end, failed);
+      const words = failed ? startFailureWords(failure) : undefined;
+      this.#observer.onEnd?.(environment.index, end, words);
       if (!current) return;
       this.#environments[environment.index] = undefined;
       this.#forgetIdle(environment);
@@ -309,7 +338,7 @@ export class FunctionPool {
   }
 
   #settleStartFailure(invocation: PendingInvocation, failure: StartFailure): void {
-    const outcome = startFailureOutcome(invocation.requestId, failure, this.#settings);
+    const outcome = startFailureOutcome(invocation.requestId, failure, this.#settings.memoryMb);
     invocation.settle(outcome);
     this.#observer.onOutcome?.(outcome.report, "init");
   }

@@ -16,13 +16,15 @@ export class PendingInvocation {
   /** Unique per attempt, since callers may choose equal request ids. */
   readonly attemptId = randomUUID();
   readonly outcome: Promise<InvocationOutcome>;
+  /** Fulfilled when its runtime has nothing left to do for it, after the answer; see {@link end}. */
+  readonly over: Promise<void>;
   /** Monotonic time of delivery to a runtime, in milliseconds; 0 while it waits. */
   deliveredAtMs = 0;
-  /**
-   * Monotonic time at which the runtime's answer was whole, in milliseconds; 0 before. Then only
-   * its log is waited for.
-   */
+  /** Monotonic time at which the runtime's answer was whole, in milliseconds; 0 before. */
   postedAtMs = 0;
+  /** Monotonic time at which it was over, in milliseconds; 0 before. */
+  overAtMs = 0;
+  readonly #end: () => void;
   #resolve: ((outcome: InvocationOutcome) => void) | undefined;
 
   constructor(request: InvocationRequest) {
@@ -31,6 +33,9 @@ export class PendingInvocation {
     const { promise, resolve } = Promise.withResolvers<InvocationOutcome>();
     this.outcome = promise;
     this.#resolve = resolve;
+    const over = Promise.withResolvers<void>();
+    this.over = over.promise;
+    this.#end = over.resolve;
   }
 
   get settled(): boolean {
@@ -44,6 +49,11 @@ export class PendingInvocation {
     this.#resolve = undefined;
     resolve(outcome);
     return true;
+  }
+
+  /** The runtime has asked for another event, has been left alone with this one, or has ended. */
+  end(): void {
+    this.#end();
   }
 
   /**
@@ -99,13 +109,13 @@ type Known = Pick<InvocationReport, "initDurationMs" | "memorySizeMb" | "environ
  * @param peakBytes Memory that the runtime has had at most until now, in bytes.
  */
 export function invocationReport(
-  { requestId, postedAtMs, deliveredAtMs }: PendingInvocation,
+  { requestId, postedAtMs, overAtMs, deliveredAtMs }: PendingInvocation,
   known: Known,
   peakBytes: () => number,
 ): InvocationReport {
   return {
     requestId,
-    durationMs: (postedAtMs || performance.now()) - deliveredAtMs,
+    durationMs: (overAtMs || postedAtMs || performance.now()) - deliveredAtMs,
     ...known,
     // Read only when somebody looks, since it costs a look into /proc.
     get maxMemoryUsedMb() {

@@ -30,9 +30,12 @@ export interface InvocationRequest {
 /** What the platform measured of one invocation. */
 export interface InvocationReport {
   readonly requestId: string;
-  /** From delivery to answer, in milliseconds. */
+  /** From delivery to the end, in milliseconds; to the answer, for a caller who has that before. */
   readonly durationMs: number;
-  /** From start to the first `/next`, in milliseconds; only with the first event of an environment. */
+  /**
+   * From start to the first `/next`, in milliseconds; only with the first event of an environment,
+   * and not with a snapshot, which has been taken before.
+   */
   readonly initDurationMs: number | undefined;
   readonly memorySizeMb: number;
   readonly maxMemoryUsedMb: number;

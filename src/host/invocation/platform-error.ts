@@ -107,7 +107,8 @@ export function exitReason(end: ProcessEnd): string {
   return isPlain ? exitWords(end) : `Runtime exited with error: ${exitWords(end)}`;
 }
 
-function exitWords(end: ProcessEnd): string {
+/** How a process ended, in the words of Lambda's supervisor. */
+export function exitWords(end: ProcessEnd): string {
   switch (end.kind) {
     case "exited":
       return end.status === 0
@@ -148,34 +149,72 @@ export function truncatedError(requestId: string): PlatformError {
   return platformError("Runtime.TruncatedResponse", requestId, "The response was truncated");
 }
 
-/** The runtime did not ask for its first event in time. */
-function initTimeoutError(requestId: string, timeoutMs: number): PlatformError {
-  const seconds = (timeoutMs / 1000).toFixed(2);
-  return platformError("Sandbox.Timedout", requestId, `Init timed out after ${seconds} seconds`);
+/** An extension has ended, or has said that it cannot go on; the environment goes with it. */
+export interface ExtensionFailure {
+  readonly kind: "extension";
+  readonly errorType: PlatformErrorType;
+  /** Which one, and why. */
+  readonly words: string;
+}
+
+/** The error of an event, or of a start, that ends with an extension. */
+export function extensionError(requestId: string, failure: ExtensionFailure): PlatformError {
+  const { errorType, words } = failure;
+  return { ...platformError(errorType, requestId, words), words };
 }
 
 /** Why an environment could not begin its work. */
 export type StartFailure =
   | { readonly kind: "reported"; readonly error: PlatformError }
   | { readonly kind: "ended"; readonly end: ProcessEnd }
-  | { readonly kind: "timed-out" };
+  | { readonly kind: "timed-out"; readonly phase: "Init" | "Restore"; readonly limitMs: number }
+  | ExtensionFailure;
+
+/** A failure to start in one line, for the log. */
+export function startFailureWords(failure: StartFailure): string {
+  switch (failure.kind) {
+    case "reported":
+      return reportedWords(failure.error);
+    case "ended":
+      return exitReason(failure.end);
+    case "timed-out":
+      return timeoutWords(failure);
+    case "extension":
+      return `${failure.errorType}: ${failure.words}`;
+  }
+}
+
+/** The message of an error that the runtime has posted, as far as it is of the usual form. */
+function reportedWords({ errorType, words, body }: PlatformError): string {
+  if (words !== undefined) return `${errorType}: ${words}`;
+  try {
+    const { errorMessage } = JSON.parse(Buffer.from(body).toString("utf8"));
+    return typeof errorMessage === "string" ? `${errorType}: ${errorMessage}` : errorType;
+  } catch {
+    return errorType;
+  }
+}
+
+function timeoutWords({ phase, limitMs }: StartFailure & { kind: "timed-out" }): string {
+  return `${phase} timed out after ${(limitMs / 1000).toFixed(2)} seconds`;
+}
 
 /** The outcome of an event that no environment has begun. */
 export function startFailureOutcome(
   requestId: string,
   failure: StartFailure,
-  settings: { readonly memoryMb: number; readonly initTimeoutMs: number },
+  memoryMb: number,
 ): FunctionErrorOutcome {
   return {
     kind: "function-error",
     origin: "init",
-    ...startFailureError(requestId, failure, settings.initTimeoutMs),
+    ...startFailureError(requestId, failure),
     stillRunning: [],
     report: {
       requestId,
       durationMs: 0,
       initDurationMs: undefined,
-      memorySizeMb: settings.memoryMb,
+      memorySizeMb: memoryMb,
       maxMemoryUsedMb: 0,
       environment: 0,
       log: new Uint8Array(0),
@@ -183,11 +222,7 @@ export function startFailureOutcome(
   };
 }
 
-function startFailureError(
-  requestId: string,
-  failure: StartFailure,
-  initTimeoutMs: number,
-): PlatformError {
+function startFailureError(requestId: string, failure: StartFailure): PlatformError {
   switch (failure.kind) {
     case "reported": {
       const { body, contentType, errorType } = failure.error;
@@ -196,7 +231,9 @@ function startFailureError(
     case "ended":
       return processEndError(requestId, failure.end);
     case "timed-out":
-      return initTimeoutError(requestId, initTimeoutMs);
+      return platformError("Sandbox.Timedout", requestId, timeoutWords(failure));
+    case "extension":
+      return extensionError(requestId, failure);
   }
 }
 

@@ -25,9 +25,19 @@ export function startLine(requestId: string): string {
   return `START RequestId: ${requestId} Version: $LATEST\n`;
 }
 
+/** The line at the restore of a snapshot. */
+export function restoreStartLine(): string {
+  return "RESTORE_START\n";
+}
+
+/** The line after the restore of a snapshot. */
+export function restoreReportLine(restoreMs: number): string {
+  return `RESTORE_REPORT Restore Duration: ${restoreMs.toFixed(2)} ms\n`;
+}
+
 /**
  * The two lines after an event; the time of the start comes last, and only with a first event.
- * @param status What goes behind `Status:`, nothing for success.
+ * @param status What follows `Status:`, nothing for success.
  */
 export function endLines(report: InvocationReport, status?: string): string {
   const { requestId, durationMs, initDurationMs, memorySizeMb, maxMemoryUsedMb } = report;

@@ -19,6 +19,14 @@ export interface FunctionSettings {
   /** `_HANDLER`. */
   readonly handler: string;
   readonly version: string;
+  /** `Runtime` of its configuration. */
+  readonly runtime: string;
+  /** Further members of its configuration, as GetFunctionConfiguration shows them. */
+  readonly configuration: Readonly<Record<string, unknown>>;
+  /** Started as from a snapshot: `AWS_LAMBDA_INITIALIZATION_TYPE` is `snap-start`. */
+  readonly snapStart: boolean;
+  /** As on Lambda Managed Instances: a time-out does not end the environment. */
+  readonly managedInstances: boolean;
   readonly region: string;
   readonly accountId: string;
   readonly memoryMb: number;
@@ -32,6 +40,8 @@ export interface FunctionSettings {
   readonly variables: Readonly<Record<string, string>>;
   /** Variables that the whole process has, below all others; empty unless asked for. */
   readonly inherited: Readonly<Record<string, string>>;
+  /** What a REST API in front of it hands on as base64. */
+  readonly binaryMediaTypes: readonly string[];
   /** Folders that stand in for `/opt`. */
   readonly layers: readonly string[];
   /** Execution environments, at most. */
@@ -57,6 +67,10 @@ export interface FunctionSettings {
 /** Lambda's own limits and the host's, as defaults. */
 export const DEFAULT_SETTINGS = {
   version: "$LATEST",
+  runtime: "provided.al2023",
+  configuration: {},
+  snapStart: false,
+  managedInstances: false,
   region: "us-east-1",
   accountId: LOCAL_ACCOUNT_ID,
   memoryMb: 128,
@@ -66,6 +80,7 @@ export const DEFAULT_SETTINGS = {
   initTimeoutMs: 10_000,
   variables: {},
   inherited: {},
+  binaryMediaTypes: [],
   layers: [],
   environments: 1,
   idleMs: 60_000,
@@ -74,8 +89,33 @@ export const DEFAULT_SETTINGS = {
   queueTimeoutMs: 0,
 } as const satisfies Partial<FunctionSettings>;
 
+/** What the ARN of a function is made of. */
+type NamedFunction = Pick<FunctionSettings, "name" | "region" | "accountId">;
+
 /** The ARN of a function, with the qualifier that its caller named. */
-export function functionArn(settings: FunctionSettings, qualifier?: string): string {
-  const arn = `arn:aws:lambda:${settings.region}:${settings.accountId}:function:${settings.name}`;
+export function functionArn(
+  { name, region, accountId }: NamedFunction,
+  qualifier?: string,
+): string {
+  const arn = `arn:${partitionOf(region)}:lambda:${region}:${accountId}:function:${name}`;
   return qualifier === undefined ? arn : `${arn}:${qualifier}`;
+}
+
+/** Partitions other than AWS's first, by how the names of their regions begin. */
+const PARTITIONS: readonly (readonly [prefix: string, partition: string])[] = [
+  ["cn-", "aws-cn"],
+  ["us-gov-", "aws-us-gov"],
+  ["us-iso-", "aws-iso"],
+  ["us-isob-", "aws-iso-b"],
+  ["eu-isoe-", "aws-iso-e"],
+  ["us-isof-", "aws-iso-f"],
+  ["eusc-", "aws-eusc"],
+];
+
+/**
+ * The partition of a region, the second part of every ARN there.
+ * @see https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
+ */
+export function partitionOf(region: string): string {
+  return PARTITIONS.find(([prefix]) => region.startsWith(prefix))?.[1] ?? "aws";
 }

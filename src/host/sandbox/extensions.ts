@@ -1,5 +1,6 @@
 /**
- * The Extensions API of one execution environment: register, wait for events, report errors.
+ * The extensions of one execution environment: the processes of those that layers bring, and the API by
+ * which they register, wait for events and report errors.
  *
  * Official clients register an internal extension without events only to be sent SIGTERM before the
  * end. The Logs and Telemetry APIs answer as AWS's own emulator does, with a 202 that says "not
@@ -9,7 +10,9 @@
  */
 
 import { randomUUID } from "node:crypto";
+import { readdirSync, statSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { basename, join } from "node:path";
 
 import {
   EXTENSION_HEADER,
@@ -17,13 +20,19 @@ import {
   EXTENSIONS_MAX,
   STATUS,
 } from "../../runtime-api/contract.ts";
+import type { PlatformErrorType } from "../../runtime-api/function-error.ts";
 import { type NodeRoute, nodeRoute, readBody, respondJson } from "../http/node-http.ts";
 import type { PendingInvocation } from "../invocation/invocation.ts";
+import { exitWords, type ExtensionFailure, type ProcessEnd } from "../invocation/platform-error.ts";
+import { RuntimeProcess } from "./process.ts";
 
 /** Largest registration, in bytes. */
 const REGISTRATION_BYTES_MAX = 64 * 1024;
 
 const EVENT_TYPES = ["INVOKE", "SHUTDOWN"] as const;
+
+/** Why an environment ends. */
+export type ShutdownReason = "spindown" | "timeout" | "failure";
 
 /** What an extension is told. */
 type ExtensionEvent =
@@ -37,11 +46,13 @@ type ExtensionEvent =
   | {
       readonly eventType: "SHUTDOWN";
       readonly deadlineMs: number;
-      readonly shutdownReason: "spindown" | "timeout" | "failure";
+      readonly shutdownReason: ShutdownReason;
     };
 
 interface Extension {
   readonly name: string;
+  /** Started from a layer, and not a part of the runtime's process. */
+  readonly isExternal: boolean;
   readonly events: readonly string[];
   readonly waiting: ExtensionEvent[];
   poll: ServerResponse | undefined;
@@ -52,12 +63,27 @@ interface RegisteredFunction {
   readonly functionName: string;
   readonly functionVersion: string;
   readonly handler: string;
+  /** Told to those that ask for it. */
+  readonly accountId?: string;
+}
+
+/** What the environment wants to know of its extensions. */
+interface ExtensionListener {
+  /** One has registered. */
+  onRegistered(): void;
+  /** All wait for their next event. */
+  onIdle(): void;
+  /** One says that it cannot go on. */
+  onFailure(failure: ExtensionFailure): void;
 }
 
 /** The extensions of one environment. */
 export class ExtensionRegistry {
   /** Set by the environment once it knows. */
   registeredFunction: RegisteredFunction | undefined;
+  listener: ExtensionListener | undefined;
+  /** Names of those that layers bring; each must register and wait before the first event. */
+  expected: readonly string[] = [];
   readonly #extensions = new Map<string, Extension>();
   readonly #open: () => boolean;
 
@@ -68,6 +94,24 @@ export class ExtensionRegistry {
 
   get size(): number {
     return this.#extensions.size;
+  }
+
+  /** True when all that layers bring have registered. */
+  get complete(): boolean {
+    const names = new Set([...this.#extensions.values()].map(({ name }) => name));
+    return this.expected.every((name) => names.has(name));
+  }
+
+  /** True when nobody has work to do: an event ends only when its extensions ask for the next one. */
+  get idle(): boolean {
+    return (
+      this.complete &&
+      [...this.#extensions.values()].every(
+        ({ isExternal, events, waiting, poll }) =>
+          (!isExternal && !events.includes("INVOKE")) ||
+          (poll !== undefined && waiting.length === 0),
+      )
+    );
   }
 
   /** Tells every extension that asked for this kind of event. */
@@ -97,10 +141,10 @@ export class ExtensionRegistry {
       }),
       nodeRoute("GET", EXTENSION_PATH.next, (request, response) => this.#next(request, response)),
       nodeRoute("POST", EXTENSION_PATH.initError, (request, response) => {
-        this.#reportError(request, response);
+        void this.#reportError("Extension.InitError", request, response);
       }),
       nodeRoute("POST", EXTENSION_PATH.exitError, (request, response) => {
-        this.#reportError(request, response);
+        void this.#reportError("Extension.ExitError", request, response);
       }),
       nodeRoute("PUT", EXTENSION_PATH.logs, (request, response) => {
         notHere(request, response, "Logs");
@@ -135,9 +179,17 @@ export class ExtensionRegistry {
       return refuse(response, STATUS.forbidden, "TooManyExtensions", words);
     }
     const identifier = randomUUID();
-    this.#extensions.set(identifier, { name, events, waiting: [], poll: undefined });
+    const isExternal = this.expected.includes(name) && !this.#has(name);
+    this.#extensions.set(identifier, { name, isExternal, events, waiting: [], poll: undefined });
     response.setHeader(EXTENSION_HEADER.identifier, identifier);
-    respondKeepingHeaders(response, this.registeredFunction ?? {});
+    const { accountId, ...registered } = this.registeredFunction ?? {};
+    const wantsAccount = features(request).includes("accountId") && accountId !== undefined;
+    respondKeepingHeaders(response, { ...registered, ...(wantsAccount ? { accountId } : {}) });
+    this.listener?.onRegistered();
+  }
+
+  #has(name: string): boolean {
+    return [...this.#extensions.values()].some((extension) => extension.name === name);
   }
 
   #next(request: IncomingMessage, response: ServerResponse): void {
@@ -148,12 +200,30 @@ export class ExtensionRegistry {
       if (extension.poll === response) extension.poll = undefined;
     });
     flush(extension);
+    if (this.idle) this.listener?.onIdle();
   }
 
-  #reportError(request: IncomingMessage, response: ServerResponse): void {
-    request.resume();
-    if (this.#identified(request, response) === undefined) return;
+  async #reportError(
+    errorType: PlatformErrorType,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const extension = this.#identified(request, response);
+    const body = await readBody(request, REGISTRATION_BYTES_MAX);
+    if (extension === undefined) return;
+    const named = request.headers[EXTENSION_HEADER.functionErrorType.toLowerCase()];
+    if (typeof named !== "string" || named === "") {
+      const words = `Missing ${EXTENSION_HEADER.functionErrorType} header`;
+      return refuse(response, STATUS.forbidden, "MissingHeader", words);
+    }
     respondJson(response, STATUS.accepted, { status: "OK" });
+    const said = body.kind === "complete" ? errorMessageOf(body.bytes) : "";
+    const reason = said === "" ? named : `${named}: ${said}`;
+    this.listener?.onFailure({
+      kind: "extension",
+      errorType,
+      words: `${extension.name}: ${reason}`,
+    });
   }
 
   #identified(request: IncomingMessage, response: ServerResponse): Extension | undefined {
@@ -169,6 +239,23 @@ export class ExtensionRegistry {
       refuse(response, STATUS.forbidden, "InvalidExtensionIdentifier", words);
     }
     return extension;
+  }
+}
+
+/** The features that a registration asks for. */
+function features({ headers }: IncomingMessage): readonly string[] {
+  const asked = headers[EXTENSION_HEADER.acceptFeature.toLowerCase()];
+  return typeof asked === "string" ? asked.split(",").map((each) => each.trim()) : [];
+}
+
+/** What an error says for people; empty when it is not of the usual form. */
+function errorMessageOf(bytes: Uint8Array): string {
+  try {
+    const error: unknown = JSON.parse(Buffer.from(bytes).toString("utf8"));
+    if (typeof error !== "object" || error === null || !("errorMessage" in error)) return "";
+    return String(error.errorMessage);
+  } catch {
+    return "";
   }
 }
 
@@ -213,4 +300,93 @@ function requestedEvents(bytes: Uint8Array): readonly string[] | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Where layers come together on Lambda; what is there on this computer is the container's own. */
+const OPT = "/opt";
+
+/** Programs of extensions, of all layers and of the container, the first of a name. */
+export function extensionPrograms(layers: readonly string[]): readonly string[] {
+  const byName = new Map<string, string>();
+  for (const layer of [...layers, OPT]) {
+    const folder = join(layer, "extensions");
+    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) continue;
+    for (const name of readdirSync(folder).sort()) {
+      const path = join(folder, name);
+      const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+      if (isFile && !byName.has(name)) byName.set(name, path);
+    }
+  }
+  return [...byName.values()];
+}
+
+/** How extensions are started, and who is told of their ends. */
+interface ExtensionProcessOptions {
+  readonly programs: readonly string[];
+  readonly directory: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly onLog: (chunk: Uint8Array) => void;
+  /** One has ended though nobody has asked it to. */
+  readonly onCrash: (failure: ExtensionFailure) => void;
+}
+
+/** The running extensions of one environment. */
+export class ExtensionProcesses {
+  readonly #running = new Set<RuntimeProcess>();
+  readonly #options: ExtensionProcessOptions;
+  #isEnding = false;
+  #gone = Promise.withResolvers<void>();
+
+  constructor(options: ExtensionProcessOptions) {
+    this.#options = options;
+    const { programs, directory, onLog } = options;
+    for (const program of programs) {
+      const process = new RuntimeProcess({
+        command: [program],
+        directory,
+        environment: extensionEnvironment(options.environment),
+        onLog,
+        onEnd: (end) => this.#onEnd(process, program, end),
+      });
+      this.#running.add(process);
+    }
+    if (programs.length === 0) this.#gone.resolve();
+  }
+
+  /** Fulfilled when the last one has gone. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
+  /** From now on an end is nobody's fault. */
+  expectEnd(): void {
+    this.#isEnding = true;
+  }
+
+  kill(): void {
+    this.expectEnd();
+    for (const process of this.#running) process.kill();
+  }
+
+  #onEnd(process: RuntimeProcess, program: string, end: ProcessEnd): void {
+    this.#running.delete(process);
+    if (this.#running.size === 0) this.#gone.resolve();
+    if (this.#isEnding) return;
+    const isStarted = end.kind !== "not-started";
+    this.#options.onCrash({
+      kind: "extension",
+      errorType: isStarted ? "Extension.Crash" : "Extension.LaunchError",
+      words: isStarted ? `${basename(program)}: ${exitWords(end)}` : end.reason,
+    });
+  }
+}
+
+/** Extensions get the function's variables, and none that are the runtime's. */
+function extensionEnvironment(
+  environment: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const kept = Object.entries(environment).filter(
+    ([name]) => !name.startsWith("_") && !/^AWS_LAMBDA_(?:LOG_|MAX_CONCURRENCY)/.test(name),
+  );
+  return Object.fromEntries(kept);
 }

@@ -4,28 +4,18 @@
  * @module
  */
 
+import { existsSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 
+import { endGuarded, guarded, startErrno } from "../../guard/guard.ts";
 import type { ProcessEnd } from "../invocation/platform-error.ts";
 import { drainLog } from "./log.ts";
-import {
-  peakResidentBytes,
-  processesWith,
-  processTree,
-  startTicks,
-  treeResidentBytes,
-} from "./process-tree.ts";
 
 /** How long the log of a process that has ended may take to arrive, in milliseconds. */
 export const LOG_DRAIN_MS = 100;
 
 /** How often the memory of a bounded process is looked at, in milliseconds. */
 const MEMORY_WATCH_MS = 100;
-
-/** Looks at all processes for those that a dead bootstrap left; a fork bomb must not stop the host. */
-const STRAY_ROUNDS_MAX = 10;
-
-const RUNTIME_API_VARIABLE = "AWS_LAMBDA_RUNTIME_API";
 
 /** How to start a bootstrap, and who is told of its log and its end. */
 interface RuntimeProcessOptions {
@@ -41,47 +31,48 @@ interface RuntimeProcessOptions {
 
 /** A running bootstrap. */
 export class RuntimeProcess {
-  readonly pid: number | undefined;
-  /** The variable that tells its processes from all others: no other has this port. */
-  readonly #mark: string;
-  #startTicks = 0;
+  /** The guard's, whose first child the bootstrap is; where there is no guard, the bootstrap's own. */
+  #pid: number | undefined;
+  readonly #isGuarded: boolean;
+  #runtimePid: number | undefined;
   #peakBytes = 0;
   #memoryTimer: Timer | undefined;
 
   /** Starts it; a bootstrap that cannot be started is told by `onEnd`, as any other end is. */
   constructor(options: RuntimeProcessOptions) {
-    const { command, directory, environment, memoryBytesMax } = options;
-    this.#mark = `${RUNTIME_API_VARIABLE}=${environment[RUNTIME_API_VARIABLE] ?? ""}`;
+    const { command, memoryBytesMax } = options;
+    const guard = guarded(command);
+    this.#isGuarded = guard !== undefined;
     let logDrained: Promise<unknown> = Promise.resolve();
     const onExit = async (end: ProcessEnd) => {
-      this.#takePeak();
       clearInterval(this.#memoryTimer);
-      // Whatever the process left behind goes with it, as with Lambda's sandbox.
-      this.signal("SIGKILL");
-      this.#killStrays();
+      // With a guard nothing is left by now.
+      if (!this.#isGuarded) this.signal("SIGKILL");
+      // The number may be another process's soon.
+      this.#pid = undefined;
       await Promise.race([logDrained, Bun.sleep(LOG_DRAIN_MS)]);
       options.onEnd(end);
     };
     try {
-      const child = Bun.spawn([...command], {
-        cwd: directory,
-        env: environment,
+      const child = Bun.spawn({
+        ...(guard ?? { cmd: [...command] }),
+        cwd: options.directory,
+        env: options.environment,
         stdin: "ignore",
         stdout: "pipe",
         stderr: "pipe",
-        // A process group of its own, so that everything a handler started dies with it.
+        // Not of the terminal's group: what ends the tool must find the guard alive.
         detached: true,
-        onExit: (_process, status, signal) => void onExit(processEnd(status, signal)),
+        onExit: (_process, status, signal) =>
+          void onExit(processEnd(command, status, signal, this.#isGuarded)),
       });
-      this.pid = child.pid;
-      this.#startTicks = startTicks(child.pid);
+      this.#pid = child.pid;
       logDrained = Promise.all([
         drainLog(child.stdout, options.onLog),
         drainLog(child.stderr, options.onLog),
       ]);
     } catch (error) {
-      this.pid = undefined;
-      const reason = startFailure(command[0] ?? "", error);
+      const reason = startFailure(command, error);
       queueMicrotask(() => options.onEnd({ kind: "not-started", reason }));
       return;
     }
@@ -90,28 +81,27 @@ export class RuntimeProcess {
     }
   }
 
-  /** Sends a signal to the whole group; no effect when it has gone. */
+  /** The bootstrap's process; nothing before it has been started or after it has gone. */
+  get pid(): number | undefined {
+    if (this.#pid === undefined) return undefined;
+    this.#runtimePid ??= this.#isGuarded ? childrenOf(this.#pid)[0] : this.#pid;
+    return this.#runtimePid;
+  }
+
+  /** Sends a signal to the bootstrap's group; no effect when it has gone. */
   signal(signal: NodeJS.Signals): void {
     if (this.pid !== undefined) sendSignal(-this.pid, signal);
   }
 
-  /** Kills the group, and what a handler started in groups of their own. */
+  /** Kills it and everything that it has started, in whatever group and session. */
   kill(): void {
-    if (this.pid === undefined) return;
-    // Both looked up first: the dead have no memory, and their children other parents.
+    if (this.#pid === undefined) return;
     this.#takePeak();
-    const below = processTree(this.pid).slice(1);
+    if (this.#isGuarded) return endGuarded(this.#pid);
+    // Looked up first: the children of the dead have other parents.
+    const below = processTree(this.#pid).slice(1);
     this.signal("SIGKILL");
     for (const { pid } of below) sendSignal(pid, "SIGKILL");
-  }
-
-  /** Kills what has left both group and parents; again, while there are new ones. */
-  #killStrays(): void {
-    for (let round = 0; round < STRAY_ROUNDS_MAX; round += 1) {
-      const strays = processesWith(this.#mark, this.#startTicks);
-      if (strays.length === 0) return;
-      for (const pid of strays) sendSignal(pid, "SIGKILL");
-    }
   }
 
   /** Most memory that the bootstrap has had until now, in bytes. */
@@ -122,15 +112,16 @@ export class RuntimeProcess {
 
   /** What a handler runs now, without the shells that wait for it: `command (pid N), child of handler`. */
   descendants(): readonly string[] {
-    if (this.pid === undefined) return [];
-    const [, ...below] = processTree(this.pid);
+    const { pid: runtimePid } = this;
+    if (runtimePid === undefined) return [];
+    const [, ...below] = processTree(runtimePid);
     const parents = new Set(below.map(({ parentPid }) => parentPid));
     const commands = new Map(below.map(({ pid, command }) => [pid, command]));
     // A fork that has outlived its parent, as the one that waits for our shell's end, is no handler.
     const forked = new Set(below.filter(({ pid }) => parents.has(pid)).map((each) => each.command));
     return below
       .filter(({ pid }) => !parents.has(pid))
-      .filter(({ parentPid, command }) => parentPid !== this.pid || !forked.has(command))
+      .filter(({ parentPid, command }) => parentPid !== runtimePid || !forked.has(command))
       .map(({ pid, parentPid, command }) => {
         // A fork has its parent's command line: it is the handler itself.
         const isFork = commands.get(parentPid) === command;
@@ -145,8 +136,8 @@ export class RuntimeProcess {
   }
 
   #watchMemory(bytesMax: number): void {
-    if (this.pid === undefined) return;
-    const bytes = treeResidentBytes(this.pid);
+    if (this.#pid === undefined) return;
+    const bytes = treeResidentBytes(this.#pid);
     this.#peakBytes = Math.max(this.#peakBytes, bytes);
     if (bytes > bytesMax) this.kill();
   }
@@ -161,28 +152,39 @@ function sendSignal(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Bun names the signal, whatever its types say. */
-function processEnd(status: number | null, signal: number | string | null): ProcessEnd {
+/** Bun names the signal, whatever its types say; a number is one that has no name. */
+function processEnd(
+  command: readonly string[],
+  status: number | null,
+  signal: number | string | null,
+  isGuarded: boolean,
+): ProcessEnd {
   if (typeof signal === "string") return { kind: "signalled", signal };
-  if (typeof signal === "number") return { kind: "signalled", signal: signalName(signal) };
-  return { kind: "exited", status: status ?? 0 };
+  if (typeof signal !== "number") return { kind: "exited", status: status ?? 0 };
+  const errno = isGuarded ? startErrno(signal) : undefined;
+  if (errno === undefined) return { kind: "signalled", signal: `signal ${signal}` };
+  const code = Object.entries(constants.errno).find(([, number]) => number === errno)?.[0];
+  return { kind: "not-started", reason: startFailure(command, { code: code ?? "" }) };
 }
 
-function signalName(signal: number): string {
-  const names = Object.entries(constants.signals);
-  return names.find(([, number]) => number === signal)?.[0] ?? `signal ${signal}`;
-}
-
-function startFailure(program: string, error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  if (code === "ENOENT") return `Couldn't find valid bootstrap(s): [${program}]`;
-  return `fork/exec ${program}: ${START_FAILURES[code] ?? String(error)}`;
+/** Why a program was not executed, in the words of Lambda's supervisor. */
+function startFailure([program = ""]: readonly string[], error: unknown): string {
+  const isCoded = typeof error === "object" && error !== null && "code" in error;
+  const code = isCoded ? String(error.code) : "";
+  if (code === "ENOENT" && !existsSync(program)) {
+    return `Couldn't find valid bootstrap(s): [${program}]`;
+  }
+  return `fork/exec ${program}: ${START_FAILURES[code] ?? (code || String(error))}`;
 }
 
 const START_FAILURES: Readonly<Record<string, string>> = {
+  E2BIG: "argument list too long",
   EACCES: "permission denied",
+  // The file is there: what its #! line or its ELF header names is not.
+  ENOENT: "no such file or directory",
   ENOEXEC: "exec format error",
   ENOTDIR: "not a directory",
+  ETXTBSY: "text file busy",
 };
 
 /**
@@ -218,5 +220,66 @@ export class AttachedRuntime {
   /** Its processes are not ours to name. */
   descendants(): readonly string[] {
     return [];
+  }
+}
+
+/** One process. */
+interface ProcessInfo {
+  readonly pid: number;
+  readonly parentPid: number;
+  /** Command line, spaces between the arguments. */
+  readonly command: string;
+  /** Resident memory, in bytes. */
+  readonly residentBytes: number;
+}
+
+/** Processes that are looked at, at most; a fork bomb must not stop the host. */
+const PROCESSES_MAX = 4096;
+
+/** Kernel's page size on every Linux that Lambda or this host runs on, in bytes. */
+const PAGE_BYTES = 4096;
+
+/** A process and everything below it, parents first; empty where there is no /proc. */
+export function processTree(rootPid: number): readonly ProcessInfo[] {
+  const tree: ProcessInfo[] = [];
+  const waiting = [{ pid: rootPid, parentPid: 0 }];
+  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    const { pid, parentPid } = next;
+    const pages = Number(readProc(`${pid}/statm`).split(" ")[1] ?? 0);
+    const command = readProc(`${pid}/cmdline`).replaceAll("\0", " ").trim();
+    if (command !== "" || tree.length === 0) {
+      tree.push({ pid, parentPid, command, residentBytes: pages * PAGE_BYTES });
+    }
+    if (tree.length >= PROCESSES_MAX) break;
+    for (const child of childrenOf(pid)) waiting.push({ pid: child, parentPid: pid });
+  }
+  return tree;
+}
+
+/** Resident memory of a process and everything below it, in bytes. */
+function treeResidentBytes(rootPid: number): number {
+  return processTree(rootPid).reduce((sum, { residentBytes }) => sum + residentBytes, 0);
+}
+
+/** Largest resident memory that one process has had, in bytes; 0 when it has gone. */
+function peakResidentBytes(pid: number): number {
+  const line = /^VmHWM:\s+(\d+) kB$/m.exec(readProc(`${pid}/status`));
+  return Number(line?.[1] ?? 0) * 1024;
+}
+
+/** Children of a process, the one that was started first before the others. */
+function childrenOf(pid: number): readonly number[] {
+  return readProc(`${pid}/task/${pid}/children`)
+    .split(" ")
+    .filter((word) => word !== "")
+    .map(Number);
+}
+
+/** A file of /proc, empty when the process has gone. */
+function readProc(path: string): string {
+  try {
+    return readFileSync(`/proc/${path}`, "utf8");
+  } catch {
+    return "";
   }
 }

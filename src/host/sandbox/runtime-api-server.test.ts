@@ -9,12 +9,13 @@ import { RuntimeApiServer, type RuntimeListener } from "./runtime-api-server.ts"
 /** A Runtime API with a recorded listener. */
 async function serveApi(concurrency = 1) {
   const answers: PostedResult[] = [];
+  const turns: number[] = [];
   const listener: RuntimeListener = {
-    onNext: () => undefined,
-    onPosted: async (_invocation, answer) => void answers.push(answer),
+    onNext: () => void turns.push(performance.now()),
+    onPosted: (_invocation, answer) => void answers.push(answer),
     onInitError: (error) => void answers.push({ kind: "error", ...error }),
   };
-  const server = new RuntimeApiServer(listener, concurrency);
+  const server = new RuntimeApiServer(listener, { concurrency });
   const address = await server.listen();
   const send = async (method: string, path: string, body?: string, headers = {}) => {
     const init = body === undefined ? { method, headers } : { method, headers, body };
@@ -36,6 +37,8 @@ async function serveApi(concurrency = 1) {
     server,
     address,
     answers,
+    /** When polls have had their turn, in milliseconds. */
+    turns,
     send,
     next,
     deliver,
@@ -147,19 +150,69 @@ test("the cause of an error is X-Ray's, not the caller's", async () => {
   );
 });
 
-test("a second /next while one waits is refused; one whose connection has gone is forgotten", async () => {
+test("a second /next while one waits has its turn after it; one whose connection has gone is forgotten", async () => {
   await using api = await serveApi();
   const gone = new AbortController();
   const first = fetch(`http://${api.address}${PATH.next}`, { signal: gone.signal });
   while (!api.server.ready) await Bun.sleep(1);
-  expect(await api.send("GET", PATH.next)).toMatchObject({
-    status: 403,
-    body: notAllowed("Ready", "Ready"),
-  });
+  const second = api.send("GET", PATH.next);
+  await Bun.sleep(20);
   gone.abort();
   expect(first).rejects.toThrow();
-  while (api.server.ready) await Bun.sleep(1);
-  expect((await api.next("a")).status).toBe(200);
+  while (api.turns.length < 2) await Bun.sleep(1);
+  await api.deliver("a");
+  expect((await second).status).toBe(200);
+});
+
+/** A connection of its own, as each loop of a runtime has. */
+async function connection(address: string) {
+  const socket = connect(Number(address.split(":")[1]), "127.0.0.1");
+  let heard = "";
+  socket.on("data", (chunk) => {
+    heard += chunk.toString("latin1");
+  });
+  const say = (method: string, path: string, body = "") =>
+    socket.write(
+      `${method} ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+  /** Events that have come over it, by their ids. */
+  const events = () =>
+    [...heard.matchAll(/^Lambda-Runtime-Aws-Request-Id: (\S+)/gim)].map(([, id]) => id);
+  return { socket, say, events };
+}
+
+test("loops that nobody asked for are given an event each in their turn, never the same", async () => {
+  await using api = await serveApi();
+  const loops = await Promise.all([1, 2, 3].map(() => connection(api.address)));
+  for (const loop of loops) loop.say("GET", PATH.next);
+  await api.deliver("a");
+  await Bun.sleep(50);
+  const having = loops.filter(({ events }) => events().includes("a"));
+  expect(having.length).toBe(1);
+  // Whoever asks again on its own connection gets its own again.
+  having[0]?.say("GET", PATH.next);
+  while (having[0]?.events().length !== 2) await Bun.sleep(1);
+  expect(having[0]?.events()).toEqual(["a", "a"]);
+  having[0]?.say("POST", PATH.response("a"), "1");
+  await api.deliver("b");
+  await Bun.sleep(50);
+  expect(loops.flatMap(({ events }) => events()).toSorted()).toEqual(["a", "a", "b"]);
+  for (const { socket } of loops) socket.destroy();
+});
+
+test("an event whose connection has gone is given to the next who asks", async () => {
+  await using api = await serveApi();
+  const first = await connection(api.address);
+  first.say("GET", PATH.next);
+  await api.deliver("a");
+  while (first.events().length === 0) await Bun.sleep(1);
+  first.socket.destroy();
+  await Bun.sleep(50);
+  const second = await connection(api.address);
+  second.say("GET", PATH.next);
+  while (second.events().length === 0) await Bun.sleep(1);
+  expect(second.events()).toEqual(["a"]);
+  second.socket.destroy();
 });
 
 test("with concurrency 2 two events are open at once and never mixed", async () => {

@@ -12,6 +12,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 
 import {
+  CONCURRENCY_MAX,
   HEADER,
   PATH,
   RESPONSE_BYTES_MAX,
@@ -22,6 +23,7 @@ import {
 import type { RefusalType } from "../../runtime-api/function-error.ts";
 import {
   LABEL,
+  type NodeRoute,
   nodeRoute,
   PLAIN,
   readBody,
@@ -50,13 +52,35 @@ import {
 /** Largest request line with headers, in bytes: the X-Ray cause alone may have 1 MiB. */
 const HEADER_BYTES_MAX = 1024 * 1024 + 64 * 1024;
 
+/** Polls of further loops that wait for their turn, at most: as many as a runtime may have loops. */
+const HELD_POLLS_MAX = CONCURRENCY_MAX;
+
 /** What the environment wants to know of its runtime. */
 export interface RuntimeListener {
-  /** A loop asks for an event and waits. */
-  onNext(): void;
-  /** The runtime has answered; it is told so when the promise is fulfilled. */
-  onPosted(invocation: PendingInvocation, result: PostedResult): Promise<void>;
+  /**
+   * A loop asks for an event and waits.
+   * @param finished The invocation that ends with it.
+   */
+  onNext(finished: PendingInvocation | undefined): void;
+  /** The runtime has answered, or begins to. */
+  onPosted(invocation: PendingInvocation, result: PostedResult): void;
   onInitError(error: PlatformError): void;
+  /** It is ready for its snapshot, and waits for the restore. */
+  onSnapshot?(): void;
+  /** It has failed after the restore. */
+  onRestoreError?(error: PlatformError): void;
+}
+
+/** How the API is served. */
+interface RuntimeApiOptions {
+  /** Loops that the runtime may run, 1 unless it was told otherwise. */
+  readonly concurrency: number;
+  /** What is made of the errors that it posts. */
+  readonly readError?: ((posted: PostedError) => ErrorReading) | undefined;
+  /** Whether there are the paths of SnapStart. */
+  readonly snapStart?: boolean;
+  /** The platform's other endpoints on this port. */
+  readonly routes?: readonly NodeRoute[];
 }
 
 /** Serves the Runtime API to one runtime process. */
@@ -67,18 +91,19 @@ export class RuntimeApiServer {
   readonly #listener: RuntimeListener;
   readonly #readError: (posted: PostedError) => ErrorReading;
   readonly #expired = new Set<string>();
+  /** Polls of loops beyond those that were asked for: each gets an event of its own, in its turn. */
+  readonly #held = new Set<ServerResponse>();
+  /** What waits for the restore. */
+  #restore: ServerResponse | undefined;
 
-  /**
-   * @param concurrency Loops that the runtime may run, 1 unless it was told otherwise.
-   * @param readError What is made of the errors that it posts.
-   */
-  constructor(listener: RuntimeListener, concurrency: number, readError = readPostedError) {
+  constructor(listener: RuntimeListener, options: RuntimeApiOptions) {
+    const { concurrency, readError = readPostedError, snapStart = false, routes = [] } = options;
     this.#listener = listener;
     this.#readError = readError;
     this.extensions = new ExtensionRegistry(() => this.#loops.every((l) => l.state === "Started"));
     this.#loops = Array.from({ length: concurrency }, () => new RuntimeLoop());
-    const routes = [
-      nodeRoute("GET", PATH.next, (_request, response) => this.#parkPoll(response)),
+    const all = [
+      nodeRoute("GET", PATH.next, (_request, response) => this.#takePoll(response)),
       nodeRoute("POST", PATH.response(LABEL), (request, response, id) => {
         void this.#takeResponse(id, request, response);
       }),
@@ -91,10 +116,12 @@ export class RuntimeApiServer {
       nodeRoute(undefined, PATH.ping, (_request, response) => {
         respond(response, STATUS.ok, "pong", PLAIN);
       }),
+      ...(snapStart ? this.#snapStartRoutes() : []),
       ...this.extensions.routes,
+      ...routes,
     ];
     this.#server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
-      serveByRoute(routes, request, response);
+      serveByRoute(all, request, response);
     });
     // The environment may wait for hours between two events.
     this.#server.requestTimeout = 0;
@@ -122,6 +149,17 @@ export class RuntimeApiServer {
     return this.#loops.some((loop) => loop.poll !== undefined);
   }
 
+  /** Loops that wait for an event, or will soon: those that have answered have only to ask. */
+  get free(): number {
+    return this.#loops.filter(({ state }) => /^(?:Ready|Invocation|RuntimeResponse)/.test(state))
+      .length;
+  }
+
+  /** Loops that have not asked for an event yet; a runtime may have fewer than it was told to. */
+  get unseen(): number {
+    return this.#loops.filter(({ state }) => state === "Started").length;
+  }
+
   /** Hands an invocation to a loop that waits; false when none does. */
   deliver(invocation: PendingInvocation, headers: Record<string, string>): boolean {
     const loop = this.#loops.find((candidate) => candidate.poll !== undefined);
@@ -139,12 +177,34 @@ export class RuntimeApiServer {
     return true;
   }
 
+  /** Leaves the runtime alone with an event whose time is up: its answer is refused, once with 410. */
+  expire(invocation: PendingInvocation): void {
+    const loop = this.#loops.find((candidate) => candidate.invocation === invocation);
+    if (loop === undefined || !loop.move("expire")) return;
+    loop.invocation = undefined;
+    this.#expired.add(invocation.requestId);
+    this.#serveHeld();
+  }
+
+  /** Answers the runtime that waits for its restore, on a connection that does not outlive it. */
+  restore(): void {
+    const response = this.#restore;
+    this.#restore = undefined;
+    if (response === undefined || this.#loops[0]?.move("restored") !== true) return;
+    const { socket } = response;
+    response.on("finish", () => socket?.destroySoon());
+    respond(response, STATUS.ok, "", PLAIN);
+  }
+
   /** From now on everything is refused; an id that timed out is answered with 410. */
   terminate(): void {
     for (const loop of this.#loops) {
       if (loop.invocation !== undefined) this.#expired.add(loop.invocation.requestId);
       loop.terminate();
     }
+    for (const response of [...this.#held, this.#restore]) response?.destroy();
+    this.#held.clear();
+    this.#restore = undefined;
   }
 
   /**
@@ -163,40 +223,84 @@ export class RuntimeApiServer {
     else setTimeout(close, lateResponseMs).unref();
   }
 
-  #parkPoll(response: ServerResponse): void {
-    const running = this.#loops.find((loop) => loop.state === "Running");
-    const loop =
-      this.#loops.find((candidate) => nextState(candidate.state, "next") === "Ready") ??
-      (this.#loops.length === 1 ? running : undefined);
-    if (loop === undefined && this.#deferPoll(response)) return;
-    if (loop === undefined || !loop.move("next")) {
-      return refuseTransition(response, this.#loops[0]?.state ?? "Terminated", "next");
+  #takePoll(response: ServerResponse): void {
+    const free = this.#freeLoop();
+    if (free !== undefined) return this.#park(free, response);
+    const again = this.#loops.find(
+      (loop) => loop.state === "Running" && this.#asksAgain(loop, response),
+    );
+    if (again !== undefined) return this.#writeEvent(again, response);
+    const { state } =
+      this.#loops.find((loop) => isServing(loop.state)) ?? this.#loops[0] ?? TERMINATED;
+    if (!isServing(state) || this.#held.size >= HELD_POLLS_MAX) {
+      return refuseTransition(response, state, "next");
     }
-    if (loop.state === "Running") return this.#writeEvent(loop, response);
+    this.#held.add(response);
+    response.on("close", () => this.#held.delete(response));
+  }
+
+  /** A loop that may be given a poll. */
+  #freeLoop(): RuntimeLoop | undefined {
+    return this.#loops.find(({ state }) => nextState(state, "next") === "Ready");
+  }
+
+  /**
+   * Whether a poll is by the loop that has the event already, and gets it again. One on another
+   * connection is another loop's, unless the first connection has gone.
+   */
+  #asksAgain({ connection }: RuntimeLoop, { socket }: ServerResponse): boolean {
+    if (connection === socket) return true;
+    return this.#loops.length === 1 && connection?.destroyed !== false;
+  }
+
+  #park(loop: RuntimeLoop, response: ServerResponse): void {
+    const finished = loop.invocation;
+    loop.move("next");
     loop.invocation = undefined;
+    loop.connection = undefined;
     loop.poll = response;
     response.on("close", () => {
       if (loop.poll !== response) return;
       loop.poll = undefined;
       loop.move("disconnect");
+      this.#serveHeld();
     });
-    this.#listener.onNext();
+    this.#listener.onNext(finished);
   }
 
-  /** Lets a poll wait for an answer that is still being read; false when none is. */
-  #deferPoll(response: ServerResponse): boolean {
-    const reading = this.#loops.find((loop) => loop.readsBody);
-    if (reading === undefined) return false;
-    void reading.bodyRead().then(() => {
-      if (reading.readsBody) refuseTransition(response, reading.state, "next");
-      else this.#parkPoll(response);
-    });
-    return true;
+  /** Gives polls that wait for their turn to loops that have become free. */
+  #serveHeld(): void {
+    for (const response of this.#held) {
+      const free = this.#freeLoop();
+      if (free === undefined) return;
+      this.#held.delete(response);
+      this.#park(free, response);
+    }
   }
 
   #writeEvent(loop: RuntimeLoop, response: ServerResponse): void {
+    loop.connection = response.socket ?? undefined;
     response.writeHead(STATUS.ok, loop.headers);
     response.end(loop.invocation?.request.event);
+  }
+
+  #snapStartRoutes(): readonly NodeRoute[] {
+    return [
+      nodeRoute("GET", PATH.restoreNext, (_request, response) => {
+        const [loop = TERMINATED] = this.#loops;
+        if (!loop.move("restoreNext")) return refuseTransition(response, loop.state, "restoreNext");
+        this.#restore = response;
+        response.on("close", () => {
+          if (this.#restore !== response) return;
+          this.#restore = undefined;
+          loop.move("disconnect");
+        });
+        this.#listener.onSnapshot?.();
+      }),
+      nodeRoute("POST", PATH.restoreError, (request, response) => {
+        void this.#takeStartError("restoreError", request, response);
+      }),
+    ];
   }
 
   /** Checks id and state; answers with the refusal and returns nothing when one of them is wrong. */
@@ -231,26 +335,25 @@ export class RuntimeApiServer {
     const mode = request.headers[HEADER.responseMode.toLowerCase()] ?? "";
     if (mode !== "" && mode !== RESPONSE_MODE_STREAMING) {
       request.resume();
-      loop.move("sent");
-      await this.#listener.onPosted(invocation, { kind: "invalid-mode" });
+      this.#sent(loop);
+      this.#listener.onPosted(invocation, { kind: "invalid-mode" });
       const words = "Invalid function response mode";
       return refuse(response, STATUS.badRequest, "InvalidFunctionResponseMode", words);
     }
     if (isStreamed(mode, contentType, request, invocation)) {
       const stream = new PostedStream(request, STREAMED_RESPONSE_BYTES_MAX);
-      const answered = this.#listener.onPosted(invocation, { kind: "stream", stream, ...typed });
+      this.#listener.onPosted(invocation, { kind: "stream", stream, ...typed });
       await stream.end;
-      loop.move("sent");
-      await answered;
+      this.#sent(loop);
       return respondJson(response, STATUS.accepted, { status: "OK" });
     }
     const body = await readBody(request, RESPONSE_BYTES_MAX);
-    if (!loop.move("sent")) return refuseTransition(response, loop.state, "response");
+    if (!this.#sent(loop)) return refuseTransition(response, loop.state, "response");
     if (body.kind === "complete") {
-      await this.#listener.onPosted(invocation, { kind: "response", body: body.bytes, ...typed });
+      this.#listener.onPosted(invocation, { kind: "response", body: body.bytes, ...typed });
       return respondJson(response, STATUS.accepted, { status: "OK" });
     }
-    await this.#listener.onPosted(invocation, body);
+    this.#listener.onPosted(invocation, body);
     refuseBody(response, body);
   }
 
@@ -259,10 +362,10 @@ export class RuntimeApiServer {
     const invocation = loop?.invocation;
     if (loop === undefined || invocation === undefined) return;
     const body = await readBody(request, RESPONSE_BYTES_MAX);
-    if (!loop.move("sent")) return refuseTransition(response, loop.state, "error");
+    if (!this.#sent(loop)) return refuseTransition(response, loop.state, "error");
     if (body.kind === "complete") {
       const { error, acknowledgement } = this.#readError(postedError(request, body.bytes));
-      await this.#listener.onPosted(invocation, { kind: "error", ...error });
+      this.#listener.onPosted(invocation, { kind: "error", ...error });
       return respond(
         response,
         acknowledgement.status,
@@ -270,25 +373,48 @@ export class RuntimeApiServer {
         acknowledgement.headers,
       );
     }
-    await this.#listener.onPosted(invocation, body);
+    this.#listener.onPosted(invocation, body);
     refuseBody(response, body);
   }
 
+  /** The body of an answer has been read, or broken off; false when its time was up before. */
+  #sent(loop: RuntimeLoop): boolean {
+    const moved = loop.move("sent");
+    // What the answer is becomes known first: a poll that waits ends the invocation.
+    queueMicrotask(() => this.#serveHeld());
+    return moved;
+  }
+
   async #takeInitError(request: IncomingMessage, response: ServerResponse) {
-    const loop = this.#loops[0];
+    // After a restore it is the restore's, as for AWS's emulator.
+    const isRestored = this.#loops[0]?.state === "Restoring";
+    await this.#takeStartError(isRestored ? "restoreError" : "initError", request, response);
+  }
+
+  async #takeStartError(
+    event: "initError" | "restoreError",
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
     const body = await readBody(request, RESPONSE_BYTES_MAX);
-    if (
-      loop === undefined ||
-      this.#loops.some((l) => nextState(l.state, "initError") === undefined)
-    ) {
-      return refuseTransition(response, loop?.state ?? "Terminated", "initError");
-    }
-    for (const each of this.#loops) each.move("initError");
+    const refusing = this.#loops.find(({ state }) => nextState(state, event) === undefined);
+    if (refusing !== undefined) return refuseTransition(response, refusing.state, event);
+    for (const each of this.#loops) each.move(event);
     if (body.kind !== "complete") return refuseBody(response, body);
     const { error, acknowledgement } = this.#readError(postedError(request, body.bytes));
-    this.#listener.onInitError(error);
+    if (event === "initError") this.#listener.onInitError(error);
+    else this.#listener.onRestoreError?.(error);
     respond(response, acknowledgement.status, acknowledgement.body, acknowledgement.headers);
   }
+}
+
+/** Stands for a loop where there is none. */
+const TERMINATED = new RuntimeLoop();
+TERMINATED.terminate();
+
+/** True for a loop that serves events, so that another one may wait for its turn. */
+function isServing(state: RuntimeState): boolean {
+  return /^(?:Ready|Running|Invocation(?:Error)?Response)$/.test(state);
 }
 
 function postedError({ headers }: IncomingMessage, body: Uint8Array): PostedError {

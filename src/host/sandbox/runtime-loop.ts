@@ -7,6 +7,7 @@
  */
 
 import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 
 import type { PendingInvocation } from "../invocation/invocation.ts";
 
@@ -14,23 +15,41 @@ import type { PendingInvocation } from "../invocation/invocation.ts";
 export type RuntimeState =
   | "Started"
   | "InitError"
+  | "RestoreReady"
+  | "Restoring"
+  | "RuntimeRestoreErrorState"
   | "Ready"
   | "Running"
   | "InvocationResponse"
   | "InvocationErrorResponse"
   | "RuntimeResponseSentState"
+  | "Expired"
   | "Terminated";
 
 /** What can happen to it. */
 export type RuntimeEvent =
-  "next" | "deliver" | "disconnect" | "response" | "error" | "sent" | "initError";
+  | "next"
+  | "deliver"
+  | "disconnect"
+  | "response"
+  | "error"
+  | "sent"
+  | "expire"
+  | "initError"
+  | "restoreNext"
+  | "restored"
+  | "restoreError";
 
 /** All that is allowed; what is not named is refused. */
 const TRANSITIONS: Readonly<
   Record<RuntimeState, Readonly<Partial<Record<RuntimeEvent, RuntimeState>>>>
 > = {
-  Started: { next: "Ready", initError: "InitError" },
+  Started: { next: "Ready", initError: "InitError", restoreNext: "RestoreReady" },
   InitError: {},
+  // The snapshot is taken; what waits for the restore may go away and come again.
+  RestoreReady: { restored: "Restoring", disconnect: "Started" },
+  Restoring: { next: "Ready", restoreError: "RuntimeRestoreErrorState" },
+  RuntimeRestoreErrorState: {},
   // The poll may be given up before an event comes: the runtime may ask again.
   Ready: { deliver: "Running", disconnect: "RuntimeResponseSentState" },
   Running: {
@@ -39,10 +58,14 @@ const TRANSITIONS: Readonly<
     disconnect: "Running",
     response: "InvocationResponse",
     error: "InvocationErrorResponse",
+    // Its time is up, where the runtime is left alone: what it posts comes too late.
+    expire: "Expired",
   },
   InvocationResponse: { sent: "RuntimeResponseSentState" },
   InvocationErrorResponse: { sent: "RuntimeResponseSentState" },
   RuntimeResponseSentState: { next: "Ready" },
+  // Of no use until its handler has ended, however long that takes.
+  Expired: { next: "Ready" },
   Terminated: {},
 };
 
@@ -54,7 +77,11 @@ const TARGET: Readonly<Record<RuntimeEvent, RuntimeState>> = {
   response: "InvocationResponse",
   error: "InvocationErrorResponse",
   sent: "RuntimeResponseSentState",
+  expire: "Expired",
   initError: "InitError",
+  restoreNext: "RestoreReady",
+  restored: "Restoring",
+  restoreError: "RuntimeRestoreErrorState",
 };
 
 /** All states, for tests that exhaust the table. */
@@ -76,13 +103,6 @@ export function refusalMessage(state: RuntimeState, event: RuntimeEvent): string
   );
 }
 
-/**
- * How long a poll may wait for an answer that is still being read, in milliseconds. When a runtime
- * breaks an answer off and asks for the next event on another connection, the question may be seen
- * before the break.
- */
-const DEFERRED_POLL_MS = 1_000;
-
 /** One loop. */
 export class RuntimeLoop {
   /** The poll that waits for an event. */
@@ -90,16 +110,12 @@ export class RuntimeLoop {
   invocation: PendingInvocation | undefined;
   /** Headers of `/next` for {@link invocation}. */
   headers: Record<string, string> = {};
+  /** The connection on which {@link invocation} went out. */
+  connection: Socket | undefined;
   #state: RuntimeState = "Started";
-  #bodyRead: (() => void) | undefined;
 
   get state(): RuntimeState {
     return this.#state;
-  }
-
-  /** True while the body of an answer is being read. */
-  get readsBody(): boolean {
-    return this.#state === "InvocationResponse" || this.#state === "InvocationErrorResponse";
   }
 
   /** Takes an event of the state table; false when it is refused. */
@@ -107,23 +123,14 @@ export class RuntimeLoop {
     const state = nextState(this.#state, event);
     if (state === undefined) return false;
     this.#state = state;
-    if (event === "sent") this.#bodyRead?.();
     return true;
-  }
-
-  /** Fulfilled when the answer has been read, or not in time. */
-  async bodyRead(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#bodyRead = resolve;
-    const timer = setTimeout(resolve, DEFERRED_POLL_MS);
-    await promise;
-    clearTimeout(timer);
   }
 
   /** From now on everything is refused. */
   terminate(): void {
     this.#state = "Terminated";
     this.invocation = undefined;
+    this.connection = undefined;
     this.poll?.destroy();
     this.poll = undefined;
   }

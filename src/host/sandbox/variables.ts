@@ -8,9 +8,48 @@
 import { randomBytes } from "node:crypto";
 
 import type { FunctionSettings } from "../invocation/settings.ts";
+import { endpointVariables } from "./platform-endpoints.ts";
 
 /** Lambda's search path. */
 export const LAMBDA_PATH = "/usr/local/bin:/usr/bin/:/bin:/opt/bin";
+
+/**
+ * Variables that no function can set for itself.
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+ */
+export const RESERVED_VARIABLES: readonly string[] = [
+  "_HANDLER",
+  "_X_AMZN_TRACE_ID",
+  ...["AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"],
+  ...["AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV"],
+  ...["AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION"],
+  ...["AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME"],
+  ...["AWS_LAMBDA_MAX_CONCURRENCY", "AWS_LAMBDA_METADATA_API", "AWS_LAMBDA_METADATA_TOKEN"],
+  ...["AWS_LAMBDA_RUNTIME_API", "LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT"],
+];
+
+/** Those of them that the host sets whatever anybody says; the others may be chosen for a test. */
+export const PLATFORM_VARIABLES: readonly string[] = [
+  "_HANDLER",
+  "_X_AMZN_TRACE_ID",
+  "AWS_LAMBDA_INITIALIZATION_TYPE",
+  "AWS_LAMBDA_MAX_CONCURRENCY",
+  "AWS_LAMBDA_METADATA_API",
+  "AWS_LAMBDA_METADATA_TOKEN",
+  "AWS_LAMBDA_RUNTIME_API",
+  "LAMBDA_RUNTIME_DIR",
+  "LAMBDA_TASK_ROOT",
+];
+
+/** Variables that an environment which is started from a snapshot does not have. */
+const NOT_IN_SNAPSHOTS = [
+  "AWS_ACCESS_KEY",
+  "AWS_ACCESS_KEY_ID",
+  "AWS_SECRET_ACCESS_KEY",
+  "AWS_SESSION_TOKEN",
+  "AWS_LAMBDA_LOG_GROUP_NAME",
+  "AWS_LAMBDA_LOG_STREAM_NAME",
+];
 
 /** Variables that Lambda sets per invocation or that would lead a client astray. */
 const NEVER_PASSED = [
@@ -56,22 +95,56 @@ export function functionEnvironment(
       AWS_LAMBDA_FUNCTION_NAME: settings.name,
       AWS_LAMBDA_FUNCTION_VERSION: settings.version,
       AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(settings.memoryMb),
-      AWS_LAMBDA_LOG_GROUP_NAME: `/aws/lambda/${settings.name}`,
-      AWS_LAMBDA_LOG_STREAM_NAME: logStreamName(settings.version),
+      ...loggingVariables(settings),
     }),
     ...variables,
-    AWS_LAMBDA_INITIALIZATION_TYPE: "on-demand",
+    AWS_LAMBDA_INITIALIZATION_TYPE: initializationType(settings),
     AWS_LAMBDA_RUNTIME_API: runtimeApi,
     LAMBDA_TASK_ROOT: directory,
     LAMBDA_RUNTIME_DIR: "/var/runtime",
     _HANDLER: settings.handler,
+    ...endpointVariables(settings, runtimeApi),
     ...settings.environmentVariables?.(index),
   };
+  // Whatever is inherited: a runtime with more loops than we hand events to would be wrong.
+  delete environment["AWS_LAMBDA_MAX_CONCURRENCY"];
   if (settings.concurrency > 1) {
     environment["AWS_LAMBDA_MAX_CONCURRENCY"] = String(settings.concurrency);
   }
+  // A snapshot must hold neither the keys of one environment nor its place in the log.
+  if (settings.snapStart) for (const name of NOT_IN_SNAPSHOTS) delete environment[name];
   for (const name of NEVER_PASSED) if (!(name in variables)) delete environment[name];
   return environment;
+}
+
+/** What the function's logging configuration tells the runtime; on Managed Instances all logs are JSON. */
+function loggingVariables(settings: FunctionSettings): Record<string, string> {
+  const { LogGroup, LogFormat, ApplicationLogLevel } = loggingConfig(settings);
+  return {
+    AWS_LAMBDA_LOG_STREAM_NAME: logStreamName(settings.version),
+    AWS_LAMBDA_LOG_GROUP_NAME: LogGroup ?? `/aws/lambda/${settings.name}`,
+    ...(LogFormat === undefined ? {} : { AWS_LAMBDA_LOG_FORMAT: LogFormat }),
+    ...(ApplicationLogLevel === undefined ? {} : { AWS_LAMBDA_LOG_LEVEL: ApplicationLogLevel }),
+  };
+}
+
+/** The members of `LoggingConfig` that are text. */
+function loggingConfig({ configuration, managedInstances }: FunctionSettings) {
+  const { LoggingConfig = {} } = configuration;
+  const written: Readonly<Record<string, unknown>> =
+    typeof LoggingConfig === "object" && LoggingConfig !== null ? { ...LoggingConfig } : {};
+  const text = (name: string) => (typeof written[name] === "string" ? written[name] : undefined);
+  return {
+    LogGroup: text("LogGroup"),
+    LogFormat: managedInstances ? "JSON" : text("LogFormat"),
+    ApplicationLogLevel: text("ApplicationLogLevel"),
+  };
+}
+
+/** How Lambda says that an environment was started. */
+export function initializationType({ snapStart, managedInstances }: FunctionSettings): string {
+  if (snapStart) return "snap-start";
+  return managedInstances ? "lambda-managed-instances" : "on-demand";
 }
 
 function unlessInherited(

@@ -7,11 +7,11 @@
  */
 
 import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
-import { invokeInBackground } from "../../function/async-invoker.ts";
+import type { FunctionPool } from "../../function/function-pool.ts";
 import type { FunctionLookup, FunctionRegistry } from "../../function/function-registry.ts";
 import { decodePath, type HttpRequest, type HttpResponse } from "../../http/message.ts";
 import type { HttpRoute, RequestHead } from "../../http/server.ts";
-import type { InvocationOutcome } from "../../invocation/outcome.ts";
+import type { InvocationOutcome, InvocationRequest } from "../../invocation/outcome.ts";
 import type { HostLog } from "../../invocation/platform-log.ts";
 import type { FunctionSettings } from "../../invocation/settings.ts";
 import { INVOKE_HEADER, lambdaError, lambdaResponse, notImplemented } from "./contract.ts";
@@ -23,6 +23,12 @@ import {
   queryValue,
 } from "./describe.ts";
 import { invokeRequest, invokeResponse, requestTooLarge, streamResponse } from "./invoke.ts";
+
+/** Attempts after the first, as Lambda has it. */
+export const ASYNC_RETRIES = 2;
+
+/** Pause before the first retry, in milliseconds; Lambda waits a minute. It doubles each time. */
+const RETRY_PAUSE_MS = 1_000;
 
 /** How another server answers Invoke: with any method, and with the response at once. */
 export interface InvokeCompat {
@@ -179,6 +185,35 @@ async function invokeAsync(
   if (read.kind === "refused") return read.response;
   void invokeInBackground(pool, read.request, options.asyncRetries, options.log);
   return lambdaResponse({ Status: 202 }, http.requestId, 202);
+}
+
+/**
+ * Runs an event whose caller does not wait, until it succeeds or has failed too often.
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+ */
+async function invokeInBackground(
+  pool: FunctionPool,
+  request: InvocationRequest,
+  retries: number,
+  log: HostLog,
+): Promise<void> {
+  for (let attempt = 0; ; attempt += 1) {
+    const outcome = await pool.invoke(request);
+    if (outcome.kind === "response") return;
+    if (outcome.kind === "stream") {
+      for await (const _chunk of outcome.chunks);
+      if ((await outcome.end).kind === "complete") return;
+    }
+    const why = outcome.kind === "rejected" ? outcome.reason : "the function failed";
+    const id = request.requestId ?? "";
+    if (attempt >= retries || (outcome.kind === "rejected" && outcome.reason === "draining")) {
+      log("warning", `asynchronous event ${id} dropped after ${attempt + 1} attempts: ${why}`);
+      return;
+    }
+    const pauseMs = RETRY_PAUSE_MS * 2 ** attempt;
+    log("info", `asynchronous event ${id} failed (${why}), again in ${pauseMs / 1000} s`);
+    await Bun.sleep(pauseMs);
+  }
 }
 
 function notHere(path: string, requestId: string): HttpResponse {

@@ -1,0 +1,735 @@
+/** Mistakes that work here and fail on Lambda, one of a kind in each folder, and none where there is none. */
+
+import { expect, test } from "bun:test";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+
+import { type CheckOptions, checkTarget } from "../commands/check.ts";
+import { otherSh } from "../commands/function/handler.ts";
+import { temporaryFolder } from "../testing/temporary-folder.ts";
+import { checkFolder } from "./folder.ts";
+
+const ROOT = join(import.meta.dir, "..", "..");
+
+/** Files by their path: a text, or a program for a machine; with `+x` after the path it is executable. */
+type PlantedFiles = Readonly<Record<string, string | Uint8Array>>;
+
+function folder(files: PlantedFiles): string {
+  const root = temporaryFolder("check");
+  for (const [name, content] of Object.entries(files)) {
+    const [file = "", mode] = name.split(" ");
+    const path = join(root, file);
+    mkdirSync(dirname(path), { recursive: true });
+    if (typeof content === "string" && content.startsWith("-> ")) {
+      symlinkSync(content.slice(3), path);
+      continue;
+    }
+    writeFileSync(path, content);
+    chmodSync(path, mode === "+x" ? 0o755 : mode === undefined ? 0o644 : Number.parseInt(mode, 8));
+  }
+  return root;
+}
+
+/** What is found in a folder, an entry for each, its lines joined. */
+async function found(root: string, options: CheckOptions = {}): Promise<readonly string[]> {
+  const findings = await checkFolder(checkTarget(root, { arch: "amd64", ...options }));
+  return findings.map(({ level, message }) => `${level}: ${message}`.replaceAll("\n  ", " | "));
+}
+
+/** The beginning of a program for a machine; `notes` stands for what the linker writes. */
+function elf(machine: number, notes = "", loader = ""): Uint8Array {
+  const bytes = Buffer.alloc(1024);
+  bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  bytes.writeUInt16LE(machine, 18);
+  bytes.writeBigUInt64LE(64n, 32);
+  bytes.writeUInt16LE(56, 54);
+  bytes.writeUInt16LE(loader === "" ? 0 : 1, 56);
+  bytes.writeUInt32LE(3, 64);
+  bytes.writeBigUInt64LE(200n, 72);
+  bytes.writeBigUInt64LE(BigInt(loader.length + 1), 96);
+  bytes.write(`${loader}\0`, 200, "latin1");
+  bytes.write(`\0${notes}\0`, 400, "latin1");
+  return bytes;
+}
+
+/** A layer with some programs. */
+const LAYER = folder({ "bin/mksh +x": "#!/bin/sh\n", "bin/ssh +x": "", "bin/ffmpeg +x": "" });
+
+const X86_64 = 62;
+const ARM64 = 183;
+const OK = "handler() { :; }\n";
+const crlf = (text: string) => text.replaceAll("\n", "\r\n");
+
+/** A template of the function in its folder. */
+function template(properties: string, runtime = "Runtime: provided.al2023\nLayers: [a]"): string {
+  const lines = `${runtime}\n${properties}`.trim().replace(/^/gm, "      ");
+  return `Resources:\n  Probe:\n    Type: AWS::Serverless::Function\n    Properties:\n${lines}\n`;
+}
+
+const MISTAKES: readonly (readonly [
+  what: string,
+  files: PlantedFiles,
+  finding: string,
+  fix: string,
+  options?: CheckOptions,
+])[] = [
+  // The handler's name.
+  [
+    "a handler without a function part",
+    { "function.sh": OK },
+    "error: the handler function is no file",
+    "write FILE.FUNCTION",
+    { handler: "function" },
+  ],
+  [
+    "a handler whose file is not there",
+    { "function.sh": OK },
+    "error: no file for the handler app.handler: tried app.handler and app.sh",
+    "fix: Handler: function.handler",
+    { handler: "app.handler" },
+  ],
+  [
+    "a handler of the template whose file is not there",
+    { "function.sh": OK, "template.yaml": template("Handler: app.main") },
+    "error: no file for the handler app.main",
+    "fix: add the file, or set Handler",
+  ],
+  [
+    "a handler of lambda-shell.toml that is not there",
+    { "function.sh": OK, "lambda-shell.toml": '[function.NAME]\nhandler = "x.y"\n' },
+    "error: no file for the handler x.y",
+    "fix: add the file",
+  ],
+  [
+    "a function that is not defined",
+    { "function.sh": "handlr() { :; }\n" },
+    'error: handler "handler" not found in function.sh',
+    "set --handler function.handlr or rename the function",
+  ],
+  [
+    "a function with a name that a shell takes, and that is not defined",
+    { "function.sh": OK },
+    'error: handler "1st" not found in function.sh',
+    "set --handler function.handler or rename the function",
+    { handler: "function.1st" },
+  ],
+  [
+    "no function at all",
+    { "function.sh": ":\n" },
+    'error: handler "handler" not found in function.sh',
+    "define: handler() { … }",
+  ],
+  // The shell of the first line.
+  [
+    "zsh",
+    { "function.sh": `#!/bin/zsh\n${OK}` },
+    "error: the interpreter that function.sh names is missing or not executable: /bin/zsh",
+    "fix: #!/bin/sh or #!/bin/bash",
+  ],
+  [
+    "dash, which Debian has",
+    { "function.sh": `#!/bin/dash\n${OK}` },
+    "error: the interpreter that function.sh names is missing or not executable: /bin/dash",
+    "fix: #!/bin/sh or #!/bin/bash",
+  ],
+  [
+    "python as the shell of a function",
+    { "function.sh": `#!/usr/bin/python3\n${OK}` },
+    "error: the interpreter that function.sh names is missing or not executable: /usr/bin/python3",
+    "fix: #!/bin/sh",
+  ],
+  [
+    "env and python as the shell of a function",
+    { "function.sh": `#!/usr/bin/env python3\n${OK}` },
+    "error: function.sh names python3, which is no shell",
+    "use sh, bash",
+  ],
+  [
+    "awk as the shell of a function",
+    { "function.sh": `#!/usr/bin/awk -f\n${OK}` },
+    "error: function.sh names /usr/bin/awk, which is no shell",
+    "use sh, bash",
+  ],
+  [
+    "bash of Homebrew",
+    { "function.sh": `#!/opt/homebrew/bin/bash\n${OK}` },
+    "error: the interpreter that function.sh names is missing",
+    "fix: #!/bin/sh",
+    { layer: [ROOT] },
+  ],
+  [
+    "a shell in /usr/local",
+    { "function.sh": `#!/usr/local/bin/bash\n${OK}` },
+    "error: the interpreter that function.sh names is missing",
+    "fix: #!/bin/sh",
+  ],
+  // File handlers.
+  [
+    "a program as handler that is not executable",
+    { tool: elf(X86_64) },
+    "error: tool is a program and not executable",
+    "fix: chmod +x tool",
+    { handler: "tool" },
+  ],
+  [
+    "a script in Python as handler that is not executable",
+    { "app.py": "#!/usr/bin/env python3\n" },
+    "error: app.py names python3, which is no shell that can load it",
+    "make it a file handler: chmod +x",
+    { handler: "app.py" },
+  ],
+  [
+    "an executable handler without a first line",
+    { "report +x": "echo hi\n" },
+    "error: report is executable and has no #! line (exec format error)",
+    "fix: begin it with #!/bin/sh",
+    { handler: "report" },
+  ],
+  [
+    "env with several words and without -S",
+    { "report +x": "#!/usr/bin/env bash -e\necho\n" },
+    "error: report: #!/usr/bin/env bash -e: the kernel hands all words after env to it as one",
+    "fix: #!/usr/bin/env -S bash -e",
+    { handler: "report" },
+  ],
+  [
+    "an interpreter that is only here",
+    { "report +x": "#!/usr/bin/python3\n" },
+    "error: the interpreter that report names is missing or not executable: /usr/bin/python3",
+    "fix: #!/bin/sh",
+    { handler: "report" },
+  ],
+  // Text.
+  [
+    "a byte-order mark",
+    { "function.sh": `\ufeff${OK}` },
+    "error: function.sh begins with a byte-order mark",
+    "fix: sed -i '1s/^\\xEF\\xBB\\xBF//' function.sh",
+  ],
+  [
+    "CRLF",
+    { "function.sh": crlf(OK) },
+    "error: function.sh has CRLF line ends (first in line 1)",
+    "fix: sed -i 's/\\r$//' function.sh",
+  ],
+  [
+    "CRLF from the third line on",
+    { "function.sh": `:\n:\n${crlf(OK)}` },
+    "error: function.sh has CRLF line ends (first in line 3)",
+    "fix: sed -i",
+  ],
+  [
+    "CRLF in a file that is loaded",
+    { "function.sh": `. ./lib.sh\n${OK}`, "lib.sh": crlf("a() { :; }\n") },
+    "error: lib.sh has CRLF line ends (first in line 1)",
+    "fix: sed -i 's/\\r$//' lib.sh",
+  ],
+  [
+    "CRLF in a file without an extension that is loaded",
+    { "function.sh": `. "$LAMBDA_TASK_ROOT/lib/common"\n${OK}`, "lib/common": crlf("a=1\n") },
+    "error: lib/common has CRLF line ends",
+    "fix: sed -i",
+  ],
+  [
+    "CRLF in a script that is run",
+    { "function.sh": "handler() { ./bin/run; }\n", "bin/run +x": crlf("#!/bin/sh\n") },
+    "error: bin/run has CRLF line ends",
+    "fix: sed -i",
+  ],
+  [
+    "a syntax error",
+    { "function.sh": "#!/bin/bash\nhandler() {\n" },
+    "error: syntax error in function.sh | function.sh: line 3: syntax error: unexpected end of file",
+    "Runtime.UserCodeSyntaxError",
+  ],
+  [
+    "a syntax error in a file that is loaded",
+    { "function.sh": `. ./lib.sh\n${OK}`, "lib.sh": "if; then\n" },
+    "error: syntax error in lib.sh",
+    "Runtime.UserCodeSyntaxError",
+  ],
+  [
+    "what bash does not take where it is sh",
+    { "function.sh": "#!/bin/sh\nmy-func() { :; }\nhandler() { :; }\nfor-each() ( :; \n" },
+    "error: syntax error in function.sh",
+    "Runtime.UserCodeSyntaxError",
+  ],
+  // Files that are loaded.
+  [
+    "a file that is loaded and not there",
+    { "function.sh": `. ./lib.sh\n${OK}` },
+    "error: function.sh:1: ./lib.sh: no such file in the function's folder",
+    "fix: add the file",
+  ],
+  [
+    "a file that is loaded by another and not there",
+    { "function.sh": `. ./a.sh\n${OK}`, "a.sh": '\n. "$(dirname "$0")/b.sh"\n' },
+    "error: a.sh:2: /var/task/b.sh: no such file",
+    "fix: add the file",
+  ],
+  [
+    "a file of this computer that is loaded",
+    { "function.sh": `. /home/ada/lib.sh\n${OK}` },
+    "error: function.sh:1: /home/ada/lib.sh is not a part of the function's folder",
+    "fix: copy it into the folder",
+  ],
+  [
+    "a file above the folder that is loaded",
+    { "function.sh": `. ../common/lib.sh\n${OK}` },
+    "error: function.sh:1: ../common/lib.sh is not a part of the function's folder",
+    "fix: copy it into the folder",
+  ],
+  [
+    "a file that sh looks for in PATH",
+    { "function.sh": `. lib.sh\n${OK}`, "lib.sh": "" },
+    "error: function.sh:1: . lib.sh is looked for in PATH only",
+    "fix: . ./lib.sh",
+  ],
+  [
+    "a file that package leaves out",
+    { "function.sh": `. ./.env\n${OK}`, ".env": "A=1\n" },
+    "error: function.sh:1: ./.env is not in the zip: package leaves it out",
+    "fix: set the variables",
+  ],
+  // Programs.
+  [
+    "ssh without -n",
+    { "function.sh": "handler() {\n  ssh host uptime\n}\n" },
+    "warning: function.sh:2: ssh reads standard input, where the event is",
+    "fix: ssh -n",
+  ],
+  [
+    "ffmpeg without -nostdin, by way of others",
+    { "function.sh": "handler() { timeout 5 env A=1 ffmpeg -i a b; }\n" },
+    "warning: function.sh:1: ffmpeg reads standard input",
+    "fix: ffmpeg -nostdin",
+  ],
+  [
+    "ssh in a file that is loaded",
+    { "function.sh": `. ./lib.sh\n${OK}`, "lib.sh": "up() { x=$(ssh host uptime); }\n" },
+    "warning: lib.sh:1: ssh reads standard input",
+    "fix: ssh -n",
+  ],
+  [
+    "unzip, which is not there",
+    { "function.sh": "handler() { unzip -q a.zip -d /tmp; }\n" },
+    "warning: function.sh:1: unzip is not a part of provided.al2023",
+    "fix: bring it in a layer",
+  ],
+  [
+    "find and xargs, in a pipe",
+    { "function.sh": "handler() { find . -type f | xargs wc -l; }\n" },
+    "warning: function.sh:1: xargs is not a part of provided.al2023",
+    "fix: bring it in a layer",
+  ],
+  [
+    "sudo",
+    { "function.sh": "handler() { sudo yum install -y git; }\n" },
+    "warning: function.sh:1: sudo is not a part of provided.al2023",
+    "fix: bring it in a layer",
+  ],
+  [
+    "a program of the folder that is not executable",
+    { "function.sh": "handler() { ./bin/tool; }\n", "bin/tool": "#!/bin/sh\n" },
+    "warning: function.sh:1: ./bin/tool is not executable (mode 0644)",
+    "fix: chmod +x bin/tool",
+  ],
+  [
+    "a program of the folder that is not there",
+    { "function.sh": 'handler() { "$LAMBDA_TASK_ROOT"/bin/tool; }\n' },
+    "warning: function.sh:1: /var/task/bin/tool: no such file",
+    "fix: add it",
+  ],
+  [
+    "a program for the other architecture",
+    { "function.sh": OK, "bin/tool +x": elf(X86_64) },
+    "error: bin/tool is for x86_64, the function for arm64 (exec format error)",
+    "fix: build it for arm64",
+    { arch: "arm64" },
+  ],
+  [
+    "a library for the other architecture",
+    { "function.sh": OK, "lib/x.so": elf(ARM64) },
+    "error: lib/x.so is for arm64, the function for x86_64",
+    "fix: build it for x86_64",
+  ],
+  [
+    "a program for a machine that Lambda has not",
+    { "function.sh": OK, "bin/tool +x": elf(8) },
+    "error: bin/tool is for another machine",
+    "fix: build it for x86_64",
+  ],
+  [
+    "a program that needs a newer glibc",
+    { "function.sh": OK, "bin/tool +x": elf(X86_64, "GLIBC_2.2.5\0GLIBC_2.38") },
+    "warning: bin/tool needs glibc 2.38, provided.al2023 has 2.34",
+    "fix: build it on Amazon Linux 2023",
+  ],
+  [
+    "a program that is linked with musl",
+    { "function.sh": OK, "bin/tool +x": elf(X86_64, "", "/lib/ld-musl-x86_64.so.1") },
+    "error: bin/tool is linked with musl",
+    "fix: link it statically",
+  ],
+  [
+    "a script whose interpreter is only here",
+    { "function.sh": OK, "bin/report +x": "#!/usr/bin/python3\n" },
+    "warning: bin/report names /usr/bin/python3, which provided.al2023 does not have",
+    "fix: #!/usr/bin/env python3, and a layer with bin/python3",
+  ],
+  [
+    "output into the function's folder",
+    { "function.sh": "handler() { date > last-run; }\n" },
+    "warning: function.sh:1: writes last-run into /var/task, which is read-only",
+    "fix: write it to /tmp/last-run",
+  ],
+  [
+    "output into a folder of the system",
+    { "function.sh": "handler() { date >> /var/log/my.log; }\n" },
+    "warning: function.sh:1: writes /var/log/my.log into /var/log, which is read-only",
+    "fix: write it to /tmp/my.log",
+  ],
+  // The bootstrap.
+  [
+    "a bootstrap that is not executable",
+    { "function.sh": OK, bootstrap: "#!/bin/sh\n" },
+    "error: bootstrap is not executable: ./bootstrap (mode 0644)",
+    "fix: chmod +x bootstrap",
+  ],
+  [
+    "a bootstrap without a first line",
+    { "function.sh": OK, "bootstrap +x": "echo\n" },
+    "error: bootstrap has no #! line and is no ELF binary",
+    "fix: begin it with #!/bin/sh",
+  ],
+  [
+    "a bootstrap with CRLF",
+    { "function.sh": OK, "bootstrap +x": crlf("#!/bin/sh\n:\n") },
+    "error: bootstrap has CRLF line ends",
+    "fix: sed -i",
+  ],
+  [
+    "a bootstrap for the other architecture",
+    { "function.sh": OK, "bootstrap +x": elf(ARM64) },
+    "error: bootstrap is for arm64, the function for x86_64",
+    "fix: build it for x86_64",
+  ],
+  // The folder.
+  [
+    "a link out of the folder",
+    { "function.sh": OK, data: "-> ../data" },
+    "warning: data links outside the folder: ../data",
+    "fix: replace it by a copy",
+  ],
+  [
+    "a link to a place of this computer",
+    { "function.sh": OK, "lib/data": "-> /srv/data" },
+    "warning: lib/data links outside the folder: /srv/data",
+    "fix: replace it by a copy",
+  ],
+  [
+    "a link that leads nowhere",
+    { "function.sh": OK, data: "-> nowhere" },
+    "warning: data links to nowhere, which is not there",
+    "fix: rm data",
+  ],
+  [
+    "a file that others may not read",
+    { "function.sh": OK, "data 600": "x" },
+    "warning: data is not readable by others (mode 0600)",
+    "fix: chmod a+r data",
+  ],
+  [
+    "a folder that is too large",
+    { "function.sh": OK, big: new Uint8Array(262_144_001) },
+    "error: the folder has 262144018 bytes, a function with its layers at most 262144000",
+    "InvalidParameterValueException",
+  ],
+  [
+    "a folder that is too large for an upload",
+    { "function.sh": OK, big: new Uint8Array(104_857_601) },
+    "warning: the folder has 104857618 bytes",
+    "larger ones go through S3",
+  ],
+  // The configuration.
+  [
+    "variables that are too large",
+    {
+      "function.sh": OK,
+      "template.yaml": template(`Environment: { Variables: { BIG: ${"x".repeat(4094)} } }`),
+    },
+    "error: the variables have 4097 bytes, Lambda takes 4096",
+    "fix: put large values into a file",
+  ],
+  [
+    "variables of lambda-shell.toml that are too large",
+    { "function.sh": OK, "lambda-shell.toml": `[function.NAME.env]\nA1 = "${"x".repeat(4095)}"\n` },
+    "error: the variables have 4097 bytes",
+    "fix: put large values",
+  ],
+  [
+    "a variable that Lambda sets itself",
+    {
+      "function.sh": OK,
+      "template.yaml": template(
+        "Environment: { Variables: { AWS_REGION: x, AWS_LAMBDA_METADATA_API: y } }",
+      ),
+    },
+    "error: template.yaml: Probe: Environment: Lambda was unable to configure your environment variables",
+    "Reserved keys used in this request: AWS_REGION, AWS_LAMBDA_METADATA_API",
+  ],
+  [
+    "a variable with a name that Lambda does not take",
+    { "function.sh": OK, "template.yaml": template("Environment: { Variables: { MY-NAME: x } }") },
+    'error: the variable "MY-NAME" has a name that Lambda does not take',
+    "fix: a letter, then letters, digits and underscores",
+  ],
+  [
+    "a time that is too long",
+    { "function.sh": OK, "template.yaml": template("Timeout: 1801") },
+    'error: template.yaml: Probe: Timeout: "1801" is not a duration between 1ms and 30m',
+    "on AWS the deployment fails",
+  ],
+  [
+    "memory that is too large",
+    { "function.sh": OK, "template.yaml": template("MemorySize: 32769") },
+    'error: template.yaml: Probe: MemorySize: "32769" is not a whole number from 16 to 32768',
+    "on AWS the deployment fails",
+  ],
+  [
+    "too large a /tmp",
+    { "function.sh": OK, "template.yaml": template("EphemeralStorage: { Size: 32769 }") },
+    "error: template.yaml: Probe: EphemeralStorage.Size: is not a whole number from 512 to 32768",
+    "on AWS the deployment fails",
+  ],
+  [
+    "a template for the other architecture",
+    { "function.sh": OK, "template.yaml": template("Architectures: [arm64]") },
+    "warning: template.yaml has the architecture arm64, this is a function for x86_64",
+    "fix: Architectures: [x86_64]",
+  ],
+  [
+    "a runtime of another language",
+    { "function.sh": OK, "template.yaml": template("", "Runtime: python3.12") },
+    "error: template.yaml: Probe: Runtime: python3.12 starts a bootstrap of its own",
+    "fix: Runtime: provided.al2023",
+  ],
+  [
+    "a runtime that has ended",
+    { "function.sh": OK, "template.yaml": template("", "Runtime: provided.al2\nLayers: [a]") },
+    "error: template.yaml: Probe: Runtime: provided.al2: no function can be created with it",
+    "fix: Runtime: provided.al2023",
+  ],
+  [
+    "a runtime that nobody knows",
+    { "function.sh": OK, "template.yaml": template("", "Runtime: provided.al2025\nLayers: [a]") },
+    'warning: template.yaml: Probe: Runtime: "provided.al2025" is not a runtime that Lambda is known to have',
+    "fix: Runtime: provided.al2023",
+  ],
+  [
+    "no runtime",
+    { "function.sh": OK, "template.yaml": template("", "Layers: [a]") },
+    "error: template.yaml: Probe: Runtime is missing",
+    "fix: Runtime: provided.al2023",
+  ],
+  [
+    "neither a bootstrap nor a layer",
+    { "function.sh": OK, "template.yaml": template("", "Runtime: provided.al2023") },
+    "warning: template.yaml: Probe: there is neither a bootstrap in the folder nor a layer",
+    "fix: Layers with lambda-shell-runtime's, or lambda-shell package --with-bootstrap",
+  ],
+  [
+    "six layers",
+    {
+      "function.sh": OK,
+      "template.yaml": template("Layers: [a, b, c, d, e, f]", "Runtime: provided.al2023"),
+    },
+    "error: template.yaml: Probe: 6 layers, Lambda takes 5",
+    "fix: put what belongs together into one layer",
+  ],
+  [
+    "a bootstrap beside a customer-managed runtime",
+    {
+      "function.sh": OK,
+      "bootstrap +x": "#!/bin/sh\n",
+      "template.yaml": template(
+        "",
+        "Runtime: custom\nRuntimeConfig: { RuntimeArn: arn:aws:lambda:us-east-1:123456789012:runtime/shell, RuntimeAlias: a }",
+      ),
+    },
+    "warning: template.yaml: Probe: the folder has a bootstrap, and Runtime: custom brings one",
+    "fix: leave it out of the zip",
+  ],
+  [
+    "a customer-managed runtime that is not named",
+    { "function.sh": OK, "template.yaml": template("", "Runtime: custom") },
+    "error: template.yaml: Probe: RuntimeConfig: Runtime: custom needs it",
+    "on AWS the deployment fails",
+  ],
+];
+
+test.each(MISTAKES)(
+  "%s is found with its fix",
+  async (_what, files, finding, fix, options = {}) => {
+    const root = folder(files);
+    const toml = join(root, "lambda-shell.toml");
+    if (existsSync(toml)) {
+      const name = root.slice(root.lastIndexOf("/") + 1);
+      writeFileSync(toml, readFileSync(toml, "utf8").replace("NAME", name));
+    }
+    const all = await found(root, options);
+    const told = all.find((each) => each.startsWith(finding));
+    expect({ all, told: told ?? "nothing" }).toEqual({ all, told: expect.stringContaining(fix) });
+  },
+);
+
+const FINE: readonly (readonly [what: string, files: PlantedFiles, options?: CheckOptions])[] = [
+  ["a function", { "function.sh": OK }],
+  [
+    "what only bash knows, in a script for bash",
+    { "function.sh": "#!/bin/bash\nfunction handler { [[ $1 ]] && a=(1 2); }\n" },
+  ],
+  ["env and bash", { "function.sh": `#!/usr/bin/env bash\n${OK}` }],
+  ["a shell of a layer", { "function.sh": `#!/opt/bin/mksh\n${OK}` }, { layer: [LAYER] }],
+  [
+    "programs that are asked for first",
+    {
+      "function.sh":
+        "handler() { command -v unzip > /dev/null && unzip -q a; type find; find .; }\n",
+    },
+  ],
+  [
+    "functions with the names of programs",
+    { "function.sh": "find() { :; }\nhandler() { find; }\n" },
+  ],
+  [
+    "programs that are kept from the event",
+    {
+      "function.sh":
+        'handler() { ssh -n a b; ssh a < /dev/null; echo | ssh a; ffmpeg -nostdin -i a b; ffmpeg -i - b; while read -r h; do ssh "$h"; done < /tmp/h; }\n',
+    },
+    { layer: [LAYER] },
+  ],
+  [
+    "programs with layers that are not here",
+    { "function.sh": "handler() { git clone x; }\n", "template.yaml": template("") },
+  ],
+  [
+    "output that may be written",
+    { "function.sh": 'handler() { date > /tmp/x; date >&2; date > /dev/null; date > "$FILE"; }\n' },
+  ],
+  ["output after a change of the folder", { "function.sh": "cd /tmp\nhandler() { date > x; }\n" }],
+  [
+    "files that are loaded, in every way",
+    {
+      "function.sh": `. ./a.sh\n. "$LAMBDA_TASK_ROOT/b.sh"\n. "$(dirname "$0")/c.sh"\n. "\${0%/*}/d.sh"\n. /opt/lib/e.sh\n. "$LIB"\n. /etc/os-release\n${OK}`,
+      "a.sh": "",
+      "b.sh": "",
+      "c.sh": "",
+      "d.sh": "",
+    },
+  ],
+  [
+    "programs for both architectures side by side",
+    {
+      "function.sh": OK,
+      "bin/tool-amd64 +x": elf(X86_64),
+      "bin/tool-arm64 +x": elf(ARM64),
+      "node_modules/x/prebuilt +x": elf(ARM64),
+    },
+  ],
+  [
+    "a program with an old glibc",
+    { "function.sh": OK, "bin/tool +x": elf(X86_64, "GLIBC_2.34", "/lib64/ld-linux-x86-64.so.2") },
+  ],
+  [
+    "scripts that nobody calls",
+    {
+      "function.sh": OK,
+      "deploy.sh +x": "#!/bin/bash\nzip -r x.zip . && aws s3 cp x.zip s3://x > out\n",
+    },
+  ],
+  ["a bootstrap of its own", { "bootstrap +x": "#!/bin/sh\n" }, { handler: "app.main" }],
+  ["a handler in a layer", { README: "" }, { handler: "/opt/handlers/x.main" }],
+  [
+    "a template for other folders",
+    {
+      "function.sh": OK,
+      "template.yaml":
+        "Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties: { CodeUri: other, Handler: x.y }\n",
+    },
+  ],
+  ["a template of something else", { "function.sh": OK, "template.yaml": "a: {{ .Values.x }}\n" }],
+];
+
+test.each(FINE)("%s: nothing is found", async (_what, files, options = {}) => {
+  expect(await found(folder(files), options)).toEqual([]);
+});
+
+test("AWS's tutorial function, without a first line, has no mistake, whatever sh is here", async () => {
+  const findings = await found(join(ROOT, "fixtures/check/tutorial"));
+  const here = otherSh();
+  if (here === undefined) return expect(findings).toEqual([]);
+  expect(findings).toEqual([
+    `hint: function.sh:1: function is bash's: /bin/sh is bash on Lambda, and ${here} on this computer | ` +
+      "it works there and may fail here; to have the same shell everywhere: #!/bin/bash as first line",
+  ]);
+});
+
+const EXAMPLES = join(ROOT, "fixtures", "functions");
+
+test.each(readdirSync(EXAMPLES).sort())("the example %s has no mistakes", async (name) => {
+  // What a layer must bring is worth knowing, and no mistake.
+  const findings = await found(join(EXAMPLES, name));
+  expect(findings.filter((each) => !each.startsWith("hint: "))).toEqual([]);
+});
+
+test("all mistakes of one folder are found at once", async () => {
+  const root = folder({
+    "function.sh": `#!/bin/sh\n. ./lib.sh\n. ./.env\n. ../up.sh\nhandler() {\n  ssh host\n  unzip x\n  date > out\n  ./bin/run\n}\n`,
+    "lib.sh": crlf("x=1\n"),
+    ".env": "",
+    "bin/run": "#!/bin/sh\n",
+    "bin/tool +x": elf(ARM64),
+    bootstrap: "#!/bin/sh\n",
+    data: "-> /srv/data",
+    "secret 600": "",
+    "bin/report +x": "#!/usr/bin/python3\n",
+    "template.yaml": template(
+      "Timeout: 9999\nMemorySize: 99999\nHandler: function.main\nEnvironment: { Variables: { AWS_REGION: x } }\nArchitectures: [arm64]",
+      "Runtime: provided.al2",
+    ),
+  });
+  const findings = await found(root);
+  expect(findings.length).toBeGreaterThanOrEqual(17);
+  for (const words of [
+    'handler "main" not found in function.sh',
+    "lib.sh has CRLF line ends",
+    "./.env is not in the zip",
+    "../up.sh is not a part",
+    "ssh reads standard input",
+    "unzip is not a part",
+    "writes out into /var/task",
+    "./bin/run is not executable",
+    "bin/tool is for arm64",
+    "bootstrap is not executable",
+    "data links outside",
+    "secret is not readable",
+    "bin/report names /usr/bin/python3",
+    'Timeout: "9999"',
+    'MemorySize: "99999"',
+    "Reserved keys",
+    "Runtime: provided.al2:",
+    "architecture arm64",
+  ]) {
+    expect(findings.join("\n")).toContain(words);
+  }
+});

@@ -1,0 +1,180 @@
+/**
+ * Everything that would fail on Lambda, found in a function's folder without running it.
+ *
+ * @module
+ */
+
+import { readFileSync, statSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+
+import { folderContent, type FolderFile } from "../commands/function/files.ts";
+import { shebangWords } from "../handler/script.ts";
+import { UNZIPPED_BYTES_MAX, ZIP_UPLOAD_BYTES_MAX } from "../runtime-api/contract.ts";
+import { checkConfiguration } from "./configuration.ts";
+import { checkElf, readElf } from "./elf.ts";
+import { type CheckTarget, error, type Finding, warning } from "./finding.ts";
+import { checkHandler } from "./handler.ts";
+import { lambdaFiles } from "./lambda-system.ts";
+import { checkText, lineEnds } from "./scripts.ts";
+
+const ORDER = { error: 0, warning: 1, hint: 2 } as const;
+
+/** Everything that is wrong with a folder, errors first. */
+export async function checkFolder(target: CheckTarget): Promise<readonly Finding[]> {
+  const { files, leftOut } = folderContent(target.directory);
+  const isLeftOut = (path: string) =>
+    leftOut.some((each) => (each.endsWith("/") ? path.startsWith(each) : path === each));
+  const findings = [
+    ...checkBootstrap(target),
+    ...(await checkHandler(target, isLeftOut)),
+    ...checkFiles(target, files),
+    ...checkConfiguration(target),
+  ];
+  const seen = new Set<string>();
+  return findings
+    .filter(({ message }) => !seen.has(message) && seen.add(message))
+    .sort((one, other) => ORDER[one.level] - ORDER[other.level]);
+}
+
+function checkBootstrap({ directory }: CheckTarget): readonly Finding[] {
+  const path = join(directory, "bootstrap");
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return [];
+  const findings: Finding[] = [];
+  if ((stat.mode & 0o111) === 0) {
+    const mode = `0${(stat.mode & 0o777).toString(8)}`;
+    findings.push(
+      error(
+        `bootstrap is not executable: ./bootstrap (mode ${mode})`,
+        "on AWS this fails with: Runtime.ExitError … exit status 126",
+        "fix: chmod +x bootstrap",
+      ),
+    );
+  }
+  const bytes = readFileSync(path);
+  // A program's architecture is looked at with that of all others.
+  if (readElf(bytes) === undefined)
+    findings.push(...checkShebang("bootstrap", bytes.toString("utf8")));
+  return findings;
+}
+
+function checkShebang(file: string, text: string): readonly Finding[] {
+  const [first = ""] = text.split("\n", 1);
+  if (!first.startsWith("#!")) {
+    return [
+      error(
+        `${file} has no #! line and is no ELF binary (exec format error)`,
+        "on AWS this fails with: Runtime.InvalidEntrypoint",
+        "fix: begin it with #!/bin/sh",
+      ),
+    ];
+  }
+  return first.endsWith("\r") ? [lineEnds(file, 1)] : [];
+}
+
+function checkFiles(target: CheckTarget, files: readonly FolderFile[]): readonly Finding[] {
+  const findings: Finding[] = [];
+  let byteLength = 0;
+  for (const file of files) {
+    if (file.kind === "folder") continue;
+    if (file.kind === "symlink") {
+      findings.push(...checkLink(target.directory, file));
+      continue;
+    }
+    byteLength += file.byteLength;
+    if ((file.mode & 0o004) === 0) {
+      const mode = `0${file.mode.toString(8)}`;
+      findings.push(
+        warning(
+          `${file.path} is not readable by others (mode ${mode})`,
+          "a zip of these modes fails on AWS; lambda-shell package sets 0644",
+          `fix: chmod a+r ${file.path}`,
+        ),
+      );
+    }
+    findings.push(...checkContent(target, file));
+  }
+  if (byteLength > UNZIPPED_BYTES_MAX) {
+    findings.push(
+      error(
+        `the folder has ${byteLength} bytes, a function with its layers at most ${UNZIPPED_BYTES_MAX}`,
+        "on AWS the upload fails with: InvalidParameterValueException",
+      ),
+    );
+  } else if (byteLength > ZIP_UPLOAD_BYTES_MAX * 2) {
+    findings.push(
+      warning(
+        `the folder has ${byteLength} bytes; a direct upload takes zips of ${ZIP_UPLOAD_BYTES_MAX} bytes`,
+        "larger ones go through S3",
+      ),
+    );
+  }
+  return findings;
+}
+
+/** A link, which is packed as such. */
+function checkLink(
+  directory: string,
+  { path, target }: FolderFile & { kind: "symlink" },
+): readonly Finding[] {
+  const leadsTo = normalize(join(dirname(path), target));
+  if (target.startsWith("/opt/") || target.startsWith("/tmp/")) return [];
+  if (target.startsWith("/") || leadsTo.startsWith("..")) {
+    return [
+      warning(
+        `${path} links outside the folder: ${target}`,
+        "on AWS it leads nowhere",
+        `fix: replace it by a copy: cp -L --remove-destination ${path} ${path}`,
+      ),
+    ];
+  }
+  if (statSync(join(directory, path), { throwIfNoEntry: false }) !== undefined) return [];
+  return [warning(`${path} links to ${target}, which is not there`, `fix: rm ${path}`)];
+}
+
+/** Beginning of a file that tells what it is, in bytes. */
+const KIND_BYTES = 64;
+
+/** Packages of Node.js bring scripts for other systems, which nobody runs. */
+const OTHERS_FILES = /(^|\/)node_modules\//;
+
+/** What stands in a file: a program, or a script with its interpreter and its line ends. */
+function checkContent(
+  { directory, architecture, layers }: CheckTarget,
+  { path, mode }: FolderFile & { kind: "file" },
+): readonly Finding[] {
+  const start = beginning(join(directory, path));
+  if (start.startsWith("\x7fELF")) {
+    const elf = readElf(readFileSync(join(directory, path)));
+    return elf === undefined ? [] : checkElf(path, elf, architecture);
+  }
+  if (OTHERS_FILES.test(path) || (!start.startsWith("#!") && !path.endsWith(".sh"))) return [];
+  const text = readFileSync(join(directory, path), "utf8");
+  const damage = checkText(path, text);
+  if (damage.length > 0 || (mode & 0o111) === 0) return damage;
+  const [interpreter] = shebangWords(text);
+  if (interpreter === undefined || lambdaFiles(directory, layers).mayExecute(interpreter))
+    return [];
+  return [
+    warning(
+      `${path} names ${interpreter}, which provided.al2023 does not have`,
+      "on AWS it fails with: No such file or directory (status 127)",
+      `fix: ${interpreterFix(interpreter)}`,
+    ),
+  ];
+}
+
+function interpreterFix(interpreter: string): string {
+  const name = interpreter.slice(interpreter.lastIndexOf("/") + 1);
+  if (/^(?:dash|ash|busybox)$/.test(name)) return "#!/bin/sh";
+  if (/^(?:bash|sh|env)$/.test(name)) return `#!/usr/bin/${name}`;
+  return `#!/usr/bin/env ${name}, and a layer with bin/${name}`;
+}
+
+function beginning(path: string): string {
+  try {
+    return readFileSync(path).subarray(0, KIND_BYTES).toString("latin1");
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,254 @@
+/**
+ * The handler as Lambda would find it: by the runtime's own resolver, with the files and programs that
+ * are there.
+ *
+ * @module
+ */
+
+import { existsSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
+
+import { functionHandler, otherSh } from "../commands/function/handler.ts";
+import { type Handler, resolveHandler, type Shell } from "../handler/resolve.ts";
+import {
+  baseName,
+  definedFunctions,
+  isShell,
+  shebangWords,
+  sourcesOthers,
+} from "../handler/script.ts";
+import { readElf } from "./elf.ts";
+import { type CheckTarget, error, type Finding, hint, warning } from "./finding.ts";
+import { isPresent, lambdaFiles } from "./lambda-system.ts";
+import { checkScripts, type LoadedScript, loadScripts, otherShHint } from "./scripts.ts";
+
+/**
+ * What is wrong with the handler and the scripts that it loads.
+ * @param leftOut Whether `package` leaves a path out.
+ */
+export async function checkHandler(
+  target: CheckTarget,
+  leftOut: (path: string) => boolean,
+): Promise<readonly Finding[]> {
+  const { directory, handler, layers, template } = target;
+  // What a layer has is only known where it is named.
+  if (handler.startsWith("/opt/") && layers.length === 0) return [];
+  const resolved = resolveHandler(handler, directory, lambdaFiles(directory, layers));
+  const findings = [...checkResolved(target, resolved)];
+  const script = shellScript(directory, resolved);
+  if (script === undefined) return findings;
+  const shell = "shell" in resolved ? resolved.shell : BASH;
+  const file = relative(directory, script);
+  const loaded = await loadScripts(directory, file, shell, leftOut);
+  const { scripts } = loaded;
+  const hasUnknownLayers = layers.length === 0 && (template?.described.layers ?? 0) > 0;
+  const isBrought = (program: string) =>
+    hasUnknownLayers || layers.some((layer) => existsSync(join(layer, "bin", program)));
+  findings.push(...loaded.findings, ...checkScripts(directory, scripts, isBrought));
+  if (resolved.kind === "function") findings.push(...missingFunction(resolved, scripts));
+  const sh = baseName(shell.path) === "sh" ? otherSh() : undefined;
+  const other = sh === undefined ? undefined : otherShHint(scripts, sh);
+  return other === undefined ? findings : [...findings, other];
+}
+
+/** What only bash knows, roughly: a script without any of it need not be taken apart. */
+const MAYBE_BASH =
+  /\[\[|\(\(|<<<|[<>]\(|&>|\|&|\$'|=\(|\b(?:source|function|declare|typeset|shopt|mapfile|readarray|pushd|popd|let|select|coproc|S?RANDOM|SECONDS|EPOCH\w+|PIPESTATUS|FUNCNAME|BASH\w*)\b|\$\{!|\$\{[\w[\]@*#]*[/^,:@]|echo\s+-\w*e|printf\s+-v|read\s+-\w*[aNnptdsu]|\b(?:ERR|DEBUG|RETURN)\b/;
+
+/**
+ * What a function handler needs that this computer's `sh` does not have and Lambda's has, for those who
+ * run it here. Nothing where its shell is the same in both places.
+ */
+export async function shellDifference(
+  directory: string,
+  handler: string,
+): Promise<string | undefined> {
+  const sh = otherSh();
+  const resolved = functionHandler(directory, handler);
+  if (sh === undefined || resolved.kind !== "function") return undefined;
+  if (baseName(resolved.shell.path) !== "sh") return undefined;
+  const text = readOrNothing(resolved.script)?.toString("utf8") ?? "";
+  if (!MAYBE_BASH.test(text) && !sourcesOthers(text)) return undefined;
+  const file = relative(directory, resolved.script);
+  const { scripts } = await loadScripts(directory, file, resolved.shell, () => false);
+  return otherShHint(scripts, sh)?.message;
+}
+
+/** The shell that a script is read for when none loads it. */
+const BASH: Shell = { path: "/bin/bash", options: [] };
+
+/** What is wrong with the handler itself. */
+function checkResolved(target: CheckTarget, resolved: Handler): readonly Finding[] {
+  switch (resolved.kind) {
+    case "rejected":
+      return rejected(target, resolved);
+    case "file":
+      return checkFile(target, resolved);
+    case "function": {
+      const file = relative(target.directory, resolved.script);
+      return [...missingInterpreter(file, resolved, target)];
+    }
+  }
+}
+
+/** The handler's script where it is a shell's; of a handler that leads nowhere the only one that there is. */
+function shellScript(directory: string, resolved: Handler): string | undefined {
+  const { script } = resolved;
+  if (script === undefined) {
+    const [only, another] = [...new Bun.Glob("*.sh").scanSync(directory)];
+    return only !== undefined && another === undefined ? join(directory, only) : undefined;
+  }
+  const bytes = readOrNothing(script);
+  if (bytes === undefined || readElf(bytes) !== undefined) return undefined;
+  const [interpreter = "sh", ...words] = shebangWords(bytes.toString("utf8").replace("\r", ""));
+  const program =
+    baseName(interpreter) === "env" ? (words.find((word) => word !== "-S") ?? "") : interpreter;
+  const name = baseName(program);
+  return isShell(name, words[0]) || /sh$/.test(name) ? script : undefined;
+}
+
+function rejected(
+  { directory, handler }: CheckTarget,
+  { errorType, errorMessage }: Handler & { kind: "rejected" },
+): readonly Finding[] {
+  // A folder with a bootstrap of its own may mean anything by its handler.
+  const isMalformed = errorType === "Runtime.MalformedHandlerName";
+  // Said with its place when the script is read.
+  if (errorType === "Runtime.UserCodeSyntaxError") return [];
+  if (!isMalformed && existsSync(join(directory, "bootstrap"))) return [];
+  const message = errorMessage.replaceAll(`${directory}/`, "");
+  return [error(message, `on AWS this fails with: ${errorType}`, ...fixes())];
+
+  function fixes(): readonly string[] {
+    if (errorType === "Runtime.NoSuchHandler") return handlersIn(directory, handler);
+    if (!message.includes("interpreter")) return [];
+    return [
+      "provided.al2023 has bash, as /bin/sh too, and awk; a layer brings others to /opt/bin",
+      "fix: #!/bin/sh or #!/bin/bash as first line",
+    ];
+  }
+}
+
+/** Names that the handler may have been meant to be. */
+function handlersIn(directory: string, handler: string): readonly string[] {
+  const scripts = [...new Bun.Glob("*.sh").scanSync(directory)].sort();
+  const wanted = handler.slice(handler.lastIndexOf(".") + 1);
+  for (const script of scripts) {
+    const functions = definedFunctions(readFileSync(join(directory, script), "utf8"));
+    if (functions.includes(wanted))
+      return [`fix: Handler: ${script.replace(/\.sh$/, "")}.${wanted}`];
+  }
+  return ["fix: add the file, or set Handler to FILE.FUNCTION of one that is there"];
+}
+
+/** A file handler: a program, or a script that is run for each event. */
+function checkFile(
+  target: CheckTarget,
+  { script, command }: Handler & { kind: "file" },
+): readonly Finding[] {
+  const { directory } = target;
+  const file = relative(directory, script);
+  const bytes = readOrNothing(script);
+  if (bytes === undefined) return [];
+  const isExecuted = command.length === 1;
+  if (readElf(bytes) !== undefined) {
+    return isExecuted ? [] : [notExecutable(file, "a program")];
+  }
+  const words = shebangWords(bytes.toString("utf8"));
+  if (!isExecuted) return [];
+  if (words.length === 0) {
+    return [
+      error(
+        `${file} is executable and has no #! line (exec format error)`,
+        "on AWS this fails with: Function.ExitError (status 126)",
+        "fix: begin it with #!/bin/sh",
+      ),
+    ];
+  }
+  const [interpreter = "", program = "", ...options] = words;
+  if (baseName(interpreter) !== "env") return [];
+  if (program !== "-S" && options.length > 0) {
+    const line = `#!${words.join(" ")}`;
+    return [
+      error(
+        `${file}: ${line}: the kernel hands all words after env to it as one`,
+        "on AWS this fails with: No such file or directory (status 127)",
+        `fix: #!${interpreter} -S ${[program, ...options].join(" ")}`,
+      ),
+    ];
+  }
+  return absentInterpreter(file, program === "-S" ? (options[0] ?? "") : program, target);
+}
+
+function notExecutable(file: string, what: string): Finding {
+  return error(
+    `${file} is ${what} and not executable`,
+    "on AWS this fails with: cannot execute binary file (status 126)",
+    `fix: chmod +x ${file}`,
+  );
+}
+
+/** The shell of a function handler, where only a layer can bring it. */
+function missingInterpreter(
+  file: string,
+  { shell }: Handler & { kind: "function" },
+  target: CheckTarget,
+): readonly Finding[] {
+  return shell.path.startsWith("/opt/")
+    ? absentInterpreter(file, baseName(shell.path), target)
+    : [];
+}
+
+function absentInterpreter(
+  file: string,
+  program: string,
+  { layers, template }: CheckTarget,
+): readonly Finding[] {
+  if (program.includes("/") || isPresent(program) || layers.length > 0) return [];
+  if ((template?.described.layers ?? 0) > 0) return [];
+  return [
+    hint(
+      `${file} runs ${program}, which provided.al2023 does not have: a layer must bring it`,
+      `as bin/${program}, so that it is /opt/bin/${program}`,
+    ),
+  ];
+}
+
+/** The handler must be a function of its script or of what that loads, as far as it can be seen. */
+function missingFunction(
+  { functionName }: Handler & { kind: "function" },
+  scripts: readonly LoadedScript[],
+): readonly Finding[] {
+  const [script] = scripts;
+  const readings = scripts.map(({ reading }) => reading);
+  if (script === undefined || readings.some(({ functions }) => functions.has(functionName)))
+    return [];
+  const functions = readings.flatMap(({ functions: names }) => [...names]);
+  const message = handlerNotFound(script.file, functionName, functions);
+  const isUncertain =
+    readings.some(({ loadsUnknown }) => loadsUnknown) ||
+    readings.flatMap(({ sources }) => sources).length > scripts.length - 1;
+  return [isUncertain ? warning(...message) : error(...message)];
+}
+
+function handlerNotFound(
+  file: string,
+  functionName: string,
+  functions: readonly string[],
+): readonly string[] {
+  const [first] = functions;
+  const lines = [`handler "${functionName}" not found in ${file}`];
+  if (first === undefined)
+    return [...lines, "functions defined: none", `define: ${functionName}() { … }`];
+  lines.push(`functions defined: ${functions.join(", ")}`);
+  lines.push(`set --handler ${file.replace(/\.sh$/, "")}.${first} or rename the function`);
+  return lines;
+}
+
+function readOrNothing(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,272 @@
+/**
+ * What a shell script does, as far as it can be seen without running it: the commands that it runs, the
+ * files that it loads and writes, and what in it only bash knows.
+ *
+ * What depends on a variable is not told, so that nothing is said of it that may be wrong.
+ *
+ * @module
+ */
+
+import type { Node } from "web-tree-sitter";
+
+import { parseScript } from "../shell-grammar.ts";
+
+/** A command with the words that are written out. */
+export interface ScriptCommand {
+  readonly line: number;
+  readonly name: string;
+  /** Its arguments; nothing for one that is only known when it runs. */
+  readonly words: readonly (string | undefined)[];
+  /** True when its standard input is a pipe, a file or a here-document, and not the script's own. */
+  readonly hasInput: boolean;
+}
+
+/** A place in a script, with what stands there. */
+export interface ScriptPlace {
+  readonly line: number;
+  readonly text: string;
+}
+
+/** A script that has been looked through. */
+export interface ScriptReading {
+  readonly commands: readonly ScriptCommand[];
+  /** Paths of files that it takes in, by `.` or `source`. */
+  readonly sources: readonly ScriptPlace[];
+  /** True when it takes in a file whose path only the shell knows, or text that it makes. */
+  readonly loadsUnknown: boolean;
+  /** Paths that its output is redirected to. */
+  readonly outputs: readonly ScriptPlace[];
+  /** Functions that it defines. */
+  readonly functions: ReadonlySet<string>;
+  /** What a shell without bash's extensions does not understand. */
+  readonly bashOnly: readonly ScriptPlace[];
+}
+
+/** The function's folder on Lambda. */
+export const TASK_ROOT = "/var/task";
+
+/**
+ * Looks through a script.
+ * @param folder Its folder as the script sees it, such as `/var/task/lib`.
+ */
+export async function readScript(text: string, folder = TASK_ROOT): Promise<ScriptReading> {
+  const tree = await parseScript(text);
+  const reader = new Reader(folder);
+  reader.visit(tree.rootNode, false);
+  tree.delete();
+  return reader;
+}
+
+const lineOf = (node: Node) => node.startPosition.row + 1;
+
+/** Ways in which a script names the folder that it lies in. */
+const OWN_FOLDER = new RegExp(
+  [
+    /\$\(\s*dirname\s+(?:--\s+)?"?\$\{?(?:0|BASH_SOURCE(?:\[0\])?)\}?"?\s*\)/,
+    /\$\{(?:0|BASH_SOURCE(?:\[0\])?)%\/\*\}/,
+    /\$\(\s*cd\s+(?:--\s+)?"?\$\(\s*dirname\s+(?:--\s+)?"?\$\{?(?:0|BASH_SOURCE(?:\[0\])?)\}?"?\s*\)"?(?:\s*>\s*\/dev\/null(?:\s+2>&1)?)?\s*&&\s*pwd(?:\s+-P)?\s*\)/,
+  ]
+    .map(({ source }) => `^(?:${source})$`)
+    .join("|"),
+);
+
+const TASK_ROOT_VARIABLE = /^\$\{?LAMBDA_TASK_ROOT\}?$/;
+
+/** Programs that run another one with the words after their own options. */
+const WRAPPERS: Readonly<Record<string, RegExp>> = {
+  command: /^-p$/,
+  builtin: /^$/,
+  exec: /^-/,
+  env: /^(?:-|[A-Za-z_]\w*=)/,
+  nice: /^-|^\d+$/,
+  nohup: /^$/,
+  setsid: /^-/,
+  stdbuf: /^-/,
+  sudo: /^-/,
+  time: /^-/,
+  timeout: /^-|^[\d.]+[smhd]?$/,
+};
+
+/** Commands that bash has and other shells need not have. */
+const BASH_COMMANDS: ReadonlySet<string> = new Set([
+  ...["source", "declare", "typeset", "shopt", "mapfile", "readarray", "pushd", "popd", "let"],
+  ...["coproc", "compgen", "complete", "disown", "enable"],
+]);
+
+/** Variables that bash sets. */
+const BASH_VARIABLES =
+  /^(?:BASH\w*|RANDOM|SRANDOM|SECONDS|EPOCHSECONDS|EPOCHREALTIME|PIPESTATUS|FUNCNAME|UID|EUID|HOSTNAME|REPLY)$/;
+
+class Reader implements ScriptReading {
+  readonly commands: ScriptCommand[] = [];
+  readonly sources: ScriptPlace[] = [];
+  loadsUnknown = false;
+  readonly outputs: ScriptPlace[] = [];
+  readonly functions = new Set<string>();
+  readonly bashOnly: ScriptPlace[] = [];
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** @param hasInput Whether a node's standard input is given by what is around it. */
+  visit(node: Node, hasInput: boolean): void {
+    this.#noteBashOnly(node);
+    switch (node.type) {
+      case "command":
+        this.#command(node, hasInput);
+        break;
+      case "function_definition":
+        this.functions.add(node.childForFieldName("name")?.text ?? "");
+        break;
+      case "file_redirect":
+        this.#redirect(node);
+        break;
+    }
+    let isAfterPipe = false;
+    const isGiven = hasInput || (node.type === "redirected_statement" && redirectsInput(node));
+    for (const child of node.children) {
+      if (child === null) continue;
+      isAfterPipe ||= child.type === "|" || child.type === "|&";
+      this.visit(child, isGiven || isAfterPipe);
+    }
+  }
+
+  #command(node: Node, hasInput: boolean): void {
+    const [first, ...rest] = [
+      node.childForFieldName("name")?.firstChild ?? null,
+      ...node.childrenForFieldName("argument"),
+    ].map((word) => (word === null ? undefined : this.#literal(word)));
+    const line = lineOf(node);
+    let name = first;
+    let words = rest;
+    if (name === "." || name === "source") {
+      if (words[0] === undefined) this.loadsUnknown = true;
+      else this.sources.push({ line, text: words[0] });
+      return;
+    }
+    for (
+      let options = WRAPPERS[name ?? ""];
+      options !== undefined;
+      options = WRAPPERS[name ?? ""]
+    ) {
+      // `command -v NAME` runs nothing.
+      if (name === "command" && /^-[vV]/.test(words[0] ?? "")) break;
+      this.commands.push({ line, name: name ?? "", words, hasInput });
+      const skipped = options;
+      const at = words.findIndex((word) => word === undefined || !skipped.test(word));
+      if (at === -1) return;
+      [name, ...words] = words.slice(at);
+    }
+    if (name === "eval") this.loadsUnknown = true;
+    if (name !== undefined) this.commands.push({ line, name, words, hasInput });
+  }
+
+  #redirect(node: Node): void {
+    const operator = node.children.find(
+      (child) => child !== null && /^[<>&]/.test(child.type),
+    )?.type;
+    const destination = node.childForFieldName("destination");
+    if (destination === null || operator === undefined || !/^&?>{1,2}[|]?$/.test(operator)) return;
+    const text = this.#literal(destination);
+    if (text !== undefined) this.outputs.push({ line: lineOf(node), text });
+  }
+
+  /** A word without its quotes; nothing when only the shell knows it. */
+  #literal(node: Node): string | undefined {
+    if (TASK_ROOT_VARIABLE.test(node.text)) return TASK_ROOT;
+    if (OWN_FOLDER.test(node.text)) return this.#folder;
+    switch (node.type) {
+      case "word":
+      case "number":
+      case "string_content":
+      case "extglob_pattern":
+        return /[*?[]/.test(node.text) ? undefined : node.text.replace(/\\(.)/gs, "$1");
+      case "raw_string":
+        return node.text.slice(1, -1);
+      case "string":
+      case "concatenation":
+      case "command_name": {
+        const parts = node.children
+          .filter((child) => child !== null && child.type !== '"')
+          .map((child) => (child === null ? undefined : this.#literal(child)));
+        return parts.includes(undefined) ? undefined : parts.join("");
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  #noteBashOnly(node: Node): void {
+    const what = bashOnly(node);
+    if (what !== undefined) this.bashOnly.push({ line: lineOf(node), text: what });
+  }
+}
+
+function redirectsInput(node: Node): boolean {
+  return node.children.some(
+    (child) =>
+      child !== null &&
+      (/^here(?:doc|string)_redirect$/.test(child.type) ||
+        (child.type === "file_redirect" && child.children.some((each) => each?.type === "<"))),
+  );
+}
+
+/** What of a node a plain POSIX shell does not understand. */
+function bashOnly(node: Node): string | undefined {
+  const first = node.firstChild?.type ?? "";
+  switch (node.type) {
+    case "test_command":
+      if (first === "[[") return "[[";
+      return first === "((" ? "((" : undefined;
+    case "compound_statement":
+      return first === "((" ? "((" : undefined;
+    case "function_definition":
+      return first === "function" ? "function" : undefined;
+    case "array":
+      return "an array";
+    case "herestring_redirect":
+      return "<<<";
+    case "process_substitution":
+      return node.text.slice(0, 2);
+    case "ansi_c_string":
+      return "$'…'";
+    case "c_style_for_statement":
+      return "for ((";
+    case "select_statement":
+      return "select";
+    case "expansion":
+      // Replacement, letter case, substrings and indirection.
+      return /^\$\{(?:!|#?\w+(?:\[[^\]]*\])?(?:\/|\^|,|:(?:[\d$(]|\s+[-\d$(])|@|\[))/.test(
+        node.text,
+      )
+        ? node.text
+        : undefined;
+    case "file_redirect":
+      return node.children.some((child) => /^&>>?$/.test(child?.type ?? "")) ? "&>" : undefined;
+    case "|&":
+      return "|&";
+    case "declaration_command":
+      return /^(?:declare|typeset)$/.test(first) ? first : undefined;
+    case "simple_expansion": {
+      const name = node.text.slice(1);
+      return BASH_VARIABLES.test(name) ? node.text : undefined;
+    }
+    case "command": {
+      const name = node.childForFieldName("name")?.text ?? "";
+      const words = node.childrenForFieldName("argument").map((word) => word?.text ?? "");
+      if (BASH_COMMANDS.has(name)) return name;
+      if (name === "echo" && /^-[neE]*e/.test(words[0] ?? "")) return "echo -e";
+      if (name === "printf" && words[0] === "-v") return "printf -v";
+      if (name === "read" && words.some((word) => /^-[a-zA-Z]*[aNnptdsu]/.test(word))) {
+        return `read ${words.find((word) => word.startsWith("-"))}`;
+      }
+      if (name === "trap" && words.some((word) => /^(?:ERR|DEBUG|RETURN)$/.test(word)))
+        return "trap … ERR";
+      return undefined;
+    }
+    default:
+      return undefined;
+  }
+}

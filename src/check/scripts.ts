@@ -1,0 +1,300 @@
+/**
+ * The handler's script and what it loads: what Lambda's shell would say of them, and what works here
+ * and not there.
+ *
+ * @module
+ */
+
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, normalize, relative } from "node:path";
+
+import { syntaxError } from "../commands/function/handler.ts";
+import type { Shell } from "../handler/resolve.ts";
+import { BYTE_ORDER_MARK } from "../handler/script.ts";
+import type { Finding } from "./finding.ts";
+import { error, hint, warning } from "./finding.ts";
+import { isAbsent, modeOf } from "./lambda-system.ts";
+import { readScript, type ScriptCommand, type ScriptReading, TASK_ROOT } from "./script-reading.ts";
+
+/** A script that has been read, its path relative to the function's folder. */
+export interface LoadedScript {
+  readonly file: string;
+  readonly reading: ScriptReading;
+}
+
+/** The handler's script with all that it loads, and what is wrong with the loading. */
+interface LoadedScripts {
+  readonly scripts: readonly LoadedScript[];
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * Reads a script and those that it takes in, each once.
+ * @param shell The shell that loads them all.
+ * @param leftOut Whether `package` leaves a path out.
+ */
+export async function loadScripts(
+  directory: string,
+  file: string,
+  shell: Shell,
+  leftOut: (path: string) => boolean,
+): Promise<LoadedScripts> {
+  const scripts: LoadedScript[] = [];
+  const findings: Finding[] = [];
+  const waiting = [file];
+  const seen = new Set(waiting);
+  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    const path = join(directory, next);
+    const text = readFileSync(path, "utf8");
+    const damage = checkText(next, text);
+    // A carriage return at every line is no error of syntax that helps anybody.
+    const syntax = damage.length > 0 ? undefined : syntaxError(path, shell);
+    findings.push(...damage, ...syntaxFinding(next, syntax?.replaceAll(`${directory}/`, "")));
+    // What is wrong besides is said at once too.
+    const folder = normalize(join(TASK_ROOT, dirname(next)));
+    const reading = await readScript(
+      text.replace(BYTE_ORDER_MARK, "").replaceAll("\r", ""),
+      folder,
+    );
+    scripts.push({ file: next, reading });
+    for (const { line, text: source } of reading.sources) {
+      const { path: found, finding } = sourced(
+        { directory, file: next, line, shell, leftOut },
+        source,
+      );
+      if (finding !== undefined) findings.push(finding);
+      if (found === undefined || seen.has(found)) continue;
+      seen.add(found);
+      waiting.push(found);
+    }
+  }
+  return { scripts, findings };
+}
+
+function syntaxFinding(file: string, complaint: string | undefined): readonly Finding[] {
+  if (complaint === undefined) return [];
+  return [
+    error(
+      `syntax error in ${file}`,
+      ...complaint.split("\n"),
+      "on AWS this fails with: Runtime.UserCodeSyntaxError",
+    ),
+  ];
+}
+
+/** Byte-order mark and line ends, which no shell says plainly. */
+export function checkText(file: string, text: string): readonly Finding[] {
+  if (text.startsWith(BYTE_ORDER_MARK)) {
+    return [
+      error(
+        `${file} begins with a byte-order mark`,
+        "on AWS this fails with: Runtime.UserCodeSyntaxError",
+        `fix: sed -i '1s/^\\xEF\\xBB\\xBF//' ${file}`,
+      ),
+    ];
+  }
+  const line = text.split("\n").findIndex((each) => each.endsWith("\r"));
+  return line === -1 ? [] : [lineEnds(file, line + 1)];
+}
+
+/** Line ends of another system. */
+export function lineEnds(file: string, line: number): Finding {
+  return error(
+    `${file} has CRLF line ends (first in line ${line})`,
+    "on AWS this fails with: Runtime.UserCodeSyntaxError",
+    `fix: sed -i 's/\\r$//' ${file}`,
+  );
+}
+
+/** Where a file is taken in. */
+interface SourcePlace {
+  readonly directory: string;
+  readonly file: string;
+  readonly line: number;
+  readonly shell: Shell;
+  readonly leftOut: (path: string) => boolean;
+}
+
+/** The file of the function that is taken in, or why there is none on Lambda. */
+function sourced(
+  { directory, file, line, shell, leftOut }: SourcePlace,
+  source: string,
+): { readonly path?: string; readonly finding?: Finding } {
+  const place = `${file}:${line}`;
+  const isPosix = shell.path.endsWith("/sh") || shell.options.includes("--posix");
+  if (!source.includes("/") && isPosix) {
+    return {
+      finding: error(
+        `${place}: . ${source} is looked for in PATH only: sh does not look into the current folder`,
+        "on AWS this fails with: file not found",
+        `fix: . ./${source}, or #!/bin/bash as first line`,
+      ),
+    };
+  }
+  const absolute = source.startsWith("/") ? source : join(TASK_ROOT, source);
+  const path = relative(TASK_ROOT, normalize(absolute));
+  if (absolute.startsWith("/opt/") || absolute.startsWith("/tmp/")) return {};
+  if (path.startsWith("..")) {
+    if (/^\/(?:etc|usr|proc|dev)\//.test(absolute)) return {};
+    return {
+      finding: error(
+        `${place}: ${source} is not a part of the function's folder`,
+        "on AWS this fails with: No such file or directory",
+        "fix: copy it into the folder, or bring it in a layer below /opt",
+      ),
+    };
+  }
+  if (!existsSync(join(directory, path))) {
+    return {
+      finding: error(
+        `${place}: ${source}: no such file in the function's folder`,
+        "on AWS this fails with: No such file or directory",
+        "fix: add the file, or correct its name",
+      ),
+    };
+  }
+  if (leftOut(path)) {
+    return {
+      finding: error(
+        `${place}: ${source} is not in the zip: package leaves it out`,
+        "on AWS this fails with: No such file or directory",
+        "fix: set the variables in the function's configuration, or rename the file",
+      ),
+    };
+  }
+  return { path };
+}
+
+/**
+ * What works on this computer and not on Lambda, each kind once for each thing.
+ * @param isBrought Whether a layer brings a program, as far as that is known.
+ */
+export function checkScripts(
+  directory: string,
+  scripts: readonly LoadedScript[],
+  isBrought: (program: string) => boolean,
+): readonly Finding[] {
+  const functions = new Set(scripts.flatMap(({ reading }) => [...reading.functions]));
+  const probed = new Set(scripts.flatMap(({ reading }) => reading.commands.flatMap(probedBy)));
+  const told = new Set<string>();
+  const findings: Finding[] = [];
+  const tell = (key: string, finding: Finding) => {
+    if (told.has(key)) return;
+    told.add(key);
+    findings.push(finding);
+  };
+  for (const { file, reading } of scripts) {
+    const moves = reading.commands.some(({ name }) => name === "cd" || name === "pushd");
+    for (const command of reading.commands) {
+      const { name } = command;
+      const place = `${file}:${command.line}`;
+      if (functions.has(name)) continue;
+      const reader = readsInput(command);
+      if (reader !== undefined) tell(`input ${name}`, eatenInput(place, name, reader));
+      if (isAbsent(name) && !isBrought(name) && !probed.has(name)) {
+        tell(`absent ${name}`, absentProgram(place, name));
+      }
+      const broken = brokenProgram(directory, command, moves);
+      if (broken !== undefined) tell(`program ${name}`, warning(`${place}: ${broken}`));
+    }
+    for (const { line, text } of reading.outputs) {
+      const folder = unwritable(text, moves);
+      if (folder !== undefined) tell(`output ${text}`, readOnly(`${file}:${line}`, text, folder));
+    }
+  }
+  return findings;
+}
+
+/** Programs that a command asks for before they are run. */
+function probedBy({ name, words }: ScriptCommand): readonly string[] {
+  const isProbe =
+    (name === "command" && /^-[vV]/.test(words[0] ?? "")) || /^(?:type|which|hash)$/.test(name);
+  return isProbe ? words.filter((word) => word !== undefined) : [];
+}
+
+/** Programs that read standard input though nobody has asked them to, and what keeps them from it. */
+const INPUT_READERS: Readonly<Record<string, { readonly unless: RegExp; readonly fix: string }>> = {
+  ssh: { unless: /^-(?:[A-Za-z]*[nfG]|[OQV])/, fix: "ssh -n" },
+  ffmpeg: { unless: /^-nostdin$|^pipe:0?$|^-$|^-version$|^-h/, fix: "ffmpeg -nostdin" },
+  avconv: { unless: /^-nostdin$|^pipe:0?$|^-$/, fix: "avconv -nostdin" },
+  mplayer: { unless: /^-(?:noconsolecontrols|slave)$|^-$/, fix: "mplayer -noconsolecontrols" },
+  HandBrakeCLI: { unless: /^--(?:version|help)$/, fix: "HandBrakeCLI … < /dev/null" },
+  parallel: { unless: /^:::/, fix: "parallel … ::: ARGUMENTS" },
+  telnet: { unless: /^$/, fix: "telnet … < /dev/null" },
+};
+
+/** How to keep a program from the event; nothing when it is kept from it, or asked to read it. */
+function readsInput({ name, words, hasInput }: ScriptCommand): string | undefined {
+  const reader = INPUT_READERS[name];
+  if (reader === undefined || hasInput) return undefined;
+  return words.some((word) => word !== undefined && reader.unless.test(word))
+    ? undefined
+    : reader.fix;
+}
+
+function eatenInput(place: string, name: string, fix: string): Finding {
+  return warning(
+    `${place}: ${name} reads standard input, where the event is: it may wait for more of it, or eat it`,
+    `fix: ${fix}${fix.includes("< /dev/null") ? "" : ", or < /dev/null after the command"}`,
+  );
+}
+
+function absentProgram(place: string, name: string): Finding {
+  return warning(
+    `${place}: ${name} is not a part of provided.al2023`,
+    "on AWS this fails with: command not found (status 127)",
+    "fix: bring it in a layer (its bin/ is in PATH), or in the function's folder and call it by its path",
+  );
+}
+
+/** What is wrong with a program of the function's own that is called by its path. */
+function brokenProgram(
+  directory: string,
+  { name }: ScriptCommand,
+  moves: boolean,
+): string | undefined {
+  const isOwn = name.startsWith(`${TASK_ROOT}/`) || (!moves && /^\.{0,2}[^/]*\//.test(name));
+  if (!isOwn || (name.startsWith("/") && !name.startsWith(`${TASK_ROOT}/`))) return undefined;
+  const path = relative(TASK_ROOT, normalize(name.startsWith("/") ? name : join(TASK_ROOT, name)));
+  if (path.startsWith("..")) return undefined;
+  const mode = modeOf(join(directory, path));
+  if (mode === undefined) {
+    return `${name}: no such file in the function's folder\n  fix: add it, or correct its name`;
+  }
+  if ((mode & 0o111) !== 0) return undefined;
+  return (
+    `${name} is not executable (mode 0${mode.toString(8)})\n` +
+    `  on AWS this fails with: Permission denied (status 126)\n  fix: chmod +x ${path}`
+  );
+}
+
+/** The folder that cannot be written on Lambda; nothing where a path can. */
+function unwritable(path: string, moves: boolean): string | undefined {
+  if (/^\/(?:tmp|dev|proc)\//.test(path) || path === "/tmp") return undefined;
+  if (path.startsWith("/")) return dirname(path);
+  return moves || path === "" ? undefined : TASK_ROOT;
+}
+
+function readOnly(place: string, path: string, folder: string): Finding {
+  return warning(
+    `${place}: writes ${path} into ${folder}, which is read-only on Lambda`,
+    "on AWS this fails with: Read-only file system",
+    `fix: write it to /tmp/${path.slice(path.lastIndexOf("/") + 1)}`,
+  );
+}
+
+/**
+ * What a script needs that this computer's `sh` does not have, though Lambda's has: there it is bash.
+ * @param sh Name of this computer's shell.
+ */
+export function otherShHint(scripts: readonly LoadedScript[], sh: string): Finding | undefined {
+  for (const { file, reading } of scripts) {
+    const [first] = reading.bashOnly;
+    if (first === undefined) continue;
+    return hint(
+      `${file}:${first.line}: ${first.text} is bash's: /bin/sh is bash on Lambda, and ${sh} on this computer`,
+      "it works there and may fail here; to have the same shell everywhere: #!/bin/bash as first line",
+    );
+  }
+  return undefined;
+}

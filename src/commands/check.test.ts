@@ -1,0 +1,106 @@
+/** `check` finds what the runtime would refuse, in the runtime's own words. */
+
+import { expect, test } from "bun:test";
+import { chmodSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { functionFolder, startTool, tool } from "../testing/running-tool.ts";
+import { otherSh } from "./function/handler.ts";
+
+const HANDLER = "handler() { :; }\n";
+
+test("a folder where nothing is wrong has exit status 0, and says so", async () => {
+  const folder = functionFolder({ "function.sh": HANDLER });
+  const { status, errors } = await tool(["check", folder]);
+  expect(errors).toBe(`${folder}: no problems found\n`);
+  expect(status).toBe(0);
+});
+
+const MISTAKES: readonly (readonly [handler: string, script: string, finding: string])[] = [
+  ["function", HANDLER, "names no function part: write FILE.FUNCTION"],
+  ["function.a;b", HANDLER, "names no shell function: write FILE.FUNCTION"],
+  ["other.handler", HANDLER, "no file for the handler other.handler: tried other.handler and"],
+  ["function.handler", `#!/bin/sh -c python3\n${HANDLER}`, ""],
+  ["function.handler", `#!/no/such/shell\n${HANDLER}`, "missing or not executable: /no/such/shell"],
+  ["function.handler", `#!/usr/bin/env\n${HANDLER}`, "env finds no  in PATH"],
+  ["function.handler", `#!/bin/cat\n${HANDLER}`, "names /bin/cat, which is no shell"],
+];
+
+test.each(MISTAKES)("--handler %s with the script %j: %s", async (handler, script, finding) => {
+  const folder = functionFolder({ "function.sh": script });
+  const { status, errors } = await tool(["check", folder, "--handler", handler]);
+  if (finding === "") return expect([status, errors]).toEqual([0, expect.any(String)]);
+  expect(errors).toContain(finding);
+  expect(errors).toMatch(/\n {2}on AWS this fails with: Runtime\.\w+\n/);
+  expect(status).toBe(1);
+});
+
+test("a folder with a bootstrap of its own may mean anything by its handler", async () => {
+  const folder = functionFolder({ bootstrap: "#!/bin/sh\n" });
+  chmodSync(join(folder, "bootstrap"), 0o755);
+  const { status } = await tool(["check", folder, "--handler", "app.main"]);
+  expect(status).toBe(0);
+});
+
+/** What is said of a script for bash that sh runs; nothing where sh is bash, as on Lambda. */
+const here = otherSh();
+const difference = (what: string) =>
+  here === undefined
+    ? ""
+    : `hint: function.sh:1: ${what} is bash's: /bin/sh is bash on Lambda, and ${here} on this computer\n` +
+      "  it works there and may fail here; to have the same shell everywhere: #!/bin/bash as first line\n";
+
+test.each([
+  ["[[", "handler() { [[ $1 ]] && echo 1; }\n"],
+  ["source", "source /dev/null; handler() { echo 1; }\n"],
+  ["an array", "handler() { a=(1 2); echo 1; }\n"],
+  ["function", "function handler () { echo 1; }\n"],
+  ["<<<", "handler() { cat <<< 1; }\n"],
+])(
+  "check, run and invoke say that %s is bash's, where sh is another shell",
+  async (what, script) => {
+    const folder = functionFolder({ "function.sh": script });
+    const said = difference(what);
+    const checked = await tool(["check", folder]);
+    expect(checked).toMatchObject({ status: 0, errors: `${said}${folder}: no problems found\n` });
+    expect((await tool(["run", folder], { input: "{}" })).errors).toContain(said);
+    expect((await tool(["invoke", "--dir", folder, "-d", "{}"])).errors).toContain(said);
+  },
+);
+
+test("serve and dev say so too, dev again for what has changed", async () => {
+  const folder = functionFolder({ "function.sh": "handler() { [[ 1 ]]; }\n" });
+  await using served = await startTool(["serve", folder, "--port", "0", "--metrics-port", "0"]);
+  await served.logged(difference("[["));
+  await using dev = await startTool(["dev", folder, "--port", "0"]);
+  await dev.logged(difference("[["));
+  writeFileSync(join(folder, "function.sh"), "handler() { a=(1); }\n");
+  await dev.logged(difference("an array"));
+});
+
+test("nothing is said of scripts that name their shell, or need no bash", async () => {
+  for (const script of ["#!/bin/bash\nhandler() { [[ 1 ]]; }\n", "handler() { [ 1 ]; }\n"]) {
+    const folder = functionFolder({ "function.sh": script });
+    expect((await tool(["run", folder], { input: "{}" })).errors).not.toContain("hint");
+  }
+});
+
+test("check takes the template that is named, and the folder's own", async () => {
+  const template = `Resources:
+  Probe:
+    Type: AWS::Serverless::Function
+    Properties: { Runtime: provided.al2023, Layers: [a], Handler: app.main, Timeout: 9999 }
+`;
+  const folder = functionFolder({ "function.sh": HANDLER, "template.yaml": template });
+  const own = await tool(["check", folder]);
+  expect(own.status).toBe(1);
+  expect(own.errors).toContain(
+    "error: no file for the handler app.main: tried app.main and app.sh\n",
+  );
+  expect(own.errors).toContain('Timeout: "9999" is not a duration between 1ms and 30m\n');
+  const named = ["--template", join(folder, "template.yaml"), "--handler", "function.handler"];
+  const other = await tool(["check", functionFolder({ "function.sh": HANDLER }), ...named]);
+  expect(other.errors).toContain("Timeout");
+  const missing = await tool(["check", folder, "--template", "no-such-file"]);
+  expect(missing).toMatchObject({ status: 2, out: "" });
+});

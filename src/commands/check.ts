@@ -1,0 +1,126 @@
+/**
+ * `lambda-shell check`: what would fail on AWS, before it does.
+ *
+ * @module
+ */
+
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+
+import type { Command } from "commander";
+
+import type { CheckTarget } from "../check/finding.ts";
+import { checkFolder } from "../check/folder.ts";
+import { shellDifference } from "../check/handler.ts";
+import type { FunctionSettings } from "../host/invocation/settings.ts";
+import { RefusedSetting, templateFunction } from "../template/function.ts";
+import { CommandError, EXIT } from "./cli/exit-status.ts";
+import { requireFolder } from "./cli/input.ts";
+import { collected } from "./cli/options.ts";
+import { say } from "./cli/terminal.ts";
+import {
+  archOption,
+  type FunctionArchitecture,
+  functionArchitecture,
+  isOurBootstrap,
+  TEMPLATE_FILE,
+} from "./function/architecture.ts";
+import { functionName, layerFolder } from "./function/options.ts";
+import { functionConfig, wrongSettings } from "./function/settings.ts";
+
+/** Options of `check` and, as far as it has them, of `package`. */
+export interface CheckOptions {
+  readonly handler?: string;
+  readonly arch?: FunctionArchitecture;
+  readonly template?: string;
+  readonly layer?: readonly string[];
+}
+
+/** Adds the command to the program. */
+export function addCheckCommand(program: Command): void {
+  program
+    .command("check")
+    .summary("find what would fail on AWS, with its fix")
+    .description(
+      "Check a function's folder as Lambda would find it: handler, scripts, programs, line\n" +
+        "ends, modes, architecture, sizes, and the configuration of template.yaml or\n" +
+        "lambda-shell.toml. Exit status 1 when something would fail.",
+    )
+    .argument("[dir]", "folder of the function", ".")
+    .option("--handler <name>", "handler, as in _HANDLER (default: function.handler)")
+    .option("--template <file>", "SAM template of the function (default: DIR/template.yaml)")
+    .addOption(collected("--layer <dir>", "folder that stands in for a layer's /opt"))
+    .addOption(archOption())
+    .action(async (directory: string, options: CheckOptions) => {
+      process.exitCode = await check(directory, options);
+    });
+}
+
+async function check(directory: string, options: CheckOptions): Promise<number> {
+  const root = resolve(directory);
+  requireFolder(root, directory);
+  const findings = await checkFolder(checkTarget(root, options));
+  for (const { level, message } of findings) say(level, message);
+  if (findings.some(({ level }) => level === "error")) return EXIT.functionError;
+  const isClean = findings.every(({ level }) => level === "hint");
+  say("info", isClean ? `${directory}: no problems found` : "no errors");
+  return EXIT.ok;
+}
+
+/**
+ * What is checked: the options, else `lambda-shell.toml`, else the template, else what is usual.
+ * @throws {CommandError} When one of them cannot be read.
+ */
+export function checkTarget(root: string, options: CheckOptions): CheckTarget {
+  const { refused, ...template } = functionTemplate(root, options.template);
+  const described = template.template?.described;
+  const config = functionConfig(root, described?.name ?? functionName(root));
+  return {
+    directory: root,
+    handler: options.handler ?? config.handler ?? described?.handler ?? "function.handler",
+    architecture: functionArchitecture(root, options.arch),
+    variables: { ...described?.variables, ...config.env },
+    layers: (options.layer ?? []).map(layerFolder),
+    refused: refused ?? [],
+    ...template,
+  };
+}
+
+/** The template that is named, else the folder's own where it is for this folder; and what Lambda refuses of it. */
+function functionTemplate(
+  root: string,
+  named: string | undefined,
+): Pick<CheckTarget, "template"> & { readonly refused?: readonly string[] } {
+  const path = named ?? join(root, TEMPLATE_FILE);
+  if (named === undefined && !existsSync(path)) return {};
+  try {
+    const described = templateFunction(path, undefined);
+    // Another template may be for functions in other folders.
+    if (named === undefined && described.directory !== root) return {};
+    const template = { file: named ?? TEMPLATE_FILE, described };
+    return { template, refused: wrongSettings(described, path) };
+  } catch (error) {
+    if (error instanceof RefusedSetting) return { refused: [error.message] };
+    // Nobody has asked for it: it may be for something else altogether.
+    if (named === undefined && error instanceof CommandError) return {};
+    throw error;
+  }
+}
+
+/**
+ * Says what of a function works on Lambda and may fail here, since `sh` is another shell on this computer:
+ * once for each thing. A runtime of somebody else's may load scripts as it likes.
+ */
+export async function sayShellDifference({
+  directory,
+  handler,
+  command,
+}: Pick<FunctionSettings, "directory" | "handler" | "command">): Promise<void> {
+  if (!isOurBootstrap(command)) return;
+  const difference = await shellDifference(directory, handler);
+  if (difference === undefined || saidDifferences.has(difference)) return;
+  saidDifferences.add(difference);
+  say("hint", difference);
+}
+
+const saidDifferences = new Set<string>();

@@ -1,0 +1,128 @@
+/** What `package` puts into the zip, and what it says that it has left out. */
+
+import { expect, test } from "bun:test";
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+
+import { functionFolder, tool } from "../testing/running-tool.ts";
+
+const HANDLER = { "function.sh": "handler() { :; }\n" };
+
+/** Packages a folder; the entries of the zip with their modes, and what is said. */
+async function packaged(folder: string, ...options: readonly string[]) {
+  const { status, out, errors } = await tool(["package", ...options], { cwd: folder });
+  const script = [
+    "import sys, zipfile",
+    "for i in zipfile.ZipFile(sys.argv[1]).infolist():",
+    "  print(oct(i.external_attr >> 16)[2:], i.filename)",
+  ].join("\n");
+  const listed = Bun.spawnSync(["python3", "-c", script, out.trim()]).stdout.toString();
+  return { status, entries: listed.trim().split("\n"), said: errors.split("\n").slice(1) };
+}
+
+test("everything of the folder is in the zip: data, zips, dot files, links, empty folders", async () => {
+  const folder = functionFolder({
+    ...HANDLER,
+    "data/model.zip": "PK",
+    "vendor.zip": "PK",
+    ".gitignore": "*.log\n",
+    ".config/rc": "",
+    "~backup~": "",
+    "node_modules/a/index.js": "",
+    "events/one.json": "{}",
+  });
+  mkdirSync(join(folder, "work", "empty"), { recursive: true });
+  symlinkSync("../function.sh", join(folder, "data", "link"));
+  chmodSync(join(folder, "vendor.zip"), 0o755);
+  const { entries, said } = await packaged(folder);
+  expect(entries).toEqual([
+    "100644 .config/rc",
+    "100644 .gitignore",
+    "120777 data/link",
+    "100644 data/model.zip",
+    "100644 events/one.json",
+    "100644 function.sh",
+    "100644 node_modules/a/index.js",
+    "100755 vendor.zip",
+    "40755 work/empty/",
+    "100644 ~backup~",
+  ]);
+  expect(said).toEqual([""]);
+});
+
+test("secrets, version control and others' litter are left out, and named", async () => {
+  const folder = functionFolder({
+    ...HANDLER,
+    ".env": "SECRET=1\n",
+    "lib/.env": "SECRET=2\n",
+    ".git/config": "",
+    ".git/objects/1": "",
+    ".DS_Store": "",
+    ".aws-sam/build/x": "",
+    "lambda-shell.toml": "",
+  });
+  const { entries, said } = await packaged(folder);
+  expect(entries).toEqual(["100644 function.sh"]);
+  expect(said).toEqual([
+    "left out: .DS_Store, .aws-sam/, .env, .git/, lambda-shell.toml, lib/.env",
+    "",
+  ]);
+});
+
+test("the zip itself and that of an earlier run are left out, wherever they lie", async () => {
+  const folder = functionFolder({ ...HANDLER, "out/keep": "" }, "a b[1]");
+  const first = await packaged(folder);
+  expect(first).toMatchObject({ status: 0, entries: ["100644 function.sh", "100644 out/keep"] });
+  expect(first.said).toEqual([""]);
+  const again = await packaged(folder);
+  expect(again).toMatchObject({ entries: first.entries, said: ["left out: a b[1].zip", ""] });
+  const elsewhere = ["--output", "out/x{y}.zip"];
+  await packaged(folder, ...elsewhere);
+  expect(await packaged(folder, ...elsewhere)).toMatchObject({
+    entries: first.entries,
+    said: ["left out: a b[1].zip, out/x{y}.zip", ""],
+  });
+});
+
+test("--exclude leaves out by name and by path, and names it", async () => {
+  const folder = functionFolder({
+    ...HANDLER,
+    "a.log": "",
+    "lib/b.log": "",
+    "lib/c": "",
+    "d/c": "",
+  });
+  const { entries, said } = await packaged(folder, "--exclude", "*.log", "--exclude", "lib/c");
+  expect(entries).toEqual(["100644 d/c", "100644 function.sh"]);
+  expect(said).toEqual(["left out: a.log, lib/b.log, lib/c", ""]);
+});
+
+test("what no archive can hold is named, and long lists are counted", async () => {
+  const logs = Object.fromEntries(Array.from({ length: 25 }, (_, at) => [`log${at}.log`, ""]));
+  const folder = functionFolder({ ...HANDLER, ...logs });
+  const server = createServer().listen(join(folder, "socket"));
+  await Bun.sleep(50);
+  Bun.spawnSync(["mkfifo", join(folder, "pipe")]);
+  expect((await packaged(folder)).said).toEqual(["left out: pipe, socket", ""]);
+  const { said } = await packaged(folder, "--exclude", "log*");
+  expect(said[0]).toMatch(/^left out: log0\.log, log1\.log, .* and 8 more$/);
+  server.close();
+});
+
+test("the help names what is left out", async () => {
+  const { out } = await tool(["package", "--help"]);
+  for (const name of [".git", ".env", ".DS_Store", ".aws-sam", "lambda-shell.toml"]) {
+    expect(out).toContain(name);
+  }
+});
+
+test("a folder that cannot be packed whole is not packed", async () => {
+  const folder = functionFolder({ ...HANDLER, "bootstrap.d/x": "" });
+  writeFileSync(join(folder, "bootstrap"), "#!/bin/sh\n", { mode: 0o755 });
+  const own = await tool(["package", "--with-bootstrap"], { cwd: folder });
+  expect(own.status).toBe(2);
+  expect(own.errors).toStartWith(
+    "error: --with-bootstrap: the folder has a bootstrap of its own\n",
+  );
+});

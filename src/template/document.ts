@@ -1,0 +1,174 @@
+/**
+ * A template of SAM or CloudFormation: its functions with what `Globals` says of them, and what its own
+ * functions (`!Ref`, `!Sub`, …) may refer to.
+ *
+ * @see https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-template-anatomy.html
+ * @module
+ */
+
+import { parseDocument, visit } from "yaml";
+import { z } from "zod";
+
+import { CommandError } from "../commands/cli/exit-status.ts";
+import { readInputFile } from "../commands/cli/input.ts";
+import { DEFAULT_SETTINGS, functionArn, partitionOf } from "../host/invocation/settings.ts";
+import {
+  NO_VALUE,
+  resolveIntrinsics,
+  SHORT_FORM_TAGS,
+  type TemplateScope,
+} from "./intrinsic-functions.ts";
+
+/** Properties of a resource, as they are written. */
+export type Properties = Readonly<Record<string, unknown>>;
+
+const propertiesSchema = z.record(z.string(), z.unknown()).nullish().catch(undefined);
+
+const templateSchema = z.looseObject({
+  Parameters: z.unknown().optional(),
+  Mappings: z.unknown().optional(),
+  Conditions: z.unknown().optional(),
+  Globals: z
+    .looseObject({ Function: propertiesSchema, Api: propertiesSchema })
+    .nullish()
+    .catch(undefined),
+  Resources: z.record(
+    z.string(),
+    z.looseObject({ Type: z.string(), Properties: propertiesSchema }),
+  ),
+});
+
+/** A template as it is written. */
+export type Template = z.output<typeof templateSchema>;
+
+/** Types of functions, and where each names its code. */
+const CODE_PROPERTY: Readonly<Record<string, string>> = {
+  "AWS::Serverless::Function": "CodeUri",
+  "AWS::Lambda::Function": "Code",
+};
+
+/** A function as it is written. */
+interface WrittenFunction {
+  readonly logicalId: string;
+  readonly name: string;
+  readonly properties: Properties;
+}
+
+/** A template that has been read. */
+export interface TemplateDocument {
+  readonly template: Template;
+  readonly scope: TemplateScope;
+  readonly functions: readonly WrittenFunction[];
+}
+
+/**
+ * Reads a template.
+ * @param region Region of the deployment, for what refers to it.
+ * @throws {CommandError} When the file cannot be read, or is not a template.
+ */
+export function readTemplate(path: string, region: string): TemplateDocument {
+  const parsed = templateSchema.safeParse(readYaml(path));
+  if (!parsed.success) throw new CommandError(`${path} is not a SAM template`);
+  const template = parsed.data;
+  const scope = templateScope(template, region);
+  const functions = functionResources(template).map(([logicalId, properties]) => ({
+    logicalId,
+    name: nameOf(logicalId, properties, scope),
+    properties,
+  }));
+  return { template, scope, functions };
+}
+
+type FunctionResource = readonly [logicalId: string, properties: Properties];
+
+/** The functions of a template, with what `Globals` says of all of them. */
+function functionResources({ Resources, Globals }: Template): readonly FunctionResource[] {
+  return Object.entries(Resources)
+    .filter(([, { Type }]) => Type in CODE_PROPERTY)
+    .map(([logicalId, { Type, Properties: own }]) => {
+      const globals = Type === "AWS::Serverless::Function" ? (Globals?.Function ?? {}) : {};
+      return [logicalId, withGlobals(globals, own ?? {})] as const;
+    });
+}
+
+/** SAM joins the members of objects and lists, and overrides everything else. */
+function withGlobals(globals: Properties, own: Properties): Properties {
+  const joined: Record<string, unknown> = { ...globals, ...own };
+  for (const [name, value] of Object.entries(own)) {
+    const global = globals[name];
+    if (Array.isArray(value) && Array.isArray(global)) joined[name] = [...global, ...value];
+    else if (isObject(value) && isObject(global)) joined[name] = withGlobals(global, value);
+  }
+  return joined;
+}
+
+/** The name of a function; its logical id where only a deployment gives it one. */
+function nameOf(logicalId: string, { FunctionName }: Properties, scope: TemplateScope): string {
+  const name = resolveIntrinsics(FunctionName, scope);
+  return name.kind === "known" && typeof name.value === "string" ? name.value : logicalId;
+}
+
+/** What the template's functions may refer to: what is known without a deployment. */
+function templateScope(template: Template, region: string): TemplateScope {
+  const { accountId } = DEFAULT_SETTINGS;
+  const partition = partitionOf(region);
+  const references = new Map<string, unknown>([
+    ["AWS::Region", region],
+    ["AWS::AccountId", accountId],
+    ["AWS::Partition", partition],
+    ["AWS::URLSuffix", partition === "aws-cn" ? "amazonaws.com.cn" : "amazonaws.com"],
+    ["AWS::NoValue", NO_VALUE],
+    ...parameterDefaults(template.Parameters),
+  ]);
+  const attributes = new Map<string, unknown>();
+  const { Mappings: mappings, Conditions: conditions } = template;
+  const scope = { references, attributes, mappings, conditions };
+  for (const [logicalId, properties] of functionResources(template)) {
+    const { FunctionName } = properties;
+    // One without a name gets its stack's.
+    const name = FunctionName === undefined ? undefined : resolveIntrinsics(FunctionName, scope);
+    if (name?.kind !== "known" || typeof name.value !== "string") continue;
+    references.set(logicalId, name.value);
+    attributes.set(`${logicalId}.Arn`, functionArn({ name: name.value, region, accountId }));
+  }
+  return scope;
+}
+
+const parameterSchema = z.looseObject({
+  Type: z.string().optional(),
+  Default: z.union([z.string(), z.boolean()]).transform(String),
+});
+
+/** Reads the defaults from the section `Parameters`: what a parameter has unless the deployment says otherwise. */
+function parameterDefaults(parameters: unknown): readonly (readonly [string, unknown])[] {
+  const section = z.record(z.string(), z.unknown()).safeParse(parameters).data ?? {};
+  return Object.entries(section).flatMap(([name, parameter]) => {
+    const { Type = "String", Default } = parameterSchema.safeParse(parameter).data ?? {};
+    // The default of these is the name under which Parameter Store has the value.
+    if (Default === undefined || Type.startsWith("AWS::SSM::Parameter::Value<")) return [];
+    const isList = Type === "CommaDelimitedList" || Type.startsWith("List<");
+    return [[name, isList ? Default.split(",").map((each) => each.trim()) : Default]];
+  });
+}
+
+/**
+ * Reads the YAML or JSON of a template. Numbers are text as they are written, since that is what a variable gets.
+ * @throws {CommandError} When the file cannot be read or is not YAML.
+ */
+function readYaml(path: string): unknown {
+  const text = readInputFile(path, "--template").toString("utf8");
+  const document = parseDocument(text, { customTags: SHORT_FORM_TAGS, logLevel: "error" });
+  const [error] = document.errors;
+  if (error !== undefined) throw new CommandError(`${path}: ${error.message.trim()}`);
+  visit(document, {
+    Scalar(_key, node) {
+      if (typeof node.value === "number" && node.source !== undefined) node.value = node.source;
+    },
+  });
+  return document.toJS();
+}
+
+/** True for an object that is not a list. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

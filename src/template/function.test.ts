@@ -1,0 +1,271 @@
+/** What is known of a function from its template, without a deployment. */
+
+import { expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { temporaryFolder } from "../testing/temporary-folder.ts";
+import { templateFunction } from "./function.ts";
+
+const INDENT = "      ";
+
+/** A template with one function and these sections; its path. */
+function template(properties: string, sections = "", type = "AWS::Serverless::Function"): string {
+  const path = join(temporaryFolder("template"), "template.yaml");
+  const indented = properties.trim().replace(/^/gm, INDENT);
+  writeFileSync(
+    path,
+    `${sections}
+Resources:
+  Bucket: { Type: AWS::S3::Bucket }
+  Probe:
+    Type: ${type}
+    Properties:
+${indented}
+`,
+  );
+  return path;
+}
+
+const SECTIONS = `
+Parameters:
+  Stage: { Default: test }
+  Empty: { Default: "" }
+  Size: { Type: Number, Default: 1.50 }
+  Names: { Type: CommaDelimitedList, Default: "a, b,c" }
+  Secret: { Type: "AWS::SSM::Parameter::Value<String>", Default: /a/b }
+  Unsaid: { Type: String }
+Mappings:
+  Sizes:
+    eu-central-1: { memory: 512, name: Frankfurt }
+Conditions:
+  IsTest: !Equals [!Ref Stage, test]
+  IsOther: !Not [!Condition IsTest]
+  IsBoth: !And [!Condition IsTest, !Equals [a, a]]
+  IsUnsaid: !Equals [!Ref Unsaid, x]
+`;
+
+/** The value of a variable that is written so, or why it is left out. */
+function variable(written: string, sections = SECTIONS): string {
+  const path = template(
+    `FunctionName: probe\nEnvironment:\n  Variables:\n    V: ${written}`,
+    sections,
+  );
+  const { variables, unknown } = templateFunction(path, undefined, "eu-central-1");
+  const [left] = unknown;
+  return left === undefined
+    ? `${variables["V"]}`
+    : left.message.replace(/^.* is left out: |\n.*$/gs, "");
+}
+
+test.each([
+  ["!Ref Stage", "test"],
+  ["!Ref Empty", ""],
+  ["{ Ref: Size }", "1.50"],
+  ["!Ref AWS::Region", "eu-central-1"],
+  ["!Ref AWS::AccountId", "123456789012"],
+  ["!Ref AWS::Partition", "aws"],
+  ["!Ref AWS::URLSuffix", "amazonaws.com"],
+  ["!Ref Probe", "probe"],
+  ["!GetAtt Probe.Arn", "arn:aws:lambda:eu-central-1:123456789012:function:probe"],
+  ["!GetAtt [Probe, Arn]", "arn:aws:lambda:eu-central-1:123456789012:function:probe"],
+  ['!Sub "${AWS::Region}/${AWS::AccountId}/${Stage}"', "eu-central-1/123456789012/test"],
+  ['!Sub "arn:${AWS::Partition}:s3:::${!kept}-${ Stage }"', "arn:aws:s3:::${kept}-test"],
+  ['!Sub ["${A}-${Stage}", { A: !Ref Size }]', "1.50-test"],
+  ['!Sub "${Probe.Arn}:live"', "arn:aws:lambda:eu-central-1:123456789012:function:probe:live"],
+  ['!Join ["-", [a, !Ref Stage, !Sub "${AWS::Region}"]]', "a-test-eu-central-1"],
+  ['{ "Fn::Join": ["", [x, { Ref: Size }]] }', "x1.50"],
+  ['!Join [",", !Ref Names]', "a,b,c"],
+  ["!Select [1, !Ref Names]", "b"],
+  ['!Select [2, !Split ["/", "a/b/c"]]', "c"],
+  ["!FindInMap [Sizes, !Ref AWS::Region, name]", "Frankfurt"],
+  ["!If [IsTest, yes, no]", "yes"],
+  ["!If [IsOther, yes, no]", "no"],
+  ["!If [IsBoth, !Ref Stage, !Ref Unsaid]", "test"],
+  ["!Base64 abc", "YWJj"],
+  ['{ "Fn::ToJsonString": { a: !Ref Stage } }', '{"a":"test"}'],
+  ["true", "true"],
+  ["08", "08"],
+])("the variable %s is %j", (written, value) => {
+  expect(variable(written)).toBe(value);
+});
+
+test.each([
+  ["!Ref Bucket", "only a deployment knows !Ref Bucket"],
+  ["!Ref Unsaid", "only a deployment knows !Ref Unsaid"],
+  ["!Ref Secret", "only a deployment knows !Ref Secret"],
+  ["!GetAtt Bucket.Arn", "only a deployment knows !GetAtt Bucket.Arn"],
+  ['!Sub "${AWS::StackName}-x"', "only a deployment knows !Sub ${AWS::StackName}-x"],
+  ['!Join ["-", [a, !Ref Bucket]]', "only a deployment knows !Ref Bucket"],
+  ["!If [IsUnsaid, a, b]", "only a deployment knows !Ref Unsaid"],
+  ["!If [NoSuch, a, b]", "only a deployment knows !If"],
+  ["!ImportValue other", "only a deployment knows !ImportValue other"],
+  ["!FindInMap [Sizes, nowhere, name]", "only a deployment knows !FindInMap"],
+  ['"{{resolve:ssm:/a/b}}"', "only a deployment knows {{resolve:ssm:/a/b}}"],
+  [
+    '!Sub "x-{{resolve:secretsmanager:${Stage}}}"',
+    "only a deployment knows {{resolve:secretsmanager:test}}",
+  ],
+  ["!Ref Names", "it is not text"],
+  ["", "it is empty"],
+])("the variable %s is left out: %s", (written, why) => {
+  expect(variable(written)).toBe(why);
+});
+
+test("a function without a name has that of its stack, which only a deployment knows", () => {
+  const path = template("Environment: { Variables: { V: !GetAtt Probe.Arn } }");
+  const { name, unknown } = templateFunction(path, undefined);
+  expect(name).toBe("Probe");
+  expect(unknown.map(({ message }) => message).join()).toContain("!GetAtt Probe.Arn");
+});
+
+test("regions of other partitions have their names in ARNs", () => {
+  const path = template(
+    "FunctionName: probe\nEnvironment: { Variables: { V: !GetAtt Probe.Arn } }",
+  );
+  for (const [region, partition] of [
+    ["cn-north-1", "aws-cn"],
+    ["us-gov-west-1", "aws-us-gov"],
+    ["us-east-1", "aws"],
+  ]) {
+    const { variables } = templateFunction(path, undefined, region);
+    expect(variables["V"]).toBe(`arn:${partition}:lambda:${region}:123456789012:function:probe`);
+  }
+});
+
+test("Globals are joined with the function's own: lists, objects, single values", () => {
+  const path = template(
+    `
+CodeUri: code
+Timeout: 7
+Layers: [own]
+Environment: { Variables: { OWN: "1", BOTH: own } }`,
+    `
+Globals:
+  Function:
+    Handler: a.b
+    Timeout: 5
+    Layers: [global, !Ref Bucket]
+    Runtime: provided.al2023
+    Environment: { Variables: { GLOBAL: "2", BOTH: global } }
+  Api: { BinaryMediaTypes: [image~1png, "*~1*"] }`,
+  );
+  expect(templateFunction(path, "Probe")).toMatchObject({
+    handler: "a.b",
+    timeout: "7",
+    layers: 3,
+    runtime: "provided.al2023",
+    variables: { OWN: "1", BOTH: "own", GLOBAL: "2" },
+    binaryMediaTypes: ["image/png", "*/*"],
+    directory: join(path, "..", "code"),
+  });
+});
+
+test("a function of plain CloudFormation is read too, and JSON", () => {
+  const path = template(
+    "Handler: a.b\nCode: ./code\nArchitectures: [arm64]\nPackageType: Zip",
+    "",
+    "AWS::Lambda::Function",
+  );
+  expect(templateFunction(path, undefined)).toMatchObject({
+    handler: "a.b",
+    architecture: "arm64",
+    packageType: "Zip",
+    directory: join(path, "..", "code"),
+  });
+  const json = join(temporaryFolder("template"), "template.json");
+  const Properties = { Handler: "c.d", Timeout: 4, Code: { S3Bucket: "b", S3Key: "k" } };
+  writeFileSync(
+    json,
+    JSON.stringify({ Resources: { F: { Type: "AWS::Lambda::Function", Properties } } }),
+  );
+  expect(templateFunction(json, undefined)).toMatchObject({ handler: "c.d", timeout: "4" });
+});
+
+test("members of the configuration without an effect here are kept as they are written", () => {
+  const path = template(`
+Description: a !Sub of nothing
+EphemeralStorage: { Size: 1024 }
+DurableConfig: { ExecutionTimeout: 3600 }
+TenancyConfig: { TenantIsolationMode: PER_TENANT }
+PublishTo: LATEST_PUBLISHED
+Tracing: Active
+LoggingConfig: { LogFormat: JSON }
+FileSystemConfigs: [{ Arn: !GetAtt Bucket.Arn, LocalMountPath: /mnt }]`);
+  expect(templateFunction(path, undefined).configuration).toEqual({
+    Description: "a !Sub of nothing",
+    EphemeralStorage: { Size: 1024 },
+    DurableConfig: { ExecutionTimeout: 3600 },
+    TenancyConfig: { TenantIsolationMode: "PER_TENANT" },
+    PublishTo: "LATEST_PUBLISHED",
+    TracingConfig: { Mode: "Active" },
+    LoggingConfig: { LogFormat: "JSON" },
+  });
+});
+
+test.each([
+  ["SnapStart: { ApplyOn: PublishedVersions }", { snapStart: true, managedInstances: false }],
+  ["SnapStart: { ApplyOn: None }", { snapStart: false }],
+  [
+    "CapacityProviderConfig: { Arn: !Ref Bucket, PerExecutionEnvironmentMaxConcurrency: 16 }",
+    { managedInstances: true, concurrency: "16" },
+  ],
+  [
+    "CapacityProviderConfig: { LambdaManagedInstancesCapacityProviderConfig: { CapacityProviderArn: x } }",
+    { managedInstances: true, concurrency: undefined },
+  ],
+])("%s is %j", (properties, described) => {
+  expect(templateFunction(template(properties), undefined)).toMatchObject(described);
+});
+
+const ARN = "arn:aws:lambda:eu-central-1:123456789012:runtime/shell";
+const CUSTOM = (config: string) => `Runtime: custom\nRuntimeConfig: ${config}`;
+
+test.each([
+  [CUSTOM(`{ RuntimeArn: "${ARN}", RuntimeAlias: prod }`), ARN, "prod"],
+  [CUSTOM(`{ RuntimeArn: "${ARN}-2.x_y", RuntimeAlias: v1.4.0 }`), `${ARN}-2.x_y`, "v1.4.0"],
+  [
+    CUSTOM(
+      '{ RuntimeArn: !Sub "arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:runtime/shell", RuntimeAlias: a }',
+    ),
+    "arn:aws:lambda:us-east-1:123456789012:runtime/shell",
+    "a",
+  ],
+  [CUSTOM("{ RuntimeArn: !ImportValue shell, RuntimeAlias: prod }"), "!ImportValue shell", "prod"],
+])("%s names a customer-managed runtime", (properties, RuntimeArn, RuntimeAlias) => {
+  const { runtimeConfig } = templateFunction(template(properties), undefined, "us-east-1");
+  expect(runtimeConfig).toEqual({ RuntimeArn, RuntimeAlias });
+});
+
+test.each([
+  ["Runtime: custom", "RuntimeConfig: Runtime: custom needs it, with RuntimeArn and RuntimeAlias"],
+  [CUSTOM("{ RuntimeAlias: prod }"), "RuntimeConfig.RuntimeArn: is missing"],
+  [CUSTOM(`{ RuntimeArn: "${ARN}" }`), "RuntimeConfig.RuntimeAlias: is missing"],
+  [
+    CUSTOM(`{ RuntimeArn: "${ARN}/version/1", RuntimeAlias: prod }`),
+    `RuntimeConfig.RuntimeArn: "${ARN}/version/1" does not match ^arn:`,
+  ],
+  [
+    CUSTOM(`{ RuntimeArn: "${ARN.toUpperCase()}", RuntimeAlias: prod }`),
+    "RuntimeConfig.RuntimeArn: ",
+  ],
+  [
+    CUSTOM(`{ RuntimeArn: "${ARN}", RuntimeAlias: "-x" }`),
+    'RuntimeConfig.RuntimeAlias: "-x" does not match ^[A-Za-z0-9_]',
+  ],
+  [
+    `Runtime: provided.al2023\nRuntimeConfig: { RuntimeArn: "${ARN}", RuntimeAlias: prod }`,
+    "RuntimeConfig: needs Runtime: custom",
+  ],
+  [
+    `RuntimeConfig: { RuntimeArn: "${ARN}", RuntimeAlias: prod }`,
+    "RuntimeConfig: needs Runtime: custom",
+  ],
+  [
+    `PackageType: Image\n${CUSTOM(`{ RuntimeArn: "${ARN}", RuntimeAlias: prod }`)}`,
+    "PackageType: Image and a customer-managed runtime exclude each other",
+  ],
+])("%s is refused: %s", (properties, why) => {
+  const path = template(properties);
+  expect(() => templateFunction(path, undefined)).toThrow(`${path}: Probe: ${why}`);
+});

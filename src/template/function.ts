@@ -1,0 +1,329 @@
+/**
+ * Settings of a function from a template of SAM or CloudFormation, as far as they can be known before it
+ * is deployed.
+ *
+ * @see https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-resource-function.html
+ * @see https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-function.html
+ * @module
+ */
+
+import { dirname, resolve } from "node:path";
+
+import { CommandError } from "../commands/cli/exit-status.ts";
+import { DEFAULT_SETTINGS } from "../host/invocation/settings.ts";
+import {
+  isObject,
+  type Properties,
+  readTemplate,
+  type Template,
+  type TemplateDocument,
+} from "./document.ts";
+import {
+  NO_VALUE,
+  type Resolved,
+  resolveIntrinsics,
+  type TemplateScope,
+} from "./intrinsic-functions.ts";
+
+/** What a template says of a function; what only a deployment knows is absent. */
+export interface TemplateFunction {
+  readonly logicalId: string;
+  readonly name: string;
+  /** Folder of the code, absolute. */
+  readonly directory: string;
+  readonly handler?: string | undefined;
+  readonly timeout?: string | undefined;
+  readonly memory?: string | undefined;
+  /** AWS's name of it. */
+  readonly architecture?: string | undefined;
+  readonly runtime?: string | undefined;
+  readonly packageType?: string | undefined;
+  readonly variables: Readonly<Record<string, string>>;
+  /** How many layers it has; nothing when that is not known. */
+  readonly layers?: number | undefined;
+  /** The customer-managed runtime, where `Runtime` is `custom`. */
+  readonly runtimeConfig?: CustomRuntime | undefined;
+  readonly snapStart: boolean;
+  /** True on Lambda Managed Instances. */
+  readonly managedInstances: boolean;
+  /** `PerExecutionEnvironmentMaxConcurrency` there. */
+  readonly concurrency?: string | undefined;
+  /** What a REST API in the template hands on as base64. */
+  readonly binaryMediaTypes: readonly string[];
+  /** Members of the function's configuration that are shown as they are written, by their API names. */
+  readonly configuration: Readonly<Record<string, unknown>>;
+  readonly unknown: readonly UnknownSetting[];
+}
+
+/** A customer-managed runtime as a function names it. */
+export interface CustomRuntime {
+  readonly RuntimeArn: string;
+  readonly RuntimeAlias: string;
+}
+
+/** A value that Lambda would refuse; the message names its place. */
+export class RefusedSetting extends CommandError {}
+
+/** A setting whose value only a deployment knows. */
+export interface UnknownSetting {
+  /** `Handler`, `Timeout`, `MemorySize`, `CodeUri`, or the name of a variable. */
+  readonly name: string;
+  /** What to say unless the setting has been given elsewhere. */
+  readonly message: string;
+}
+
+/**
+ * Reads a function from a template: the one of a logical id or name, else the first.
+ * @param region Region of the deployment, for what refers to it.
+ * @throws {CommandError} When there is no such file or function, or its runtime is wrong.
+ */
+export function templateFunction(
+  path: string,
+  wanted: string | undefined,
+  region: string = process.env["AWS_REGION"] ?? DEFAULT_SETTINGS.region,
+): TemplateFunction {
+  const document = readTemplate(path, region);
+  const { functions } = document;
+  const named = functions.find(({ logicalId, name }) => wanted === logicalId || wanted === name);
+  const chosen = wanted === undefined ? functions[0] : named;
+  if (chosen === undefined) {
+    const known = functions.map(({ logicalId }) => logicalId).join(", ") || "none";
+    throw new CommandError(`no function ${wanted ?? ""} in ${path}\n  functions: ${known}`);
+  }
+  return new Description(path, chosen, document).describe();
+}
+
+/** What AWS takes where a template says nothing. */
+const DEFAULT_ARCHITECTURE = "x86_64";
+
+/**
+ * Properties that GetFunctionConfiguration shows as they are, under their names there: SAM has other
+ * names for some.
+ */
+const SHOWN_PROPERTIES: Readonly<Record<string, string>> = {
+  AcceleratorConfig: "AcceleratorConfig",
+  CapacityProviderConfig: "CapacityProviderConfig",
+  DeadLetterConfig: "DeadLetterConfig",
+  Description: "Description",
+  DurableConfig: "DurableConfig",
+  EphemeralStorage: "EphemeralStorage",
+  FileSystemConfigs: "FileSystemConfigs",
+  KmsKeyArn: "KMSKeyArn",
+  LoggingConfig: "LoggingConfig",
+  PublishTo: "PublishTo",
+  Role: "Role",
+  RuntimeConfig: "RuntimeConfig",
+  TenancyConfig: "TenancyConfig",
+  TracingConfig: "TracingConfig",
+  VpcConfig: "VpcConfig",
+};
+
+/** Reads the properties of one function. */
+class Description {
+  readonly #path: string;
+  readonly #logicalId: string;
+  readonly #name: string;
+  readonly #properties: Properties;
+  readonly #template: Template;
+  readonly #scope: TemplateScope;
+  readonly #unknown: UnknownSetting[] = [];
+
+  constructor(
+    path: string,
+    { logicalId, name, properties }: TemplateDocument["functions"][number],
+    { template, scope }: TemplateDocument,
+  ) {
+    this.#path = path;
+    this.#logicalId = logicalId;
+    this.#name = name;
+    this.#properties = properties;
+    this.#template = template;
+    this.#scope = scope;
+  }
+
+  describe(): TemplateFunction {
+    const variables: Record<string, string> = {};
+    const { Variables } = object(this.#properties["Environment"]);
+    for (const [name, value] of Object.entries(object(Variables))) {
+      const text = this.#text(value, name, `--env ${name}=VALUE`);
+      if (text !== undefined) variables[name] = text;
+    }
+    const code = this.#code();
+    const architecture = this.#known("Architectures") ?? [DEFAULT_ARCHITECTURE];
+    const managed = this.#managed();
+    return {
+      logicalId: this.#logicalId,
+      name: this.#name,
+      directory: resolve(dirname(this.#path), code ?? "."),
+      handler: this.#setting("Handler", "--handler NAME"),
+      timeout: this.#setting("Timeout", "--timeout TIME"),
+      memory: this.#setting("MemorySize", "--memory MB"),
+      architecture: textOf(Array.isArray(architecture) ? architecture[0] : undefined),
+      runtime: textOf(this.#known("Runtime")),
+      packageType: textOf(this.#known("PackageType")),
+      variables,
+      layers: this.#layerCount(),
+      runtimeConfig: this.#customRuntime(),
+      snapStart: object(this.#known("SnapStart"))["ApplyOn"] === "PublishedVersions",
+      managedInstances: managed !== undefined,
+      concurrency: textOf(managed?.["PerExecutionEnvironmentMaxConcurrency"]),
+      binaryMediaTypes: this.#binaryMediaTypes(),
+      configuration: this.#configuration(),
+      unknown: this.#unknown,
+    };
+  }
+
+  /** The folder of the code: `CodeUri`, or `Code` where it is a path for `aws cloudformation package`. */
+  #code(): string | undefined {
+    const { CodeUri, Code } = this.#properties;
+    const written = CodeUri ?? (typeof Code === "string" ? Code : undefined);
+    return written === undefined ? undefined : this.#text(written, "CodeUri", "name the folder");
+  }
+
+  /** Layers that are written down; nothing where the list itself is a function's. */
+  #layerCount(): number | undefined {
+    const { Layers = [] } = this.#properties;
+    return Array.isArray(Layers) ? Layers.length : undefined;
+  }
+
+  /** What a function says of Managed Instances, in SAM's words or CloudFormation's. */
+  #managed(): Properties | undefined {
+    const config = this.#properties["CapacityProviderConfig"];
+    if (!isObject(config)) return undefined;
+    const inner = config["LambdaManagedInstancesCapacityProviderConfig"] ?? config;
+    const members = Object.entries(object(inner)).map(([name, value]) => {
+      const resolved = resolveIntrinsics(value, this.#scope);
+      return [name, resolved.kind === "known" ? resolved.value : undefined];
+    });
+    return Object.fromEntries(members);
+  }
+
+  /**
+   * The customer-managed runtime.
+   * @throws {RefusedSetting} When it stands without `Runtime: custom`, or the other way round, or is wrong.
+   */
+  #customRuntime(): CustomRuntime | undefined {
+    const { Runtime, RuntimeConfig } = this.#properties;
+    const isCustom = textOf(this.#known("Runtime")) === "custom";
+    const refused = (property: string, why: string) =>
+      new RefusedSetting(`${this.#path}: ${this.#logicalId}: ${property}: ${why}`);
+    if (RuntimeConfig === undefined && !isCustom) return undefined;
+    if (textOf(this.#known("PackageType")) === "Image") {
+      throw refused("PackageType", "Image and a customer-managed runtime exclude each other");
+    }
+    if (!isCustom) {
+      // Only a deployment knows which runtime it is.
+      if (Runtime !== undefined && this.#known("Runtime") === undefined) return undefined;
+      throw refused("RuntimeConfig", "needs Runtime: custom");
+    }
+    if (!isObject(RuntimeConfig)) {
+      throw refused("RuntimeConfig", "Runtime: custom needs it, with RuntimeArn and RuntimeAlias");
+    }
+    const found: Record<string, string> = {};
+    for (const [name, pattern] of CUSTOM_RUNTIME_PATTERNS) {
+      const written = RuntimeConfig[name];
+      if (written === undefined) throw refused(`RuntimeConfig.${name}`, "is missing");
+      const resolved = resolveIntrinsics(written, this.#scope);
+      const text = resolved.kind === "known" ? textOf(resolved.value) : undefined;
+      if (text !== undefined && !pattern.test(text)) {
+        throw refused(`RuntimeConfig.${name}`, `"${text}" does not match ${pattern.source}`);
+      }
+      found[name] = text ?? placeholder(resolved);
+    }
+    return { RuntimeArn: found["RuntimeArn"] ?? "", RuntimeAlias: found["RuntimeAlias"] ?? "" };
+  }
+
+  /** Of the REST APIs in the template, all together: which of them the function is behind is not looked for. */
+  #binaryMediaTypes(): readonly string[] {
+    const { Resources, Globals } = this.#template;
+    const apis = Object.values(Resources).filter(({ Type }) =>
+      ["AWS::Serverless::Api", "AWS::ApiGateway::RestApi"].includes(Type),
+    );
+    const lists = [Globals?.Api, ...apis.map(({ Properties: own }) => own)].map(
+      (properties) => properties?.["BinaryMediaTypes"],
+    );
+    return lists.flatMap((list) => {
+      const resolved = resolveIntrinsics(list, this.#scope);
+      const types = resolved.kind === "known" ? resolved.value : undefined;
+      // In a template a slash is written as in a JSON pointer.
+      return Array.isArray(types) ? types.map((type) => String(type).replaceAll("~1", "/")) : [];
+    });
+  }
+
+  #configuration(): Readonly<Record<string, unknown>> {
+    const shown: Record<string, unknown> = {};
+    for (const [name, api] of Object.entries(SHOWN_PROPERTIES)) {
+      const value = this.#known(name);
+      if (value !== undefined && value !== NO_VALUE) shown[api] = numbered(value);
+    }
+    const tracing = textOf(this.#known("Tracing"));
+    if (tracing !== undefined) shown["TracingConfig"] = { Mode: tracing };
+    return shown;
+  }
+
+  /** The value of a property; nothing when it has none, or only a deployment knows it. */
+  #known(name: string): unknown {
+    const resolved = resolveIntrinsics(this.#properties[name], this.#scope);
+    return resolved.kind === "known" ? resolved.value : undefined;
+  }
+
+  #setting(name: string, option: string): string | undefined {
+    const value = this.#properties[name];
+    return value === undefined ? undefined : this.#text(value, name, option);
+  }
+
+  /** A value as text; one that only a deployment knows is noted. */
+  #text(value: unknown, name: string, option: string): string | undefined {
+    const resolved = resolveIntrinsics(value, this.#scope);
+    const text = resolved.kind === "known" ? textOf(resolved.value) : undefined;
+    if (text !== undefined || (resolved.kind === "known" && resolved.value === NO_VALUE))
+      return text;
+    const why = unknownReason(resolved);
+    const place = `${this.#path}: ${this.#logicalId}: ${name}`;
+    this.#unknown.push({ name, message: `${place} is left out: ${why}\n  set it: ${option}` });
+    return undefined;
+  }
+}
+
+/**
+ * What the members of `RuntimeConfig` look like.
+ * @see https://docs.aws.amazon.com/lambda/latest/api/API_FunctionRuntimeConfig.html
+ */
+const CUSTOM_RUNTIME_PATTERNS = [
+  [
+    "RuntimeArn",
+    /^arn:[a-z-]+:lambda:[a-z0-9-]+:\d{12}:runtime\/[a-z0-9]([a-z0-9_.-]{0,126})?[a-z0-9]$/,
+  ],
+  ["RuntimeAlias", /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,126}[A-Za-z0-9_])?$/],
+] as const;
+
+/** What stands for a text that only a deployment knows. */
+function placeholder(resolved: Resolved): string {
+  return resolved.kind === "unknown" ? resolved.by : "";
+}
+
+/** Why a value is not known, with what the template may have written. */
+function unknownReason(resolved: Resolved): string {
+  if (resolved.kind === "unknown") return `only a deployment knows ${resolved.by}`;
+  return resolved.value === null ? "it is empty" : "it is not text";
+}
+
+/** Text and booleans as text; numbers are text already. */
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" || typeof value === "boolean" ? String(value) : undefined;
+}
+
+/** A value of the API: what is written as a number is one there. */
+function numbered(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(numbered);
+  if (isObject(value)) {
+    return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, numbered(each)]));
+  }
+  return typeof value === "string" && /^-?(0|[1-9]\d*)(\.\d+)?$/.test(value)
+    ? Number(value)
+    : value;
+}
+
+function object(value: unknown): Readonly<Record<string, unknown>> {
+  return isObject(value) ? value : {};
+}

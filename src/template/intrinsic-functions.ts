@@ -1,0 +1,193 @@
+/**
+ * CloudFormation's functions in a template, as far as their values can be known before a deployment.
+ *
+ * @see https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html
+ * @see https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/pseudo-parameter-reference.html
+ * @module
+ */
+
+import { Scalar, YAMLMap, type YAMLSeq } from "yaml";
+
+/** A value without functions, or the words of the one that only a deployment knows. */
+export type Resolved =
+  | { readonly kind: "known"; readonly value: unknown }
+  | { readonly kind: "unknown"; readonly by: string };
+
+/** What the functions of a template may refer to. */
+export interface TemplateScope {
+  /** What `Ref` gives: parameters with a default, pseudo parameters, resources. */
+  readonly references: ReadonlyMap<string, unknown>;
+  /** What `Fn::GetAtt` gives, by `Resource.Attribute`. */
+  readonly attributes: ReadonlyMap<string, unknown>;
+  readonly mappings: unknown;
+  readonly conditions: unknown;
+}
+
+/** Functions whose short form stands before text, and their long form where it is not `Fn::NAME`. */
+const SHORT_FORMS = {
+  Ref: "Ref",
+  Condition: "Condition",
+  ...Object.fromEntries(
+    [
+      ...["And", "Base64", "Cidr", "Equals", "FindInMap", "GetAZs", "GetAtt", "If", "ImportValue"],
+      ...["Join", "Length", "Not", "Or", "Select", "Split", "Sub", "ToJsonString", "Transform"],
+    ].map((name) => [name, `Fn::${name}`]),
+  ),
+} as const;
+
+/** The short forms, for the reader of YAML: `!Ref X` is `{"Ref": "X"}`. */
+export const SHORT_FORM_TAGS = Object.entries(SHORT_FORMS).flatMap(([name, key]) => {
+  const wrapped = (value: unknown) => {
+    const map = new YAMLMap();
+    map.set(new Scalar(key), value);
+    return map;
+  };
+  return [
+    { tag: `!${name}`, resolve: (text: string) => ({ [key]: text }) },
+    {
+      tag: `!${name}`,
+      collection: "seq" as const,
+      resolve: (seq: YAMLSeq | YAMLMap) => wrapped(seq),
+    },
+    {
+      tag: `!${name}`,
+      collection: "map" as const,
+      resolve: (map: YAMLSeq | YAMLMap) => wrapped(map),
+    },
+  ];
+});
+
+/** What stands for `AWS::NoValue`: the property is as if it were not there. */
+export const NO_VALUE: unique symbol = Symbol("AWS::NoValue");
+
+/** Thrown in the midst of a value by the function that is not known. */
+class UnknownFunction extends Error {}
+
+/** Replaces the functions in a value, however deep they stand. */
+export function resolveIntrinsics(value: unknown, scope: TemplateScope): Resolved {
+  try {
+    return { kind: "known", value: evaluate(value, scope) };
+  } catch (error) {
+    if (error instanceof UnknownFunction) return { kind: "unknown", by: error.message };
+    throw error;
+  }
+}
+
+function evaluate(value: unknown, scope: TemplateScope): unknown {
+  if (Array.isArray(value)) {
+    return value.map((each) => evaluate(each, scope)).filter((each) => each !== NO_VALUE);
+  }
+  if (typeof value === "string") return known(value);
+  if (typeof value !== "object" || value === null) return value;
+  const [[name = "", argument] = [], second] = Object.entries(value);
+  if (second === undefined && (name === "Ref" || name === "Condition" || name.startsWith("Fn::"))) {
+    return call(name, argument, scope);
+  }
+  const members = Object.entries(value).map(([key, each]) => [key, evaluate(each, scope)] as const);
+  return Object.fromEntries(members.filter(([, each]) => each !== NO_VALUE));
+}
+
+/** A text as it stands, unless it names a place that is read while the stack is made. */
+function known(text: string): string {
+  const [reference] = /\{\{resolve:[^}]*\}\}/.exec(text) ?? [];
+  if (reference !== undefined) throw new UnknownFunction(reference);
+  return text;
+}
+
+function call(name: string, argument: unknown, scope: TemplateScope): unknown {
+  const unknown = (): never => {
+    const text = typeof argument === "string" ? ` ${argument}` : "";
+    throw new UnknownFunction(`!${name.replace(/^Fn::/, "")}${text}`);
+  };
+  const list = (): readonly unknown[] => {
+    const evaluated = evaluate(argument, scope);
+    return Array.isArray(evaluated) ? evaluated : unknown();
+  };
+  switch (name) {
+    case "Ref":
+      return scope.references.get(String(argument)) ?? unknown();
+    case "Condition":
+      return condition(String(argument), scope) ?? unknown();
+    case "Fn::GetAtt": {
+      const path = Array.isArray(argument) ? argument.join(".") : String(argument);
+      return scope.attributes.get(path) ?? unknown();
+    }
+    case "Fn::Sub": {
+      const [text, given] = Array.isArray(argument) ? argument : [argument, {}];
+      return typeof text === "string" ? (substitute(text, given, scope) ?? unknown()) : unknown();
+    }
+    case "Fn::Join": {
+      const [separator, parts] = list();
+      return Array.isArray(parts) ? parts.map(String).join(String(separator)) : unknown();
+    }
+    case "Fn::Split": {
+      const [separator, text] = list();
+      return String(text).split(String(separator));
+    }
+    case "Fn::Select": {
+      const [index, choices] = list();
+      return (Array.isArray(choices) ? choices[Number(index)] : undefined) ?? unknown();
+    }
+    case "Fn::Base64":
+      return Buffer.from(String(evaluate(argument, scope))).toString("base64");
+    case "Fn::ToJsonString":
+      return JSON.stringify(evaluate(argument, scope));
+    case "Fn::Length":
+      return String(list().length);
+    case "Fn::FindInMap": {
+      const path = list().slice(0, 3).map(String);
+      return member(scope.mappings, path) ?? unknown();
+    }
+    case "Fn::If": {
+      const [test, yes, no] = Array.isArray(argument) ? argument : [];
+      const holds = condition(String(test), scope) ?? unknown();
+      return evaluate(holds === true ? yes : no, scope);
+    }
+    case "Fn::Equals": {
+      const [left, right] = list();
+      return JSON.stringify(left) === JSON.stringify(right);
+    }
+    case "Fn::And":
+      return list().every((each) => each === true);
+    case "Fn::Or":
+      return list().some((each) => each === true);
+    case "Fn::Not":
+      return list()[0] !== true;
+    // Cidr, GetAZs, ImportValue, Transform and what is newer.
+    default:
+      return unknown();
+  }
+}
+
+/** A named condition; nothing when there is none. */
+function condition(name: string, scope: TemplateScope): boolean | undefined {
+  const written = member(scope.conditions, [name]);
+  return written === undefined ? undefined : evaluate(written, scope) === true;
+}
+
+function member(value: unknown, path: readonly string[]): unknown {
+  let found = value;
+  for (const name of path) {
+    if (typeof found !== "object" || found === null) return undefined;
+    found = (found as Readonly<Record<string, unknown>>)[name];
+  }
+  return found;
+}
+
+/** A text with its `${NAME}` replaced; nothing when one of them is not known. `${!NAME}` is `${NAME}`. */
+function substitute(text: string, given: unknown, scope: TemplateScope): string | undefined {
+  let complete = true;
+  const substituted = text.replace(/\$\{(!?)([^}]*)\}/g, (whole, literal: string, key: string) => {
+    if (literal !== "") return `\${${key}}`;
+    const name = key.trim();
+    const own = member(given, [name]);
+    const found =
+      own === undefined
+        ? (scope.references.get(name) ?? scope.attributes.get(name))
+        : evaluate(own, scope);
+    if (typeof found === "string") return found;
+    complete = false;
+    return whole;
+  });
+  return complete ? known(substituted) : undefined;
+}
