@@ -6,12 +6,19 @@ SHELL := /bin/sh
 BUN := node_modules/.bin/bun
 BOOTSTRAP_SOURCES := $(wildcard src/bootstrap.ts src/runtime/* src/handler/* src/runtime-api/*) \
   build/compile.ts build/bun-executable.ts build/architectures.ts package-lock.json \
-  build/private-names.ts build/shrink.ts build/prefetch.ts \
-  $(wildcard build/prefetch/*.ts build/shrink/*.ts build/page-profiles/*.json)
+  build/private-names.ts build/shrink.ts \
+  $(filter-out %.test.ts %.slow.ts,$(wildcard build/prefetch/*.ts build/shrink/*.ts)) \
+  $(wildcard build/prefetch/profiles/*.json)
+
+# Each target that people call has a comment "## GROUP: what it does"; the groups in this order.
+HELP_GROUPS := daily build test release bench
 
 .PHONY: help
-help: ## Show this list
-	@grep -hE '^[a-z][a-z0-9-]*:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
+help: ## daily: Show this list
+	@for group in $(HELP_GROUPS); do \
+	  printf '%s\n' "$$group"; \
+	  sed -nE "s/^([a-z][a-z0-9-]*):.*## $$group: /  \1\t/p" $(MAKEFILE_LIST) | expand -t 20; \
+	done
 
 # npm writes its own record of what is installed; when the lock file is newer, install again.
 node_modules/.package-lock.json: package-lock.json
@@ -19,7 +26,7 @@ node_modules/.package-lock.json: package-lock.json
 	@touch $@
 
 .PHONY: bootstrap
-bootstrap: dist/bootstrap-amd64 dist/bootstrap-arm64 ## Compile the runtime for both architectures
+bootstrap: dist/bootstrap-amd64 dist/bootstrap-arm64 ## build: Compile the runtime for both architectures
 
 dist/bootstrap-%: $(BOOTSTRAP_SOURCES) node_modules/.package-lock.json
 	$(BUN) build/compile.ts bootstrap $*
@@ -37,7 +44,7 @@ TEST_PROGRAMS := apt-ftparchive=apt-utils bash=bash busybox=busybox cc=gcc curl=
 # What any target below runs, in one list: each target looks for its own part before it starts, and
 # installs that as root. A run that is not root's (a runner of GitHub's) calls this with sudo first.
 .PHONY: system-packages
-system-packages: ## Install with apt (root) the programs of the system that the targets run
+system-packages: ## daily: Install the system packages that the targets need (root, apt)
 	@build/system-packages.sh $(TEST_PROGRAMS) $(LAYER_PROGRAMS) $(LAYER_TEST_PROGRAMS) \
 	  $(DEPLOYMENT_PROGRAMS) $(RELEASE_PROGRAMS)
 
@@ -45,48 +52,73 @@ system-packages: ## Install with apt (root) the programs of the system that the 
 test-packages:
 	@build/system-packages.sh $(TEST_PROGRAMS)
 
+# Said before anything is built: after ten minutes it would be one error among thousands of tests.
+.PHONY: root
+root:
+	@[ "$$(id -u)" = 0 ] || { printf '%s\n' "make test needs root, to make sandboxes like Lambda's. Run:" \
+	  '  sudo env PATH="$$PATH" make test' >&2; exit 1; }
+
 .PHONY: test
-test: bootstrap test-packages ## Run every test (root) but those of the finished layer (test-layer)
+test: root bootstrap test-packages ## daily: Run every test (root) except those of the finished layer
 	$(BUN) test ./src ./build
 
 # Minutes of each fuzz; SEED=N in the environment repeats a run.
 MINUTES := 2
 
 .PHONY: fuzz
-fuzz: bootstrap test-packages ## Try random input for minutes (MINUTES, SEED), longer than test does
+fuzz: bootstrap test-packages ## test: Try random input for minutes (MINUTES, SEED), longer than test does
 	FUZZ_MINUTES=$(MINUTES) $(BUN) test --timeout 7200000 $(patsubst %,./%,$(wildcard src/*/*.fuzz.ts))
 
 .PHONY: lint
-lint: node_modules/.package-lock.json ## Check the rooms, the lints of TypeScript and of shell
+lint: node_modules/.package-lock.json ## daily: Check the rooms and run the linters of TypeScript and shell
 	@build/system-packages.sh shellcheck=shellcheck
 	$(BUN) build/check-rooms.ts
 	node_modules/@biomejs/cli-linux-*/biome lint --error-on-warnings
 	git ls-files '*.sh' '*.bash' .ci/run | xargs shellcheck
 
+# AWS's runtime client for Python, with which the runtime is compared.
+BENCH_PYTHON_READY := cache/bench-python/.ready
+
+$(BENCH_PYTHON_READY): fixtures/compat/python/requirements.txt
+	@build/system-packages.sh python3:ensurepip=python3-venv
+	rm -rf cache/bench-python
+	python3 -m venv cache/bench-python
+	cache/bench-python/bin/pip install --quiet --disable-pip-version-check \
+	  "$$(grep '^awslambdaric==' $<)"
+	@touch $@
+
 .PHONY: bench
-bench: bootstrap ## Compare the runtime with a curl loop and with C, the host with a naive one
+bench: bootstrap $(BENCH_PYTHON_READY) ## bench: Compare the runtime with a curl loop, Python and C (BASELINE=another bootstrap), the host with a naive one
 	@build/system-packages.sh strace=strace gcc=gcc gencat=libc6-dev curl=curl
-	$(BUN) build/bench/runtime.ts
+	$(BUN) build/bench/runtime.ts $(if $(BASELINE),--baseline $(BASELINE))
 	$(MAKE) bench-host
 
 .PHONY: bench-small
-bench-small: bootstrap ## Compare at 128, 256 and 512 MB: with that share of a processor and that memory (root)
+bench-small: bootstrap ## bench: Compare at 128, 256 and 512 MB, with that share of a processor (root)
 	@build/system-packages.sh gcc=gcc gencat=libc6-dev curl=curl
 	$(BUN) build/bench/small.ts
 
+# The rooms whose tests start neither a compiled program nor a server's worth of processes.
+QUICK_TESTS := ./src/runtime ./src/handler ./src/host/invocation ./src/host/http ./src/host/front ./src/contract.test.ts \
+  ./src/zip.test.ts ./build/check-rooms.test.ts ./build/private-names.test.ts
+
+.PHONY: quick
+quick: check fmt-check lint ## daily: Check types, format, rooms, lints and unit tests: no root, under a minute
+	$(BUN) test $(QUICK_TESTS)
+
 .PHONY: ok
-ok: check fmt-check lint test ## Everything that a commit needs
+ok: check fmt-check lint test ## daily: Run everything that a commit needs: check, fmt-check, lint, test
 
 .PHONY: check
-check: node_modules/.package-lock.json ## Check the types
+check: node_modules/.package-lock.json ## daily: Check the types
 	$(BUN) check
 
 .PHONY: fmt
-fmt: node_modules/.package-lock.json ## Format the sources
+fmt: node_modules/.package-lock.json ## daily: Format the sources
 	$(BUN) fmt
 
 .PHONY: fmt-check
-fmt-check: node_modules/.package-lock.json ## Check the format
+fmt-check: node_modules/.package-lock.json ## daily: Check the format
 	$(BUN) fmt --check
 
 # An architecture as `uname -m` names it is understood too.
@@ -103,5 +135,5 @@ include build/npm/targets.mk
 include build/prefetch/targets.mk
 
 .PHONY: clean
-clean: ## Remove what was built (the cache of downloads stays)
+clean: ## daily: Remove what was built (the cache of downloads stays)
 	rm -rf dist

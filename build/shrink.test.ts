@@ -6,9 +6,9 @@ import { temporaryFolder } from "../src/testing/temporary-folder.ts";
 import { type Architecture, ARCHITECTURES, HOST_ARCHITECTURE } from "./architectures.ts";
 import { lockedBun } from "./bun-executable.ts";
 import { BOOTSTRAP, compile, type Program } from "./compile.ts";
-import { addStub } from "./prefetch.ts";
 import { PT_LOAD, readHeader, readProgramHeaders, readSections } from "./prefetch/elf.ts";
 import { readProfile } from "./prefetch/hot-pages.ts";
+import { addStub } from "./prefetch/prefetch.ts";
 import { shrink, verify } from "./shrink.ts";
 import { cutIcuData } from "./shrink/icu-data.ts";
 

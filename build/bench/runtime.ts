@@ -1,6 +1,6 @@
 /**
  * The runtime's bench: start, first response and warm events, and the CPU that they take, beside a curl
- * loop, a C floor and a program that does nothing.
+ * loop, a Python function, a C floor and a program that does nothing.
  *
  *     bun build/bench/runtime.ts [--rounds N] [--baseline FILE]
  *
@@ -37,6 +37,7 @@ import {
   EMPTY,
   FLOOR,
   makeSubjects,
+  PYTHON,
   RUNTIME,
   type Subject,
 } from "./runtime/subjects.ts";
@@ -152,7 +153,7 @@ function ratiosOf(measures: readonly Measure[]): Record<string, Summary> {
   const ratios: Record<string, Summary> = {};
   for (const { title, samples } of measures) {
     for (const shell of ["dash", "bash"] as const) {
-      for (const base of [BASELINE[shell], CURL_LOOP, FLOOR[shell], EMPTY]) {
+      for (const base of [BASELINE[shell], CURL_LOOP, PYTHON, FLOOR[shell], EMPTY]) {
         if (samples.of(base).length === 0) continue;
         const ratio = summarizeRatios(samples.of(RUNTIME[shell]), samples.of(base));
         ratios[`${title}: ${RUNTIME[shell]} / ${base}`] = ratio;

@@ -8,11 +8,13 @@ RELEASE_PROGRAMS := unzip=unzip \
   /usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring
 
 .PHONY: python
-python: $(PYTHON_READY) ## Install the locked Python tools (aws, sam, cfn-lint, moto) into cache/
+python: $(PYTHON_READY) ## build: Install the locked Python tools (aws, sam, cfn-lint, moto) into cache/
 
 # --no-deps: the lock names every package; a stamp from an older lock starts a clean folder.
 $(PYTHON_READY): build/deployments/requirements.txt
 	@build/system-packages.sh python3:ensurepip=python3-venv
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$$(python3 --version) is too old: the locked tools (aws, sam, moto) need Python 3.11 or newer" >&2; exit 1; }
 	rm -rf cache/python
 	python3 -m venv cache/python
 	cache/python/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
@@ -45,11 +47,11 @@ layer/cdk/node_modules/.package-lock.json: layer/cdk/package-lock.json
 	@touch $@
 
 .PHONY: node-layer
-node-layer: node_modules/.package-lock.json ## Pack Node.js 16 as a layer, for the CDK example
+node-layer: node_modules/.package-lock.json ## build: Pack Node.js 16 as a layer, for the CDK example
 	$(BUN) build/deployments/node-runtime.ts
 
 .PHONY: sar
-sar: node_modules/.package-lock.json ## Render the templates of SAR
+sar: node_modules/.package-lock.json ## build: Render the templates of SAR
 	$(BUN) build/deployments/release/render-sar.ts
 
 # The checks need the zips of make dist; LAYER_DIST=FOLDER takes those of a release instead.
@@ -57,20 +59,20 @@ ifndef LAYER_DIST
 deployments: dist/SHA256SUMS
 endif
 
-# What make dist writes last; it is made anew only when something that goes into a layer is newer.
+# What make dist writes last; it is made again only when something that goes into a layer is newer.
 dist/SHA256SUMS: dist/bootstrap-amd64 dist/bootstrap-arm64 dist/lambda-shell-linux-amd64 \
   dist/lambda-shell-linux-arm64 build/layer.ts $(wildcard build/layer/*.ts layer/*.json)
 	$(MAKE) dist
 
 .PHONY: deployments
-deployments: $(PYTHON_READY) $(BOTOCORE_READY) $(CHECKOV_READY) layer/cdk/node_modules/.package-lock.json node-layer ## Check every way to deploy
+deployments: $(PYTHON_READY) $(BOTOCORE_READY) $(CHECKOV_READY) layer/cdk/node_modules/.package-lock.json node-layer ## test: Check all deployment options
 	@build/system-packages.sh $(DEPLOYMENT_PROGRAMS)
 	timeout 2700 $(BUN) test --timeout 300000 $(wildcard ./build/deployments/*.check.ts ./build/deployments/*/*.check.ts)
 
 # Not part of a check: it says when a tool learns what ours must be told, and so fails one day. Newer
 # versions then go into the lock files, and the exceptions out of the templates.
 .PHONY: newest-tools
-newest-tools: $(PYTHON_READY) $(BOTOCORE_READY) node_modules/.package-lock.json ## Say whether the newest cfn-lint, SAM and CDK know customer-managed runtimes
+newest-tools: $(PYTHON_READY) $(BOTOCORE_READY) node_modules/.package-lock.json ## test: Report whether the newest cfn-lint, SAM and CDK know customer-managed runtimes
 	@build/system-packages.sh python3:ensurepip=python3-venv
 	rm -rf cache/newest
 	python3 -m venv cache/newest
@@ -85,32 +87,32 @@ newest-tools: $(PYTHON_READY) $(BOTOCORE_READY) node_modules/.package-lock.json 
 PUBLISH := publish-all publish-arm64 publish-amd64 publish-wrapper publish-layers publish-setup \
   publish-deploy publish-delete publish-check
 .PHONY: $(PUBLISH)
-publish-all: ## Publish all applications to SAR (DRY_RUN=1 prints)
-publish-arm64: ## Publish the application for arm64 to SAR
-publish-amd64: ## Publish the application for x86_64 to SAR
-publish-wrapper: ## Publish the application for both architectures to SAR
-publish-layers: ## Publish plain layer versions, without SAR
-publish-setup: ## Make the bucket that SAR and Lambda read
-publish-deploy: ## Deploy a stack with both layers from SAR
-publish-delete: ## Delete the applications (ENV=prod: with ALLOW_PROD_DELETE=1)
-publish-check: ## Say whether publishing is possible: tools, files, account
+publish-all: ## release: Publish all applications to SAR (DRY_RUN=1 prints)
+publish-arm64: ## release: Publish the application for arm64 to SAR
+publish-amd64: ## release: Publish the application for x86_64 to SAR
+publish-wrapper: ## release: Publish the application for both architectures to SAR
+publish-layers: ## release: Publish plain layer versions, without SAR
+publish-setup: ## release: Make the bucket that SAR and Lambda read
+publish-deploy: ## release: Deploy a stack with both layers from SAR
+publish-delete: ## release: Delete the applications (ENV=prod: with ALLOW_PROD_DELETE=1)
+publish-check: ## release: Report whether publishing is possible: tools, files, account
 $(PUBLISH): publish-%:
 	build/deployments/release/publish.sh $*
 
 .PHONY: publish-runtime
-publish-runtime: ## Publish the customer-managed runtime (ARGS=--promote)
+publish-runtime: ## release: Publish the customer-managed runtime (ARGS=--promote)
 	layer/runtime/publish.sh $(ARGS)
 
 # Who passes the tool on, in an image for one, passes the licences on.
 tool deployments: licenses
 
 .PHONY: licenses
-licenses: node_modules/.package-lock.json ## Write dist/LICENSES.txt: the licences of the executables
+licenses: node_modules/.package-lock.json ## build: Write dist/LICENSES.txt: the licences of the executables
 	@mkdir -p dist
 	$(BUN) build/deployments/release/licenses.ts
 
 .PHONY: check-release
-check-release: ## Say whether this version is still to be released
+check-release: ## release: Report whether this version is still to be released
 	build/deployments/release/check-release.sh
 
 # One after the other, so that a release that fails says where. The sources are those that the tests
@@ -118,7 +120,7 @@ check-release: ## Say whether this version is still to be released
 .PHONY: release
 release: export AWS_CLI := debian
 release: export JQ := source
-release: check-release ## Build, test, check, render, sum and describe a release
+release: check-release ## release: Build, test, check, render, sum and describe a release
 	$(MAKE) check lint
 	$(MAKE) dist
 	$(MAKE) test
@@ -131,14 +133,14 @@ release: check-release ## Build, test, check, render, sum and describe a release
 FUNCTION ?= fixtures/functions/hello
 
 .PHONY: package
-package: dist/bootstrap-$(ARCH) ## Zip a function with its runtime: FUNCTION=folder ARCH=arm64
+package: dist/bootstrap-$(ARCH) ## build: Zip a function with its runtime: FUNCTION=folder ARCH=arm64
 	$(BUN) src/lambda-shell.ts package --with-bootstrap --arch $(ARCH) \
 	  --output dist/$(notdir $(FUNCTION:%/=%))-$(ARCH).zip $(FUNCTION)
 
 .PHONY: diagrams
-diagrams: node_modules/.package-lock.json ## Draw layer/diagrams/*.dot
+diagrams: node_modules/.package-lock.json ## build: Draw layer/diagrams/*.dot
 	$(BUN) build/deployments/documents/diagrams.ts
 
 .PHONY: figures
-figures: node_modules/.package-lock.json ## Quote the newest results of make bench in README.md
+figures: node_modules/.package-lock.json ## build: Quote the newest results of make bench in README.md
 	$(BUN) build/deployments/documents/figures.ts

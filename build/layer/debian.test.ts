@@ -80,7 +80,7 @@ describe("time passes", () => {
     }
   });
 
-  test("a version that the archive has replaced is no obstacle, not even under a running build", async () => {
+  test("a version that the archive has replaced is not an obstacle, not even under a running build", async () => {
     const running = open();
     expect(versions(await running.closure(["program"]))).toContain("library 1:1.5+b1");
     await archive.add("testing", { name: "library", version: "1:1.6", architecture: "amd64" });

@@ -293,7 +293,7 @@ export class DebianArchive {
     step(`read the index of Debian ${names.join(", ")} for ${this.#architecture}`);
     for (let attempt = 1; ; attempt += 1) {
       try {
-        // apt removes from its folder what it does not know, so that an old half is no obstacle.
+        // apt removes from its folder what it does not know, so that an old half is not an obstacle.
         await run(["apt-get", "update", "-qq", "--error-on=any"], { env });
         return env;
       } catch (error) {

@@ -5,7 +5,7 @@ LAYER_TEST_PROGRAMS := apt-ftparchive=apt-utils gpg=gpg gpg-agent=gpg-agent unzi
   unshare=util-linux diff=diffutils
 
 .PHONY: dist
-dist: bootstrap tool ## Build every artefact: executables, layers, checksums
+dist: bootstrap tool ## build: Build every artefact: executables, layers, checksums
 	@build/system-packages.sh $(LAYER_PROGRAMS)
 	$(BUN) build/layer.ts
 	@$(MAKE) --no-print-directory remove-old-zips
@@ -20,12 +20,12 @@ remove-old-zips:
 	  ! -name '*-$(LAYER_VERSION).zip' -exec rm -- {} + -exec echo 'removed, of another version:' {} +
 
 .PHONY: reproduce
-reproduce: node_modules/.package-lock.json ## Build everything twice, apart, and compare
+reproduce: node_modules/.package-lock.json ## test: Build everything twice, apart, and compare
 	@build/system-packages.sh $(LAYER_PROGRAMS)
 	$(BUN) build/layer/reproduce.ts
 
 .PHONY: test-layer
-test-layer: node_modules/.package-lock.json $(PYTHON_READY) ## Test the finished zips of `make dist`
+test-layer: node_modules/.package-lock.json $(PYTHON_READY) ## test: Test the finished zips of `make dist`
 	@build/system-packages.sh $(LAYER_PROGRAMS) $(LAYER_TEST_PROGRAMS)
 	$(BUN) test --timeout 600000 $(wildcard ./build/layer/*.slow.ts)
 
@@ -33,21 +33,21 @@ test-layer: node_modules/.package-lock.json $(PYTHON_READY) ## Test the finished
 SMOKE := ^($(if $(filter aarch64 arm64,$(shell uname -m)),arm64|amd64,amd64|arm64) (the |every |unzip|bin/))
 
 .PHONY: smoke-layer
-smoke-layer: node_modules/.package-lock.json $(PYTHON_READY) ## Try the zips of `make dist` in two minutes
+smoke-layer: node_modules/.package-lock.json $(PYTHON_READY) ## test: Try the zips of `make dist` in two minutes
 	@build/system-packages.sh $(LAYER_PROGRAMS) $(LAYER_TEST_PROGRAMS)
 	$(BUN) test --timeout 600000 -t '$(SMOKE)' ./build/layer/layer.slow.ts
 
 .PHONY: test-aws-cli
-test-aws-cli: node_modules/.package-lock.json ## Run the own tests of the AWS CLI and of jq with the layer's
+test-aws-cli: node_modules/.package-lock.json ## test: Run the tests of the AWS CLI and of jq with the layer's programs
 	@build/system-packages.sh $(LAYER_PROGRAMS) $(LAYER_TEST_PROGRAMS)
 	$(BUN) test --timeout 600000 $(wildcard ./build/layer/*.suite.ts)
 
 .PHONY: bench-aws-cli
-bench-aws-cli: node_modules/.package-lock.json $(PYTHON_READY) ## Time the layer's AWS CLI beside the untouched one (root)
+bench-aws-cli: node_modules/.package-lock.json $(PYTHON_READY) ## bench: Time the layer's AWS CLI beside the untouched one (root)
 	$(BUN) build/bench/aws-cli.ts
 	$(BUN) build/bench/aws-cli-memory.ts
 
 .PHONY: pins
-pins: node_modules/.package-lock.json ## Say which pinned sources of the layer are old
+pins: node_modules/.package-lock.json ## build: Report which pinned sources of the layer are old
 	@build/system-packages.sh $(LAYER_PROGRAMS) gpg=gpg
 	$(BUN) build/layer/pins.ts

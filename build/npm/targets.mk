@@ -9,11 +9,11 @@ dist/lambda-shell: dist/lambda-shell-linux-$(HOST_ARCH) dist/bootstrap-$(HOST_AR
 PREFIX ?= $(HOME)/.local
 
 .PHONY: install
-install: dist/lambda-shell bootstrap ## Install tool, bootstrap and completions into PREFIX (~/.local)
+install: dist/lambda-shell bootstrap ## build: Install tool, bootstrap and completions into PREFIX (~/.local)
 	@build/npm/install.sh dist '$(DESTDIR)$(PREFIX)'
 
 .PHONY: uninstall
-uninstall: ## Remove what make install has put into PREFIX
+uninstall: ## build: Remove what make install put into PREFIX
 	@build/npm/install.sh --remove '$(DESTDIR)$(PREFIX)'
 
 layer/cdk/build/lib/index.js: layer/cdk/node_modules/.package-lock.json $(wildcard layer/cdk/lib/*.ts) layer/cdk/tsconfig.json
@@ -22,9 +22,9 @@ layer/cdk/build/lib/index.js: layer/cdk/node_modules/.package-lock.json $(wildca
 	@touch $@
 
 .PHONY: npm
-npm: bootstrap tool layer/cdk/build/lib/index.js ## Make the packages for the npm registry: dist/npm/*.tgz
+npm: bootstrap tool layer/cdk/build/lib/index.js ## build: Make the npm packages: dist/npm/*.tgz
 	$(BUN) build/npm/packages.ts
 
 .PHONY: test-npm
-test-npm: npm ## Install the packages into empty folders and run the first minute
+test-npm: npm ## test: Install the npm packages into empty folders and run the first minute
 	$(BUN) test --timeout 300000 ./build/npm/npm.slow.ts

@@ -1,5 +1,5 @@
 /**
- * Which pages of Bun's executable a start touches: the form of build/page-profiles/*.json, and the
+ * Which pages of Bun's executable a start touches: the form of build/prefetch/profiles/*.json, and the
  * table that the stub gets from it.
  *
  * @module
@@ -11,7 +11,7 @@ import { join } from "node:path";
 import type { Architecture } from "../architectures.ts";
 import type { PageRun } from "./stub.ts";
 
-const PROFILES = join(import.meta.dir, "../page-profiles");
+const PROFILES = join(import.meta.dir, "profiles");
 
 /**
  * Runs that are nearer than this become one, in pages.
@@ -31,7 +31,7 @@ export const MERGE_PAGES = 4;
  */
 export const RUN_PAGES_MAX = 32;
 
-/** What one file of build/page-profiles/ holds. */
+/** What one file of build/prefetch/profiles/ holds. */
 export interface PageProfile {
   /** Version of Bun, as in package-lock.json. */
   readonly bun: string;
@@ -64,7 +64,7 @@ export function readProfile(bun: string, target: Architecture): PageProfile {
   if (!isPageProfile(profile) || profile.bun !== bun || profile.architecture !== target.name) {
     throw new Error(
       `failed to read ${path}: it is not the page profile of Bun ${bun} for ${target.name}; ` +
-        "take it anew with `make page-profile`",
+        "take a new one with `make page-profile`",
     );
   }
   return profile;
@@ -129,7 +129,7 @@ export function splitRuns(runs: readonly PageRun[]): PageRun[] {
 function parseRun(word: string): PageRun {
   const [, page, pages] = /^([0-9a-f]{1,8})\+([1-9][0-9]{0,5})$/.exec(word) ?? [];
   if (page === undefined || pages === undefined) {
-    throw new Error(`failed to read a page profile: ${JSON.stringify(word)} is no run of pages`);
+    throw new Error(`failed to read a page profile: ${JSON.stringify(word)} is not a run of pages`);
   }
   return { page: Number.parseInt(page, 16), pages: Number(pages) };
 }

@@ -3,28 +3,28 @@
 EVENT ?= fixtures/functions/hello/events/lambda.json
 TOOL_SOURCES := $(shell find src fixtures/events -type f ! -name '*.test.ts' ! -path 'src/runtime/*' \
   ! -path 'src/testing/*' ! -path 'src/conformance/*') build/compile.ts build/bun-executable.ts \
-  build/prefetch.ts $(wildcard build/prefetch/*.ts) build/licenses.macro.ts NOTICE package.json package-lock.json
+  $(filter-out %.test.ts %.slow.ts,$(wildcard build/prefetch/*.ts)) build/licenses.macro.ts NOTICE package.json package-lock.json
 
 .PHONY: run
-run: dist/bootstrap-$(ARCH) ## Run the example function with an event (EVENT=file)
+run: dist/bootstrap-$(ARCH) ## daily: Run the example function with an event (EVENT=file)
 	@$(BUN) src/lambda-shell.ts run fixtures/functions/hello < $(EVENT)
 
 .PHONY: tool
-tool: bootstrap dist/lambda-shell-linux-amd64 dist/lambda-shell-linux-arm64 dist/lambda-shell ## Compile the developer tool: dist/lambda-shell, for both architectures
+tool: bootstrap dist/lambda-shell-linux-amd64 dist/lambda-shell-linux-arm64 dist/lambda-shell ## build: Compile the developer tool: dist/lambda-shell, for both architectures
 
 dist/lambda-shell-linux-%: $(TOOL_SOURCES) node_modules/.package-lock.json
 	$(BUN) build/compile.ts lambda-shell $*
 
 # Needs python3 with venv, node with npm, go, cargo, curl, jq; what is built stays in cache/compat.
 .PHONY: compat
-compat: dist/bootstrap-$(ARCH) ## Run AWS's own clients and callers, unmodified, against the host
+compat: dist/bootstrap-$(ARCH) ## test: Run AWS's own clients and callers, unmodified, against the host
 	$(BUN) build/tool-checks/compat-clients.ts
 	$(BUN) test ./src/conformance/clients/clients.compat.ts ./src/conformance/clients/callers.compat.ts
 
 .PHONY: bench-host
-bench-host: dist/bootstrap-$(ARCH) $(PYTHON_READY) ## Compare the host with the runtime alone, a naive host, AWS's emulator
+bench-host: dist/bootstrap-$(ARCH) $(PYTHON_READY) ## bench: Compare the host with the runtime alone, a naive host, AWS's emulator
 	nice $(BUN) build/bench/host.ts
 
 .PHONY: load
-load: node_modules/.package-lock.json ## Run 200,000 events with injected faults through the host
+load: node_modules/.package-lock.json ## test: Run 200,000 events with injected faults through the host
 	$(BUN) build/tool-checks/load.ts

@@ -56,4 +56,66 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     while (!existsSync(join(taskRoot, "done"))) await Bun.sleep(5);
     expect((await api.invoke({ body: "innocent" })).latin1).toBe("innocent");
   });
+
+  test.concurrent("its place tells what was written late, not the time of reading", async () => {
+    // The runtime is stopped until the shell has said the status, which it does before the next fork, and the
+    // background process has written.
+    const text = `handler() {
+      [ "$1" = stop ] || { printf '%s' "$1"; return; }
+      children=/proc/$$/task/$$/children
+      read -r before <$children
+      printf own
+      (
+        while read -r now <$children; [ -z "$now" ] || [ "$now" = "$before" ]; do sleep 0.01; done
+        printf late
+        kill -CONT "$PPID"
+      ) &
+      kill -STOP "$PPID"
+    }`;
+    await using environment = await EnvironmentUnderTest.start({
+      shell,
+      files: { "function.sh": text },
+    });
+    const { api, bootstrap } = environment;
+    for (let event = 0; event < 20; event += 1) {
+      expect((await api.invoke({ body: "stop" })).latin1).toBe("own");
+      expect((await api.invoke({ body: "next" })).latin1).toBe("next");
+    }
+    await bootstrap.logged("late");
+  });
+
+  test.concurrent("an event whose status another program has read is an error", async () => {
+    const text = `handler() {
+      [ "$1" = steal ] || { printf '%s' "$1"; return; }
+      cat </proc/self/fd/1 >stolen &
+      (
+        while ! grep -q ended stolen; do sleep 0.01; done
+        kill -CONT "$PPID"
+      ) 2>/dev/null &
+      kill -STOP "$PPID"
+    }`;
+    await using environment = await EnvironmentUnderTest.start({
+      shell,
+      files: { "function.sh": text },
+    });
+    const { api } = environment;
+    const error = (await api.invoke({ body: "steal" })).json();
+    expect(error).toMatchObject({
+      errorType: "Function.ExitError",
+      errorMessage: expect.stringContaining("has read its exit status, too"),
+    });
+    for (const body of ["one", "two"]) expect((await api.invoke({ body })).latin1).toBe(body);
+  });
+});
+
+test("with 64 descriptors, background processes that hold standard output leave room for events", async () => {
+  await using environment = await EnvironmentUnderTest.start({
+    files: { "function.sh": "handler() { sleep 60 & printf '%s' \"$1\"; }" },
+    wrapper: ["prlimit", "--nofile=64:64"],
+  });
+  const { api, bootstrap } = environment;
+  for (let event = 0; event < 100; event += 1) {
+    expect((await api.invoke({ body: `${event}` })).latin1).toBe(`${event}`);
+  }
+  expect(bootstrap.stderr).toBe("");
 });

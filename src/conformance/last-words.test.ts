@@ -97,7 +97,7 @@ describe.each(POSIX_SHELLS)("in %s", (shell) => {
     );
   });
 
-  test.concurrent("a response is no log", async () => {
+  test.concurrent("a response does not go to the log", async () => {
     const { log } = await fail(shell, handler("exit 1"));
     expect(log).not.toContain("fine");
   });
@@ -201,24 +201,66 @@ describe.each(ALL)("traced commands in %s", (shell) => {
     ["with a PS4 of several words", "PS4='[trace] '; set -x"],
     ["with a PS4 that ends in an expansion", "PS4='# ${SECRET+x} '; set -x"],
     ["with a PS4 that begins with one", "PS4='${SECRET+trace}: '; set -x"],
+    ["with a PS4 that depends on the event", "PS4='$LAMBDA_RUNTIME_AWS_REQUEST_ID> '; set -x"],
+    ["with a PS4 that cannot be known", "PS4='$LAMBDA_RUNTIME_AWS_REQUEST_ID '; set -x"],
   ])("do not reach the caller, %s", async (_, tracing) => {
     for (const script of [
       handler(SECRET_COMMANDS, tracing),
       handler(`${tracing}\n${SECRET_COMMANDS}`),
     ]) {
       const { error, log } = await fail(shell, script);
-      expect(error.stackTrace.join("\n")).toContain("No such file");
+      if (!tracing.includes("ID '")) expect(error.stackTrace.join("\n")).toContain("No such file");
       expect(JSON.stringify(error)).not.toContain("hunter2");
       expect(log).toContain("hunter2");
     }
   });
+
+  test.concurrent.each([
+    ["after a line without its end", `printf 'Password:' >&2; : "$SECRET"; exit 1`],
+    ["in a function", `f() { printf 'Password:' >&2; : "$(: "$SECRET")"; exit 1; }; f`],
+    ["of another shell", `sh -xc ': "$SECRET"; exit 1'; exit 1`],
+    ["on standard output", `exec 2>&1; : "$SECRET"; ! : "$SECRET"; exit 1`],
+    ["on standard output, after text", `exec 2>&1; printf text; test -z "$SECRET" || exit 1`],
+    ["on standard output, and long", `exec 2>&1; : "$(printf '%4000s' "")$SECRET"; exit 1`],
+  ])("do not reach the caller %s", async (_, commands) => {
+    const { error, log } = await fail(shell, handler(`set -x\n${commands}`));
+    expect(JSON.stringify(error)).not.toContain("hunter2");
+    expect(log).toContain("hunter2");
+  });
+
+  test.concurrent("which are told from what is said about a command", async () => {
+    const commands = `set -x\ncat "$SECRET"\necho "${"it's"} wrong" >&2\nexit 1`;
+    const { error } = await fail(shell, handler(commands));
+    expect(error.stackTrace.slice(-2)).toEqual([
+      "cat: hunter2: No such file or directory",
+      "it's wrong",
+    ]);
+  });
 });
 
-describe.each([...BASHES, "busybox ash", "ksh93", "mksh"] as const)("in %s", (shell) => {
-  test.concurrent("the further lines of a traced command do not reach the caller", async () => {
-    const commands = `KEY='-----BEGIN\nhunter2\n-----END'\n: "$KEY"\necho last words >&2\nexit 1`;
-    const { error } = await fail(shell, handler(commands, "set -x"));
+describe.each(ALL)("in %s", (shell) => {
+  test.concurrent.each([
+    ["a key", "-----BEGIN\nhunter2\n-----END"],
+    ["JSON", '{\n  "password": "hunter2"\n}'],
+    ["quotes", "it's\nhunter2 isn't\n\"b\" it'"],
+  ])("the further lines of a traced command do not reach the caller: %s", async (_, value) => {
+    const commands = `: "$KEY"\nA=$KEY\necho last words >&2\nexit 1`;
+    const env = { KEY: value };
+    const { error } = await fail(shell, handler(commands, "set -x"), { env });
     expect(error.stackTrace).toEqual(["last words"]);
+  });
+});
+
+describe.each(BASHES)("a PS4 of %s", (shell) => {
+  test.concurrent.each([
+    "${BASH_SOURCE##*/}:${LINENO}:${FUNCNAME[0]:-}: ",
+    "[$EPOCHREALTIME] ",
+    "$LINENO $1> ",
+    "\\t ",
+  ])("marks traced commands: %s", async (prefix) => {
+    const script = handler(`f() {\n${SECRET_COMMANDS}\n}\nf`, `PS4='${prefix}'\nset -x`);
+    const { error } = await fail(shell, script);
+    expect(error.stackTrace).toEqual(["cat: /no/such/file: No such file or directory"]);
   });
 });
 
@@ -234,6 +276,18 @@ const REASON_FILES = {
 describe.each(POSIX_SHELLS)("the reason for 126 and 127 in %s", (shell) => {
   test.concurrent.each([
     ["a long argument", 'cat "$(head -c 200000 /dev/zero | tr "\\0" a)"', 126, "standard input"],
+    [
+      "a long argument, with exec",
+      'exec /bin/echo "$(head -c 200000 /dev/zero | tr "\\0" a)"',
+      126,
+      "standard input",
+    ],
+    [
+      "a long environment",
+      'A=$(head -c 200000 /dev/zero | tr "\\0" a); export A; /bin/cat /dev/null',
+      126,
+      "too long for a program",
+    ],
     ["no such command", "no_such_command", 127, "a command was not found"],
     ["no such file", "./no_such_file", 127, "not found"],
     ["no such interpreter", "./script", 127, "interpreter of a script"],

@@ -60,6 +60,14 @@ describe.each(ALL)("%s", (shell) => {
     expect(await load(shell, text)).toBe("event");
   });
 
+  test.concurrent("an alias that spoils the definition is told by the shell's words", async () => {
+    const text = `alias handler='echo alias'\nhandler() { ${SAY}; }`;
+    const loaded = await load(shell, text);
+    // Where aliases are not expanded, in bash, nothing is spoilt; ksh93 and mksh look further.
+    if (loaded !== "event")
+      expect(JSON.stringify(loaded)).toMatch(/"errorMessage":"[^"]*(?:syntax|unexpected)/i);
+  });
+
   test.concurrent("a function that is not there any more is not found", async () => {
     const text = "handler() { :; }\nunset -f handler";
     expect(await load(shell, text)).toMatchObject({ errorType: "Runtime.HandlerNotFound" });
@@ -89,6 +97,10 @@ describe("names of functions", () => {
     "1st",
     "größe",
     "a+b@c%d,e^f",
+    "ok?",
+    "handler!",
+    "[[]]=~",
+    "-x",
     "time",
     "command",
     "test",
@@ -123,6 +135,14 @@ describe("names of functions", () => {
     },
   );
 
+  test.concurrent.each([129, 250, 5_000])("a name of %d letters is not found", async (length) => {
+    const handler = `function.${"x".repeat(length)}`;
+    for (const shell of ["dash", "bash", "bash as sh", "busybox ash"] as const) {
+      const error = await load(shell, "handler() { :; }", { handler });
+      expect(error).toMatchObject({ errorType: "Runtime.HandlerNotFound" });
+    }
+  });
+
   test.concurrent("bash says of such a function that it is not there", async () => {
     const text = "set -o posix\nhandler() { :; }\nset +o posix";
     const error = await load("bash", text, { handler: "function.my-handler" });
@@ -152,6 +172,22 @@ test.concurrent.each(["ksh93", "mksh", "bash", "dash"])(
     expect(await load("dash", text)).toBe("event");
   },
 );
+
+describe.each(["dash", "busybox ash", "bash", "bash as sh"] as const)("in %s", (shell) => {
+  test.concurrent.each([
+    ["in the function's lines", "handler() {\r\n ls\r\n}\r\n"],
+    ["in a file that it loads", ". ./lib.sh\nhandler() { work; }"],
+    ["in a file that it runs", "handler() { . ./lib.sh; }"],
+  ])("CRLF line ends behind the first line are told: %s", async (_, text) => {
+    const files = {
+      "function.sh": text,
+      "lib.sh": { text: "work() {\r\n ls\r\n}\r\nls\r\n", shebang: false },
+    } as const;
+    const { errorMessage } = (await load(shell, "", { files })) as FunctionError;
+    // Bash goes on after a file that it cannot load: what it says of that is in the log.
+    expect(errorMessage).toMatch(/CRLF|work: command not found/);
+  });
+});
 
 describe.each(BASHES)("a file that ends %s without a word", (shell) => {
   test.concurrent.each([

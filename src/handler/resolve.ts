@@ -58,8 +58,8 @@ export interface Files {
 
 const DEFAULT_SHELL: Shell = { path: "/bin/sh", options: [] };
 const NAME_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
-/** What bash and others take in a function's name besides: `my-handler`, `aws::handler`. */
-const MORE_LETTERS = "-:+@%,^";
+/** What bash and others take in a function's name besides: `my-handler`, `aws::handler`, `ok?`. */
+const MORE_LETTERS = "-:+@%,^!?=[]~";
 const LAST_ASCII = "\x7f";
 
 /** Resolves `_HANDLER` against the folder of the function's code, `LAMBDA_TASK_ROOT`. */

@@ -8,7 +8,7 @@ import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { EventScripts, type ShellState } from "./event-script.ts";
 
 const PATHS = { input: "/proc/8/fd/12", output: "/proc/8/fd/10" };
-const LARGE = 64 * 1024;
+const LARGE = 256 * 1024;
 
 const DASH: ShellState = {
   flags: "",
@@ -35,9 +35,9 @@ function invocationOf(event: string, headers: Readonly<Record<string, string>> =
 
 function linesOf(
   state: Partial<ShellState> & Pick<ShellState, "isBash">,
-  { event = "e", headers = {}, name = "handler", exitReport = "" } = {},
+  { event = "e", headers = {}, name = "handler", exitReport = "", seesCall = false } = {},
 ): string[] {
-  const scripts = new EventScripts(name, { ...DASH, ...state }, exitReport);
+  const scripts = new EventScripts(name, { ...DASH, ...state }, exitReport, seesCall);
   const text = scripts.callFunction(invocationOf(event, headers), PATHS).toString("latin1");
   expect(text).toEndWith("\n");
   return text.slice(0, -1).split("\n");
@@ -182,6 +182,7 @@ describe("the script of an event", () => {
       "{ \\command exit; } 2>/dev/null",
     ]);
     expect(linesOf(BASH, { event: event.slice(1) }).at(-1)).toStartWith("\\set -- ");
+    expect(linesOf(BASH, { event, seesCall: true }).at(-1)).toStartWith("\\set -- ");
   });
 
   test("of a file becomes it", () => {

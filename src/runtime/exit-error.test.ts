@@ -33,6 +33,12 @@ describe("a shell's status", () => {
 });
 
 describe("the message of an error", () => {
+  test("of a handler whose status was read by another program", () => {
+    const { errorType, errorMessage } = exitError("the handler", { kind: "lost" }, NOTHING);
+    expect(errorType).toBe("Function.ExitError");
+    expect(errorMessage).toStartWith("the handler has ended, but a program that reads");
+  });
+
   test.each([
     [129, "SIGHUP (signal 1, exit status 129)"],
     [137, "SIGKILL (signal 9, exit status 137): if it was out of memory, raise the memory size"],
@@ -77,12 +83,38 @@ describe("the message of an error", () => {
     ["E: f: ./nosuch: inaccessible or not found", 127, "(a command, or the interpreter"],
     ["f: 1: ./ni: not found", 127, "(a command, or the interpreter of a script, was not found)"],
     ["f.sh: line 1: ./ni: No such file or directory", 127, "(a command, or the interpreter"],
+    [
+      "f.sh: line 1: ./data/x: Not a directory",
+      126,
+      "(a command was not found: a part of its path",
+    ],
+    ["f.sh: line 1: ./x: Text file busy", 126, "(a program was still open for writing)"],
+    ["f: 3: {\r: not found", 127, "CRLF line ends"],
+    ["f: line 3: ls\r: not found", 127, "CRLF line ends"],
+    ["f.sh: line 2: $'ls\\r': command not found", 127, "CRLF line ends"],
+    ["f.sh: line 1: ./x\r: No such file or directory", 127, "CRLF line ends"],
+    ["./lib.sh: line 1: `work() {\r'", 2, "CRLF line ends"],
     ["words of the handler's own", 126, "(which shells use for a command that could not be exec"],
     ["words of the handler's own", 127, "(which shells use for a command that was not found)"],
   ])("for %s has the reason", (line, status, reason) => {
     const message = messageOf(status, { lines: [line] });
     expect(message).toContain(reason);
     expect(message).toEndWith(`): ${line}`);
+  });
+
+  test.each([
+    [
+      "f.sh: line 1: /bin/cat: Argument list too long",
+      "f.sh: line 1: /bin/cat: Success",
+      "too long",
+    ],
+    ["f.sh: line 1: ./e: Exec format error", "f.sh: line 1: ./e: Success", "another processor"],
+  ])("has the reason that stands before a success: %s", (line, success, reason) => {
+    const message = messageOf(126, { lines: ["first", line, success] });
+    expect(message).toContain(reason);
+    expect(message).toEndWith(line);
+    expect(messageOf(126, { lines: ["first", success] })).toEndWith(success);
+    expect(messageOf(1, { lines: [line, "upload: Success"] })).toEndWith("1: upload: Success");
   });
 
   test("has no reason for another status", () => {

@@ -29,6 +29,8 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   ],
   [/required file not found|bad interpreter/, "the interpreter of a script was not found"],
   [/Is a directory/, "a folder is not a command"],
+  [/Not a directory/, "a command was not found: a part of its path is not a folder"],
+  [/Text file busy/, "a program was still open for writing"],
   [/Permission denied|cannot execute/, "a command was not executable"],
   [
     /\/[^:]*: (?:inaccessible or )?(?:not found|No such file)/,
@@ -37,6 +39,9 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/not found|No such file/, "a command was not found"],
 ];
 
+/** What shells say of a script that was saved on Windows, whatever their status then is. */
+const CARRIAGE_RETURN = /(?:\r|\\r'): .*(?:not found|No such file)|\r'$/;
+
 /** Linux's signals, the first being number 1. */
 const signalNames = lazy(() =>
   (
@@ -44,6 +49,11 @@ const signalNames = lazy(() =>
     "TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
   ).split(" "),
 );
+
+/** The end of a handler whose status another program has read from the pipe of its output. */
+export interface LostStatus {
+  readonly kind: "lost";
+}
 
 /** Reads a shell's `$?`, in which an exit status and a signal share one number. */
 export function exitStatusOf(shellStatus: number): ExitStatus {
@@ -67,9 +77,13 @@ export interface LastWords {
  * The error of a handler that ended as given.
  * @param who What ended, as the beginning of a sentence.
  */
-export function exitError(who: string, end: ExitStatus, lastWords: LastWords): FunctionError {
+export function exitError(
+  who: string,
+  end: ExitStatus | LostStatus,
+  lastWords: LastWords,
+): FunctionError {
   const { lines, output, command } = lastWords;
-  const lastLine = lines.at(-1) ?? "";
+  const lastLine = lastLineOf(lines);
   // A last line that names the error itself, so that callers can catch it.
   const named = /^([A-Za-z][A-Za-z0-9_.]*(?:Error|Exception)): (.+)$/s.exec(lastLine);
   if (named !== null) {
@@ -78,12 +92,21 @@ export function exitError(who: string, end: ExitStatus, lastWords: LastWords): F
   }
   const how = describeEnd(who, end, lastLine);
   const errorType: InvocationErrorType =
-    end.kind === "exited" ? "Function.ExitError" : "Function.KilledBySignal";
+    end.kind === "signaled" ? "Function.KilledBySignal" : "Function.ExitError";
   return {
     errorMessage: bounded(`${how}${reasonOf(lastLine, output, command)}`),
     errorType,
     stackTrace: lines,
   };
+}
+
+/** The last line; but after the reason why exec cannot run a program some versions of bash add "Success". */
+function lastLineOf(lines: readonly string[]): string {
+  const last = lines.at(-1) ?? "";
+  const before = lines.at(-2) ?? "";
+  return last.endsWith(": Success") && before.startsWith(last.slice(0, -"Success".length))
+    ? before
+    : last;
 }
 
 /** What a handler said last, or did last if it said nothing. */
@@ -97,7 +120,13 @@ function reasonOf(lastLine: string, output: string, command: string): string {
  * Says in words how something ended, with its likely cause.
  * @param lastLine The last line of its standard error.
  */
-export function describeEnd(who: string, end: ExitStatus, lastLine = ""): string {
+export function describeEnd(who: string, end: ExitStatus | LostStatus, lastLine = ""): string {
+  if (end.kind === "lost") {
+    return (
+      `${who} has ended, but a program that reads from its standard output ` +
+      "(/dev/stdout, /proc/self/fd/1) has read its exit status, too: it must only write there"
+    );
+  }
   if (end.kind === "exited")
     return `${who} exited with status ${end.status}${hint(end.status, lastLine)}`;
   const shortName = signalNames()[end.signal - 1];
@@ -108,6 +137,9 @@ export function describeEnd(who: string, end: ExitStatus, lastLine = ""): string
 }
 
 function hint(status: number, lastLine: string): string {
+  if (CARRIAGE_RETURN.test(lastLine)) {
+    return " (a script has CRLF line ends: convert it to LF, for example with sed -i 's/\\r$//')";
+  }
   if (status !== NOT_EXECUTED && status !== NOT_FOUND) return "";
   const reason = REASONS.find(([words]) => words.test(lastLine))?.[1];
   if (reason !== undefined) return ` (${reason})`;

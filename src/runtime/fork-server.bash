@@ -12,16 +12,17 @@
   if { \:; } 2>"@CONTROL@" <"@CONTROL@/sourced/$?/$-/$SHELLOPTS/$BASHOPTS/"; then \:; fi
   # A condition without a command: /dev/null can be opened if the word behind it is empty.
   if { ! { { \:; } <"@CONTROL@/"; }; } 2>/dev/null <"/dev/null${-##*x*}"; then
-    # A script that traces has not asked to see this, wherever it has its traces go (BASH_XTRACEFD).
-    { \set +x; } 2>/dev/null 3>/dev/null 4>/dev/null 5>/dev/null 6>/dev/null 7>/dev/null 8>/dev/null \
+    # A script that traces has not asked to see this, wherever it has its traces go (BASH_XTRACEFD); nor what
+    # its DEBUG trap says of these commands.
+    { \set +x; } >/dev/null 2>/dev/null 3>/dev/null 4>/dev/null 5>/dev/null 6>/dev/null 7>/dev/null 8>/dev/null \
       9>/dev/null 10>/dev/null 11>/dev/null 12>/dev/null 13>/dev/null 14>/dev/null 15>/dev/null \
       16>/dev/null 17>/dev/null 18>/dev/null 19>/dev/null 20>/dev/null 21>/dev/null 22>/dev/null
   fi
   # Where POSIX mode is off, the variable turns it on. A readonly one keeps some versions out of it, and set
   # may be a function: then it matters which other functions there are (load-report.ts).
   { ! { { \:; } <"@CONTROL@/"; }; } 2>/dev/null <"/dev/null${SHELLOPTS##*posix*}" ||
-    { { ! { { \:; } <"@CONTROL@/"; }; } 2>/dev/null {POSIXLY_CORRECT}</dev/null && \exec {POSIXLY_CORRECT}<&-; } ||
-    { \set -o posix; } 2>/dev/null
+    { { ! { { \:; } <"@CONTROL@/"; }; } 2>/dev/null {POSIXLY_CORRECT}</dev/null && \exec {POSIXLY_CORRECT}<&-; } >/dev/null ||
+    { \set -o posix; } >/dev/null 2>&1
   {
     \trap
     # These would run here, too. The event sets them again in its fork.
@@ -34,7 +35,7 @@
     # Which of these are functions: the handler, and what is used for an event. And which builtins are not
     # there any more.
     # shellcheck disable=SC2316 # names of functions
-    \declare -F "@FUNCTION@" command builtin shopt . : eval exec exit export set shift trap unset
+    \declare -F -- "@FUNCTION@" command builtin shopt . : eval exec exit export set shift trap unset
     \enable -n
   } >"@CONTROL@" 2>/dev/null
   ( (

@@ -9,13 +9,19 @@
  */
 
 import type { Handler } from "../handler/resolve.ts";
-import { definedFunctions } from "../handler/script.ts";
+import { definedFunctions, sourcesOthers } from "../handler/script.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { type ControlMessage, ControlReader, type LastCommand } from "./control-messages.ts";
 import { EventScripts, latin1Of } from "./event-script.ts";
-import { exitStatusOf } from "./exit-error.ts";
+import { exitStatusOf, type LostStatus } from "./exit-error.ts";
 import { exitReport as exitReportTo, forkServerScript } from "./fork-server-protocol.ts";
-import { type EventPipe, ForkTurns, type SharedPipes } from "./fork-turns.ts";
+import {
+  type EventPipe,
+  ForkTurns,
+  type SharedPipes,
+  type TurnEnd,
+  type TurnWatch,
+} from "./fork-turns.ts";
 import { readScript } from "./handler-files.ts";
 import { LastLines } from "./last-lines.ts";
 import { LateOutputs } from "./late-outputs.ts";
@@ -45,6 +51,7 @@ import type { Log } from "./log.ts";
 import { type OnOutput, OutputPipe } from "./output-pipe.ts";
 import type { Poller } from "./poller.ts";
 import {
+  endFirstWithoutMemory,
   endOf,
   type ExitStatus,
   forget,
@@ -56,7 +63,16 @@ import {
 } from "./process.ts";
 import { quote } from "./quote.ts";
 import { spawn } from "./spawn.ts";
-import { isExpanded, prefixPattern, samplePattern, tracePrefixes } from "./traces.ts";
+import {
+  isExpanded,
+  mentionsTracing,
+  prefixPattern,
+  samplePattern,
+  type TracePrefix,
+  tracePrefixes,
+  type Tracing,
+  variablePattern,
+} from "./traces.ts";
 
 /** A handler that can be run. */
 export type RunnableHandler = Exclude<Handler, { kind: "rejected" }>;
@@ -69,7 +85,19 @@ export type Loading =
 /** How the handler's process, or the whole shell, ended for one event. */
 export interface HandlerEnd {
   readonly who: "the handler" | "the handler's shell";
-  readonly end: ExitStatus;
+  readonly end: ExitStatus | LostStatus;
+}
+
+/** What a fork is sent: a script or, where that is long, only the name of the file that holds it. */
+interface SendableScript {
+  readonly sent: Buffer;
+  readonly file: number | undefined;
+}
+
+/** What watches over an event. */
+export interface EventWatch extends TurnWatch {
+  /** The event goes to a fork, as soon as there is one that takes it. */
+  onBegin(): void;
 }
 
 /** What a fork server is started with. */
@@ -136,30 +164,35 @@ export class ForkServer {
     this.#scriptText =
       options.handler.kind === "function" ? readScript(options.handler.script) : "";
     this.#lateOutputs = new LateOutputs(poller, log);
-    this.#control = pipe(O_NONBLOCK);
-    this.#lifeline = pipe();
-    // Until the first event, statuses are part of the load report.
-    this.#outputSlot = openFile("/dev/null");
-    duplicateTo(this.#control[1], this.#outputSlot);
-    this.#nextSlot = openFile("/dev/null");
-    this.#next = new NextPipe(this.#nextSlot);
-    this.#messages = new ControlReader(pathOf(this.#control[1]), pathOf(this.#outputSlot));
-    this.#turns = new ForkTurns(this.#sharedPipes());
-    const [stderrReadEnd, stderrWriteEnd] = pipe();
-    const { handler, environment, taskRoot } = options;
-    const nothing = openFile("/dev/null");
-    this.#pid = spawn({
-      path: handler.shell.path,
-      argv: [handler.shell.path, ...handler.shell.options, "-c", this.#script(), ownName(handler)],
-      environment,
-      cwd: taskRoot,
-      stdio: [nothing, stderrWriteEnd, stderrWriteEnd],
-    });
-    close(nothing);
-    this.#next.stop();
-    this.#stderrWriteEnd = stderrWriteEnd;
-    this.#stderr = new LogPipe(stderrReadEnd, poller, log, { lastLines: this.#lastLines });
-    this.#process = openProcess(this.#pid);
+    const opened: (number | readonly [number, number])[] = [];
+    const owned = <Opened extends number | readonly [number, number]>(one: Opened): Opened => {
+      opened.push(one);
+      return one;
+    };
+    try {
+      this.#control = owned(pipe(O_NONBLOCK));
+      this.#lifeline = owned(pipe());
+      // Until the first event, statuses are part of the load report.
+      this.#outputSlot = owned(openFile("/dev/null"));
+      duplicateTo(this.#control[1], this.#outputSlot);
+      this.#nextSlot = owned(openFile("/dev/null"));
+      this.#next = new NextPipe(this.#nextSlot);
+      const next = this.#next;
+      opened.push(next.ends);
+      this.#messages = new ControlReader(pathOf(this.#control[1]), pathOf(this.#outputSlot));
+      this.#turns = new ForkTurns(this.#sharedPipes());
+      const [stderrReadEnd, stderrWriteEnd] = owned(pipe());
+      this.#pid = this.#spawn(stderrWriteEnd);
+      endFirstWithoutMemory(this.#pid);
+      next.stop();
+      this.#process = owned(openProcess(this.#pid));
+      this.#stderrWriteEnd = stderrWriteEnd;
+      this.#stderr = new LogPipe(stderrReadEnd, poller, log, { lastLines: this.#lastLines });
+    } catch (error) {
+      // It is tried again with the next event, and with the one after it.
+      for (const descriptor of opened.flat()) close(descriptor);
+      throw error;
+    }
     poller.watch(this.#process, () => this.#reap());
     poller.watch(this.#control[0], () => this.#readControl());
   }
@@ -172,12 +205,28 @@ export class ForkServer {
 
   /** The last lines on standard error since the current event, or loading, began, without traced commands. */
   lastLines(): string[] {
-    const report = this.#report;
-    const values = tracePrefixes(report?.tracePrefix, this.#scriptText);
-    const prefixes = values.flatMap((value) =>
-      isExpanded(value) ? this.#tracedSample(value) : prefixPattern(value),
-    );
-    return this.#lastLines.lines({ prefixes, isQuoted: this.#quotesTraces() });
+    return this.#lastLines.lines(this.tracing());
+  }
+
+  /** What is known of how the shell traces commands. */
+  tracing(): Tracing {
+    const text = this.#scriptText;
+    const flags = this.#report?.state.flags ?? "";
+    const prefixes: TracePrefix[] = [];
+    let isUnknown = false;
+    for (const value of tracePrefixes(this.#report?.tracePrefix, text)) {
+      if (!isExpanded(value)) {
+        prefixes.push(prefixPattern(value));
+        continue;
+      }
+      const sample = this.#tracedSample(value);
+      const pattern = variablePattern(value);
+      if (sample !== undefined) prefixes.push(sample);
+      if (pattern !== undefined) prefixes.push(pattern);
+      isUnknown ||= pattern === undefined;
+    }
+    const mayTrace = flags.includes("x") || mentionsTracing(text);
+    return { prefixes, isQuoted: this.#quotesTraces(), mayTrace, isUnknown };
   }
 
   /** The last command of a bash that has failed in the current event, where that is known. */
@@ -210,7 +259,8 @@ export class ForkServer {
     const { handler } = this.#options;
     const functionName = handler.kind === "function" ? handler.functionName : undefined;
     const exitReport = this.#reportsExit(report) ? exitReportTo(pathOf(this.#control[1])) : "";
-    this.#scripts = new EventScripts(functionName, report.state, exitReport);
+    const seesCall = this.#maySeeCall(report);
+    this.#scripts = new EventScripts(functionName, report.state, exitReport, seesCall);
     return { kind: "loaded", report };
   }
 
@@ -224,7 +274,7 @@ export class ForkServer {
     if (state.isBash) {
       if (state.functionNames.includes(latin1Of(functionName))) return true;
       // Asked in another way, which nothing can replace but which marks the function: in a fork of its own.
-      return this.#ask(`\\readonly -f ${quote(functionName)}`).status === 0;
+      return this.#ask(`\\readonly -f -- ${quote(functionName)}`).status === 0;
     }
     if (isFunction(description)) return true;
     const isInText = () => definedFunctions(this.#scriptText).includes(functionName);
@@ -254,22 +304,17 @@ export class ForkServer {
    * Complete when the handler has returned: a background process that still holds its standard output
    * is not waited for; what it writes later goes to the log.
    */
-  invoke(invocation: Invocation, onOutput: OnOutput): HandlerEnd {
+  invoke(invocation: Invocation, onOutput: OnOutput, watch: EventWatch): HandlerEnd {
     const input = memoryFile(invocation.event);
     this.#lastLines.clear();
     this.#lastCommand = undefined;
     // A program of the event before may have left it otherwise, for all that share it.
     setBlocking(this.#stderrWriteEnd, true);
     this.#onOutput = onOutput;
-    const script = this.#eventScript(invocation, pathOf(input));
-    let end: HandlerEnd;
-    if (script.length <= SENT_BYTES_MAX) {
-      end = this.#run(script);
-    } else {
-      const file = memoryFile(script);
-      end = this.#run(Buffer.from(`\\. ${pathOf(file)}\n`));
-      close(file);
-    }
+    const script = this.#sendable(this.#eventScript(invocation, pathOf(input)));
+    // From here on the event is the shell's alone.
+    watch.onBegin();
+    const end = this.#run(script, watch);
     close(input);
     this.#stderr.drain();
     return end;
@@ -311,6 +356,23 @@ export class ForkServer {
     return forkServerScript(words, this.#mayTrap());
   }
 
+  #spawn(standardError: number): number {
+    const { handler, environment, taskRoot } = this.#options;
+    const { path, options } = handler.shell;
+    const nothing = openFile("/dev/null");
+    try {
+      return spawn({
+        path,
+        argv: [path, ...options, "-c", this.#script(), ownName(handler)],
+        environment,
+        cwd: taskRoot,
+        stdio: [nothing, standardError, standardError],
+      });
+    } finally {
+      close(nothing);
+    }
+  }
+
   /**
    * Whether traps of ours go unnoticed: a script that has any may list them, and replaces them. What a file
    * that it sources does is not looked at.
@@ -325,6 +387,18 @@ export class ForkServer {
     return state.flags.includes("e") || /\bset\b.*[-]\w*e|errexit/.test(this.#scriptText);
   }
 
+  /**
+   * Whether a bash may show its script more than the handler's call: the commands behind the call to a trap, or
+   * the file in which the call stands.
+   */
+  #maySeeCall({ state }: LoadReport): boolean {
+    if (!state.isBash) return false;
+    return (
+      /trap|caller|FUNCNAME|BASH_|functrace|set\b.*-\w*T/.test(this.#scriptText) ||
+      sourcesOthers(this.#scriptText)
+    );
+  }
+
   /** Whether a traced command stands in quotes, as it would be written. */
   #quotesTraces(): boolean {
     if (this.#report?.state.isBash === true) return true;
@@ -333,13 +407,13 @@ export class ForkServer {
   }
 
   /** How a line begins that this shell traces with a PS4 that it has to expand. */
-  #tracedSample(prefix: string): RegExp[] {
-    if (!this.isReady()) return [];
+  #tracedSample(prefix: string): TracePrefix | undefined {
+    if (!this.isReady()) return undefined;
     const { answer } = this.#ask(`PS4=${quote(prefix)}\n{ \\set -x; \\:; } 2>&1`);
     const [line = ""] = answer.split("\n", 1);
     // The first character is repeated for each level.
     const sample = line.slice(0, line.lastIndexOf(":")).replace(/^(.)\1+/, "$1");
-    return sample === "" ? [] : [samplePattern(sample)];
+    return sample === "" ? undefined : samplePattern(sample);
   }
 
   #eventScript(invocation: Invocation, input: string): Buffer {
@@ -359,14 +433,30 @@ export class ForkServer {
       answer += Buffer.from(bytes).toString("latin1");
     };
     const redirection = `\\exec >${pathOf(this.#outputSlot)} 2>/dev/null`;
-    const turn = this.#turns.run(Buffer.from(`${redirection}\n${commands}\n\\exit\n`));
+    const turn = this.#turn(this.#sendable(Buffer.from(`${redirection}\n${commands}\n\\exit\n`)));
     return { status: turn.kind === "ended" ? turn.status : undefined, answer };
   }
 
+  /** Puts a long script into a file, since a pipe would not take it at once. */
+  #sendable(script: Buffer): SendableScript {
+    if (script.length <= SENT_BYTES_MAX) return { sent: script, file: undefined };
+    const file = memoryFile(script);
+    return { sent: Buffer.from(`\\. ${pathOf(file)}\n`), file };
+  }
+
+  /** Has a fork run a script. */
+  #turn({ sent, file }: SendableScript, watch?: TurnWatch): TurnEnd {
+    const turn = this.#turns.run(sent, watch);
+    if (file !== undefined) close(file);
+    return turn;
+  }
+
   /** Has a fork run a script of an event. */
-  #run(script: Buffer): HandlerEnd {
-    const turn = this.#turns.run(script);
+  #run(script: SendableScript, watch: TurnWatch): HandlerEnd {
+    const turn = this.#turn(script, watch);
     switch (turn.kind) {
+      case "not begun":
+        return { who: "the handler", end: { kind: "signaled", signal: SIGNAL.terminate } };
       case "ended":
         return { who: "the handler", end: exitStatusOf(turn.status) };
       case "shell ended":
@@ -374,7 +464,7 @@ export class ForkServer {
         this.#endGroup();
         return { who: "the handler's shell", end: this.#end ?? { kind: "exited", status: 0 } };
       case "status lost":
-        throw new Error("a process of the handler has read its status");
+        return { who: "the handler", end: { kind: "lost" } };
     }
   }
 
@@ -488,6 +578,11 @@ class NextPipe implements EventPipe {
   constructor(slot: number) {
     [this.#readEnd, this.writeEnd] = pipe(O_NONBLOCK);
     duplicateTo(this.writeEnd, slot);
+  }
+
+  /** Both ends, the one to read first. */
+  get ends(): readonly [number, number] {
+    return [this.#readEnd, this.writeEnd];
   }
 
   /** Has the pipe take no event before a fork has read from it. */

@@ -3,7 +3,12 @@ import { describe, expect, test } from "bun:test";
 import { LastLines } from "./last-lines.ts";
 import { prefixPattern } from "./traces.ts";
 
-const TRACING = { prefixes: [prefixPattern("+ ")], isQuoted: true };
+const TRACING = {
+  prefixes: [prefixPattern("+ ")],
+  isQuoted: true,
+  mayTrace: false,
+  isUnknown: false,
+};
 
 function lastLines(...writes: readonly (string | Buffer)[]): string[] {
   const lastLines = new LastLines();

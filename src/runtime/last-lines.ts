@@ -5,7 +5,7 @@
  */
 
 import { LINE_FEED } from "./log.ts";
-import { type Tracing, withoutTraces } from "./traces.ts";
+import { isTrace, type Tracing, withoutTraces } from "./traces.ts";
 
 /** How much of the end is kept, in bytes. */
 const KEPT_BYTES_MAX = 32 * 1024;
@@ -47,8 +47,8 @@ export class LastLines {
 }
 
 /** If commands are traced, what the first lines are the rest of may be one, too. */
-function fromFirstTrace(lines: readonly string[], { prefixes }: Tracing): readonly string[] {
-  const first = lines.findIndex((line) => prefixes.some((prefix) => prefix.test(line)));
+function fromFirstTrace(lines: readonly string[], tracing: Tracing): readonly string[] {
+  const first = lines.findIndex((line) => isTrace(line, tracing));
   return first < 0 ? lines : lines.slice(first);
 }
 

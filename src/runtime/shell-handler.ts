@@ -9,14 +9,21 @@ import type { FunctionError, InitErrorType } from "../runtime-api/function-error
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { variableBytes } from "./environment.ts";
 import { describeEnd, exitError } from "./exit-error.ts";
-import { ForkServer, type ForkServerOptions, type Loading, ownName } from "./fork-server.ts";
+import {
+  type EventWatch,
+  ForkServer,
+  type ForkServerOptions,
+  type Loading,
+  ownName,
+} from "./fork-server.ts";
 import { readScript } from "./handler-files.ts";
 import { fileType, SystemError } from "./libc.ts";
 import type { Log } from "./log.ts";
 import type { OnOutput } from "./output-pipe.ts";
 import type { Poller } from "./poller.ts";
-import type { ExitStatus } from "./process.ts";
+import { type ExitStatus, reap } from "./process.ts";
 import { syntaxError } from "./script-diagnosis.ts";
+import { type Tracing, withoutTraces } from "./traces.ts";
 
 /** How much of the end of standard output is looked at for a last line, in bytes. */
 const OUTPUT_END_BYTES = 1024;
@@ -70,6 +77,8 @@ export class ShellHandler {
     if (this.#server.isReady()) return;
     for (let attempt = 1; ; attempt += 1) {
       this.#server.close();
+      // Ended processes count as long as they are not collected: there may be no room for a shell.
+      reap();
       this.#log.write("WARN", "the handler's shell is gone: loading it again");
       this.#server = startServer(this.#options, this.#poller, this.#log);
       const loading = this.#server.load();
@@ -99,8 +108,17 @@ export class ShellHandler {
     this.#log.write("WARN", text);
   }
 
+  /** Loads the handler again if its shell has died; if that cannot be done now, the next event says why. */
+  prepare(): void {
+    try {
+      this.ensureLoaded();
+    } catch (error) {
+      if (!(error instanceof InitFailure)) throw error;
+    }
+  }
+
   /** Handles one event; returns the error if the handler failed. */
-  invoke(invocation: Invocation, onOutput: OnOutput): FunctionError | undefined {
+  invoke(invocation: Invocation, onOutput: OnOutput, watch: EventWatch): FunctionError | undefined {
     try {
       // It may have died while the event was awaited.
       this.ensureLoaded();
@@ -109,19 +127,26 @@ export class ShellHandler {
       throw error;
     }
     const output = new OutputEnd();
-    const { who, end } = this.#server.invoke(invocation, (bytes) => {
+    const keepEnd = (bytes: Uint8Array) => {
       output.take(bytes);
       onOutput(bytes);
-    });
+    };
+    const { who, end } = this.#server.invoke(invocation, keepEnd, watch);
     if (who === "the handler" && end.kind === "exited" && end.status === 0) return undefined;
     const lines = this.#server.lastLines();
     const command = this.#describeLastCommand();
-    return exitError(who, end, { lines, output: output.lastLine(), command });
+    const said = lines.length > 0 ? "" : output.lastLine(this.#server.tracing());
+    return exitError(who, end, { lines, output: said, command });
   }
 
   /** The process groups of all that runs below the shell: one. */
   get processGroups(): readonly number[] {
     return [this.#server.processGroup];
+  }
+
+  /** The loaded shell's process id. */
+  get shell(): number {
+    return this.#server.processGroup;
   }
 
   /** Passes on what has been written to the log up to now. */
@@ -202,8 +227,11 @@ export class ShellHandler {
       };
     }
     const defined = names.length === 0 ? "no function" : names.join(", ");
+    // Bash adds the line of the script to its words.
+    const lines = this.#server.lastLines();
+    const why = lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1);
     const others = names.includes(functionName)
-      ? "it is in the text, but is no function when the file has been loaded"
+      ? `it is in the text, but is no function when the file has been loaded${why === undefined ? "" : `: ${why}`}`
       : `it defines ${defined}`;
     return {
       errorType: "Runtime.HandlerNotFound",
@@ -231,10 +259,13 @@ class OutputEnd {
     return end;
   }
 
-  /** The last line that is not empty; of a long one the end. */
-  lastLine(): string {
+  /** The last line that is neither empty nor a traced command; of a long one the end. */
+  lastLine(tracing: Tracing): string {
     const lines = Buffer.from(this.#end).toString("utf8").trimEnd().split("\n");
-    return (lines.at(-1) ?? "").trim();
+    // The first one may be the end of a traced command.
+    if (tracing.mayTrace && this.#end.length === OUTPUT_END_BYTES) lines.shift();
+    const told = withoutTraces(lines, tracing);
+    return (told.findLast((line) => line.trim() !== "") ?? "").trim();
   }
 }
 
@@ -259,7 +290,7 @@ function startServer(options: ForkServerOptions, poller: Poller, log: Log): Fork
 /** What a status means of a file that has ended its shell without a word. */
 function withoutWords(status: number): string {
   return status === 0
-    ? ": it must not call exit"
+    ? ": it must not call exit, or set -n"
     : ": it called exit, or a command failed under set -e";
 }
 

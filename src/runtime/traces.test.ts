@@ -2,14 +2,22 @@ import { describe, expect, test } from "bun:test";
 
 import {
   isExpanded,
+  mentionsTracing,
   prefixPattern,
   samplePattern,
+  type TracePrefix,
   tracePrefixes,
+  type Tracing,
+  variablePattern,
   withoutTraces,
 } from "./traces.ts";
 
-const quoted = (prefix = "+ ") => ({ prefixes: [prefixPattern(prefix)], isQuoted: true });
-const raw = { prefixes: [prefixPattern("+ ")], isQuoted: false };
+function tracing(...prefixes: readonly TracePrefix[]): Tracing {
+  return { prefixes, isQuoted: true, mayTrace: false, isUnknown: false };
+}
+
+const quoted = (prefix = "+ ") => tracing(prefixPattern(prefix));
+const raw = { ...quoted(), isQuoted: false };
 
 describe("lines without traced commands", () => {
   test.each<[string, string[], string[]]>([
@@ -31,11 +39,41 @@ describe("lines without traced commands", () => {
     expect(withoutTraces(lines, quoted())).toEqual(expected);
   });
 
-  test("a shell that does not quote what it traces hides single lines only", () => {
-    expect(withoutTraces(["+ echo it's", "an error", "+ a 'b", "c'"], raw)).toEqual([
+  test.each<[string, string[], string[]]>([
+    ["a line without its end", ["Password:+ a token", "b"], ["Password:", "b"]],
+    ["such a line of several", ["p++ a 'b", "c' d", "e"], ["p", "e"]],
+    ["the same twice", ["a+ b", "c+ d"], ["a", "c"]],
+  ])("after %s", (_, lines, expected) => {
+    expect(withoutTraces(lines, { ...quoted(), mayTrace: true })).toEqual(expected);
+    // A trace at the beginning of a line shows that commands are traced.
+    expect(withoutTraces(["+ x", ...lines], quoted())).toEqual(expected);
+    expect(withoutTraces(lines.slice(0, 1), quoted())).toEqual(lines.slice(0, 1));
+  });
+
+  test.each<[string, string[], string[]]>([
+    ["a program's message", ["+ cat f", "cat: f: No such file"], ["cat: f: No such file"]],
+    ["by its path", ["+ A=b /bin/cat f", "cat: f"], ["cat: f"]],
+    ["of a pipe", ["+ curl u", "+ jq .", "curl: (7) x", "jq: y"], ["curl: (7) x", "jq: y"]],
+    [
+      "the shell's",
+      ["+ nosuch", "/var/task/f.h: 3: nosuch: not found"],
+      ["/var/task/f.h: 3: nosuch: not found"],
+    ],
+    ["what is said", ["+ echo it's wrong", "it's wrong"], ["it's wrong"]],
+    ["an error's type", ["+ f", "AuthError: no token"], ["AuthError: no token"]],
+    [
       "an error",
-      "c'",
-    ]);
+      ["+ aws x", "An error occurred (Denied)", "error: y"],
+      ["An error occurred (Denied)", "error: y"],
+    ],
+    ["what comes before", ["hunter2", "+ f"], ["hunter2"]],
+    ["a key", ["+ : -----BEGIN", "hunter2", "-----END"], []],
+    ["a key that is written", ["+ echo -----BEGIN", "hunter2", "-----END"], []],
+    ["JSON", ["+ curl -d {", ' "password": "hunter2"', "}", "curl: (7) x"], ["curl: (7) x"]],
+    ["YAML", ["+ K=user: a", "password: hunter2"], []],
+    ["two quotes", ["+ echo it's", "+ a 'b", "c'"], []],
+  ])("a shell that does not quote what it traces: %s", (_, lines, expected) => {
+    expect(withoutTraces(lines, raw)).toEqual(expected);
   });
 
   test.each<[string, string, string[], string[]]>([
@@ -50,15 +88,57 @@ describe("lines without traced commands", () => {
 });
 
 test("an expanded PS4 is known by a sample of it", () => {
-  const tracing = { prefixes: [samplePattern("12:05 f.sh:7> ")], isQuoted: true };
+  const sampled = tracing(samplePattern("12:05 f.sh:7> "));
   const lines = ["12:05 f.sh:7> a", "9:59 f.sh:130> b", "112:05 f.sh:7> c", "12:05 g.sh:7> d"];
-  expect(withoutTraces(lines, tracing)).toEqual(["12:05 g.sh:7> d"]);
+  expect(withoutTraces(lines, sampled)).toEqual(["12:05 g.sh:7> d"]);
   expect([isExpanded("$X"), isExpanded("`x`"), isExpanded("+$X"), isExpanded("")]).toEqual([
     true,
     true,
     false,
     false,
   ]);
+});
+
+describe("a PS4 of variables", () => {
+  test.each<[string, string[], string[]]>([
+    [
+      "${BASH_SOURCE##*/}:${LINENO}:${FUNCNAME[0]:-}: ",
+      ["::7: a", "ff.sh:12:g: b", "cat: /f: No such file", "f.sh: line 3: x: not found"],
+      ["cat: /f: No such file", "f.sh: line 3: x: not found"],
+    ],
+    ["$N> ", ["n> a", "nn> b", "cat: > c"], ["cat: > c"]],
+    ["$LINENO $N> ", ["77 n> a", "x n> b"], ["x n> b"]],
+    ["${FUNCNAME[*]} | ", ["g h | a", "| b", "c"], ["| b", "c"]],
+    ["$EPOCHREALTIME: $?: ", ["1764.05: 0: a", "a: 0: b"], ["a: 0: b"]],
+    ["${X:-${Y}}# ", ["x# a", "x y"], ["x y"]],
+  ])("%s", (prefix, lines, expected) => {
+    const pattern = variablePattern(prefix);
+    expect(withoutTraces(lines, tracing(...(pattern === undefined ? [] : [pattern])))).toEqual(
+      expected,
+    );
+  });
+
+  test.each(["$(date): ", "`date`: ", "\\t: ", "$N ", "$N", "$N and $M ", "$N: ", "$N: $M"])(
+    "that nothing marks, or that runs a command, is not known: %s",
+    (prefix) => {
+      expect(variablePattern(prefix)).toBeUndefined();
+      const unknown = { ...quoted(), mayTrace: true, isUnknown: true };
+      expect(withoutTraces(["x a", "y"], unknown)).toEqual([]);
+      expect(withoutTraces(["x a", "+ y"], unknown)).toEqual(["x a"]);
+      expect(withoutTraces(["x a"], { ...unknown, mayTrace: false })).toEqual(["x a"]);
+    },
+  );
+});
+
+test.each([
+  ["set -x", true],
+  ["set -eux", true],
+  ["set -o xtrace", true],
+  ['  [ -n "$DEBUG" ] && set -x', true],
+  ["set -e\nx=1", false],
+  ["reset -x", false],
+])("whether %j may trace", (text, expected) => {
+  expect(mentionsTracing(text)).toBe(expected);
 });
 
 describe("the values of PS4", () => {

@@ -5,12 +5,23 @@
  * @module
  */
 
+/** How a traced command begins. */
+export interface TracePrefix {
+  readonly atStart: RegExp;
+  /** The same in a line that somebody else has begun; absent where it would fit too much. */
+  readonly inLine?: RegExp;
+}
+
 /** What is known of the traces of a shell. */
 export interface Tracing {
-  /** The patterns of what stands in front of a traced command. */
-  readonly prefixes: readonly RegExp[];
+  /** What stands in front of a traced command. */
+  readonly prefixes: readonly TracePrefix[];
   /** Whether the shell quotes what it traces, so that a command of several lines can be seen to go on. */
   readonly isQuoted: boolean;
+  /** Whether commands may be traced: if not, a line that looks traced in its middle is none. */
+  readonly mayTrace: boolean;
+  /** Whether there is a prefix that is known only when the event's own shell expands it. */
+  readonly isUnknown: boolean;
 }
 
 /** What a shell has in PS4 unless a script says otherwise. */
@@ -27,8 +38,12 @@ export function tracePrefixes(reported: string | undefined, scriptText: string):
   for (const [, single, double, bare] of scriptText.matchAll(ASSIGNMENT)) {
     values.push(single ?? double ?? bare ?? "");
   }
-  const mayTrace = /\bset\b.*-\w*x|xtrace/.test(scriptText);
-  return [...new Set(values)].filter((value) => value !== "" || mayTrace);
+  return [...new Set(values)].filter((value) => value !== "" || mentionsTracing(scriptText));
+}
+
+/** Whether a script may turn tracing on. */
+export function mentionsTracing(scriptText: string): boolean {
+  return /\bset\b.*-\w*x|xtrace/.test(scriptText);
 }
 
 /** True for a PS4 whose beginning is known only when it is expanded. */
@@ -37,36 +52,129 @@ export function isExpanded(prefix: string): boolean {
 }
 
 /**
- * The pattern of a line that begins with PS4: a shell repeats its first character for each level of
- * evaluation. Only what stands in front of an expansion is fixed.
+ * The prefix of a PS4: a shell repeats its first character for each level of evaluation. Only what stands in
+ * front of an expansion is fixed.
  */
-export function prefixPattern(prefix: string): RegExp {
+export function prefixPattern(prefix: string): TracePrefix {
   const [fixed = ""] = prefix.split(/[$`\\]/, 1);
   return samplePattern(fixed);
 }
 
-/** The pattern of a line that begins as an expanded PS4 does, which may name a line or a time. */
-export function samplePattern(sample: string): RegExp {
-  const escaped = sample.replace(/[^\w\s]/g, "\\$&").replace(/\d+/g, "\\d+");
+/** The prefix of an expanded PS4, which may name a line or a time. */
+export function samplePattern(sample: string): TracePrefix {
+  const escaped = literally(sample).replace(/\d+/g, "\\d+");
   const [first = ""] = sample;
   const repeated = /[^\w\s]/.test(first) ? `\\${first}*` : /\D/.test(first) ? `${first}*` : "";
-  return RegExp(`^${repeated}${escaped}`);
+  const atStart = RegExp(`^${repeated}${escaped}`);
+  return sample.length > 1 && /[^\w\s]/.test(sample)
+    ? { atStart, inLine: RegExp(repeated + escaped) }
+    : { atStart };
 }
 
-/** Leaves traced commands out of lines; those of several lines with all of them where they are quoted. */
+const EXPANSION = /\$\{((?:[^{}]|\{[^{}]*\})*)\}|\$(\w+|[?$!#*@-])/g;
+/** What a useful prefix does not fit. */
+const MESSAGES = ["cat: /f: No such file or directory", "/f.sh: line 3: x: command not found"];
+const NUMBERS = /^(?:LINENO|SECONDS|S?RANDOM|EPOCH\w+|BASHPID|P?PID|E?UID|SHLVL|[$?!#])\b|^[$?!#]$/;
+
+/**
+ * The prefix of a PS4 that begins with variables, whatever they are in a function; undefined where too little
+ * besides marks it.
+ */
+export function variablePattern(prefix: string): TracePrefix | undefined {
+  const literals = prefix.replace(EXPANSION, "");
+  if (/[`\\$]/.test(literals) || !/[^\w\s]/.test(literals)) return undefined;
+  let pattern = "";
+  let end = 0;
+  for (const { 0: expansion, 1: braced, 2: bare, index } of prefix.matchAll(EXPANSION)) {
+    const name = braced ?? bare ?? "";
+    const isList = /\[[*@]\]/.test(name);
+    const value = isList ? ".*?" : NUMBERS.test(name) ? "[\\d.]*" : "\\S*";
+    pattern += literally(prefix.slice(end, index)) + value;
+    end = index + expansion.length;
+  }
+  const atStart = RegExp(`^${pattern}${literally(prefix.slice(end))}`);
+  return MESSAGES.some((message) => atStart.test(message)) ? undefined : { atStart };
+}
+
+function literally(text: string): string {
+  return text.replace(/[^\w\s]/g, "\\$&");
+}
+
+/** Where in a line its first trace begins, and where the traced command; undefined if there is none. */
+function traceIn(
+  line: string,
+  { prefixes }: Pick<Tracing, "prefixes">,
+  isTraced: boolean,
+): { readonly start: number; readonly end: number } | undefined {
+  for (const { atStart } of prefixes) {
+    const found = atStart.exec(line);
+    if (found !== null) return { start: 0, end: found[0].length };
+  }
+  if (!isTraced) return undefined;
+  for (const { inLine } of prefixes) {
+    const found = inLine?.exec(line) ?? null;
+    if (found !== null) return { start: found.index, end: found.index + found[0].length };
+  }
+  return undefined;
+}
+
+/** Whether a line begins as a traced command does. */
+export function isTrace(line: string, tracing: Pick<Tracing, "prefixes">): boolean {
+  return traceIn(line, tracing, false) !== undefined;
+}
+
+/**
+ * Leaves traced commands out of lines. Those of several lines go with all of them where they are quoted;
+ * elsewhere, what comes after a trace stays only if it looks like a message.
+ */
 export function withoutTraces(lines: readonly string[], tracing: Tracing): string[] {
+  const hasTraces = lines.some((line) => isTrace(line, tracing));
+  if (!hasTraces && tracing.mayTrace && tracing.isUnknown) return [];
   const kept: string[] = [];
+  const messages = tracing.isQuoted ? undefined : new Messages();
   let quote = "";
   for (const line of lines) {
     if (quote !== "") {
       quote = openQuote(line, quote);
       continue;
     }
-    const prefix = tracing.prefixes.find((pattern) => pattern.test(line));
-    if (prefix === undefined) kept.push(line);
-    else if (tracing.isQuoted) quote = openQuote(line.replace(prefix, ""), "");
+    const trace = traceIn(line, tracing, hasTraces || tracing.mayTrace);
+    if (trace === undefined) {
+      if (messages?.includes(line) ?? true) kept.push(line);
+      continue;
+    }
+    // Somebody has begun the line, and not ended it.
+    if (trace.start > 0) kept.push(line.slice(0, trace.start));
+    const command = line.slice(trace.end);
+    if (messages === undefined) quote = openQuote(command, "");
+    else messages.trace(command);
   }
   return kept;
+}
+
+/** Tells messages from further lines of traced commands that are not quoted. */
+class Messages {
+  readonly #names = new Set<string>();
+  #said = "";
+
+  /** Takes the first line of a traced command. */
+  trace(command: string): void {
+    // In front of it may be what PS4 has expanded to.
+    const words = command.split(" ");
+    for (const word of words) this.#names.add(word.slice(word.lastIndexOf("/") + 1));
+    const sayer = words.findIndex((word) => word === "echo" || word === "printf");
+    this.#said = sayer < 0 ? "" : words.slice(sayer + 1).join(" ");
+  }
+
+  /** Whether a line is one: before all traces each is. */
+  includes(line: string): boolean {
+    if (this.#names.size === 0) return true;
+    if (this.#said !== "" && line !== "" && this.#said.includes(line)) return true;
+    if (/^(?:an )?(?:error|fatal|warning)\b/i.test(line)) return true;
+    if (/^[A-Za-z][\w.]*(?:Error|Exception): /.test(line)) return true;
+    const [name = ""] = line.split(": ", 1);
+    return name.length < line.length && (name.startsWith("/") || this.#names.has(name));
+  }
 }
 
 /**

@@ -16,9 +16,9 @@ export interface RunOptions {
   readonly atEnd?: (pid: number) => void;
 }
 
-/** An event of a size, in bytes. */
+/** An event of a size, in bytes, in the form that Python's JSON module writes, so that it comes back. */
 export function jsonEvent(bytes: number): Buffer {
-  return Buffer.from(`{"text":"${"x".repeat(bytes - 11)}"}`);
+  return Buffer.from(`{"text": "${"x".repeat(bytes - 12)}"}`);
 }
 
 /**

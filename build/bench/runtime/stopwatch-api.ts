@@ -30,7 +30,8 @@ interface Connection {
 
 const NOTHING: Buffer = Buffer.alloc(0);
 const HEAD_END = Buffer.from("\r\n\r\n");
-const LENGTH_NAME = Buffer.from("\r\nContent-Length: ");
+/** How the runtimes write it: as curl and ours do, and as AWS's client for Python does. */
+const LENGTH_NAMES = [Buffer.from("\r\nContent-Length: "), Buffer.from("\r\ncontent-length: ")];
 const EXPECT = "\r\nexpect: 100-continue";
 const GET = "G".charCodeAt(0);
 const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
@@ -172,11 +173,13 @@ export class StopwatchApi {
   }
 }
 
-/** The length of a request's body, in bytes: what follows the header's name, which all write alike. */
+/** The length of a request's body, in bytes: what follows the header's name. */
 function contentLength(request: Buffer, headEnd: number): number {
-  const at = request.indexOf(LENGTH_NAME);
-  if (at < 0 || at >= headEnd) return 0;
-  return Number.parseInt(request.toString("latin1", at + LENGTH_NAME.length, headEnd), 10);
+  for (const name of LENGTH_NAMES) {
+    const at = request.subarray(0, headEnd).indexOf(name);
+    if (at >= 0) return Number.parseInt(request.toString("latin1", at + name.length, headEnd), 10);
+  }
+  return 0;
 }
 
 function send(socket: Socket<Connection>, bytes: Buffer): void {

@@ -1,5 +1,6 @@
 /**
- * What the bench compares: the runtime in its forms, the curl loop as the baseline, C as the floor.
+ * What the bench compares: the runtime in its forms, the curl loop as the baseline, a Python function
+ * with AWS's own client as the alternative, C as the floor.
  *
  * @module
  */
@@ -29,9 +30,13 @@ export const RUNTIME = { dash: "bootstrap, dash", bash: "bootstrap, bash as sh" 
 export const BASELINE = { dash: "baseline, dash", bash: "baseline, bash as sh" } as const;
 /** A program that ends at its first line, compiled as the runtime is. */
 export const EMPTY = "empty Bun program";
+/** AWS's own runtime client for Python, with a handler that does the same. */
+export const PYTHON = "Python, awslambdaric";
 export const FLOOR = { dash: "C floor, dash", bash: "C floor, bash as sh" } as const;
 
 const ECHO = `handler() { printf '%s' "$1"; }\n`;
+/** Parses the event and writes it again, as every function of this client does. */
+const PYTHON_HANDLER = "def handler(event, context):\n    return event\n";
 /** Reads in blocks: a shell's own `read` takes a system call a byte, 30 ms for 64 KB. */
 const FILE_HANDLER = "#!/bin/sh\nexec cat\n";
 
@@ -75,6 +80,15 @@ export async function makeSubjects(
       taskRoot: taskRoot.dash,
     },
   ];
+  // Where `make bench` has installed it.
+  const python = join(ROOT, "cache/bench-python/bin/python");
+  if (existsSync(python)) {
+    const taskRoot = join(folder, "python");
+    mkdirSync(taskRoot, { recursive: true });
+    writeFileSync(join(taskRoot, "function.py"), PYTHON_HANDLER);
+    const command = [python, "-m", "awslambdaric", common.handler];
+    subjects.push({ ...common, name: PYTHON, command, taskRoot });
+  }
   for (const shell of ["dash", "bash"] as const) {
     if (baseline === undefined) break;
     const command = [resolve(baseline)];

@@ -52,6 +52,22 @@ afterAll(async () => {
 
 const documents = readDocuments();
 
+/** The tool, from its source. */
+const LAMBDA_SHELL = [process.execPath, join(ROOT, "src/lambda-shell.ts")];
+
+/** The names by which the headings of a document are reached, as GitHub makes them. */
+function anchorsOf(markdown: string): ReadonlySet<string> {
+  const text = markdown.replace(/^```[\s\S]*?^```/gm, "");
+  return new Set(
+    [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N}_ -]/gu, "")
+        .replaceAll(" ", "-"),
+    ),
+  );
+}
+
 for (const document of documents) {
   describe(document.path, () => {
     if (document.blocks.some(({ kind }) => kind === "run" || kind === "file")) {
@@ -71,12 +87,15 @@ for (const document of documents) {
       if (block.kind === "data")
         test(`${name} is ${block.language}`, () => parses(block), LIMIT_MS);
     }
-    test("its links lead to files", () => {
+    test("its links lead to files, and to headings in them", () => {
       const text = readFileSync(join(ROOT, document.path), "utf8");
-      for (const [, target = ""] of text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
+      for (const [, target = "", anchor] of text.matchAll(/\]\(([^)#\s]*)(?:#([^)]*))?\)/g)) {
         if (/^[a-z]+:/.test(target)) continue;
-        const path = join(dirname(document.path), target);
+        const path = target === "" ? document.path : join(dirname(document.path), target);
         expect(`${path} ${existsSync(join(ROOT, path))}`).toBe(`${path} true`);
+        if (anchor === undefined) continue;
+        const anchors = anchorsOf(readFileSync(join(ROOT, path), "utf8"));
+        expect(`${path}#${anchor} ${anchors.has(anchor)}`).toBe(`${path}#${anchor} true`);
       }
     });
   });
@@ -100,7 +119,7 @@ function tools(): string {
   const folder = temporaryFolder("tools");
   const programs = {
     aws: `exec ${pythonProgram("aws")} "$@"`,
-    "lambda-shell": `exec ${process.execPath} ${join(ROOT, "src/lambda-shell.ts")} "$@"`,
+    "lambda-shell": `exec ${LAMBDA_SHELL.join(" ")} "$@"`,
     // Whatever runs for long is run by its own target in CI; here it must at least be a target.
     make: `case "$*" in
 run* | help) exec /usr/bin/make -C "${ROOT}" -s "$@" ;;
@@ -169,9 +188,18 @@ async function runDocument(document: Document): Promise<void> {
 async function placeFile(cwd: string, block: Block & { readonly file?: string }): Promise<string> {
   const file = block.file ?? "";
   if (file.endsWith(".sh")) await checkShell(block.text);
+  if (/^handler\(\)/m.test(block.text)) await checkHandler(file, block.text);
   const source = join(cwd, `.block-${block.line}`);
   writeFileSync(source, block.text);
   return `cp '${source}' '${file}'\n`;
+}
+
+/** Checks a function as its reader would, by `lambda-shell check`. */
+async function checkHandler(file: string, text: string): Promise<void> {
+  const folder = temporaryFolder("handler");
+  writeFileSync(join(folder, file), text);
+  const handler = `${file.replace(/\.sh$/, "")}.handler`;
+  await run([...LAMBDA_SHELL, "check", "--handler", handler, folder]);
 }
 
 async function fails(block: Block, message: string): Promise<void> {
@@ -236,6 +264,46 @@ test(
   },
   LIMIT_MS,
 );
+
+test("the first page has no command that is left out of the tests", () => {
+  const readme = documents.find(({ path }) => path === "README.md");
+  const lines = readFileSync(join(ROOT, "README.md"), "utf8").split("\n");
+  const elsewhere = readme?.blocks.filter(({ kind }) => kind === "elsewhere") ?? [];
+  // `make test-npm` runs that one, with the packages that it needs.
+  expect(elsewhere.map(({ line }) => lines[line - 1])).toEqual(["```sh npm"]);
+});
+
+test(
+  "the flags in the table of README.md are those of the commands, with their defaults",
+  async () => {
+    const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+    const rows = [...readme.matchAll(/^\| `(--[a-z-]+(?: <.+?>)?)` \| (.+?) \|/gm)];
+    expect(rows.length).toBeGreaterThan(10);
+    for (const command of ["run", "dev", "serve", "invoke"]) {
+      const { stdout } = await run([...LAMBDA_SHELL, command, "--help"]);
+      const options = stdout.replace(/\n {10,}/g, " ").split("\n");
+      for (const [, flag = "", defaults = ""] of rows) {
+        const option = options.find((line) => line.startsWith(`  ${flag} `));
+        expect(`${command} ${flag} ${option !== undefined}`).toBe(`${command} ${flag} true`);
+        const [, actual = "none"] = /\(default: "?([\w.:]+)"?\)/.exec(option ?? "") ?? [];
+        if (actual !== "none") expect(`${flag} ${defaults}`).toContain(`\`${actual}\``);
+      }
+    }
+  },
+  LIMIT_MS,
+);
+
+test("make test says at once, to somebody who is not root, how to run it", async () => {
+  const folder = temporaryFolder("not-root");
+  writeFileSync(join(folder, "id"), "#!/bin/sh\necho 1000\n");
+  chmodSync(join(folder, "id"), 0o755);
+  const { stdout, stderr } = await run(["make", "-C", ROOT, "test"], {
+    env: { PATH: `${folder}:${process.env["PATH"]}` },
+    status: 2,
+  });
+  expect(stderr).toContain(`sudo env PATH="$PATH" make test`);
+  expect(stdout).not.toContain("compile.ts");
+});
 
 test("every document with commands is found", () => {
   const paths = documents.map(({ path }) => path);

@@ -1,5 +1,6 @@
 /**
- * Puts measured figures into README.md: a table made from one file of build/bench/results.
+ * Puts measured figures into README.md, all from one file of build/bench/results: a table, and single
+ * figures in the text, between comments that name them: `<!-- figure MEASURE / SUBJECT -->1.2<!-- / -->`.
  *
  *     bun build/deployments/documents/figures.ts    # from the newest file
  *
@@ -17,7 +18,10 @@ const README = join(ROOT, "README.md");
 const RESULTS = "build/bench/results";
 
 /** Where the table stands in the README; the file that it is from is named in it. */
-const FIGURES = /(<!-- figures -->\n)([\s\S]*?)(<!-- \/figures -->)/;
+const TABLE = /(<!-- figures -->\n)[\s\S]*?(<!-- \/figures -->)/;
+
+/** A figure in the text: a measure of the table, or `programs` for those started for a warm event. */
+const FIGURE = /(<!-- figure (.+?) \/ (.+?) -->)[^<]*(<!-- \/ -->)/g;
 
 /** Medians by what was measured and by subject. */
 const MEASURES = z.record(z.string(), z.record(z.string(), z.looseObject({ median: z.number() })));
@@ -30,20 +34,43 @@ const RESULT = z.looseObject({
   rounds: z.number(),
   milliseconds: MEASURES,
   processorMilliseconds: MEASURES.optional(),
+  costs: z.record(z.string(), z.looseObject({ execs: z.number() })),
 });
+
+type Result = z.infer<typeof RESULT>;
 
 /** The columns of the table: what each is called here, and in the results. */
 const COLUMNS = {
   "curl loop": "curl loop",
   "`bootstrap`, bash": "bootstrap, bash as sh",
   "`bootstrap`, dash": "bootstrap, dash",
+  Python: "Python, awslambdaric",
   "the same in C, bash": "C floor, bash as sh",
   "an empty Bun program": "empty Bun program",
 } as const;
 
-/** The table of one file of results. */
-export function figures(file: string): string {
+/** A text with the figures of one file of results. */
+export function withFigures(text: string, file: string): string {
   const result = RESULT.parse(JSON.parse(readFileSync(join(ROOT, RESULTS, file), "utf8")));
+  return text
+    .replace(TABLE, (_, start, end) => `${start}${table(result, file)}${end}`)
+    .replace(FIGURE, (_, start, measure, subject, end) => {
+      return `${start}${figure(result, measure, subject)}${end}`;
+    });
+}
+
+function figure(result: Result, measure: string, subject: string): string {
+  const value =
+    measure === "programs"
+      ? result.costs[subject]?.execs.toString()
+      : milliseconds(result.milliseconds[measure]?.[subject]?.median);
+  if (value === undefined || value === "") {
+    throw new Error(`failed to find "${measure}" of "${subject}" in the results`);
+  }
+  return value;
+}
+
+function table(result: Result, file: string): string {
   const { machine, rounds, bun, date, processorMilliseconds = {} } = result;
   const measures = {
     ...result.milliseconds,
@@ -58,8 +85,8 @@ export function figures(file: string): string {
   return [
     `Medians in ms of ${rounds} rounds on ${machine.cores} cores (${machine.processor}),`,
     `Bun ${bun}, ${date} ([all figures](${RESULTS}/${file})).`,
-    "CPU is that of the process tree. Another machine has other absolutes, and other ratios: page faults",
-    "and cold caches, of which a start is made, cost more on one than on another, so that the start of one",
+    "CPU is that of the process tree. Another machine has other figures, and other ratios: page faults and",
+    "cold caches, of which a start is made, cost more on one than on another, so that the start of one",
     "executable was 0.56 of the curl loop's on one machine and 0.73 on another.",
     "",
     `| | ${Object.keys(COLUMNS).join(" | ")} |`,
@@ -74,10 +101,9 @@ function milliseconds(value: number | undefined): string {
   return value >= 100 ? value.toFixed(0) : value.toPrecision(2);
 }
 
-/** The figures in a text, with the file of results that they name. */
-export function quotedFigures(text: string): { readonly file: string; readonly table: string } {
-  const table = FIGURES.exec(text)?.[2] ?? "";
-  return { file: /results\/([\w.-]+\.json)/.exec(table)?.[1] ?? "", table };
+/** The file of results that a text names. */
+export function quotedResults(text: string): string | undefined {
+  return /results\/([\w.-]+-runtime\.json)/.exec(text)?.[1];
 }
 
 if (import.meta.main) {
@@ -86,6 +112,5 @@ if (import.meta.main) {
     .sort()
     .at(-1);
   if (newest === undefined) throw new Error(`failed to find results: run "make bench"`);
-  const text = readFileSync(README, "utf8");
-  writeFileSync(README, text.replace(FIGURES, `$1${figures(newest)}$3`));
+  writeFileSync(README, withFigures(readFileSync(README, "utf8"), newest));
 }

@@ -129,7 +129,7 @@ upload() {
 }
 
 # application_exists ID: whether the repository has it. Any other answer than yes or no stops here:
-# an application is not made anew because the network or a permission was missing.
+# an application is not created again because the network or a permission was missing.
 application_exists() {
   if error=$(aws --region "$REGION" serverlessrepo get-application --application-id "$1" 2>&1 \
     > /dev/null); then

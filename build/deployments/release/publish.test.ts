@@ -236,6 +236,6 @@ test("make help lists every command of publish.sh", async () => {
   expect(commands).toContain("layers");
   const { stdout } = await run(["make", "-C", ROOT, "--no-print-directory", "help"]);
   const targets = [...commands, "runtime"].map((command) => `publish-${command}`);
-  const listed = stdout.split("\n").map((line) => line.split(" ")[0]);
+  const listed = stdout.split("\n").map((line) => line.trim().split(" ")[0]);
   expect(targets.filter((target) => !listed.includes(target))).toEqual([]);
 });

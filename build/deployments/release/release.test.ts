@@ -10,7 +10,7 @@ import { basename, join } from "node:path";
 
 import { temporaryFolder } from "../../../src/testing/temporary-folder.ts";
 import { drawDiagrams } from "../documents/diagrams.ts";
-import { figures, quotedFigures } from "../documents/figures.ts";
+import { quotedResults, withFigures } from "../documents/figures.ts";
 import { ROOT } from "../layer-dist.ts";
 import { run } from "../run.ts";
 import { VERSION } from "../version.ts";
@@ -209,7 +209,7 @@ describe("check-release.sh", () => {
   });
 });
 
-test("the tool, which prints its version, is compiled anew for another one", () => {
+test("the tool, which prints its version, is compiled again for another one", () => {
   // Without the flags of the make that may run this test.
   const environment = { env: { PATH: process.env["PATH"] ?? "" } };
   const { stdout } = Bun.spawnSync(["make", "-C", ROOT, "-pn", "help"], environment);
@@ -252,9 +252,22 @@ test("layer/sam/layer/Makefile works in a path with a space", async () => {
 });
 
 test("the figures in README.md are those of the results that it names", async () => {
-  const { file, table } = quotedFigures(await Bun.file(join(ROOT, "README.md")).text());
-  // Before the first measurement is in the tree there is no table, and no number either.
-  expect(table).toBe(file === "" ? "" : figures(file));
+  const text = await Bun.file(join(ROOT, "README.md")).text();
+  const file = quotedResults(text);
+  expect(file).toBeDefined();
+  expect(withFigures(text, file ?? "")).toBe(text);
+});
+
+test("a figure of README.md that was not measured, or that somebody has changed, is found", () => {
+  const [file = ""] = readdirSync(join(ROOT, "build/bench/results")).filter((name) =>
+    name.endsWith("-runtime.json"),
+  );
+  const wrong = "<!-- figure warm event, 50 B / curl loop -->0.001<!-- / -->";
+  expect(withFigures(wrong, file)).toMatch(/--> *[\d.]+<!-- \/ -->$/);
+  expect(withFigures(wrong, file)).not.toBe(wrong);
+  expect(() => withFigures("<!-- figure warm event, 1 B / curl loop -->1<!-- / -->", file)).toThrow(
+    'failed to find "warm event, 1 B" of "curl loop" in the results',
+  );
 });
 
 test("the diagrams are what their sources give", async () => {
@@ -287,6 +300,7 @@ test.each([
   ["layer/sam/response.json", true],
   ["out.json", true],
   ["event.json", true],
+  ["greeter/function.sh", true],
   ["fixtures/functions/hello/events/lambda.json", false],
   ["layer/terraform/main.tf", false],
   ["layer/cdk/cdk.json", false],

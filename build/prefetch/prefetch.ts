@@ -10,7 +10,7 @@
  * @module
  */
 
-import { type Architecture, ARCHITECTURES } from "./architectures.ts";
+import { type Architecture, ARCHITECTURES } from "../architectures.ts";
 import {
   EM_AARCH64,
   EM_X86_64,
@@ -31,21 +31,9 @@ import {
   roundUp,
   writeEntry,
   writeProgramHeaders,
-} from "./prefetch/elf.ts";
-import {
-  MERGE_PAGES,
-  mergeRuns,
-  type PageProfile,
-  runsOf,
-  splitRuns,
-} from "./prefetch/hot-pages.ts";
-import {
-  PAGE_BYTES,
-  type PageRun,
-  PROBES_MAX,
-  type ProgramEnvironment,
-  stub,
-} from "./prefetch/stub.ts";
+} from "./elf.ts";
+import { MERGE_PAGES, mergeRuns, type PageProfile, runsOf, splitRuns } from "./hot-pages.ts";
+import { PAGE_BYTES, type PageRun, PROBES_MAX, type ProgramEnvironment, stub } from "./stub.ts";
 
 /** The stub's segment begins at a multiple of this in the file: the table's rows are 8 bytes. */
 const STUB_ALIGN_BYTES = 16;
@@ -137,7 +125,7 @@ function checkExecutable(file: Uint8Array): ProgramHeader[] {
         "link without -pie",
     );
   }
-  if (type !== ET_EXEC) throw new Error(`it is no executable (e_type ${type}, not ET_EXEC)`);
+  if (type !== ET_EXEC) throw new Error(`it is not an executable (e_type ${type}, not ET_EXEC)`);
   const headers = readProgramHeaders(file);
   if (headers[0]?.type !== PT_PHDR) {
     const hint = "has it the stub already? compile it again";
@@ -203,7 +191,7 @@ function hotRuns(
     if (!inside || (page < endPage && page + pages > firstPage)) {
       throw new Error(
         `the page profile has ${hex(start)} to ${hex(end)}, which is in no segment of Bun's; ` +
-          "take it anew with `make page-profile`",
+          "take a new one with `make page-profile`",
       );
     }
   }

@@ -2,8 +2,8 @@
  * Takes the page profile of the pinned Bun: which pages of the executable a start touches.
  *
  *     make page-profile                          # both architectures, arm64 under qemu-user
- *     bun build/page-profile.ts amd64            # one of them
- *     bun build/page-profile.ts amd64 FILE       # of another executable of the same Bun
+ *     bun build/prefetch/profile.ts amd64            # one of them
+ *     bun build/prefetch/profile.ts amd64 FILE       # of another executable of the same Bun
  *
  * The executable is served by a file system of our own (build/bench/cold-start-store.c) with no
  * read-ahead, so that each read is the first touch of a page; nothing else on the machine is
@@ -21,27 +21,21 @@ import {
   architecture,
   ARCHITECTURES,
   HOST_ARCHITECTURE,
-} from "./architectures.ts";
-import { ColdStartApi } from "./bench/cold-start-api.ts";
-import { BlockStore, compileStore, storeObstacle } from "./bench/cold-start-store.ts";
-import { lockedBun } from "./bun-executable.ts";
-import { BOOTSTRAP, compile } from "./compile.ts";
-import { type Workload, WORKLOADS } from "./page-profile/workloads.ts";
-import {
-  PT_LOAD,
-  readBuildId,
-  readHeader,
-  readProgramHeaders,
-  readSections,
-} from "./prefetch/elf.ts";
-import { formatRuns, mergeRuns, type PageProfile, profilePath } from "./prefetch/hot-pages.ts";
-import { PAGE_BYTES, type PageRun } from "./prefetch/stub.ts";
+} from "../architectures.ts";
+import { ColdStartApi } from "../bench/cold-start-api.ts";
+import { BlockStore, compileStore, storeObstacle } from "../bench/cold-start-store.ts";
+import { lockedBun } from "../bun-executable.ts";
+import { BOOTSTRAP, compile } from "../compile.ts";
+import { PT_LOAD, readBuildId, readHeader, readProgramHeaders, readSections } from "./elf.ts";
+import { formatRuns, mergeRuns, type PageProfile, profilePath } from "./hot-pages.ts";
+import { PAGE_BYTES, type PageRun } from "./stub.ts";
+import { type Workload, WORKLOADS } from "./workloads/workloads.ts";
 
 /** How often each workload is run: threads and timers make runs differ by a few pages. */
 const ROUNDS = 5;
 /** A workload that takes longer is stuck; arm64 runs emulated. */
 const WORKLOAD_MS_MAX = 120_000;
-const HANDLERS = join(import.meta.dir, "page-profile");
+const HANDLERS = join(import.meta.dir, "workloads");
 /** Where Debian's libc6-arm64-cross keeps the other architecture's libraries. */
 const SYSTEM_ROOTS: Readonly<Record<Architecture["name"], string>> = {
   arm64: "/usr/aarch64-linux-gnu",
