@@ -51,6 +51,14 @@ const OWN_PREFIX = "/_lambda-shell/";
 /** Path of a function other than the default one. */
 const NAMED_URL = /^\/lambda-url\/([A-Za-z0-9-_]+)(\/.*)?$/;
 
+/** What callers on this computer write in place of an address that stands for all. */
+const CALLABLE: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
+
+/** A host with its port as it stands in a URL: an address of IPv6 in brackets. */
+export function hostAndPort(host: string, port: number): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
 /** Serves the functions of a registry over HTTP. */
 export class HostServer implements HttpHandler {
   readonly #options: HostServerOptions;
@@ -72,7 +80,7 @@ export class HostServer implements HttpHandler {
   /** Listens and returns the port. */
   async listen(host: string, port: number): Promise<number> {
     const actual = await this.#server.listen(host, port);
-    this.#baseUrl = `http://${host === "0.0.0.0" ? "127.0.0.1" : host}:${actual}`;
+    this.#baseUrl = `http://${hostAndPort(CALLABLE[host] ?? host, actual)}`;
     return actual;
   }
 

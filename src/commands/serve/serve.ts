@@ -18,7 +18,7 @@ import { Cors } from "../../host/http/cors.ts";
 import { HttpServer } from "../../host/http/server.ts";
 import type { HostLog } from "../../host/invocation/platform-log.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
-import { HostServer, metricsResponse } from "../../host/server.ts";
+import { hostAndPort, HostServer, metricsResponse } from "../../host/server.ts";
 import { sayShellDifference } from "../check.ts";
 import { endWithOutput, stopSignal } from "../cli/ending.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
@@ -225,7 +225,10 @@ async function serve(
   pool.start();
   const { environments, environmentsMin } = settings;
   const workers = environmentsMin === undefined ? "" : `${environmentsMin}:`;
-  say("info", `listening ${address}:${actual} (${format}) · ${workers}${environments} workers`);
+  say(
+    "info",
+    `listening ${hostAndPort(address, actual)} (${format}) · ${workers}${environments} workers`,
+  );
   await sayShellDifference(settings);
   await stop.arrived;
   await server.drain(grace);

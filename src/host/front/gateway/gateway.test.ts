@@ -216,3 +216,22 @@ test("every kind answers over HTTP, and a function error is each one's own", asy
     expect(names).toContain(kind.startsWith("http-api") ? "apigw-requestid" : "x-amzn-requestid");
   }
 });
+
+test.each(KINDS)("%s: of one header in several spellings the last counts, cookies all", (kind) => {
+  const headers = {
+    "content-type": "text/plain",
+    "Content-Type": "text/html",
+    "Set-Cookie": "a=1",
+    "set-cookie": "b=2",
+    "X-A": "1",
+  };
+  const payload = Buffer.from(JSON.stringify({ statusCode: 200, headers, body: "" }));
+  expect(gatewayResult(kind, payload)).toMatchObject({
+    headers: [
+      ["Content-Type", "text/html"],
+      ["Set-Cookie", "a=1"],
+      ["set-cookie", "b=2"],
+      ["X-A", "1"],
+    ],
+  });
+});
