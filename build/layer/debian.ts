@@ -480,7 +480,7 @@ const REASONS: readonly (readonly [RegExp, (match: RegExpExecArray) => string])[
   [
     NOT_FOUND,
     ([, url]) =>
-      `the mirror answers 404 for ${url}: it is out of step with its index, or lacks the suite; ` +
+      `the mirror responds with 404 for ${url}: it is out of step with its index, or lacks the suite; ` +
       "run the command again in some minutes, or name another mirror with DEBIAN_MIRROR=URL",
   ],
   [

@@ -67,7 +67,7 @@ find_account() {
     found=$(printf '%s' "$identity" | cut -f 1)
     PARTITION=$(printf '%s' "$identity" | cut -f 2 | cut -d : -f 2)
     case $found in
-      '' | *[!0-9]*) fail "failed to find the account in $REGION: AWS answered \"$identity\"" ;;
+      '' | *[!0-9]*) fail "failed to find the account in $REGION: AWS returned \"$identity\"" ;;
     esac
     [ "${ACCOUNT:-$found}" = "$found" ] ||
       fail "refusing to publish: AWS_ACCOUNT_ID is $ACCOUNT, but the credentials are of $found"
