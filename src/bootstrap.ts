@@ -46,9 +46,9 @@ function run(inherited: InheritedEnvironment, environment: Environment, log: Log
     const files = handlerFiles(() => variableText(variables, "PATH"));
     const handler = resolveHandler(name, taskRoot, files);
     if (handler.kind === "rejected") throw new InitFailure({ ...handler, stackTrace: [] });
-    shell = new ShellHandler({ handler, taskRoot, environment: variables }, poller, log);
-    // The shell takes about as long to load as all this does: both at once.
     becomeSubreaper();
+    shell = new ShellHandler({ handler, taskRoot, environment: variables }, poller, log);
+    // The shell takes about as long to load as this does: both at once.
     client().prepare();
     shell.load();
     if (place === "first") tellLoaded();

@@ -11,6 +11,7 @@ import { checked, close, duplicateTo, errno, LIBC, O_NONBLOCK, pipe, SystemError
 
 const { symbols: libc } = dlopen(LIBC, {
   eventfd_write: { args: ["i32", "u64"], returns: "i32" },
+  prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
   signal: { args: ["i32", "ptr"], returns: "ptr" },
 });
 
@@ -19,7 +20,6 @@ const late = lazy(
   () =>
     dlopen(LIBC, {
       kill: { args: ["i32", "i32"], returns: "i32" },
-      prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
       syscall: { args: ["i64", "i64", "i64"], returns: "i32" },
       waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
     }).symbols,
@@ -98,15 +98,18 @@ export function isAlive(pid: number): boolean {
 const PR_SET_PDEATHSIG = 1;
 const PR_SET_CHILD_SUBREAPER = 36;
 
-/** Makes processes that lose their parent ours, so that none of them stays as a zombie. */
+/**
+ * Makes processes that lose their parent ours, so that none of them stays as a zombie. To be called before a
+ * shell is started: what that leaves behind while it loads may be there sooner than this process goes on.
+ */
 export function becomeSubreaper(): void {
   // An emulator that does not know it has an init that reaps them.
-  late().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
 /** Has the kernel end this process when its parent ends. */
 export function endWithParent(): void {
-  late().prctl(PR_SET_PDEATHSIG, SIGNAL.terminate, 0, 0, 0);
+  libc.prctl(PR_SET_PDEATHSIG, SIGNAL.terminate, 0, 0, 0);
 }
 
 /**
