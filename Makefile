@@ -88,15 +88,23 @@ $(BENCH_PYTHON_READY): fixtures/compat/python/requirements.txt
 	@touch $@
 
 .PHONY: bench
-bench: bootstrap $(BENCH_PYTHON_READY) ## bench: Compare the runtime with a curl loop, Python and C, the host with a naive one
+bench: bootstrap $(BENCH_PYTHON_READY) ## bench: Compare the runtime with a curl loop, Python and C (BASELINE=another bootstrap), the host with a naive one
 	@build/system-packages.sh strace=strace gcc=gcc gencat=libc6-dev curl=curl
-	$(BUN) build/bench/runtime.ts
+	$(BUN) build/bench/runtime.ts $(if $(BASELINE),--baseline $(BASELINE))
 	$(MAKE) bench-host
 
 .PHONY: bench-small
 bench-small: bootstrap ## bench: Compare at 128, 256 and 512 MB, with that share of a processor (root)
 	@build/system-packages.sh gcc=gcc gencat=libc6-dev curl=curl
 	$(BUN) build/bench/small.ts
+
+# The rooms whose tests start neither a compiled program nor a server's worth of processes.
+QUICK_TESTS := ./src/runtime ./src/handler ./src/host/invocation ./src/host/http ./src/host/front ./src/contract.test.ts \
+  ./src/zip.test.ts ./build/check-rooms.test.ts ./build/private-names.test.ts
+
+.PHONY: quick
+quick: check fmt-check lint ## daily: Check types, format, rooms, lints and unit tests: no root, under a minute
+	$(BUN) test $(QUICK_TESTS)
 
 .PHONY: ok
 ok: check fmt-check lint test ## daily: Run everything that a commit needs: check, fmt-check, lint, test

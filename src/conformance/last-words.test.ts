@@ -97,7 +97,7 @@ describe.each(POSIX_SHELLS)("in %s", (shell) => {
     );
   });
 
-  test.concurrent("a response is no log", async () => {
+  test.concurrent("a response does not go to the log", async () => {
     const { log } = await fail(shell, handler("exit 1"));
     expect(log).not.toContain("fine");
   });
