@@ -88,9 +88,9 @@ $(BENCH_PYTHON_READY): fixtures/compat/python/requirements.txt
 	@touch $@
 
 .PHONY: bench
-bench: bootstrap $(BENCH_PYTHON_READY) ## bench: Compare the runtime with a curl loop, Python and C, the host with a naive one
+bench: bootstrap $(BENCH_PYTHON_READY) ## bench: Compare the runtime with a curl loop, Python and C (BASELINE=another bootstrap), the host with a naive one
 	@build/system-packages.sh strace=strace gcc=gcc gencat=libc6-dev curl=curl
-	$(BUN) build/bench/runtime.ts
+	$(BUN) build/bench/runtime.ts $(if $(BASELINE),--baseline $(BASELINE))
 	$(MAKE) bench-host
 
 .PHONY: bench-small

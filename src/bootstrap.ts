@@ -5,12 +5,7 @@
  */
 
 import { resolveHandler } from "./handler/resolve.ts";
-import {
-  placeAmongLoops,
-  superviseLoops,
-  tellLoaded,
-  waitForFirstLoop,
-} from "./runtime/concurrency.ts";
+import { DeadlineGuard } from "./runtime/deadline-guard.ts";
 import {
   type Environment,
   handlerEnvironment,
@@ -20,46 +15,112 @@ import {
   variableText,
 } from "./runtime/environment.ts";
 import { handlerFiles } from "./runtime/handler-files.ts";
-import { runInvokeLoop } from "./runtime/invoke-loop.ts";
+import type { HttpAddress } from "./runtime/http-connection.ts";
+import { InvokeLoop } from "./runtime/invoke-loop.ts";
 import { lazy } from "./runtime/lazy.ts";
 import { Log } from "./runtime/log.ts";
+import { Loop } from "./runtime/loop.ts";
 import { Poller } from "./runtime/poller.ts";
-import { becomeSubreaper, endWithParent } from "./runtime/process.ts";
-import { RuntimeApiClient } from "./runtime/runtime-api-client.ts";
+import { becomeSubreaper, keepEndedChildren, unblockSignals } from "./runtime/process.ts";
+import { runtimeApiAddress } from "./runtime/runtime-api-address.ts";
+import { RuntimeApiClient, RuntimeApiError } from "./runtime/runtime-api-client.ts";
 import { InitFailure, ShellHandler } from "./runtime/shell-handler.ts";
+import { Supervisor } from "./runtime/supervisor.ts";
 import { endOnTermination } from "./runtime/termination.ts";
 
-function run(inherited: InheritedEnvironment, environment: Environment, log: Log): never {
-  const { handler: name, taskRoot, runtimeApi, concurrency } = environment;
-  if (runtimeApi === "") throw new Error("AWS_LAMBDA_RUNTIME_API is not set");
-  const poller = new Poller();
-  const place = concurrency > 1 ? placeAmongLoops() : undefined;
-  if (place === undefined && concurrency > 1)
-    superviseLoops(concurrency, inherited.entries, poller);
+/** How long after its deadline an event is ended where the platform does so itself, in milliseconds. */
+const DEADLINE_GRACE_MS = 500;
 
-  let shell: ShellHandler | undefined;
-  endOnTermination(poller, () => shell);
-  if (place !== undefined) endWithParent();
-  const client = lazy(() => new RuntimeApiClient(runtimeApi, poller, log, taskRoot));
+function run(inherited: InheritedEnvironment, environment: Environment, log: Log): never {
+  const { taskRoot, concurrency } = environment;
+  const address = runtimeApiAddress(environment.runtimeApi);
+  const poller = new Poller();
+  const loop = concurrency > 1 ? Loop.from(process.argv.slice(2)) : undefined;
+  const handler = environment.handler || handlerArgument(loop);
+  const client = lazy(() => new RuntimeApiClient(address, poller, log, taskRoot, loop));
+  const parts = { inherited, environment, handler, address, log, poller, client };
   try {
-    const variables = handlerEnvironment(inherited);
-    const files = handlerFiles(() => variableText(variables, "PATH"));
-    const handler = resolveHandler(name, taskRoot, files);
-    if (handler.kind === "rejected") throw new InitFailure({ ...handler, stackTrace: [] });
-    shell = new ShellHandler({ handler, taskRoot, environment: variables }, poller, log);
-    // The shell takes about as long to load as all this does: both at once.
-    becomeSubreaper();
-    client().prepare();
-    shell.load();
-    if (place === "first") tellLoaded();
-    return runInvokeLoop(client(), shell, log);
+    return concurrency > 1 && loop === undefined ? supervise(parts) : serve(parts, loop);
   } catch (error) {
-    if (error instanceof InitFailure) {
-      // All loops load the same file: the first one speaks for all, and takes them along.
-      if (place === "later") waitForFirstLoop(poller);
-      else client().reportInitError(error.error);
+    // All loops load the same file: the first one speaks for all, and no other starts before it has.
+    if (error instanceof InitFailure && loop?.isFirst !== false) {
+      client().reportInitError(error.error);
     }
     throw error;
+  }
+}
+
+/**
+ * The handler's name as an argument, which AWS's runtime clients in container images take, too; empty
+ * if there is none.
+ */
+function handlerArgument(loop: Loop | undefined): string {
+  return process.argv.slice(2).at(loop === undefined ? 0 : Loop.argumentCount) ?? "";
+}
+
+/** What both a supervisor and a loop are made of. */
+interface Parts {
+  readonly inherited: InheritedEnvironment;
+  readonly environment: Environment;
+  /** The handler's name. */
+  readonly handler: string;
+  readonly address: HttpAddress;
+  readonly log: Log;
+  readonly poller: Poller;
+  readonly client: () => RuntimeApiClient;
+}
+
+/** Handles several events at once, in processes of their own. */
+function supervise(parts: Parts): never {
+  const { inherited, environment, handler, address, log, poller, client } = parts;
+  const options = {
+    count: environment.concurrency,
+    environment: inherited.entries,
+    handler,
+    address,
+    client,
+  };
+  const supervisor = new Supervisor(options, poller, log);
+  // A combination that the platform does not have; but each of the loops would ask for a restore.
+  if (environment.isSnapshot) waitForRestore(client());
+  return supervisor.run();
+}
+
+/** Handles events one after the other. */
+function serve(parts: Parts, loop: Loop | undefined): never {
+  const { inherited, environment, handler: name, log, poller, client } = parts;
+  const { taskRoot } = environment;
+  let shell: ShellHandler | undefined;
+  endOnTermination(poller, () => shell);
+  keepEndedChildren();
+  loop?.endWithSupervisor();
+  const variables = handlerEnvironment(inherited);
+  const files = handlerFiles(() => variableText(variables, "PATH"));
+  const handler = resolveHandler(name, taskRoot, files);
+  if (handler.kind === "rejected") throw new InitFailure({ ...handler, stackTrace: [] });
+  shell = new ShellHandler({ handler, taskRoot, environment: variables }, poller, log);
+  // The shell takes about as long to load as all this does: both at once.
+  unblockSignals();
+  becomeSubreaper();
+  client().prepare();
+  shell.load();
+  loop?.tellLoaded();
+  if (environment.isSnapshot && loop === undefined) waitForRestore(client());
+  const graceMs = environment.endsEvents ? 0 : DEADLINE_GRACE_MS;
+  return new InvokeLoop(client(), shell, new DeadlineGuard(graceMs, poller, log), log).run();
+}
+
+/**
+ * Lets the platform take its snapshot, and comes back after a restore.
+ * @throws {InitFailure} When the platform refuses.
+ */
+function waitForRestore(client: RuntimeApiClient): void {
+  try {
+    client.waitForRestore();
+  } catch (error) {
+    if (!(error instanceof RuntimeApiError)) throw error;
+    const errorType = "Runtime.InitError";
+    throw new InitFailure({ errorType, errorMessage: error.message, stackTrace: [] });
   }
 }
 

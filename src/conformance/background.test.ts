@@ -107,3 +107,15 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     for (const body of ["one", "two"]) expect((await api.invoke({ body })).latin1).toBe(body);
   });
 });
+
+test("with 64 descriptors, background processes that hold standard output leave room for events", async () => {
+  await using environment = await EnvironmentUnderTest.start({
+    files: { "function.sh": "handler() { sleep 60 & printf '%s' \"$1\"; }" },
+    wrapper: ["prlimit", "--nofile=64:64"],
+  });
+  const { api, bootstrap } = environment;
+  for (let event = 0; event < 100; event += 1) {
+    expect((await api.invoke({ body: `${event}` })).latin1).toBe(`${event}`);
+  }
+  expect(bootstrap.stderr).toBe("");
+});

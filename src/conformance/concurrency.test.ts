@@ -12,7 +12,6 @@ import { join } from "node:path";
 import { PATH } from "../runtime-api/contract.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
 import { expectAnswer } from "../testing/expectations.ts";
-import { descendants, marked, parentOf } from "../testing/process-facts.ts";
 import { SHELLS } from "../testing/shells.ts";
 
 const LOOPS = 4;
@@ -132,17 +131,6 @@ test.concurrent.each(["", "0", "1", "-3", "many"])(
     expect(api.connections).toBe(1);
   },
 );
-
-test("when one loop is killed, the runtime ends with all of them", async () => {
-  await using environment = await EnvironmentUnderTest.start({ files, env });
-  const { api, bootstrap, exited, taskRoot } = environment;
-  await api.idle(LOOPS);
-  const loop = descendants(bootstrap.pid).find((pid) => parentOf(pid) === bootstrap.pid) ?? 0;
-  process.kill(loop, "SIGKILL");
-  const { status, signal } = await exited;
-  expect([status === 0, signal]).toEqual([false, null]);
-  expect(await marked(taskRoot)).toEqual([]);
-});
 
 test("sixty-four loops handle events at once", async () => {
   await using environment = await EnvironmentUnderTest.start({

@@ -17,6 +17,9 @@ export type InitErrorType =
 /** Types that our runtime reports for an event whose handler did not name one of its own. */
 export type InvocationErrorType = "Function.ExitError" | "Function.KilledBySignal";
 
+/** Types that our runtime reports in the platform's place, where that may not have done so. */
+export type ReportedPlatformErrorType = "Runtime.ExitError" | "Sandbox.Timedout";
+
 /** Types that the platform itself reports to the caller of an invocation. */
 export type PlatformErrorType =
   | "Extension.Crash"
@@ -49,6 +52,8 @@ export interface FunctionError {
 
 /** Error types that the platform keeps as they are; it records any other as `…Unknown`. */
 const KEPT_ERROR_TYPE = /^(Runtime|Function)\.[A-Z][a-zA-Z]+$/;
+/** The platform's own type, which it knows. */
+const TIMED_OUT: ReportedPlatformErrorType = "Sandbox.Timedout";
 
 /** What the platform keeps of a type in its own records; unanchored, as the platform has it. */
 export function recordedErrorType(errorType: string): string {
@@ -63,7 +68,7 @@ export function recordedErrorType(errorType: string): string {
  * `Function.ValidationError`; one with nothing left of it becomes `Function.ExitError`.
  */
 export function headerErrorType(errorType: string): string {
-  if (KEPT_ERROR_TYPE.test(errorType)) return errorType;
+  if (errorType === TIMED_OUT || KEPT_ERROR_TYPE.test(errorType)) return errorType;
   const letters = errorType.replace(/[^a-zA-Z]/g, "");
   const named = `Function.${letters.charAt(0).toUpperCase()}${letters.slice(1)}`;
   return KEPT_ERROR_TYPE.test(named) ? named : "Function.ExitError";

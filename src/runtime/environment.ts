@@ -20,8 +20,12 @@ export interface Environment {
   /** LAMBDA_TASK_ROOT: the folder of the function's code. */
   readonly taskRoot: string;
   readonly log: LogSettings;
-  /** AWS_LAMBDA_MAX_CONCURRENCY: how many events may be handled at once. */
+  /** AWS_LAMBDA_MAX_CONCURRENCY: how many events are to be handled at once; 1 if it is not set. */
   readonly concurrency: number;
+  /** Whether the platform leaves it to us to end events at their deadlines: on managed instances. */
+  readonly endsEvents: boolean;
+  /** Whether a snapshot is taken of the environment before its first event (SnapStart). */
+  readonly isSnapshot: boolean;
 }
 
 const DEFAULT_TASK_ROOT = "/var/task";
@@ -29,8 +33,6 @@ const LAYER_PROGRAMS = "/opt/bin";
 const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
 const EQUALS = 0x3d;
 const WRITABLE_FOLDER = "/tmp";
-/** Most loops at once: far above what a managed instance is given. */
-const CONCURRENCY_MAX = 1024;
 
 /** This process's environment as it was started with. */
 export interface InheritedEnvironment {
@@ -86,22 +88,28 @@ export function variableText(entries: readonly Uint8Array[], name: string): stri
 
 /** Reads the variables; what is unset gets Lambda's default. */
 export function readEnvironment(inherited: InheritedEnvironment): Environment {
-  const concurrency = variable(inherited, "AWS_LAMBDA_MAX_CONCURRENCY");
+  const maxConcurrency = variable(inherited, "AWS_LAMBDA_MAX_CONCURRENCY");
+  const concurrency = parseConcurrency(maxConcurrency);
+  const initializationType = variable(inherited, "AWS_LAMBDA_INITIALIZATION_TYPE");
+  const logFormat = variable(inherited, "AWS_LAMBDA_LOG_FORMAT").toUpperCase();
   return {
     runtimeApi: variable(inherited, "AWS_LAMBDA_RUNTIME_API"),
     handler: variable(inherited, "_HANDLER"),
     taskRoot: variable(inherited, "LAMBDA_TASK_ROOT") || DEFAULT_TASK_ROOT,
     log: {
-      json: variable(inherited, "AWS_LAMBDA_LOG_FORMAT").toUpperCase() === "JSON",
+      // Managed instances, where events are handled at once, take nothing else.
+      json: logFormat === "JSON" || (logFormat === "" && concurrency > 1),
       level: parseLogLevel(variable(inherited, "AWS_LAMBDA_LOG_LEVEL")),
     },
-    concurrency: concurrency === "" ? 1 : parseConcurrency(concurrency),
+    concurrency,
+    isSnapshot: initializationType === "snap-start",
+    endsEvents: maxConcurrency !== "" || initializationType === "lambda-managed-instances",
   };
 }
 
 function parseConcurrency(text: string): number {
-  const count = Number(text);
-  return Number.isInteger(count) && count > 1 ? Math.min(count, CONCURRENCY_MAX) : 1;
+  if (text === "") return 1;
+  return /^\d+$/.test(text) && Number(text) > 1 ? Number(text) : 1;
 }
 
 /**

@@ -15,7 +15,13 @@ import { type ControlMessage, ControlReader, type LastCommand } from "./control-
 import { EventScripts, latin1Of } from "./event-script.ts";
 import { exitStatusOf, type LostStatus } from "./exit-error.ts";
 import { exitReport as exitReportTo, forkServerScript } from "./fork-server-protocol.ts";
-import { type EventPipe, ForkTurns, type SharedPipes, type TurnEnd } from "./fork-turns.ts";
+import {
+  type EventPipe,
+  ForkTurns,
+  type SharedPipes,
+  type TurnEnd,
+  type TurnWatch,
+} from "./fork-turns.ts";
 import { readScript } from "./handler-files.ts";
 import { LastLines } from "./last-lines.ts";
 import { LateOutputs } from "./late-outputs.ts";
@@ -45,6 +51,7 @@ import type { Log } from "./log.ts";
 import { type OnOutput, OutputPipe } from "./output-pipe.ts";
 import type { Poller } from "./poller.ts";
 import {
+  endFirstWithoutMemory,
   endOf,
   type ExitStatus,
   forget,
@@ -79,6 +86,18 @@ export type Loading =
 export interface HandlerEnd {
   readonly who: "the handler" | "the handler's shell";
   readonly end: ExitStatus | LostStatus;
+}
+
+/** What a fork is sent: a script or, where that is long, only the name of the file that holds it. */
+interface SendableScript {
+  readonly sent: Buffer;
+  readonly file: number | undefined;
+}
+
+/** What watches over an event. */
+export interface EventWatch extends TurnWatch {
+  /** The event goes to a fork, as soon as there is one that takes it. */
+  onBegin(): void;
 }
 
 /** What a fork server is started with. */
@@ -145,30 +164,35 @@ export class ForkServer {
     this.#scriptText =
       options.handler.kind === "function" ? readScript(options.handler.script) : "";
     this.#lateOutputs = new LateOutputs(poller, log);
-    this.#control = pipe(O_NONBLOCK);
-    this.#lifeline = pipe();
-    // Until the first event, statuses are part of the load report.
-    this.#outputSlot = openFile("/dev/null");
-    duplicateTo(this.#control[1], this.#outputSlot);
-    this.#nextSlot = openFile("/dev/null");
-    this.#next = new NextPipe(this.#nextSlot);
-    this.#messages = new ControlReader(pathOf(this.#control[1]), pathOf(this.#outputSlot));
-    this.#turns = new ForkTurns(this.#sharedPipes());
-    const [stderrReadEnd, stderrWriteEnd] = pipe();
-    const { handler, environment, taskRoot } = options;
-    const nothing = openFile("/dev/null");
-    this.#pid = spawn({
-      path: handler.shell.path,
-      argv: [handler.shell.path, ...handler.shell.options, "-c", this.#script(), ownName(handler)],
-      environment,
-      cwd: taskRoot,
-      stdio: [nothing, stderrWriteEnd, stderrWriteEnd],
-    });
-    close(nothing);
-    this.#next.stop();
-    this.#stderrWriteEnd = stderrWriteEnd;
-    this.#stderr = new LogPipe(stderrReadEnd, poller, log, { lastLines: this.#lastLines });
-    this.#process = openProcess(this.#pid);
+    const opened: (number | readonly [number, number])[] = [];
+    const owned = <Opened extends number | readonly [number, number]>(one: Opened): Opened => {
+      opened.push(one);
+      return one;
+    };
+    try {
+      this.#control = owned(pipe(O_NONBLOCK));
+      this.#lifeline = owned(pipe());
+      // Until the first event, statuses are part of the load report.
+      this.#outputSlot = owned(openFile("/dev/null"));
+      duplicateTo(this.#control[1], this.#outputSlot);
+      this.#nextSlot = owned(openFile("/dev/null"));
+      this.#next = new NextPipe(this.#nextSlot);
+      const next = this.#next;
+      opened.push(next.ends);
+      this.#messages = new ControlReader(pathOf(this.#control[1]), pathOf(this.#outputSlot));
+      this.#turns = new ForkTurns(this.#sharedPipes());
+      const [stderrReadEnd, stderrWriteEnd] = owned(pipe());
+      this.#pid = this.#spawn(stderrWriteEnd);
+      endFirstWithoutMemory(this.#pid);
+      next.stop();
+      this.#process = owned(openProcess(this.#pid));
+      this.#stderrWriteEnd = stderrWriteEnd;
+      this.#stderr = new LogPipe(stderrReadEnd, poller, log, { lastLines: this.#lastLines });
+    } catch (error) {
+      // It is tried again with the next event, and with the one after it.
+      for (const descriptor of opened.flat()) close(descriptor);
+      throw error;
+    }
     poller.watch(this.#process, () => this.#reap());
     poller.watch(this.#control[0], () => this.#readControl());
   }
@@ -280,14 +304,17 @@ export class ForkServer {
    * Complete when the handler has returned: a background process that still holds its standard output
    * is not waited for; what it writes later goes to the log.
    */
-  invoke(invocation: Invocation, onOutput: OnOutput): HandlerEnd {
+  invoke(invocation: Invocation, onOutput: OnOutput, watch: EventWatch): HandlerEnd {
     const input = memoryFile(invocation.event);
     this.#lastLines.clear();
     this.#lastCommand = undefined;
     // A program of the event before may have left it otherwise, for all that share it.
     setBlocking(this.#stderrWriteEnd, true);
     this.#onOutput = onOutput;
-    const end = this.#run(this.#eventScript(invocation, pathOf(input)));
+    const script = this.#sendable(this.#eventScript(invocation, pathOf(input)));
+    // From here on the event is the shell's alone.
+    watch.onBegin();
+    const end = this.#run(script, watch);
     close(input);
     this.#stderr.drain();
     return end;
@@ -327,6 +354,23 @@ export class ForkServer {
       LIFELINE: pathOf(this.#lifeline[0]),
     };
     return forkServerScript(words, this.#mayTrap());
+  }
+
+  #spawn(standardError: number): number {
+    const { handler, environment, taskRoot } = this.#options;
+    const { path, options } = handler.shell;
+    const nothing = openFile("/dev/null");
+    try {
+      return spawn({
+        path,
+        argv: [path, ...options, "-c", this.#script(), ownName(handler)],
+        environment,
+        cwd: taskRoot,
+        stdio: [nothing, standardError, standardError],
+      });
+    } finally {
+      close(nothing);
+    }
   }
 
   /**
@@ -389,23 +433,30 @@ export class ForkServer {
       answer += Buffer.from(bytes).toString("latin1");
     };
     const redirection = `\\exec >${pathOf(this.#outputSlot)} 2>/dev/null`;
-    const turn = this.#turn(Buffer.from(`${redirection}\n${commands}\n\\exit\n`));
+    const turn = this.#turn(this.#sendable(Buffer.from(`${redirection}\n${commands}\n\\exit\n`)));
     return { status: turn.kind === "ended" ? turn.status : undefined, answer };
   }
 
-  /** Has a fork run a script: a long one from a file, since a pipe would not take it at once. */
-  #turn(script: Buffer): TurnEnd {
-    if (script.length <= SENT_BYTES_MAX) return this.#turns.run(script);
+  /** Puts a long script into a file, since a pipe would not take it at once. */
+  #sendable(script: Buffer): SendableScript {
+    if (script.length <= SENT_BYTES_MAX) return { sent: script, file: undefined };
     const file = memoryFile(script);
-    const turn = this.#turns.run(Buffer.from(`\\. ${pathOf(file)}\n`));
-    close(file);
+    return { sent: Buffer.from(`\\. ${pathOf(file)}\n`), file };
+  }
+
+  /** Has a fork run a script. */
+  #turn({ sent, file }: SendableScript, watch?: TurnWatch): TurnEnd {
+    const turn = this.#turns.run(sent, watch);
+    if (file !== undefined) close(file);
     return turn;
   }
 
   /** Has a fork run a script of an event. */
-  #run(script: Buffer): HandlerEnd {
-    const turn = this.#turn(script);
+  #run(script: SendableScript, watch: TurnWatch): HandlerEnd {
+    const turn = this.#turn(script, watch);
     switch (turn.kind) {
+      case "not begun":
+        return { who: "the handler", end: { kind: "signaled", signal: SIGNAL.terminate } };
       case "ended":
         return { who: "the handler", end: exitStatusOf(turn.status) };
       case "shell ended":
@@ -527,6 +578,11 @@ class NextPipe implements EventPipe {
   constructor(slot: number) {
     [this.#readEnd, this.writeEnd] = pipe(O_NONBLOCK);
     duplicateTo(this.writeEnd, slot);
+  }
+
+  /** Both ends, the one to read first. */
+  get ends(): readonly [number, number] {
+    return [this.#readEnd, this.writeEnd];
   }
 
   /** Has the pipe take no event before a fork has read from it. */

@@ -45,10 +45,18 @@ export interface SharedPipes<Output extends EventOutput> {
   waitUntil(holds: () => boolean): boolean;
 }
 
+/** What decides whether an event may still begin. */
+export interface TurnWatch {
+  /** Whether it has been told to end, so that no fork may take it. */
+  isOver(): boolean;
+}
+
 /** How an event ended. */
 export type TurnEnd =
   /** Its fork has ended with this status, as `$?` has it. */
   | { readonly kind: "ended"; readonly status: number }
+  /** It was told to end before a fork had taken it. */
+  | { readonly kind: "not begun" }
   /** The loaded shell has ended. */
   | { readonly kind: "shell ended" }
   /** Its fork has ended, but its status was read by somebody else. */
@@ -74,10 +82,11 @@ export class ForkTurns<Output extends EventOutput> {
   }
 
   /** Has a fork run a script, and waits for its end. */
-  run(script: Uint8Array): TurnEnd {
+  run(script: Uint8Array, watch?: TurnWatch): TurnEnd {
     const pipes = this.#pipes;
     for (;;) {
       if (!pipes.waitUntil(() => pipes.isNextRead())) return { kind: "shell ended" };
+      if (watch?.isOver() === true) return { kind: "not begun" };
       const pipe = pipes.renewNext();
       const output = pipes.openOutput();
       // If nobody takes it, that fork has ended: the next one opens the new pipe.

@@ -14,7 +14,8 @@ import {
 import type { FunctionError } from "../runtime-api/function-error.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import type { Log } from "./log.ts";
-import type { ResponseStream, RuntimeApiClient } from "./runtime-api-client.ts";
+import type { ResponseStream } from "./response-stream.ts";
+import type { RuntimeApiClient } from "./runtime-api-client.ts";
 
 /** One byte over the limit is enough for the platform to refuse a response, which is for it to do. */
 const KEPT_BYTES_MAX = RESPONSE_BYTES_MAX + 1;
@@ -33,6 +34,7 @@ export class HandlerResponse {
   #totalBytes = 0;
   #mayStream = true;
   #stream: ResponseStream | undefined;
+  #isAbandoned = false;
 
   constructor(client: RuntimeApiClient, invocation: Invocation, log: Log) {
     this.#client = client;
@@ -42,23 +44,42 @@ export class HandlerResponse {
 
   /** Takes bytes, which are the caller's again afterwards. */
   write(bytes: Uint8Array): void {
+    if (this.#isAbandoned) return;
     this.#totalBytes += bytes.byteLength;
-    if (this.#stream !== undefined) {
-      this.#stream.write(bytes);
-      return;
-    }
-    this.#keep(bytes);
-    if (this.#mayStream && this.#hasPrelude()) {
+    if (this.#stream === undefined) {
+      this.#keep(bytes);
+      if (!this.#mayStream || !this.#hasPrelude()) return;
       this.#stream = this.#client.beginStream(this.#invocation);
       this.#stream.write(this.#kept.subarray(0, this.#keptBytes));
       this.#kept = Buffer.alloc(0);
+    } else {
+      this.#stream.write(bytes);
     }
+  }
+
+  /** Takes nothing any more, and breaks off what is being streamed, also while it waits to be sent. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    this.#stream?.breakOff();
+  }
+
+  /**
+   * Answers an event that was ended at its deadline. A stream, after whose beginning no error may be
+   * posted, was broken off.
+   */
+  finishTimedOut(error: FunctionError): void {
+    if (this.#stream !== undefined) {
+      this.#stream.close();
+      return;
+    }
+    this.#logOutput();
+    this.#client.reportTimeout(this.#invocation, error);
   }
 
   /** Answers the event: with what was written or, if the handler failed, with its error. */
   finish(error: FunctionError | undefined): void {
     if (this.#stream !== undefined) {
-      this.#stream.end(error);
+      this.#client.endStream(this.#stream, this.#invocation, error);
     } else if (error !== undefined) {
       this.#logOutput();
       this.#client.reportError(this.#invocation, error);
@@ -72,6 +93,12 @@ export class HandlerResponse {
       }
       this.#client.respond(this.#invocation, this.#kept.subarray(0, this.#keptBytes));
     }
+  }
+
+  /** Lets go of what was kept; returns how many bytes that were. */
+  release(): number {
+    this.#kept = Buffer.alloc(0);
+    return this.#keptBytes;
   }
 
   /** What a failed handler has written is no response; the reason may be in it. */

@@ -1,6 +1,6 @@
 /**
- * Reads HTTP/1.1 answers from a stream of bytes: heads in any case, bodies with a length, in chunks or
- * up to the end.
+ * Reads HTTP/1.1 answers from a stream of bytes: heads in any case, with CRLF or LF as line ends, bodies
+ * with a length, in chunks or up to the end.
  *
  * Text is latin1, one character a byte, so that header values keep whatever they hold.
  *
@@ -14,9 +14,12 @@ export interface HttpResponse {
   /** By lower-case name; values as bytes in latin1. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: Uint8Array;
-  /** Whether the server closes the connection behind it. */
+  /** Whether the connection cannot be used after it. */
   readonly isLast: boolean;
 }
+
+/** Told of the head of an answer, be it the final one or not. */
+export type OnHead = (status: number, headers: ReadonlyMap<string, string>) => void;
 
 /** The connection could not be made, or ended before the answer was complete. */
 export class ConnectionError extends Error {
@@ -42,8 +45,15 @@ const HEAD_BYTES_MAX = 2 * 1024 * 1024;
 /** Largest body of an answer, in bytes: far above any event, far below the memory. */
 const BODY_BYTES_MAX = 64 * 1024 * 1024;
 const EMPTY: Uint8Array = new Uint8Array(0);
-const END_OF_HEAD = new Uint8Array([0x0d, 0x0a, 0x0d, 0x0a]);
-const END_OF_LINE = new Uint8Array([0x0d, 0x0a]);
+/** What ends a head: an empty line, with either line end. */
+const END_OF_HEAD = new Uint8Array([0x0a, 0x0d, 0x0a]);
+const SHORT_END_OF_HEAD = new Uint8Array([0x0a, 0x0a]);
+const LINE_FEED = 0x0a;
+const VERSION = "HTTP/1.";
+const SWITCHING_PROTOCOLS = 101;
+/** Lists, which may be spread over several fields of one name; they say how long an answer is. */
+const FRAMING_LISTS = " connection content-length transfer-encoding ";
+const QUOTED_LENGTH_MAX = 80;
 
 /** Reads one answer after the other. */
 export class HttpAnswerReader {
@@ -54,6 +64,7 @@ export class HttpAnswerReader {
   #start = 0;
   #end = 0;
   #isAtEnd = false;
+  #hasReceived = false;
 
   constructor(readBytes: (into: Uint8Array) => number) {
     this.#readBytes = readBytes;
@@ -65,99 +76,155 @@ export class HttpAnswerReader {
     this.#isAtEnd = false;
   }
 
+  /** Whether something has been received that was not read yet. */
+  get hasMore(): boolean {
+    return this.#start < this.#end;
+  }
+
+  /** Whether anything has come since the last answer that was read. */
+  get hasReceived(): boolean {
+    return this.#hasReceived;
+  }
+
   /**
    * Reads the next final answer.
+   * @param onHead Told what heads say, before bodies are read.
    * @throws {ConnectionError} When the stream ends before the answer does.
    * @throws {HttpSyntaxError} When it is not HTTP.
    */
-  read(): HttpResponse {
-    let answer = this.#readOne();
-    // 100 Continue and its like announce the answer, they are not it.
-    while (answer.status < 200) answer = this.#readOne();
+  read(onHead?: OnHead): HttpResponse {
+    let answer = this.readOne(onHead);
+    while (isInterim(answer)) answer = this.readOne(onHead);
     return answer;
   }
 
-  #readOne(): HttpResponse {
-    const head = this.#readPast(END_OF_HEAD, HEAD_BYTES_MAX);
-    const [statusLine = "", ...lines] = head.split("\r\n");
-    const status = statusLine.startsWith("HTTP/1.") ? Number(statusLine.slice(9, 12)) : 0;
-    if (!(status >= 100 && status <= 999)) {
-      throw new HttpSyntaxError(`failed to read an answer: not HTTP: ${statusLine.slice(0, 80)}`);
-    }
-    const headers = new Map<string, string>();
-    for (const line of lines) {
-      const colon = line.indexOf(":");
-      if (colon > 0) headers.set(line.slice(0, colon).toLowerCase(), fieldValue(line, colon + 1));
-    }
+  /** Reads the next answer, be it a final one or one that only announces it; throws as {@link read}. */
+  readOne(onHead?: OnHead): HttpResponse {
+    const [statusLine = "", ...lines] = this.#readHead();
+    const status = parseStatus(statusLine);
+    const headers = parseFields(lines);
+    onHead?.(status, headers);
     const body = this.#readBody(status, headers);
-    const saysClose = headers.get("connection")?.toLowerCase() === "close";
-    return { status, headers, body, isLast: saysClose || this.#isAtEnd };
+    const answer = { status, headers, body, isLast: this.#isLast(status, statusLine, headers) };
+    this.#hasReceived = false;
+    return answer;
+  }
+
+  /** @see https://www.rfc-editor.org/rfc/rfc9112#section-9.3 */
+  #isLast(status: number, statusLine: string, headers: ReadonlyMap<string, string>): boolean {
+    // More than the answer was sent: nobody knows what belongs to what.
+    if (this.#isAtEnd || status === SWITCHING_PROTOCOLS) return true;
+    if (status >= 200 && this.#start < this.#end) return true;
+    const options = headers.get("connection");
+    if (statusLine.charAt(VERSION.length) === "0") {
+      return !hasToken(options, "keep-alive") || headers.has("transfer-encoding");
+    }
+    if (hasToken(options, "close")) return true;
+    // Two lengths for one body.
+    return headers.has("transfer-encoding") && headers.has("content-length");
   }
 
   #readBody(status: number, headers: ReadonlyMap<string, string>): Uint8Array {
     if (status < 200 || status === 204 || status === 304) return EMPTY;
-    if (headers.get("transfer-encoding")?.toLowerCase().endsWith("chunked")) {
-      return this.#readChunks();
+    const coding = headers.get("transfer-encoding");
+    if (coding !== undefined) {
+      if (coding.toLowerCase() === "chunked") return this.#readChunks();
+      throw new HttpSyntaxError(
+        `failed to read an answer: its transfer coding is ${quoted(coding)}`,
+      );
     }
     const length = headers.get("content-length");
     if (length === undefined) return this.#readToEnd();
-    return this.#readExactly(parseSize(length, 10));
+    return this.#readExactly(parseLength(length));
   }
 
   #readChunks(): Uint8Array {
-    const chunks: Uint8Array[] = [];
-    let total = 0;
+    let body: Uint8Array = EMPTY;
+    let length = 0;
     for (;;) {
-      const line = this.#readPast(END_OF_LINE, HEAD_BYTES_MAX);
-      const size = parseSize(line.split(";")[0] ?? "", 16);
+      const line = this.#readLine();
+      const size = parseSize((line.split(";", 1)[0] ?? "").trimEnd(), 16);
       if (size === 0) break;
-      total = parseSize(String(total + size), 10);
-      chunks.push(this.#readExactly(size));
-      this.#readPast(END_OF_LINE, END_OF_LINE.length);
+      checkedSize(length + size);
+      // Most answers come in one chunk; the room for others doubles, however small they are.
+      if (length + size > body.length) body = grown(body, length, length + size);
+      this.#readInto(body.subarray(length, length + size));
+      length += size;
+      if (this.#readLine() !== "") {
+        throw new HttpSyntaxError("failed to read an answer: a chunk is longer than its size");
+      }
     }
-    while (this.#readPast(END_OF_LINE, HEAD_BYTES_MAX).length > 0) {
+    while (this.#readLine() !== "") {
       // Trailers of an answer carry nothing for us.
     }
-    const [only] = chunks;
-    return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, total);
+    return body.length === length ? body : body.subarray(0, length);
   }
 
   #readToEnd(): Uint8Array {
-    while (this.#receive()) parseSize(String(this.#end - this.#start), 10);
+    while (this.#receive()) checkedSize(this.#end - this.#start);
     this.#isAtEnd = true;
     return this.#readExactly(this.#end - this.#start);
   }
 
   #readExactly(length: number): Uint8Array {
     const body = new Uint8Array(length);
-    let filled = this.#buffer.copy(body, 0, this.#start, Math.min(this.#end, this.#start + length));
+    this.#readInto(body);
+    return body;
+  }
+
+  /** Fills a part of a body, past the buffer where that has no more. */
+  #readInto(body: Uint8Array): void {
+    const end = Math.min(this.#end, this.#start + body.length);
+    let filled = this.#buffer.copy(body, 0, this.#start, end);
     this.#start += filled;
-    while (filled < length) {
+    while (filled < body.length) {
       const count = this.#readBytes(body.subarray(filled));
       if (count === 0) throw endedEarly();
       filled += count;
     }
-    return body;
   }
 
-  /** Reads up to a delimiter and returns what stands before it. */
-  #readPast(delimiter: Uint8Array, bytesMax: number): string {
+  /** Reads the lines up to an empty one. */
+  #readHead(): string[] {
     let searched = 0;
     for (;;) {
-      const at = this.#buffer.indexOf(delimiter, this.#start + searched);
-      // Behind the end there are bytes of former answers.
-      if (at >= 0 && at + delimiter.length <= this.#end) {
-        const before = this.#buffer.toString("latin1", this.#start, at);
-        this.#start = at + delimiter.length;
-        return before;
+      const received = this.#buffer.subarray(this.#start, this.#end);
+      const long = received.indexOf(END_OF_HEAD, searched);
+      // The short one may end where the long one begins.
+      const head = long < 0 ? received : received.subarray(0, long + 1);
+      const short = head.indexOf(SHORT_END_OF_HEAD, searched);
+      const at = short < 0 ? long : short;
+      if (at >= 0) {
+        this.#start += at + (short < 0 ? END_OF_HEAD : SHORT_END_OF_HEAD).length;
+        return received.toString("latin1", 0, at).split("\n").map(withoutReturn);
       }
-      const length = this.#end - this.#start;
-      if (length > bytesMax) {
-        throw new HttpSyntaxError(`failed to read an answer: its head is over ${bytesMax} bytes`);
-      }
-      searched = Math.max(0, length - delimiter.length + 1);
-      if (!this.#receive()) throw endedEarly();
+      searched = Math.max(0, received.length - END_OF_HEAD.length + 1);
+      this.#receiveMore(received.length);
     }
+  }
+
+  /** Reads a line, without its end. */
+  #readLine(): string {
+    let searched = 0;
+    for (;;) {
+      const received = this.#buffer.subarray(this.#start, this.#end);
+      const at = received.indexOf(LINE_FEED, searched);
+      if (at >= 0) {
+        this.#start += at + 1;
+        return withoutReturn(received.toString("latin1", 0, at));
+      }
+      searched = received.length;
+      this.#receiveMore(received.length);
+    }
+  }
+
+  #receiveMore(waitingBytes: number): void {
+    if (waitingBytes > HEAD_BYTES_MAX) {
+      throw new HttpSyntaxError(
+        `failed to read an answer: its head is over ${HEAD_BYTES_MAX} bytes`,
+      );
+    }
+    if (!this.#receive()) throw endedEarly();
   }
 
   /** Appends the next bytes to what was received; false at the end of the connection. */
@@ -167,6 +234,7 @@ export class HttpAnswerReader {
     const room = this.#end === 0 ? this.#buffer : this.#buffer.subarray(this.#end);
     const count = this.#readBytes(room);
     this.#end += count;
+    if (count > 0) this.#hasReceived = true;
     return count > 0;
   }
 
@@ -182,28 +250,120 @@ export class HttpAnswerReader {
   }
 }
 
-/** A header's value: of what looks blank in latin1 only spaces and tabs may be taken off it. */
-function fieldValue(line: string, from: number): string {
-  let start = from;
-  let end = line.length;
-  while (start < end && isBlank(line.charAt(start))) start += 1;
-  while (end > start && isBlank(line.charAt(end - 1))) end -= 1;
-  return line.slice(start, end);
+/** A reader of the answers that some bytes hold. */
+export function readerOf(bytes: Uint8Array): HttpAnswerReader {
+  let rest = bytes;
+  return new HttpAnswerReader((into) => {
+    const piece = rest.subarray(0, into.length);
+    into.set(piece);
+    rest = rest.subarray(piece.length);
+    return piece.length;
+  });
+}
+
+/** Whether an answer only announces the one that counts: 100 Continue and its like. */
+export function isInterim({ status }: HttpResponse): boolean {
+  return status < 200 && status !== SWITCHING_PROTOCOLS;
+}
+
+function parseStatus(line: string): number {
+  const digits = line.slice(VERSION.length + 2, VERSION.length + 5);
+  const isShaped =
+    line.startsWith(VERSION) &&
+    isDigits(line.charAt(VERSION.length)) &&
+    line.charAt(VERSION.length + 1) === " " &&
+    digits.length === 3 &&
+    isDigits(digits) &&
+    (line.length === VERSION.length + 5 || line.charAt(VERSION.length + 5) === " ");
+  const status = isShaped ? Number(digits) : 0;
+  if (status >= 100) return status;
+  throw new HttpSyntaxError(`failed to read an answer: not HTTP: ${quoted(line)}`);
+}
+
+/** The fields of a head, by their lower-case names. */
+function parseFields(lines: readonly string[]): Map<string, string> {
+  const fields = new Map<string, string>();
+  let last = "";
+  for (const line of lines) {
+    const colon = line.indexOf(":");
+    if (isBlank(line.charAt(0))) {
+      // A value that goes on in the next line, as older servers have it.
+      if (last !== "") fields.set(last, `${fields.get(last)} ${trimmed(line)}`);
+    } else if (colon > 0) {
+      last = trimmed(line.slice(0, colon)).toLowerCase();
+      const value = trimmed(line.slice(colon + 1));
+      const before = FRAMING_LISTS.includes(` ${last} `) ? fields.get(last) : undefined;
+      fields.set(last, before === undefined ? value : `${before}, ${value}`);
+    }
+  }
+  return fields;
+}
+
+/** Whether a list holds a word, in any case. */
+function hasToken(list: string | undefined, token: string): boolean {
+  if (list === undefined) return false;
+  if (list.length === token.length) return list.toLowerCase() === token;
+  return list.split(",").some((item) => trimmed(item).toLowerCase() === token);
+}
+
+/** A length that may be given several times, but not several lengths. */
+function parseLength(text: string): number {
+  if (!text.includes(",")) return parseSize(text, 10);
+  const [first = "", ...others] = text.split(",").map(trimmed);
+  const size = parseSize(first, 10);
+  if (others.every((other) => parseSize(other, 10) === size)) return size;
+  throw new HttpSyntaxError(`failed to read an answer: it has two lengths: ${quoted(text)}`);
+}
+
+const DECIMAL_DIGITS = "0123456789";
+const HEXADECIMAL_DIGITS = `${DECIMAL_DIGITS}abcdefABCDEF`;
+
+function parseSize(text: string, radix: 10 | 16): number {
+  if (text !== "" && isDigits(text, radix === 10 ? DECIMAL_DIGITS : HEXADECIMAL_DIGITS)) {
+    return checkedSize(Number.parseInt(text, radix));
+  }
+  throw new HttpSyntaxError(`failed to read an answer: its size is ${quoted(text)}`);
+}
+
+function checkedSize(bytes: number): number {
+  if (bytes <= BODY_BYTES_MAX) return bytes;
+  throw new HttpSyntaxError(`failed to read an answer: it is over ${BODY_BYTES_MAX} bytes`);
+}
+
+function isDigits(text: string, digits = DECIMAL_DIGITS): boolean {
+  for (let index = 0; index < text.length; index += 1) {
+    if (!digits.includes(text.charAt(index))) return false;
+  }
+  return true;
+}
+
+function grown(body: Uint8Array, length: number, needed: number): Uint8Array {
+  const larger = new Uint8Array(Math.max(needed, body.length * 2));
+  larger.set(body.subarray(0, length));
+  return larger;
+}
+
+/** Text without what is blank around it: of what looks so in latin1 only spaces and tabs. */
+function trimmed(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(text.charAt(start))) start += 1;
+  while (end > start && isBlank(text.charAt(end - 1))) end -= 1;
+  return text.slice(start, end);
 }
 
 function isBlank(character: string): boolean {
   return character === " " || character === "\t";
 }
 
-function endedEarly(): ConnectionError {
-  return new ConnectionError("the connection was closed before the answer was complete", true);
+function withoutReturn(line: string): string {
+  return line.endsWith("\r") ? line.slice(0, -1) : line;
 }
 
-function parseSize(text: string, radix: 10 | 16): number {
-  const digits = text.trim().toLowerCase();
-  const size = Number.parseInt(digits, radix);
-  if (!(size >= 0 && size <= BODY_BYTES_MAX) || !digits.endsWith(size.toString(radix))) {
-    throw new HttpSyntaxError(`failed to read an answer: its size is ${text.slice(0, 40)}`);
-  }
-  return size;
+function quoted(text: string): string {
+  return JSON.stringify(text.slice(0, QUOTED_LENGTH_MAX));
+}
+
+function endedEarly(): ConnectionError {
+  return new ConnectionError("the connection was closed before the answer was complete", true);
 }

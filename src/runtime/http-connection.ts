@@ -5,45 +5,82 @@
  * gives up after a time and cannot send trailers, and both it and `node:http` need an event loop.
  * Text is latin1 throughout, one character a byte, so that header values keep whatever they hold.
  *
+ * A request whose connection breaks may be sent again only if the server cannot have acted on the
+ * first one, and {@link ConnectionError} says whether that is so. It cannot when a part of it was
+ * never sent, or has never reached its side: the end of a connection confirms what has. Of a reset this
+ * is not certain, as what has been confirmed last may be missing.
+ *
  * @see https://www.rfc-editor.org/rfc/rfc9112
  * @module
  */
 
-import { ConnectionError, HttpAnswerReader, type HttpResponse } from "./http-answer-reader.ts";
-import { close, read, setBlocking, SystemError, WOULD_BLOCK } from "./libc.ts";
-import { isReadableNow } from "./poll-set.ts";
+import {
+  ConnectionError,
+  HttpAnswerReader,
+  type HttpResponse,
+  isInterim,
+  type OnHead,
+  readerOf,
+} from "./http-answer-reader.ts";
+import { close, read, SystemError, WOULD_BLOCK } from "./libc.ts";
+import type { SharedConnection } from "./loop.ts";
+import { isReadableNow, POLLIN, POLLOUT } from "./poll-set.ts";
 import type { Poller } from "./poller.ts";
-import { connect, send } from "./socket.ts";
+import { connect, peek, send, shutDown, unacknowledgedBytes } from "./socket.ts";
 
 /** A header line to be sent, with its end. */
 export function headerLine(name: string, value: string): string {
   return `${name}: ${value}\r\n`;
 }
 
+/** Told of a GET request on a connection that another process has, too. */
+export interface GetWatch {
+  /** It has been sent: from now on the other process may find the answer. */
+  onAsked(): void;
+  /** The answer is there: from now on the other process may find only a part of it. */
+  readonly onHead: OnHead;
+}
+
+/** Room for the head of an answer to be looked at, in bytes. */
+const PEEKED_BYTES = 16 * 1024;
+
 /** Bodies up to this size, in bytes, are sent in one call with their head. */
 const ONE_SEND_BYTES_MAX = 64 * 1024;
 
+/** TCP confirms every other full segment at least, and those within a machine have up to 64 KiB. */
+const UNCONFIRMED_BYTES_MAX = 256 * 1024;
+
 const END_OF_LINE = new Uint8Array([0x0d, 0x0a]);
+
+/** Where the Runtime API is. */
+export interface HttpAddress {
+  /** Name or number; of IPv6 without brackets. */
+  readonly host: string;
+  readonly port: string;
+  /** Both, as in AWS_LAMBDA_RUNTIME_API. */
+  readonly text: string;
+}
 
 /** A connection that is made when first needed and again when the server has closed it. */
 export class HttpConnection {
-  readonly #address: string;
-  readonly #host: string;
-  readonly #port: string;
+  readonly #address: HttpAddress;
   readonly #poller: Poller;
+  /** A socket that another process has, too. */
+  readonly #shared: number | undefined;
   #socket: number | undefined;
-  /** Whether there was time for the server to close the connection: a handler has run since. */
-  #mayHaveEnded = false;
+  /** Whether the answer to a GET request of another process is to come. */
+  #hasAsked: boolean;
   readonly #answers = new HttpAnswerReader((into) => this.#read(into));
+  /** A final answer that came before the request was complete. */
+  #earlyAnswer: HttpResponse | undefined;
 
-  /** @param address `host:port` as in AWS_LAMBDA_RUNTIME_API; an IPv6 host stands in brackets. */
-  constructor(address: string, poller: Poller) {
-    const colon = address.lastIndexOf(":");
-    const host = address.slice(0, colon);
+  /** @param shared A connection to begin with. */
+  constructor(address: HttpAddress, poller: Poller, shared?: SharedConnection) {
     this.#address = address;
-    this.#host = host.startsWith("[") ? host.slice(1, -1) : host;
-    this.#port = address.slice(colon + 1);
     this.#poller = poller;
+    this.#shared = shared?.socket;
+    this.#socket = shared?.socket;
+    this.#hasAsked = shared?.hasAsked ?? false;
   }
 
   /** Connects ahead of the first request; what goes wrong is for that request to say. */
@@ -65,96 +102,157 @@ export class HttpConnection {
 
   /**
    * Sends a GET request and waits for its answer, for as long as it takes.
+   * @param watch Told of it on a connection that another process has, too.
    * @throws {ConnectionError} When the server cannot be reached or goes away.
    * @throws {HttpSyntaxError} When its answer is not HTTP.
    */
-  get(request: Uint8Array): HttpResponse {
-    this.#send(this.#open(), [request]);
-    const answer = this.#answer();
-    this.#mayHaveEnded = true;
-    return answer;
+  get(request: Uint8Array, watch?: GetWatch): HttpResponse {
+    if (!this.#hasAsked) {
+      this.#open();
+      this.#send([request]);
+    }
+    this.#hasAsked = false;
+    if (watch !== undefined) this.#tell(watch);
+    return this.#answer(watch?.onHead);
   }
 
-  /** Posts a body and waits for the answer; throws as {@link get} does. */
-  post(path: string, headers: string, body: Uint8Array): HttpResponse {
+  /**
+   * Posts a body and waits for the answer; throws as {@link get} does.
+   * @param onSent Told when all of it was sent.
+   */
+  post(path: string, headers: string, body: Uint8Array, onSent: () => void): HttpResponse {
     const length = headerLine("Content-Length", `${body.byteLength}`);
     const head = this.#head("POST", path, headers + length);
     const isSmall = body.byteLength <= ONE_SEND_BYTES_MAX;
-    this.#send(this.#open(), isSmall ? [Buffer.concat([head, body])] : [head, body]);
+    this.#open();
+    this.#send(isSmall ? [Buffer.concat([head, body])] : [head, body]);
+    if (this.#earlyAnswer === undefined) onSent();
     return this.#answer();
   }
 
   /** Begins a chunked POST with trailers; {@link sendChunk} and {@link endChunks} follow. */
   beginChunks(path: string, headers: string): void {
     const encoding = headerLine("Transfer-Encoding", "chunked");
-    this.#send(this.#open(), [this.#head("POST", path, headers + encoding)]);
+    this.#open();
+    this.#send([this.#head("POST", path, headers + encoding)]);
   }
 
+  /** Sends bytes at once; they are dropped when the server has answered already. */
   sendChunk(bytes: Uint8Array): void {
     if (bytes.byteLength === 0) return;
     const size = Buffer.from(`${bytes.byteLength.toString(16)}\r\n`);
-    this.#send(this.#socket, [Buffer.concat([size, bytes, END_OF_LINE])]);
+    this.#send([Buffer.concat([size, bytes, END_OF_LINE])]);
   }
 
   /** Ends a chunked POST and waits for its answer. */
   endChunks(trailers: string): HttpResponse {
-    this.#send(this.#socket, [Buffer.from(`0\r\n${trailers}\r\n`, "latin1")]);
+    this.#send([Buffer.from(`0\r\n${trailers}\r\n`, "latin1")]);
     return this.#answer();
+  }
+
+  /** Has whatever waits for the connection fail at once; {@link close} is to follow. */
+  shutDown(): void {
+    if (this.#socket !== undefined) shutDown(this.#socket);
   }
 
   /** Closes the connection; the next request opens another. */
   close(): void {
-    if (this.#socket !== undefined) close(this.#socket);
+    if (this.#socket !== undefined) {
+      // The other process would keep it open.
+      if (this.#socket === this.#shared) shutDown(this.#socket);
+      close(this.#socket);
+    }
     this.#socket = undefined;
+    this.#hasAsked = false;
+    this.#earlyAnswer = undefined;
     this.#answers.reset();
   }
 
   #head(method: string, path: string, headers: string): Buffer {
-    const host = headerLine("Host", this.#address);
+    const host = headerLine("Host", this.#address.text);
     return Buffer.from(`${method} ${path} HTTP/1.1\r\n${host}${headers}\r\n`, "latin1");
   }
 
-  /** Returns a connected socket: the kept one unless the server has closed it meanwhile. */
-  #open(): number {
-    // Nothing is owed to us between requests: if the socket is readable, it is at its end.
-    if (this.#mayHaveEnded && this.#socket !== undefined && isReadableNow(this.#socket))
-      this.close();
-    this.#mayHaveEnded = false;
-    if (this.#socket === undefined) {
-      try {
-        this.#socket = connect(this.#host, this.#port);
-      } catch (cause) {
-        const reason = cause instanceof Error ? cause.message : String(cause);
-        const message = `failed to connect to ${this.#address}: ${reason}`;
-        throw new ConnectionError(message, false, { cause });
-      }
-      setBlocking(this.#socket, false);
+  /** Sees to a connected socket: the kept one unless the server has closed it meanwhile. */
+  #open(): void {
+    if (this.#hasAsked) return;
+    // No data is expected between requests, so readable means that the server has closed.
+    if (this.#socket !== undefined && isReadableNow(this.#socket)) this.close();
+    if (this.#socket !== undefined) return;
+    try {
+      this.#socket = connect(this.#address.host, this.#address.port, this.#poller);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      const message = `failed to connect to ${this.#address.text}: ${reason}`;
+      throw new ConnectionError(message, false, { cause });
     }
-    return this.#socket;
   }
 
-  #send(socket: number | undefined, parts: readonly Uint8Array[]): void {
-    if (socket === undefined) throw new ConnectionError("the connection was closed", false);
+  /** Sends all parts, or as much as the server wants to have: until its answer is there. */
+  #send(parts: readonly Uint8Array[]): void {
     try {
       for (const part of parts) {
-        for (let rest = part; rest.byteLength > 0;) {
-          const count = send(socket, rest);
-          if (count === WOULD_BLOCK) this.#poller.waitWritable(socket);
+        for (let rest = part; rest.byteLength > 0 && this.#earlyAnswer === undefined;) {
+          if (this.#socket === undefined) {
+            throw new ConnectionError("the connection was closed", false);
+          }
+          const count = send(this.#socket, rest);
+          if (count === WOULD_BLOCK) this.#waitToSend(this.#socket);
           else rest = rest.subarray(count);
         }
       }
     } catch (cause) {
-      if (!(cause instanceof SystemError)) throw cause;
+      if (!(cause instanceof SystemError || cause instanceof ConnectionError)) throw cause;
       // A server that refuses a request early may have answered before it stopped reading.
-      if (isReadableNow(socket)) return;
+      if (cause instanceof SystemError) this.#earlyAnswer = this.#answerOfClosed();
+      if (this.#earlyAnswer !== undefined) return;
       this.close();
       throw new ConnectionError(`failed to send the request: ${cause.message}`, false, { cause });
     }
   }
 
-  #answer(): HttpResponse {
+  /** Tells of a request on a shared connection, and of its answer before any of that is read. */
+  #tell(watch: GetWatch): void {
+    const socket = this.#socket;
+    if (socket === undefined || socket !== this.#shared) return;
+    watch.onAsked();
+    this.#poller.waitReadable(socket);
+    const seen = peek(socket, PEEKED_BYTES);
     try {
-      const answer = this.#answers.read();
+      readerOf(seen).read(watch.onHead);
+    } catch {
+      // Its head has not come as a whole: it is told of when it has been read.
+    }
+  }
+
+  #waitToSend(socket: number): void {
+    const ready = this.#poller.waitFor(socket, POLLIN | POLLOUT);
+    if ((ready & POLLOUT) !== 0 || (ready & POLLIN) === 0) return;
+    // It does not read but has said something: that it goes on, or what it thinks of the request.
+    do {
+      const answer = this.#answers.readOne();
+      if (!isInterim(answer)) this.#earlyAnswer = answer;
+    } while (this.#earlyAnswer === undefined && this.#answers.hasMore);
+  }
+
+  /** The answer that lies ahead in a connection that takes no more bytes, if there is one. */
+  #answerOfClosed(): HttpResponse | undefined {
+    try {
+      return this.#answers.read();
+    } catch {
+      return undefined;
+    }
+  }
+
+  #answer(onHead?: OnHead): HttpResponse {
+    const early = this.#earlyAnswer;
+    if (early !== undefined) {
+      // The server may wait for the rest of the request yet.
+      this.close();
+      return early;
+    }
+    try {
+      const answer = this.#answers.read(onHead);
       if (answer.isLast) this.close();
       return answer;
     } catch (error) {
@@ -170,11 +268,22 @@ export class HttpConnection {
       this.#poller.waitReadable(socket);
       try {
         const count = read(socket, into);
+        if (count === 0) this.#throwIfUnseen(socket, 0);
         if (count !== WOULD_BLOCK) return count;
       } catch (cause) {
         if (!(cause instanceof SystemError)) throw cause;
+        this.#throwIfUnseen(socket, UNCONFIRMED_BYTES_MAX);
         throw new ConnectionError(`the connection broke: ${cause.message}`, true, { cause });
       }
     }
+  }
+
+  /**
+   * At the end of a connection: throws if the server's side has not got the whole request.
+   * @param unconfirmedBytes How much it may have got without having said so.
+   */
+  #throwIfUnseen(socket: number, unconfirmedBytes: number): void {
+    if (this.#answers.hasReceived || unacknowledgedBytes(socket) <= unconfirmedBytes) return;
+    throw new ConnectionError("the connection was closed before the request had arrived", false);
   }
 }

@@ -1,24 +1,81 @@
 /**
- * The invoke loop: next event, handler, answer, for ever. Error means exit.
+ * The invoke loop: next event, run the handler, post the result. Error means exit.
  *
  * @see https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html
  * @module
  */
 
+import type { Invocation } from "../runtime-api/invocation.ts";
+import type { DeadlineGuard } from "./deadline-guard.ts";
+import { deadlineOf, timeoutError } from "./deadline.ts";
 import { HandlerResponse } from "./handler-response.ts";
+import { freeBuffers } from "./large-buffers.ts";
 import type { Log } from "./log.ts";
+import { reap } from "./process.ts";
 import type { RuntimeApiClient } from "./runtime-api-client.ts";
 import type { ShellHandler } from "./shell-handler.ts";
 
+const NOTHING = new Uint8Array(0);
+
 /** Handles events one after the other; comes back only by an exception, which ends the process. */
-export function runInvokeLoop(client: RuntimeApiClient, handler: ShellHandler, log: Log): never {
-  for (;;) {
-    handler.ensureLoaded();
-    const invocation = client.next();
-    log.requestId = invocation.requestId;
-    const response = new HandlerResponse(client, invocation, log);
-    const error = handler.invoke(invocation, (bytes) => response.write(bytes));
-    response.finish(error);
-    log.requestId = undefined;
+export class InvokeLoop {
+  readonly #client: RuntimeApiClient;
+  readonly #handler: ShellHandler;
+  readonly #guard: DeadlineGuard;
+  readonly #log: Log;
+
+  constructor(client: RuntimeApiClient, handler: ShellHandler, guard: DeadlineGuard, log: Log) {
+    this.#client = client;
+    this.#handler = handler;
+    this.#guard = guard;
+    this.#log = log;
+  }
+
+  run(): never {
+    for (;;) {
+      this.#handler.prepare();
+      const invocation = this.#client.next();
+      // What has ended in the background meanwhile takes up the room of a process until then.
+      reap();
+      this.#log.requestId = invocation.requestId;
+      const responseBytes = this.#handle(invocation);
+      freeBuffers(responseBytes);
+      this.#log.requestId = undefined;
+    }
+  }
+
+  /** Handles one event; returns the size of the response in bytes, as far as it was kept. */
+  #handle(invocation: Invocation): number {
+    const response = new HandlerResponse(this.#client, invocation, this.#log);
+    const guard = this.#guard;
+    const deadline = deadlineOf(invocation, Date.now());
+    if (deadline !== undefined && guard.isTooLate(deadline)) {
+      this.#log.write("ERROR", "the event came after its deadline: it is not handled");
+      response.finishTimedOut(timeoutError(invocation.requestId, deadline));
+      return 0;
+    }
+    const error = this.#handler.invoke(invocation, (bytes) => response.write(bytes), {
+      onBegin: () => {
+        this.#release(invocation);
+        if (deadline === undefined) return;
+        const shell = () => this.#handler.shell;
+        guard.begin({ deadline, shell, onDeadline: () => response.abandon() });
+      },
+      isOver: () => guard.hasActed,
+    });
+    if (guard.end() && deadline !== undefined) {
+      response.finishTimedOut(timeoutError(invocation.requestId, deadline));
+    } else {
+      response.finish(error);
+    }
+    return response.release();
+  }
+
+  /** The event is the shell's now, and a good part of the memory: the shell needs the room. */
+  #release(invocation: Invocation): void {
+    const { byteLength } = invocation.event;
+    invocation.event = NOTHING;
+    // There was a script with the event in it, too.
+    freeBuffers(2 * byteLength);
   }
 }

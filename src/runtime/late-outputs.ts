@@ -4,6 +4,8 @@
  * @module
  */
 
+import { lazy } from "./lazy.ts";
+import { descriptorsMax } from "./libc.ts";
 import { LogPipe } from "./log-pipe.ts";
 import type { Log } from "./log.ts";
 import type { LateOutput } from "./output-pipe.ts";
@@ -11,6 +13,11 @@ import type { Poller } from "./poller.ts";
 
 /** Most pipes that are kept; the oldest is closed beyond. */
 const PIPES_MAX = 64;
+/** The part of the descriptors that a process may have which they may take. */
+const DESCRIPTORS_SHARE = 4;
+
+/** How many pipes are kept, where descriptors are few: the next event needs some. */
+const pipesMax = lazy(() => Math.min(PIPES_MAX, Math.floor(descriptorsMax() / DESCRIPTORS_SHARE)));
 
 export class LateOutputs {
   readonly #poller: Poller;
@@ -25,7 +32,7 @@ export class LateOutputs {
   /** Takes over a pipe that somebody may still hold. Closing it would kill its writer at the next write. */
   add({ descriptor, bytes, message }: LateOutput): void {
     this.#pipes = this.#pipes.filter(({ isOpen }) => isOpen);
-    if (this.#pipes.length >= PIPES_MAX) this.#pipes.shift()?.close();
+    if (this.#pipes.length >= pipesMax()) this.#pipes.shift()?.close();
     // A fork that is killed as soon as it is made is spoken of here, if that comes before the event is over.
     const filter = (late: Buffer) => message.removedFrom(late);
     this.#pipes.push(new LogPipe(descriptor, this.#poller, this.#log, { first: bytes, filter }));

@@ -150,6 +150,25 @@ export function writeAll(descriptor: number, bytes: Uint8Array): void {
   }
 }
 
+// Only several loops need these.
+const positioned = lazy(
+  () =>
+    dlopen(LIBC, {
+      pread: { args: ["i32", "ptr", "u64", "i64"], returns: "i32" },
+      pwrite: { args: ["i32", "ptr", "u64", "i64"], returns: "i32" },
+    }).symbols,
+);
+
+/** Reads a part of a file, which may have its end before. */
+export function readAt(descriptor: number, into: Uint8Array, offset: number): void {
+  checked("pread", positioned().pread(descriptor, into, into.byteLength, offset));
+}
+
+/** Writes a part of a file in memory: all of it, or nothing. */
+export function writeAt(descriptor: number, bytes: Uint8Array, offset: number): void {
+  checked("pwrite", positioned().pwrite(descriptor, bytes, bytes.byteLength, offset));
+}
+
 /** Writes a few bytes to a pipe, all at once; false if nobody has it open to read. */
 export function writeToReader(descriptor: number, bytes: Uint8Array): boolean {
   const count = late().write(descriptor, bytes, bytes.byteLength);
@@ -161,6 +180,19 @@ export function writeToReader(descriptor: number, bytes: Uint8Array): boolean {
 
 export function close(descriptor: number): void {
   libc.close(descriptor);
+}
+
+const RLIMIT_NOFILE = 7;
+
+/** How many descriptors this process may have, as far as it is known. */
+export function descriptorsMax(): number {
+  const { getrlimit } = dlopen(LIBC, {
+    getrlimit: { args: ["i32", "ptr"], returns: "i32" },
+  }).symbols;
+  // struct rlimit: the limit that holds, and how far it may be raised.
+  const limits = new BigUint64Array(2);
+  checked("getrlimit", getrlimit(RLIMIT_NOFILE, limits));
+  return Number(limits[0]);
 }
 
 /** Makes `target` name what `source` names, close-on-exec. */
@@ -182,6 +214,7 @@ export function poll(set: Int16Array, count: number, timeoutMs: number): void {
 }
 
 const O_RDONLY = 0;
+const O_WRONLY = 1;
 /** How much of a file is asked for at once, in bytes. */
 const FILE_READ_BYTES = 16 * 1024;
 
@@ -203,6 +236,16 @@ export function readFile(path: string): Uint8Array {
       longer.set(more, bytes.length);
       bytes = longer;
     }
+  } finally {
+    close(descriptor);
+  }
+}
+
+/** Writes to a file of /proc that is there. */
+export function writeFile(path: string, text: string): void {
+  const descriptor = checked(`open ${path}`, libc.open(cString(path), O_WRONLY | O_CLOEXEC));
+  try {
+    writeAll(descriptor, encodeUtf8(text));
   } finally {
     close(descriptor);
   }

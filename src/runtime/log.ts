@@ -38,10 +38,19 @@ export class Log {
 
   /** Writes a line of the runtime's own. */
   write(level: LogLevel, message: string): void {
-    if (LEVELS.indexOf(level) < LEVELS.indexOf(this.settings.level)) return;
+    if (!this.#isWanted(level)) return;
     const line = this.settings.json
-      ? this.#record(level, message)
+      ? this.#record(level, { message })
       : `[${level}] ${this.requestId === undefined ? "" : `${this.requestId} `}${message}`;
+    writeLog(Buffer.from(`${line}\n`));
+  }
+
+  /** Writes a record of the runtime's own that has fields instead of a message. */
+  writeRecord(level: LogLevel, fields: Readonly<Record<string, string | number>>): void {
+    if (!this.#isWanted(level)) return;
+    const line = this.settings.json
+      ? this.#record(level, fields)
+      : `[${level}] ${JSON.stringify(fields)}`;
     writeLog(Buffer.from(`${line}\n`));
   }
 
@@ -59,12 +68,16 @@ export class Log {
   framed(line: Uint8Array): Uint8Array {
     const text = Buffer.from(line).toString("utf8");
     if (isJsonObject(text)) return line;
-    return Buffer.from(this.#record("INFO", text));
+    return Buffer.from(this.#record("INFO", { message: text }));
   }
 
-  #record(level: LogLevel, message: string): string {
+  #isWanted(level: LogLevel): boolean {
+    return LEVELS.indexOf(level) >= LEVELS.indexOf(this.settings.level);
+  }
+
+  #record(level: LogLevel, fields: Readonly<Record<string, string | number>>): string {
     const timestamp = new Date().toISOString();
-    return JSON.stringify({ timestamp, level, message, requestId: this.requestId });
+    return JSON.stringify({ timestamp, level, ...fields, requestId: this.requestId });
   }
 }
 

@@ -12,30 +12,26 @@ export const POLLIN = 1;
 /** Something can be written. */
 export const POLLOUT = 4;
 
-/** Room for that many descriptors: a shell's, the connection, and background jobs' late outputs. */
-const CAPACITY = 128;
+/** Room for so many descriptors at first: a shell's, the connection, and some late outputs. */
+const FIRST_CAPACITY = 64;
 /** Size of a `struct pollfd`, in 16-bit words: descriptor (2), events (1), returned events (1). */
 const ENTRY_WORDS = 4;
 
 /** Descriptors with the events to wait for, and the events that have come. */
 export class PollSet {
-  readonly #words = new Int16Array(CAPACITY * ENTRY_WORDS);
-  readonly #descriptors = new Int32Array(this.#words.buffer);
+  #words = new Int16Array(FIRST_CAPACITY * ENTRY_WORDS);
+  #descriptors = new Int32Array(this.#words.buffer);
   #length = 0;
 
   get length(): number {
     return this.#length;
   }
 
-  /**
-   * Adds a descriptor at the end and returns its index.
-   * @throws {RangeError} When the set is full.
-   */
+  /** Adds a descriptor at the end and returns its index. */
   add(descriptor: number, events: number): number {
     const index = this.#length;
-    if (index === CAPACITY)
-      throw new RangeError(`failed to watch more than ${CAPACITY} descriptors`);
     this.#length += 1;
+    if (this.#words.length < this.#length * ENTRY_WORDS) this.#grow();
     this.#write(index, descriptor, events);
     return index;
   }
@@ -74,12 +70,19 @@ export class PollSet {
     poll(this.#words, this.#length, timeoutMs);
   }
 
-  /** Whether something came on an entry; it is told once. */
-  takeReady(index: number): boolean {
+  /** What came on an entry, as poll(2) has it; it is told once. */
+  takeReady(index: number): number {
     const at = index * ENTRY_WORDS + 3;
-    const isReady = this.#words[at] !== 0;
+    const events = this.#words[at] as number;
     this.#words[at] = 0;
-    return isReady;
+    return events;
+  }
+
+  #grow(): void {
+    const larger = new Int16Array(this.#words.length * 2);
+    larger.set(this.#words);
+    this.#words = larger;
+    this.#descriptors = new Int32Array(larger.buffer);
   }
 
   #write(index: number, descriptor: number, events: number): void {

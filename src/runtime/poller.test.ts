@@ -2,70 +2,61 @@ import { describe, expect, test } from "bun:test";
 
 import { close, pipe, read, writeAll } from "./libc.ts";
 import { Poller } from "./poller.ts";
+import { Timer } from "./timer.ts";
 
-const scratch = Buffer.alloc(64);
-
-/** A pipe whose read end a poller watches: each read is noted under its name. */
-function watched(poller: Poller, name: string, seen: string[], onRead: () => void = () => {}) {
-  const [readEnd, writeEnd] = pipe();
-  poller.watch(readEnd, () => {
-    const count = read(readEnd, scratch);
-    seen.push(`${name}: ${scratch.toString("utf8", 0, Math.max(0, count))}`);
-    if (count <= 0) poller.unwatch(readEnd);
-    onRead();
-  });
-  return {
-    write: (text: string) => writeAll(writeEnd, Buffer.from(text)),
-    hangUp: () => close(writeEnd),
-  };
-}
+const BYTE = new Uint8Array([1]);
+const BYTE_READ = new Uint8Array(1);
 
 describe("a poller", () => {
-  test("serves every watched descriptor until the condition holds", () => {
+  test("watches a thousand descriptors, and serves those that are ready", () => {
     const poller = new Poller();
-    const seen: string[] = [];
-    const first = watched(poller, "first", seen);
-    const second = watched(poller, "second", seen);
-    first.write("a");
-    second.write("b");
-    poller.waitUntil(() => seen.length === 2);
-    expect(seen.toSorted()).toEqual(["first: a", "second: b"]);
-  });
-
-  test("calls back for a descriptor whose last writer has gone", () => {
-    const poller = new Poller();
-    const seen: string[] = [];
-    watched(poller, "gone", seen).hangUp();
-    poller.waitUntil(() => seen.length > 0);
-    expect(seen).toEqual(["gone: "]);
-  });
-
-  test("serves the others while it waits for one descriptor", () => {
-    const poller = new Poller();
-    const seen: string[] = [];
-    const [readEnd, writeEnd] = pipe();
-    const other = watched(poller, "other", seen, () => writeAll(writeEnd, Buffer.from("go")));
-    other.write("a");
-    poller.waitReadable(readEnd);
-    expect(seen).toEqual(["other: a"]);
-  });
-
-  test("does not call a callback again while it waits, but serves all others", () => {
-    const poller = new Poller();
-    const seen: string[] = [];
-    const [readEnd, writeEnd] = pipe();
-    const other = watched(poller, "other", seen, () => writeAll(writeEnd, Buffer.from("go")));
-    const waiting = watched(poller, "waiting", seen, () => {
-      // More for this one, which must not be called inside itself; the other ends the wait.
-      if (seen.length > 1) return;
-      waiting.write("second");
-      other.write("a");
-      poller.waitReadable(readEnd);
-      seen.push("waited");
+    const served: number[] = [];
+    const scratch = new Uint8Array(8);
+    const pipes = Array.from({ length: 1000 }, (_, index) => {
+      const ends = pipe();
+      poller.watch(ends[0], () => {
+        read(ends[0], scratch);
+        served.push(index);
+      });
+      return ends;
     });
-    waiting.write("first");
-    poller.waitUntil(() => seen.length === 4);
-    expect(seen).toEqual(["waiting: first", "other: a", "waited", "waiting: second"]);
+    const ready = [0, 63, 64, 127, 128, 999];
+    for (const index of ready) writeAll(pipes[index]?.[1] ?? -1, BYTE);
+    poller.waitUntil(() => served.length >= ready.length);
+    expect(served.toSorted((one, other) => one - other)).toEqual(ready);
+    for (const [readEnd, writeEnd] of pipes) {
+      poller.unwatch(readEnd);
+      close(readEnd);
+      close(writeEnd);
+    }
+  });
+
+  test("serves others while a callback waits, but not that callback again", () => {
+    const poller = new Poller();
+    const [first, firstWriter] = pipe();
+    const [second, secondWriter] = pipe();
+    const [awaited, awaitedWriter] = pipe();
+    const order: string[] = [];
+    const scratch = new Uint8Array(1);
+    poller.watch(first, () => {
+      order.push("first begins");
+      poller.waitReadable(awaited);
+      read(first, scratch);
+      order.push("first ends");
+    });
+    poller.watch(second, () => {
+      read(second, scratch);
+      order.push("second");
+      writeAll(awaitedWriter, BYTE);
+    });
+    writeAll(firstWriter, BYTE);
+    const timer = new Timer(poller, () => writeAll(secondWriter, BYTE));
+    timer.setIn(5);
+    poller.waitUntil(() => order.includes("first ends"));
+    expect(order).toEqual(["first begins", "second", "first ends"]);
+    timer.close();
+    for (const end of [first, firstWriter, second, secondWriter, awaited, awaitedWriter])
+      close(end);
   });
 
   test("can stop watching any descriptor in a callback", () => {
@@ -76,7 +67,7 @@ describe("a poller", () => {
         const [readEnd, writeEnd] = pipe();
         writeAll(writeEnd, Buffer.from("a"));
         poller.watch(readEnd, () => {
-          read(readEnd, scratch);
+          read(readEnd, BYTE_READ);
           seen.push(index);
           if (index === stopped) poller.unwatch(readEnd);
         });
@@ -92,15 +83,69 @@ describe("a poller", () => {
 
   test("calls back once when a descriptor takes bytes", () => {
     const poller = new Poller();
-    const [, writeEnd] = pipe();
+    const [readEnd, writeEnd] = pipe();
     let calls = 0;
     poller.watchOnceWritable(writeEnd, () => {
       calls += 1;
     });
     poller.waitUntil(() => calls === 1);
-    const seen: string[] = [];
-    watched(poller, "later", seen).write("a");
-    poller.waitUntil(() => seen.length === 1);
+    writeAll(writeEnd, BYTE);
+    poller.waitReadable(readEnd);
     expect(calls).toBe(1);
+    for (const end of [readEnd, writeEnd]) close(end);
+  });
+});
+
+describe("a timer", () => {
+  const expiry = (set: (timer: Timer) => void): number => {
+    const poller = new Poller();
+    let hasExpired = false;
+    const timer = new Timer(poller, () => {
+      hasExpired = true;
+    });
+    const start = performance.now();
+    set(timer);
+    poller.waitUntil(() => hasExpired);
+    timer.close();
+    return performance.now() - start;
+  };
+
+  test.each([0, 1, 20, 30.5])("expires after %d ms, not before", (ms) => {
+    expect(expiry((timer) => timer.setIn(ms))).toBeGreaterThanOrEqual(ms);
+  });
+
+  test.each([0, 1, 20, 30.5])("expires at the wall clock's time in %d ms", (ms) => {
+    const at = Date.now() + ms;
+    expiry((timer) => timer.setAt(at));
+    expect(Date.now()).toBeGreaterThanOrEqual(Math.floor(at));
+  });
+
+  test.each([-5, 0, 1, 1_000, Date.now() - 1, Date.now() - 86_400_000])(
+    "expires at once at %d, which is over",
+    (at) => {
+      expiry((timer) => timer.setAt(at));
+    },
+  );
+
+  test("that is set again, or cleared, forgets the time before", () => {
+    const poller = new Poller();
+    let expirations = 0;
+    const timer = new Timer(poller, () => {
+      expirations += 1;
+    });
+    timer.setIn(1);
+    Bun.sleepSync(5);
+    timer.setIn(20);
+    poller.waitUntil(() => expirations > 0);
+    timer.setIn(1);
+    timer.clear();
+    let isOver = false;
+    const other = new Timer(poller, () => {
+      isOver = true;
+    });
+    other.setIn(10);
+    poller.waitUntil(() => isOver);
+    expect(expirations).toBe(1);
+    for (const each of [timer, other]) each.close();
   });
 });

@@ -11,7 +11,7 @@ import { POLLIN, POLLOUT, PollSet } from "./poll-set.ts";
 export class Poller {
   // Both in one order; changed in place, since an event changes them several times.
   readonly #set = new PollSet();
-  readonly #callbacks: (() => void)[] = [];
+  readonly #callbacks: ((events: number) => void)[] = [];
   /** The descriptor whose callback is running: if that one has to wait, it is not called again. */
   #serving: number | undefined;
 
@@ -44,36 +44,52 @@ export class Poller {
     }
   }
 
+  /** Serves the watched descriptors for a time in milliseconds. */
+  serveFor(ms: number): void {
+    this.#serveUntil(() => false, ms);
+  }
+
   /** Waits until a descriptor is readable, serving the watched ones meanwhile. */
   waitReadable(descriptor: number): void {
-    this.#waitFor(descriptor, POLLIN);
+    this.waitFor(descriptor, POLLIN);
   }
 
-  /** Waits until a descriptor takes bytes, serving the watched ones meanwhile. */
-  waitWritable(descriptor: number): void {
-    this.#waitFor(descriptor, POLLOUT);
-  }
-
-  #waitFor(descriptor: number, events: number): void {
+  /**
+   * Waits until one of some events comes on a descriptor, serving the watched ones meanwhile.
+   * @param timeoutMs Longest wait, in milliseconds; none unless it is given.
+   * @returns What has come, errors and hang-ups included; 0 when the time is over.
+   */
+  waitFor(descriptor: number, events: number, timeoutMs?: number): number {
     const paused = this.#serving;
     if (paused !== undefined) this.#set.pause(paused);
-    let isReady = false;
+    let ready = 0;
     const index = this.#set.add(descriptor, events);
-    this.#callbacks[index] = () => {
-      isReady = true;
+    this.#callbacks[index] = (come) => {
+      ready = come;
     };
-    this.waitUntil(() => isReady);
+    if (timeoutMs === undefined) this.waitUntil(() => ready !== 0);
+    else this.#serveUntil(() => ready !== 0, timeoutMs);
     this.unwatch(descriptor);
     if (paused !== undefined) this.#set.resume(paused, POLLIN);
+    return ready;
+  }
+
+  #serveUntil(holds: () => boolean, ms: number): void {
+    const endAt = performance.now() + ms;
+    for (let restMs = ms; restMs > 0 && !holds(); restMs = endAt - performance.now()) {
+      this.#set.poll(Math.ceil(restMs));
+      this.#serveReady();
+    }
   }
 
   #serveReady(): void {
     // From the end, since a callback may stop watching itself, and the last entry takes its place.
     for (let index = this.#set.length - 1; index >= 0; index -= 1) {
-      if (!this.#set.takeReady(index)) continue;
+      const events = this.#set.takeReady(index);
+      if (events === 0) continue;
       const outer = this.#serving;
       this.#serving = this.#set.descriptorAt(index);
-      this.#callbacks[index]?.();
+      this.#callbacks[index]?.(events);
       this.#serving = outer;
     }
   }

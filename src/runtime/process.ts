@@ -7,18 +7,34 @@
 
 import { dlopen, type Pointer } from "./ffi.ts";
 import { lazy } from "./lazy.ts";
-import { checked, close, duplicateTo, errno, LIBC, O_NONBLOCK, pipe, SystemError } from "./libc.ts";
+import {
+  checked,
+  close,
+  duplicateTo,
+  errno,
+  LIBC,
+  O_NONBLOCK,
+  pipe,
+  processId,
+  readFile,
+  SystemError,
+  writeFile,
+} from "./libc.ts";
+import { decodeUtf8 } from "./utf8.ts";
 
 const { symbols: libc } = dlopen(LIBC, {
   eventfd_write: { args: ["i32", "u64"], returns: "i32" },
   signal: { args: ["i32", "ptr"], returns: "ptr" },
 });
 
+export const SIGNAL = { kill: 9, terminate: 15, child: 17 } as const;
+
 // What can wait until the shell is loading.
 const late = lazy(
   () =>
     dlopen(LIBC, {
       kill: { args: ["i32", "i32"], returns: "i32" },
+      sigprocmask: { args: ["i32", "ptr", "ptr"], returns: "i32" },
       prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
       syscall: { args: ["i64", "i64", "i64"], returns: "i32" },
       waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
@@ -26,8 +42,6 @@ const late = lazy(
 );
 
 const ECHILD = 10;
-
-export const SIGNAL = { kill: 9, terminate: 15 } as const;
 
 // pidfd_open(2) has a wrapper only since glibc 2.36; its number is the same everywhere.
 const SYS_PIDFD_OPEN = 434;
@@ -64,6 +78,15 @@ export function endOf(pid: number): ExitStatus | undefined {
   return children.get(pid);
 }
 
+/** The remembered children that have ended, with their ends; each is told once, and forgotten. */
+export function takeEnded(): [pid: number, end: ExitStatus][] {
+  reap();
+  const ended: [number, ExitStatus][] = [];
+  for (const [pid, end] of children) if (end !== undefined) ended.push([pid, end]);
+  for (const [pid] of ended) forget(pid);
+  return ended;
+}
+
 /**
  * Collects whoever has ended, without waiting: children, and orphans that have become ours.
  * @see https://man7.org/linux/man-pages/man2/waitpid.2.html
@@ -90,6 +113,27 @@ export function kill(pid: number, signal: number): void {
   late().kill(pid, signal);
 }
 
+const OOM_SCORE = "oom_score_adj";
+/** How much rather the kernel ends handlers than us, of a thousand; and what it takes at most. */
+const OOM_PREFERENCE = 500;
+const OOM_SCORE_MAX = 1000;
+
+const ownOomScore = lazy(() => Number(decodeUtf8(readFile(`/proc/self/${OOM_SCORE}`))));
+
+/**
+ * Has the kernel end a process, and what that starts from now on, rather than us when memory runs out:
+ * a handler that is gone is one failed event, a runtime that is gone loses it.
+ * @see https://man7.org/linux/man-pages/man5/proc_pid_oom_score_adj.5.html
+ */
+export function endFirstWithoutMemory(pid: number): void {
+  try {
+    const score = Math.min(ownOomScore() + OOM_PREFERENCE, OOM_SCORE_MAX);
+    writeFile(`/proc/${pid}/${OOM_SCORE}`, String(score));
+  } catch {
+    // It has ended already, or this /proc does not let us.
+  }
+}
+
 /** Whether a process, or any of a group for a negative number, is there: one that has not been collected is. */
 export function isAlive(pid: number): boolean {
   return late().kill(pid, 0) === 0;
@@ -98,19 +142,48 @@ export function isAlive(pid: number): boolean {
 const PR_SET_PDEATHSIG = 1;
 const PR_SET_CHILD_SUBREAPER = 36;
 
+const SIG_SETMASK = 2;
+/** Room for a `sigset_t`, in bytes. */
+const SIGNAL_SET_BYTES = 128;
+
+/**
+ * Has ended children wait to be collected, whatever this process was started with: where SIGCHLD is
+ * ignored they vanish, and nobody learns how they have ended. To be called before there are any.
+ */
+export function keepEndedChildren(): void {
+  // The default's number is 0.
+  libc.signal(SIGNAL.child, null);
+}
+
+/** Lets all signals through that this process was started without. */
+export function unblockSignals(): void {
+  late().sigprocmask(SIG_SETMASK, new Uint8Array(SIGNAL_SET_BYTES), null);
+}
+
 /** Makes processes that lose their parent ours, so that none of them stays as a zombie. */
 export function becomeSubreaper(): void {
   // An emulator that does not know it has an init that reaps them.
   late().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
-/** Has the kernel end this process when its parent ends. */
-export function endWithParent(): void {
-  late().prctl(PR_SET_PDEATHSIG, SIGNAL.terminate, 0, 0, 0);
+const getParent = lazy(() => dlopen(LIBC, { getppid: { args: [], returns: "i32" } }).symbols);
+
+/** The process that has started this one, or whoever it was left to. */
+export function parentId(): number {
+  return getParent().getppid();
 }
 
 /**
- * Returns a descriptor that becomes readable when SIGTERM arrives, however often it does.
+ * Has the kernel send this process SIGTERM when its parent ends, however that ends.
+ * @param parent The parent's process id: it may have ended before.
+ */
+export function endWithParent(parent: number): void {
+  late().prctl(PR_SET_PDEATHSIG, SIGNAL.terminate, 0, 0, 0);
+  if (parentId() !== parent) kill(processId(), SIGNAL.terminate);
+}
+
+/**
+ * Returns a descriptor that becomes readable when a signal arrives, however often it does.
  *
  * A JavaScript signal handler cannot run while the loop waits in poll(2), and blocking the signal
  * for a signalfd(2) would have to be done in every thread that Bun has started before us. But a
@@ -119,20 +192,20 @@ export function endWithParent(): void {
  * 15, which is SIGTERM's number, the signal writes to it, whatever thread it meets. To be called before
  * anything else is opened, which might get that number.
  */
-export function terminationDescriptor(): number {
+export function signalDescriptor(signal: number): number {
   // A pipe that is full must not stop whom the signal has interrupted.
   const [readEnd, writeEnd] = pipe(O_NONBLOCK);
-  if (readEnd === SIGNAL.terminate) {
+  if (readEnd === signal) {
     // The read end has the number that the write end needs: a second pipe while this one holds it.
-    const descriptor = terminationDescriptor();
+    const descriptor = signalDescriptor(signal);
     close(writeEnd);
     return descriptor;
   }
-  if (writeEnd !== SIGNAL.terminate) {
-    duplicateTo(writeEnd, SIGNAL.terminate);
+  if (writeEnd !== signal) {
+    duplicateTo(writeEnd, signal);
     close(writeEnd);
   }
   const { ptr } = libc.eventfd_write as unknown as { readonly ptr: Pointer };
-  libc.signal(SIGNAL.terminate, ptr);
+  libc.signal(signal, ptr);
   return readEnd;
 }

@@ -20,9 +20,12 @@ import {
 } from "../runtime-api/function-error.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { ConnectionError, type HttpResponse } from "./http-answer-reader.ts";
-import { headerLine, HttpConnection } from "./http-connection.ts";
-import type { Log } from "./log.ts";
+import { type GetWatch, headerLine, type HttpAddress, HttpConnection } from "./http-connection.ts";
+import type { Log, LogLevel } from "./log.ts";
+import { LOOP_STATE, type LoopSlot } from "./loop-board.ts";
+import type { Loop } from "./loop.ts";
 import type { Poller } from "./poller.ts";
+import { ResponseStream } from "./response-stream.ts";
 
 /** The Runtime API refused what a runtime cannot do without: the process has to end. */
 export class RuntimeApiError extends Error {
@@ -39,25 +42,50 @@ const STREAMED_BODY =
   headerLine("Trailer", `${HEADER.errorType}, ${HEADER.errorBody}`);
 const REQUEST_ID = HEADER.requestId.toLowerCase();
 const INVOCATION_ID = HEADER.invocationId.toLowerCase();
-/** How often an unreachable Runtime API is tried, and how long between, in milliseconds. */
-const ATTEMPTS_MAX = 3;
+/**
+ * How often an unreachable Runtime API is tried: at once after the first time, since a kept connection
+ * may just have been closed, then after pauses that grow by so many milliseconds.
+ */
+const ATTEMPTS_MAX = 4;
 const RETRY_MS = 50;
 
 /** Longest answer that is quoted in a log line, in characters. */
 const QUOTED_LENGTH_MAX = 200;
 
 export class RuntimeApiClient {
+  readonly #address: HttpAddress;
+  readonly #poller: Poller;
   readonly #connection: HttpConnection;
   readonly #nextRequest: Uint8Array;
   readonly #log: Log;
   readonly #workingDirectory: string;
+  readonly #slot: LoopSlot | undefined;
+  /** How one of several loops says that it waits for an event, and that it has one. */
+  readonly #nextWatch: GetWatch | undefined;
 
-  /** @param address `host:port`, as in AWS_LAMBDA_RUNTIME_API. */
-  constructor(address: string, poller: Poller, log: Log, workingDirectory: string) {
-    this.#connection = new HttpConnection(address, poller);
+  /** @param loop One of several loops, that of this process. */
+  constructor(
+    address: HttpAddress,
+    poller: Poller,
+    log: Log,
+    workingDirectory: string,
+    loop?: Loop,
+  ) {
+    this.#connection = new HttpConnection(address, poller, loop?.connection);
+    this.#address = address;
+    this.#poller = poller;
     this.#nextRequest = this.#connection.getRequest(PATH.next, USER_AGENT);
     this.#log = log;
     this.#workingDirectory = workingDirectory;
+    const slot = loop?.slot;
+    this.#slot = slot;
+    this.#nextWatch = slot && {
+      onAsked: () => slot.set(LOOP_STATE.waiting),
+      onHead: (_, headers) => {
+        const invocation = invocationOf(headers);
+        if (invocation !== undefined) slot.begin(invocation);
+      },
+    };
   }
 
   /** Connects ahead of the first call. */
@@ -71,35 +99,65 @@ export class RuntimeApiClient {
    * @throws {ConnectionError} When the Runtime API stays unreachable.
    */
   next(): Invocation {
-    const answer = this.#attempt(() => this.#connection.get(this.#nextRequest), true);
+    const request = this.#nextRequest;
+    const answer = this.#attempt(() => this.#connection.get(request, this.#nextWatch), true);
     if (answer.status !== STATUS.ok) throw refusal(`GET ${PATH.next}`, answer);
     const { headers, body } = answer;
-    const requestId = headers.get(REQUEST_ID) ?? "";
-    if (requestId === "") {
+    const invocation = invocationOf(headers);
+    if (invocation === undefined) {
       throw new RuntimeApiError(`failed to get an event: the answer has no ${HEADER.requestId}`);
     }
-    return { requestId, headers, event: body };
+    invocation.event = body;
+    return invocation;
+  }
+
+  /**
+   * Waits while a snapshot of the environment is taken (SnapStart); comes back in each environment
+   * that is restored from it, with no connection: none outlives a snapshot.
+   * @throws {RuntimeApiError} When the answer is anything but 200.
+   * @throws {ConnectionError} When the Runtime API stays unreachable.
+   * @see https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-custom.html
+   */
+  waitForRestore(): void {
+    const request = this.#connection.getRequest(PATH.restoreNext, USER_AGENT);
+    const answer = this.#attempt(() => this.#connection.get(request), true);
+    if (answer.status !== STATUS.ok) throw refusal(`GET ${PATH.restoreNext}`, answer);
+    this.#connection.close();
   }
 
   /** Posts a handler's whole response. */
   respond(invocation: Invocation, body: Uint8Array): void {
     const path = PATH.response(invocation.requestId);
-    const headers = JSON_BODY + invocationId(invocation);
-    this.#settle(
-      path,
-      this.#attempt(() => this.#post(path, headers, body), false),
-    );
+    this.#answer(path, JSON_BODY + invocationId(invocation), body, "ERROR");
   }
 
   /** Posts a function error for an event. */
   reportError(invocation: Invocation, error: FunctionError): void {
-    const path = PATH.error(invocation.requestId);
-    const headers = this.#errorHeaders(error) + invocationId(invocation);
-    const body = Buffer.from(errorBody(error));
-    this.#settle(
-      path,
-      this.#attempt(() => this.#post(path, headers, body), false),
-    );
+    this.#postError(invocation, error, "ERROR");
+  }
+
+  /** Posts the error of an event that was ended at its deadline: it may be answered by now. */
+  reportTimeout(invocation: Invocation, error: FunctionError): void {
+    this.#postError(invocation, error, "DEBUG");
+  }
+
+  /**
+   * Answers the event of a loop that has ended without doing so; nothing here can fail, since other
+   * loops go on.
+   * @param reason What became of the loop, as a sentence.
+   */
+  reportLostEvent(invocation: Invocation, reason: string): void {
+    const errorMessage = `RequestId: ${invocation.requestId} Error: ${reason}`;
+    const error = { errorMessage, errorType: "Runtime.ExitError", stackTrace: [] };
+    try {
+      // It may be refused: when the loop had just answered, or the platform has seen it break off.
+      this.#postError(invocation, error, "DEBUG");
+    } catch (failure) {
+      this.#log.write(
+        "ERROR",
+        `failed to report the event of a loop that ended: ${reasonOf(failure)}`,
+      );
+    }
   }
 
   /** Posts an initialization error; the process is to end behind it, so nothing here can fail. */
@@ -107,39 +165,63 @@ export class RuntimeApiClient {
     const body = Buffer.from(errorBody(error));
     try {
       const answer = this.#attempt(
-        () => this.#post(PATH.initError, this.#errorHeaders(error), body),
+        () => this.#post(PATH.initError, this.#errorHeaders(error), body, () => undefined),
         false,
       );
       if (answer.status !== STATUS.accepted) {
         this.#log.write("WARN", refusal(`POST ${PATH.initError}`, answer).message);
       }
     } catch (failure) {
-      const reason = failure instanceof Error ? failure.message : String(failure);
-      this.#log.write("ERROR", `failed to report the initialization error: ${reason}`);
+      this.#log.write("ERROR", `failed to report the initialization error: ${reasonOf(failure)}`);
     }
   }
 
   /** Begins a streamed HTTP response: what is written from now on is on the wire at once. */
   beginStream(invocation: Invocation): ResponseStream {
     const path = PATH.response(invocation.requestId);
-    const connection = this.#connection;
     const headers = USER_AGENT + STREAMED_BODY + invocationId(invocation);
+    // What was sent of a stream is gone: it gets a connection that the server has not begun to close.
+    const connection = new HttpConnection(this.#address, this.#poller);
     this.#attempt(() => connection.beginChunks(path, headers), false);
-    return {
-      write: (bytes) => connection.sendChunk(bytes),
-      end: (error) => {
-        const trailers =
-          error === undefined
-            ? ""
-            : headerLine(HEADER.errorType, headerErrorType(error.errorType)) +
-              headerLine(HEADER.errorBody, Buffer.from(errorBody(error)).toString("base64"));
-        this.#settle(path, connection.endChunks(trailers));
-      },
-    };
+    this.#slot?.set(LOOP_STATE.settled);
+    return new ResponseStream(connection);
   }
 
-  #post(path: string, headers: string, body: Uint8Array): HttpResponse {
-    return this.#connection.post(path, USER_AGENT + headers, body);
+  /** Ends a streamed response, with the error trailers if the handler failed. */
+  endStream(
+    stream: ResponseStream,
+    { requestId }: Invocation,
+    error: FunctionError | undefined,
+  ): void {
+    const trailers =
+      error === undefined
+        ? ""
+        : headerLine(HEADER.errorType, headerErrorType(error.errorType)) +
+          headerLine(HEADER.errorBody, Buffer.from(errorBody(error)).toString("base64"));
+    const answer = stream.end(trailers);
+    stream.close();
+    if (answer instanceof ConnectionError) {
+      this.#log.write("ERROR", `the streamed response was cut off: ${answer.message}`);
+    } else {
+      this.#settle(PATH.response(requestId), answer, "ERROR");
+    }
+  }
+
+  #postError(invocation: Invocation, error: FunctionError, refusalLevel: LogLevel): void {
+    const headers = this.#errorHeaders(error) + invocationId(invocation);
+    const body = Buffer.from(errorBody(error));
+    this.#answer(PATH.error(invocation.requestId), headers, body, refusalLevel);
+  }
+
+  #answer(path: string, headers: string, body: Uint8Array, refusalLevel: LogLevel): void {
+    this.#slot?.set(LOOP_STATE.answering);
+    const onSent = () => this.#slot?.set(LOOP_STATE.settled);
+    const answer = this.#attempt(() => this.#post(path, headers, body, onSent), false);
+    this.#settle(path, answer, refusalLevel);
+  }
+
+  #post(path: string, headers: string, body: Uint8Array, onSent: () => void): HttpResponse {
+    return this.#connection.post(path, USER_AGENT + headers, body, onSent);
   }
 
   #errorHeaders(error: FunctionError): string {
@@ -150,7 +232,10 @@ export class RuntimeApiClient {
     );
   }
 
-  /** Tries again when the Runtime API was not reached; what may have arrived only if that is safe. */
+  /**
+   * Tries again when the Runtime API was not reached.
+   * @param isSafeToRepeat Whether it may also be sent again when it may have arrived.
+   */
   #attempt<Result>(request: () => Result, isSafeToRepeat: boolean): Result {
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -158,32 +243,34 @@ export class RuntimeApiClient {
       } catch (error) {
         if (!(error instanceof ConnectionError) || attempt === ATTEMPTS_MAX) throw error;
         if (error.mayHaveArrived && !isSafeToRepeat) throw error;
-        Bun.sleepSync(RETRY_MS * attempt);
+        if (attempt > 1) Bun.sleepSync(RETRY_MS * (attempt - 1));
       }
     }
   }
 
   /** An answer to a post: accepted, or refused in a way that ends the event but not the loop. */
-  #settle(path: string, answer: HttpResponse): void {
+  #settle(path: string, answer: HttpResponse, refusalLevel: LogLevel): void {
     if (answer.status === STATUS.accepted) return;
     const error = refusal(`POST ${path}`, answer);
     if (answer.status >= STATUS.internalServerError) throw error;
-    this.#log.write("ERROR", error.message);
+    this.#log.write(refusalLevel, error.message);
   }
 }
 
-/** A streamed response in the making. */
-export interface ResponseStream {
-  /** Sends bytes at once. */
-  write(bytes: Uint8Array): void;
-  /** Ends the stream, with the error trailers if the handler failed. */
-  end(error: FunctionError | undefined): void;
+/** The invocation that the head of an answer to `/next` tells of, without its event. */
+export function invocationOf(headers: ReadonlyMap<string, string>): Invocation | undefined {
+  const requestId = headers.get(REQUEST_ID) ?? "";
+  return requestId === "" ? undefined : { requestId, headers, event: new Uint8Array(0) };
 }
 
 /** Echoed if and only if it was given, so that a late answer cannot meet another attempt's event. */
 function invocationId({ headers }: Invocation): string {
   const id = headers.get(INVOCATION_ID) ?? "";
   return id === "" ? "" : headerLine(HEADER.invocationId, id);
+}
+
+function reasonOf(failure: unknown): string {
+  return failure instanceof Error ? failure.message : String(failure);
 }
 
 function refusal(request: string, { status, body }: HttpResponse): RuntimeApiError {

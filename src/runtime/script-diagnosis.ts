@@ -6,7 +6,7 @@
 
 import type { ForkServerOptions } from "./fork-server.ts";
 import { readScript } from "./handler-files.ts";
-import { close, openFile, pipe, read } from "./libc.ts";
+import { close, openFile, pipe, read, SystemError } from "./libc.ts";
 import type { Poller } from "./poller.ts";
 import { endOf, type ExitStatus, forget, openProcess } from "./process.ts";
 import { spawn } from "./spawn.ts";
@@ -14,32 +14,46 @@ import { spawn } from "./spawn.ts";
 /** Longest text of a shell about a syntax error, in bytes. */
 const TEXT_BYTES_MAX = 4 * 1024;
 
-/** What the handler's own shell says of the script's syntax (`sh -n`); undefined if it is right. */
-export function syntaxError(
-  { handler, environment, taskRoot }: ForkServerOptions,
-  poller: Poller,
-): string | undefined {
-  const { path, options } = handler.shell;
-  const nothing = openFile("/dev/null");
+/**
+ * What the handler's own shell says of the script's syntax (`sh -n`); undefined if it is right, or if
+ * that shell cannot be started now.
+ */
+export function syntaxError(options: ForkServerOptions, poller: Poller): string | undefined {
+  const { handler } = options;
   const [readEnd, writeEnd] = pipe();
-  const pid = spawn({
-    path,
-    argv: [path, ...options, "-n", handler.script],
-    environment,
-    cwd: taskRoot,
-    stdio: [nothing, writeEnd, writeEnd],
-  });
-  close(nothing);
+  const pid = startCheck(options, writeEnd);
   close(writeEnd);
   const text = readText(readEnd, poller);
   close(readEnd);
-  const end = waitForEnd(pid, poller);
-  if (end?.kind === "exited" && end.status === 0) return undefined;
+  const end = pid === undefined ? undefined : waitForEnd(pid, poller);
+  if (end === undefined || (end.kind === "exited" && end.status === 0)) return undefined;
   const hasCarriageReturns = readScript(handler.script).includes("\r\n");
   const hint = hasCarriageReturns
     ? ` (it has CRLF line ends: convert it to LF, for example with sed -i 's/\\r$//')`
     : "";
   return `${text.trim()}${hint}`;
+}
+
+function startCheck(
+  { handler, environment, taskRoot }: ForkServerOptions,
+  output: number,
+): number | undefined {
+  const { path, options } = handler.shell;
+  const nothing = openFile("/dev/null");
+  try {
+    return spawn({
+      path,
+      argv: [path, ...options, "-n", handler.script],
+      environment,
+      cwd: taskRoot,
+      stdio: [nothing, output, output],
+    });
+  } catch (error) {
+    if (error instanceof SystemError) return undefined;
+    throw error;
+  } finally {
+    close(nothing);
+  }
 }
 
 function readText(descriptor: number, poller: Poller): string {
@@ -54,9 +68,12 @@ function readText(descriptor: number, poller: Poller): string {
 }
 
 function waitForEnd(pid: number, poller: Poller): ExitStatus | undefined {
-  const descriptor = openProcess(pid);
-  poller.waitReadable(descriptor);
-  close(descriptor);
+  // Another end may have had it collected while its text was read.
+  if (endOf(pid) === undefined) {
+    const descriptor = openProcess(pid);
+    poller.waitReadable(descriptor);
+    close(descriptor);
+  }
   const end = endOf(pid);
   forget(pid);
   return end;

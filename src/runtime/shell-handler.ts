@@ -9,13 +9,19 @@ import type { FunctionError, InitErrorType } from "../runtime-api/function-error
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { variableBytes } from "./environment.ts";
 import { describeEnd, exitError } from "./exit-error.ts";
-import { ForkServer, type ForkServerOptions, type Loading, ownName } from "./fork-server.ts";
+import {
+  type EventWatch,
+  ForkServer,
+  type ForkServerOptions,
+  type Loading,
+  ownName,
+} from "./fork-server.ts";
 import { readScript } from "./handler-files.ts";
 import { fileType, SystemError } from "./libc.ts";
 import type { Log } from "./log.ts";
 import type { OnOutput } from "./output-pipe.ts";
 import type { Poller } from "./poller.ts";
-import type { ExitStatus } from "./process.ts";
+import { type ExitStatus, reap } from "./process.ts";
 import { syntaxError } from "./script-diagnosis.ts";
 import { type Tracing, withoutTraces } from "./traces.ts";
 
@@ -71,6 +77,8 @@ export class ShellHandler {
     if (this.#server.isReady()) return;
     for (let attempt = 1; ; attempt += 1) {
       this.#server.close();
+      // Ended processes count as long as they are not collected: there may be no room for a shell.
+      reap();
       this.#log.write("WARN", "the handler's shell is gone: loading it again");
       this.#server = startServer(this.#options, this.#poller, this.#log);
       const loading = this.#server.load();
@@ -100,8 +108,17 @@ export class ShellHandler {
     this.#log.write("WARN", text);
   }
 
+  /** Loads the handler again if its shell has died; if that cannot be done now, the next event says why. */
+  prepare(): void {
+    try {
+      this.ensureLoaded();
+    } catch (error) {
+      if (!(error instanceof InitFailure)) throw error;
+    }
+  }
+
   /** Handles one event; returns the error if the handler failed. */
-  invoke(invocation: Invocation, onOutput: OnOutput): FunctionError | undefined {
+  invoke(invocation: Invocation, onOutput: OnOutput, watch: EventWatch): FunctionError | undefined {
     try {
       // It may have died while the event was awaited.
       this.ensureLoaded();
@@ -110,10 +127,11 @@ export class ShellHandler {
       throw error;
     }
     const output = new OutputEnd();
-    const { who, end } = this.#server.invoke(invocation, (bytes) => {
+    const keepEnd = (bytes: Uint8Array) => {
       output.take(bytes);
       onOutput(bytes);
-    });
+    };
+    const { who, end } = this.#server.invoke(invocation, keepEnd, watch);
     if (who === "the handler" && end.kind === "exited" && end.status === 0) return undefined;
     const lines = this.#server.lastLines();
     const command = this.#describeLastCommand();
@@ -124,6 +142,11 @@ export class ShellHandler {
   /** The process groups of all that runs below the shell: one. */
   get processGroups(): readonly number[] {
     return [this.#server.processGroup];
+  }
+
+  /** The loaded shell's process id. */
+  get shell(): number {
+    return this.#server.processGroup;
   }
 
   /** Passes on what has been written to the log up to now. */

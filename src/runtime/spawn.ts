@@ -32,8 +32,8 @@ export interface SpawnOptions {
   /** NUL-terminated `NAME=value` entries. */
   readonly environment: readonly Uint8Array[];
   readonly cwd: string;
-  /** Descriptors that become its standard input, output and error; it inherits no other. */
-  readonly stdio: readonly [number, number, number];
+  /** Descriptors that become its standard input, output and error, and those after them: no other. */
+  readonly stdio: readonly [number, number, number, ...number[]];
 }
 
 // glibc's opaque types on 64-bit machines, sizes rounded up. All zero they are as their init functions

@@ -7,7 +7,7 @@
 
 import { poll, processId, readFile } from "./libc.ts";
 import type { Poller } from "./poller.ts";
-import { kill, reap, SIGNAL, terminationDescriptor } from "./process.ts";
+import { kill, reap, SIGNAL, signalDescriptor } from "./process.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
 /** How long handlers may take to clean up, in milliseconds: the platform gives us 150. */
@@ -31,7 +31,7 @@ export interface Terminable {
  * @param running What is running when the signal arrives.
  */
 export function endOnTermination(poller: Poller, running: () => Terminable | undefined): void {
-  poller.watch(terminationDescriptor(), () => {
+  poller.watch(signalDescriptor(SIGNAL.terminate), () => {
     endAllBelow(running());
     process.exit(0);
   });

@@ -54,6 +54,8 @@ export interface BootstrapOptions {
   /** Program and arguments that run the executable, such as strace or an emulator. */
   readonly wrapper?: readonly string[];
   readonly architecture?: BootstrapArchitecture;
+  /** Its own arguments; none, as on Lambda, unless they are given. */
+  readonly args?: readonly string[];
 }
 
 /** How a bootstrap ended: its status, or the signal that killed it. */
@@ -96,8 +98,8 @@ export function lambdaEnvironment(options: BootstrapOptions): Record<string, str
   return Object.fromEntries(present) as Record<string, string>;
 }
 
-/** A running bootstrap. */
-export class BootstrapProcess {
+/** A running bootstrap; `await using` ends it. */
+export class BootstrapProcess implements AsyncDisposable {
   readonly pid: number;
   /** Resolves when the process has ended and its output is closed or a moment has passed. */
   readonly exited: Promise<BootstrapExit>;
@@ -110,7 +112,8 @@ export class BootstrapProcess {
   #watchers: (() => void)[] = [];
 
   constructor(options: BootstrapOptions) {
-    const command = [...(options.wrapper ?? []), bootstrapExecutable(options.architecture)];
+    const executable = bootstrapExecutable(options.architecture);
+    const command = [...(options.wrapper ?? []), executable, ...(options.args ?? [])];
     const [program = "", ...args] = command;
     this.#child = spawn(program, args, {
       cwd: options.taskRoot,
@@ -159,6 +162,10 @@ export class BootstrapProcess {
     killGroup(this.pid);
     await this.exited;
     running.delete(this.pid);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.kill();
   }
 
   #keep(chunks: Buffer[], bytes: Buffer): void {

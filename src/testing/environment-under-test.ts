@@ -11,7 +11,7 @@ import { type TaskFile, taskRoot } from "./task-root.ts";
 
 /** What an environment under test is made of. */
 export interface EnvironmentOptions extends Partial<
-  Pick<BootstrapOptions, "env" | "wrapper" | "architecture">
+  Pick<BootstrapOptions, "env" | "wrapper" | "architecture" | "args">
 > {
   /** _HANDLER; `function.handler` unless said otherwise; `${TASK_ROOT}` in it is the task root. */
   readonly handler?: string;

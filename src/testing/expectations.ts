@@ -14,7 +14,7 @@ import type { RecordedRequest } from "./recorded-request.ts";
 import type { ScriptedInvocation } from "./scripted-invocation.ts";
 
 /** What the platform keeps of an error type header. */
-const KEPT_ERROR_TYPE = /^(Runtime|Function)\.[A-Z][a-zA-Z]+$/;
+const KEPT_ERROR_TYPE = /^((Runtime|Function)\.[A-Z][a-zA-Z]+|Sandbox\.Timedout)$/;
 
 /** Fails unless the event got exactly one answer and that is the expected one. */
 export function expectAnswer(invocation: ScriptedInvocation, expected: EventExpectation): void {

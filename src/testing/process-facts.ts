@@ -21,9 +21,14 @@ export async function marked(taskRoot: string): Promise<MarkedProcess[]> {
     if (!environment.split("\0").includes(entry)) continue;
     // What is dead already, but not yet collected, holds nothing any more.
     if (stateOf(pid) === "Z") continue;
-    found.push({ pid, command: readProc(pid, "cmdline").replaceAll("\0", " ").slice(0, 200) });
+    found.push({ pid, command: commandOf(pid) });
   }
   return found;
+}
+
+/** The command line of a process, its beginning at least. */
+export function commandOf(pid: number): string {
+  return readProc(pid, "cmdline").replaceAll("\0", " ").slice(0, 200);
 }
 
 /** The state letter of a process, as in `ps`: Z is a zombie. */
@@ -40,13 +45,7 @@ export function parentOf(pid: number): number {
 
 /** The children of a process, in the order in which they were made; none when it has ended. */
 export function childrenOf(pid: number): number[] {
-  let tasks: string[];
-  try {
-    tasks = readdirSync(`/proc/${pid}/task`);
-  } catch {
-    return [];
-  }
-  return tasks.flatMap((task) =>
+  return tasks(pid).flatMap((task) =>
     readProc(pid, `task/${task}/children`).trim().split(" ").filter(Boolean).map(Number),
   );
 }
@@ -54,6 +53,15 @@ export function childrenOf(pid: number): number[] {
 /** All processes below one, their parents first. */
 export function descendants(pid: number): number[] {
   return childrenOf(pid).flatMap((child) => [child, ...descendants(child)]);
+}
+
+/** The threads of a process; none when it is gone. */
+function tasks(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
 }
 
 /** The open descriptors of a process with what is behind them, in their order. */

@@ -23,6 +23,12 @@ import {
 type NextFailure =
   { readonly kind: "status"; readonly status: number } | { readonly kind: "reset" };
 
+/** What a GET /restore/next gets, once `until` has resolved. */
+type RestoreAnswer = (
+  | { readonly kind: "status"; readonly status: number; readonly thenReset?: true }
+  | { readonly kind: "reset" }
+) & { readonly until?: Promise<void> };
+
 type NextItem = { readonly kind: "event"; readonly invocation: ScriptedInvocation } | NextFailure;
 
 interface WaitingNext {
@@ -38,6 +44,11 @@ export class RecordedRuntimeApi {
   readonly invocations: ScriptedInvocation[] = [];
   /** Posts to /init/error. */
   readonly initErrors: RecordedRequest[] = [];
+  /** GET /restore/next, and the answers that they are to get; without one there is no such path. */
+  readonly restores: RecordedRequest[] = [];
+  readonly restoreAnswers: RestoreAnswer[] = [];
+  /** Posts to /restore/error. */
+  readonly restoreErrors: RecordedRequest[] = [];
   /** How many TCP connections the runtime has opened. */
   connections = 0;
   /** The status that posts to /init/error get. */
@@ -160,21 +171,45 @@ export class RecordedRuntimeApi {
     if (request.method === "GET" && request.path === PATH.next) {
       const waiting = { response, request };
       this.#waiting.push(waiting);
-      message.on("close", () => {
-        if (message.complete) return;
+      // Whoever has gone away must not get an event.
+      response.on("close", () => {
         const index = this.#waiting.indexOf(waiting);
         if (index >= 0) this.#waiting.splice(index, 1);
+        this.#changed();
       });
       this.#deliver();
+    } else if (request.method === "GET" && request.path === PATH.restoreNext) {
+      await this.#serveRestore(request, response);
     } else if (request.method === "POST" && request.path === PATH.initError) {
       this.initErrors.push(request);
       await request.ended;
       request.answeredStatus = this.initErrorStatus;
       answerStatus(response, this.initErrorStatus);
+    } else if (request.method === "POST" && request.path === PATH.restoreError) {
+      this.restoreErrors.push(request);
+      await request.ended;
+      request.answeredStatus = STATUS.accepted;
+      answerStatus(response, STATUS.accepted);
     } else {
       await this.#servePost(request, message, response);
     }
     this.#changed();
+  }
+
+  async #serveRestore(request: RecordedRequest, response: ServerResponse): Promise<void> {
+    this.restores.push(request);
+    this.#changed();
+    const answer = this.restoreAnswers.shift() ?? { kind: "status", status: STATUS.notFound };
+    await answer.until;
+    const { socket } = response;
+    if (answer.kind === "reset") {
+      socket?.destroy();
+      return;
+    }
+    request.answeredStatus = answer.status;
+    if (answer.status === STATUS.ok) response.writeHead(STATUS.ok, { "Content-Length": 0 }).end();
+    else answerStatus(response, answer.status);
+    if (answer.thenReset === true) response.on("finish", () => socket?.resetAndDestroy());
   }
 
   async #servePost(

@@ -1,0 +1,347 @@
+/**
+ * An event that reaches its deadline is ended, and its loop goes on.
+ *
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-execution-environment.html
+ * @module
+ */
+
+import { describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { HEADER, STATUS } from "../runtime-api/contract.ts";
+import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
+import { expectAnswer } from "../testing/expectations.ts";
+import { descendants, descriptors, marked, parentOf, stateOf } from "../testing/process-facts.ts";
+import { type ShellName, SHELLS } from "../testing/shells.ts";
+
+const MANAGED = { AWS_LAMBDA_INITIALIZATION_TYPE: "lambda-managed-instances" };
+/** How long the handlers under test have, in ms: each would take a minute. */
+const TIMEOUT_MS = 300;
+const LOOPS = 10;
+const EVENTS = 1000;
+const PRELUDE = `printf '{"statusCode":200}\\0\\0\\0\\0\\0\\0\\0\\0begun'`;
+
+/** A handler with a given body for every event but "next"; the file notes each time it is loaded. */
+const filesWith = (body: string) => ({
+  "function.sh": `printf x >>loads
+    handler() {
+      if [ "$1" = next ]; then printf 'next %s' "$(cat loads)"; return; fi
+      ${body}
+    }`,
+});
+
+async function start(shell: ShellName, body: string): Promise<EnvironmentUnderTest> {
+  const environment = await EnvironmentUnderTest.start({
+    shell,
+    files: filesWith(body),
+    env: MANAGED,
+  });
+  await environment.api.idle();
+  return environment;
+}
+
+/** Handlers that run for a minute, each with the signals that it takes to end them. */
+const HANGING: readonly (readonly [string, string, "SIGTERM" | "SIGKILL"])[] = [
+  ["a program", "sleep 60", "SIGTERM"],
+  ["a handler that is busy itself", "while :; do :; done", "SIGTERM"],
+  ["a handler that ignores SIGTERM", "trap '' TERM; sleep 60", "SIGKILL"],
+  ["a pipeline", "sleep 60 | cat | cat", "SIGTERM"],
+  ["a child that ignores SIGTERM", "(trap '' TERM; sleep 60; sleep 60) & sleep 60", "SIGKILL"],
+  ["a background child", "sleep 60 & sleep 60", "SIGTERM"],
+  ["a background child without a parent", "(sleep 60 &); sleep 60", "SIGTERM"],
+  ["a chain of processes", "sh -c 'sh -c \"sleep 60; :\"; :'", "SIGTERM"],
+  ["a program in the handler's place", "exec sleep 60", "SIGTERM"],
+  ["a program with a session of its own in the handler's place", "exec setsid sleep 60", "SIGTERM"],
+  ["a handler without standard output", "exec >&- 2>&-; sleep 60", "SIGTERM"],
+  ["output that nobody wants", "while :; do echo x; done", "SIGTERM"],
+];
+
+describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
+  test.concurrent.each(HANGING)(
+    "%s is ended at the deadline, and the same shell handles the next event",
+    async (_, body, signal) => {
+      await using environment = await start(shell, body);
+      const { api, bootstrap, taskRoot } = environment;
+      const invocation = api.enqueue({ timeoutMs: TIMEOUT_MS });
+      await invocation.answered;
+      expectAnswer(invocation, {
+        error: {
+          errorType: "Sandbox.Timedout",
+          errorMessage: {
+            matches: `^RequestId: ${invocation.requestId} Error: Task timed out after 0\\.[23]\\d seconds$`,
+          },
+        },
+      });
+      await api.idle();
+      // The loaded shell and its guard, with the fork for the next event; perhaps that is to come.
+      const left = (await marked(taskRoot)).filter(({ pid }) => pid !== bootstrap.pid);
+      expect(left.filter(({ command }) => !command.includes(" -c "))).toEqual([]);
+      expect((await api.invoke({ body: "next" })).latin1).toBe("next x");
+      const lines = bootstrap.stderr.split("\n").filter((line) => line.includes("[ERROR]"));
+      expect(lines.length).toBe(1);
+      expect(lines[0]).toContain(`${invocation.requestId} the event was ended at its deadline`);
+      expect(lines[0]?.includes("SIGKILL")).toBe(signal === "SIGKILL");
+    },
+  );
+
+  test.concurrent("a handler may clean up on SIGTERM, but its response is dropped", async () => {
+    await using environment = await start(
+      shell,
+      `printf early; trap 'echo cleaned >&2; printf late; exit 0' TERM; sleep 60`,
+    );
+    const { api, bootstrap } = environment;
+    const invocation = api.enqueue({ timeoutMs: TIMEOUT_MS });
+    await invocation.answered;
+    expectAnswer(invocation, {
+      error: { errorType: "Sandbox.Timedout" },
+    });
+    await bootstrap.logged("cleaned");
+    expect((await api.invoke({ body: "next" })).latin1).toBe("next x");
+  });
+
+  test.concurrent("a process with a session of its own lives on", async () => {
+    await using environment = await start(shell, "setsid sleep 61 & sleep 60");
+    const { api, taskRoot } = environment;
+    const invocation = api.enqueue({ timeoutMs: TIMEOUT_MS });
+    await invocation.answered;
+    await api.idle();
+    const commands = (await marked(taskRoot)).map(({ command }) => command);
+    expect(commands).toContain("sleep 61 ");
+    expect(commands).not.toContain("sleep 60 ");
+  });
+
+  test.concurrent("what an earlier event has left in the background lives on", async () => {
+    await using environment = await start(
+      shell,
+      `case $1 in leave) (sleep 61 &) ;; *) sleep 60 & sleep 60 ;; esac`,
+    );
+    const { api, taskRoot } = environment;
+    await api.invoke({ body: "leave" });
+    const invocation = api.enqueue({ timeoutMs: TIMEOUT_MS });
+    await invocation.answered;
+    await api.idle();
+    const commands = (await marked(taskRoot)).map(({ command }) => command);
+    expect(commands).toContain("sleep 61 ");
+    expect(commands).not.toContain("sleep 60 ");
+  });
+
+  test.concurrent.each([
+    ["that waits", `${PRELUDE}; sleep 60`],
+    ["that writes more than is read", `${PRELUDE}; while :; do echo ${"x".repeat(100)}; done`],
+  ])("a stream %s is broken off, without an error", async (_, body) => {
+    await using environment = await start(shell, body);
+    const { api, bootstrap } = environment;
+    // A server that reads nothing of it until after the deadline.
+    const answer = { kind: "slow-read", delayMs: TIMEOUT_MS + 200 } as const;
+    const invocation = api.enqueue({ timeoutMs: TIMEOUT_MS, answer });
+    const post = await invocation.begun;
+    await post.ended;
+    expect(post.complete).toBe(false);
+    const next = await api.invoke({ body: "next" });
+    expect(next.latin1).toBe("next x");
+    expect([invocation.posts.length, next.connection === post.connection]).toEqual([1, false]);
+    expect(bootstrap.stderr).toContain("ended at its deadline");
+  });
+
+  test(`${EVENTS} events with short deadlines leave nothing`, async () => {
+    await using environment = await EnvironmentUnderTest.start({
+      shell,
+      files: filesWith("sleep 60 & sleep 60"),
+      env: { AWS_LAMBDA_MAX_CONCURRENCY: String(LOOPS) },
+    });
+    const { api, bootstrap } = environment;
+    /** Handles one event in each loop, so that none has anything left to notice. */
+    const settle = async (body: string, timeoutMs?: number) => {
+      await api.idle(LOOPS);
+      const script = timeoutMs === undefined ? { body } : { body, timeoutMs };
+      const invocations = Array.from({ length: LOOPS }, () => api.enqueue(script));
+      for (const invocation of invocations) await invocation.answered;
+      const paths = invocations.map(({ posts }) => posts[0]?.path.split("/").at(-1));
+      await api.idle(LOOPS);
+      api.forget();
+      return [...new Set(paths)];
+    };
+    /** Loops with their loaded shells, the shells' guards and the forks for the next event. */
+    const facts = async () => {
+      expect(await settle("next")).toEqual(["response"]);
+      while (descendants(bootstrap.pid).length !== 4 * LOOPS) await Bun.sleep(1);
+      await Bun.sleep(20);
+      const below = descendants(bootstrap.pid);
+      const loops = below.filter((pid) => parentOf(pid) === bootstrap.pid);
+      return [loops, loops.map((pid) => descriptors(pid).length), below.map(stateOf).includes("Z")];
+    };
+    expect(await settle("hang", 50)).toEqual(["error"]);
+    const before = await facts();
+    for (let round = 0; round < EVENTS / LOOPS; round += 1) {
+      expect(await settle("hang", 50)).toEqual(["error"]);
+    }
+    expect(await facts()).toEqual(before);
+  });
+});
+
+describe("the time at which an event is ended", () => {
+  test.concurrent.each([
+    ["half a second after the deadline where Lambda itself comes first", {}, 500],
+    ["at the deadline on managed instances", MANAGED, 0],
+    ["at the deadline with several loops", { AWS_LAMBDA_MAX_CONCURRENCY: "2" }, 0],
+    ["at the deadline with one loop of a managed instance", { AWS_LAMBDA_MAX_CONCURRENCY: "1" }, 0],
+  ])("is %s", async (_, env, graceMs) => {
+    await using environment = await EnvironmentUnderTest.start({
+      files: filesWith("sleep 60"),
+      env,
+    });
+    const { api } = environment;
+    await api.idle();
+    const invocation = api.enqueue({ timeoutMs: TIMEOUT_MS });
+    const post = await invocation.answered;
+    const deadline = Number(invocation.headers.get(HEADER.deadlineMs));
+    const endedAt = performance.timeOrigin + post.startedAtMs;
+    // Not before; and, if the guard had not ended it, a minute later.
+    expect(endedAt - deadline).toBeGreaterThanOrEqual(graceMs - 5);
+    expect(endedAt - deadline).toBeLessThan(graceMs + 400);
+  });
+
+  test.concurrent("is the deadline also after the runtime was frozen past it", async () => {
+    await using environment = await EnvironmentUnderTest.start({
+      files: filesWith("sleep 60"),
+      env: MANAGED,
+    });
+    const { api, bootstrap } = environment;
+    await api.idle();
+    const invocation = api.enqueue({ timeoutMs: TIMEOUT_MS });
+    await Bun.sleep(100);
+    bootstrap.signal("SIGSTOP");
+    await Bun.sleep(TIMEOUT_MS + 200);
+    expect(invocation.posts).toEqual([]);
+    bootstrap.signal("SIGCONT");
+    await invocation.answered;
+    expectAnswer(invocation, {
+      error: { errorType: "Sandbox.Timedout" },
+    });
+  });
+
+  test.concurrent.each([null, "", "0", "600000", "soon", "1e15", "-1", "99999999999999999999"])(
+    "never comes with the deadline %p",
+    async (deadline) => {
+      await using environment = await EnvironmentUnderTest.start({
+        files: filesWith('sleep 0.3; printf "%s" "${LAMBDA_RUNTIME_DEADLINE_MS-unset}"'),
+        env: MANAGED,
+      });
+      const post = await environment.api.invoke({ headers: { [HEADER.deadlineMs]: deadline } });
+      expect(post.latin1).toBe(deadline === null || deadline === "" ? "unset" : deadline);
+    },
+  );
+});
+
+describe("an event that comes after its deadline", () => {
+  test.concurrent("is not handled on managed instances", async () => {
+    await using environment = await EnvironmentUnderTest.start({
+      files: filesWith(": >handled"),
+      env: MANAGED,
+    });
+    const { api, bootstrap, taskRoot } = environment;
+    const invocation = api.enqueue({ timeoutMs: -1000 });
+    await invocation.answered;
+    expectAnswer(invocation, {
+      error: {
+        errorType: "Sandbox.Timedout",
+        errorMessage: `RequestId: ${invocation.requestId} Error: Task timed out after 0.00 seconds`,
+      },
+    });
+    expect((await api.invoke({ body: "next" })).latin1).toBe("next x");
+    expect(await Bun.file(join(taskRoot, "handled")).exists()).toBe(false);
+    expect(bootstrap.stderr).toContain(`${invocation.requestId} the event came after its deadline`);
+  });
+
+  test.concurrent("is handled elsewhere, and ended if it hangs", async () => {
+    await using environment = await EnvironmentUnderTest.start({
+      files: filesWith('[ "$1" = hang ] && sleep 60; printf handled'),
+    });
+    const { api } = environment;
+    expect((await api.invoke({ timeoutMs: -1000 })).latin1).toBe("handled");
+    const hanging = api.enqueue({ timeoutMs: -1000, body: "hang" });
+    await hanging.answered;
+    expectAnswer(hanging, {
+      error: { errorType: "Sandbox.Timedout" },
+    });
+  });
+});
+
+test.concurrent.each([STATUS.badRequest, STATUS.forbidden, STATUS.gone, STATUS.payloadTooLarge])(
+  "a platform that answers the report of a timeout with %d is not complained about",
+  async (status) => {
+    await using environment = await EnvironmentUnderTest.start({
+      files: filesWith("sleep 60"),
+      env: MANAGED,
+    });
+    const { api, bootstrap } = environment;
+    const answer = { kind: "status", status } as const;
+    await api.invoke({ timeoutMs: TIMEOUT_MS, answer });
+    expect((await api.invoke({ body: "next" })).latin1).toBe("next x");
+    expect(bootstrap.stderr).not.toContain(String(status));
+    expect(bootstrap.stderr.match(/\[ERROR\]/g)?.length).toBe(1);
+  },
+);
+
+test.concurrent(
+  "the report of a timeout echoes the invocation id, and says so in JSON",
+  async () => {
+    await using environment = await EnvironmentUnderTest.start({
+      files: filesWith("sleep 60"),
+      env: { ...MANAGED, AWS_LAMBDA_LOG_FORMAT: "JSON" },
+    });
+    const { api, bootstrap } = environment;
+    const headers = { [HEADER.invocationId]: "attempt-7" };
+    const invocation = api.enqueue({ timeoutMs: TIMEOUT_MS, headers });
+    const post = await invocation.answered;
+    expect(post.header(HEADER.invocationId)).toBe("attempt-7");
+    await bootstrap.logged("ended at its deadline");
+    const lines = bootstrap.stderr
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as object);
+    expect(lines).toContainEqual(
+      expect.objectContaining({ level: "ERROR", requestId: invocation.requestId }),
+    );
+  },
+);
+
+test.concurrent("an event that hangs in one of two loops does not disturb the other", async () => {
+  await using environment = await EnvironmentUnderTest.start({
+    files: filesWith(`case $1 in
+      hang) trap '' TERM; sleep 60 ;;
+      wait) until [ -e go ]; do sleep 0.02; done; printf done ;;
+      *) printf '%s' "$1" ;;
+    esac`),
+    env: { AWS_LAMBDA_MAX_CONCURRENCY: "2" },
+  });
+  const { api, taskRoot } = environment;
+  await api.idle(2);
+  const waiting = api.enqueue({ body: "wait" });
+  const hanging = api.enqueue({ body: "hang", timeoutMs: TIMEOUT_MS });
+  await hanging.answered;
+  expectAnswer(hanging, {
+    error: { errorType: "Sandbox.Timedout" },
+  });
+  expect((await api.invoke({ body: "same loop" })).latin1).toBe("same loop");
+  expect(waiting.posts).toEqual([]);
+  writeFileSync(join(taskRoot, "go"), "");
+  expect((await waiting.answered).latin1).toBe("done");
+});
+
+test.concurrent("a file handler is ended, too", async () => {
+  await using environment = await EnvironmentUnderTest.start({
+    files: { respond: { text: '#!/bin/sh\n[ "$(cat)" = next ] || sleep 60', mode: "755" } },
+    handler: "respond",
+    env: MANAGED,
+  });
+  const { api, taskRoot } = environment;
+  const invocation = api.enqueue({ timeoutMs: TIMEOUT_MS });
+  await invocation.answered;
+  expectAnswer(invocation, {
+    error: { errorType: "Sandbox.Timedout" },
+  });
+  expect((await marked(taskRoot)).map(({ command }) => command)).not.toContain("sleep 60 ");
+  expect((await api.invoke({ body: "next" })).latin1).toBe("");
+});

@@ -1,0 +1,307 @@
+/**
+ * Several loops at once: they do not depend on each other, and they end with their supervisor.
+ *
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-execution-environment.html
+ * @module
+ */
+
+import { describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { freemem } from "node:os";
+import { join } from "node:path";
+
+import { CONCURRENCY_MAX, PATH } from "../runtime-api/contract.ts";
+import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
+import { expectAnswer } from "../testing/expectations.ts";
+import { loopIds, tryKilledLoops } from "../testing/loop-killer.ts";
+import { marked } from "../testing/process-facts.ts";
+import { Random } from "../testing/random.ts";
+import { SHELLS } from "../testing/shells.ts";
+
+/** Answers with its event; one that begins with "wait" not before there is a file `go`. */
+const files = {
+  "function.sh": `handler() {
+    case $1 in
+      wait*)
+        printf '%s in loop %s.\\n' "$1" "$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$$/status")" >&2
+        while [ ! -e go ]; do sleep 0.02; done
+        ;;
+    esac
+    printf '%s' "$1"
+  }`,
+};
+
+const severalLoops = (count: number) => ({ AWS_LAMBDA_MAX_CONCURRENCY: String(count) });
+
+/** How much memory the largest number of loops may take, in bytes: four MB each. */
+const MEMORY_FOR_ALL_BYTES = CONCURRENCY_MAX * 4_000_000;
+
+/** Queues an event that waits; resolves with it and its loop when its handler runs. */
+async function busyLoop({ api, bootstrap }: EnvironmentUnderTest, body: string) {
+  const invocation = api.enqueue({ body });
+  await bootstrap.logged(`${body} in loop `);
+  const [, loop] = new RegExp(`${body} in loop (\\d+)\\.`).exec(bootstrap.stderr) ?? [];
+  return { invocation, loop: Number(loop) };
+}
+
+describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
+  test.concurrent.each(["SIGKILL", "SIGSEGV", "SIGTERM"] as const)(
+    "when one of two busy loops is ended by %s, the other answers, and the lost one serves again",
+    async (signal) => {
+      await using environment = await EnvironmentUnderTest.start({
+        shell,
+        files,
+        env: severalLoops(2),
+      });
+      const { api, bootstrap, taskRoot } = environment;
+      await api.idle(2);
+      const lost = await busyLoop(environment, "wait 1");
+      const healthy = await busyLoop(environment, "wait 2");
+      expect(healthy.loop).not.toBe(lost.loop);
+      process.kill(lost.loop, signal);
+
+      const report = await lost.invocation.answered;
+      expectAnswer(lost.invocation, { error: { errorType: "Runtime.ExitError" } });
+      expect(report.latin1).toContain(lost.invocation.requestId);
+      await bootstrap.logged(lost.invocation.requestId);
+      await api.idle();
+      // The lost loop serves again while the other one is still busy.
+      expect((await api.invoke({ body: "next" })).latin1).toBe("next");
+      expect(healthy.invocation.posts).toEqual([]);
+      writeFileSync(join(taskRoot, "go"), "");
+      await healthy.invocation.answered;
+      expectAnswer(healthy.invocation, { response: "wait 2" });
+      await api.idle(2);
+    },
+  );
+});
+
+test.concurrent.each(SHELLS.map(({ name }, at) => [name, at] as const))(
+  "%s: each event is answered once while loops are killed and stopped",
+  async (shell, seed) => {
+    await tryKilledLoops(new Random(seed), shell, 12);
+  },
+);
+
+test.concurrent(
+  "a loop that is killed while it waits is started again, however often",
+  async () => {
+    await using environment = await EnvironmentUnderTest.start({ files, env: severalLoops(2) });
+    const { api, bootstrap } = environment;
+    for (let round = 0; round < 3; round += 1) {
+      await api.idle(2);
+      const [first = 0, second = 0] = loopIds(bootstrap.pid);
+      expect([first > 0, second > 0]).toEqual([true, true]);
+      process.kill(round === 1 ? second : first, "SIGKILL");
+      // Its connection waits on, for its next life.
+      const isNew = (pid: number) => pid !== first && pid !== second;
+      while (!loopIds(bootstrap.pid).some(isNew)) await Bun.sleep(5);
+    }
+    const invocations = [1, 2, 3, 4].map((body) => api.enqueue({ body: String(body) }));
+    for (const invocation of invocations) {
+      await invocation.answered;
+      expectAnswer(invocation, { echo: true });
+    }
+    expect(bootstrap.ended).toBe(false);
+  },
+);
+
+test.concurrent(
+  "an event that ends its own loop is answered with an error, the next is not",
+  async () => {
+    await using environment = await EnvironmentUnderTest.start({
+      files: {
+        "function.sh": `handler() {
+        case $1 in
+          kill) kill -9 "$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$$/status")"; sleep 60 ;;
+        esac
+        printf '%s' "$1"
+      }`,
+      },
+      env: severalLoops(3),
+    });
+    const { api } = environment;
+    const bodies = ["a", "kill", "b", "kill", "c", "d", "kill", "e"];
+    const invocations = bodies.map((body) => api.enqueue({ body }));
+    for (const invocation of invocations) await invocation.answered;
+    for (const invocation of invocations) {
+      if (invocation.body.toString() !== "kill") expectAnswer(invocation, { echo: true });
+      else expectAnswer(invocation, { error: { errorType: "Runtime.ExitError" } });
+    }
+  },
+);
+
+test.concurrent(
+  "an event that a loop was given and had not yet read when it was killed is answered with an error",
+  async () => {
+    await using environment = await EnvironmentUnderTest.start({ files, env: severalLoops(3) });
+    const { api, bootstrap } = environment;
+    await api.idle(3);
+    const stopped = loopIds(bootstrap.pid);
+    expect(stopped.length).toBe(3);
+    for (const pid of stopped) process.kill(pid, "SIGSTOP");
+    const bodies = ["small", "x".repeat(6_000_000), "chunks"];
+    const invocations = bodies.map((body) =>
+      api.enqueue(body === "chunks" ? { body, chunkBytes: 1 } : { body }),
+    );
+    await api.until(() => invocations.every(({ deliveredAtMs }) => deliveredAtMs > 0));
+    await Bun.sleep(100);
+    for (const pid of stopped) process.kill(pid, "SIGKILL");
+    for (const invocation of invocations) {
+      await invocation.answered;
+      expectAnswer(invocation, { error: { errorType: "Runtime.ExitError" } });
+    }
+    await api.idle(3);
+  },
+);
+
+test.concurrent(
+  "loops that cannot load the handler after the first one are no init error",
+  async () => {
+    await using environment = await EnvironmentUnderTest.start({
+      files: { "function.sh": "mkdir once || exit 3\nhandler() { printf '%s' \"$1\"; }" },
+      env: severalLoops(3),
+    });
+    const { api, bootstrap } = environment;
+    expect((await api.invoke({ body: "a" })).latin1).toBe("a");
+    // By then the others have failed more often in a row than would end a runtime without any loop.
+    while ((bootstrap.stderr.match(/exited with status 1;/g) ?? []).length < 8) await Bun.sleep(5);
+    expect((await api.invoke({ body: "b" })).latin1).toBe("b");
+    expect([api.initErrors.length, bootstrap.ended]).toEqual([0, false]);
+  },
+);
+
+test.concurrent("the runtime ends when the Runtime API is gone, after a few attempts", async () => {
+  await using environment = await EnvironmentUnderTest.start({ files, env: severalLoops(3) });
+  const { api, bootstrap, exited, taskRoot } = environment;
+  await api.idle(3);
+  await api.stop();
+  expect(await exited).toEqual({ status: 1, signal: null });
+  expect(await marked(taskRoot)).toEqual([]);
+  expect(bootstrap.stderr.split("\n").length).toBeLessThan(40);
+});
+
+describe("when the supervisor is killed, its loops end, and their handlers", () => {
+  test.concurrent.each(["SIGKILL", "SIGABRT", "SIGSEGV"] as const)("by %s", async (signal) => {
+    await using environment = await EnvironmentUnderTest.start({ files, env: severalLoops(3) });
+    const { api, bootstrap, exited, taskRoot } = environment;
+    await api.idle(3);
+    await busyLoop(environment, "wait 1");
+    bootstrap.signal(signal);
+    await exited;
+    while ((await marked(taskRoot)).length > 0) await Bun.sleep(5);
+    expect(api.invocations[0]?.posts).toEqual([]);
+  });
+
+  test.concurrent.each([0, 2, 4, 6, 8, 10, 15, 20, 30, 50])(
+    "%d ms after it was started",
+    async (delayMs) => {
+      await using environment = await EnvironmentUnderTest.start({ files, env: severalLoops(20) });
+      const { bootstrap, exited, taskRoot } = environment;
+      await Bun.sleep(delayMs);
+      bootstrap.signal("SIGKILL");
+      await exited;
+      while ((await marked(taskRoot)).length > 0) await Bun.sleep(5);
+    },
+  );
+});
+
+test("200 loops", async () => {
+  await using environment = await EnvironmentUnderTest.start({ files, env: severalLoops(200) });
+  await expectAllServe(environment, 200);
+});
+
+test("100 loops, of which each process may have 128 descriptors", async () => {
+  await using environment = await EnvironmentUnderTest.start({
+    files,
+    env: severalLoops(100),
+    wrapper: ["prlimit", "--nofile=128:128"],
+  });
+  const { api, bootstrap } = environment;
+  await expectAllServe(environment, 100);
+  const [loop = 0] = loopIds(bootstrap.pid).slice(-1);
+  process.kill(loop, "SIGKILL");
+  // There was no room for sharing its connection.
+  await api.until(() => api.waitingNexts === 99);
+  await api.idle(100);
+});
+
+test("as many loops as Lambda allows, and no more", async () => {
+  if (freemem() < MEMORY_FOR_ALL_BYTES) {
+    throw new Error(`this test needs ${MEMORY_FOR_ALL_BYTES} bytes of free memory`);
+  }
+  await using environment = await EnvironmentUnderTest.start({
+    files,
+    env: severalLoops(CONCURRENCY_MAX + 1),
+  });
+  const { api, bootstrap } = environment;
+  await expectAllServe(environment, CONCURRENCY_MAX);
+  expect(api.waitingNexts).toBe(CONCURRENCY_MAX);
+  const lines = bootstrap.stderr.split("\n").filter((line) => line.includes("1601"));
+  expect(lines.map((line) => (JSON.parse(line) as { level: string }).level)).toEqual(["WARN"]);
+});
+
+test.concurrent.each(["1601", "4096", "100000000000000000000000"])(
+  "%s loops are said to be cut before the first event is asked for",
+  async (count) => {
+    await using environment = await EnvironmentUnderTest.start({
+      files: { "function.sh": "while [ ! -e go ]; do sleep 0.02; done\nhandler() { :; }" },
+      env: { AWS_LAMBDA_MAX_CONCURRENCY: count, AWS_LAMBDA_LOG_FORMAT: "Text" },
+    });
+    const { api, bootstrap } = environment;
+    await bootstrap.logged("\n");
+    expect(bootstrap.stderr).toMatch(
+      /^\[WARN\] AWS_LAMBDA_MAX_CONCURRENCY is .* 1600 events .*\n$/,
+    );
+    expect(api.requests).toEqual([]);
+  },
+);
+
+test.concurrent(
+  "with several loops the log is JSON unless another format was asked for",
+  async () => {
+    for (const [format, expected] of [
+      [null, true],
+      ["", true],
+      ["JSON", true],
+      ["Text", false],
+    ] as const) {
+      await using environment = await EnvironmentUnderTest.start({
+        files: { "function.sh": "handler() { echo a line >&2; }" },
+        env: { ...severalLoops(2), AWS_LAMBDA_LOG_FORMAT: format },
+      });
+      const { api, bootstrap } = environment;
+      await api.invoke();
+      await bootstrap.logged("a line");
+      expect(bootstrap.stderr.startsWith("{")).toBe(expected);
+    }
+  },
+);
+
+test.concurrent("the number of loops is logged for debugging as AWS's own clients do", async () => {
+  await using environment = await EnvironmentUnderTest.start({
+    files,
+    env: { ...severalLoops(2), AWS_LAMBDA_LOG_LEVEL: "DEBUG" },
+  });
+  await environment.bootstrap.logged("\n");
+  const [line = ""] = environment.bootstrap.stderr.split("\n");
+  expect(JSON.parse(line)).toMatchObject({
+    level: "DEBUG",
+    event: "runtime_worker_pool_initializing",
+    workerCount: 2,
+    executionEnvironmentMaxConcurrency: 2,
+  });
+});
+
+async function expectAllServe({ api }: EnvironmentUnderTest, count: number): Promise<void> {
+  await api.idle(count);
+  const invocations = Array.from({ length: count }, (_, at) =>
+    api.enqueue({ body: `event ${at}` }),
+  );
+  for (const invocation of invocations) {
+    await invocation.answered;
+    expectAnswer(invocation, { echo: true });
+  }
+  await api.idle(count);
+  expect(api.requests.filter(({ path }) => path === PATH.next).length).toBe(2 * count);
+}

@@ -1,0 +1,132 @@
+/**
+ * The processes of one event, found in /proc: the fork of the loaded shell that handles it, and what
+ * that has started.
+ *
+ * An event has no process group of its own, since only a shell with job control makes one, and not
+ * every shell has that without a terminal. So its processes are those below the fork, and those that
+ * have lost their parent: these are ours, as their subreaper, and younger than the fork. Whoever has
+ * made a session of its own (`setsid`) wants to outlive the event, and does.
+ *
+ * @see https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+ * @module
+ */
+
+import { processId, readFile } from "./libc.ts";
+import { kill } from "./process.ts";
+import { decodeUtf8 } from "./utf8.ts";
+
+interface ProcessFacts {
+  readonly pid: number;
+  readonly state: string;
+  readonly session: number;
+  /** When it was started, in clock ticks since the system's start. */
+  readonly startTicks: number;
+}
+
+/** Where the fields stand in /proc/PID/stat behind the command's name: state is the third of all. */
+const FIELD = { state: 0, session: 3, startTicks: 19 } as const;
+const ZOMBIE = "Z";
+/** Processes that start others without end are not followed any further. */
+const ROUNDS_MAX = 10;
+
+/** What was started for one event, and still runs. */
+export class EventProcesses {
+  readonly #shell: number;
+  readonly #fork: ProcessFacts;
+  /** The sessions that the event's processes belong to. */
+  readonly #sessions: Set<number>;
+
+  private constructor(shell: ProcessFacts, fork: ProcessFacts) {
+    this.#shell = shell.pid;
+    this.#fork = fork;
+    this.#sessions = new Set([shell.session, fork.session]);
+  }
+
+  /**
+   * Those of the event that a loaded shell has at this moment; undefined if it has none.
+   * @param shell The loaded shell's process id.
+   */
+  static of(shell: number): EventProcesses | undefined {
+    const loaded = factsOf(shell);
+    // It may have older children: what its script has started in the background.
+    const [fork] = childrenOf(shell)
+      .flatMap((pid) => factsOf(pid) ?? [])
+      .sort((one, other) => (isYounger(one, other) ? -1 : 1));
+    return loaded && fork && new EventProcesses(loaded, fork);
+  }
+
+  /** Those that live, parents before their children. */
+  living(): number[] {
+    const found: number[] = [];
+    const fork = factsOf(this.#fork.pid);
+    // The fork's number may have gone to another process.
+    if (fork?.startTicks === this.#fork.startTicks) {
+      // If it has become a program with a session of its own, it is still what the event waits for.
+      this.#sessions.add(fork.session);
+      this.#collect(fork, found);
+    }
+    for (const pid of childrenOf(processId())) {
+      const facts = pid === this.#shell ? undefined : factsOf(pid);
+      if (facts !== undefined && isYounger(facts, this.#fork)) this.#collect(facts, found);
+    }
+    return found;
+  }
+
+  /** Sends a signal to those that live, also to what they start meanwhile, within reason. */
+  signal(signal: number): void {
+    const reached = new Set<number>();
+    for (let round = 0; round < ROUNDS_MAX; round += 1) {
+      const unreached = this.living().filter((pid) => !reached.has(pid));
+      if (unreached.length === 0) return;
+      for (const pid of unreached) {
+        kill(pid, signal);
+        reached.add(pid);
+      }
+    }
+  }
+
+  #collect(facts: ProcessFacts, found: number[]): void {
+    if (facts.state !== ZOMBIE && this.#sessions.has(facts.session)) found.push(facts.pid);
+    for (const pid of childrenOf(facts.pid)) {
+      const child = factsOf(pid);
+      if (child !== undefined) this.#collect(child, found);
+    }
+  }
+}
+
+/** Process ids are given in ascending order, and start again from the lowest: ticks go first. */
+function isYounger(one: ProcessFacts, other: ProcessFacts): boolean {
+  if (one.startTicks !== other.startTicks) return one.startTicks > other.startTicks;
+  return one.pid > other.pid;
+}
+
+function factsOf(pid: number): ProcessFacts | undefined {
+  const text = textOf(`/proc/${pid}/stat`);
+  // The name stands in parentheses and may hold any character, these included.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const state = fields[FIELD.state];
+  if (state === undefined || state === "") return undefined;
+  return {
+    pid,
+    state,
+    session: Number(fields[FIELD.session]),
+    startTicks: Number(fields[FIELD.startTicks]),
+  };
+}
+
+/** The children of a process's first thread; those of other threads become ours when it has ended. */
+function childrenOf(pid: number): number[] {
+  return textOf(`/proc/${pid}/task/${pid}/children`)
+    .split(" ")
+    .map(Number)
+    .filter((child) => child > 0);
+}
+
+/** Text of a file in /proc; empty when the process is gone. */
+function textOf(path: string): string {
+  try {
+    return decodeUtf8(readFile(path));
+  } catch {
+    return "";
+  }
+}
