@@ -98,10 +98,10 @@ function serve(parts: Parts, loop: Loop | undefined): never {
   const files = handlerFiles(() => variableText(variables, "PATH"));
   const handler = resolveHandler(name, taskRoot, files);
   if (handler.kind === "rejected") throw new InitFailure({ ...handler, stackTrace: [] });
+  becomeSubreaper();
   shell = new ShellHandler({ handler, taskRoot, environment: variables }, poller, log);
   // The shell takes about as long to load as all this does: both at once.
   unblockSignals();
-  becomeSubreaper();
   client().prepare();
   shell.load();
   loop?.tellLoaded();
