@@ -459,6 +459,12 @@ const MISTAKES: readonly (readonly [
     "warning: the folder has 104857618 bytes",
     "larger ones go through S3",
   ],
+  [
+    "a folder that is as large as may be",
+    { "function.sh": OK, big: new Uint8Array(262_144_000 - OK.length) },
+    "warning: the folder has 262144000 bytes",
+    "larger ones go through S3",
+  ],
   // The configuration.
   [
     "variables that are too large",
@@ -677,6 +683,17 @@ const FINE: readonly (readonly [what: string, files: PlantedFiles, options?: Che
       "template.yaml":
         "Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties: { CodeUri: other, Handler: x.y }\n",
     },
+  ],
+  [
+    "variables that are as large as may be",
+    {
+      "function.sh": OK,
+      "template.yaml": template(`Environment: { Variables: { BIG: ${"x".repeat(4093)} } }`),
+    },
+  ],
+  [
+    "a folder that is as large as an upload may be",
+    { "function.sh": OK, big: new Uint8Array(104_857_600 - OK.length) },
   ],
   ["a template of something else", { "function.sh": OK, "template.yaml": "a: {{ .Values.x }}\n" }],
 ];
