@@ -457,6 +457,18 @@ const MISTAKES: readonly (readonly [
     "fix: rm data",
   ],
   [
+    "a link that leads back to itself",
+    { "function.sh": OK, data: "-> data" },
+    "warning: data links to data, which is not there",
+    "fix: rm data",
+  ],
+  [
+    "links that lead in a circle",
+    { "function.sh": OK, one: "-> two", two: "-> one" },
+    "warning: one links to two, which is not there",
+    "fix: rm one",
+  ],
+  [
     "a file that others may not read",
     { "function.sh": OK, "data 600": "x" },
     "warning: data is not readable by others (mode 0600)",

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 import { startOfFile } from "../commands/function/handler.ts";
@@ -108,6 +108,6 @@ export function lambdaFiles(directory: string, layers: readonly string[]): Files
 
 /** Permission bits of a regular file, at the end of all links; nothing when there is none. */
 export function modeOf(path: string): number | undefined {
-  const stat = statSync(path, { throwIfNoEntry: false });
+  const stat = existsSync(path) ? statSync(path) : undefined;
   return stat?.isFile() === true ? stat.mode & 0o777 : undefined;
 }

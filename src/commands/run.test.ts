@@ -196,3 +196,18 @@ test("run warns of a line that stands before the JSON of a response", async () =
     'warning: handler wrote to stdout before its JSON payload ("greeting")\n',
   );
 });
+
+test.each([
+  ["without a function", "x".repeat(5000)],
+  ["of a function", `function.${"x".repeat(5000)}`],
+])(
+  "a handler's name that is too long for a file, %s, is refused with the runtime's words",
+  async (_, name) => {
+    const folder = functionFolder({ "function.sh": "handler() { :; }\n" });
+    const { status, errors } = await tool(["run", `--handler=${name}`, folder], { input: "{}" });
+    expect(status).toBe(4);
+    expect(errors).toMatch(/^error: Runtime\.(MalformedHandlerName|HandlerNotFound): /m);
+    expect(errors).not.toContain("ENAMETOOLONG");
+    expect(errors).not.toContain("Bun v");
+  },
+);

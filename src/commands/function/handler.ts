@@ -22,7 +22,8 @@ import { baseName } from "../../handler/script.ts";
 const START_BYTES = 64 * 1024;
 
 const FILES: Files = {
-  isFile: (path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true,
+  // A name that is too long, or a link that leads back to itself, is no file either, and statSync throws.
+  isFile: (path) => existsSync(path) && statSync(path).isFile(),
   mayExecute: (path) => isAllowed(path, constants.X_OK),
   start: startOfFile,
   program: (name) => Bun.which(name) ?? undefined,
