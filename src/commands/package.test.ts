@@ -127,6 +127,19 @@ test("a zip that cannot be uploaded at once is warned of, and made", async () =>
   }
 });
 
+test("files and folders whose names are not UTF-8 are left out, and named", async () => {
+  const folder = functionFolder(HANDLER);
+  const named = (bytes: readonly number[]) =>
+    Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(bytes)]);
+  writeFileSync(named([0xff, 0x61]), "");
+  mkdirSync(named([0x62, 0xc3]));
+  writeFileSync(join(folder, "\uFFFD"), "");
+  const { status, entries, said } = await packaged(folder);
+  expect(status).toBe(0);
+  expect(entries).toEqual(["100644 function.sh", "100644 \uFFFD"]);
+  expect(said).toEqual(["left out: b\uFFFD, \uFFFDa", ""]);
+});
+
 test("the help names what is left out", async () => {
   const { out } = await tool(["package", "--help"]);
   for (const name of [".git", ".env", ".DS_Store", ".aws-sam", "lambda-shell.toml"]) {

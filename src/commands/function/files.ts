@@ -30,6 +30,9 @@ interface FolderContent {
 /** Names that are no part of a function wherever they stand: version control, secrets, others' litter. */
 export const LEFT_OUT = [".git", ".env", ".DS_Store", ".aws-sam", "lambda-shell.toml"] as const;
 
+/** Stands in a name for bytes that are not UTF-8. */
+const REPLACEMENT = "\uFFFD";
+
 /**
  * All that a folder has.
  * @param excluded Patterns of names or of whole paths, which are left out too.
@@ -44,8 +47,11 @@ export function folderContent(directory: string, excluded: readonly string[] = [
     for (const name of names) {
       const path = relative === "" ? name : `${relative}/${name}`;
       const stat = lstatSync(join(directory, path), { throwIfNoEntry: false });
-      // Gone since the folder was read.
-      if (stat === undefined) continue;
+      if (stat === undefined) {
+        // Gone since the folder was read; or its name is not UTF-8, and the file cannot be reached by it.
+        if (name.includes(REPLACEMENT)) leftOut.push(path);
+        continue;
+      }
       const isFolder = stat.isDirectory();
       if (globs.some((glob) => glob.match(name) || glob.match(path))) {
         leftOut.push(isFolder ? `${path}/` : path);
