@@ -737,6 +737,15 @@ test.each(readdirSync(EXAMPLES).sort())("the example %s has no mistakes", async 
   expect(findings.filter((each) => !each.startsWith("hint: "))).toEqual([]);
 });
 
+test.each(["handler() {\n if true; then\n}\n", "handler() {\n", "handler() { echo 'a; }\n"])(
+  "of a script with an error of syntax (%j) nothing else is said",
+  async (script) => {
+    const findings = await found(folder({ "function.sh": script }));
+    expect(findings.length).toBe(1);
+    expect(findings[0]).toStartWith("error: syntax error in function.sh");
+  },
+);
+
 test("all mistakes of one folder are found at once", async () => {
   const root = folder({
     "function.sh": `#!/bin/sh\n. ./lib.sh\n. ./.env\n. ../up.sh\nhandler() {\n  ssh host\n  unzip x\n  date > out\n  ./bin/run\n}\n`,

@@ -20,6 +20,8 @@ import { readScript, type ScriptCommand, type ScriptReading, TASK_ROOT } from ".
 export interface LoadedScript {
   readonly file: string;
   readonly reading: ScriptReading;
+  /** The shell cannot read it, and what has been read of it may be wrong. */
+  readonly isBroken: boolean;
 }
 
 /** The handler's script with all that it loads, and what is wrong with the loading. */
@@ -56,7 +58,7 @@ export async function loadScripts(
       text.replace(BYTE_ORDER_MARK, "").replaceAll("\r", ""),
       folder,
     );
-    scripts.push({ file: next, reading });
+    scripts.push({ file: next, reading, isBroken: syntax !== undefined });
     if (isPosix(shell)) findings.push(...functionNames(next, reading));
     for (const { line, text: source } of reading.sources) {
       const { path: found, finding } = sourced(
