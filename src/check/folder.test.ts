@@ -629,6 +629,19 @@ const FINE: readonly (readonly [what: string, files: PlantedFiles, options?: Che
         { "function.sh": OK, "template.yaml": template("Layers: [a]", runtime) },
       ] as const,
   ),
+  ...[
+    "[ -f ./.env.sh ] && . ./.env.sh",
+    "if test -r ./x; then . ./x; fi",
+    "[ -e ./x ] || exit; . ./x",
+  ].map(
+    (script) =>
+      [
+        `a file that is looked for first: ${script}`,
+        { "function.sh": `${script}\n${OK}` },
+      ] as const,
+  ),
+  ["a file of another folder", { "function.sh": `cd /tmp; . ./made.sh\n${OK}` }],
+  ["a file at home", { "function.sh": `. ~/.profile\n${OK}` }],
   ["names that bash takes", { "function.sh": `#!/bin/bash\n${OK}my-f() { :; }\na::b() { :; }\n` }],
   ["names in a subshell's text", { "function.sh": `${OK}x='my-f() { :; }'\n` }],
   ["env and bash", { "function.sh": `#!/usr/bin/env bash\n${OK}` }],
