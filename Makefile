@@ -56,7 +56,7 @@ test-packages:
 .PHONY: root
 root:
 	@[ "$$(id -u)" = 0 ] || { printf '%s\n' "make test needs root, to make sandboxes like Lambda's. Run:" \
-	  '  sudo env PATH="$$PATH" make test' >&2; exit 1; }
+	  '  sudo env PATH="$$PATH" make test' 'or, for what needs no root: make quick' >&2; exit 1; }
 
 .PHONY: test
 test: root bootstrap test-packages ## daily: Run every test (root) except those of the finished layer
@@ -97,6 +97,14 @@ bench: bootstrap $(BENCH_PYTHON_READY) ## bench: Compare the runtime with a curl
 bench-small: bootstrap ## bench: Compare at 128, 256 and 512 MB, with that share of a processor (root)
 	@build/system-packages.sh gcc=gcc gencat=libc6-dev curl=curl
 	$(BUN) build/bench/small.ts
+
+# The rooms whose tests start neither a compiled program nor a server's worth of processes.
+QUICK_TESTS := ./src/runtime ./src/handler ./src/host/invocation ./src/host/http ./src/host/front ./src/contract.test.ts \
+  ./src/zip.test.ts ./build/check-rooms.test.ts ./build/private-names.test.ts
+
+.PHONY: quick
+quick: check fmt-check lint ## daily: Check types, format, rooms, lints and unit tests: no root, under a minute
+	$(BUN) test $(QUICK_TESTS)
 
 .PHONY: ok
 ok: check fmt-check lint test ## daily: Run everything that a commit needs: check, fmt-check, lint, test

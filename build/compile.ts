@@ -162,7 +162,7 @@ async function build(words: readonly string[]): Promise<void> {
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
   ]);
-  if ((await child.exited) !== 0) throw new Error(`bun build refuses:\n${log}${errors}`);
+  if ((await child.exited) !== 0) throw new Error(`bun build failed:\n${log}${errors}`);
 }
 
 /** Makes what ships of what Bun has compiled. */

@@ -81,7 +81,7 @@ describe("withoutPrivateNames()", () => {
     expect(() => withoutPrivateNames(program)).toThrow(reason);
   });
 
-  test("refuses what is no program", () => {
+  test("refuses what is not a program", () => {
     expect(() => withoutPrivateNames("class {")).toThrow(SyntaxError);
     expect(() => withoutPrivateNames("class A { f() { this.#x; } }")).toThrow(SyntaxError);
   });

@@ -98,12 +98,12 @@ function serve(parts: Parts, loop: Loop | undefined): never {
   const files = handlerFiles(() => variableText(variables, "PATH"));
   const handler = resolveHandler(name, taskRoot, files);
   if (handler.kind === "rejected") throw new InitFailure({ ...handler, stackTrace: [] });
+  becomeSubreaper();
   const isSnapshot = environment.isSnapshot && loop === undefined;
   const hooks = isSnapshot ? SNAPSHOT_HOOKS : [];
   shell = new ShellHandler({ handler, taskRoot, environment: variables, hooks }, poller, log);
   // The shell takes about as long to load as all this does: both at once.
   unblockSignals();
-  becomeSubreaper();
   client().prepare();
   shell.load();
   loop?.tellLoaded();

@@ -37,7 +37,7 @@ const RUNTIMES: readonly string[] = ["plain", "prefetched", "curl-loop"];
 interface Setting {
   readonly name: string;
   readonly readAheadKib: number;
-  /** Whether the image is mounted anew before each start. */
+  /** Whether the image is mounted again before each start. */
   readonly cold: boolean;
 }
 

@@ -59,7 +59,7 @@ ifndef LAYER_DIST
 deployments: dist/SHA256SUMS
 endif
 
-# What make dist writes last; it is made anew only when something that goes into a layer is newer.
+# What make dist writes last; it is made again only when something that goes into a layer is newer.
 dist/SHA256SUMS: dist/bootstrap-amd64 dist/bootstrap-arm64 dist/lambda-shell-linux-amd64 \
   dist/lambda-shell-linux-arm64 build/layer.ts $(wildcard build/layer/*.ts layer/*.json)
 	$(MAKE) dist

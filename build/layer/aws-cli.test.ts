@@ -145,7 +145,7 @@ test("upstream: another key under the same file name stops the build", async () 
   await expectRefused("auto", "not by 0000");
 });
 
-test("upstream: a missing signature stops the build, and is no reason to take Debian's", async () => {
+test("upstream: a missing signature stops the build, and is not a reason to take Debian's", async () => {
   files.delete([...files.keys()].find((path) => path.endsWith(".sig")) ?? "");
   await expectRefused("auto", "failed to fetch the signature");
 });

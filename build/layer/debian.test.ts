@@ -80,7 +80,7 @@ describe("time passes", () => {
     }
   });
 
-  test("a version that the archive has replaced is no obstacle, not even under a running build", async () => {
+  test("a version that the archive has replaced is not an obstacle, not even under a running build", async () => {
     const running = open();
     expect(versions(await running.closure(["program"]))).toContain("library 1:1.5+b1");
     await archive.add("testing", { name: "library", version: "1:1.6", architecture: "amd64" });
@@ -280,7 +280,7 @@ describe("a mirror that breaks", () => {
     },
   );
 
-  test("a file that the index names and that answers 404 is asked for again, and then refused", async () => {
+  test("a file that the index names and that is 404 is asked for again, and then refused", async () => {
     await archive.add("testing", { name: "library", version: "1:1.7", architecture: "amd64" });
     await archive.publish();
     archive.faults.set("1.7_amd64.deb", { fault: "404", times: 1 });
@@ -291,7 +291,7 @@ describe("a mirror that breaks", () => {
     await expectRefused(
       open().take(["program"]),
       OutOfStepError,
-      /answers 404 for http:\S+library_1.8_amd64.deb: it is out of step/i,
+      /responds with 404 for http:\S+library_1.8_amd64.deb: it is out of step/i,
     );
   });
 

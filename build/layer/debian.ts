@@ -293,7 +293,7 @@ export class DebianArchive {
     step(`read the index of Debian ${names.join(", ")} for ${this.#architecture}`);
     for (let attempt = 1; ; attempt += 1) {
       try {
-        // apt removes from its folder what it does not know, so that an old half is no obstacle.
+        // apt removes from its folder what it does not know, so that an old half is not an obstacle.
         await run(["apt-get", "update", "-qq", "--error-on=any"], { env });
         return env;
       } catch (error) {
@@ -480,7 +480,7 @@ const REASONS: readonly (readonly [RegExp, (match: RegExpExecArray) => string])[
   [
     NOT_FOUND,
     ([, url]) =>
-      `the mirror answers 404 for ${url}: it is out of step with its index, or lacks the suite; ` +
+      `the mirror responds with 404 for ${url}: it is out of step with its index, or lacks the suite; ` +
       "run the command again in some minutes, or name another mirror with DEBIAN_MIRROR=URL",
   ],
   [

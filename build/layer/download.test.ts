@@ -80,7 +80,7 @@ test("download() leaves a half file under another name, and a later run resumes 
   expect(ranges.at(-1)).toBe(`bytes=${size}-`);
 });
 
-test("download() begins anew when the server has another file now", async () => {
+test("download() starts again when the server has another file now", async () => {
   breaksAfter = [1_000, 1_000, 1_000];
   await download(url, name, SHA256).catch(() => {});
   etag = '"two"';

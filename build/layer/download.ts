@@ -31,7 +31,7 @@ const SILENCE_MS = 30_000;
 /** The folder of finished and unfinished downloads. */
 export const DOWNLOADS = join(CACHE, "downloads");
 
-/** The host could not be reached at all; the answer "no" of a host is no such error. */
+/** The host could not be reached at all; a host's refusal is not such an error. */
 export class UnreachableError extends Error {
   override readonly name = "UnreachableError";
 }

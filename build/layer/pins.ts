@@ -4,7 +4,7 @@
  *     bun build/layer/pins.ts                # or: make pins
  *     bun build/layer/pins.ts update         # writes newer ones; look at the difference, build and test
  *
- * Old pins are no errors: a release that was made from them can still be made. What cannot be asked
+ * Old pins are not errors: a release that was made from them can still be made. What cannot be asked
  * here is said too.
  *
  * @module

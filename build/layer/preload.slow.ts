@@ -72,7 +72,7 @@ test("a preloaded call prints, does and ends with what a plain one does", async 
   const forked = compared.filter(({ way }) => way === "fork").map(({ name }) => name);
   const plainOnly = compared.filter(({ must }) => must === "plain").map(({ name }) => name);
   expect(forked.filter((name) => plainOnly.includes(name))).toEqual([]);
-  // The others are no proof if they have not been preloaded; on a loaded machine some take too long.
+  // The others are not a proof if they have not been preloaded; on a loaded machine some take too long.
   expect(forked.length).toBeGreaterThan(compared.length / 2);
 });
 

@@ -64,7 +64,7 @@ test("formatRuns() and runsOf() are each other's inverse, in lines of our width"
 
 test.each(["", "12", "12+", "12+0", "xyz+1", "12+-1"])("runsOf() refuses %p", (word) => {
   const profile: PageProfile = { bun: "0", architecture: "amd64", buildId: "0", runs: [word] };
-  expect(() => runsOf(profile)).toThrow(`${JSON.stringify(word)} is no run of pages`);
+  expect(() => runsOf(profile)).toThrow(`${JSON.stringify(word)} is not a run of pages`);
 });
 
 for (const target of ARCHITECTURES) {

@@ -64,7 +64,7 @@ export function readProfile(bun: string, target: Architecture): PageProfile {
   if (!isPageProfile(profile) || profile.bun !== bun || profile.architecture !== target.name) {
     throw new Error(
       `failed to read ${path}: it is not the page profile of Bun ${bun} for ${target.name}; ` +
-        "take it anew with `make page-profile`",
+        "take a new one with `make page-profile`",
     );
   }
   return profile;
@@ -129,7 +129,7 @@ export function splitRuns(runs: readonly PageRun[]): PageRun[] {
 function parseRun(word: string): PageRun {
   const [, page, pages] = /^([0-9a-f]{1,8})\+([1-9][0-9]{0,5})$/.exec(word) ?? [];
   if (page === undefined || pages === undefined) {
-    throw new Error(`failed to read a page profile: ${JSON.stringify(word)} is no run of pages`);
+    throw new Error(`failed to read a page profile: ${JSON.stringify(word)} is not a run of pages`);
   }
   return { page: Number.parseInt(page, 16), pages: Number(pages) };
 }

@@ -125,7 +125,7 @@ for (const target of ARCHITECTURES) {
       const other: PageProfile = { ...profile, runs: [...profile.runs, "fffff+1"] };
       expect(() => addStub(plainProgram(target.name), { environment, profile: other })).toThrow(
         "the page profile has 0xfffff000 to 0x100000000, which is in no segment of Bun's; " +
-          "take it anew with `make page-profile`",
+          "take a new one with `make page-profile`",
       );
     });
 
@@ -163,7 +163,7 @@ describe("addStub()", () => {
   test("refuses an object file", () => {
     const file = changed((view) => view.setUint16(16, 1, true));
     expect(() => addStub(file, { environment, profile })).toThrow(
-      "it is no executable (e_type 1, not ET_EXEC)",
+      "it is not an executable (e_type 1, not ET_EXEC)",
     );
   });
 
@@ -201,7 +201,7 @@ describe("addStub()", () => {
     );
   });
 
-  test("refuses what is no ELF file, and a file that ends early", () => {
+  test("refuses what is not an ELF file, and a file that ends early", () => {
     const script = new TextEncoder().encode("#!/bin/sh\n".repeat(20));
     expect(() => addStub(script, { environment, profile })).toThrow(
       "does not begin with 7f 45 4c 46",

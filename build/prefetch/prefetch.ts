@@ -125,7 +125,7 @@ function checkExecutable(file: Uint8Array): ProgramHeader[] {
         "link without -pie",
     );
   }
-  if (type !== ET_EXEC) throw new Error(`it is no executable (e_type ${type}, not ET_EXEC)`);
+  if (type !== ET_EXEC) throw new Error(`it is not an executable (e_type ${type}, not ET_EXEC)`);
   const headers = readProgramHeaders(file);
   if (headers[0]?.type !== PT_PHDR) {
     const hint = "has it the stub already? compile it again";
@@ -191,7 +191,7 @@ function hotRuns(
     if (!inside || (page < endPage && page + pages > firstPage)) {
       throw new Error(
         `the page profile has ${hex(start)} to ${hex(end)}, which is in no segment of Bun's; ` +
-          "take it anew with `make page-profile`",
+          "take a new one with `make page-profile`",
       );
     }
   }

@@ -108,7 +108,7 @@ async function runWorkload(words: string[], workload: Workload, api: ColdStartAp
   child.kill("SIGKILL");
   await child.exited;
   if (outcome !== "done" && api.answers.length === 0) {
-    throw new Error(`failed to run workload ${workload.name}: it is ${outcome} without an answer`);
+    throw new Error(`failed to run workload ${workload.name}: it is ${outcome} without a response`);
   }
 }
 

@@ -365,7 +365,7 @@ def server_name():
 
 
 def leave_server():
-    """Forks the server, unless there is one or this is no place for it.
+    """Forks the server, unless there is one or this is not a place for it.
 
     Returns in this process, and in each fork of the server: there with what serve_call needs.
     """

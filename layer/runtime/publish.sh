@@ -159,7 +159,7 @@ usable() {
   case $2 in
     ACTIVE | CREATING | UPDATING) ;;
     PENDING_DELETION)
-      fail "the $1 is to be deleted and its name stays taken until then; to keep it: aws --region $REGION lambda-core restore-runtime $3" ;;
+      fail "the $1 is scheduled for deletion, and its name stays taken until then; to keep it: aws --region $REGION lambda-core restore-runtime $3" ;;
     *) fail "the $1 cannot be used: its state is $2" ;;
   esac
 }
@@ -176,7 +176,7 @@ else
     fail "failed to find the account in $REGION: check the credentials (AWS_PROFILE, aws configure): $ERROR"
   ACCOUNT=$(printf '%s' "$OUT" | cut -f 1)
   PARTITION=$(printf '%s' "$OUT" | cut -f 2 | cut -d : -f 2)
-  matches "$ACCOUNT" '[0-9]\{12\}' || fail "failed to find the account in $REGION: AWS answered \"$OUT\""
+  matches "$ACCOUNT" '[0-9]\{12\}' || fail "failed to find the account in $REGION: AWS returned \"$OUT\""
   [ "${AWS_ACCOUNT_ID:-$ACCOUNT}" = "$ACCOUNT" ] ||
     fail "refusing to publish: AWS_ACCOUNT_ID is $AWS_ACCOUNT_ID, but the credentials are of $ACCOUNT"
 fi

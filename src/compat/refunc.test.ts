@@ -137,10 +137,10 @@ test("an error of the expected form is accepted, and the header names its type",
 test.each([
   ["no JSON at all", "SyntaxError", /^JSON Parse error: .*: no JSON at all$/],
   ["", "SyntaxError", /^JSON Parse error: Unexpected EOF: $/],
-  ['["list"]', "UnmarshalTypeError", /^the error is no JSON object: \["list"\]$/],
-  ['{"errorMessage":5}', "UnmarshalTypeError", /^errorMessage is no string: /],
-  ['{"errorType":{}}', "UnmarshalTypeError", /^errorType is no string: /],
-  ['{"stackTrace":"x"}', "UnmarshalTypeError", /^stackTrace is no array: /],
+  ['["list"]', "UnmarshalTypeError", /^the error is not a JSON object: \["list"\]$/],
+  ['{"errorMessage":5}', "UnmarshalTypeError", /^errorMessage is not a string: /],
+  ['{"errorType":{}}', "UnmarshalTypeError", /^errorType is not a string: /],
+  ['{"stackTrace":"x"}', "UnmarshalTypeError", /^stackTrace is not an array: /],
 ])("the error %j is answered with 299, and told as %s", async (text, type, message) => {
   const { lines, errors, status } = await refunc(
     `${JSON.stringify({ do: "told-error", text })}\n{"id":2}\n`,

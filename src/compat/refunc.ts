@@ -212,21 +212,21 @@ function errorShape(bytes: Uint8Array): ErrorShape {
     return invalidShape("SyntaxError", reason, text);
   }
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
-    return invalidShape("UnmarshalTypeError", "the error is no JSON object", text);
+    return invalidShape("UnmarshalTypeError", "the error is not a JSON object", text);
   }
   const members = parsed as Readonly<Record<string, unknown>>;
   const { errorMessage = "", errorType = "", stackTrace } = members;
-  if (typeof errorMessage !== "string") return wrongMember("errorMessage", "string", text);
-  if (typeof errorType !== "string") return wrongMember("errorType", "string", text);
+  if (typeof errorMessage !== "string") return wrongMember("errorMessage", "a string", text);
+  if (typeof errorType !== "string") return wrongMember("errorType", "a string", text);
   if (stackTrace === undefined || stackTrace === null) {
     return { kind: "valid", errorMessage, errorType };
   }
-  if (!Array.isArray(stackTrace)) return wrongMember("stackTrace", "array", text);
+  if (!Array.isArray(stackTrace)) return wrongMember("stackTrace", "an array", text);
   return { kind: "valid", errorMessage, errorType, stackTrace };
 }
 
 function wrongMember(name: string, type: string, text: string): ErrorShape {
-  return invalidShape("UnmarshalTypeError", `${name} is no ${type}`, text);
+  return invalidShape("UnmarshalTypeError", `${name} is not ${type}`, text);
 }
 
 /** The reader's complaint; refunc's runner leaves out what it was about. */

@@ -80,7 +80,7 @@ test("a limit above Lambda's own is Lambda's", async () => {
   expect([answer.status, answer.text]).toEqual([413, "http: request body too large\n"]);
 });
 
-test("what is no event is 500; what is no reply keeps the function's status", async () => {
+test("an invalid event is 500; an invalid reply keeps the function's status", async () => {
   await using served = await serve({ responseMode: "event" });
   const wrong = await post(served.url, "no JSON", { "Content-Type": CE_JSON });
   expect(wrong.status).toBe(500);
@@ -174,7 +174,7 @@ test.each([
   expect([kind, sent]).toEqual([type, data]);
 });
 
-test("bytes that are no text become text", async () => {
+test("bytes that are not text become text", async () => {
   await using served = await serve();
   const response = await post(served.url, { do: "bytes", text: "AP8=" }, JSON_TYPE);
   expect(JSON.parse(response.text)).toMatchObject({

@@ -120,7 +120,7 @@ function adapt(request: HttpRequest, { cloudEvents }: TriggermeshOptions): Adapt
   if (type.startsWith(STRUCTURED_TYPE)) {
     const members = rawMembers(new TextDecoder().decode(body));
     if (members === undefined) {
-      const words = "structured CloudEvent parse error: the body is no JSON object\n";
+      const words = "structured CloudEvent parse error: the body is not a JSON object\n";
       const headers = [["Content-Type", "text/plain; charset=utf-8"]] as const;
       return { kind: "response", response: { status: 500, headers, body: words } };
     }
@@ -185,7 +185,7 @@ function converted(status: number, body: Uint8Array, options: TriggermeshOptions
 function sortedEvent(body: Uint8Array, defaults: CloudEventDefaults): string {
   const members = rawMembers(new TextDecoder().decode(body));
   if (members === undefined) {
-    const reason = "cannot unmarshal function response into binary CE: it is no JSON object";
+    const reason = "cannot unmarshal function response into binary CE: it is not a JSON object";
     return `Response conversion error: ${reason}`;
   }
   const needed: readonly (readonly [string, string])[] = [

@@ -120,7 +120,7 @@ async function runHostileFile(shell: ShellName, { file, ends }: HostileFile): Pr
       // Longer than TMOUT's second: a read that gives up must not end the loop.
       if (file === "limits-the-time-of-reads.sh") await Bun.sleep(1_300);
     }
-    // The file may not load once more behind the last event: the runtime ends then.
+    // The file may not load once more after the last event: the runtime ends then.
     await Promise.race([api.idle(), exited]);
     expect(api.initErrors.length).toBeLessThanOrEqual(ends === "typed" ? 1 : 0);
     expectAnsweredOnce(environment);

@@ -21,7 +21,7 @@ interface LogRecord {
   readonly requestId?: string;
 }
 
-/** Every line of a JSON log; fails when one is no JSON object. */
+/** Every line of a JSON log; fails when one is not a JSON object. */
 function records(log: string): LogRecord[] {
   const lines = log.split("\n").filter((line) => line !== "");
   return lines.map((line) => JSON.parse(line) as LogRecord);

@@ -293,7 +293,7 @@ test.each<[string, Readonly<Record<string, string>>, readonly string[], string]>
     "--filter zzz: no test has it in its name\n    tests/a.json",
   ],
   [
-    "a filter that is no pattern",
+    "a filter that is not a pattern",
     { "function.sh": GREETER, "tests/a.json": '{"event": 1}' },
     ["--filter", "/(/"],
     "--filter Invalid regular expression: missing )",

@@ -124,7 +124,7 @@ export function withMembers(
   if (expect !== undefined) {
     return replaced(text, expect, laidOut(value, indentationAt(text, expect.offset)));
   }
-  // Behind the last member, as that stands behind the one before it.
+  // After the last member, as that one stands after the one before it.
   const last = test.children?.at(-1);
   const end = last === undefined ? test.offset + 1 : last.offset + last.length;
   const isAlone = last !== undefined && /^[ \t]*$/.test(lineBefore(text, last.offset));

@@ -5,6 +5,7 @@ import { Poller } from "./poller.ts";
 import { Timer } from "./timer.ts";
 
 const BYTE = new Uint8Array([1]);
+const BYTE_READ = new Uint8Array(1);
 
 describe("a poller", () => {
   test("watches a thousand descriptors, and serves those that are ready", () => {
@@ -56,6 +57,42 @@ describe("a poller", () => {
     timer.close();
     for (const end of [first, firstWriter, second, secondWriter, awaited, awaitedWriter])
       close(end);
+  });
+
+  test("can stop watching any descriptor in a callback", () => {
+    for (const stopped of [0, 1, 2]) {
+      const poller = new Poller();
+      const seen: number[] = [];
+      const ends = [0, 1, 2].map((index) => {
+        const [readEnd, writeEnd] = pipe();
+        writeAll(writeEnd, Buffer.from("a"));
+        poller.watch(readEnd, () => {
+          read(readEnd, BYTE_READ);
+          seen.push(index);
+          if (index === stopped) poller.unwatch(readEnd);
+        });
+        return { readEnd, writeEnd };
+      });
+      poller.waitUntil(() => new Set(seen).size === ends.length);
+      for (const { writeEnd } of ends) writeAll(writeEnd, Buffer.from("b"));
+      seen.length = 0;
+      poller.waitUntil(() => seen.length === 2);
+      expect(seen.toSorted()).toEqual([0, 1, 2].filter((index) => index !== stopped));
+    }
+  });
+
+  test("calls back once when a descriptor takes bytes", () => {
+    const poller = new Poller();
+    const [readEnd, writeEnd] = pipe();
+    let calls = 0;
+    poller.watchOnceWritable(writeEnd, () => {
+      calls += 1;
+    });
+    poller.waitUntil(() => calls === 1);
+    writeAll(writeEnd, BYTE);
+    poller.waitReadable(readEnd);
+    expect(calls).toBe(1);
+    for (const end of [readEnd, writeEnd]) close(end);
   });
 });
 

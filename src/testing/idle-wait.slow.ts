@@ -1,6 +1,6 @@
 /**
  * An idle GET /next outlives every default time limit of HTTP clients. Takes seven minutes,
- * so it is no part of the suite:
+ * so it is not a part of the suite:
  *
  *     bun test ./src/testing/idle-wait.slow.ts
  *

@@ -229,7 +229,7 @@ export function profileText(rows: readonly ProfileRow[], span: Span): string {
 /** Milliseconds of a tick, in which /proc counts on every Linux. */
 const TICK_MS = 10;
 
-/** Places of `utime` to `cstime` behind the command's name, see proc(5). */
+/** Places of `utime` to `cstime` after the command's name, see proc(5). */
 const CPU_FIELDS = [11, 12, 13, 14];
 
 /** Time that a process, what is below it now and what has ended below it have computed, in milliseconds. */

@@ -148,7 +148,7 @@ function planTrace(
   return `${path} is for ${name}, whose trace cannot be told from its log`;
 }
 
-/** The shell of a script with its options; nothing for a file that is no script of a shell. */
+/** The shell of a script with its options; nothing for a file that is not a shell script. */
 function shellOf(
   handler: Exclude<Handler, { kind: "rejected" }>,
 ): { readonly name: string; readonly options: readonly string[] } | undefined {

@@ -24,7 +24,7 @@ export function tracing(output: string): string[] {
   return ["strace", "-f", "-qq", "-e", calls, "-o", output];
 }
 
-/** Counts the successful calls of a trace; new threads are no forks. */
+/** Counts the successful calls of a trace; new threads are not forks. */
 export function countCalls(trace: string): CallCounts {
   const lines = trace.split("\n").filter((line) => !/ = -1 /.test(line));
   const calls = (name: RegExp) =>

@@ -198,17 +198,17 @@ test("an image that is in ECR needs no Docker", () => {
 
 test.each([
   [
-    "a runtime that is to be deleted",
+    "a runtime that is scheduled for deletion",
     { "lambda-core_get-runtime": ["0 PENDING_DELETION"] },
     `restore-runtime --runtime-name ${RUNTIME}\n`,
   ],
   [
-    "a version that is to be deleted",
+    "a version that is scheduled for deletion",
     { "lambda-core_get-runtime-version": [`0 PENDING_DELETION\\t${IMAGE}`] },
     `restore-runtime --runtime-name ${RUNTIME} --runtime-version v${VERSION}`,
   ],
   [
-    "an alias that is to be deleted",
+    "an alias that is scheduled for deletion",
     { "lambda-core_get-runtime-alias": ["0 PENDING_DELETION\\tv0.0.9"] },
     `restore-runtime --runtime-name ${RUNTIME} --runtime-alias preview`,
   ],
@@ -233,7 +233,7 @@ test.each([
     "failed to run aws lambda-core get-runtime: the credentials lack a permission",
   ],
   [
-    "a registry that does not answer",
+    "a registry that does not respond",
     { "ecr_describe-repositories": ["255 Could not connect to the endpoint URL"] },
     "failed to run aws ecr describe-repositories: Could not connect",
   ],

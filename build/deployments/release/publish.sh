@@ -67,7 +67,7 @@ find_account() {
     found=$(printf '%s' "$identity" | cut -f 1)
     PARTITION=$(printf '%s' "$identity" | cut -f 2 | cut -d : -f 2)
     case $found in
-      '' | *[!0-9]*) fail "failed to find the account in $REGION: AWS answered \"$identity\"" ;;
+      '' | *[!0-9]*) fail "failed to find the account in $REGION: AWS returned \"$identity\"" ;;
     esac
     [ "${ACCOUNT:-$found}" = "$found" ] ||
       fail "refusing to publish: AWS_ACCOUNT_ID is $ACCOUNT, but the credentials are of $found"
@@ -129,7 +129,7 @@ upload() {
 }
 
 # application_exists ID: whether the repository has it. Any other answer than yes or no stops here:
-# an application is not made anew because the network or a permission was missing.
+# an application is not created again because the network or a permission was missing.
 application_exists() {
   if error=$(aws --region "$REGION" serverlessrepo get-application --application-id "$1" 2>&1 \
     > /dev/null); then

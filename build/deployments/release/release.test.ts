@@ -209,7 +209,7 @@ describe("check-release.sh", () => {
   });
 });
 
-test("the tool, which prints its version, is compiled anew for another one", () => {
+test("the tool, which prints its version, is compiled again for another one", () => {
   // Without the flags of the make that may run this test.
   const environment = { env: { PATH: process.env["PATH"] ?? "" } };
   const { stdout } = Bun.spawnSync(["make", "-C", ROOT, "-pn", "help"], environment);

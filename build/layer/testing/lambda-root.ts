@@ -1,6 +1,6 @@
 /**
  * A root file system like that of Lambda's `provided.al2023`, for either architecture: bash as
- * `sh`, a few basic programs, no Python, no user 993, and a glibc that is no newer than Lambda's.
+ * `sh`, a few basic programs, no Python, no user 993, and a glibc that is not newer than Lambda's.
  *
  * Amazon Linux cannot be had everywhere that the tests run. Debian bullseye's glibc, 2.31, is older
  * than Lambda's 2.34: what runs on it runs in Lambda too. The bootstrap calls functions of 2.34, so
