@@ -24,7 +24,7 @@ import { Poller } from "./runtime/poller.ts";
 import { becomeSubreaper, keepEndedChildren, unblockSignals } from "./runtime/process.ts";
 import { runtimeApiAddress } from "./runtime/runtime-api-address.ts";
 import { RuntimeApiClient, RuntimeApiError } from "./runtime/runtime-api-client.ts";
-import { InitFailure, ShellHandler } from "./runtime/shell-handler.ts";
+import { InitFailure, ShellHandler, SNAPSHOT_HOOKS } from "./runtime/shell-handler.ts";
 import { Supervisor } from "./runtime/supervisor.ts";
 import { endOnTermination } from "./runtime/termination.ts";
 
@@ -98,14 +98,20 @@ function serve(parts: Parts, loop: Loop | undefined): never {
   const files = handlerFiles(() => variableText(variables, "PATH"));
   const handler = resolveHandler(name, taskRoot, files);
   if (handler.kind === "rejected") throw new InitFailure({ ...handler, stackTrace: [] });
-  shell = new ShellHandler({ handler, taskRoot, environment: variables }, poller, log);
+  becomeSubreaper();
+  const isSnapshot = environment.isSnapshot && loop === undefined;
+  const hooks = isSnapshot ? SNAPSHOT_HOOKS : [];
+  shell = new ShellHandler({ handler, taskRoot, environment: variables, hooks }, poller, log);
   // The shell takes about as long to load as all this does: both at once.
   unblockSignals();
-  becomeSubreaper();
   client().prepare();
   shell.load();
   loop?.tellLoaded();
-  if (environment.isSnapshot && loop === undefined) waitForRestore(client());
+  if (isSnapshot) {
+    shell.runHook();
+    waitForRestore(client());
+    shell.runHook();
+  }
   const graceMs = environment.endsEvents ? 0 : DEADLINE_GRACE_MS;
   return new InvokeLoop(client(), shell, new DeadlineGuard(graceMs, poller, log), log).run();
 }

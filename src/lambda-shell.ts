@@ -54,6 +54,10 @@ addTestCommand(program);
 addInitCommand(program);
 addEventsCommand(program);
 addCompletionCommand(program, completedNames);
+program
+  .command("version", { hidden: true })
+  .description("As --version.")
+  .action(() => void process.stdout.write(`${packageJson.version}\n`));
 
 program.on("option:licenses", () => {
   throw new CommanderError(EXIT.ok, PRINT_LICENSES, "");

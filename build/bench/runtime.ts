@@ -29,13 +29,14 @@ import {
   tracing,
 } from "./runtime/process-costs.ts";
 import { measureProcessorTime, measureProgram } from "./runtime/processor-time.ts";
-import { inTurn, jsonEvent, type Measure, run, Samples } from "./runtime/run.ts";
+import { inTurn, jsonEvent, type Measure, recordsEvent, run, Samples } from "./runtime/run.ts";
 import {
   BASELINE,
   compileC,
   CURL_LOOP,
   EMPTY,
   FLOOR,
+  makeQuotingSubjects,
   makeSubjects,
   PYTHON,
   RUNTIME,
@@ -91,6 +92,40 @@ async function measureWarmEvents(subjects: readonly Subject[]): Promise<Measure[
     measures.push({ title: `warm event, ${name}`, samples: warm });
   }
   return measures;
+}
+
+/** Large events whose records have an apostrophe, beside the same without: every byte must cost the same. */
+async function measureQuoting(folder: string): Promise<Measure[]> {
+  const events = {
+    plain: recordsEvent(6_000_000, "O_Brien"),
+    quoted: recordsEvent(6_000_000, "O'Brien"),
+  };
+  const samples = { plain: new Samples(), quoted: new Samples() };
+  for (let round = 0; round < Math.ceil(ROUNDS / 10); round += 1) {
+    for (const subject of inTurn(makeQuotingSubjects(folder), round)) {
+      for (const kind of inTurn(["plain", "quoted"] as const, round)) {
+        const { warmMs } = await run(subject, events[kind], 3);
+        samples[kind].add(subject.name, summarize(warmMs).median);
+      }
+    }
+  }
+  return [
+    { title: "without apostrophes", samples: samples.plain },
+    { title: "with one in each record", samples: samples.quoted },
+  ];
+}
+
+function quotingRatios([plain, quoted]: readonly Measure[]): Record<string, Summary> {
+  const ratios: Record<string, Summary> = {};
+  for (const name of quoted?.samples.subjects ?? []) {
+    ratios[`with / without, ${name}`] = summarizeRatios(
+      quoted?.samples.of(name) ?? [],
+      plain?.samples.of(name) ?? [],
+    );
+  }
+  const rows = Object.entries(ratios).map(([name, ratio]) => [name, format(ratio, 3)]);
+  printTable("Ratios, median (quartiles)", rows);
+  return ratios;
 }
 
 async function countCosts(subjects: readonly Subject[], folder: string) {
@@ -185,6 +220,7 @@ try {
     console.log(`CPU is not measured: ${error instanceof Error ? error.message : error}\n`);
   }
   const costs = await countCosts(subjects, folder);
+  const quoting = await measureQuoting(folder);
 
   const milliseconds = report(`Milliseconds, median (quartiles), ${ROUNDS} rounds`, wall, 2);
   const ratios = ratiosOf(wall);
@@ -194,6 +230,12 @@ try {
     2,
   );
   const processorRatios = ratiosOf(processor);
+  const quotingMilliseconds = report(
+    "Milliseconds of a warm event of 6 MB, an apostrophe in each record of 112 bytes or none",
+    quoting,
+    1,
+  );
+  const apostropheRatios = quotingRatios(quoting);
   printTable("Per warm event, and memory of the runtime's process after 200 events", [
     ["", "execs", "forks", "resident KiB", "anonymous KiB"],
     ...Object.entries(costs).map(([name, cost]) => [
@@ -218,6 +260,8 @@ try {
     ratios,
     processorMilliseconds,
     processorRatios,
+    quotingMilliseconds,
+    apostropheRatios,
     costs,
   };
   writeFileSync(output, `${JSON.stringify(results, null, 2)}\n`);

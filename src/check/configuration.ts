@@ -85,14 +85,17 @@ const WITHOUT_EFFECT: readonly string[] = [
 function checkRuntime({ directory, template }: CheckTarget): readonly Finding[] {
   if (template === undefined) return [];
   const { file, described } = template;
-  const { logicalId, runtime, runtimeConfig, layers, packageType, configuration } = described;
+  const { logicalId, runtime, lacksRuntime, runtimeConfig, layers, packageType, configuration } =
+    described;
   if (packageType === "Image") return [];
   const place = `${file}: ${logicalId}`;
   const findings: Finding[] = [];
   const hasBootstrap = existsSync(join(directory, "bootstrap"));
-  if (runtime === undefined) {
+  if (lacksRuntime) {
     const fix = "fix: Runtime: provided.al2023";
     findings.push(error(`${place}: Runtime is missing`, "on AWS the deployment fails", fix));
+  } else if (runtime === undefined) {
+    // Only a deployment knows it.
   } else if (ENDED_RUNTIMES.has(runtime)) {
     const when = `no function can be created with it since ${ENDED_RUNTIMES.get(runtime)}`;
     findings.push(error(`${place}: Runtime: ${runtime}: ${when}`, "fix: Runtime: provided.al2023"));

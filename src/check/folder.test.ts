@@ -597,6 +597,17 @@ const FINE: readonly (readonly [what: string, files: PlantedFiles, options?: Che
     "what only bash knows, in a script for bash",
     { "function.sh": "#!/bin/bash\nfunction handler { [[ $1 ]] && a=(1 2); }\n" },
   ],
+  ...[
+    "Runtime: !ImportValue x",
+    "Runtime: !Sub '${AWS::StackId}'",
+    "PackageType: !ImportValue x",
+  ].map(
+    (runtime) =>
+      [
+        `what only a deployment knows: ${runtime}`,
+        { "function.sh": OK, "template.yaml": template("Layers: [a]", runtime) },
+      ] as const,
+  ),
   ["env and bash", { "function.sh": `#!/usr/bin/env bash\n${OK}` }],
   ["a shell of a layer", { "function.sh": `#!/opt/bin/mksh\n${OK}` }, { layer: [LAYER] }],
   [

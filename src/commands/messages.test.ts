@@ -15,7 +15,12 @@ import { gatewayResult } from "../host/front/gateway/response.ts";
 import { takenPort } from "../testing/ports.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { unknownFunction } from "./cli/suggest.ts";
-import { failureSummary, outputWarning, timeoutSummary } from "./function/error-summary.ts";
+import {
+  failureSummary,
+  outputWarning,
+  serverErrorSummary,
+  timeoutSummary,
+} from "./function/error-summary.ts";
 import { payloadComplaint } from "./invoke/event.ts";
 import { portTaken } from "./serve/listen.ts";
 
@@ -218,6 +223,21 @@ test.each([
   expect(got).toBe(`  got: ${text}`);
   expect(rest.join("\n")).toBe(`  ${fix}`);
 });
+
+test.each([
+  ["Runtime.ExitError", "RequestId: 1 Error: Runtime exited with error: exit status 127", true],
+  ["Function.ExitError", "handler exited with status 127 (a command was not found): x", true],
+  ["Function.ExitError", "handler exited with status 1: deploy: status 127 of the job", false],
+  ["Job.Failed", "the job ended with status 127", false],
+  ["Error", "status 126", false],
+])(
+  "%s: %s: whether a command was not found is told by the platform's words",
+  (type, message, isTold) => {
+    const body = Buffer.from(JSON.stringify({ errorType: type, errorMessage: message }));
+    const summary = serverErrorSummary(body, "", 1).message;
+    expect(/means a command/.test(summary)).toBe(isTold);
+  },
+);
 
 test("a log line stands before the JSON of the response", () => {
   expect(outputWarning(Buffer.from('greeting Ada\n{"a":1}\n'))).toBe(

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 import { EVENT_BYTES_MAX } from "../runtime-api/contract.ts";
-import { functionFolder, SCRIPTED, tool } from "../testing/running-tool.ts";
+import { CURL_LOOP, functionFolder, SCRIPTED, tool } from "../testing/running-tool.ts";
 
 const run = (input: string | Uint8Array, ...options: readonly string[]) =>
   tool(["run", ...options, ...SCRIPTED], { input });
@@ -184,4 +184,15 @@ test("when nobody reads any more, everything ends, without a word", async () => 
   expect(await child.exited).toBe(141);
   expect(await new Response(child.stderr).text()).toBe("");
   while (existsSync(`/proc/${pid}/cmdline`)) await Bun.sleep(5);
+});
+
+test("run warns of a line that stands before the JSON of a response", async () => {
+  const folder = functionFolder({
+    "function.sh": `handler() { echo "greeting"; printf '{"a":%s}' "$1"; }\n`,
+  });
+  const { status, errors } = await tool(["run", folder, ...CURL_LOOP], { input: "1" });
+  expect(status).toBe(0);
+  expect(errors).toContain(
+    'warning: handler wrote to stdout before its JSON payload ("greeting")\n',
+  );
 });

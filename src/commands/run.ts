@@ -26,7 +26,7 @@ import { readInputFile, standardInput } from "./cli/input.ts";
 import { splitCommand } from "./cli/options.ts";
 import { say } from "./cli/terminal.ts";
 import * as compat from "./compat.ts";
-import { errorSummary } from "./function/error-summary.ts";
+import { errorSummary, outputWarning } from "./function/error-summary.ts";
 import {
   addFunctionOptions,
   type FunctionOptions,
@@ -138,6 +138,10 @@ async function run(
     parallel: settings.environments * settings.concurrency,
     write: writeOut,
     complain: (message) => unlessStopped(() => say("error", `${message}`)),
+    onResponse: (body) => {
+      const warning = outputWarning(body);
+      if (warning !== undefined) unlessStopped(() => say("warning", warning));
+    },
     onFunctionError: (outcome) =>
       unlessStopped(() => say("error", errorSummary(outcome, pool.settings))),
   });

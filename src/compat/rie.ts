@@ -8,10 +8,13 @@
 import type { HttpResponse } from "../host/http/message.ts";
 import { type InvocationOutcome, wholeOutcome } from "../host/invocation/outcome.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
+import { RESPONSE_BYTES_MAX } from "../runtime-api/contract.ts";
 
 /** What `serve --compat rie` does otherwise. */
 export const rie = {
   serve: {
+    // As it stands in the emulator, whose digits are not those of AWS's examples.
+    settings: (settings: FunctionSettings) => ({ ...settings, accountId: "012345678912" }),
     invoke: { response: rieResponse, refusal: { status: 500, headers: [], body: "" } },
     defaults: (variables: Readonly<Record<string, string | undefined>>) => ({
       name: "test_function",
@@ -40,6 +43,13 @@ async function rieResponse(
       if (outcome.origin === "timeout") {
         const seconds = (settings.timeoutMs / 1000).toFixed(2);
         return sniffed(200, Buffer.from(`Task timed out after ${seconds} seconds`));
+      }
+      if (outcome.responseBytes !== undefined) {
+        const errorMessage =
+          `Response payload size (${outcome.responseBytes} bytes) exceeded maximum allowed payload ` +
+          `size (${RESPONSE_BYTES_MAX} bytes).`;
+        const { errorType } = outcome;
+        return sniffed(200, Buffer.from(JSON.stringify({ errorMessage, errorType })));
       }
       const crashed = outcome.origin === "exit" || outcome.origin === "init";
       return sniffed(crashed ? 502 : 200, outcome.body);

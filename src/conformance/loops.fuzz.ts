@@ -1,11 +1,16 @@
-import { test } from "bun:test";
+import { describe, test } from "bun:test";
 
 import { tryKilledLoops } from "../testing/loop-killer.ts";
 import { fuzz } from "../testing/random.ts";
 import { SHELLS } from "../testing/shells.ts";
 
-const STRIKES = 15;
+const EVENTS = 5_000;
 
-test("loops that are killed and stopped at random", async () => {
-  await fuzz((random) => tryKilledLoops(random, random.pick(SHELLS).name, STRIKES));
+describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
+  test("each event is answered once while loops, shells and forks are killed", async () => {
+    await fuzz(async (random) => {
+      const strikes = await tryKilledLoops(random, shell, EVENTS);
+      console.log(`${shell}: ${EVENTS} events, ${JSON.stringify(strikes)}`);
+    });
+  });
 });

@@ -11,9 +11,19 @@ import { PATH } from "../runtime-api/contract.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
 import { expectError } from "../testing/expectations.ts";
 import { marked } from "../testing/process-facts.ts";
+import { FURTHER_SHELLS, SHELLS } from "../testing/shells.ts";
 
 const env = { AWS_LAMBDA_INITIALIZATION_TYPE: "snap-start" };
 const files = { "function.sh": "echo loaded >&2; handler() { printf '%s' \"$1\"; }" };
+
+/** Its hooks say what they see: how often each has run, and how many arguments it has got. */
+const HOOKED = {
+  "function.sh": `echo loaded >&2
+    seen=loaded
+    before_snapshot() { echo before; seen="$seen before $#"; }
+    after_restore() { echo after; seen="$seen after $#"; }
+    handler() { [ "$1" = kill ] && kill -9 $$; printf '%s: %s' "$1" "$seen"; }`,
+};
 
 const pathsOf = ({ api }: EnvironmentUnderTest) => api.requests.map(({ path }) => path);
 
@@ -179,4 +189,136 @@ test.concurrent("a SIGTERM during the wait ends the environment", async () => {
   bootstrap.signal("SIGTERM");
   expect(await exited).toEqual({ status: 0, signal: null });
   expect(await marked(taskRoot)).toEqual([]);
+});
+
+describe.each([...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name))("hooks in %s", (shell) => {
+  test.concurrent(
+    "the loaded shell runs before_snapshot before the wait, and after_restore after it, once each",
+    async () => {
+      await using environment = await EnvironmentUnderTest.start({ shell, files: HOOKED, env });
+      const { api, bootstrap } = environment;
+      const { promise: until, resolve: restore } = Promise.withResolvers<void>();
+      api.restoreAnswers.push({ kind: "status", status: 200, until });
+      await api.until(() => api.restores.length === 1);
+      await bootstrap.logged("before\n");
+      expect(bootstrap.stderr).toEndWith("loaded\nbefore\n");
+      restore();
+      for (const event of ["a", "b"]) {
+        const post = await api.invoke({ body: event });
+        expect(post.latin1).toBe(`${event}: loaded before 0 after 0`);
+      }
+      await bootstrap.logged("after\n");
+      expect(bootstrap.stderr).toEndWith("loaded\nbefore\nafter\n");
+      expect(pathsOf(environment).slice(0, 2)).toEqual([PATH.restoreNext, PATH.next]);
+    },
+  );
+
+  test.concurrent("options and traps that a hook sets are those of every event", async () => {
+    await using environment = await EnvironmentUnderTest.start({
+      shell,
+      files: {
+        "function.sh": `after_restore() { set -e; set -f; readonly R=x; }
+          handler() { echo * "$R"; false; echo not here; }`,
+      },
+      env,
+    });
+    const { api } = environment;
+    api.restoreAnswers.push({ kind: "status", status: 200 });
+    for (let event = 0; event < 2; event += 1) {
+      const error = (await api.invoke()).json() as { errorMessage: string };
+      expect(error.errorMessage).toContain("exited with status 1: * x");
+    }
+  });
+
+  test.concurrent.each([
+    ["before_snapshot", "return 3", "exited with status 3"],
+    ["before_snapshot", "echo why >&2; exit 4", "exited with status 4: why"],
+    ["before_snapshot", "exit 0", "exited with status 0: it must not call exit"],
+    ["before_snapshot", "set -e; false", "exited with status 1: it called exit, or a command"],
+    ["before_snapshot", "kill -9 $$", "was killed by SIGKILL"],
+    ["after_restore", "return 3", "exited with status 3"],
+    ["after_restore", "echo why >&2; exit 4", "exited with status 4: why"],
+    ["after_restore", "no-such-command 2>/dev/null", "exited with status 127"],
+    ["after_restore", "kill -9 $$", "was killed by SIGKILL"],
+  ])("a failure of %s (%s) ends the environment", async (hook, commands, message) => {
+    await using environment = await EnvironmentUnderTest.start({
+      shell,
+      files: { "function.sh": `handler() { :; }; ${hook}() { ${commands}; }` },
+      env,
+    });
+    const { api, exited, taskRoot } = environment;
+    api.restoreAnswers.push({ kind: "status", status: 200 });
+    expect(await exited).toEqual({ status: 1, signal: null });
+    const isBefore = hook === "before_snapshot";
+    expect(pathsOf(environment)).toEqual(
+      isBefore ? [PATH.initError] : [PATH.restoreNext, PATH.restoreError],
+    );
+    const [post] = isBefore ? api.initErrors : api.restoreErrors;
+    if (post === undefined) throw new Error("no error was reported");
+    expectError(post, {
+      errorType: isBefore ? "Runtime.BeforeSnapshotError" : "Runtime.AfterRestoreError",
+      errorMessage: { contains: [`${hook} in `, "function.sh", message] },
+    });
+    while ((await marked(taskRoot)).length > 0) await Bun.sleep(5);
+  });
+
+  test.concurrent("a shell that is loaded again runs both hooks, without a wait", async () => {
+    await using environment = await EnvironmentUnderTest.start({ shell, files: HOOKED, env });
+    const { api } = environment;
+    api.restoreAnswers.push({ kind: "status", status: 200 });
+    const { path } = await api.invoke({ body: "kill" });
+    expect(path).toEndWith("/error");
+    const post = await api.invoke({ body: "x" });
+    expect(post.latin1).toBe("x: loaded before 0 after 0");
+    expect(api.restores.length).toBe(1);
+  });
+
+  test.concurrent.each([
+    ["are not called without SnapStart", HOOKED, null, "x:"],
+    [
+      "are not called if they are no functions",
+      { "function.sh": "before_snapshot=1; handler() { printf '%s' \"$1\"; }" },
+      "snap-start",
+      "x",
+    ],
+    [
+      "are found in a file that the script sources, whatever functions there are",
+      {
+        "function.sh":
+          "command() { :; }; unset() { :; }; . ./lib.sh; handler() { printf '%s' \"$1$state\"; }",
+        "lib.sh": "after_restore() { state=after; }",
+      },
+      "snap-start",
+      "xafter",
+    ],
+  ] as const)("%s", async (_, scripts, type, response) => {
+    // These shells do not let a script have a function of the name of a special builtin.
+    const isLenient = shell === "bash";
+    const files = Object.fromEntries(
+      Object.entries(scripts).map(([name, text]) => [
+        name,
+        isLenient ? text : text.replace("unset() { :; };", ""),
+      ]),
+    );
+    await using environment = await EnvironmentUnderTest.start({
+      shell,
+      files,
+      env: { AWS_LAMBDA_INITIALIZATION_TYPE: type },
+    });
+    const { api } = environment;
+    api.restoreAnswers.push({ kind: "status", status: 200 });
+    expect((await api.invoke({ body: "x" })).latin1).toStartWith(response);
+  });
+
+  test.concurrent("a handler that is not defined is found out before the snapshot", async () => {
+    await using environment = await EnvironmentUnderTest.start({
+      shell,
+      files: { "function.sh": "other() { :; }; before_snapshot() { echo called >&2; }" },
+      env,
+    });
+    const { bootstrap, exited } = environment;
+    await exited;
+    expect(pathsOf(environment)).toEqual([PATH.initError]);
+    expect(bootstrap.stderr).not.toContain("called");
+  });
 });

@@ -73,4 +73,17 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     const large = await traced(shell, calls, ["x", "x".repeat(LARGE_EVENT_BYTES)]);
     expect(large.length - small.length).toBeLessThan(LARGE_EVENT_CALLS_MAX);
   });
+
+  test("what loading leaves behind is the runtime's to reap, however late the runtime is", async () => {
+    const text = `(sleep 100 >/dev/null 2>&1 & echo $! >orphan)
+      sleep 0.1
+      handler() { read -r pid <orphan; read -r _ _ _ parent _ <"/proc/$pid/stat"; printf '%s' "$((parent - PPID))"; }`;
+    const late = ["-e", "trace=prctl", "-e", "inject=prctl:delay_enter=300000"];
+    await using environment = await EnvironmentUnderTest.start({
+      shell,
+      files: { "function.sh": text },
+      wrapper: [STRACE ?? "strace", "-f", "-qq", "-o", "/dev/null", ...late],
+    });
+    expect((await environment.api.invoke()).latin1).toBe("0");
+  });
 });

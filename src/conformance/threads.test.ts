@@ -9,6 +9,7 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
+import { processLimit } from "../testing/process-limit.ts";
 
 const TIME_LIMIT_MS = 60_000;
 
@@ -60,22 +61,12 @@ describe.each(["text", "JSON"])("with logs as %s", (format) => {
 // The shell, the process that waits for the runtime's end, the waiting fork, and one more of the shell's.
 const PROCESSES = 1 + 4;
 
-/** A user whom nobody else is: only his processes count. */
-const limited = (processes: number): string[] => {
-  if (process.getuid?.() !== 0) throw new Error("failed to limit processes: run the tests as root");
-  const user = String(1_000_000 + Math.floor(Math.random() * 1_000_000_000));
-  return [
-    ...["prlimit", `--nproc=${processes}:${processes}`],
-    ...["setpriv", "--reuid", user, "--regid", user, "--clear-groups"],
-  ];
-};
-
 test(
   "the runtime runs where no process is allowed but its own and its handler's",
   async () => {
     await using environment = await EnvironmentUnderTest.start({
       files: { "function.sh": FUNCTION },
-      wrapper: limited(PROCESSES),
+      wrapper: processLimit(PROCESSES),
     });
     const { api, bootstrap } = environment;
     const large = "it's ".repeat(1_000_000);
@@ -95,7 +86,7 @@ test(
         "function.sh":
           'handler() { n=$1; while [ "$n" -gt 0 ]; do sleep 2 & n=$((n - 1)); done; echo "$1"; }',
       },
-      wrapper: limited(40),
+      wrapper: processLimit(40),
     });
     const { api, bootstrap } = environment;
     const ended = bootstrap.exited.then((exit) => {

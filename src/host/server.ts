@@ -15,7 +15,13 @@ import type { Metrics } from "./function/metrics.ts";
 import type { Cors } from "./http/cors.ts";
 import { type HttpRequest, type HttpResponse, jsonResponse, textResponse } from "./http/message.ts";
 import { DEFAULT_KEY, type RouteTable } from "./http/route-table.ts";
-import { type HttpHandler, type HttpRoute, HttpServer, type RequestHead } from "./http/server.ts";
+import {
+  type HttpHandler,
+  type HttpRoute,
+  HttpServer,
+  type HttpServerLimits,
+  type RequestHead,
+} from "./http/server.ts";
 import type { InvocationOutcome } from "./invocation/outcome.ts";
 import type { HostLog } from "./invocation/platform-log.ts";
 
@@ -35,6 +41,7 @@ export interface HostServerOptions {
   readonly unrouted?: HttpResponse;
   /** Whether `/health/…` belongs to the host, as Knative's probes have it. */
   readonly healthPaths: boolean;
+  readonly limits?: HttpServerLimits;
   readonly log: HostLog;
 }
 
@@ -43,6 +50,14 @@ const OWN_PREFIX = "/_lambda-shell/";
 
 /** Path of a function other than the default one. */
 const NAMED_URL = /^\/lambda-url\/([A-Za-z0-9-_]+)(\/.*)?$/;
+
+/** What callers on this computer write in place of an address that stands for all. */
+const CALLABLE: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
+
+/** A host with its port as it stands in a URL: an address of IPv6 in brackets. */
+export function hostAndPort(host: string, port: number): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
 
 /** Serves the functions of a registry over HTTP. */
 export class HostServer implements HttpHandler {
@@ -54,7 +69,7 @@ export class HostServer implements HttpHandler {
 
   constructor(options: HostServerOptions) {
     this.#options = options;
-    this.#server = new HttpServer(this);
+    this.#server = new HttpServer(this, options.limits);
   }
 
   /** Address that callers use, once it listens. */
@@ -65,7 +80,7 @@ export class HostServer implements HttpHandler {
   /** Listens and returns the port. */
   async listen(host: string, port: number): Promise<number> {
     const actual = await this.#server.listen(host, port);
-    this.#baseUrl = `http://${host === "0.0.0.0" ? "127.0.0.1" : host}:${actual}`;
+    this.#baseUrl = `http://${hostAndPort(CALLABLE[host] ?? host, actual)}`;
     return actual;
   }
 
@@ -147,6 +162,10 @@ export class HostServer implements HttpHandler {
     return {
       bodyBytesMax: adapter.bodyBytesMax,
       tooLarge: adapter.tooLarge,
+      noRoom: () => {
+        const request = { ...head, ...target, body: new Uint8Array(0) };
+        return adapter.toResponse({ kind: "rejected", reason: "queue-full" }, request);
+      },
       respond: async (request, gone) => {
         const response = await this.#invoke(pool, adapter, { ...request, ...target }, gone);
         return cors === undefined ? response : cors.apply(request, response);
@@ -227,7 +246,12 @@ function isFailure(outcome: InvocationOutcome): boolean {
 }
 
 function immediate(response: HttpResponse): HttpRoute {
-  return { bodyBytesMax: IGNORED_BODY_BYTES_MAX, tooLarge: response, respond: () => response };
+  return {
+    bodyBytesMax: IGNORED_BODY_BYTES_MAX,
+    tooLarge: response,
+    noRoom: () => response,
+    respond: () => response,
+  };
 }
 
 /** Bytes of a body that nobody looks at. */

@@ -12,7 +12,9 @@ export type InitErrorType =
   | "Runtime.InvalidEntrypoint"
   | "Runtime.UserCodeSyntaxError"
   | "Runtime.InitError"
-  | "Runtime.HandlerNotFound";
+  | "Runtime.HandlerNotFound"
+  | "Runtime.BeforeSnapshotError"
+  | "Runtime.AfterRestoreError";
 
 /** Types that our runtime reports for an event whose handler did not name one of its own. */
 export type InvocationErrorType = "Function.ExitError" | "Function.KilledBySignal";

@@ -91,6 +91,8 @@ export class EventScripts {
   readonly #call: string;
   /** What gives the handler the state that the script has left. */
   readonly #restoration: string;
+  /** The same without what reports an event's last command. */
+  readonly #hookRestoration: string;
   readonly #exit: string;
   readonly #unset: string;
   readonly #parameterBytesMax: number;
@@ -109,7 +111,8 @@ export class EventScripts {
     this.#parameterBytesMax = seesCall ? Number.POSITIVE_INFINITY : PARAMETER_BYTES_MAX;
     this.#state = state;
     this.#call = functionName === undefined ? "" : callOf(latin1Of(functionName));
-    this.#restoration = `${exitReport}${exitReport === "" ? "" : "; "}${restoration(state)}`;
+    this.#hookRestoration = restoration(state);
+    this.#restoration = `${exitReport}${exitReport === "" ? "" : "; "}${this.#hookRestoration}`;
     this.#exit = `{ ${escapedBuiltin(state)}exit; } 2>/dev/null\n`;
     const names = knownVariables().filter((name) => !state.readonlyNames.includes(name));
     this.#unset = names.length === 0 ? "" : `\\unset ${names.join(" ")}\n`;
@@ -136,6 +139,20 @@ export class EventScripts {
   execFile(invocation: Invocation, paths: EventPaths, command: readonly string[]): Buffer {
     const call = Buffer.from(`\\exec ${command.map(quote).join(" ")}\n`);
     return Buffer.concat([Buffer.from(this.#prologue(invocation, paths), "latin1"), call]);
+  }
+
+  /**
+   * Has the loaded shell itself call a function, with the state that the script has left, if it has one of
+   * that name.
+   */
+  callHook(name: string): Buffer {
+    const words = [`${name} is a function`, `${name} is a shell function`].map(quote);
+    const call = `\\set --; ${this.#hookRestoration}${name}`;
+    // In the background, which is a process of its own also in ksh93: there command may be unset.
+    const answer = `$({ \\unset -f command; \\command -V ${name}; } 2>/dev/null &)`;
+    // The function's text may come after the words.
+    const commands = quote(`case ${answer} in ${words.join("*|")}*) ${call} ;; esac`);
+    return Buffer.from(`\\set -- ${commands}\n`, "latin1");
   }
 
   /** The lines that prepare a fork, in latin1. */

@@ -21,6 +21,12 @@ export interface ForkServerWords {
   readonly LIFELINE: string;
 }
 
+/** What stands around the part in which the shell reports what the script has made of it. */
+const REPORT_BEGINNING = `\n  if { \\:; } 2>"@CONTROL@" <"@CONTROL@/sourced/`;
+const REPORT_END = `\n  } >"@CONTROL@" 2>/dev/null\n`;
+/** By this the runtime knows that a report is complete; in front of the loop the loop says it. */
+const REPORTED = `  if { \\:; } 2>"@OUTPUT@" <"@OUTPUT@/ended/$?/"; then \\:; fi`;
+
 const POSIX_SIDE = forkServerText("fork-server.sh");
 const BASH_SIDE = forkServerText("fork-server.bash");
 const NAME_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
@@ -30,17 +36,36 @@ const NAME_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_01234
  * no other has, since variables such as BASH_VERSION may be inherited.
  * @param reportsFailure Whether a failing command of the script is to be reported, where the shell can. The
  *   script could see how, in its list of traps.
+ * @param hooks Paths of pipes, for each of which the loaded shell itself runs what comes from there.
  */
-export function forkServerScript(words: ForkServerWords, reportsFailure: boolean): string {
+export function forkServerScript(
+  words: ForkServerWords,
+  reportsFailure: boolean,
+  hooks: readonly string[],
+): string {
   const { CONTROL } = words;
   const failure = `failed/$?/$LINENO/\${BASH_COMMAND:0:${COMMAND_LENGTH_MAX}}/`;
   const failureTrap = reportsFailure ? reportTrap("ERR", CONTROL, failure) : "";
-  const bash = filledIn(BASH_SIDE, words).replace("@REPORT_FAILURE@", () => failureTrap);
+  const bashSide = withHooks(BASH_SIDE, hooks).replace("@REPORT_FAILURE@", () => failureTrap);
+  const bash = filledIn(bashSide, words);
   return `case $[2-1] in
 1) \\unset BASH_EXECUTION_STRING
 \\eval ${quote(bash)} ;;
-*) ${filledIn(POSIX_SIDE, words)} ;;
+*) ${filledIn(withHooks(POSIX_SIDE, hooks), words)} ;;
 esac`;
+}
+
+/**
+ * Has the shell, in front of its loop, run what comes through each pipe, and report again what that has made
+ * of it. As for an event, the file sets what is run behind it: at its end a RETURN trap would run.
+ */
+function withHooks(text: string, hooks: readonly string[]): string {
+  if (hooks.length === 0) return text;
+  const start = text.indexOf(REPORT_BEGINNING);
+  const end = text.indexOf(REPORT_END, start) + REPORT_END.length;
+  const report = text.slice(start, end);
+  const runs = hooks.map((path) => `${REPORTED}\n  \\. "${path}"\n  \\eval "\${1-}"${report}`);
+  return text.slice(0, end) + runs.join("") + text.slice(end);
 }
 
 /** A function's name as the word of a call that no alias and no reserved word takes. */

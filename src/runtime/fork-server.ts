@@ -38,6 +38,7 @@ import {
   read,
   setBlocking,
   stopWithLineEnd,
+  writeAll,
   writeToReader,
 } from "./libc.ts";
 import {
@@ -106,6 +107,8 @@ export interface ForkServerOptions {
   /** NUL-terminated `NAME=value` entries. */
   readonly environment: readonly Uint8Array[];
   readonly taskRoot: string;
+  /** Functions of the script that the loaded shell itself runs before any event, each by {@link ForkServer.runHook}. */
+  readonly hooks: readonly string[];
 }
 
 /** Most bytes taken from CONTROL at once. */
@@ -138,6 +141,9 @@ export class ForkServer {
   readonly #stderrWriteEnd: number;
   readonly #control: readonly [number, number];
   readonly #lifeline: readonly [number, number];
+  /** Through these the shell gets what it runs for each hook. */
+  readonly #hookPipes: readonly (readonly [number, number])[];
+  #hooksRun = 0;
   /** Descriptors whose paths stay the same, with another pipe behind them for each event. */
   readonly #nextSlot: number;
   readonly #outputSlot: number;
@@ -150,6 +156,8 @@ export class ForkServer {
   #end: ExitStatus | undefined;
   #reportText = "";
   #report: LoadReport | undefined;
+  /** Whether the report is of all that the shell has run in front of its loop. */
+  #isReported = false;
   #scripts: EventScripts | undefined;
   #lastCommand: LastCommand | undefined;
   #isClosed = false;
@@ -172,6 +180,8 @@ export class ForkServer {
     try {
       this.#control = owned(pipe(O_NONBLOCK));
       this.#lifeline = owned(pipe());
+      const hooks = options.handler.kind === "function" ? options.hooks : [];
+      this.#hookPipes = hooks.map(() => owned(pipe()));
       // Until the first event, statuses are part of the load report.
       this.#outputSlot = owned(openFile("/dev/null"));
       duplicateTo(this.#control[1], this.#outputSlot);
@@ -250,9 +260,35 @@ export class ForkServer {
 
   /** Waits until the shell has loaded the handler, or has ended. */
   load(): Loading {
-    this.#poller.waitUntil(() => this.#end !== undefined || this.#report !== undefined);
+    return this.#awaitReport();
+  }
+
+  /**
+   * Has the loaded shell run the next of its hooks, if the script has defined it, and waits until it has
+   * returned, or has ended the shell.
+   */
+  runHook(): Loading {
+    const name = this.#options.hooks[this.#hooksRun];
+    const pipe = this.#hookPipes[this.#hooksRun];
+    if (name === undefined || pipe === undefined) {
+      throw new RangeError("there is no hook to run");
+    }
+    this.#hooksRun += 1;
+    this.#lastLines.clear();
+    const { sent, file } = this.#sendable(this.#loadedScripts().callHook(name));
+    this.#isReported = false;
+    writeAll(pipe[1], sent);
+    // Closed twice they might be somebody else's.
+    duplicateTo(this.#control[1], pipe[1]);
+    const loading = this.#awaitReport();
+    if (file !== undefined) close(file);
+    return loading;
+  }
+
+  #awaitReport(): Loading {
+    this.#poller.waitUntil(() => this.#end !== undefined || this.#isReported);
     const report = this.#report;
-    if (report === undefined) {
+    if (report === undefined || !this.#isReported) {
       this.#stderr.drain();
       return { kind: "ended", end: this.#end ?? { kind: "exited", status: 0 } };
     }
@@ -271,24 +307,34 @@ export class ForkServer {
     if (report === undefined || handler.kind !== "function") return false;
     const { functionName } = handler;
     const { state, description } = report;
+    const isInText = () => definedFunctions(this.#scriptText).includes(functionName);
     if (state.isBash) {
       if (state.functionNames.includes(latin1Of(functionName))) return true;
+      if (!this.#canAsk()) return isInText();
       // Asked in another way, which nothing can replace but which marks the function: in a fork of its own.
       return this.#ask(`\\readonly -f -- ${quote(functionName)}`).status === 0;
     }
     if (isFunction(description)) return true;
-    const isInText = () => definedFunctions(this.#scriptText).includes(functionName);
     // No shell can be asked about it without calling it.
     if (functionName === "command") return isInText();
+    if (!this.#canAsk()) return isInText() || this.#mayHide(description);
     // An alias or a reserved word may hide it, and a function named command may answer something else.
     const { answer } = this.#ask(questionOf(functionName));
     return isFunction(answer) || (/reserved word|keyword/.test(answer) && isInText());
+  }
+
+  /** Whether what the shell says of a name may hide a function: an alias, or a function named command that answers. */
+  #mayHide(description: string): boolean {
+    return description === ""
+      ? /\bcommand\b/.test(this.#scriptText)
+      : /alias|reserved word|keyword/.test(description);
   }
 
   /** What the loaded shell says of a name that it does not take for a function's; empty if it takes it. */
   refusalOfName(): string {
     const { handler } = this.#options;
     if (handler.kind !== "function" || /^[A-Za-z_]\w*$/.test(handler.functionName)) return "";
+    if (!this.#canAsk()) return "";
     const state = this.#report?.state;
     // A fork of bash is in POSIX mode, in which it takes fewer.
     if (state?.isBash === true && !state.isPosix) return "";
@@ -332,7 +378,12 @@ export class ForkServer {
     this.#stderr.finish();
     this.#lateOutputs.close();
     this.#next.close();
-    const pipes = [...this.#control, ...this.#lifeline, this.#stderrWriteEnd];
+    const pipes = [
+      ...this.#control,
+      ...this.#lifeline,
+      ...this.#hookPipes.flat(),
+      this.#stderrWriteEnd,
+    ];
     const slots = [this.#nextSlot, this.#outputSlot];
     for (const descriptor of [...pipes, ...slots, this.#process]) close(descriptor);
   }
@@ -353,7 +404,8 @@ export class ForkServer {
       NEXT: pathOf(this.#nextSlot),
       LIFELINE: pathOf(this.#lifeline[0]),
     };
-    return forkServerScript(words, this.#mayTrap());
+    const hooks = this.#hookPipes.map(([readEnd]) => pathOf(readEnd));
+    return forkServerScript(words, this.#mayTrap(), hooks);
   }
 
   #spawn(standardError: number): number {
@@ -408,7 +460,7 @@ export class ForkServer {
 
   /** How a line begins that this shell traces with a PS4 that it has to expand. */
   #tracedSample(prefix: string): TracePrefix | undefined {
-    if (!this.isReady()) return undefined;
+    if (!this.isReady() || !this.#canAsk()) return undefined;
     const { answer } = this.#ask(`PS4=${quote(prefix)}\n{ \\set -x; \\:; } 2>&1`);
     const [line = ""] = answer.split("\n", 1);
     // The first character is repeated for each level.
@@ -417,13 +469,22 @@ export class ForkServer {
   }
 
   #eventScript(invocation: Invocation, input: string): Buffer {
-    const scripts = this.#scripts;
-    if (scripts === undefined) throw new Error("an event came before the handler was loaded");
+    const scripts = this.#loadedScripts();
     const paths = { input, output: pathOf(this.#outputSlot) };
     const { handler } = this.#options;
     return handler.kind === "function"
       ? scripts.callFunction(invocation, paths)
       : scripts.execFile(invocation, paths, handler.command);
+  }
+
+  #loadedScripts(): EventScripts {
+    if (this.#scripts === undefined) throw new Error("an event came before the handler was loaded");
+    return this.#scripts;
+  }
+
+  /** Whether the loaded shell makes forks: as long as it waits for a hook it does not. */
+  #canAsk(): boolean {
+    return this.#hooksRun === this.#hookPipes.length;
   }
 
   /** Has a fork run commands, and end. */
@@ -517,7 +578,7 @@ export class ForkServer {
     const count = read(this.#control[0], scratch());
     if (count <= 0) return;
     const text = scratch().toString("latin1", 0, count);
-    if (this.#report === undefined) this.#readReport(text);
+    if (!this.#isReported) this.#readReport(text);
     else for (const message of this.#messages.take(text)) this.#hear(message);
   }
 
@@ -535,6 +596,7 @@ export class ForkServer {
     );
     if (report === undefined) return;
     this.#report = report;
+    this.#isReported = true;
     this.#reportText = "";
     for (const message of this.#messages.take(report.rest)) this.#hear(message);
   }

@@ -24,6 +24,7 @@ import { decodeUtf8 } from "./utf8.ts";
 
 const { symbols: libc } = dlopen(LIBC, {
   eventfd_write: { args: ["i32", "u64"], returns: "i32" },
+  prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
   signal: { args: ["i32", "ptr"], returns: "ptr" },
 });
 
@@ -35,7 +36,6 @@ const late = lazy(
     dlopen(LIBC, {
       kill: { args: ["i32", "i32"], returns: "i32" },
       sigprocmask: { args: ["i32", "ptr", "ptr"], returns: "i32" },
-      prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
       syscall: { args: ["i64", "i64", "i64"], returns: "i32" },
       waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
     }).symbols,
@@ -160,10 +160,13 @@ export function unblockSignals(): void {
   late().sigprocmask(SIG_SETMASK, new Uint8Array(SIGNAL_SET_BYTES), null);
 }
 
-/** Makes processes that lose their parent ours, so that none of them stays as a zombie. */
+/**
+ * Makes processes that lose their parent ours, so that none of them stays as a zombie. To be called before a
+ * shell is started: what that leaves behind while it loads may be there sooner than this process goes on.
+ */
 export function becomeSubreaper(): void {
   // An emulator that does not know it has an init that reaps them.
-  late().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
 const getParent = lazy(() => dlopen(LIBC, { getppid: { args: [], returns: "i32" } }).symbols);
@@ -178,7 +181,7 @@ export function parentId(): number {
  * @param parent The parent's process id: it may have ended before.
  */
 export function endWithParent(parent: number): void {
-  late().prctl(PR_SET_PDEATHSIG, SIGNAL.terminate, 0, 0, 0);
+  libc.prctl(PR_SET_PDEATHSIG, SIGNAL.terminate, 0, 0, 0);
   if (parentId() !== parent) kill(processId(), SIGNAL.terminate);
 }
 

@@ -60,6 +60,7 @@ export class RuntimeApiClient {
   readonly #log: Log;
   readonly #workingDirectory: string;
   readonly #slot: LoopSlot | undefined;
+  #isRestored = false;
   /** How one of several loops says that it waits for an event, and that it has one. */
   readonly #nextWatch: GetWatch | undefined;
 
@@ -123,6 +124,7 @@ export class RuntimeApiClient {
     const answer = this.#attempt(() => this.#connection.get(request), true);
     if (answer.status !== STATUS.ok) throw refusal(`GET ${PATH.restoreNext}`, answer);
     this.#connection.close();
+    this.#isRestored = true;
   }
 
   /** Posts a handler's whole response. */
@@ -160,16 +162,20 @@ export class RuntimeApiClient {
     }
   }
 
-  /** Posts an initialization error; the process is to end behind it, so nothing here can fail. */
+  /**
+   * Posts an initialization error, or one after a restore; the process must end after it, so nothing here
+   * can fail.
+   */
   reportInitError(error: FunctionError): void {
+    const path = this.#isRestored ? PATH.restoreError : PATH.initError;
     const body = Buffer.from(errorBody(error));
     try {
       const answer = this.#attempt(
-        () => this.#post(PATH.initError, this.#errorHeaders(error), body, () => undefined),
+        () => this.#post(path, this.#errorHeaders(error), body, () => undefined),
         false,
       );
       if (answer.status !== STATUS.accepted) {
-        this.#log.write("WARN", refusal(`POST ${PATH.initError}`, answer).message);
+        this.#log.write("WARN", refusal(`POST ${path}`, answer).message);
       }
     } catch (failure) {
       this.#log.write("ERROR", `failed to report the initialization error: ${reasonOf(failure)}`);

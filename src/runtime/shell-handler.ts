@@ -32,7 +32,15 @@ const NOTHING = new Uint8Array(0);
 /** How often in a row a shell is loaded again that is killed as it loads. */
 const RELOADS_MAX = 5;
 
-/** A handler that can't be loaded; its error is for `/init/error`. */
+/** The functions of a script that have to do with snapshots (SnapStart), in the order in which they are run. */
+export const SNAPSHOT_HOOKS = ["before_snapshot", "after_restore"] as const;
+/** The types of their errors. */
+const HOOK_ERROR_TYPES: readonly InitErrorType[] = [
+  "Runtime.BeforeSnapshotError",
+  "Runtime.AfterRestoreError",
+];
+
+/** A handler that can't be loaded; its error is for `/init/error`, or after a restore for `/restore/error`. */
 export class InitFailure extends Error {
   override readonly name = "InitFailure";
   readonly error: FunctionError;
@@ -49,6 +57,7 @@ export class ShellHandler {
   readonly #poller: Poller;
   readonly #log: Log;
   #server: ForkServer;
+  #hooksRun = 0;
 
   /**
    * Starts the shell; {@link load} is to follow.
@@ -70,6 +79,36 @@ export class ShellHandler {
   }
 
   /**
+   * Has the loaded shell itself run the next one of its hooks, if the script defines it.
+   * @throws {InitFailure} When it fails.
+   */
+  runHook(): void {
+    if (this.#options.handler.kind !== "function") return;
+    const at = this.#hooksRun;
+    this.#hooksRun += 1;
+    // A new shell runs it, too, if it is one of those that are over.
+    if (!this.#server.isReady()) this.ensureLoaded();
+    else this.#expectHook(at);
+  }
+
+  #expectHook(at: number): void {
+    const loading = this.#server.runHook();
+    const end: ExitStatus =
+      loading.kind === "ended" ? loading.end : { kind: "exited", status: loading.report.status };
+    if (loading.kind === "loaded" && loading.report.status === 0) return;
+    const lines = this.#server.lastLines();
+    this.#server.close();
+    const { script } = this.#options.handler;
+    const hook = SNAPSHOT_HOOKS[at] ?? "";
+    const how = describeEnd(`${hook} in ${script}`, end, lines.at(-1));
+    const hasExited = loading.kind === "ended" && end.kind === "exited";
+    const lastLine = lines.length === 0 ? "" : `: ${lines.at(-1)}`;
+    const reason = lastLine === "" && hasExited ? withoutWords(end.status) : lastLine;
+    const errorType = HOOK_ERROR_TYPES[at] ?? "Runtime.InitError";
+    throw new InitFailure({ errorType, errorMessage: `${how}${reason}`, stackTrace: lines });
+  }
+
+  /**
    * Loads the handler again if its shell has died since the event before.
    * @throws {InitFailure} When it can't be, with the reason.
    */
@@ -86,6 +125,7 @@ export class ShellHandler {
       const isKilled = loading.kind === "ended" && loading.end.kind === "signaled";
       if (isKilled && attempt < RELOADS_MAX) continue;
       this.#expectLoaded(loading);
+      for (let hook = 0; hook < this.#hooksRun; hook += 1) this.#expectHook(hook);
       return;
     }
   }

@@ -37,6 +37,8 @@ export interface TemplateFunction {
   /** AWS's name of it. */
   readonly architecture?: string | undefined;
   readonly runtime?: string | undefined;
+  /** False where there is a runtime, or may be one, that only a deployment knows. */
+  readonly lacksRuntime: boolean;
   readonly packageType?: string | undefined;
   readonly variables: Readonly<Record<string, string>>;
   /** How many layers it has; nothing when that is not known. */
@@ -160,6 +162,9 @@ class Description {
       memory: this.#setting("MemorySize", "--memory MB"),
       architecture: textOf(Array.isArray(architecture) ? architecture[0] : undefined),
       runtime: textOf(this.#known("Runtime")),
+      lacksRuntime:
+        this.#properties["Runtime"] === undefined &&
+        (this.#properties["PackageType"] ?? "Zip") === "Zip",
       packageType: textOf(this.#known("PackageType")),
       variables,
       layers: this.#layerCount(),

@@ -100,7 +100,7 @@ export async function startTool(
       await Bun.sleep(5);
     }
   };
-  const port = /listening [\d.]+:(\d+)|http:\/\/127\.0\.0\.1:(\d+)/;
+  const port = /listening (?:[\d.]+|\[[\da-f:]+\]):(\d+)|http:\/\/(?:127\.0\.0\.1|\[::1\]):(\d+)/;
   while (!port.test(errors)) {
     if (child.exitCode !== null) throw new Error(`the tool ended:\n${errors}`);
     await Bun.sleep(5);

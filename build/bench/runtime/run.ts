@@ -21,6 +21,12 @@ export function jsonEvent(bytes: number): Buffer {
   return Buffer.from(`{"text": "${"x".repeat(bytes - 12)}"}`);
 }
 
+/** An event of many records of 112 bytes each, with as many of a name, such as `OBrien`. */
+export function recordsEvent(bytes: number, name: string): Buffer {
+  const record = `{"id": 1234567, "name": "${name}", "text": "`.padEnd(112 - '"},'.length, "x");
+  return Buffer.from(`[${`${record}"},`.repeat(Math.floor(bytes / 112))}0]`);
+}
+
 /**
  * Runs a subject.
  * @throws {Error} When it ends before its last event, or has altered one.

@@ -105,6 +105,18 @@ export async function makeSubjects(
   return subjects;
 }
 
+/** The runtime under every kind of shell, for what only quoting an event costs. */
+export function makeQuotingSubjects(folder: string): Subject[] {
+  const shells = { dash: "/bin/dash", "bash as sh": join(folder, "sh"), bash: "/bin/bash" };
+  return Object.entries(shells).map(([name, path]) => {
+    const taskRoot = join(folder, "quoting", name);
+    mkdirSync(taskRoot, { recursive: true });
+    writeFileSync(join(taskRoot, "function.sh"), `#!${path}\n${ECHO}`);
+    const command = [join(ROOT, "dist", `bootstrap-${HOST_ARCHITECTURE?.name}`)];
+    return { name, command, handler: "function.handler", taskRoot, share: 100 };
+  });
+}
+
 /** Compiles the floor, where there is a C compiler. */
 async function compileFloor(folder: string): Promise<string | undefined> {
   return await compileC(join(import.meta.dir, "floor.c"), join(folder, "floor"));

@@ -26,7 +26,13 @@ import { folderFiles } from "../function/files.ts";
 import { addFunctionOptions, functionSettings } from "../function/options.ts";
 import { listenOrExplain, portNumber } from "../serve/listen.ts";
 import { countedObserver, devObserver, jsonObserver } from "../serve/observers.ts";
-import { addHttpOptions, graceMs, lambdaApiOptions, type ServeOptions } from "../serve/serve.ts";
+import {
+  addHttpOptions,
+  graceMs,
+  heldBytes,
+  lambdaApiOptions,
+  type ServeOptions,
+} from "../serve/serve.ts";
 import { serveVariables } from "../serve/variables.ts";
 import { ATTACHED_TIMEOUT, attachedPort, type AttachOptions, exportLines } from "./attach.ts";
 import { untilReady, watchFunction } from "./reload.ts";
@@ -189,8 +195,12 @@ function devServer(registry: FunctionRegistry, metrics: Metrics, options: DevOpt
     ...(options.cors === undefined ? {} : { cors: new Cors(options.cors) }),
     ...(options.route === undefined
       ? {}
-      : { routes: routeTable(options.route, names), unrouted: unroutedResponse(format) }),
+      : {
+          routes: routeTable(options.route, names, format === "rest"),
+          unrouted: unroutedResponse(format),
+        }),
     healthPaths: false,
+    limits: { heldBytesMax: heldBytes(options.heldMemory) },
     log: say,
   });
 }
@@ -230,7 +240,11 @@ function plural(count: number, noun: string): string {
  * @param names Functions that are served.
  * @throws {CommandError} When one is no route, is there twice, or leads nowhere.
  */
-function routeTable(texts: readonly string[], names: readonly string[]): RouteTable {
+function routeTable(
+  texts: readonly string[],
+  names: readonly string[],
+  isRest: boolean,
+): RouteTable {
   const routes = new Map<string, Route>();
   for (const text of texts) {
     const route = parseRoute(text);
@@ -248,7 +262,7 @@ function routeTable(texts: readonly string[], names: readonly string[]): RouteTa
     }
     routes.set(route.key, route);
   }
-  return new RouteTable([...routes.values()]);
+  return new RouteTable([...routes.values()], isRest);
 }
 
 /** What a gateway says to a path that it does not know. */

@@ -111,7 +111,9 @@ function toldFailure(
 ): Pick<Failure, "errorType" | "message" | "exitStatus"> {
   const { errorType, errorMessage } = errorMembers(body, recordedType);
   const message = errorMessage.replace(/^RequestId: \S+ Error: (Runtime exited with error: )?/, "");
-  const status = /\bstatus (\d+)\b/.exec(errorMessage)?.[1];
+  // Behind the first colon stand the handler's own words.
+  const isExit = errorType === "Runtime.ExitError" || errorType === "Function.ExitError";
+  const status = isExit ? /^[^:]*\bstatus (\d+)\b/.exec(message)?.[1] : undefined;
   return { errorType, message, exitStatus: status === undefined ? undefined : Number(status) };
 }
 

@@ -7,6 +7,7 @@
 import { type Command, Option } from "commander";
 
 import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
+import { PATH } from "../../runtime-api/contract.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { reachDirectly, requireHttpUrl } from "../cli/options.ts";
 import { addFunctionOptions, type FunctionOptions } from "../function/options.ts";
@@ -62,12 +63,18 @@ export function addInvokeCommand(program: Command): void {
     .option("--parallel <n>", "so many at the same time", "1")
     .option("--profile", "run it here; say where its time went, and what it would cost")
     .option("--no-fail", "exit 0 on function errors");
+  const common = new Set(command.options);
   addFunctionOptions(command).action(async (name: string | undefined, options: InvokeOptions) => {
     if (options.profile === true) excludeProfile(options);
+    // Those that say how a function is started.
+    const starting = command.options
+      .filter((option) => !common.has(option) || option.long === "--dir")
+      .filter((option) => command.getOptionValueSource(option.attributeName()) === "cli")
+      .flatMap(({ long }) => long ?? []);
     process.exitCode =
       options.remote === true
-        ? await invokeOnAws(name, options)
-        : await invoke(name ?? "function", options);
+        ? await invokeOnAws(name, options, starting)
+        : await invoke(name ?? "function", options, starting);
   });
 }
 
@@ -79,13 +86,24 @@ function excludeProfile({ url, remote, repeat, event }: InvokeOptions): void {
   }
 }
 
-async function invoke(name: string, options: InvokeOptions): Promise<number> {
+/** @param starting Options that matter only where the function is started here. */
+async function invoke(
+  name: string,
+  options: InvokeOptions,
+  starting: readonly string[],
+): Promise<number> {
   const payload = await invokeEvent(options);
   const headers = requestHeaders(options);
   if (options.profile === true) {
     return invokeOnce(name, payload, { ...options, headers }, undefined);
   }
   const { url, named } = serverUrl(options);
+  if (starting.length > 0 && (await isServed(url))) {
+    throw new CommandError(
+      `${starting.join(", ")}: the server at ${url} has started the function with settings of its own\n` +
+        "  give them to the server, or end it: without one the function is started here",
+    );
+  }
   const repeat =
     options.repeat === undefined
       ? undefined
@@ -138,7 +156,27 @@ function repeatOnServer(
   return repeatInvoke(sendOne, () => coldStarts(url), repetition);
 }
 
-async function invokeOnAws(name: string | undefined, options: InvokeOptions): Promise<number> {
+/** Whether a server answers there, whatever it says. One that does not is told of when it has the event. */
+async function isServed(url: string): Promise<boolean> {
+  const signal = AbortSignal.timeout(PROBE_MS);
+  return fetch(new URL(PATH.ping, url), { signal }).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** How long a server may take to say that it is there, in milliseconds. */
+const PROBE_MS = 5_000;
+
+async function invokeOnAws(
+  name: string | undefined,
+  options: InvokeOptions,
+  starting: readonly string[],
+): Promise<number> {
+  const ignored = starting.filter((option) => option !== "--region");
+  if (ignored.length > 0) {
+    throw new CommandError(`--remote and ${ignored.join(", ")} exclude each other`);
+  }
   for (const [option, value] of [
     ["--url", options.url],
     ["--repeat", options.repeat],

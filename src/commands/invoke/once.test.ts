@@ -6,6 +6,7 @@ import {
   CURL_LOOP,
   functionFolder,
   outputOf,
+  startTool,
   tool,
   toolCommand,
 } from "../../testing/running-tool.ts";
@@ -83,3 +84,40 @@ test.each([["SIGINT", 130] as const, ["SIGTERM", 143] as const])(
     expect(await outputOf(child)).toEqual({ status, out: "", errors: "" });
   },
 );
+
+test("options that start a function are refused where a server has started it", async () => {
+  await using server = await startTool(["dev", FOLDER, "--port", "0", ...CURL_LOOP]);
+  const options = [
+    ["--env", "A=B"],
+    ["--timeout", "1"],
+    ["--memory", "999"],
+    ["--dir", FOLDER],
+    ["--handler", "function.other"],
+    ["--layer", FOLDER],
+    ["--inherit-env"],
+  ];
+  for (const option of options) {
+    const refused = await tool(["invoke", "--url", server.url, "-d", "{}", ...option]);
+    expect(refused).toMatchObject({ status: 2, out: "" });
+    expect(refused.errors).toStartWith(
+      `error: ${option[0]}: the server at ${server.url} has started the function with settings of its own\n`,
+    );
+  }
+  const environment = { AWS_ENDPOINT_URL_LAMBDA: server.url };
+  const several = ["invoke", "-d", "{}", "--env", "A=B", "--timeout", "1"];
+  expect((await tool(several, { environment })).errors).toStartWith("error: --timeout, --env: ");
+  expect(server.errors()).not.toContain("START");
+  const taken = await tool(["invoke", "--url", server.url, "-d", "{}", "--qualifier", "live"]);
+  expect(taken.status).toBe(0);
+});
+
+test("invoke --remote refuses options that start a function here", async () => {
+  for (const option of [
+    ["--env", "A=B"],
+    ["--timeout", "1"],
+    ["--dir", "."],
+  ]) {
+    const refused = await tool(["invoke", "probe", "--remote", "-d", "{}", ...option]);
+    expect(refused.errors).toStartWith(`error: --remote and ${option[0]} exclude each other\n`);
+  }
+});

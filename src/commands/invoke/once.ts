@@ -151,7 +151,7 @@ function readRequest(
     requestId: randomUUID(),
     traceId: newTraceId(),
   };
-  const asked = invokeRequest(http, found.qualifier, false);
+  const asked = invokeRequest(http, found.qualifier);
   if (asked.kind === "valid") return asked;
   const { status, body } = asked.response;
   throw new CommandError(`${status}: ${String(body).trim()}`);

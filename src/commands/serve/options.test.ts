@@ -25,6 +25,16 @@ const WRONG: readonly (readonly [
     {},
     '--async-retries: "1.5" is no whole number from 0 to 2',
   ],
+  [
+    ["serve", "--held-memory", "0"],
+    {},
+    '--held-memory: "0" is not a whole number of MB from 1 to 1048576',
+  ],
+  [
+    ["dev", "--held-memory", "x"],
+    {},
+    '--held-memory: "x" is not a whole number of MB from 1 to 1048576',
+  ],
   [["dev", "--port", "abc"], {}, '--port: "abc" is no port from 0 to 65535'],
   [["dev", "--grace", "x"], {}, '--grace: "x" is no time: 10, 500ms, 1m30s'],
   [["dev", "--async-retries", "3"], {}, '--async-retries: "3" is no whole number from 0 to 2'],
@@ -62,4 +72,47 @@ test("GetFunctionUrlConfig tells the mode of --invoke-mode", async () => {
     return ((await answer.json()) as { InvokeMode: string }).InvokeMode;
   });
   expect(await Promise.all(modes)).toEqual(["BUFFERED", "RESPONSE_STREAM"]);
+});
+
+test("an address of IPv6 is printed as it stands in a URL", async () => {
+  const args = ["--host", "::1", "--port", "0", ...SCRIPTED];
+  await using served = await startTool(["serve", "--metrics-port", "0", ...args]);
+  const [, url] = /listening (\S+) /.exec(served.errors()) ?? [];
+  expect(url).toStartWith("[::1]:");
+  expect((await fetch(`http://${url}/`, { method: "POST", body: "{}" })).status).toBe(200);
+  await using dev = await startTool(["dev", ...args]);
+  expect(dev.errors()).toMatch(/Function URL {3}http:\/\/\[::1\]:\d+\/\n/);
+});
+
+const BYTES = Uint8Array.of(0xff, 0xfe);
+
+test("a REST API has the binary types of --binary-media-types, else those of the template", async () => {
+  const template = `Resources:
+  Api:
+    Type: AWS::Serverless::Api
+    Properties: { StageName: prod, BinaryMediaTypes: [image~1png] }
+  Probe:
+    Type: AWS::Serverless::Function
+    Properties: { Runtime: provided.al2023, Handler: function.handler }
+`;
+  const folder = functionFolder({ "template.yaml": template });
+  const from = ["--template", `${folder}/template.yaml`];
+  const seen = async (args: readonly string[], type: string) => {
+    const all = ["serve", folder, "--port", "0", "--metrics-port", "0", "--format", "rest"];
+    await using served = await startTool([...all, ...args, ...SCRIPTED]);
+    const headers = { "Content-Type": type };
+    await fetch(served.url, { method: "POST", body: BYTES, headers });
+    return /not UTF-8/.test(served.errors());
+  };
+  expect(await seen(from, "image/png")).toBe(false);
+  expect(await seen(from, "image/gif")).toBe(true);
+  expect(await seen([...from, "--binary-media-types", "image/gif"], "image/gif")).toBe(false);
+  expect(await seen(["--binary-media-types", "text/plain, image/*"], "image/gif")).toBe(false);
+  expect(await seen(["--binary-media-types", "*/*"], "application/pdf")).toBe(false);
+  expect(await seen([], "image/png")).toBe(true);
+});
+
+test("the version is a command, too", async () => {
+  const asOption = await tool(["--version"]);
+  expect(await tool(["version"])).toEqual(asOption);
 });

@@ -18,7 +18,7 @@ import { Cors } from "../../host/http/cors.ts";
 import { HttpServer } from "../../host/http/server.ts";
 import type { HostLog } from "../../host/invocation/platform-log.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
-import { HostServer, metricsResponse } from "../../host/server.ts";
+import { hostAndPort, HostServer, metricsResponse } from "../../host/server.ts";
 import { sayShellDifference } from "../check.ts";
 import { endWithOutput, stopSignal } from "../cli/ending.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
@@ -56,7 +56,9 @@ export interface ServeOptions extends FunctionOptions {
   readonly ceBatch?: boolean;
   readonly requirePreferReply?: boolean;
   readonly invokeMode: InvokeMode;
+  readonly binaryMediaTypes?: string;
   readonly cors?: string;
+  readonly heldMemory?: string;
   readonly grace: string;
   readonly asyncRetries: string;
   readonly showEnv?: boolean;
@@ -143,7 +145,9 @@ export function addHttpOptions(command: Command): Command {
         .choices(["buffered", "response-stream"])
         .default("buffered"),
     )
+    .option("--binary-media-types <types>", "of a REST API, as in 'image/*, application/pdf'")
     .option("--cors <origins>", "allow these origins, * for all")
+    .option("--held-memory <MB>", "of requests and responses at a time, more get 429", "32")
     .option("--grace <time>", "time for open events on shutdown", "10")
     .option("--async-retries <n>", "retries of Event invocations, 0 to 2", String(ASYNC_RETRIES))
     .option("--show-env", "show values of variables in GetFunction")
@@ -178,6 +182,7 @@ async function serve(
     DEFAULT_METRICS_PORT,
   );
   const grace = graceMs(options.grace);
+  const heldBytesMax = heldBytes(options.heldMemory);
   const format = options.format ?? variables.format ?? "plain";
   const log = platformLog(options.quiet === true);
   const lambdaApi = {
@@ -204,6 +209,7 @@ async function serve(
       serveAdapter(each.settings, format, options, variables),
     metrics,
     healthPaths: !ownsEveryPath,
+    limits: { heldBytesMax },
     log: say,
     ...(sinkUrl === undefined
       ? {}
@@ -219,7 +225,10 @@ async function serve(
   pool.start();
   const { environments, environmentsMin } = settings;
   const workers = environmentsMin === undefined ? "" : `${environmentsMin}:`;
-  say("info", `listening ${address}:${actual} (${format}) · ${workers}${environments} workers`);
+  say(
+    "info",
+    `listening ${hostAndPort(address, actual)} (${format}) · ${workers}${environments} workers`,
+  );
   await sayShellDifference(settings);
   await stop.arrived;
   await server.drain(grace);
@@ -235,6 +244,21 @@ export function graceMs(text: string): number {
   const ms = parseTime(text);
   if (ms === undefined) throw new CommandError(`--grace: "${text}" is no time: 10, 500ms, 1m30s`);
   return ms;
+}
+
+/** Most that `--held-memory` may be, in MB. */
+const HELD_MEMORY_MB_MAX = 1024 * 1024;
+
+/**
+ * The bytes of `--held-memory`.
+ * @throws {CommandError} When it is not a number of megabytes.
+ */
+export function heldBytes(text = "32"): number {
+  const mb = Number(text);
+  if (/^\d+$/.test(text) && mb >= 1 && mb <= HELD_MEMORY_MB_MAX) return mb * 1024 * 1024;
+  throw new CommandError(
+    `--held-memory: "${text}" is not a whole number of MB from 1 to ${HELD_MEMORY_MB_MAX}`,
+  );
 }
 
 /**
@@ -302,7 +326,7 @@ async function serveMetrics(metrics: Metrics, address: string, port: number): Pr
   if (port === 0) return () => undefined;
   const response = () => metricsResponse(metrics);
   const server = new HttpServer({
-    route: () => ({ bodyBytesMax: 0, tooLarge: response(), respond: response }),
+    route: () => ({ bodyBytesMax: 0, tooLarge: response(), noRoom: response, respond: response }),
     log: say,
   });
   try {

@@ -39,6 +39,8 @@ interface AdapterOptions {
   readonly ceBatch?: boolean;
   readonly requirePreferReply?: boolean;
   readonly invokeMode: InvokeMode;
+  /** Of a REST API, commas between them; those of the settings where it is absent. */
+  readonly binaryMediaTypes?: string;
 }
 
 /** What the variables of a container say of it. */
@@ -81,11 +83,20 @@ export function serveAdapter(
     case "http-api-v2":
     case "http-api-v1":
     case "rest": {
-      const adapter = gatewayAdapter(format, gatewayNames(settings), options.invokeMode);
+      const adapter = gatewayAdapter(
+        format,
+        { ...gatewayNames(settings), ...binaryMediaTypes(options) },
+        options.invokeMode,
+      );
       const asked = variables.bodyBytesMax ?? adapter.bodyBytesMax;
       return { ...adapter, bodyBytesMax: Math.min(asked, adapter.bodyBytesMax) };
     }
   }
+}
+
+function binaryMediaTypes({ binaryMediaTypes: text }: AdapterOptions) {
+  if (text === undefined) return {};
+  return { binaryMediaTypes: text.split(",").map((type) => type.trim()) };
 }
 
 /** The attributes of events that the function does not name itself. */

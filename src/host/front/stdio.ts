@@ -162,6 +162,8 @@ export interface StdioOptions {
   readonly write: (bytes: Uint8Array) => Promise<void>;
   /** Says what is wrong with an event or its outcome. */
   readonly complain: (message: string) => void;
+  /** Called with each response. */
+  readonly onResponse?: (body: Uint8Array) => void;
   /** Called with each function error, for a readable account of it. */
   readonly onFunctionError: (outcome: FunctionErrorOutcome) => void;
 }
@@ -193,6 +195,7 @@ export async function runEvents(
     const invoked = pool.invoke({ event: bytes, ...named }).then(wholeOutcome);
     const result = invoked.then((outcome) => {
       outcomes.add(outcomeName(outcome));
+      if (outcome.kind === "response") options.onResponse?.(outcome.body);
       if (outcome.kind === "function-error") options.onFunctionError(outcome);
       if (outcome.kind === "rejected") options.complain(`line ${event.line}: ${outcome.reason}`);
       return (options.format ?? resultLine)(outcome);

@@ -16,11 +16,17 @@ const FUNCTION_NAME_PATTERN =
   "(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?" +
   "(\\d{12}:)?(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?";
 
+/** A version, an alias, or `$LATEST` with what is published of it. */
+const QUALIFIER = /^(?:\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9-_]{1,128})$/;
+
+/** The text of {@link QUALIFIER} in Lambda's message. */
+const QUALIFIER_PATTERN = "\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9$_-]+";
+
 /** What a name leads to. */
 export type FunctionLookup =
   | { readonly kind: "found"; readonly pool: FunctionPool; readonly qualifier: string | undefined }
   | { readonly kind: "invalid-name"; readonly message: string }
-  | { readonly kind: "qualifier-mismatch"; readonly message: string }
+  | { readonly kind: "invalid-qualifier"; readonly message: string }
   | {
       readonly kind: "unknown";
       readonly name: string;
@@ -66,7 +72,13 @@ export class FunctionRegistry {
     if (named !== undefined && qualifier !== undefined && named !== qualifier) {
       const message =
         "The derived qualifier from the function name does not match the specified qualifier.";
-      return { kind: "qualifier-mismatch", message };
+      return { kind: "invalid-qualifier", message };
+    }
+    if (qualifier !== undefined && !QUALIFIER.test(qualifier)) {
+      const message =
+        `1 validation error detected: Value '${qualifier}' at 'qualifier' failed to satisfy ` +
+        `constraint: Member must satisfy regular expression pattern: ${QUALIFIER_PATTERN}`;
+      return { kind: "invalid-qualifier", message };
     }
     const wanted = named ?? qualifier;
     const pool = this.#pools.get(name) ?? (name === "function" ? this.defaultPool : undefined);

@@ -76,18 +76,25 @@ export type RequestBody =
 /**
  * Reads a request's body to its end, keeping no more of it than allowed.
  * @param bytesMax Largest body that is kept, in bytes.
+ * @param hasRoom Whether so many more bytes may be kept; a body for which there is no room is too large.
  */
-export function readBody(request: IncomingMessage, bytesMax: number): Promise<RequestBody> {
+export function readBody(
+  request: IncomingMessage,
+  bytesMax: number,
+  hasRoom: (byteLength: number) => boolean = () => true,
+): Promise<RequestBody> {
   const { promise, resolve } = Promise.withResolvers<RequestBody>();
   let chunks: Uint8Array[] = [];
   let byteLength = 0;
+  let isKept = true;
   request.on("data", (chunk: Uint8Array) => {
     byteLength += chunk.byteLength;
-    if (byteLength <= bytesMax) chunks.push(chunk);
+    isKept &&= byteLength <= bytesMax && hasRoom(chunk.byteLength);
+    if (isKept) chunks.push(chunk);
     else chunks = [];
   });
   request.on("end", () => {
-    if (byteLength > bytesMax) resolve({ kind: "too-large", byteLength });
+    if (!isKept) resolve({ kind: "too-large", byteLength });
     else resolve({ kind: "complete", bytes: joinChunks(chunks) });
   });
   request.on("aborted", () => resolve({ kind: "truncated" }));

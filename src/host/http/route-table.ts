@@ -25,7 +25,7 @@ export interface MatchedRoute extends Route {
 /** The route of all requests that no other route takes. */
 export const DEFAULT_KEY = "$default";
 
-const ROUTE = /^(?:(ANY|GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) +)?(\/\S*)$/;
+const ROUTE = /^(?:(ANY|GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) +)?(\/[^\s?#]*)$/;
 
 /** A variable of one segment, or, with a plus, of all that are left. */
 const VARIABLE = /^\{([A-Za-z0-9._-]+)(\+?)\}$/;
@@ -43,10 +43,13 @@ export function parseRoute(text: string): Route | undefined {
   const [, method = "ANY", path] = ROUTE.exec(written) ?? [];
   if (path === undefined) return undefined;
   const segments = path.slice(1).split("/");
+  const names = new Set<string>();
   const isWrong = segments.some((segment, index) => {
-    const greedy = VARIABLE.exec(segment)?.[2] === "+";
-    if (VARIABLE.test(segment)) return greedy && index < segments.length - 1;
-    return /[{}]/.test(segment);
+    const [, name, plus] = VARIABLE.exec(segment) ?? [];
+    if (name === undefined) return /[{}]/.test(segment);
+    if (names.has(name)) return true;
+    names.add(name);
+    return plus === "+" && index < segments.length - 1;
   });
   return isWrong ? undefined : { key: `${method} ${path}`, functionName };
 }
@@ -54,18 +57,22 @@ export function parseRoute(text: string): Route | undefined {
 /** All routes of a server, the most special first. */
 export class RouteTable {
   readonly #routes: readonly Route[];
+  readonly #isRest: boolean;
 
-  constructor(routes: readonly Route[]) {
+  /** @param isRest Matches as a REST API, for which several slashes are one. */
+  constructor(routes: readonly Route[], isRest = false) {
+    this.#isRest = isRest;
     this.#routes = routes.toSorted((a, b) => (rank(a.key) < rank(b.key) ? -1 : 1));
   }
 
   /** The most special route for a request; nothing when none takes it. */
   find(method: string, rawPath: string): MatchedRoute | undefined {
+    const path = this.#isRest ? rawPath.replace(/\/{2,}/g, "/") : rawPath;
     for (const route of this.#routes) {
       if (route.key === DEFAULT_KEY) return { ...route, resource: DEFAULT_KEY, parameters: {} };
       const [wanted, resource = "/"] = route.key.split(" ");
       if (wanted !== "ANY" && wanted !== method) continue;
-      const parameters = match(resource, rawPath);
+      const parameters = match(resource, path);
       if (parameters !== undefined) return { ...route, resource, parameters };
     }
     return undefined;
@@ -85,9 +92,11 @@ function rank(key: string): string {
   return `${kinds.join("")}${method === "ANY" ? "1" : "0"}`;
 }
 
-function match(resource: string, rawPath: string): Record<string, string> | undefined {
-  const wanted = resource.slice(1).split("/");
-  const given = rawPath.slice(1).split("/");
+/** A slash at the end of a path makes no difference, but to what takes the rest of one. */
+function match(resource: string, path: string): Record<string, string> | undefined {
+  const isGreedy = resource.endsWith("+}");
+  const wanted = resource.slice(1).replace(/\/$/, "").split("/");
+  const given = (isGreedy ? path.slice(1) : path.slice(1).replace(/\/$/, "")).split("/");
   const parameters: Record<string, string> = {};
   for (const [index, segment] of wanted.entries()) {
     const [, name, plus] = VARIABLE.exec(segment) ?? [];

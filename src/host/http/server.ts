@@ -31,6 +31,8 @@ export interface HttpHandler {
 export interface HttpRoute {
   readonly bodyBytesMax: number;
   readonly tooLarge: HttpResponse;
+  /** What a caller gets for whose body there is no room now. */
+  readonly noRoom: () => HttpResponse | Promise<HttpResponse>;
   /** @param gone Fires when the caller has closed the connection. */
   respond(request: HttpRequest, gone: AbortSignal): HttpResponse | Promise<HttpResponse>;
 }
@@ -48,16 +50,43 @@ const HEADERS_TIMEOUT_MS = 60_000;
  */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 
+/**
+ * Bytes of requests and of whole responses that are held at the same time where nothing else is said. The
+ * host needs some four times as much for them: the body, the event that is made of it, what waits in
+ * sockets.
+ */
+export const HELD_BYTES_MAX = 32 * 1024 * 1024;
+
+/** How long the next bytes of a body may take, in milliseconds. */
+const BODY_IDLE_MS = 60_000;
+
+/** How the server is bounded. */
+export interface HttpServerLimits {
+  /** See {@link HELD_BYTES_MAX}; a single request always has room. */
+  readonly heldBytesMax?: number | undefined;
+  /** See {@link BODY_IDLE_MS}. */
+  readonly bodyIdleMs?: number | undefined;
+}
+
 /** The HTTP server of `serve` and `dev`. */
 export class HttpServer {
   readonly #server: Server;
   readonly #handler: HttpHandler;
+  readonly #heldBytesMax: number;
+  readonly #bodyIdleMs: number;
+  #heldBytes = 0;
+  #isFull = false;
   /** Answers whose request has been read and whose last byte has not been taken. */
   readonly #owed = new Set<ServerResponse>();
   #onNoneOwed: (() => void) | undefined;
 
-  constructor(handler: HttpHandler) {
+  constructor(
+    handler: HttpHandler,
+    { heldBytesMax = HELD_BYTES_MAX, bodyIdleMs = BODY_IDLE_MS }: HttpServerLimits = {},
+  ) {
     this.#handler = handler;
+    this.#heldBytesMax = heldBytesMax;
+    this.#bodyIdleMs = bodyIdleMs;
     this.#server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, outgoing) => {
       void this.#serve(request, outgoing);
     });
@@ -111,23 +140,22 @@ export class HttpServer {
   async #serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const head = requestHead(incoming);
     const gone = new AbortController();
+    const share = new Share((bytes) => (this.#heldBytes += bytes));
     outgoing.on("close", () => {
+      share.end();
       if (!outgoing.writableFinished) gone.abort();
       this.#owed.delete(outgoing);
       if (this.#owed.size === 0) this.#onNoneOwed?.();
     });
     try {
       const route = this.#handler.route(head);
-      const body = await readBody(incoming, route.bodyBytesMax);
-      if (body.kind === "truncated") return;
-      if (!gone.signal.aborted) this.#owed.add(outgoing);
-      const response =
-        body.kind === "too-large"
-          ? route.tooLarge
-          : await route.respond({ ...head, body: body.bytes }, gone.signal);
+      const response = await this.#respond(incoming, outgoing, { head, route, share, gone });
+      if (response === undefined) return;
+      // The request is let go of, and the response waits for its caller to take it.
+      share.set(heldBytes(response));
       await writeResponse(outgoing, response, head.method, this.#handler.log);
     } catch (error) {
-      // A outgoing that broke off must not look complete.
+      // A response that broke off must not look complete.
       if (outgoing.headersSent) outgoing.destroy();
       if (error instanceof StreamFailure) return;
       // A fault of ours: the caller still gets an answer, the person at the terminal the reason.
@@ -137,6 +165,86 @@ export class HttpServer {
       outgoing.end();
     }
   }
+
+  /** Reads the body and has it answered; nothing when the caller has gone. */
+  async #respond(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    { head, route, share, gone }: OpenRequest,
+  ): Promise<HttpResponse | undefined> {
+    const declared = Number(head.headers["content-length"] ?? 0);
+    let isRefused = !this.#takeRoom(share, Math.min(declared, route.bodyBytesMax));
+    const hasRoom = (byteLength: number) => {
+      if (declared === 0) isRefused ||= !this.#takeRoom(share, byteLength);
+      return !isRefused;
+    };
+    const idle = setTimeout(() => incoming.socket.destroy(), this.#bodyIdleMs);
+    incoming.on("data", () => idle.refresh());
+    const body = await readBody(incoming, route.bodyBytesMax, hasRoom);
+    clearTimeout(idle);
+    if (body.kind === "truncated") return undefined;
+    if (!gone.signal.aborted) this.#owed.add(outgoing);
+    if (isRefused) return route.noRoom();
+    if (body.kind === "too-large") return route.tooLarge;
+    return route.respond({ ...head, body: body.bytes }, gone.signal);
+  }
+
+  /** Takes room for bytes of a request; one that is alone always has it. */
+  #takeRoom(share: Share, byteLength: number): boolean {
+    const others = this.#heldBytes - share.bytes;
+    const isFull = others > 0 && this.#heldBytes + byteLength > this.#heldBytesMax;
+    if (isFull && !this.#isFull) {
+      const most = Math.floor(this.#heldBytesMax / (1024 * 1024));
+      const message =
+        `requests and responses of more than ${most} MB at the same time: callers get 429\n` +
+        "  more may be held with --held-memory MB";
+      this.#handler.log("warning", message);
+    }
+    this.#isFull = isFull;
+    if (isFull) share.set(0);
+    else share.set(share.bytes + byteLength);
+    return !isFull;
+  }
+}
+
+interface OpenRequest {
+  readonly head: RequestHead;
+  readonly route: HttpRoute;
+  readonly share: Share;
+  readonly gone: AbortController;
+}
+
+/** What one request holds of the memory for all. */
+class Share {
+  readonly #add: (bytes: number) => void;
+  #bytes = 0;
+  #isOver = false;
+
+  /** @param add Counts more, or less, of what is held by all. */
+  constructor(add: (bytes: number) => void) {
+    this.#add = add;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Holds so many bytes from now on. */
+  set(bytes: number): void {
+    if (this.#isOver) return;
+    this.#add(bytes - this.#bytes);
+    this.#bytes = bytes;
+  }
+
+  /** Holds nothing any more. */
+  end(): void {
+    this.set(0);
+    this.#isOver = true;
+  }
+}
+
+function heldBytes({ body }: HttpResponse): number {
+  return isStream(body) ? 0 : Buffer.byteLength(body);
 }
 
 function requestHead(incoming: IncomingMessage): RequestHead {

@@ -4,6 +4,9 @@
  * @module
  */
 
+import { CONTENT_TYPE, RESPONSE_BYTES_MAX } from "../../runtime-api/contract.ts";
+import type { PlatformErrorType } from "../../runtime-api/function-error.ts";
+
 /** One event with what its caller said about it. */
 export interface InvocationRequest {
   /** The event's bytes, at most {@link EVENT_BYTES_MAX} of `contract.ts`. */
@@ -101,6 +104,8 @@ export type InvocationOutcome =
       readonly words?: string;
       /** Of the bootstrap, where it has exited. */
       readonly exitStatus?: number;
+      /** Of a response that was too large. */
+      readonly responseBytes?: number;
       /** Processes of the handler that were killed when its time was up: `command (pid N)`. */
       readonly stillRunning: readonly string[];
       readonly report: InvocationReport;
@@ -156,13 +161,41 @@ export async function* chunksOrFailure({
   if (ending.kind === "function-error") throw new StreamFailure(ending);
 }
 
-/** The outcome for a caller that takes all at once; a stream that failed is its error. */
+/**
+ * The response is larger than a caller may be sent who takes all at once, in Lambda's words.
+ * @param responseBytes How large it is.
+ */
+export function responseTooLarge(responseBytes: number): UnreportedError {
+  const errorType: PlatformErrorType = "Function.ResponseSizeTooLarge";
+  const errorMessage = `Response payload size exceeded maximum allowed payload size (${RESPONSE_BYTES_MAX} bytes).`;
+  return {
+    kind: "function-error",
+    origin: "response-too-large",
+    errorType,
+    body: Buffer.from(JSON.stringify({ errorMessage, errorType })),
+    contentType: CONTENT_TYPE.json,
+    responseBytes,
+    stillRunning: [],
+  };
+}
+
+/**
+ * The outcome for a caller that takes all at once; a stream that failed is its error, and one larger than
+ * a response may be is an error, too. No more of it is kept than that.
+ */
 export async function wholeOutcome(outcome: InvocationOutcome): Promise<WholeOutcome> {
   if (outcome.kind !== "stream") return outcome;
   const { chunks, contentType } = outcome;
   const all: Uint8Array[] = [];
-  for await (const chunk of chunks) all.push(chunk);
+  let byteLength = 0;
+  for await (const chunk of chunks) {
+    byteLength += chunk.byteLength;
+    if (byteLength <= RESPONSE_BYTES_MAX) all.push(chunk);
+    else all.length = 0;
+  }
   const end = await outcome.end;
   if (end.kind === "function-error") return end;
+  if (byteLength > RESPONSE_BYTES_MAX)
+    return { ...responseTooLarge(byteLength), report: end.report };
   return { kind: "response", body: Buffer.concat(all), contentType, report: end.report };
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { CONTENT_TYPE, RESPONSE_BYTES_MAX, STATUS } from "../../runtime-api/contract.ts";
+import { CONTENT_TYPE, STATUS } from "../../runtime-api/contract.ts";
 import { type PlatformErrorType, recordedErrorType } from "../../runtime-api/function-error.ts";
 import type { FunctionErrorOrigin, FunctionErrorOutcome, UnreportedError } from "./outcome.ts";
 
@@ -119,13 +119,6 @@ export function exitWords(end: ProcessEnd): string {
     case "not-started":
       return end.reason;
   }
-}
-
-/** The response is larger than a caller may be sent. */
-export function responseTooLargeError(): PlatformError {
-  const errorType: PlatformErrorType = "Function.ResponseSizeTooLarge";
-  const errorMessage = `Response payload size exceeded maximum allowed payload size (${RESPONSE_BYTES_MAX} bytes).`;
-  return jsonError(errorType, { errorMessage, errorType });
 }
 
 /** A streamed response is larger than a caller may be sent. */

@@ -8,14 +8,17 @@ import type { IncomingMessage } from "node:http";
 
 import { CONTENT_TYPE, HEADER, RESPONSE_MODE_STREAMING } from "../../runtime-api/contract.ts";
 import type { PendingInvocation } from "../invocation/invocation.ts";
-import type { UnreportedError, UnreportedOutcome } from "../invocation/outcome.ts";
+import {
+  responseTooLarge,
+  type UnreportedError,
+  type UnreportedOutcome,
+} from "../invocation/outcome.ts";
 import {
   errorOutcome,
   invalidModeError,
   type PlatformError,
   type ProcessEnd,
   processEndError,
-  responseTooLargeError,
   streamTooLargeError,
   truncatedError,
 } from "../invocation/platform-error.ts";
@@ -152,7 +155,7 @@ export function resultOutcome(
       return errorOutcome("reported", { body, contentType, errorType });
     }
     case "too-large":
-      return errorOutcome("response-too-large", responseTooLargeError());
+      return responseTooLarge(result.byteLength);
     case "invalid-mode":
       return errorOutcome("invalid-response", invalidModeError());
   }

@@ -69,6 +69,9 @@ test.each([
   [{ ...BASE, source: "not a uri" }, "source is no URI"],
   [{ ...BASE, type: 5 }, "type is missing or empty"],
   [{ ...BASE, time: "yesterday" }, "time is not RFC 3339"],
+  ...["2019-02-29", "2100-02-29", "2026-04-31", "2026-11-31", "2026-02-30"].map(
+    (day) => [{ ...BASE, time: `${day}T00:00:00Z` }, "time is not RFC 3339"] as const,
+  ),
   [{ ...BASE, subject: "" }, "subject is empty"],
   [{ ...BASE, Upper: "x" }, '"Upper" is no attribute name'],
   [{ ...BASE, big: 2 ** 31 }, "big is no 32-bit integer"],

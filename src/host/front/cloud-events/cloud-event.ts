@@ -47,6 +47,15 @@ const ATTRIBUTE_NAME = /^[a-z0-9]+$/;
 const TIME =
   /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
 
+/** True for a time of RFC 3339 on a day that the calendar has. */
+function isTime(text: string): boolean {
+  const [year = 0, month = 0, day = 0] = text.slice(0, 10).split("-").map(Number);
+  // The last day of a month is the one before the next month's first.
+  const date = new Date(0);
+  date.setUTCFullYear(year, month, 0);
+  return TIME.test(text) && day <= date.getUTCDate();
+}
+
 /** Characters that no URI reference has. */
 const NOT_URI = /[\s<>"{}|\\^`]/;
 
@@ -73,7 +82,7 @@ export function validate(event: CloudEvent): CloudEventResult {
     }
   }
   const time = attributes.get("time");
-  if (time !== undefined && !TIME.test(String(time))) return invalid("time is not RFC 3339");
+  if (time !== undefined && !isTime(String(time))) return invalid("time is not RFC 3339");
   for (const name of ["source", "dataschema"]) {
     if (NOT_URI.test(String(attributes.get(name) ?? ""))) return invalid(`${name} is no URI`);
   }

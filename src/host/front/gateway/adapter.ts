@@ -4,6 +4,8 @@
  * @module
  */
 
+import { isUtf8 } from "node:buffer";
+
 import { CONTENT_TYPE, EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
 import {
   type HttpRequest,
@@ -17,9 +19,11 @@ import {
   type InvocationOutcome,
   REJECTION,
   type RejectionReason,
+  wholeOutcome,
 } from "../../invocation/outcome.ts";
+import type { LogMessage } from "../../invocation/platform-log.ts";
 import type { Adapter, InvokeMode } from "../adapter.ts";
-import { gatewayEvent, gatewayRequestId } from "./event.ts";
+import { gatewayEvent, gatewayRequestId, isBinaryBody } from "./event.ts";
 import { malformedHint } from "./fault.ts";
 import { type GatewayKind, type GatewayNames, isTextType, matchesMediaType } from "./kinds.ts";
 import { splitPrelude, type SplitStream, streamedResponse } from "./prelude.ts";
@@ -41,11 +45,11 @@ export function gatewayAdapter(
     toRequest: (request) => {
       const event = Buffer.from(JSON.stringify(gatewayEvent(kind, request, names)));
       const { requestId, traceId } = request;
-      const hint = base64Hint(kind, request);
+      const log = bodyMessage(kind, request, names);
       return {
         kind: "invoke",
         request: { event, requestId, traceId, streaming },
-        ...(hint === undefined ? {} : { log: { level: "hint", message: hint } as const }),
+        ...(log === undefined ? {} : { log }),
       };
     },
     toResponse: async (outcome, request) => {
@@ -75,6 +79,7 @@ async function outcomeResponse(
       return { ...errorResponse(kind), log: { level: "error", message } };
     }
     case "stream": {
+      if (!streaming) return bufferedStream(kind, outcome, request, names);
       const split = await splitPrelude(chunksOrFailure(outcome));
       return streamedResponse(split, outcome.contentType) ?? refusedPrelude(kind, split);
     }
@@ -83,6 +88,26 @@ async function outcomeResponse(
     case "rejected":
       return rejectedResponse(kind, outcome.reason);
   }
+}
+
+/** A response that is streamed to a front end that takes it as a whole, with or without a prelude. */
+async function bufferedStream(
+  kind: GatewayKind,
+  outcome: InvocationOutcome,
+  request: HttpRequest,
+  names: GatewayNames,
+): Promise<HttpResponse> {
+  const whole = await wholeOutcome(outcome);
+  if (whole.kind !== "response") return outcomeResponse(kind, whole, request, names, false);
+  const split = await splitPrelude(inOnePiece(whole.body));
+  if (split.prelude === undefined) return outcomeResponse(kind, whole, request, names, false);
+  const response = streamedResponse(split);
+  if (response === undefined) return refusedPrelude(kind, split);
+  return { ...response, body: Buffer.concat(await Array.fromAsync(split.body)) };
+}
+
+async function* inOnePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }
 
 /** A prelude without a status that a response can have; the function runs on, unread. */
@@ -157,16 +182,32 @@ function tracingHeaders(kind: GatewayKind, request: HttpRequest): [string, strin
   }
 }
 
-/** Tells why the body is base64 when curl's default type made it so, as on AWS. */
-function base64Hint(kind: GatewayKind, request: HttpRequest): string | undefined {
+/** What the developer should know of a body that does not reach the function as it was sent, as on AWS. */
+function bodyMessage(
+  kind: GatewayKind,
+  request: HttpRequest,
+  names: GatewayNames,
+): LogMessage | undefined {
   const type = request.headers["content-type"];
-  if (kind === "rest" || kind === "api-gateway" || request.body.byteLength === 0) return undefined;
-  if (isTextType(type) || mediaType(type).essence !== "application/x-www-form-urlencoded") {
+  if (!isBinaryBody(kind, request, names)) {
+    if (isUtf8(request.body)) return undefined;
+    const fix =
+      kind === "rest"
+        ? "name its type a binary one: --binary-media-types"
+        : "send it with a type that is binary, such as application/octet-stream";
+    const message =
+      `the body of type ${type ?? "(none)"} is not UTF-8: it reaches the function damaged, with U+FFFD ` +
+      `in place of what is no text, as on AWS\n  ${fix}`;
+    return { level: "warning", message };
+  }
+  const isForm = mediaType(type).essence === "application/x-www-form-urlencoded";
+  const isConfigured = kind === "rest" || kind === "api-gateway";
+  if (isConfigured || !isForm || isTextType(type) || request.body.byteLength === 0) {
     return undefined;
   }
-  return (
+  const message =
     "body arrived base64-encoded because Content-Type is " +
     "application/x-www-form-urlencoded, as on AWS.\n" +
-    "      send -H 'content-type: application/json' or decode with: jq -r '.body|@base64d'"
-  );
+    "      send -H 'content-type: application/json' or decode with: jq -r '.body|@base64d'";
+  return { level: "hint", message };
 }

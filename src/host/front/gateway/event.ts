@@ -53,8 +53,7 @@ function payload2(
   const domain = isUrl ? "lambda-url" : "execute-api";
   const suffix = isUrl ? "on.aws" : "amazonaws.com";
   const dropped = isUrl ? ["connection"] : ["connection", "cookie"];
-  const kept = [...request.headerLines, ...addedHeaders(request, isUrl)];
-  const lines = lowerCased(kept).filter(([name]) => !dropped.includes(name));
+  const lines = lowerCased(edgeHeaders(request, isUrl)).filter(([name]) => !dropped.includes(name));
   // A Function URL has no routes.
   const route = isUrl ? undefined : request.route;
   const parameters = decodedParameters(route);
@@ -85,19 +84,17 @@ function payload2(
       time: requestTime(request.receivedAtMs),
       timeEpoch: request.receivedAtMs,
     },
-    ...bodyMembers(request, !isTextType(request.headers["content-type"])),
+    ...bodyMembers(request, isBinaryBody(kind, request, names)),
   };
 }
 
 function httpPayload1(request: HttpRequest, names: GatewayNames): Record<string, unknown> {
   const path = decodePath(request.rawPath);
   const query = queryPairs(request.rawQuery);
-  const kept = lowerCased([...request.headerLines, ...addedHeaders(request, false)]);
+  const kept = lowerCased(edgeHeaders(request, false));
   const lines = kept.filter(([name]) => name !== "connection");
-  const { body = null, isBase64Encoded } = bodyMembers(
-    request,
-    !isTextType(request.headers["content-type"]),
-  );
+  const isBinary = isBinaryBody("http-api-v1", request, names);
+  const { body = null, isBase64Encoded } = bodyMembers(request, isBinary);
   return {
     version: "1.0",
     resource: request.route?.resource ?? "$default",
@@ -138,13 +135,10 @@ function restPayload(
 ): Record<string, unknown> {
   const { rawPath, rawQuery, method } = request;
   const query = queryPairs(rawQuery);
-  const kept = restCased([...request.headerLines, ...addedHeaders(request, false)]);
+  const kept = restCased(edgeHeaders(request, false));
   const lines = kept.filter(([name]) => !/^(connection|content-length)$/i.test(name));
-  const contentType = request.headers["content-type"];
-  // TriggerMesh had no settings for binary types; what is not UTF-8 would be damaged as text.
-  const binary =
-    kind === "rest" ? matchesMediaType(contentType, names.binaryMediaTypes) : !isUtf8(request.body);
-  const { body = null, isBase64Encoded } = bodyMembers(request, binary);
+  const isBinary = isBinaryBody(kind, request, names);
+  const { body = null, isBase64Encoded } = bodyMembers(request, isBinary);
   const isRoot = rawPath === "/";
   const resource = request.route?.resource ?? (isRoot ? "/" : "/{proxy+}");
   const parameters = request.route?.parameters ?? (isRoot ? {} : { proxy: rawPath.slice(1) });
@@ -188,10 +182,16 @@ function decodedParameters(route: HttpRequest["route"]): Record<string, string> 
   return Object.fromEntries(pairs.map(([name, value]) => [name, decodePath(value)]));
 }
 
-/** What AWS's edge adds to every request, all of which reach it over TLS. */
-function addedHeaders(request: HttpRequest, isUrl: boolean): [string, string][] {
-  const forwarded = request.headers["x-forwarded-for"];
+/**
+ * The header lines with what AWS's edge makes of them, all requests of which reach it over TLS: what a
+ * sender says of the protocol counts for nothing, and its address is added to those that it names.
+ */
+function edgeHeaders(request: HttpRequest, isUrl: boolean): HeaderLines {
+  const own = isUrl ? URL_HEADERS : GATEWAY_HEADERS;
+  const kept = request.headerLines.filter(([name]) => !own.test(name));
+  const named = valuesOf(request.headerLines, "x-forwarded-for");
   return [
+    ...kept,
     ...(isUrl
       ? ([
           ["x-amzn-tls-cipher-suite", "TLS_AES_128_GCM_SHA256"],
@@ -201,12 +201,18 @@ function addedHeaders(request: HttpRequest, isUrl: boolean): [string, string][] 
     ...(request.headers["x-amzn-trace-id"] === undefined
       ? ([["x-amzn-trace-id", request.traceId]] satisfies [string, string][])
       : []),
-    ...(forwarded === undefined
-      ? ([["x-forwarded-for", request.sourceIp]] satisfies [string, string][])
-      : []),
+    ["x-forwarded-for", [...named, request.sourceIp].join(", ")],
     ["x-forwarded-port", "443"],
     ["x-forwarded-proto", "https"],
   ];
+}
+
+/** Headers that are the edge's, whatever the sender says. */
+const GATEWAY_HEADERS = /^x-forwarded-(?:for|port|proto)$/i;
+const URL_HEADERS = /^x-(?:forwarded-(?:for|port|proto)|amzn-tls-cipher-suite|amzn-tls-version)$/i;
+
+function valuesOf(lines: HeaderLines, wanted: string): readonly string[] {
+  return lines.filter(([name]) => name.toLowerCase() === wanted).map(([, value]) => value.trim());
 }
 
 function lowerCased(lines: HeaderLines): [string, string][] {
@@ -233,6 +239,26 @@ function cookieList(lines: HeaderLines): string[] {
     .filter(([name]) => name.toLowerCase() === "cookie")
     .flatMap(([, value]) => value.split(/;\s*/))
     .filter((cookie) => cookie !== "");
+}
+
+/** True when a front end hands the body of a request on as base64. */
+export function isBinaryBody(
+  kind: GatewayKind,
+  { headers, body }: HttpRequest,
+  { binaryMediaTypes }: GatewayNames,
+): boolean {
+  const contentType = headers["content-type"];
+  switch (kind) {
+    case "function-url":
+    case "http-api-v2":
+    case "http-api-v1":
+      return !isTextType(contentType);
+    case "rest":
+      return matchesMediaType(contentType, binaryMediaTypes);
+    // TriggerMesh had no settings for binary types; what is not UTF-8 would be damaged as text.
+    case "api-gateway":
+      return !isUtf8(body);
+  }
 }
 
 function bodyMembers(

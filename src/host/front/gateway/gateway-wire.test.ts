@@ -120,3 +120,95 @@ test.each([100, 101, 103, 99, 600])(
     }
   },
 );
+
+const MIB = 1024 * 1024;
+
+/** Invokes the function by Lambda's API. */
+const invoked = (served: RunningHost, event: object) =>
+  fetch(`${served.url}/2015-03-31/functions/probe/invocations`, {
+    method: "POST",
+    body: JSON.stringify(event),
+  });
+
+test.each(GATEWAY_KINDS)("%s, buffered: a streamed response comes whole", async (kind) => {
+  await using served = await serveFunction({ adapter: obeying(kind) });
+  const head = JSON.stringify({ statusCode: 201, headers: { "x-a": "b" }, cookies: ["c=d"] });
+  const answer = await streams(served, head);
+  expect([answer.status, answer.body, answer.headers["x-a"]]).toEqual([201, LINES, "b"]);
+  expect(answer.headers["content-length"]).toBe(String(LINES.length));
+  expect(answer.headers["transfer-encoding"]).toBeUndefined();
+});
+
+test("a Function URL, buffered, reads a streamed response without a prelude as any other", async () => {
+  await using served = await serveFunction({ adapter: obeying("function-url") });
+  const event = { do: "stream-chunks", chunks: ['{"statusCode":', '203,"body":"x"}'] };
+  const answer = await rawExchange(served.url, "POST /", [], JSON.stringify(event));
+  expect([answer.status, answer.body]).toEqual([203, "x"]);
+});
+
+test.each([
+  ["just as much as a response may have", 6 * MIB + 100, false],
+  ["one byte more", 6 * MIB + 101, true],
+  ["7 MB", 7 * MIB, true],
+  ["20 MB", 20 * MIB, true],
+])("what is not streamed to the caller has a limit: %s", async (_what, size, isTooLarge) => {
+  await using served = await serveFunction({ adapter: obeying("function-url") });
+  const event = { do: "stream", lines: 1, size: size - 1 };
+  const direct = await invoked(served, event);
+  const body = await direct.text();
+  expect(direct.headers.get("x-amz-function-error")).toBe(isTooLarge ? "Unhandled" : null);
+  if (isTooLarge) {
+    expect(JSON.parse(body)).toEqual({
+      errorMessage: "Response payload size exceeded maximum allowed payload size (6291556 bytes).",
+      errorType: "Function.ResponseSizeTooLarge",
+    });
+  } else {
+    expect(body.length).toBe(size);
+  }
+  const url = await fetch(served.url, { method: "POST", body: JSON.stringify(event) });
+  expect(url.status).toBe(isTooLarge ? 502 : 200);
+  expect((await url.text()).length).toBe(isTooLarge ? 21 : size);
+  // The environment is free again.
+  expect((await returns(served, '{"statusCode":204}')).status).toBe(204);
+});
+
+test("a Function URL that streams lets more through", async () => {
+  await using served = await serveFunction({
+    adapter: obeying("function-url", "response-stream"),
+  });
+  const event = { do: "stream", lines: 7, size: MIB };
+  const answer = await fetch(served.url, { method: "POST", body: JSON.stringify(event) });
+  expect((await answer.text()).length).toBe(7 * (MIB + 1));
+});
+
+const LATIN = Buffer.from("caf\u00e9", "latin1");
+
+test.each([
+  ["function-url", "application/json", LATIN, "such as application/octet-stream"],
+  [
+    "http-api-v2",
+    "text/plain",
+    Bun.gzipSync(Buffer.from("{}")),
+    "such as application/octet-stream",
+  ],
+  ["http-api-v1", "application/xml", LATIN, "such as application/octet-stream"],
+  ["rest", "application/octet-stream", LATIN, "--binary-media-types"],
+] as const)("%s says that a body of %s is damaged, as on AWS", async (kind, type, body, fix) => {
+  await using served = await serveFunction({ gateway: kind });
+  await fetch(served.url, { method: "POST", body, headers: { "Content-Type": type } });
+  expect(served.messages[0]).toStartWith(
+    `warning: the body of type ${type} is not UTF-8: it reaches the function damaged, with U+FFFD `,
+  );
+  expect(served.messages[0]).toContain(fix);
+});
+
+test.each([
+  ["function-url", "application/octet-stream"],
+  ["function-url", "text/plain; charset=iso-8859-1"],
+  ["rest", "image/png"],
+  ["api-gateway", "text/plain"],
+] as const)("%s says nothing of a body of %s, which arrives whole", async (kind, type) => {
+  await using served = await serveFunction({ gateway: kind });
+  await fetch(served.url, { method: "POST", body: LATIN, headers: { "Content-Type": type } });
+  expect(served.messages.filter((each) => each.includes("UTF-8"))).toEqual([]);
+});

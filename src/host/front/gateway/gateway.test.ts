@@ -77,6 +77,38 @@ test("a REST API encodes only the types that it is told of", () => {
   expect(matchesMediaType(undefined, ["image/*"])).toBe(false);
 });
 
+const forwardedBy = (kind: GatewayKind, lines: readonly (readonly [string, string])[]) => {
+  const headers = Object.fromEntries(lines.map(([name, value]) => [name.toLowerCase(), value]));
+  const event = gatewayEvent(
+    kind,
+    request({ headerLines: lines, headers, sourceIp: "192.0.2.7" }),
+    TEST_NAMES,
+  );
+  const made = Object.entries(event["headers"] as Record<string, string>);
+  return Object.fromEntries(
+    made
+      .map(([name, value]) => [name.toLowerCase(), value] as const)
+      .filter(([name]) => name.startsWith("x-forwarded-")),
+  );
+};
+
+test.each(KINDS)("%s: what the sender says of the connection does not count", (kind) => {
+  const edge = { "x-forwarded-port": "443", "x-forwarded-proto": "https" };
+  expect(forwardedBy(kind, [])).toEqual({ "x-forwarded-for": "192.0.2.7", ...edge });
+  const lines = [
+    ["X-Forwarded-Proto", "http"],
+    ["X-Forwarded-Port", "8080"],
+    ["x-forwarded-for", "198.51.100.1"],
+    ["X-Forwarded-For", "203.0.113.2, 203.0.113.3"],
+    ["X-Forwarded-Host", "kept.example"],
+  ] as const;
+  expect(forwardedBy(kind, lines)).toEqual({
+    "x-forwarded-for": "198.51.100.1, 203.0.113.2, 203.0.113.3, 192.0.2.7",
+    "x-forwarded-host": "kept.example",
+    ...edge,
+  });
+});
+
 test("TriggerMesh's form encodes what is not UTF-8, and nothing else", () => {
   expect(bodyOf("api-gateway", "\ufffd", "text/plain")).toEqual({
     body: "\ufffd",
@@ -183,4 +215,23 @@ test("every kind answers over HTTP, and a function error is each one's own", asy
     const names = [...answer.headers.keys()].map((each) => each.toLowerCase());
     expect(names).toContain(kind.startsWith("http-api") ? "apigw-requestid" : "x-amzn-requestid");
   }
+});
+
+test.each(KINDS)("%s: of one header in several spellings the last counts, cookies all", (kind) => {
+  const headers = {
+    "content-type": "text/plain",
+    "Content-Type": "text/html",
+    "Set-Cookie": "a=1",
+    "set-cookie": "b=2",
+    "X-A": "1",
+  };
+  const payload = Buffer.from(JSON.stringify({ statusCode: 200, headers, body: "" }));
+  expect(gatewayResult(kind, payload)).toMatchObject({
+    headers: [
+      ["Content-Type", "text/html"],
+      ["Set-Cookie", "a=1"],
+      ["set-cookie", "b=2"],
+      ["X-A", "1"],
+    ],
+  });
 });

@@ -9,7 +9,7 @@
 
 import { PRELUDE_BYTES_MAX, PRELUDE_DELIMITER } from "../../../runtime-api/contract.ts";
 import type { HttpResponse } from "../../http/message.ts";
-import { responseStatus } from "./response.ts";
+import { lastOfEachName, responseStatus } from "./response.ts";
 
 /** A streamed response split into what the prelude says and the rest. */
 export interface SplitStream {
@@ -51,10 +51,11 @@ export function streamedResponse(
   for (const [name, values] of Object.entries(object(prelude?.["multiValueHeaders"]))) {
     for (const value of list(values)) headers.push([name, String(value)]);
   }
-  for (const [name, value] of Object.entries(object(prelude?.["headers"]))) {
+  const single = Object.entries(object(prelude?.["headers"]));
+  for (const [name, value] of lastOfEachName(single.map(([each, of]) => [each, String(of)]))) {
     // The length that the function names is not that of the chunked body on the wire.
     const isLength = name.toLowerCase() === "content-length";
-    headers.push([isLength ? "x-amzn-remapped-content-length" : name, String(value)]);
+    headers.push([isLength ? "x-amzn-remapped-content-length" : name, value]);
   }
   if (!headers.some(([name]) => name.toLowerCase() === "content-type")) {
     const type = prelude === undefined ? contentType : undefined;

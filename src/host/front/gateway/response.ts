@@ -199,7 +199,19 @@ type Headers = (readonly [string, string])[];
 function singleHeaders(value: unknown): Headers | undefined {
   if (value === undefined || value === null) return [];
   if (!isObject(value)) return undefined;
-  return Object.entries(value).map(([name, each]) => [name, String(each)] as const);
+  return lastOfEachName(Object.entries(value).map(([name, each]) => [name, String(each)]));
+}
+
+/**
+ * The headers of an object, in which one name may stand in several spellings: the last one counts, but for
+ * cookies, of which each is one more.
+ */
+export function lastOfEachName(headers: readonly (readonly [string, string])[]): Headers {
+  return headers.filter(([name], at) => {
+    const key = name.toLowerCase();
+    const isLast = headers.findLastIndex(([other]) => other.toLowerCase() === key) === at;
+    return isLast || key === "set-cookie";
+  });
 }
 
 function multiHeaders(value: unknown): Headers | undefined {

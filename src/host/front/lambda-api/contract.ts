@@ -29,12 +29,11 @@ export const CLIENT_CONTEXT_BYTES_MAX = 3583;
 /** The only value that `X-Amz-Function-Error` still has. */
 export const UNHANDLED = "Unhandled";
 
-/** Exceptions of Lambda's model, and two of ours for what is not here. */
+/** Exceptions of Lambda's model, and one of ours for what is not here. */
 type LambdaException =
   | "InvalidParameterValueException"
   | "InvalidRequestContentException"
   | "NotImplemented"
-  | "PathNotFoundLocally"
   | "RequestEntityTooLargeException"
   | "ResourceNotFoundException"
   | "ServiceException"

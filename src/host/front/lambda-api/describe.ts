@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 
 import type { FunctionRegistry } from "../../function/function-registry.ts";
 import { type HttpRequest, type HttpResponse, queryPairs } from "../../http/message.ts";
-import { functionArn, type FunctionSettings } from "../../invocation/settings.ts";
+import { functionArn, type FunctionSettings, partitionOf } from "../../invocation/settings.ts";
 import type { InvokeMode } from "../adapter.ts";
 import { lambdaResponse, notImplemented } from "./contract.ts";
 
@@ -105,21 +105,22 @@ export function accountSettings(requestId: string): HttpResponse {
   return lambdaResponse({ AccountLimit: limits, AccountUsage: usage }, requestId);
 }
 
-/** The members that ListFunctions has. */
+/** The members that ListFunctions has; what the function's template says stands over what is usual. */
 function functionConfiguration(
   settings: FunctionSettings,
   options: DescribeOptions,
 ): Record<string, unknown> {
-  const { name, handler, timeoutMs, memoryMb, variables, version } = settings;
+  const { name, handler, timeoutMs, memoryMb, variables, version, snapStart } = settings;
   const shown = Object.entries(variables).map(([variable, value]) => [
     variable,
     options.showVariables ? value : "***",
   ]);
+  const { LoggingConfig, ...configuration } = settings.configuration;
   return {
     FunctionName: name,
     FunctionArn: functionArn(settings),
-    Runtime: "provided.al2023",
-    Role: `arn:aws:iam::${settings.accountId}:role/local`,
+    Runtime: settings.runtime,
+    Role: `arn:${partitionOf(settings.region)}:iam::${settings.accountId}:role/local`,
     Handler: handler,
     CodeSize: 0,
     Description: "",
@@ -134,19 +135,37 @@ function functionConfiguration(
     PackageType: "Zip",
     Architectures: [process.arch === "arm64" ? "arm64" : "x86_64"],
     EphemeralStorage: { Size: 512 },
-    SnapStart: { ApplyOn: "None", OptimizationStatus: "Off" },
-    LoggingConfig: { LogFormat: "Text", LogGroup: `/aws/lambda/${name}` },
+    SnapStart: {
+      ApplyOn: snapStart ? "PublishedVersions" : "None",
+      // Only of a version that is published.
+      OptimizationStatus: "Off",
+    },
+    ...configuration,
+    LoggingConfig: {
+      LogFormat: "Text",
+      LogGroup: `/aws/lambda/${name}`,
+      ...(typeof LoggingConfig === "object" ? LoggingConfig : {}),
+    },
   };
 }
 
 /** What GetFunction and GetFunctionConfiguration have beyond that. */
 function functionState(settings: FunctionSettings): Record<string, unknown> {
-  const runtime = `arn:aws:lambda:${settings.region}::runtime:local`;
   return {
     State: "Active",
     LastUpdateStatus: "Successful",
-    RuntimeVersionConfig: { RuntimeVersionArn: runtime },
+    RuntimeVersionConfig: { RuntimeVersionArn: runtimeVersionArn(settings) },
   };
+}
+
+/** Of AWS's own runtime, or of the customer-managed one that ours stands in for. */
+function runtimeVersionArn({ region, configuration }: FunctionSettings): string {
+  const { RuntimeConfig } = configuration;
+  const isCustom =
+    typeof RuntimeConfig === "object" && RuntimeConfig !== null && "RuntimeArn" in RuntimeConfig;
+  return isCustom
+    ? `${RuntimeConfig.RuntimeArn}/version/local`
+    : `arn:${partitionOf(region)}:lambda:${region}::runtime:local`;
 }
 
 const STARTED_AT = new Date().toISOString().replace("Z", "+0000");

@@ -40,26 +40,50 @@ export type InvokeRequest =
     }
   | { readonly kind: "refused"; readonly response: HttpResponse };
 
+const LOG_TYPES = ["None", "Tail"];
+
+/** What a tenant's id looks like. */
+const TENANT_ID = /^[a-zA-Z0-9._:/=+\-@ ]{1,256}$/;
+
+/** How a request is read. */
+interface InvokeRules {
+  /** The caller takes the response as it is written. */
+  readonly streaming?: boolean;
+  /** Any bytes are an event, JSON or not. */
+  readonly anyEvent?: boolean;
+}
+
 /** Reads an Invoke request. */
 export function invokeRequest(
   http: HttpRequest,
   qualifier: string | undefined,
-  streaming: boolean,
+  { streaming = false, anyEvent = false }: InvokeRules = {},
 ): InvokeRequest {
   const { headers, body, requestId } = http;
   const named = headers[INVOKE_HEADER.invocationType] ?? "RequestResponse";
   const invocationType = INVOCATION_TYPES.find((type) => type === named);
-  if (invocationType === undefined) {
+  const logType = headers[INVOKE_HEADER.logType] ?? "None";
+  const tenantId = headers[INVOKE_HEADER.tenantId];
+  const invalid = (member: string, value: string, constraint: string) => {
     const message =
-      `1 validation error detected: Value '${named}' at 'invocationType' failed to satisfy ` +
-      "constraint: Member must satisfy enum value set: [Event, RequestResponse, DryRun]";
+      `1 validation error detected: Value '${value}' at '${member}' failed to satisfy ` +
+      `constraint: Member must satisfy ${constraint}`;
     return refused(400, "InvalidParameterValueException", { Type: "User", message }, requestId);
+  };
+  if (invocationType === undefined) {
+    return invalid("invocationType", named, "enum value set: [Event, RequestResponse, DryRun]");
+  }
+  if (!LOG_TYPES.includes(logType)) {
+    return invalid("logType", logType, "enum value set: [None, Tail]");
+  }
+  if (tenantId !== undefined && !TENANT_ID.test(tenantId)) {
+    return invalid("tenantId", tenantId, "regular expression pattern: [a-zA-Z0-9\\._:\\/=+\\-@ ]+");
   }
   const bytesMax = invocationType === "Event" ? ASYNC_EVENT_BYTES_MAX : EVENT_BYTES_MAX;
   if (body.byteLength > bytesMax) {
     return { kind: "refused", response: requestTooLarge(bytesMax, requestId) };
   }
-  const syntax = body.byteLength === 0 ? undefined : jsonComplaint(body);
+  const syntax = anyEvent || body.byteLength === 0 ? undefined : jsonComplaint(body);
   if (syntax !== undefined) {
     const members = { Type: "User", message: syntax };
     return refused(400, "InvalidRequestContentException", members, requestId);
@@ -69,13 +93,12 @@ export function invokeRequest(
     const members = { Type: "User", message: context.message };
     return refused(400, "InvalidRequestContentException", members, requestId);
   }
-  const tenantId = headers[INVOKE_HEADER.tenantId];
   const request: InvocationRequest = {
-    event: body.byteLength === 0 ? Buffer.from("{}") : body,
+    event: body.byteLength === 0 && !anyEvent ? Buffer.from("{}") : body,
     requestId,
     traceId: http.traceId,
     streaming,
-    logTail: headers[INVOKE_HEADER.logType] === "Tail",
+    logTail: logType === "Tail",
     ...(qualifier === undefined ? {} : { qualifier }),
     ...(context.json === undefined ? {} : { clientContext: context.json }),
     ...(tenantId === undefined ? {} : { tenantId }),
@@ -192,7 +215,7 @@ export function streamResponse(
 }
 
 /** What a caller is told whose event was not run. */
-function rejectedResponse(reason: RejectionReason, requestId: string): HttpResponse {
+export function rejectedResponse(reason: RejectionReason, requestId: string): HttpResponse {
   const { status, headers } = REJECTION[reason];
   switch (status) {
     case 413:

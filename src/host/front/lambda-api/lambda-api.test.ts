@@ -223,7 +223,13 @@ test("ListFunctions and its relatives have the members that AWS's have", async (
     [`${FUNCTIONS}/probe/aliases`, 200],
     ["/2016-08-19/account-settings", 200],
     [`${FUNCTIONS}/probe/policy`, 501],
-    ["/2015-03-31/event-source-mappings", 404],
+    [`${FUNCTIONS}/nobody/policy`, 501],
+    [`${FUNCTIONS}/probe/versions/1`, 501],
+    ["/2015-03-31/event-source-mappings", 501],
+    ["/2015-03-31/tags/arn", 501],
+    ["/2018-10-31/layers", 501],
+    ["/2025-11-30/capacity-providers", 501],
+    ["/2025-12-01/durable-executions/arn/state", 501],
   ] as const) {
     expect((await send(served.url, path)).status).toBe(status);
   }
@@ -249,6 +255,84 @@ test("client context, trace and tenant reach the runtime", async () => {
     "lambda-runtime-client-context": '{"custom":{"foo":"bar"}}',
     "lambda-runtime-trace-id": "Root=1-5f-a;Sampled=1",
     "lambda-runtime-aws-tenant-id": "blue",
+  });
+});
+
+test.each([
+  ["X-Amz-Invocation-Type", "Later", "'Later' at 'invocationType'"],
+  ["X-Amz-Log-Type", "All", "'All' at 'logType'"],
+  ["X-Amz-Log-Type", "tail", "'tail' at 'logType'"],
+  ["X-Amz-Tenant-Id", "a;b", "'a;b' at 'tenantId'"],
+  ["X-Amz-Tenant-Id", "t".repeat(257), "at 'tenantId'"],
+])("the header %s: %s is refused", async (name, value, words) => {
+  await using served = await serveFunction();
+  const answer = await invoke(served, {}, { [name]: value });
+  expect([answer.status, answer.headers.get("x-amzn-errortype")]).toEqual([
+    400,
+    "InvalidParameterValueException",
+  ]);
+  expect(answer.body).toContain(words);
+});
+
+test("a caller may choose the request id, if it is a UUID", async () => {
+  await using served = await serveFunction();
+  const chosen = "0123ABCD-0123-4567-89ab-0123456789ab";
+  const answer = await invoke(served, { do: "headers" }, { "X-Amzn-RequestId": chosen });
+  expect(answer.headers.get("x-amzn-requestid")).toBe(chosen);
+  expect(JSON.parse(answer.body)["lambda-runtime-aws-request-id"]).toBe(chosen);
+  for (const wrong of ["7", "0123abcd012345678 9ab0123456789ab", `${chosen}0`]) {
+    const refused = await invoke(served, {}, { "X-Amzn-RequestId": wrong });
+    expect([refused.status, refused.headers.get("x-amzn-errortype")]).toEqual([
+      400,
+      "InvalidRequestContentException",
+    ]);
+  }
+});
+
+test.each(["a b", "a.b", "$NEWEST", "q".repeat(129)])(
+  "the qualifier %s is refused",
+  async (qualifier) => {
+    await using served = await serveFunction();
+    const query = `?Qualifier=${encodeURIComponent(qualifier)}`;
+    const path = `${FUNCTIONS}/probe/invocations${query}`;
+    const answer = await send(served.url, path, { method: "POST", body: "{}" });
+    expect([answer.status, answer.headers.get("x-amzn-errortype")]).toEqual([
+      400,
+      "InvalidParameterValueException",
+    ]);
+  },
+);
+
+test.each(["1", "live", "$LATEST", "$LATEST.PUBLISHED"])(
+  "the qualifier %s is taken",
+  async (qualifier) => {
+    await using served = await serveFunction();
+    const query = `?Qualifier=${encodeURIComponent(qualifier)}`;
+    const path = `${FUNCTIONS}/probe/invocations${query}`;
+    expect((await send(served.url, path, { method: "POST", body: "{}" })).status).toBe(200);
+  },
+);
+
+test("GetFunctionConfiguration shows what the function's template says", async () => {
+  const RuntimeArn = "arn:aws-cn:lambda:cn-north-1:123456789012:runtime/shell";
+  const configuration = {
+    RuntimeConfig: { RuntimeArn, RuntimeAlias: "stable" },
+    DurableConfig: { ExecutionTimeout: 60 },
+    EphemeralStorage: { Size: 1024 },
+    LoggingConfig: { LogFormat: "JSON" },
+    TenancyConfig: { TenantIsolationMode: "PER_TENANT" },
+  };
+  const settings = { runtime: "custom", region: "cn-north-1", snapStart: true, configuration };
+  await using served = await serveFunction({ settings });
+  const shown = JSON.parse((await send(served.url, `${FUNCTIONS}/probe/configuration`)).body);
+  expect(shown).toMatchObject({
+    ...configuration,
+    FunctionArn: "arn:aws-cn:lambda:cn-north-1:123456789012:function:probe",
+    Role: "arn:aws-cn:iam::123456789012:role/local",
+    Runtime: "custom",
+    RuntimeVersionConfig: { RuntimeVersionArn: `${RuntimeArn}/version/local` },
+    SnapStart: { ApplyOn: "PublishedVersions" },
+    LoggingConfig: { LogFormat: "JSON", LogGroup: "/aws/lambda/probe" },
   });
 });
 

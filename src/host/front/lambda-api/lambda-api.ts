@@ -22,7 +22,13 @@ import {
   listFunctions,
   queryValue,
 } from "./describe.ts";
-import { invokeRequest, invokeResponse, requestTooLarge, streamResponse } from "./invoke.ts";
+import {
+  invokeRequest,
+  invokeResponse,
+  rejectedResponse,
+  requestTooLarge,
+  streamResponse,
+} from "./invoke.ts";
 
 /** Attempts after the first, as Lambda has it. */
 export const ASYNC_RETRIES = 2;
@@ -30,7 +36,7 @@ export const ASYNC_RETRIES = 2;
 /** Pause before the first retry, in milliseconds; Lambda waits a minute. It doubles each time. */
 const RETRY_PAUSE_MS = 1_000;
 
-/** How another server answers Invoke: with any method, and with the response at once. */
+/** How another server answers Invoke: with any method, any bytes as event, and the response at once. */
 export interface InvokeCompat {
   readonly response: (
     outcome: InvocationOutcome,
@@ -48,9 +54,19 @@ export interface LambdaApiOptions extends DescribeOptions {
   readonly log: HostLog;
 }
 
-/** Path of every API version that Lambda's SDKs use. */
+/** Paths of Lambda's API in the versions that its SDKs use, those of operations that are not here too. */
 const API_PATH =
-  /^\/(\d{4}-\d{2}-\d{2})(\/(?:functions|account-settings|layers|event-source-mappings|tags)(?:\/.*)?)$/;
+  /^\/(\d{4}-\d{2}-\d{2})(\/(?:functions|account-settings|layers(?:-by-arn)?|event-source-mappings|tags|code-signing-configs|capacity-providers|durable-executions|durable-execution-callbacks)(?:\/.*)?)$/;
+
+/** Operations on one function, by their method and the path after its name. */
+const OPERATIONS: ReadonlySet<string> = new Set([
+  "POST invocations",
+  "POST response-streaming-invocations",
+  "POST invoke-async",
+  ...["GET ", "GET configuration", "GET versions", "GET aliases", "GET url", "GET urls"],
+]);
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Bytes beyond the limit that are read so that the refusal can be Lambda's own. */
 const OVERSIZE_BYTES = 64;
@@ -63,6 +79,7 @@ export function lambdaRoute(head: RequestHead, options: LambdaApiOptions): HttpR
   return {
     bodyBytesMax: EVENT_BYTES_MAX + OVERSIZE_BYTES,
     tooLarge: requestTooLarge(isAsync ? ASYNC_EVENT_BYTES_MAX : EVENT_BYTES_MAX, head.requestId),
+    noRoom: () => rejectedResponse("queue-full", head.requestId),
     respond: (request, gone) => respond(match[1] ?? "", match[2] ?? "", request, gone, options),
   };
 }
@@ -70,33 +87,39 @@ export function lambdaRoute(head: RequestHead, options: LambdaApiOptions): HttpR
 async function respond(
   version: string,
   path: string,
-  request: HttpRequest,
+  received: HttpRequest,
   gone: AbortSignal,
   options: LambdaApiOptions,
 ): Promise<HttpResponse> {
-  const { method, requestId } = request;
-  if (path === "/account-settings" || path === "/account-settings/")
-    return accountSettings(requestId);
-  const [, functions, label = "", operation = "", ...more] = path.replace(/\/$/, "").split("/");
-  if (functions !== "functions" || more.length > 0) return notHere(path, requestId);
+  const { method } = received;
+  const chosenId = received.headers[INVOKE_HEADER.requestId.toLowerCase()];
+  const isUuid = chosenId !== undefined && UUID.test(chosenId);
+  const request = isUuid ? { ...received, requestId: chosenId } : received;
+  const { requestId } = request;
+  const here = path.replace(/\/$/, "");
+  if (here === "/account-settings" && method === "GET") return accountSettings(requestId);
+  const [, functions, label = "", operation = "", ...more] = here.split("/");
   const name = decodePath(label);
-  const anyMethod = options.invoke !== undefined && operation === "invocations";
-  if (name === "" && method === "GET") return listFunctions(request, options);
-  if (operation === "" && method !== "GET") return notImplemented(`${method} ${path}`, requestId);
+  if (here === "/functions" && method === "GET") return listFunctions(request, options);
+  const isInvoke = operation === "invocations";
+  const isKnown =
+    OPERATIONS.has(`${method} ${operation}`) || (isInvoke && options.invoke !== undefined);
+  if (functions !== "functions" || name === "" || more.length > 0 || !isKnown) {
+    return notImplemented(`${method} ${path}`, requestId);
+  }
   const found = find(name, operation, request, options.registry);
   if (found.kind === "refused") return found.response;
-  if (operation === "invocations" && (method === "POST" || anyMethod)) {
-    return invoke(found.lookup, request, gone, options);
+  if (method === "POST" && chosenId !== undefined && !isUuid && options.invoke === undefined) {
+    const message = `x-amzn-RequestId: "${chosenId}" is not a UUID`;
+    const members = { Type: "User", message };
+    return lambdaError(400, "InvalidRequestContentException", members, requestId);
   }
-  if (operation === "response-streaming-invocations" && method === "POST") {
+  if (isInvoke) return invoke(found.lookup, request, gone, options);
+  if (operation === "response-streaming-invocations") {
     return invokeStream(found.lookup, request, gone);
   }
-  if (operation === "invoke-async" && method === "POST") {
-    return invokeAsync(found.lookup, request, options);
-  }
-  if (method === "GET")
-    return describe(version, operation, found.lookup.pool.settings, options, requestId);
-  return notImplemented(`${method} ${path}`, requestId);
+  if (operation === "invoke-async") return invokeAsync(found.lookup, request, options);
+  return describe(version, operation, found.lookup.pool.settings, options, requestId);
 }
 
 type Found = Extract<FunctionLookup, { kind: "found" }>;
@@ -120,7 +143,7 @@ function find(
       const response = lambdaError(400, "ValidationException", { message }, requestId);
       return { kind: "refused", response };
     }
-    case "qualifier-mismatch": {
+    case "invalid-qualifier": {
       const members = { Type: "User", message: lookup.message };
       const response = lambdaError(400, "InvalidParameterValueException", members, requestId);
       return { kind: "refused", response };
@@ -143,7 +166,7 @@ async function invoke(
   options: LambdaApiOptions,
 ): Promise<HttpResponse> {
   const { requestId } = http;
-  const read = invokeRequest(http, qualifier, false);
+  const read = invokeRequest(http, qualifier, { anyEvent: options.invoke !== undefined });
   if (read.kind === "refused") {
     return options.invoke?.refusal ?? read.response;
   }
@@ -167,7 +190,7 @@ async function invokeStream(
   gone: AbortSignal,
 ): Promise<HttpResponse> {
   const { requestId } = http;
-  const read = invokeRequest(http, qualifier, true);
+  const read = invokeRequest(http, qualifier, { streaming: true });
   if (read.kind === "refused") return read.response;
   if (read.invocationType === "DryRun") {
     return { status: 204, headers: [[INVOKE_HEADER.requestId, requestId]], body: "" };
@@ -181,7 +204,7 @@ async function invokeAsync(
   http: HttpRequest,
   options: LambdaApiOptions,
 ): Promise<HttpResponse> {
-  const read = invokeRequest(http, qualifier, false);
+  const read = invokeRequest(http, qualifier);
   if (read.kind === "refused") return read.response;
   void invokeInBackground(pool, read.request, options.asyncRetries, options.log);
   return lambdaResponse({ Status: 202 }, http.requestId, 202);
@@ -214,9 +237,4 @@ async function invokeInBackground(
     log("info", `asynchronous event ${id} failed (${why}), again in ${pauseMs / 1000} s`);
     await Bun.sleep(pauseMs);
   }
-}
-
-function notHere(path: string, requestId: string): HttpResponse {
-  const members = { Type: "LocalService", Message: `PathNotFoundLocally: ${path}` };
-  return lambdaError(404, "PathNotFoundLocally", members, requestId);
 }

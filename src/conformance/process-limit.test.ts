@@ -1,0 +1,74 @@
+/**
+ * Handlers that start as many processes as Lambda allows, event after event: each event is answered, and
+ * the runtime goes on.
+ *
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+ * @module
+ */
+
+import { describe, expect, test } from "bun:test";
+
+import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
+import { expectTyped } from "../testing/hostile-table.ts";
+import { processLimit } from "../testing/process-limit.ts";
+import type { ShellName } from "../testing/shells.ts";
+
+/** Lambda's limit. */
+const PROCESSES = 1024;
+const TIME_LIMIT_MS = 300_000;
+/** Bash tries again for 15 seconds where it cannot fork: its events are ended before that, in ms. */
+const DEADLINE_MS = 2000;
+const EVENTS: readonly (readonly [ShellName, number])[] = [
+  ["dash", 50],
+  ["busybox ash", 50],
+  ["bash", 10],
+];
+
+/** Ways to reach the limit; what is started lives into the events that follow. */
+const SCRIPT = `many() { n=1100; while [ "$n" -gt 0 ]; do "$@"; n=$((n - 1)); done; }
+job() { sleep 2 & }
+orphan() { (sleep 2 &); }
+session() { setsid sleep 2 & }
+handler() {
+  case $1 in
+    jobs) many job ;;
+    orphans) many orphan ;;
+    sessions) many session ;;
+    program) awk 'BEGIN { for (n = 0; n < 1100; n++) system("sleep 2 &") }' ;;
+    nothing) ;;
+  esac
+  printf '%s' "$1"
+}`;
+const KINDS = ["jobs", "orphans", "sessions", "program", "nothing"];
+
+describe.each(EVENTS)("with %s", (shell, events) => {
+  test(
+    `${events} of ${events} events are answered at the limit of processes`,
+    async () => {
+      await using environment = await EnvironmentUnderTest.start({
+        shell,
+        files: { "function.sh": SCRIPT },
+        wrapper: processLimit(PROCESSES),
+      });
+      const { api, bootstrap, exited } = environment;
+      let failures = 0;
+      for (let at = 0; at < events; at += 1) {
+        const invocation = api.enqueue({
+          body: KINDS[at % KINDS.length] ?? "",
+          timeoutMs: DEADLINE_MS,
+        });
+        await Promise.race([invocation.answered, exited]);
+        if (bootstrap.ended) throw new Error(`the runtime ended: ${bootstrap.stderr.slice(-1000)}`);
+        expectTyped(invocation);
+        if (invocation.posts[0]?.path.endsWith("/error") === true) failures += 1;
+      }
+      // Else it was not reached.
+      expect(failures).toBeGreaterThan(0);
+      // Until it is not reached any more.
+      await Bun.sleep(3000);
+      expect((await api.invoke({ body: "last" })).latin1).toBe("last");
+      expect(bootstrap.ended).toBe(false);
+    },
+    TIME_LIMIT_MS,
+  );
+});

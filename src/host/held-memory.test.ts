@@ -1,0 +1,154 @@
+/** What waits for a function takes no more memory than it may: more is refused, and nothing is lost of it. */
+
+import { expect, test } from "bun:test";
+import { connect } from "node:net";
+
+import { type RunningHost, serveFunction, TEST_NAMES } from "../testing/host/running-host.ts";
+import type { Adapter } from "./front/adapter.ts";
+import { cloudEventsAdapter } from "./front/cloud-events/adapter.ts";
+import { gatewayAdapter } from "./front/gateway/adapter.ts";
+import { plainAdapter } from "./front/plain.ts";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** A host that holds 1 MiB of requests and responses, with one environment. */
+const serve = (adapter: Adapter = plainAdapter(), bodyIdleMs?: number) =>
+  serveFunction({
+    adapter,
+    server: { limits: { heldBytesMax: MIB, bodyIdleMs } },
+    settings: { timeoutMs: 30_000 },
+  });
+
+/** An event of so many bytes, which takes a while. */
+const slow = (bytes: number, ms = 300) =>
+  JSON.stringify({ do: "slow-echo", ms, id: 1 }).padEnd(bytes, " ");
+
+const post = (served: RunningHost, body: NonNullable<RequestInit["body"]>, path = "/") =>
+  fetch(served.url + path, {
+    method: "POST",
+    body,
+    headers: { "Content-Type": "application/json" },
+  });
+
+const INVOKE = "/2015-03-31/functions/probe/invocations";
+
+const refusals = (served: RunningHost) =>
+  served.messages.filter((each) => each.includes("callers get 429")).length;
+
+const ADAPTERS: readonly (readonly [name: string, path: string, adapter: Adapter])[] = [
+  ["plain requests", "/", plainAdapter()],
+  ["Invoke", INVOKE, plainAdapter()],
+  ["a Function URL", "/", gatewayAdapter("function-url", TEST_NAMES)],
+  ["an HTTP API", "/", gatewayAdapter("http-api-v2", TEST_NAMES)],
+];
+
+test.each(ADAPTERS)(
+  "%s: what is beyond the bound is refused at once",
+  async (_name, path, adapter) => {
+    await using served = await serve(adapter);
+    const first = post(served, slow(700 * KIB, 500), path);
+    while (served.pool.inFlight === 0) await Bun.sleep(1);
+    const refused = await post(served, slow(400 * KIB), path);
+    expect(refused.status).toBe(429);
+    expect(refused.headers.get("retry-after")).toBe("1");
+    expect(served.pool.inFlight).toBe(1);
+    // What is small finds room.
+    expect((await post(served, slow(100 * KIB, 0), path)).status).toBe(200);
+    expect((await first).status).toBe(200);
+    expect(refusals(served)).toBe(1);
+  },
+);
+
+test("a request that is alone is served, however large", async () => {
+  await using served = await serve();
+  for (let round = 0; round < 3; round += 1) {
+    const answer = await post(served, slow(5 * MIB, 0));
+    expect(answer.status).toBe(200);
+    await answer.text();
+  }
+  expect(refusals(served)).toBe(0);
+});
+
+test("a body without a length is counted as it comes", async () => {
+  await using served = await serve();
+  const first = post(served, slow(700 * KIB, 500));
+  while (served.pool.inFlight === 0) await Bun.sleep(1);
+  async function* pieces() {
+    for (let at = 0; at < 8; at += 1) yield Buffer.alloc(64 * KIB, " ");
+  }
+  const chunked = () => post(served, pieces() as unknown as string);
+  expect((await chunked()).status).toBe(429);
+  expect((await first).status).toBe(200);
+  expect((await chunked()).status).toBe(200);
+});
+
+test("a response that its caller does not take is counted until he takes it, or goes", async () => {
+  await using served = await serve();
+  const caller = connect(Number(new URL(served.url).port), "127.0.0.1");
+  caller.pause();
+  const event = JSON.stringify({ do: "size", size: 6 * MIB });
+  caller.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${event.length}\r\n\r\n${event}`);
+  const status = async () => (await post(served, slow(10 * KIB, 0))).status;
+  while ((await status()) !== 429) await Bun.sleep(5);
+  caller.destroy();
+  while ((await status()) !== 200) await Bun.sleep(5);
+});
+
+test("nothing stays counted of requests that broke off, were refused or failed", async () => {
+  await using served = await serve();
+  for (let round = 0; round < 20; round += 1) {
+    const caller = connect(Number(new URL(served.url).port), "127.0.0.1");
+    caller.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${900 * KIB}\r\n\r\n{`);
+    await Bun.sleep(2);
+    caller.destroy();
+    await post(served, JSON.stringify({ do: "error" }).padEnd(100 * KIB));
+    await Promise.all([post(served, slow(600 * KIB, 5)), post(served, slow(600 * KIB, 5))]);
+  }
+  const answers = await Promise.all([
+    post(served, slow(500 * KIB, 5)),
+    post(served, slow(500 * KIB, 5)),
+  ]);
+  expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+});
+
+test("a batch of CloudEvents that finds no room is refused as a whole", async () => {
+  const adapter = cloudEventsAdapter({
+    defaults: { type: "t", source: "s", subject: undefined },
+    input: "event",
+    output: "auto",
+    responseMode: "data",
+    bodyBytesMax: 6 * MIB,
+    batch: true,
+    requirePreferReply: false,
+  });
+  await using served = await serve(adapter);
+  const headers = { "ce-id": "1", "ce-type": "t", "ce-source": "s", "ce-specversion": "1.0" };
+  const event = (body: string) =>
+    fetch(served.url, {
+      method: "POST",
+      body,
+      headers: { ...headers, "Content-Type": "application/json" },
+    });
+  const first = event(slow(700 * KIB, 500));
+  while (served.pool.inFlight === 0) await Bun.sleep(1);
+  const batch = JSON.stringify([{ data: "x".repeat(500 * KIB) }]);
+  const refused = await fetch(served.url, {
+    method: "POST",
+    body: batch,
+    headers: { "Content-Type": "application/cloudevents-batch+json" },
+  });
+  expect(refused.status).toBe(429);
+  await first;
+});
+
+test("a body that stops to come ends the connection", async () => {
+  await using served = await serve(plainAdapter(), 100);
+  const caller = connect(Number(new URL(served.url).port), "127.0.0.1");
+  const closed = Promise.withResolvers<void>();
+  caller.on("close", () => closed.resolve());
+  caller.on("error", () => undefined);
+  caller.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{");
+  await closed.promise;
+  expect((await post(served, slow(900 * KIB, 300))).status).toBe(200);
+});

@@ -1,0 +1,168 @@
+/** Environments that Lambda starts otherwise: from snapshots, on Managed Instances; and what tells where they run. */
+
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { Probe, read } from "../testing/host/probe.ts";
+import { temporaryFolder } from "../testing/temporary-folder.ts";
+import { zoneId } from "./sandbox/platform-endpoints.ts";
+
+const echo = (id: number) => `{"id":${id},"echo":{"id":${id}}}`;
+
+const environment = async (probe: Probe): Promise<Readonly<Record<string, string>>> =>
+  JSON.parse(await read(await probe.run({ do: "environment" })));
+
+const KEYS = {
+  AWS_ACCESS_KEY_ID: "AKIDEXAMPLE",
+  AWS_SECRET_ACCESS_KEY: "secret",
+  AWS_SESSION_TOKEN: "token",
+};
+
+test("a runtime that waits for the restore of its snapshot is restored, and serves", async () => {
+  await using probe = new Probe({ snapStart: true, handler: "restore" });
+  expect(await read(await probe.run({ id: 1 }))).toBe(echo(1));
+  expect(await read(await probe.run({ id: 2 }))).toBe(echo(2));
+  expect(probe.log).toBe("restore/next: 200\n");
+  // Its start was before the snapshot, and is no event's.
+  expect(probe.answered.map(([, { initDurationMs }]) => initDurationMs)).not.toContainEqual(
+    expect.any(Number),
+  );
+});
+
+test("a runtime that knows nothing of snapshots serves all the same", async () => {
+  await using probe = new Probe({ snapStart: true });
+  expect(await read(await probe.run({ id: 1 }))).toBe(echo(1));
+});
+
+test("the restore is asked for once", async () => {
+  await using probe = new Probe({ snapStart: true, handler: "restore-twice" });
+  expect(await read(await probe.run({ id: 1 }))).toBe(echo(1));
+  expect(probe.log).toContain("again: 403 ");
+  expect(probe.log).toContain("State transition from Restoring to RestoreReady failed");
+});
+
+test("without a snapshot there is no such path", async () => {
+  await using probe = new Probe({ handler: "restore" });
+  expect(await read(await probe.run({ id: 1 }))).toBe(echo(1));
+  expect(probe.log).toBe("restore/next: 404\n");
+});
+
+test("a runtime that fails after the restore is ended, and the caller gets its error", async () => {
+  await using probe = new Probe({ snapStart: true, handler: "restore-error" });
+  expect(await read(await probe.run({ id: 1 }))).toBe(
+    '[init] {"errorType":"Runtime.AfterRestoreError","errorMessage":"no connection"}',
+  );
+  expect(probe.log).toContain("restore/error: 202\n");
+});
+
+test("a runtime that ends after the restore is an error of the start", async () => {
+  await using probe = new Probe({ snapStart: true, handler: "restore-exit" });
+  expect(await read(await probe.run({ id: 1 }))).toContain("exit status 4");
+});
+
+test("an environment of a snapshot has its keys by the way of containers, and not as variables", async () => {
+  await using probe = new Probe({ snapStart: true, handler: "restore", variables: KEYS });
+  const variables = await environment(probe);
+  expect(variables["AWS_LAMBDA_INITIALIZATION_TYPE"]).toBe("snap-start");
+  for (const name of [...Object.keys(KEYS), "AWS_LAMBDA_LOG_STREAM_NAME"]) {
+    expect(variables).not.toHaveProperty(name);
+  }
+  const url = variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"] ?? "";
+  const token = variables["AWS_CONTAINER_AUTHORIZATION_TOKEN"] ?? "";
+  const answer = await fetch(url, { headers: { Authorization: token } });
+  expect(await answer.json()).toEqual({
+    AccessKeyId: "AKIDEXAMPLE",
+    SecretAccessKey: "secret",
+    Token: "token",
+    Expiration: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+  });
+  for (const wrong of ["", "x", `Bearer ${token}`]) {
+    expect((await fetch(url, { headers: { Authorization: wrong } })).status).toBe(401);
+  }
+});
+
+test("an environment learns where it runs, with the token that it was given", async () => {
+  await using probe = new Probe({ region: "eu-west-1" });
+  const variables = await environment(probe);
+  const { AWS_LAMBDA_METADATA_API, AWS_LAMBDA_METADATA_TOKEN, AWS_LAMBDA_RUNTIME_API } = variables;
+  expect(AWS_LAMBDA_METADATA_API).toBe(AWS_LAMBDA_RUNTIME_API);
+  const url = `http://${AWS_LAMBDA_METADATA_API}/2026-01-15/metadata/execution-environment`;
+  const Authorization = `Bearer ${AWS_LAMBDA_METADATA_TOKEN}`;
+  const answer = await fetch(url, { headers: { Authorization } });
+  expect([answer.status, await answer.json()]).toEqual([200, { AvailabilityZoneID: "euw1-az1" }]);
+  expect(answer.headers.get("cache-control")).toBe("private, max-age=43200, immutable");
+  expect((await fetch(url)).status).toBe(401);
+  expect((await fetch(url, { headers: { Authorization: "Bearer x" } })).status).toBe(401);
+  expect((await fetch(url, { method: "POST", headers: { Authorization } })).status).toBe(405);
+});
+
+test.each([
+  ["us-east-1", "use1-az1"],
+  ["eu-central-1", "euc1-az1"],
+  ["ap-southeast-2", "apse2-az1"],
+  ["us-gov-west-1", "usgw1-az1"],
+  ["cn-north-1", "cnn1-az1"],
+  ["me-south-1", "mes1-az1"],
+])("the first zone of %s is %s", (region, zone) => {
+  expect(zoneId(region)).toBe(zone);
+});
+
+const MANAGED = { managedInstances: true, concurrency: 2, variables: { LOOPS: "2" } };
+
+test("on Managed Instances an environment has several events at a time", async () => {
+  await using probe = new Probe(MANAGED);
+  const startedAtMs = performance.now();
+  const both = await Promise.all([1, 2].map((id) => probe.run({ id, do: "slow-echo", ms: 400 })));
+  expect((await Promise.all(both.map(read))).map((text) => JSON.parse(text).id)).toEqual([1, 2]);
+  expect(performance.now() - startedAtMs).toBeLessThan(30_000);
+  const variables = await environment(probe);
+  expect(variables).toMatchObject({
+    AWS_LAMBDA_INITIALIZATION_TYPE: "lambda-managed-instances",
+    AWS_LAMBDA_MAX_CONCURRENCY: "2",
+    AWS_LAMBDA_LOG_FORMAT: "JSON",
+  });
+});
+
+test("on Managed Instances what finds no loop that waits is refused", async () => {
+  await using probe = new Probe(MANAGED);
+  await read(await probe.run({ id: 0 }));
+  const hold = () => probe.run({ do: "slow-echo", ms: 600 });
+  const outcomes = await Promise.all([hold(), hold(), hold()]);
+  const kinds = outcomes.map(({ kind }) => kind);
+  expect(kinds.filter((kind) => kind === "response").length).toBe(2);
+  expect(kinds.filter((kind) => kind === "rejected").length).toBe(1);
+});
+
+test("on Managed Instances a time-out leaves the environment alone", async () => {
+  await using probe = new Probe({ ...MANAGED, timeoutMs: 500 });
+  const pid = await read(await probe.run({ do: "pid" }));
+  const late = read(await probe.run({ do: "slow-echo", ms: 900, id: 1 }));
+  expect(await late).toContain("Task timed out after 0.50 seconds");
+  expect(await read(await probe.run({ do: "pid" }))).toBe(pid);
+  // The loop of it comes back once its handler has ended.
+  const both = () => Promise.all([1, 2].map(async () => read(await probe.run({ do: "pid" }))));
+  while ((await both()).join() !== `${pid},${pid}`) await Bun.sleep(50);
+  expect(probe.answered.map(([status]) => status)).toContain("timeout");
+});
+
+test("on Managed Instances a response that comes too late is refused, once as late", async () => {
+  const file = join(temporaryFolder("late"), "url");
+  const variables = { ...MANAGED.variables, LATE_FILE: file };
+  await using probe = new Probe({ ...MANAGED, variables, timeoutMs: 500 });
+  expect(await read(await probe.run({ do: "tell-and-hang" }))).toContain("Sandbox.Timedout");
+  const post = async () => {
+    const answer = await fetch(readFileSync(file, "utf8"), { method: "POST", body: "late" });
+    return [answer.status, ((await answer.json()) as { errorType: string }).errorType];
+  };
+  expect(await post()).toEqual([410, "InvokeTimeout"]);
+  expect(await post()).toEqual([400, "InvalidRequestID"]);
+});
+
+test("what a runtime asks for beyond its loops gets no event twice", async () => {
+  await using probe = new Probe({ variables: { LOOPS: "3" } });
+  for (let id = 1; id <= 20; id += 1) expect(await read(await probe.run({ id }))).toBe(echo(id));
+  const asked = { ...KEYS, AWS_LAMBDA_MAX_CONCURRENCY: "3" };
+  await using misled = new Probe({ variables: asked, inherited: asked });
+  expect(await environment(misled)).not.toHaveProperty("AWS_LAMBDA_MAX_CONCURRENCY");
+});
