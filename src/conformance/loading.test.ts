@@ -143,7 +143,7 @@ describe("names of functions", () => {
     }
   });
 
-  test.concurrent("bash says of such a function that it is not there", async () => {
+  test.concurrent("bash says that such a function is not there", async () => {
     const text = "set -o posix\nhandler() { :; }\nset +o posix";
     const error = await load("bash", text, { handler: "function.my-handler" });
     expect(error).toMatchObject({

@@ -88,7 +88,7 @@ export class HandlerResponse {
         this.#log.write(
           "ERROR",
           `the response has ${this.#totalBytes} bytes, Lambda takes ${RESPONSE_BYTES_MAX}: ` +
-            "write it to S3, or stream it behind an HTTP prelude",
+            "write it to S3, or stream it after an HTTP prelude",
         );
       }
       this.#client.respond(this.#invocation, this.#kept.subarray(0, this.#keptBytes));

@@ -145,7 +145,7 @@ describe("the body", () => {
   });
 
   test.each(["x", "", "-1", "0x3", "+3", " 3", "3x", "fffffffffffffff", "3;\r\nabcd"])(
-    "with a chunk that is no chunk is refused: %p",
+    "with a chunk that is not a chunk is refused: %p",
     (size) => {
       expect(() =>
         read(`${OK}Transfer-Encoding: chunked\r\n\r\n${size}\r\nabc\r\n0\r\n\r\n`),
@@ -231,7 +231,7 @@ describe("a connection that ends early", () => {
     `${OK}a: b\r\nContent-Length: 5\r\n\r\nabcde`,
     `${OK}Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\nT: x\r\n\r\n`,
   ];
-  test.each(whole)("is no answer, wherever it is cut: %p", (text) => {
+  test.each(whole)("is not a response, wherever it is cut: %p", (text) => {
     for (let length = 0; length < text.length; length += 1) {
       expect(() => read(text.slice(0, length))).toThrow(ConnectionError);
     }

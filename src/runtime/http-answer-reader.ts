@@ -130,7 +130,7 @@ export class HttpAnswerReader {
     if (coding !== undefined) {
       if (coding.toLowerCase() === "chunked") return this.#readChunks();
       throw new HttpSyntaxError(
-        `failed to read an answer: its transfer coding is ${quoted(coding)}`,
+        `failed to read a response: its transfer coding is ${quoted(coding)}`,
       );
     }
     const length = headers.get("content-length");
@@ -151,7 +151,7 @@ export class HttpAnswerReader {
       this.#readInto(body.subarray(length, length + size));
       length += size;
       if (this.#readLine() !== "") {
-        throw new HttpSyntaxError("failed to read an answer: a chunk is longer than its size");
+        throw new HttpSyntaxError("failed to read a response: a chunk is longer than its size");
       }
     }
     while (this.#readLine() !== "") {
@@ -221,7 +221,7 @@ export class HttpAnswerReader {
   #receiveMore(waitingBytes: number): void {
     if (waitingBytes > HEAD_BYTES_MAX) {
       throw new HttpSyntaxError(
-        `failed to read an answer: its head is over ${HEAD_BYTES_MAX} bytes`,
+        `failed to read a response: its head is over ${HEAD_BYTES_MAX} bytes`,
       );
     }
     if (!this.#receive()) throw endedEarly();
@@ -277,7 +277,7 @@ function parseStatus(line: string): number {
     (line.length === VERSION.length + 5 || line.charAt(VERSION.length + 5) === " ");
   const status = isShaped ? Number(digits) : 0;
   if (status >= 100) return status;
-  throw new HttpSyntaxError(`failed to read an answer: not HTTP: ${quoted(line)}`);
+  throw new HttpSyntaxError(`failed to read a response: not HTTP: ${quoted(line)}`);
 }
 
 /** The fields of a head, by their lower-case names. */
@@ -312,7 +312,7 @@ function parseLength(text: string): number {
   const [first = "", ...others] = text.split(",").map(trimmed);
   const size = parseSize(first, 10);
   if (others.every((other) => parseSize(other, 10) === size)) return size;
-  throw new HttpSyntaxError(`failed to read an answer: it has two lengths: ${quoted(text)}`);
+  throw new HttpSyntaxError(`failed to read a response: it has two lengths: ${quoted(text)}`);
 }
 
 const DECIMAL_DIGITS = "0123456789";
@@ -322,12 +322,12 @@ function parseSize(text: string, radix: 10 | 16): number {
   if (text !== "" && isDigits(text, radix === 10 ? DECIMAL_DIGITS : HEXADECIMAL_DIGITS)) {
     return checkedSize(Number.parseInt(text, radix));
   }
-  throw new HttpSyntaxError(`failed to read an answer: its size is ${quoted(text)}`);
+  throw new HttpSyntaxError(`failed to read a response: its size is ${quoted(text)}`);
 }
 
 function checkedSize(bytes: number): number {
   if (bytes <= BODY_BYTES_MAX) return bytes;
-  throw new HttpSyntaxError(`failed to read an answer: it is over ${BODY_BYTES_MAX} bytes`);
+  throw new HttpSyntaxError(`failed to read a response: it is over ${BODY_BYTES_MAX} bytes`);
 }
 
 function isDigits(text: string, digits = DECIMAL_DIGITS): boolean {
@@ -365,5 +365,5 @@ function quoted(text: string): string {
 }
 
 function endedEarly(): ConnectionError {
-  return new ConnectionError("the connection was closed before the answer was complete", true);
+  return new ConnectionError("the connection was closed before the response was complete", true);
 }

@@ -34,7 +34,7 @@ describe("as text", () => {
     expect(logged({ json: false, pieces })).toBe("a\nbc\r\n\n\u0000\u001b[1md");
   });
 
-  test("what was read before comes first, and what is no log is taken out of all", () => {
+  test("what was read before comes first, and what does not belong in the log is removed", () => {
     const trial = {
       json: false,
       first: "first OURS",

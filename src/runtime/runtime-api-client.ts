@@ -106,7 +106,7 @@ export class RuntimeApiClient {
     const { headers, body } = answer;
     const invocation = invocationOf(headers);
     if (invocation === undefined) {
-      throw new RuntimeApiError(`failed to get an event: the answer has no ${HEADER.requestId}`);
+      throw new RuntimeApiError(`failed to get an event: the response has no ${HEADER.requestId}`);
     }
     invocation.event = body;
     return invocation;
@@ -281,5 +281,5 @@ function reasonOf(failure: unknown): string {
 
 function refusal(request: string, { status, body }: HttpResponse): RuntimeApiError {
   const text = Buffer.from(body).toString("utf8").trim().slice(0, QUOTED_LENGTH_MAX);
-  return new RuntimeApiError(`the Runtime API answered ${request} with ${status}: ${text}`);
+  return new RuntimeApiError(`the Runtime API responded to ${request} with ${status}: ${text}`);
 }

@@ -59,7 +59,7 @@ interface SystemFault {
 const FACTS: Readonly<Record<string, string>> = {
   EISDIR: "it is a folder, not a file",
   ENOENT: "no such file or folder",
-  ENOTDIR: "a part of the path is no folder",
+  ENOTDIR: "not a directory",
 };
 
 /** Reads a refusal from an error; nothing when the error is of another kind. */

@@ -105,7 +105,7 @@ function checkIndex(
   const elements = `${list.length} element${list.length === 1 ? "" : "s"}`;
   const indexes = list.length === 0 ? "0" : `0 to ${list.length}`;
   throw refuse(
-    `${place} is a list of ${elements}, "${key}" is none of ${indexes} (the last adds one)`,
+    `${place} is a list of ${elements}, "${key}" is not one of ${indexes} (the last adds one)`,
   );
 }
 
@@ -124,7 +124,7 @@ function jsonValue(text: string, refuse: (reason: string) => CommandError): Json
   try {
     return parseExactly(text);
   } catch {
-    throw refuse("what stands behind := is not JSON; use = for a text");
+    throw refuse("the value after := is not JSON; use = for a text");
   }
 }
 

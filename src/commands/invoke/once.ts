@@ -170,10 +170,7 @@ async function print(
   }
   const failed = end.kind === "function-error";
   if (invocationType === "Event") {
-    say(
-      "info",
-      "202 · accepted, the function has run, as there is no server to run it in the background",
-    );
+    say("info", "202 · ran in the foreground (no server for --event)");
     if (failed) say("error", errorSummary(end, settings));
     return;
   }

@@ -235,7 +235,7 @@ test("a port that is taken, a wrong format, a wrong time: one line and a status"
   const size = await tool(SERVE, { environment: { REQUEST_SIZE_LIMIT: "5M" } });
   expect(size).toMatchObject({
     status: 2,
-    errors: "error: REQUEST_SIZE_LIMIT=5M is no size: set megabytes, such as 5, or unset it\n",
+    errors: "error: REQUEST_SIZE_LIMIT=5M is not a size: set megabytes, such as 5, or unset it\n",
   });
   const time = await tool([...SERVE, "--timeout", "soon"]);
   expect(time).toMatchObject({
