@@ -129,7 +129,7 @@ def tell_lesson(lessons, known):
         for name, module in sys.modules.items()
         if name not in known and is_below(library, module)
     ]
-    # What a module imports comes behind it: from the end on, each import is a short one.
+    # What a module imports comes after it: from the end on, each import is a short one.
     lesson = '\n'.join(models().loaded + names[::-1]).encode()
     if 0 < len(lesson) <= LESSON_MAX:
         tell_server(lessons, lesson)

@@ -178,7 +178,7 @@ describe.each(["dash", "busybox ash", "bash", "bash as sh"] as const)("in %s", (
     ["in the function's lines", "handler() {\r\n ls\r\n}\r\n"],
     ["in a file that it loads", ". ./lib.sh\nhandler() { work; }"],
     ["in a file that it runs", "handler() { . ./lib.sh; }"],
-  ])("CRLF line ends behind the first line are told: %s", async (_, text) => {
+  ])("CRLF line ends after the first line are named: %s", async (_, text) => {
     const files = {
       "function.sh": text,
       "lib.sh": { text: "work() {\r\n ls\r\n}\r\nls\r\n", shebang: false },

@@ -203,7 +203,7 @@ export function duplicateTo(source: number, target: number): void {
 /**
  * Waits until something comes on one of the descriptors, or the time is over.
  * @param set An array of `struct pollfd`; what has come is written into it.
- * @param timeoutMs Longest wait, in milliseconds; negative for ever.
+ * @param timeoutMs Longest wait, in milliseconds; negative for no limit.
  */
 export function poll(set: Int16Array, count: number, timeoutMs: number): void {
   if (late().poll(set, count, timeoutMs) >= 0) return;

@@ -13,7 +13,7 @@ function logged(trial: LogPipeTrial): string {
   return stderr.toString();
 }
 
-/** The messages of records, or lines that are no record of the runtime's, as they are. */
+/** The messages of records, or lines that are not a record of the runtime's, as they are. */
 function messages(text: string): unknown[] {
   expect(text).toEndWith("\n");
   return text

@@ -15,7 +15,7 @@ import { say } from "./terminal.ts";
 
 /**
  * Says what went wrong and returns the exit status.
- * @throws What is no user's or system's fault but ours, as it came, so that its stack is seen.
+ * @throws What is not the user's or the system's fault but a bug, as it came, so that its stack is seen.
  */
 export function reportFailure(error: unknown): number {
   // Help and version come this way too; commander has said all.

@@ -9,14 +9,14 @@ import { type Command, Option } from "commander";
 
 import { CommandError } from "./exit-status.ts";
 
-/** What stands before and behind `--`. */
+/** What stands before and after `--`. */
 interface SplitCommand {
   readonly directory: string;
   /** The bootstrap with its arguments; empty when none is named. */
   readonly bootstrap: readonly string[];
 }
 
-/** Folders before `--`, `.` when there is none, and the bootstrap behind it. */
+/** Folders before `--`, `.` when there is none, and the bootstrap after it. */
 export function splitFolders(command: Command): {
   readonly directories: readonly string[];
   readonly bootstrap: readonly string[];

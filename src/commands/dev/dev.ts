@@ -238,7 +238,7 @@ function plural(count: number, noun: string): string {
 /**
  * Reads the routes.
  * @param names Functions that are served.
- * @throws {CommandError} When one is no route, is there twice, or leads nowhere.
+ * @throws {CommandError} When one is not a route, is a duplicate, or leads nowhere.
  */
 function routeTable(
   texts: readonly string[],

@@ -147,7 +147,7 @@ test("a wrong value in lambda-shell.toml is reported as such", async () => {
   });
 });
 
-test("lines of a file of variables that are no assignment are warned of", async () => {
+test("lines of a file of variables that are not an assignment are warned of", async () => {
   const text = `# comment
 export A=1
 not a line

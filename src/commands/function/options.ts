@@ -84,7 +84,7 @@ export interface SettingsDefaults {
 
 /**
  * Turns a folder and options into the settings of its function.
- * @param command The bootstrap and its arguments behind `--`, none to look for one.
+ * @param command The bootstrap and its arguments after `--`, none to look for one.
  * @throws {CommandError} When an option is wrong or there is nothing to run.
  */
 export function functionSettings(
@@ -309,7 +309,7 @@ function functionVariables(options: VariableOptions): Record<string, string> {
 const ASSIGNMENT =
   /^[ \t]*(?:export[ \t]+)?[\w.-]+(?:[ \t]*=|:[ \t])[ \t]*(?:'[^']*'|"(?:\\"|[^"])*"|`[^`]*`)?.*$/gm;
 
-/** Numbers of the lines that are no assignment, comment or empty line, from 1. */
+/** Numbers of the lines that are not an assignment, a comment or empty line, from 1. */
 function otherLines(text: string): readonly number[] {
   const others = text.replace(ASSIGNMENT, (found) => found.replace(/[^\n]+/g, ""));
   return others

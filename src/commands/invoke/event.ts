@@ -62,7 +62,7 @@ interface EventText {
 
 /**
  * Makes the event; `{}` when nothing is said.
- * @throws {CommandError} When it is no JSON or the options contradict each other, with the fix.
+ * @throws {CommandError} When it is not JSON or the options contradict each other, with the fix.
  */
 export async function invokeEvent(options: EventOptions): Promise<Uint8Array<ArrayBuffer>> {
   const { http, header, ce, set = [], region } = options;

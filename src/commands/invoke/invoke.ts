@@ -146,7 +146,7 @@ function repeatOnServer(
 ): Promise<number> {
   const sendOne = async () => {
     const response = await send(url, name, payload, { ...options, quiet: true }).catch((error) => {
-      // The first request found the server: what is refused now is no reason to run the function here.
+      // The first request found the server: what is refused now is not a reason to run the function here.
       if (!(error instanceof Unreachable)) throw error;
       throw new CommandError(`no response from ${url}: ${error.message}`, EXIT.unreachable);
     });

@@ -104,7 +104,7 @@ export async function invokeOnce(
       for await (const chunk of outcome.chunks) process.stdout.write(chunk);
     }
     const end = outcome.kind === "stream" ? await outcome.end : outcome;
-    // What a signal has killed is no answer.
+    // What a signal has killed is not an answer.
     const signalled = interrupted();
     if (signalled !== undefined) return signalled;
     if (options.tail === true) process.stderr.write(log.bytes());

@@ -1,5 +1,5 @@
 /**
- * `lambda-shell serve`: a function behind HTTP, as long as it is wanted.
+ * `lambda-shell serve`: serves a function over HTTP until it is stopped.
  *
  * @module
  */
@@ -322,7 +322,7 @@ function serveDefaults(
   };
 }
 
-/** The metrics' own port; a port that is taken is no reason not to serve. */
+/** The metrics' own port; a port that is taken is not a reason not to serve. */
 async function serveMetrics(metrics: Metrics, address: string, port: number): Promise<() => void> {
   if (port === 0) return () => undefined;
   const response = () => metricsResponse(metrics);

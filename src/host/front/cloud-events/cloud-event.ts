@@ -219,7 +219,7 @@ export function wrapData(body: Uint8Array, defaults: CloudEventDefaults): CloudE
 }
 
 /**
- * JSON objects and arrays as they are, other text without its outer quotes, and bytes that are no
+ * JSON objects and arrays as they are, other text without its outer quotes, and bytes that are not
  * text as they are.
  */
 function typedData(body: Uint8Array): readonly [type: string, data: CloudEventData] {
