@@ -56,7 +56,7 @@ test-packages:
 .PHONY: root
 root:
 	@[ "$$(id -u)" = 0 ] || { printf '%s\n' "make test needs root, to make sandboxes like Lambda's. Run:" \
-	  '  sudo env PATH="$$PATH" make test' >&2; exit 1; }
+	  '  sudo env PATH="$$PATH" make test' 'or, for what needs no root: make quick' >&2; exit 1; }
 
 .PHONY: test
 test: root bootstrap test-packages ## daily: Run every test (root) except those of the finished layer

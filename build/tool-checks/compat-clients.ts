@@ -58,9 +58,22 @@ const CLIENTS: readonly Client[] = [
   {
     name: "rust",
     tools: ["cargo"],
-    inputs: ["rust/Cargo.toml", "rust/Cargo.lock", "rust/src/main.rs"],
+    inputs: [
+      ...["rust/Cargo.toml", "rust/Cargo.lock", "rust/src/main.rs"],
+      ...["rust/src/bin/http.rs", "rust/src/bin/extension.rs"],
+    ],
     build: (folder) =>
       run(["cargo", "build", "--locked", "--target-dir", folder], join(FIXTURES, "rust")),
+  },
+  {
+    name: "java",
+    tools: ["java", "javac", "mvn"],
+    inputs: ["java/pom.xml", "java/src/main/java/compat/App.java"],
+    build: (folder) =>
+      run(
+        ["mvn", "-q", "-B", `-Dcompat.folder=${folder}`, "dependency:copy-dependencies", "compile"],
+        join(FIXTURES, "java"),
+      ),
   },
   {
     name: "aws-cli",

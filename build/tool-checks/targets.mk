@@ -15,7 +15,7 @@ tool: bootstrap dist/lambda-shell-linux-amd64 dist/lambda-shell-linux-arm64 dist
 dist/lambda-shell-linux-%: $(TOOL_SOURCES) node_modules/.package-lock.json
 	$(BUN) build/compile.ts lambda-shell $*
 
-# Needs python3 with venv, node with npm, go, cargo, curl, jq; what is built stays in cache/compat.
+# Needs python3 with venv, node with npm, cmake, g++, go, cargo, a JDK, Maven, curl, jq; what is built stays in cache/compat.
 .PHONY: compat
 compat: dist/bootstrap-$(ARCH) ## test: Run AWS's own clients and callers, unmodified, against the host
 	$(BUN) build/tool-checks/compat-clients.ts

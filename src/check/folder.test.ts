@@ -121,6 +121,21 @@ const MISTAKES: readonly (readonly [
     "set --handler function.handler or rename the function",
     { handler: "function.1st" },
   ],
+  ...["my-handler", "aws::run", "a.b"].map(
+    (name) =>
+      [
+        `a function ${name}, which only bash takes`,
+        { "function.sh": `${OK}${name}() { :; }\n` },
+        `error: function.sh:2: ${name} is not a name that sh takes for a function`,
+        "not a valid identifier",
+      ] as const,
+  ),
+  [
+    "a function in place of a special builtin, in what sh loads",
+    { "function.sh": `#!/bin/sh\n. ./lib.sh\n${OK}`, "lib.sh": "exit() { :; }\n" },
+    "error: lib.sh:1: exit is not a name that sh takes for a function",
+    "is a special builtin",
+  ],
   [
     "no function at all",
     { "function.sh": ":\n" },
@@ -459,6 +474,12 @@ const MISTAKES: readonly (readonly [
     "warning: the folder has 104857618 bytes",
     "larger ones go through S3",
   ],
+  [
+    "a folder that is as large as may be",
+    { "function.sh": OK, big: new Uint8Array(262_144_000 - OK.length) },
+    "warning: the folder has 262144000 bytes",
+    "larger ones go through S3",
+  ],
   // The configuration.
   [
     "variables that are too large",
@@ -608,6 +629,8 @@ const FINE: readonly (readonly [what: string, files: PlantedFiles, options?: Che
         { "function.sh": OK, "template.yaml": template("Layers: [a]", runtime) },
       ] as const,
   ),
+  ["names that bash takes", { "function.sh": `#!/bin/bash\n${OK}my-f() { :; }\na::b() { :; }\n` }],
+  ["names in a subshell's text", { "function.sh": `${OK}x='my-f() { :; }'\n` }],
   ["env and bash", { "function.sh": `#!/usr/bin/env bash\n${OK}` }],
   ["a shell of a layer", { "function.sh": `#!/opt/bin/mksh\n${OK}` }, { layer: [LAYER] }],
   [
@@ -677,6 +700,17 @@ const FINE: readonly (readonly [what: string, files: PlantedFiles, options?: Che
       "template.yaml":
         "Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties: { CodeUri: other, Handler: x.y }\n",
     },
+  ],
+  [
+    "variables that are as large as may be",
+    {
+      "function.sh": OK,
+      "template.yaml": template(`Environment: { Variables: { BIG: ${"x".repeat(4093)} } }`),
+    },
+  ],
+  [
+    "a folder that is as large as an upload may be",
+    { "function.sh": OK, big: new Uint8Array(104_857_600 - OK.length) },
   ],
   ["a template of something else", { "function.sh": OK, "template.yaml": "a: {{ .Values.x }}\n" }],
 ];

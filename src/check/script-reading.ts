@@ -38,6 +38,8 @@ export interface ScriptReading {
   readonly outputs: readonly ScriptPlace[];
   /** Functions that it defines. */
   readonly functions: ReadonlySet<string>;
+  /** Where it defines them. */
+  readonly definitions: readonly ScriptPlace[];
   /** What a shell without bash's extensions does not understand. */
   readonly bashOnly: readonly ScriptPlace[];
 }
@@ -103,6 +105,7 @@ class Reader implements ScriptReading {
   loadsUnknown = false;
   readonly outputs: ScriptPlace[] = [];
   readonly functions = new Set<string>();
+  readonly definitions: ScriptPlace[] = [];
   readonly bashOnly: ScriptPlace[] = [];
   readonly #folder: string;
 
@@ -117,9 +120,12 @@ class Reader implements ScriptReading {
       case "command":
         this.#command(node, hasInput);
         break;
-      case "function_definition":
-        this.functions.add(node.childForFieldName("name")?.text ?? "");
+      case "function_definition": {
+        const name = node.childForFieldName("name")?.text ?? "";
+        this.functions.add(name);
+        this.definitions.push({ line: lineOf(node), text: name });
         break;
+      }
       case "file_redirect":
         this.#redirect(node);
         break;

@@ -57,6 +57,7 @@ export async function loadScripts(
       folder,
     );
     scripts.push({ file: next, reading });
+    if (isPosix(shell)) findings.push(...functionNames(next, reading));
     for (const { line, text: source } of reading.sources) {
       const { path: found, finding } = sourced(
         { directory, file: next, line, shell, leftOut },
@@ -80,6 +81,30 @@ function syntaxFinding(file: string, complaint: string | undefined): readonly Fi
       "on AWS this fails with: Runtime.UserCodeSyntaxError",
     ),
   ];
+}
+
+/** Whether a shell is bash's POSIX mode on Lambda. */
+function isPosix({ path, options }: Shell): boolean {
+  return path.endsWith("/sh") || options.includes("--posix");
+}
+
+/** Builtins that no function can stand in for in POSIX mode. */
+const SPECIAL_BUILTINS =
+  /^(?:break|:|\.|continue|eval|exec|exit|export|readonly|return|set|shift|source|times|trap|unset)$/;
+
+/** Definitions that end bash in POSIX mode, which finds them only when it comes to them. */
+function functionNames(file: string, { definitions }: ScriptReading): readonly Finding[] {
+  return definitions
+    .filter(({ text }) => !/^[A-Za-z_]\w*$/.test(text) || SPECIAL_BUILTINS.test(text))
+    .map(({ line, text }) =>
+      error(
+        `${file}:${line}: ${text} is not a name that sh takes for a function`,
+        `on AWS the script does not load: \`${text}': ${
+          SPECIAL_BUILTINS.test(text) ? "is a special builtin" : "not a valid identifier"
+        }`,
+        "fix: a name of letters, digits and _, or #!/bin/bash as first line",
+      ),
+    );
 }
 
 /** Byte-order mark and line ends, which no shell says plainly. */
@@ -121,8 +146,7 @@ function sourced(
   source: string,
 ): { readonly path?: string; readonly finding?: Finding } {
   const place = `${file}:${line}`;
-  const isPosix = shell.path.endsWith("/sh") || shell.options.includes("--posix");
-  if (!source.includes("/") && isPosix) {
+  if (!source.includes("/") && isPosix(shell)) {
     return {
       finding: error(
         `${place}: . ${source} is looked for in PATH only: sh does not look into the current folder`,

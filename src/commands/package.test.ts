@@ -1,6 +1,7 @@
 /** What `package` puts into the zip, and what it says that it has left out. */
 
 import { expect, test } from "bun:test";
+import crypto from "node:crypto";
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -108,6 +109,22 @@ test("what no archive can hold is named, and long lists are counted", async () =
   const { said } = await packaged(folder, "--exclude", "log*");
   expect(said[0]).toMatch(/^left out: log0\.log, log1\.log, .* and 8 more$/);
   server.close();
+});
+
+test("a zip that cannot be uploaded at once is warned of, and made", async () => {
+  for (const { bytes, isLarge } of [
+    { bytes: 50 * 1024 * 1024 + 1, isLarge: true },
+    { bytes: 50 * 1024 * 1024 - 65_536, isLarge: false },
+  ]) {
+    const folder = functionFolder(HANDLER);
+    // What does not become smaller.
+    writeFileSync(join(folder, "data"), crypto.randomBytes(bytes));
+    const { status, said } = await packaged(folder);
+    expect(status).toBe(0);
+    expect(said.some((line) => line.includes("52428800 bytes must be uploaded through S3"))).toBe(
+      isLarge,
+    );
+  }
 });
 
 test("the help names what is left out", async () => {

@@ -49,3 +49,39 @@ test("--compat rie answers as AWS's emulator does", async () => {
   expect([late.status, await late.text()]).toEqual([200, "Task timed out after 1.00 seconds"]);
   expect((await call("{}", { "x-amz-client-context": "%%%" })).status).toBe(500);
 });
+
+test.each(["3", "10", "300"])(
+  "--compat rie has a deadline of AWS_LAMBDA_FUNCTION_TIMEOUT=%s, and the variables as they are",
+  async (timeout) => {
+    const environment = { AWS_LAMBDA_FUNCTION_TIMEOUT: timeout, MyEnv: "4=4", EMPTY: "" };
+    const args = [...SERVE, "--compat", "rie", ...SCRIPTED];
+    await using served = await startTool(args, { environment });
+    const url = `${served.url}/2015-03-31/functions/function/invocations`;
+    const context = { custom: { foo: "bar" } };
+    const startedAtMs = Date.now();
+    const headers = (await (
+      await post(url, '{"do":"headers"}', {
+        "X-Amz-Client-Context": Buffer.from(JSON.stringify(context)).toString("base64"),
+        "X-Amzn-Trace-Id": "Root=1-5f-a;Sampled=1",
+        "X-Amz-Tenant-Id": "blue",
+      })
+    ).json()) as Record<string, string>;
+    expect(headers).toMatchObject({
+      "lambda-runtime-client-context": JSON.stringify(context),
+      "lambda-runtime-trace-id": "Root=1-5f-a;Sampled=1",
+      "lambda-runtime-aws-tenant-id": "blue",
+    });
+    const leftMs = Number(headers["lambda-runtime-deadline-ms"]) - startedAtMs;
+    // The answer itself may be late on a busy machine, the deadline only by that.
+    expect(leftMs).toBeGreaterThanOrEqual(Number(timeout) * 1000);
+    expect(leftMs).toBeLessThan(Number(timeout) * 1000 + (Date.now() - startedAtMs) + 1);
+    const variables = await (await post(url, '{"do":"environment"}')).json();
+    expect(variables).toMatchObject({
+      MyEnv: "4=4",
+      EMPTY: "",
+      AWS_LAMBDA_FUNCTION_NAME: "test_function",
+    });
+    const large = `"${"x".repeat(5_900_000)}"`;
+    expect((await (await post(url, large)).text()).length).toBeGreaterThan(5_900_000);
+  },
+);

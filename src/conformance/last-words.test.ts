@@ -85,6 +85,19 @@ describe.each(POSIX_SHELLS)("in %s", (shell) => {
     expect(log.length).toBeLessThan(17_000);
   });
 
+  test.concurrent.each([0, 1, 2, 3])(
+    "no character is cut, of an output %d bytes longer",
+    async (length) => {
+      const commands = `printf '%${length}s' ""; yes é€😀 | head -n 5000 | tr -d "\\n"; exit 1`;
+      for (const format of ["Text", "JSON"]) {
+        const env = { AWS_LAMBDA_LOG_FORMAT: format };
+        const { error, log } = await fail(shell, handler(commands), { env });
+        expect(error.errorMessage).toEndWith("é€😀");
+        expect(error.errorMessage + log).not.toContain("\ufffd");
+      }
+    },
+  );
+
   test.concurrent("the log has a record for each line of the output, with JSON", async () => {
     const { log } = await fail(shell, handler("printf 'a\\n{\"b\":1}\\nc'; exit 1"), {
       env: { AWS_LAMBDA_LOG_FORMAT: "JSON" },
@@ -131,6 +144,11 @@ describe.each(POSIX_SHELLS)("in %s", (shell) => {
 
 describe.each(BASHES)("a silent set -e in %s", (shell) => {
   const cases: readonly (readonly [string, string, string])[] = [
+    [
+      "letters of every language",
+      'test "größe €" = 😀',
+      '1; its last command: test "größe €" = 😀 (in handler)',
+    ],
     ["an assignment", "x=$(exit 7); echo never", "7; its last command: x=$(exit 7) (in handler)"],
     [
       "a variable's value is not shown",

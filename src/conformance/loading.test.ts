@@ -200,6 +200,7 @@ describe.each(BASHES)("a file that ends %s without a word", (shell) => {
     ['test -f "$SECRET"\n:', 'at line 4: test -f "$SECRET"'],
     ["x=$(exit 7)\n:", "exited with status 7 at line 4: x=$(exit 7)"],
     ["exit 3", "exited with status 3"],
+    ['test "größe €" = 😀\n:', 'at line 4: test "größe €" = 😀'],
   ])("at %s", async (commands, words) => {
     const text = `set -e\nhandler() { :; }\n${commands}\n`;
     const { errorType, errorMessage } = (await load(shell, text, {

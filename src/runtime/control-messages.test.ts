@@ -34,6 +34,13 @@ describe("control messages", () => {
     ]);
   });
 
+  test("the letters of a command, which come as bytes", () => {
+    const line = `f: line 1: ${CONTROL}/left/größe/9/handler/test "€" = 😀/: Not a directory\n`;
+    expect(messages(Buffer.from(line, "utf8").toString("latin1"))).toMatchObject([
+      { functionName: "größe", command: 'test "€" = 😀' },
+    ]);
+  });
+
   test("the last command outside of a function", () => {
     expect(messages(`f: line 1: ${CONTROL}/left////return 3/: Not a directory\n`)).toEqual([
       { kind: "left", functionName: "", line: "", caller: "", command: "return 3" },

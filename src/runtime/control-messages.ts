@@ -4,6 +4,8 @@
  * @module
  */
 
+import { textOf } from "./event-script.ts";
+
 /** One message. */
 export type ControlMessage =
   /** A fork has ended that had no event. */
@@ -52,9 +54,8 @@ export class ControlReader {
 }
 
 function leftMessage(line: string, mark: string): ControlMessage {
-  const [functionName = "", callLine = "", caller = "", ...command] = line
-    .slice(line.indexOf(mark) + mark.length)
-    .split("/");
+  const words = textOf(line.slice(line.indexOf(mark) + mark.length)).split("/");
+  const [functionName = "", callLine = "", caller = "", ...command] = words;
   // Behind the last slash are words of the shell.
   command.pop();
   return { kind: "left", functionName, line: callLine, caller, command: command.join("/") };

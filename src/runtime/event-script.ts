@@ -179,6 +179,11 @@ export function latin1Of(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
 }
 
+/** Text whose characters are bytes, as what they are in UTF-8. */
+export function textOf(latin1: string): string {
+  return Buffer.from(latin1, "latin1").toString("utf8");
+}
+
 /** Text, an event in quotes, and text: in one buffer, since an event may be a good part of the memory. */
 function joined(before: string, event: Uint8Array, after: string): Buffer {
   const bytes = Buffer.from(event.buffer, event.byteOffset, event.byteLength);

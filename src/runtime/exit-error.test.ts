@@ -133,6 +133,14 @@ describe("the message of an error", () => {
     const exact = `: ${"x".repeat(2_048 - "the handler exited with status 1: ".length)}`;
     expect(messageOf(1, { lines: [exact.slice(2)] })).toEndWith("x");
   });
+
+  test.each([0, 1, 2, 3])("is not cut inside a character: %d", (shift) => {
+    for (const character of ["😀", "€", "𝄞"]) {
+      const message = messageOf(1, { lines: ["x".repeat(shift) + character.repeat(3_000)] });
+      expect(message.isWellFormed()).toBe(true);
+      expect(message).toEndWith(`${character}…`);
+    }
+  });
 });
 
 describe("an error that names itself", () => {

@@ -149,7 +149,8 @@ function hint(status: number, lastLine: string): string {
 }
 
 function bounded(message: string): string {
-  return message.length <= MESSAGE_LENGTH_MAX
-    ? message
-    : `${message.slice(0, MESSAGE_LENGTH_MAX)}…`;
+  if (message.length <= MESSAGE_LENGTH_MAX) return message;
+  // A character of two units is not cut: strict readers of JSON refuse a half.
+  const kept = message.slice(0, MESSAGE_LENGTH_MAX).replace(/[\ud800-\udbff]$/, "");
+  return `${kept}…`;
 }

@@ -12,7 +12,7 @@ import type { Handler } from "../handler/resolve.ts";
 import { definedFunctions, sourcesOthers } from "../handler/script.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { type ControlMessage, ControlReader, type LastCommand } from "./control-messages.ts";
-import { EventScripts, latin1Of } from "./event-script.ts";
+import { EventScripts, latin1Of, textOf } from "./event-script.ts";
 import { exitStatusOf, type LostStatus } from "./exit-error.ts";
 import { exitReport as exitReportTo, forkServerScript } from "./fork-server-protocol.ts";
 import {
@@ -341,7 +341,11 @@ export class ForkServer {
     const definition = quote(`${handler.functionName}() { :; }`);
     const { status, answer } = this.#ask(`{ \\eval ${definition}; } 2>&1`);
     // In front of its words are names of files, and lines in them.
-    return status === 0 ? "" : answer.trim().replace(/^.*\d: (?:eval: )?/, "");
+    return status === 0
+      ? ""
+      : textOf(answer)
+          .trim()
+          .replace(/^.*\d: (?:eval: )?/, "");
   }
 
   /**
@@ -462,7 +466,7 @@ export class ForkServer {
   #tracedSample(prefix: string): TracePrefix | undefined {
     if (!this.isReady() || !this.#canAsk()) return undefined;
     const { answer } = this.#ask(`PS4=${quote(prefix)}\n{ \\set -x; \\:; } 2>&1`);
-    const [line = ""] = answer.split("\n", 1);
+    const [line = ""] = textOf(answer).split("\n", 1);
     // The first character is repeated for each level.
     const sample = line.slice(0, line.lastIndexOf(":")).replace(/^(.)\1+/, "$1");
     return sample === "" ? undefined : samplePattern(sample);

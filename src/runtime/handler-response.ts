@@ -13,6 +13,7 @@ import {
 } from "../runtime-api/contract.ts";
 import type { FunctionError } from "../runtime-api/function-error.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
+import { characterFrom } from "./last-lines.ts";
 import type { Log } from "./log.ts";
 import type { ResponseStream } from "./response-stream.ts";
 import type { RuntimeApiClient } from "./runtime-api-client.ts";
@@ -105,7 +106,8 @@ export class HandlerResponse {
   #logOutput(): void {
     const bytes = this.#keptBytes;
     if (bytes === 0) return;
-    const logged = this.#kept.subarray(Math.max(0, bytes - LOGGED_BYTES_MAX), bytes);
+    const excess = bytes - LOGGED_BYTES_MAX;
+    const logged = this.#kept.subarray(excess > 0 ? characterFrom(this.#kept, excess) : 0, bytes);
     const how = this.#totalBytes > logged.length ? `the last ${logged.length} bytes of ` : "";
     this.#log.write("WARN", `${how}the standard output of the handler, which has failed:`);
     this.#log.writeLines(logged);

@@ -65,7 +65,7 @@ function endOf(log: Buffer, bytesMax: number): Buffer {
 }
 
 /** Where, at an index or after it, a character of UTF-8 begins. */
-function characterFrom(bytes: Buffer, index: number): number {
+export function characterFrom(bytes: Uint8Array, index: number): number {
   let start = index;
   // No character has more bytes that continue it; other bytes may look like them.
   while (start < index + 3 && ((bytes[start] ?? 0) & 0xc0) === 0x80) start += 1;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ShellState } from "./event-script.ts";
+import { type ShellState, textOf } from "./event-script.ts";
 import { lazy } from "./lazy.ts";
 import { StatusMessage } from "./status-message.ts";
 
@@ -54,7 +54,7 @@ export function failedCommandIn(text: string, control: string): FailedCommand | 
   const at = text.lastIndexOf(mark);
   if (at < 0) return undefined;
   const [status = "", line = "", ...command] = lineBehind(text.slice(at), mark).split("/");
-  return { status: Number(status), line, command: command.slice(0, -1).join("/") };
+  return { status: Number(status), line, command: textOf(command.slice(0, -1).join("/")) };
 }
 
 /**
@@ -104,7 +104,7 @@ export function parseLoadReport(
       functionNames,
       disabledBuiltins: disabled,
     },
-    tracePrefix: prefix.slice(0, -1).join("/"),
+    tracePrefix: textOf(prefix.slice(0, -1).join("/")),
     message: new StatusMessage(mark, text.slice(endedAt, markAt)),
     rest: text.slice(end + 1),
   };

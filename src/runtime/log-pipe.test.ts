@@ -84,4 +84,35 @@ describe("as JSON", () => {
     expect(found.join("")).toBe(piece.repeat(10));
     expect(found.map((message) => String(message).length)).toEqual([300_000, 300_000]);
   });
+
+  test.each(["é", "€", "😀", "aé€😀"])(
+    "a character that is written in pieces is whole: %s",
+    (text) => {
+      const bytes = Buffer.from(`${text}\n`, "utf8").toString("latin1");
+      expect(messages(logged({ json: true, areBytes: true, pieces: [...bytes] }))).toEqual([text]);
+    },
+  );
+
+  test.each(["é", "€", "😀"])("a long line is not cut inside a character: %s", (character) => {
+    const line = character.repeat(400_000 / Buffer.byteLength(character));
+    for (let shift = 0; shift < 4; shift += 1) {
+      const text = "a".repeat(shift) + line;
+      const bytes = Buffer.from(text, "utf8").toString("latin1");
+      const pieces = bytes.match(/.{1,60000}/gs) ?? [];
+      const found = messages(logged({ json: true, areBytes: true, pieces }));
+      expect(found.length).toBe(2);
+      expect(found.join("") === text).toBe(true);
+    }
+  });
+
+  test("bytes that are not UTF-8 are cut anywhere", () => {
+    for (const end of ["\xff", "\x80\x80\x80\x80", "\xc3"]) {
+      const pieces = ["x".repeat(60_000).repeat(5).slice(end.length) + end];
+      const found = messages(
+        logged({ json: true, areBytes: true, pieces: pieces[0]?.match(/.{1,60000}/gs) ?? [] }),
+      );
+      expect(found.join("")).toStartWith("xxx");
+      expect(found.join("").replace(/\ufffd+$/, "").length).toBe(300_000 - end.length);
+    }
+  });
 });

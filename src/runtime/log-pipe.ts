@@ -107,7 +107,11 @@ export class LogPipe {
     const { lines, rest } = splitLines(Buffer.concat([this.#unfinished, bytes]));
     for (const line of lines) this.#writeFramed(line);
     this.#unfinished = Buffer.from(rest);
-    if (this.#unfinished.length > LINE_BYTES_MAX) this.#flush();
+    if (rest.length <= LINE_BYTES_MAX) return;
+    const end = rest.length - partOfCharacter(rest);
+    this.#unfinished = Buffer.from(rest.subarray(0, end));
+    this.#flush();
+    this.#unfinished = Buffer.from(rest.subarray(end));
   }
 
   #flush(): void {
@@ -119,4 +123,15 @@ export class LogPipe {
   #writeFramed(line: Buffer): void {
     if (line.length > 0) writeLog(Buffer.concat([this.#log.framed(line), Buffer.from("\n")]));
   }
+}
+
+/** How many bytes at the end begin a character of UTF-8 of which more is still to come. */
+function partOfCharacter(bytes: Buffer): number {
+  for (let count = 1; count <= 3; count += 1) {
+    const byte = bytes[bytes.length - count] ?? 0;
+    if ((byte & 0xc0) === 0x80) continue;
+    const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    return length > count ? count : 0;
+  }
+  return 0;
 }

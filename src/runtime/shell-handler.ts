@@ -17,6 +17,7 @@ import {
   ownName,
 } from "./fork-server.ts";
 import { readScript } from "./handler-files.ts";
+import { characterFrom } from "./last-lines.ts";
 import { fileType, SystemError } from "./libc.ts";
 import type { Log } from "./log.ts";
 import type { OnOutput } from "./output-pipe.ts";
@@ -301,9 +302,11 @@ class OutputEnd {
 
   /** The last line that is neither empty nor a traced command; of a long one the end. */
   lastLine(tracing: Tracing): string {
-    const lines = Buffer.from(this.#end).toString("utf8").trimEnd().split("\n");
+    const isCut = this.#end.length === OUTPUT_END_BYTES;
+    const end = Buffer.from(this.#end).subarray(isCut ? characterFrom(this.#end, 0) : 0);
+    const lines = end.toString("utf8").trimEnd().split("\n");
     // The first one may be the end of a traced command.
-    if (tracing.mayTrace && this.#end.length === OUTPUT_END_BYTES) lines.shift();
+    if (tracing.mayTrace && isCut) lines.shift();
     const told = withoutTraces(lines, tracing);
     return (told.findLast((line) => line.trim() !== "") ?? "").trim();
   }

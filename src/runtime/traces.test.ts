@@ -99,7 +99,7 @@ test("an expanded PS4 is known by a sample of it", () => {
   ]);
 });
 
-describe("a PS4 of variables", () => {
+describe("a PS4 of variables and commands", () => {
   test.each<[string, string[], string[]]>([
     [
       "${BASH_SOURCE##*/}:${LINENO}:${FUNCNAME[0]:-}: ",
@@ -111,6 +111,9 @@ describe("a PS4 of variables", () => {
     ["${FUNCNAME[*]} | ", ["g h | a", "| b", "c"], ["| b", "c"]],
     ["$EPOCHREALTIME: $?: ", ["1764.05: 0: a", "a: 0: b"], ["a: 0: b"]],
     ["${X:-${Y}}# ", ["x# a", "x y"], ["x y"]],
+    ["$(exit 9)+ ", ["+ a", "f.sh: line 3: X: is needed"], ["f.sh: line 3: X: is needed"]],
+    ["$(date +%T)> ", ["12:05:01> a", "b"], ["b"]],
+    ["`date` [$$] ", ["Sat Nov 28 [7] a", "[7] b"], ["[7] b"]],
   ])("%s", (prefix, lines, expected) => {
     const pattern = variablePattern(prefix);
     expect(withoutTraces(lines, tracing(...(pattern === undefined ? [] : [pattern])))).toEqual(
@@ -119,7 +122,7 @@ describe("a PS4 of variables", () => {
   });
 
   test.each(["$(date): ", "`date`: ", "\\t: ", "$N ", "$N", "$N and $M ", "$N: ", "$N: $M"])(
-    "that nothing marks, or that runs a command, is not known: %s",
+    "that nothing marks is not known: %s",
     (prefix) => {
       expect(variablePattern(prefix)).toBeUndefined();
       const unknown = { ...quoted(), mayTrace: true, isUnknown: true };

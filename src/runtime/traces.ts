@@ -71,14 +71,15 @@ export function samplePattern(sample: string): TracePrefix {
     : { atStart };
 }
 
-const EXPANSION = /\$\{((?:[^{}]|\{[^{}]*\})*)\}|\$(\w+|[?$!#*@-])/g;
+const EXPANSION =
+  /\$\{((?:[^{}]|\{[^{}]*\})*)\}|\$(\w+|[?$!#*@-])|\$\((?:[^()]|\([^()]*\))*\)|`[^`]*`/g;
 /** What a useful prefix does not fit. */
 const MESSAGES = ["cat: /f: No such file or directory", "/f.sh: line 3: x: command not found"];
 const NUMBERS = /^(?:LINENO|SECONDS|S?RANDOM|EPOCH\w+|BASHPID|P?PID|E?UID|SHLVL|[$?!#])\b|^[$?!#]$/;
 
 /**
- * The prefix of a PS4 that begins with variables, whatever they are in a function; undefined where too little
- * besides marks it.
+ * The prefix of a PS4 that begins with variables or commands, whatever they are in a function; undefined where
+ * too little besides marks it.
  */
 export function variablePattern(prefix: string): TracePrefix | undefined {
   const literals = prefix.replace(EXPANSION, "");
@@ -87,8 +88,9 @@ export function variablePattern(prefix: string): TracePrefix | undefined {
   let end = 0;
   for (const { 0: expansion, 1: braced, 2: bare, index } of prefix.matchAll(EXPANSION)) {
     const name = braced ?? bare ?? "";
-    const isList = /\[[*@]\]/.test(name);
-    const value = isList ? ".*?" : NUMBERS.test(name) ? "[\\d.]*" : "\\S*";
+    // A list or a command's output may have spaces.
+    const isText = name === "" || /\[[*@]\]/.test(name);
+    const value = isText ? ".*?" : NUMBERS.test(name) ? "[\\d.]*" : "\\S*";
     pattern += literally(prefix.slice(end, index)) + value;
     end = index + expansion.length;
   }

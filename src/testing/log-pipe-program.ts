@@ -14,6 +14,8 @@ import { Poller } from "../runtime/poller.ts";
 /** What the program is told. */
 export interface LogPipeTrial {
   readonly json: boolean;
+  /** Whether the pieces have a character for each byte. */
+  readonly areBytes?: boolean;
   /** What is written, each piece read before the next is written; null: the event ends. */
   readonly pieces: readonly (string | null)[];
   /** What was read before. */
@@ -36,7 +38,7 @@ const options: LogPipeOptions = {
 const logPipe = new LogPipe(readEnd, new Poller(), log, options);
 for (const piece of trial.pieces) {
   if (piece === null) logPipe.drain();
-  else writeAll(writeEnd, Buffer.from(piece));
+  else writeAll(writeEnd, Buffer.from(piece, trial.areBytes === true ? "latin1" : "utf8"));
   logPipe.pass();
 }
 close(writeEnd);

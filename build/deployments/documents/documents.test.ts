@@ -188,16 +188,17 @@ async function runDocument(document: Document): Promise<void> {
 async function placeFile(cwd: string, block: Block & { readonly file?: string }): Promise<string> {
   const file = block.file ?? "";
   if (file.endsWith(".sh")) await checkShell(block.text);
-  if (/^handler\(\)/m.test(block.text)) await checkHandler(file, block.text);
   const source = join(cwd, `.block-${block.line}`);
   writeFileSync(source, block.text);
+  // Beside the files before it, which it may load.
+  mkdirSync(join(cwd, ".files"), { recursive: true });
+  if (!file.includes("/")) writeFileSync(join(cwd, ".files", file), block.text);
+  if (/^handler\(\)/m.test(block.text)) await checkHandler(file, join(cwd, ".files"));
   return `cp '${source}' '${file}'\n`;
 }
 
 /** Checks a function as its reader would, by `lambda-shell check`. */
-async function checkHandler(file: string, text: string): Promise<void> {
-  const folder = temporaryFolder("handler");
-  writeFileSync(join(folder, file), text);
+async function checkHandler(file: string, folder: string): Promise<void> {
   const handler = `${file.replace(/\.sh$/, "")}.handler`;
   await run([...LAMBDA_SHELL, "check", "--handler", handler, folder]);
 }

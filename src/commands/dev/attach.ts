@@ -15,7 +15,7 @@ import { listenOrExplain } from "../serve/listen.ts";
 const DEFAULT_PORT = 9001;
 
 /** Time for one event: a debugger stands still for as long as it takes. */
-export const ATTACHED_TIMEOUT = "15m";
+export const ATTACHED_TIMEOUT = "30m";
 
 /** What `--attach` does not go together with. */
 export interface AttachOptions {

@@ -5,12 +5,14 @@
  */
 
 import { expect, test } from "bun:test";
+import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
 import { InvokeWithResponseStreamCommand, LambdaClient } from "@aws-sdk/client-lambda";
 
 import { ROOT, type RunningHost, serveFunction } from "../../testing/host/running-host.ts";
-import { CLIENT_PROGRAMS, type ClientProgram } from "./programs.ts";
+import { temporaryFolder } from "../../testing/temporary-folder.ts";
+import { CLIENT_PROGRAMS, type ClientProgram, RUST_EXTENSION, RUST_HTTP } from "./programs.ts";
 
 function serveClient(program: ClientProgram, handler: string): Promise<RunningHost> {
   const { directory, command } = program;
@@ -106,6 +108,56 @@ for (const program of CLIENT_PROGRAMS) {
     expect((arrivals.at(-1) ?? 0) - (arrivals[0] ?? 0)).toBeGreaterThan(120);
   });
 }
+
+test.each(["function-url", "http-api-v2", "http-api-v1", "rest"] as const)(
+  "lambda_http (Rust) is asked and answers by way of %s",
+  async (gateway) => {
+    await using client = await serveFunction({
+      gateway,
+      settings: { command: [RUST_HTTP], handler: "http" },
+    });
+    const asked = await fetch(`${client.url}/a/b%20c?q=x%26y`, {
+      method: "PUT",
+      body: "text \u00fc",
+      headers: { "Content-Type": "text/plain", "X-Asked": "1" },
+    });
+    expect([asked.status, asked.headers.get("x-answered"), asked.headers.getSetCookie()]).toEqual([
+      201,
+      "yes",
+      ["a=1"],
+    ]);
+    expect(await asked.json()).toMatchObject({
+      method: "PUT",
+      query: "x&y",
+      header: "1",
+      body: "text \u00fc",
+    });
+    expect((await fetch(client.url, { method: "DELETE" })).status).toBe(410);
+    // TEST_NAMES makes images binary for the REST API, which others tell by the type alone.
+    const bytes = Uint8Array.from({ length: 256 }, (_, at) => at);
+    const image = { "Content-Type": "image/png", Accept: "image/png" };
+    const back = await fetch(`${client.url}/?q=bytes`, {
+      method: "POST",
+      body: bytes,
+      headers: image,
+    });
+    expect(new Uint8Array(await back.arrayBuffer())).toEqual(bytes);
+  },
+);
+
+test("lambda-extension (Rust), in a layer, is told of each event and of the end", async () => {
+  const layer = temporaryFolder("layer");
+  mkdirSync(join(layer, "extensions"));
+  symlinkSync(RUST_EXTENSION, join(layer, "extensions", "watcher"));
+  const client = await serveFunction({ settings: { name: "client", layers: [layer] } });
+  const ids: (string | null)[] = [];
+  for (const id of [1, 2]) ids.push((await invoke(client.url, { id })).requestId);
+  await client[Symbol.asyncDispose]();
+  expect([...(client.log().match(/^extension: .*$/gm) ?? [])]).toEqual([
+    ...ids.map((id) => `extension: INVOKE ${id}`),
+    "extension: SHUTDOWN spindown",
+  ]);
+});
 
 test("the curl loop of AWS's tutorial answers in order", async () => {
   await using loop = await serveFunction({

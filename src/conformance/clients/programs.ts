@@ -64,7 +64,27 @@ export const CLIENT_PROGRAMS: readonly ClientProgram[] = [
     panicType: "Lambda panicked: asked to panic",
     errorType: "asked to fail",
   },
+  {
+    name: "aws-lambda-java-runtime-interface-client",
+    directory: join(FIXTURES, "compat", "java"),
+    command: [
+      Bun.which("java") ?? "java",
+      "-cp",
+      [join(CACHE, "java", "classes"), join(CACHE, "java", "dependency", "*")].join(":"),
+      "com.amazonaws.services.lambda.runtime.api.client.AWSLambda",
+      "compat.App",
+    ],
+    handler: "compat.App",
+    panicType: "Runtime.ExitError",
+    errorType: "java.lang.IllegalStateException",
+  },
 ];
+
+/** A function of `lambda_http`, Rust's client of Function URLs and API Gateways. */
+export const RUST_HTTP: string = join(CACHE, "rust", "debug", "http");
+
+/** An extension of `lambda-extension`, Rust's client of the Extensions API. */
+export const RUST_EXTENSION: string = join(CACHE, "rust", "debug", "extension");
 
 /** Python of the environment that has boto3. */
 export const PYTHON: string = join(CACHE, "python", "bin", "python");

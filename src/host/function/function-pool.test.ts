@@ -293,3 +293,20 @@ test("/next carries the context of the caller, and no header without a value", a
       "arn:aws:lambda:us-east-1:123456789012:function:probe:live",
   });
 });
+
+test("an event ends when its runtime asks for the next: what is logged after the response is its own", async () => {
+  await using probe = new Probe();
+  const event = { do: "log-after", ms: 200, text: "after the response" };
+  const waited = await probe.run(event, { logTail: true });
+  expect(waited.kind === "response" && Buffer.from(waited.report.log).toString()).toBe(
+    "after the response\n",
+  );
+  expect(probe.answered[0]?.[1].durationMs).toBeGreaterThan(190);
+  // A caller that does not want the log has the response before.
+  const startedAtMs = performance.now();
+  expect(await read(await probe.run({ ...event, ms: 3_000 }))).toContain('"do":"log-after"');
+  expect(performance.now() - startedAtMs).toBeLessThan(2_900);
+  expect(probe.answered.length).toBe(1);
+  await probe.pool.drain(30_000);
+  expect(probe.answered.length).toBe(2);
+});
