@@ -334,7 +334,7 @@ static void use_fork(int socket, int call) {
     end_with_fork(socket);
 }
 
-/* Has a fork of the server run the command; returns when the plain way is to be taken. */
+/* Has a fork of the server run the command; returns when the plain way must be taken. */
 static void use_server(int socket, int count, char **words) {
     struct ucred peer;
     socklen_t size = sizeof peer;

@@ -35,7 +35,7 @@ import socket  # noqa: E402
 import struct  # noqa: E402
 import typing  # noqa: E402
 
-# The kernel chooses the largest process when memory runs out; this one is to go before all others.
+# The kernel chooses the largest process when memory runs out; this one must go before all others.
 SERVER_OOM_SCORE = '1000'
 LESSON_MAX = 4096
 # A lesson that tells the server to make room for another one.

@@ -230,7 +230,7 @@ describe.each(BASHES)("%s", (shell) => {
     });
   });
 
-  test.concurrent("no trap of the runtime is to be seen", async () => {
+  test.concurrent("a file sees no trap of the runtime", async () => {
     const text = `LIST=$(trap)\nhandler() { printf '%s' "$LIST$(trap)"; }`;
     expect(await load(shell, text)).not.toMatch(/fd|ERR|EXIT'?$/);
   });
