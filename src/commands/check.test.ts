@@ -78,6 +78,12 @@ test("serve and dev say so too, dev again for what has changed", async () => {
   await dev.logged(difference("an array"));
 });
 
+test("test says so too", async () => {
+  const files = { "function.sh": "handler() { [[ 1 ]]; }\n", "events/a.json": "{}" };
+  const folder = functionFolder(files);
+  expect((await tool(["test", folder])).errors).toContain(difference("[["));
+});
+
 test("nothing is said of scripts that name their shell, or need no bash", async () => {
   for (const script of ["#!/bin/bash\nhandler() { [[ 1 ]]; }\n", "handler() { [ 1 ]; }\n"]) {
     const folder = functionFolder({ "function.sh": script });
