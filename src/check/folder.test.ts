@@ -85,7 +85,7 @@ const MISTAKES: readonly (readonly [
   [
     "a handler without a function part",
     { "function.sh": OK },
-    "error: the handler function is no file",
+    "error: the handler function: no such file",
     "write FILE.FUNCTION",
     { handler: "function" },
   ],
@@ -164,13 +164,13 @@ const MISTAKES: readonly (readonly [
   [
     "env and python as the shell of a function",
     { "function.sh": `#!/usr/bin/env python3\n${OK}` },
-    "error: function.sh names python3, which is no shell",
+    "error: function.sh: python3 is not a supported shell",
     "use sh, bash",
   ],
   [
     "awk as the shell of a function",
     { "function.sh": `#!/usr/bin/awk -f\n${OK}` },
-    "error: function.sh names /usr/bin/awk, which is no shell",
+    "error: function.sh: /usr/bin/awk is not a supported shell",
     "use sh, bash",
   ],
   [
@@ -197,7 +197,7 @@ const MISTAKES: readonly (readonly [
   [
     "a script in Python as handler that is not executable",
     { "app.py": "#!/usr/bin/env python3\n" },
-    "error: app.py names python3, which is no shell that can load it",
+    "error: app.py: python3 is not a supported shell",
     "make it a file handler: chmod +x",
     { handler: "app.py" },
   ],
@@ -422,7 +422,7 @@ const MISTAKES: readonly (readonly [
   [
     "a bootstrap without a first line",
     { "function.sh": OK, "bootstrap +x": "echo\n" },
-    "error: bootstrap has no #! line and is no ELF binary",
+    "error: bootstrap has no #! line and is not an ELF binary",
     "fix: begin it with #!/bin/sh",
   ],
   [

@@ -47,7 +47,7 @@ export async function loadScripts(
     const path = join(directory, next);
     const text = readFileSync(path, "utf8");
     const damage = checkText(next, text);
-    // A carriage return at every line is no error of syntax that helps anybody.
+    // A carriage return at every line is not a helpful syntax error.
     const syntax = damage.length > 0 ? undefined : syntaxError(path, shell);
     findings.push(...damage, ...syntaxFinding(next, syntax?.replaceAll(`${directory}/`, "")));
     // What is wrong besides is said at once too.

@@ -49,8 +49,7 @@ test("-o headers prints those that a server has", async () => {
 });
 
 test("--event prints no response, but what went wrong", async () => {
-  const accepted =
-    "202 · accepted, the function has run, as there is no server to run it in the background\n";
+  const accepted = "202 · ran in the foreground (no server for --event)\n";
   expect(await once("--event")).toEqual({ status: 0, out: "", errors: accepted });
   const failed = await once("--event", "-d", '"fail"');
   expect([failed.status, failed.out]).toEqual([0, ""]);

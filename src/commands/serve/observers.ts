@@ -90,7 +90,7 @@ function reportRecord(report: InvocationReport, status: string): unknown {
   };
 }
 
-/** Milliseconds with Lambda's three digits behind the point at most. */
+/** Milliseconds with at most three digits after the point, as Lambda writes them. */
 function rounded(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }
