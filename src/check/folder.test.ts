@@ -629,6 +629,19 @@ const FINE: readonly (readonly [what: string, files: PlantedFiles, options?: Che
         { "function.sh": OK, "template.yaml": template("Layers: [a]", runtime) },
       ] as const,
   ),
+  ...[
+    "[ -f ./.env.sh ] && . ./.env.sh",
+    "if test -r ./x; then . ./x; fi",
+    "[ -e ./x ] || exit; . ./x",
+  ].map(
+    (script) =>
+      [
+        `a file that is looked for first: ${script}`,
+        { "function.sh": `${script}\n${OK}` },
+      ] as const,
+  ),
+  ["a file of another folder", { "function.sh": `cd /tmp; . ./made.sh\n${OK}` }],
+  ["a file at home", { "function.sh": `. ~/.profile\n${OK}` }],
   ["names that bash takes", { "function.sh": `#!/bin/bash\n${OK}my-f() { :; }\na::b() { :; }\n` }],
   ["names in a subshell's text", { "function.sh": `${OK}x='my-f() { :; }'\n` }],
   ["env and bash", { "function.sh": `#!/usr/bin/env bash\n${OK}` }],
@@ -736,6 +749,15 @@ test.each(readdirSync(EXAMPLES).sort())("the example %s has no mistakes", async 
   const findings = await found(join(EXAMPLES, name));
   expect(findings.filter((each) => !each.startsWith("hint: "))).toEqual([]);
 });
+
+test.each(["handler() {\n if true; then\n}\n", "handler() {\n", "handler() { echo 'a; }\n"])(
+  "of a script with an error of syntax (%j) nothing else is said",
+  async (script) => {
+    const findings = await found(folder({ "function.sh": script }));
+    expect(findings.length).toBe(1);
+    expect(findings[0]).toStartWith("error: syntax error in function.sh");
+  },
+);
 
 test("all mistakes of one folder are found at once", async () => {
   const root = folder({

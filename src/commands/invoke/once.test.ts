@@ -91,8 +91,6 @@ test("options that start a function are refused where a server has started it", 
     ["--timeout", "1"],
     ["--memory", "999"],
     ["--dir", FOLDER],
-    ["--handler", "function.other"],
-    ["--layer", FOLDER],
     ["--inherit-env"],
   ];
   for (const option of options) {
