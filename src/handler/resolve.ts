@@ -28,7 +28,7 @@ export type Handler =
       readonly shell: Shell;
     }
   | {
-      /** A file that is run anew for each event. */
+      /** A file that is run for each event. */
       readonly kind: "file";
       readonly script: string;
       readonly command: readonly string[];

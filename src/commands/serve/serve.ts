@@ -58,7 +58,7 @@ export interface ServeOptions extends FunctionOptions {
   readonly invokeMode: InvokeMode;
   readonly binaryMediaTypes?: string;
   readonly cors?: string;
-  readonly heldMemory?: string;
+  readonly heldMemory: string;
   readonly grace: string;
   readonly asyncRetries: string;
   readonly showEnv?: boolean;
@@ -253,7 +253,7 @@ const HELD_MEMORY_MB_MAX = 1024 * 1024;
  * The bytes of `--held-memory`.
  * @throws {CommandError} When it is not a number of megabytes.
  */
-export function heldBytes(text = "32"): number {
+export function heldBytes(text: string): number {
   const mb = Number(text);
   if (/^\d+$/.test(text) && mb >= 1 && mb <= HELD_MEMORY_MB_MAX) return mb * 1024 * 1024;
   throw new CommandError(
