@@ -75,9 +75,6 @@ const SMALL_LINES = 60;
 /** The most files of a room: more than these nobody keeps in mind, and some belong together. */
 const FILES_MAX: Readonly<Record<string, number>> = { "src/host/": 45, "src/commands/": 35 };
 
-/** Rooms whose small files are not merged: one noun a file helps those who audit the runtime. */
-const SMALL_FILES_ALLOWED = ["src/runtime/", "src/runtime-api/"];
-
 /** Strings of the contract, which stand in src/runtime-api/ and nowhere else in a program. */
 const CONTRACT_STRINGS =
   /["'`][^"'`\n]*(?:\/2018-06-01\/|Lambda-Runtime-(?:Aws|Deadline|Invoked|Trace|Client|Cognito|Function|Invocation))/;
@@ -181,7 +178,6 @@ function smallFileProblems(
 ): readonly string[] {
   const problems: string[] = [];
   for (const path of graph.keys()) {
-    if (SMALL_FILES_ALLOWED.some((room) => path.startsWith(room))) continue;
     const lines = readFileSync(join(root, path), "utf8").trimEnd().split("\n").length;
     if (lines >= SMALL_LINES || existsSync(join(root, path.replace(/\.ts$/, ".test.ts")))) continue;
     const importers = [...graph].filter(([, targets]) => targets.includes(path));

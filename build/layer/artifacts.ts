@@ -84,7 +84,7 @@ export async function writeChecksums(): Promise<string> {
   const lines: string[] = [];
   for (const name of names) {
     lines.push(`${await sha256OfFile(join(DIST, name))}  ${name}`);
-    // Whatever the umask: others are to read and run what a build gives away.
+    // Whatever the umask: others must be able to read and run what a build gives away.
     chmodSync(join(DIST, name), EXECUTABLE_NAME.test(name) ? EXECUTABLE : PLAIN);
   }
   const text = `${lines.join("\n")}\n`;

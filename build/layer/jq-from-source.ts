@@ -33,7 +33,7 @@ import { step } from "./progress.ts";
 import { SOURCES } from "./sources.ts";
 import { workFolder } from "./work-folder.ts";
 
-/** Kind of wheel that pip is to fetch, by architecture. */
+/** Kind of wheel that pip must fetch, by architecture. */
 export const WHEEL_PLATFORMS = {
   amd64: "manylinux_2_12_x86_64",
   arm64: "manylinux2014_aarch64",

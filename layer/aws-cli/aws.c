@@ -257,7 +257,7 @@ static int receive(int socket) {
     return byte;
 }
 
-/* Sends the request: the numbers of the descriptors, and all of them behind four of ours. */
+/* Sends the request: the numbers of the descriptors, and all of them after four of ours. */
 static int send_request(int socket, int call, int alive) {
     struct { uint32_t numbers[DESCRIPTORS_MAX]; } body;
     int given[DESCRIPTORS_MAX + 4];
@@ -334,7 +334,7 @@ static void use_fork(int socket, int call) {
     end_with_fork(socket);
 }
 
-/* Has a fork of the server run the command; returns when the plain way is to be taken. */
+/* Has a fork of the server run the command; returns when the plain way must be taken. */
 static void use_server(int socket, int count, char **words) {
     struct ucred peer;
     socklen_t size = sizeof peer;

@@ -35,7 +35,7 @@ import socket  # noqa: E402
 import struct  # noqa: E402
 import typing  # noqa: E402
 
-# The kernel chooses the largest process when memory runs out; this one is to go before all others.
+# The kernel chooses the largest process when memory runs out; this one must go before all others.
 SERVER_OOM_SCORE = '1000'
 LESSON_MAX = 4096
 # A lesson that tells the server to make room for another one.
@@ -129,7 +129,7 @@ def tell_lesson(lessons, known):
         for name, module in sys.modules.items()
         if name not in known and is_below(library, module)
     ]
-    # What a module imports comes behind it: from the end on, each import is a short one.
+    # What a module imports comes after it: from the end on, each import is a short one.
     lesson = '\n'.join(models().loaded + names[::-1]).encode()
     if 0 < len(lesson) <= LESSON_MAX:
         tell_server(lessons, lesson)

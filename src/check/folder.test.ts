@@ -85,7 +85,7 @@ const MISTAKES: readonly (readonly [
   [
     "a handler without a function part",
     { "function.sh": OK },
-    "error: the handler function is no file",
+    "error: the handler function: no such file",
     "write FILE.FUNCTION",
     { handler: "function" },
   ],
@@ -164,13 +164,13 @@ const MISTAKES: readonly (readonly [
   [
     "env and python as the shell of a function",
     { "function.sh": `#!/usr/bin/env python3\n${OK}` },
-    "error: function.sh names python3, which is no shell",
+    "error: function.sh: python3 is not a supported shell",
     "use sh, bash",
   ],
   [
     "awk as the shell of a function",
     { "function.sh": `#!/usr/bin/awk -f\n${OK}` },
-    "error: function.sh names /usr/bin/awk, which is no shell",
+    "error: function.sh: /usr/bin/awk is not a supported shell",
     "use sh, bash",
   ],
   [
@@ -197,7 +197,7 @@ const MISTAKES: readonly (readonly [
   [
     "a script in Python as handler that is not executable",
     { "app.py": "#!/usr/bin/env python3\n" },
-    "error: app.py names python3, which is no shell that can load it",
+    "error: app.py: python3 is not a supported shell",
     "make it a file handler: chmod +x",
     { handler: "app.py" },
   ],
@@ -422,7 +422,7 @@ const MISTAKES: readonly (readonly [
   [
     "a bootstrap without a first line",
     { "function.sh": OK, "bootstrap +x": "echo\n" },
-    "error: bootstrap has no #! line and is no ELF binary",
+    "error: bootstrap has no #! line and is not an ELF binary",
     "fix: begin it with #!/bin/sh",
   ],
   [
@@ -629,6 +629,19 @@ const FINE: readonly (readonly [what: string, files: PlantedFiles, options?: Che
         { "function.sh": OK, "template.yaml": template("Layers: [a]", runtime) },
       ] as const,
   ),
+  ...[
+    "[ -f ./.env.sh ] && . ./.env.sh",
+    "if test -r ./x; then . ./x; fi",
+    "[ -e ./x ] || exit; . ./x",
+  ].map(
+    (script) =>
+      [
+        `a file that is looked for first: ${script}`,
+        { "function.sh": `${script}\n${OK}` },
+      ] as const,
+  ),
+  ["a file of another folder", { "function.sh": `cd /tmp; . ./made.sh\n${OK}` }],
+  ["a file at home", { "function.sh": `. ~/.profile\n${OK}` }],
   ["names that bash takes", { "function.sh": `#!/bin/bash\n${OK}my-f() { :; }\na::b() { :; }\n` }],
   ["names in a subshell's text", { "function.sh": `${OK}x='my-f() { :; }'\n` }],
   ["env and bash", { "function.sh": `#!/usr/bin/env bash\n${OK}` }],
@@ -736,6 +749,15 @@ test.each(readdirSync(EXAMPLES).sort())("the example %s has no mistakes", async 
   const findings = await found(join(EXAMPLES, name));
   expect(findings.filter((each) => !each.startsWith("hint: "))).toEqual([]);
 });
+
+test.each(["handler() {\n if true; then\n}\n", "handler() {\n", "handler() { echo 'a; }\n"])(
+  "of a script with an error of syntax (%j) nothing else is said",
+  async (script) => {
+    const findings = await found(folder({ "function.sh": script }));
+    expect(findings.length).toBe(1);
+    expect(findings[0]).toStartWith("error: syntax error in function.sh");
+  },
+);
 
 test("all mistakes of one folder are found at once", async () => {
   const root = folder({

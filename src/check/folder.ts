@@ -63,7 +63,7 @@ function checkShebang(file: string, text: string): readonly Finding[] {
   if (!first.startsWith("#!")) {
     return [
       error(
-        `${file} has no #! line and is no ELF binary (exec format error)`,
+        `${file} has no #! line and is not an ELF binary (exec format error)`,
         "on AWS this fails with: Runtime.InvalidEntrypoint",
         "fix: begin it with #!/bin/sh",
       ),

@@ -223,6 +223,9 @@ function missingFunction(
   const readings = scripts.map(({ reading }) => reading);
   if (script === undefined || readings.some(({ functions }) => functions.has(functionName)))
     return [];
+  // That is said already, and may be why it is not found.
+  if (scripts.some(({ isBroken, defined }) => isBroken || defined.includes(functionName)))
+    return [];
   const functions = readings.flatMap(({ functions: names }) => [...names]);
   const message = handlerNotFound(script.file, functionName, functions);
   const isUncertain =

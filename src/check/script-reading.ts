@@ -34,6 +34,8 @@ export interface ScriptReading {
   readonly sources: readonly ScriptPlace[];
   /** True when it takes in a file whose path only the shell knows, or text that it makes. */
   readonly loadsUnknown: boolean;
+  /** Paths that it looks for, as by `[ -f PATH ]`. */
+  readonly tested: ReadonlySet<string>;
   /** Paths that its output is redirected to. */
   readonly outputs: readonly ScriptPlace[];
   /** Functions that it defines. */
@@ -103,6 +105,7 @@ class Reader implements ScriptReading {
   readonly commands: ScriptCommand[] = [];
   readonly sources: ScriptPlace[] = [];
   loadsUnknown = false;
+  readonly tested = new Set<string>();
   readonly outputs: ScriptPlace[] = [];
   readonly functions = new Set<string>();
   readonly definitions: ScriptPlace[] = [];
@@ -128,6 +131,9 @@ class Reader implements ScriptReading {
       }
       case "file_redirect":
         this.#redirect(node);
+        break;
+      case "unary_expression":
+        if (/^-[abcdefghLprsSuwx]$/.test(node.firstChild?.text ?? "")) this.#test(node.lastChild);
         break;
     }
     let isAfterPipe = false;
@@ -166,7 +172,13 @@ class Reader implements ScriptReading {
       [name, ...words] = words.slice(at);
     }
     if (name === "eval") this.loadsUnknown = true;
+    if (name === "test" && /^-[a-zA-Z]$/.test(words[0] ?? "")) this.tested.add(words[1] ?? "");
     if (name !== undefined) this.commands.push({ line, name, words, hasInput });
+  }
+
+  #test(operand: Node | null): void {
+    const path = operand === null ? undefined : this.#literal(operand);
+    if (path !== undefined) this.tested.add(path);
   }
 
   #redirect(node: Node): void {
@@ -188,7 +200,7 @@ class Reader implements ScriptReading {
       case "number":
       case "string_content":
       case "extglob_pattern":
-        return /[*?[]/.test(node.text) ? undefined : node.text.replace(/\\(.)/gs, "$1");
+        return /[*?[]|^~/.test(node.text) ? undefined : node.text.replace(/\\(.)/gs, "$1");
       case "raw_string":
         return node.text.slice(1, -1);
       case "string":

@@ -10,7 +10,7 @@ import { dirname, join, normalize, relative } from "node:path";
 
 import { syntaxError } from "../commands/function/handler.ts";
 import type { Shell } from "../handler/resolve.ts";
-import { BYTE_ORDER_MARK } from "../handler/script.ts";
+import { BYTE_ORDER_MARK, definedFunctions } from "../handler/script.ts";
 import type { Finding } from "./finding.ts";
 import { error, hint, warning } from "./finding.ts";
 import { isAbsent, modeOf } from "./lambda-system.ts";
@@ -20,6 +20,10 @@ import { readScript, type ScriptCommand, type ScriptReading, TASK_ROOT } from ".
 export interface LoadedScript {
   readonly file: string;
   readonly reading: ScriptReading;
+  /** Functions that it seems to define, where its grammar is not understood too. */
+  readonly defined: readonly string[];
+  /** The shell cannot read it, and what has been read of it may be wrong. */
+  readonly isBroken: boolean;
 }
 
 /** The handler's script with all that it loads, and what is wrong with the loading. */
@@ -47,7 +51,7 @@ export async function loadScripts(
     const path = join(directory, next);
     const text = readFileSync(path, "utf8");
     const damage = checkText(next, text);
-    // A carriage return at every line is no error of syntax that helps anybody.
+    // A carriage return at every line is not a helpful syntax error.
     const syntax = damage.length > 0 ? undefined : syntaxError(path, shell);
     findings.push(...damage, ...syntaxFinding(next, syntax?.replaceAll(`${directory}/`, "")));
     // What is wrong besides is said at once too.
@@ -56,20 +60,31 @@ export async function loadScripts(
       text.replace(BYTE_ORDER_MARK, "").replaceAll("\r", ""),
       folder,
     );
-    scripts.push({ file: next, reading });
+    scripts.push({
+      file: next,
+      reading,
+      isBroken: syntax !== undefined,
+      defined: definedFunctions(text),
+    });
     if (isPosix(shell)) findings.push(...functionNames(next, reading));
     for (const { line, text: source } of reading.sources) {
       const { path: found, finding } = sourced(
         { directory, file: next, line, shell, leftOut },
         source,
       );
-      if (finding !== undefined) findings.push(finding);
+      if (finding !== undefined && !isOptional(source, reading)) findings.push(finding);
       if (found === undefined || seen.has(found)) continue;
       seen.add(found);
       waiting.push(found);
     }
   }
   return { scripts, findings };
+}
+
+/** Whether a file that a script takes in may be missing, or may be one of another folder. */
+function isOptional(source: string, { tested, commands }: ScriptReading): boolean {
+  const moves = commands.some(({ name }) => name === "cd" || name === "pushd");
+  return tested.has(source) || (moves && !source.startsWith("/"));
 }
 
 function syntaxFinding(file: string, complaint: string | undefined): readonly Finding[] {

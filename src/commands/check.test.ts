@@ -17,13 +17,13 @@ test("a folder where nothing is wrong has exit status 0, and says so", async () 
 });
 
 const MISTAKES: readonly (readonly [handler: string, script: string, finding: string])[] = [
-  ["function", HANDLER, "names no function part: write FILE.FUNCTION"],
-  ["function.a;b", HANDLER, "names no shell function: write FILE.FUNCTION"],
+  ["function", HANDLER, "not of the form FILE.FUNCTION"],
+  ["function.a;b", HANDLER, '"a;b" cannot name a function'],
   ["other.handler", HANDLER, "no file for the handler other.handler: tried other.handler and"],
   ["function.handler", `#!/bin/sh -c python3\n${HANDLER}`, ""],
   ["function.handler", `#!/no/such/shell\n${HANDLER}`, "missing or not executable: /no/such/shell"],
-  ["function.handler", `#!/usr/bin/env\n${HANDLER}`, "env finds no  in PATH"],
-  ["function.handler", `#!/bin/cat\n${HANDLER}`, "names /bin/cat, which is no shell"],
+  ["function.handler", `#!/usr/bin/env\n${HANDLER}`, "env does not find  in PATH"],
+  ["function.handler", `#!/bin/cat\n${HANDLER}`, "/bin/cat is not a supported shell"],
 ];
 
 test.each(MISTAKES)("--handler %s with the script %j: %s", async (handler, script, finding) => {
@@ -76,6 +76,12 @@ test("serve and dev say so too, dev again for what has changed", async () => {
   await dev.logged(difference("[["));
   writeFileSync(join(folder, "function.sh"), "handler() { a=(1); }\n");
   await dev.logged(difference("an array"));
+});
+
+test("test says so too", async () => {
+  const files = { "function.sh": "handler() { [[ 1 ]]; }\n", "events/a.json": "{}" };
+  const folder = functionFolder(files);
+  expect((await tool(["test", folder])).errors).toContain(difference("[["));
 });
 
 test("nothing is said of scripts that name their shell, or need no bash", async () => {

@@ -144,19 +144,19 @@ test("the function timed out", () => {
 /** What is said of a result that a front end cannot use. */
 function hintOf(kind: GatewayKind, text: string): string {
   const result = gatewayResult(kind, Buffer.from(text));
-  if (result.kind === "response") throw new Error("it is no fault");
+  if (result.kind === "response") throw new Error("it is not a fault");
   return malformedHint(kind, result.fault, Buffer.from(text));
 }
 
 test("the front door needs an envelope", () => {
   expect(hintOf("rest", "Hello Ada\n")).toBe(
-    `response is not JSON and the front door is REST (payload 1.0); AWS answers 502 here
+    `response is not JSON and the front door is REST (payload 1.0); AWS responds with 502 here
   got: Hello Ada
   return {"statusCode":200,"body":"Hello Ada"} or use a Function URL`,
   );
   const long = "x".repeat(81);
   expect(hintOf("http-api-v1", `{"text":"${long}"}`)).toBe(
-    `response has no statusCode and the front door is HTTP API (payload 1.0); AWS answers 500 here
+    `response has no statusCode and the front door is HTTP API (payload 1.0); AWS responds with 500 here
   got: {"text":"${"x".repeat(71)}…
   return {"statusCode":200,"body":"…"} or use a Function URL`,
   );
@@ -208,13 +208,13 @@ test.each([
   [
     "rest",
     '{"StatusCode":200,"body":"x"}',
-    'has "StatusCode", which no response has,',
+    'has "StatusCode", which a response does not have,',
     'write it "statusCode"',
   ],
   [
     "rest",
     '{"statusCode":200,"id":1}',
-    'has "id", which no response has,',
+    'has "id", which a response does not have,',
     'leave it out; what the caller gets is text in "body"',
   ],
 ] as const)("%s cannot use %s", (kind, text, complaint, fix) => {

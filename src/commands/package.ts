@@ -49,7 +49,7 @@ export function addPackageCommand(program: Command): void {
     )
     .argument("[dir]", "folder of the function", ".")
     .option("-o, --output <file>", "zip to write (default: NAME.zip)")
-    .option("--with-bootstrap", "put our bootstrap inside, so that no layer is needed")
+    .option("--with-bootstrap", "put this tool's bootstrap inside, so that no layer is needed")
     .addOption(archOption())
     .option("--handler <name>", "handler that is checked (default: function.handler)")
     .option("--template <file>", "SAM template that is checked (default: DIR/template.yaml)")

@@ -78,7 +78,7 @@ export function addRunCommand(program: Command): void {
         "the function's log goes to standard error. -- CMD runs any other custom runtime.",
     )
     .argument("[dir]", "folder of the function", ".")
-    .argument("[command...]", "bootstrap with its arguments, behind --")
+    .argument("[command...]", "bootstrap command, after --")
     .option("--event-file <file>", "one event from a file instead of standard input")
     .addOption(
       new Option("--framing <how>", "how events are told apart").choices(FRAMINGS).default("auto"),

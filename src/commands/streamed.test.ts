@@ -1,4 +1,4 @@
-/** Commands and responses that are still written: what breaks off is no success, what runs may end. */
+/** Commands and responses that are still written: what breaks off is not a success, what runs may end. */
 
 import { expect, test } from "bun:test";
 

@@ -37,8 +37,8 @@ test("nothing to run, or nothing of that name, is an error and no event is read"
     status: 2,
     errors: "error: command not found: no-such-command\n",
   });
-  const behind = await tool([...REFUNC, SCRIPTED[1] ?? ""], { input: "{}\n" });
-  expect(behind).toMatchObject({
+  const misplaced = await tool([...REFUNC, SCRIPTED[1] ?? ""], { input: "{}\n" });
+  expect(misplaced).toMatchObject({
     status: 2,
     errors:
       `error: not a folder: ${SCRIPTED[1]}\n` +

@@ -13,6 +13,7 @@ import { HEADER, STATUS } from "../runtime-api/contract.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
 import { expectAnswer } from "../testing/expectations.ts";
 import { descendants, descriptors, marked, parentOf, stateOf } from "../testing/process-facts.ts";
+import type { ScriptedInvocation } from "../testing/scripted-invocation.ts";
 import { type ShellName, SHELLS } from "../testing/shells.ts";
 
 const MANAGED = { AWS_LAMBDA_INITIALIZATION_TYPE: "lambda-managed-instances" };
@@ -180,6 +181,11 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
   });
 });
 
+/** How many events may be later than they should, since the machine is busy. */
+const ATTEMPTS = 8;
+
+const deadlineOf = ({ headers }: ScriptedInvocation) => Number(headers.get(HEADER.deadlineMs));
+
 describe("the time at which an event is ended", () => {
   test.concurrent.each([
     ["half a second after the deadline where Lambda itself comes first", {}, 500],
@@ -192,14 +198,36 @@ describe("the time at which an event is ended", () => {
       env,
     });
     const { api } = environment;
+    // Never before. On a busy machine it may be later: then the next event shows it.
+    let least = Number.POSITIVE_INFINITY;
+    for (let event = 0; event < ATTEMPTS && least >= graceMs + 400; event += 1) {
+      await api.idle();
+      const invocation = api.enqueue({ timeoutMs: TIMEOUT_MS });
+      const post = await invocation.answered;
+      least = Math.min(least, performance.timeOrigin + post.startedAtMs - deadlineOf(invocation));
+      expect(least).toBeGreaterThanOrEqual(graceMs - 5);
+    }
+    expect(least).toBeLessThan(graceMs + 400);
+  });
+
+  test.concurrent.each([
+    ["1.3 s of the deadline", "sleep 60", 1300],
+    ["2.3 s of it if SIGTERM is ignored", "trap '' TERM; sleep 60; sleep 60", 2300],
+  ])("lets the next event be asked for within %s", async (_, body, limitMs) => {
+    await using environment = await EnvironmentUnderTest.start({
+      files: filesWith(body),
+      env: MANAGED,
+    });
+    const { api } = environment;
     await api.idle();
-    const invocation = api.enqueue({ timeoutMs: TIMEOUT_MS });
-    const post = await invocation.answered;
-    const deadline = Number(invocation.headers.get(HEADER.deadlineMs));
-    const endedAt = performance.timeOrigin + post.startedAtMs;
-    // Not before; and, if the guard had not ended it, a minute later.
-    expect(endedAt - deadline).toBeGreaterThanOrEqual(graceMs - 5);
-    expect(endedAt - deadline).toBeLessThan(graceMs + 400);
+    let least = Number.POSITIVE_INFINITY;
+    for (let event = 0; event < ATTEMPTS && least >= limitMs; event += 1) {
+      const invocation = api.enqueue({ timeoutMs: TIMEOUT_MS });
+      await invocation.answered;
+      await api.idle();
+      least = Math.min(least, Date.now() - deadlineOf(invocation));
+    }
+    expect(least).toBeLessThan(limitMs);
   });
 
   test.concurrent("is the deadline also after the runtime was frozen past it", async () => {

@@ -1,5 +1,5 @@
 /**
- * The loaded shell, or its fork that waits for the next event, dies while nothing is to be done.
+ * The loaded shell, or its fork that waits for the next event, dies while it has nothing to do.
  *
  * @module
  */

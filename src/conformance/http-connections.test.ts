@@ -285,7 +285,7 @@ describe("a server that answers early and reads no further", () => {
       expect(postsOf(api)).toEqual([[2, [[PATH.response("event-2"), "2"]]]]);
       for (const event of ["event-0", "event-1"]) {
         expect(bootstrap.stderr).toContain(
-          `answered POST ${PATH.response(event)} with 413: too large`,
+          `responded to POST ${PATH.response(event)} with 413: too large`,
         );
       }
     },

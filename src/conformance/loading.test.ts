@@ -143,7 +143,7 @@ describe("names of functions", () => {
     }
   });
 
-  test.concurrent("bash says of such a function that it is not there", async () => {
+  test.concurrent("bash says that such a function is not there", async () => {
     const text = "set -o posix\nhandler() { :; }\nset +o posix";
     const error = await load("bash", text, { handler: "function.my-handler" });
     expect(error).toMatchObject({
@@ -178,7 +178,7 @@ describe.each(["dash", "busybox ash", "bash", "bash as sh"] as const)("in %s", (
     ["in the function's lines", "handler() {\r\n ls\r\n}\r\n"],
     ["in a file that it loads", ". ./lib.sh\nhandler() { work; }"],
     ["in a file that it runs", "handler() { . ./lib.sh; }"],
-  ])("CRLF line ends behind the first line are told: %s", async (_, text) => {
+  ])("CRLF line ends after the first line are named: %s", async (_, text) => {
     const files = {
       "function.sh": text,
       "lib.sh": { text: "work() {\r\n ls\r\n}\r\nls\r\n", shebang: false },
@@ -230,7 +230,7 @@ describe.each(BASHES)("%s", (shell) => {
     });
   });
 
-  test.concurrent("no trap of the runtime is to be seen", async () => {
+  test.concurrent("a file sees no trap of the runtime", async () => {
     const text = `LIST=$(trap)\nhandler() { printf '%s' "$LIST$(trap)"; }`;
     expect(await load(shell, text)).not.toMatch(/fd|ERR|EXIT'?$/);
   });

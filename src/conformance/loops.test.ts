@@ -158,7 +158,7 @@ test.concurrent(
 );
 
 test.concurrent(
-  "loops that cannot load the handler after the first one are no init error",
+  "loops that cannot load the handler after the first one are not an init error",
   async () => {
     await using environment = await EnvironmentUnderTest.start({
       files: { "function.sh": "mkdir once || exit 3\nhandler() { printf '%s' \"$1\"; }" },

@@ -276,7 +276,7 @@ describe.each([...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name))("hooks in 
   test.concurrent.each([
     ["are not called without SnapStart", HOOKED, null, "x:"],
     [
-      "are not called if they are no functions",
+      "are not called if they are not functions",
       { "function.sh": "before_snapshot=1; handler() { printf '%s' \"$1\"; }" },
       "snap-start",
       "x",

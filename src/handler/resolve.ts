@@ -1,8 +1,8 @@
 /**
- * From `_HANDLER` to what is to be run, or to the reason why it can't be.
+ * From `_HANDLER` to what must be run, or to the reason why it cannot be.
  *
  * Pure path logic and a look at the file, by look-ups that are handed in: the runtime asks libc, the
- * tool asks Node's file system, and both get the same answer in the same words. It starts nothing.
+ * tool asks Node's file system, and both get the same result in the same words. It starts nothing.
  *
  * Its time is part of every cold start, so that it does without regular expressions and array
  * callbacks, whose first use costs.
@@ -58,7 +58,7 @@ export interface Files {
 
 const DEFAULT_SHELL: Shell = { path: "/bin/sh", options: [] };
 const NAME_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
-/** What bash and others take in a function's name besides: `my-handler`, `aws::handler`, `ok?`. */
+/** What else bash and others take in a function's name: `my-handler`, `aws::handler`, `ok?`. */
 const MORE_LETTERS = "-:+@%,^!?=[]~";
 const LAST_ASCII = "\x7f";
 
@@ -77,10 +77,13 @@ export function resolveHandler(name: string, taskRoot: string, files: Files): Ha
   const stem = dot > 0 ? lastPart.slice(0, dot) : "";
   const functionName = dot < 0 ? "" : lastPart.slice(dot + 1);
   if (stem === "" || !isFunctionName(functionName)) {
-    const malformed = functionName === "" || stem === "" ? "no function part" : "no shell function";
+    const isWhole = functionName !== "" && stem !== "";
+    const fault = isWhole
+      ? `"${functionName}" cannot name a function`
+      : "not of the form FILE.FUNCTION";
     return rejected(
       "Runtime.MalformedHandlerName",
-      `the handler ${name} is no file (tried ${file}) and names ${malformed}: ` +
+      `the handler ${name}: no such file (${file}), and ${fault}: ` +
         "write FILE.FUNCTION, as in function.handler for handler() in function.sh",
     );
   }
@@ -137,21 +140,21 @@ function shellOf(
   const viaEnv = baseName(interpreter) === "env";
   const command = viaEnv ? words.slice(words[1] === "-S" ? 2 : 1) : words;
   const [program = "", ...options] = command;
-  // What ends the options, as in `#!/bin/sh -`, would end them before ours.
+  // What ends the options, as in `#!/bin/sh -`, would end them before the runtime's.
   if (options.at(-1) === "-" || options.at(-1) === "--") options.pop();
   const name = baseName(program);
   const path = viaEnv ? findProgram(program, files) : program;
   if (path === undefined) {
     return rejected(
       "Runtime.InvalidEntrypoint",
-      `the shell that ${script} names is missing: env finds no ${program} in PATH (${files.searchPath()})`,
+      `the shell that ${script} names is missing: env does not find ${program} in PATH (${files.searchPath()})`,
       script,
     );
   }
   if (isShell(name, options[0])) return { path, options };
   return rejected(
     "Runtime.InvalidEntrypoint",
-    `${script} names ${program}, which is no shell that can load it: use sh, bash, dash, ash, ` +
+    `${script}: ${program} is not a supported shell: use sh, bash, dash, ash, ` +
       "ksh, mksh or busybox sh, or make it a file handler: chmod +x, and the file's name as handler",
     script,
   );

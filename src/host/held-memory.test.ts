@@ -47,7 +47,7 @@ test.each(ADAPTERS)(
   "%s: what is beyond the bound is refused at once",
   async (_name, path, adapter) => {
     await using served = await serve(adapter);
-    const first = post(served, slow(700 * KIB, 500), path);
+    const first = post(served, slow(700 * KIB, 2_000), path);
     while (served.pool.inFlight === 0) await Bun.sleep(1);
     const refused = await post(served, slow(400 * KIB), path);
     expect(refused.status).toBe(429);
@@ -72,7 +72,7 @@ test("a request that is alone is served, however large", async () => {
 
 test("a body without a length is counted as it comes", async () => {
   await using served = await serve();
-  const first = post(served, slow(700 * KIB, 500));
+  const first = post(served, slow(700 * KIB, 2_000));
   while (served.pool.inFlight === 0) await Bun.sleep(1);
   async function* pieces() {
     for (let at = 0; at < 8; at += 1) yield Buffer.alloc(64 * KIB, " ");
@@ -130,7 +130,7 @@ test("a batch of CloudEvents that finds no room is refused as a whole", async ()
       body,
       headers: { ...headers, "Content-Type": "application/json" },
     });
-  const first = event(slow(700 * KIB, 500));
+  const first = event(slow(700 * KIB, 2_000));
   while (served.pool.inFlight === 0) await Bun.sleep(1);
   const batch = JSON.stringify([{ data: "x".repeat(500 * KIB) }]);
   const refused = await fetch(served.url, {

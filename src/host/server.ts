@@ -227,7 +227,7 @@ export class HostServer implements HttpHandler {
   }
 }
 
-/** What TriggerMesh's invoker called requests that are no CloudEvents. */
+/** What TriggerMesh's invoker called requests that are not CloudEvents. */
 const PLAIN_TYPE = "plain-http";
 const UNKNOWN_SOURCE = "unknown";
 

@@ -24,7 +24,7 @@ test("a runtime that waits for the restore of its snapshot is restored, and serv
   expect(await read(await probe.run({ id: 1 }))).toBe(echo(1));
   expect(await read(await probe.run({ id: 2 }))).toBe(echo(2));
   expect(probe.log).toBe("restore/next: 200\n");
-  // Its start was before the snapshot, and is no event's.
+  // Its start was before the snapshot, and belongs to no event.
   expect(probe.answered.map(([, { initDurationMs }]) => initDurationMs)).not.toContainEqual(
     expect.any(Number),
   );

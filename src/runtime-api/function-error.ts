@@ -66,7 +66,7 @@ export function recordedErrorType(errorType: string): string {
 /**
  * Names an error in the form that the platform keeps, for the header `Lambda-Runtime-Function-Error-Type`.
  *
- * A handler's own type keeps its letters behind `Function.`: `ValidationError` becomes
+ * A handler's own type keeps its letters after `Function.`: `ValidationError` becomes
  * `Function.ValidationError`; one with nothing left of it becomes `Function.ExitError`.
  */
 export function headerErrorType(errorType: string): string {

@@ -47,7 +47,7 @@ describe("control messages", () => {
     ]);
   });
 
-  test("other words are no message, however long", () => {
+  test("other words are not a message, however long", () => {
     expect(messages("words\n", "x".repeat(100_000), "\n", "\n")).toEqual([]);
     const line = `${"x".repeat(100_000)}${OUTPUT}/ended/0/: Not a directory\n`;
     expect(messages(line.slice(0, 100_000), line.slice(100_000))).toEqual([{ kind: "ended" }]);

@@ -1,7 +1,7 @@
 /**
  * Ends an event at its deadline, so that a handler that hangs does not keep its loop for good.
  *
- * A managed instance answers the caller at the deadline and leaves the handler alone: as many events
+ * A managed instance responds to the caller at the deadline and leaves the handler alone: as many events
  * that hang as there are loops would be the end of it. Elsewhere the platform ends the environment, and
  * this is a net below that: it lets the platform come first.
  *
@@ -59,7 +59,7 @@ export class DeadlineGuard {
     this.#timer = lazy(() => new Timer(poller, () => this.#act()));
   }
 
-  /** Whether an event is not to be started, since the platform has answered its caller by now. */
+  /** Whether an event must not be started, since the platform has responded to its caller by now. */
   isTooLate({ deliveredAtMs, atMs }: Deadline): boolean {
     return this.#graceMs === 0 && atMs <= deliveredAtMs;
   }

@@ -22,7 +22,7 @@ interface ProcessFacts {
   readonly startTicks: number;
 }
 
-/** Where the fields stand in /proc/PID/stat behind the command's name: state is the third of all. */
+/** Where the fields stand in /proc/PID/stat after the command's name: state is the third of all. */
 const FIELD = { state: 0, session: 3, startTicks: 19 } as const;
 const ZOMBIE = "Z";
 /** Processes that start others without end are not followed any further. */

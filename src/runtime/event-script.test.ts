@@ -171,7 +171,7 @@ describe("the script of an event", () => {
     expect(linesOf(DASH, { name: "time", event })[2]).toStartWith("\\time ");
   });
 
-  test("of a large event has it in the call, and ends the fork behind it", () => {
+  test("of a large event has it in the call, and ends the fork after it", () => {
     const event = "x".repeat(LARGE + 1);
     expect(linesOf(BASH_AS_SH, { event }).slice(2)).toEqual([
       `\\handler '${event}'`,

@@ -18,7 +18,7 @@ import { isPlain, quote } from "./quote.ts";
 export interface EventPaths {
   /** The event's bytes: the handler's standard input. */
   readonly input: string;
-  /** The pipe behind the handler's standard output. */
+  /** The pipe of the handler's standard output. */
   readonly output: string;
 }
 
@@ -31,7 +31,7 @@ export interface ShellState {
   readonly isPosix: boolean;
   /** BASHOPTS: bash's own options that are on. */
   readonly bashOptions: readonly string[];
-  /** Traps that the loaded shell was relieved of, each as the words behind `trap --`. */
+  /** Traps that the loaded shell was relieved of, each as the words after `trap --`. */
   readonly traps: readonly string[];
   /** Of the variables that an event sets, those that the script has made readonly. */
   readonly readonlyNames: readonly string[];
@@ -225,7 +225,7 @@ function upperName(header: string): string {
 }
 
 /**
- * Commands by which a fork undoes what the fork server has changed for itself, each with a `;` behind it.
+ * Commands by which a fork undoes what the fork server has changed for itself, each with a `;` after it.
  *
  * The last ones are what the script would see the others by: a DEBUG trap, and tracing.
  */
@@ -264,7 +264,7 @@ function leavePosixMode(state: ShellState): string {
 }
 
 /**
- * What stands in front of a builtin so that it is no function: a backslash where only special ones are
+ * What stands in front of a builtin so that it is not a function: a backslash where only special ones are
  * called and they come first, else another builtin, of which a script has a function more rarely.
  */
 function escapedBuiltin({ isBash, isPosix, functionNames, disabledBuiltins }: ShellState): string {

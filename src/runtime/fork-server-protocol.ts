@@ -57,7 +57,7 @@ esac`;
 
 /**
  * Has the shell, in front of its loop, run what comes through each pipe, and report again what that has made
- * of it. As for an event, the file sets what is run behind it: at its end a RETURN trap would run.
+ * of it. As for an event, the file sets what is run after it: at its end a RETURN trap would run.
  */
 function withHooks(text: string, hooks: readonly string[]): string {
   if (hooks.length === 0) return text;

@@ -10,7 +10,7 @@
   # shellcheck disable=SC1091 # the script is the user's
   \. "@SCRIPT@"
   if { \:; } 2>"@CONTROL@" <"@CONTROL@/sourced/$?/$-/$SHELLOPTS/$BASHOPTS/"; then \:; fi
-  # A condition without a command: /dev/null can be opened if the word behind it is empty.
+  # A condition without a command: /dev/null can be opened if the word after it is empty.
   if { ! { { \:; } <"@CONTROL@/"; }; } 2>/dev/null <"/dev/null${-##*x*}"; then
     # A script that traces has not asked to see this, wherever it has its traces go (BASH_XTRACEFD); nor what
     # its DEBUG trap says of these commands.
@@ -52,7 +52,7 @@
     (
       # shellcheck disable=SC1091 # written for each event: it sets $1 and $2
       \. "@NEXT@"
-      # What the event restores: behind the file, at whose end a RETURN trap runs.
+      # What the event restores: after the file, at whose end a RETURN trap runs.
       \eval "${1-\\exit 125}"
       # The event is $1 now.
       @CALL@ "$1"

@@ -134,7 +134,7 @@ export class ForkServer {
   readonly #poller: Poller;
   readonly #pid: number;
   readonly #process: number;
-  /** The handler's file; empty if it is no shell's, or cannot be read. */
+  /** The handler's file; empty if it is not a shell's, or cannot be read. */
   readonly #scriptText: string;
   readonly #stderr: LogPipe;
   readonly #lastLines = new LastLines();
@@ -444,7 +444,7 @@ export class ForkServer {
   }
 
   /**
-   * Whether a bash may show its script more than the handler's call: the commands behind the call to a trap, or
+   * Whether a bash may show its script more than the handler's call: the commands after the call to a trap, or
    * the file in which the call stands.
    */
   #maySeeCall({ state }: LoadReport): boolean {
@@ -542,7 +542,7 @@ export class ForkServer {
     }
   }
 
-  /** The system calls behind the turns. */
+  /** The system calls of the turns. */
   #sharedPipes(): SharedPipes<OutputPipe> {
     return {
       isNextRead: () => this.#next.isRead,

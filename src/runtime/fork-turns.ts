@@ -3,7 +3,7 @@
  * fork-server.sh tells, without the system calls, so that a test can try every order of things.
  *
  * Each event has two pipes of its own: one through which a fork gets it, and one for what it writes and,
- * behind that, its status. Forks know two fixed paths, NEXT and OUTPUT, which the runtime leads to a pipe
+ * after that, its status. Forks know two fixed paths, NEXT and OUTPUT, which the runtime leads to a pipe
  * each. Invariants:
  *   1. NEXT is led to a new pipe, then OUTPUT, then the event is sent into the pipe that NEXT led to
  *      before. So a fork that can take it was made before that, all forks before that one had said their
@@ -39,7 +39,7 @@ export interface SharedPipes<Output extends EventOutput> {
   isNextRead(): boolean;
   /** Leads OUTPUT to a new pipe. */
   openOutput(): Output;
-  /** Leads OUTPUT to CONTROL again; what is still written to the pipe is no event's. */
+  /** Leads OUTPUT to CONTROL again; what is still written to the pipe belongs to no event. */
   closeOutput(output: Output): void;
   /** Serves all pipes until something holds; false if the shell has ended before. */
   waitUntil(holds: () => boolean): boolean;

@@ -89,7 +89,7 @@ export class HandlerResponse {
         this.#log.write(
           "ERROR",
           `the response has ${this.#totalBytes} bytes, Lambda takes ${RESPONSE_BYTES_MAX}: ` +
-            "write it to S3, or stream it behind an HTTP prelude",
+            "write it to S3, or stream it after an HTTP prelude",
         );
       }
       this.#client.respond(this.#invocation, this.#kept.subarray(0, this.#keptBytes));
@@ -102,7 +102,7 @@ export class HandlerResponse {
     return this.#keptBytes;
   }
 
-  /** What a failed handler has written is no response; the reason may be in it. */
+  /** What a failed handler has written is not a response; the reason may be in it. */
   #logOutput(): void {
     const bytes = this.#keptBytes;
     if (bytes === 0) return;
@@ -132,7 +132,7 @@ export class HandlerResponse {
     if (head.length === 0) return false;
     const end = head[0] === OPENING_BRACE ? head.indexOf(PRELUDE_DELIMITER) : -1;
     if (end >= 0 && isJsonObject(head.subarray(0, end))) return true;
-    // Only more bytes behind an opening brace can still make it a prelude.
+    // Only more bytes after an opening brace can still make it a prelude.
     this.#mayStream = end < 0 && head[0] === OPENING_BRACE && head.length < PRELUDE_BYTES_MAX;
     return false;
   }

@@ -16,12 +16,12 @@
 
 import {
   ConnectionError,
-  HttpAnswerReader,
   type HttpResponse,
+  HttpResponseReader,
   isInterim,
   type OnHead,
   readerOf,
-} from "./http-answer-reader.ts";
+} from "./http-response-reader.ts";
 import { close, read, SystemError, WOULD_BLOCK } from "./libc.ts";
 import type { SharedConnection } from "./loop.ts";
 import { isReadableNow, POLLIN, POLLOUT } from "./poll-set.ts";
@@ -35,13 +35,13 @@ export function headerLine(name: string, value: string): string {
 
 /** Told of a GET request on a connection that another process has, too. */
 export interface GetWatch {
-  /** It has been sent: from now on the other process may find the answer. */
+  /** It has been sent: from now on the other process may find the response. */
   onAsked(): void;
-  /** The answer is there: from now on the other process may find only a part of it. */
+  /** The response is there: from now on the other process may find only a part of it. */
   readonly onHead: OnHead;
 }
 
-/** Room for the head of an answer to be looked at, in bytes. */
+/** Room for the head of a response to be looked at, in bytes. */
 const PEEKED_BYTES = 16 * 1024;
 
 /** Bodies up to this size, in bytes, are sent in one call with their head. */
@@ -68,11 +68,11 @@ export class HttpConnection {
   /** A socket that another process has, too. */
   readonly #shared: number | undefined;
   #socket: number | undefined;
-  /** Whether the answer to a GET request of another process is to come. */
+  /** Whether the response to a GET request of another process has not come yet. */
   #hasAsked: boolean;
-  readonly #answers = new HttpAnswerReader((into) => this.#read(into));
-  /** A final answer that came before the request was complete. */
-  #earlyAnswer: HttpResponse | undefined;
+  readonly #responses = new HttpResponseReader((into) => this.#read(into));
+  /** A final response that came before the request was complete. */
+  #earlyResponse: HttpResponse | undefined;
 
   /** @param shared A connection to begin with. */
   constructor(address: HttpAddress, poller: Poller, shared?: SharedConnection) {
@@ -101,10 +101,10 @@ export class HttpConnection {
   }
 
   /**
-   * Sends a GET request and waits for its answer, for as long as it takes.
+   * Sends a GET request and waits for its response, for as long as it takes.
    * @param watch Told of it on a connection that another process has, too.
    * @throws {ConnectionError} When the server cannot be reached or goes away.
-   * @throws {HttpSyntaxError} When its answer is not HTTP.
+   * @throws {HttpSyntaxError} When its response is not HTTP.
    */
   get(request: Uint8Array, watch?: GetWatch): HttpResponse {
     if (!this.#hasAsked) {
@@ -113,11 +113,11 @@ export class HttpConnection {
     }
     this.#hasAsked = false;
     if (watch !== undefined) this.#tell(watch);
-    return this.#answer(watch?.onHead);
+    return this.#receive(watch?.onHead);
   }
 
   /**
-   * Posts a body and waits for the answer; throws as {@link get} does.
+   * Posts a body and waits for the response; throws as {@link get} does.
    * @param onSent Told when all of it was sent.
    */
   post(path: string, headers: string, body: Uint8Array, onSent: () => void): HttpResponse {
@@ -126,8 +126,8 @@ export class HttpConnection {
     const isSmall = body.byteLength <= ONE_SEND_BYTES_MAX;
     this.#open();
     this.#send(isSmall ? [Buffer.concat([head, body])] : [head, body]);
-    if (this.#earlyAnswer === undefined) onSent();
-    return this.#answer();
+    if (this.#earlyResponse === undefined) onSent();
+    return this.#receive();
   }
 
   /** Begins a chunked POST with trailers; {@link sendChunk} and {@link endChunks} follow. */
@@ -137,17 +137,17 @@ export class HttpConnection {
     this.#send([this.#head("POST", path, headers + encoding)]);
   }
 
-  /** Sends bytes at once; they are dropped when the server has answered already. */
+  /** Sends bytes at once; they are dropped when the server has responded already. */
   sendChunk(bytes: Uint8Array): void {
     if (bytes.byteLength === 0) return;
     const size = Buffer.from(`${bytes.byteLength.toString(16)}\r\n`);
     this.#send([Buffer.concat([size, bytes, END_OF_LINE])]);
   }
 
-  /** Ends a chunked POST and waits for its answer. */
+  /** Ends a chunked POST and waits for its response. */
   endChunks(trailers: string): HttpResponse {
     this.#send([Buffer.from(`0\r\n${trailers}\r\n`, "latin1")]);
-    return this.#answer();
+    return this.#receive();
   }
 
   /** Has whatever waits for the connection fail at once; {@link close} is to follow. */
@@ -164,8 +164,8 @@ export class HttpConnection {
     }
     this.#socket = undefined;
     this.#hasAsked = false;
-    this.#earlyAnswer = undefined;
-    this.#answers.reset();
+    this.#earlyResponse = undefined;
+    this.#responses.reset();
   }
 
   #head(method: string, path: string, headers: string): Buffer {
@@ -188,11 +188,11 @@ export class HttpConnection {
     }
   }
 
-  /** Sends all parts, or as much as the server wants to have: until its answer is there. */
+  /** Sends all parts, or as much as the server wants to have: until its response is there. */
   #send(parts: readonly Uint8Array[]): void {
     try {
       for (const part of parts) {
-        for (let rest = part; rest.byteLength > 0 && this.#earlyAnswer === undefined;) {
+        for (let rest = part; rest.byteLength > 0 && this.#earlyResponse === undefined;) {
           if (this.#socket === undefined) {
             throw new ConnectionError("the connection was closed", false);
           }
@@ -203,15 +203,15 @@ export class HttpConnection {
       }
     } catch (cause) {
       if (!(cause instanceof SystemError || cause instanceof ConnectionError)) throw cause;
-      // A server that refuses a request early may have answered before it stopped reading.
-      if (cause instanceof SystemError) this.#earlyAnswer = this.#answerOfClosed();
-      if (this.#earlyAnswer !== undefined) return;
+      // A server that refuses a request early may have responded before it stopped reading.
+      if (cause instanceof SystemError) this.#earlyResponse = this.#responseOfClosed();
+      if (this.#earlyResponse !== undefined) return;
       this.close();
       throw new ConnectionError(`failed to send the request: ${cause.message}`, false, { cause });
     }
   }
 
-  /** Tells of a request on a shared connection, and of its answer before any of that is read. */
+  /** Tells of a request on a shared connection, and of its response before any of that is read. */
   #tell(watch: GetWatch): void {
     const socket = this.#socket;
     if (socket === undefined || socket !== this.#shared) return;
@@ -230,31 +230,31 @@ export class HttpConnection {
     if ((ready & POLLOUT) !== 0 || (ready & POLLIN) === 0) return;
     // It does not read but has said something: that it goes on, or what it thinks of the request.
     do {
-      const answer = this.#answers.readOne();
-      if (!isInterim(answer)) this.#earlyAnswer = answer;
-    } while (this.#earlyAnswer === undefined && this.#answers.hasMore);
+      const response = this.#responses.readOne();
+      if (!isInterim(response)) this.#earlyResponse = response;
+    } while (this.#earlyResponse === undefined && this.#responses.hasMore);
   }
 
-  /** The answer that lies ahead in a connection that takes no more bytes, if there is one. */
-  #answerOfClosed(): HttpResponse | undefined {
+  /** The response that lies ahead in a connection that takes no more bytes, if there is one. */
+  #responseOfClosed(): HttpResponse | undefined {
     try {
-      return this.#answers.read();
+      return this.#responses.read();
     } catch {
       return undefined;
     }
   }
 
-  #answer(onHead?: OnHead): HttpResponse {
-    const early = this.#earlyAnswer;
+  #receive(onHead?: OnHead): HttpResponse {
+    const early = this.#earlyResponse;
     if (early !== undefined) {
       // The server may wait for the rest of the request yet.
       this.close();
       return early;
     }
     try {
-      const answer = this.#answers.read(onHead);
-      if (answer.isLast) this.close();
-      return answer;
+      const response = this.#responses.read(onHead);
+      if (response.isLast) this.close();
+      return response;
     } catch (error) {
       this.close();
       throw error;
@@ -283,7 +283,7 @@ export class HttpConnection {
    * @param unconfirmedBytes How much it may have got without having said so.
    */
   #throwIfUnseen(socket: number, unconfirmedBytes: number): void {
-    if (this.#answers.hasReceived || unacknowledgedBytes(socket) <= unconfirmedBytes) return;
+    if (this.#responses.hasReceived || unacknowledgedBytes(socket) <= unconfirmedBytes) return;
     throw new ConnectionError("the connection was closed before the request had arrived", false);
   }
 }

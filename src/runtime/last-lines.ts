@@ -56,7 +56,7 @@ function fromFirstTrace(lines: readonly string[], tracing: Tracing): readonly st
 function endOf(log: Buffer, bytesMax: number): Buffer {
   const excess = log.length - bytesMax;
   if (excess <= 0) return log;
-  // A line end behind the last line is not the one in front of it.
+  // A line end after the last line is not the one in front of it.
   const lineStart = log.lastIndexOf(LINE_FEED, log.length - 2) + 1;
   if (lineStart >= excess) return log.subarray(log.indexOf(LINE_FEED, excess - 1) + 1);
   const head = log.subarray(lineStart, characterFrom(log, lineStart + LINE_HEAD_BYTES_MAX));
@@ -64,7 +64,7 @@ function endOf(log: Buffer, bytesMax: number): Buffer {
   return Buffer.concat([head, Buffer.from(OMISSION), end]);
 }
 
-/** Where, at an index or behind it, a character of UTF-8 begins. */
+/** Where, at an index or after it, a character of UTF-8 begins. */
 export function characterFrom(bytes: Uint8Array, index: number): number {
   let start = index;
   // No character has more bytes that continue it; other bytes may look like them.

@@ -1,7 +1,7 @@
 /**
  * The system calls that the runtime makes, through Bun's foreign function interface.
  *
- * The invoke loop is sequential by contract: one event, one answer, the next. So it is written as
+ * The invoke loop is sequential by contract: one event, one response, the next. So it is written as
  * plain blocking calls over poll(2), which is both what an auditor expects of it and several times
  * faster to start and to turn than an event loop (measured: binding a function takes 10 µs, a call
  * 0.2 µs).
@@ -203,7 +203,7 @@ export function duplicateTo(source: number, target: number): void {
 /**
  * Waits until something comes on one of the descriptors, or the time is over.
  * @param set An array of `struct pollfd`; what has come is written into it.
- * @param timeoutMs Longest wait, in milliseconds; without an end if it is negative.
+ * @param timeoutMs Longest wait, in milliseconds; negative for no limit.
  */
 export function poll(set: Int16Array, count: number, timeoutMs: number): void {
   if (late().poll(set, count, timeoutMs) >= 0) return;

@@ -36,7 +36,7 @@ export interface LoadReport {
   readonly tracePrefix: string;
   /** How the shell will say that a fork has ended. */
   readonly message: StatusMessage;
-  /** What has come behind the report. */
+  /** What has come after the report. */
   readonly rest: string;
 }
 
@@ -116,7 +116,7 @@ function namedAt(text: string, control: string): number | undefined {
   return markAt < 0 ? undefined : text.lastIndexOf("\n", markAt) + 1;
 }
 
-/** What stands behind a mark in its line. */
+/** What stands after a mark in its line. */
 function lineBehind(text: string, mark: string): string {
   const start = text.indexOf(mark) + mark.length;
   return start < mark.length ? "" : text.slice(start, text.indexOf("\n", start));

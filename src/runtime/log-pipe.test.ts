@@ -13,7 +13,7 @@ function logged(trial: LogPipeTrial): string {
   return stderr.toString();
 }
 
-/** The messages of records, or lines that are no record of the runtime's, as they are. */
+/** The messages of records, or lines that are not a record of the runtime's, as they are. */
 function messages(text: string): unknown[] {
   expect(text).toEndWith("\n");
   return text
@@ -34,7 +34,7 @@ describe("as text", () => {
     expect(logged({ json: false, pieces })).toBe("a\nbc\r\n\n\u0000\u001b[1md");
   });
 
-  test("what was read before comes first, and what is no log is taken out of all", () => {
+  test("what was read before comes first, and what does not belong in the log is removed", () => {
     const trial = {
       json: false,
       first: "first OURS",
@@ -105,7 +105,7 @@ describe("as JSON", () => {
     }
   });
 
-  test("bytes that are no UTF-8 are cut anywhere", () => {
+  test("bytes that are not UTF-8 are cut anywhere", () => {
     for (const end of ["\xff", "\x80\x80\x80\x80", "\xc3"]) {
       const pieces = ["x".repeat(60_000).repeat(5).slice(end.length) + end];
       const found = messages(

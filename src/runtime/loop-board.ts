@@ -19,11 +19,11 @@ import { memoryFile, readAt, writeAt } from "./libc.ts";
 export const LOOP_STATE = {
   /** Loading its handler. */
   loading: 0,
-  /** It has asked for an event on the connection that it shares, and read nothing of the answer. */
+  /** It has asked for an event on the connection that it shares, and read nothing of the response. */
   waiting: 1,
-  /** Handling an event, of whose answer nothing is on the wire. */
+  /** Handling an event, of whose result nothing is on the wire. */
   handling: 2,
-  /** Sending the answer: what it has sent is not yet the whole of it. */
+  /** Sending the result: what it has sent is not yet the whole of it. */
   answering: 3,
   /** It has no event, or nothing may be reported of it any more: a stream has begun, or all is sent. */
   settled: 4,

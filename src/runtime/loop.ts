@@ -20,7 +20,7 @@ const CONNECTED = { no: "unconnected", yes: "connected", asked: "asked" } as con
 /** A connection that a loop shares with its supervisor. */
 export interface SharedConnection {
   readonly socket: number;
-  /** Whether it has been asked for an event on it, in a life before, and the answer is to come. */
+  /** Whether it has been asked for an event on it, in a life before, and the response has not come. */
   readonly hasAsked: boolean;
 }
 

@@ -15,17 +15,17 @@ export type OnOutput = (bytes: Uint8Array) => void;
 
 /** Most bytes taken at once: as many as a pipe holds, unless a handler has made it larger. */
 const READ_BYTES = 64 * 1024;
-/** Most reads behind the handler's end: more than a pipe holds, so only a late writer gets there. */
+/** Most reads after the handler's end: more than a pipe holds, so only a late writer gets there. */
 const DRAIN_READS_MAX = 32;
 
 /** Shared by all events: what has been read is passed on before the next read. */
 const scratch = lazy(() => Buffer.allocUnsafeSlow(READ_BYTES));
 
-/** What is left of a pipe behind its event's end. */
+/** What is left of a pipe after its event's end. */
 export interface LateOutput {
   /** The read end, for its new owner. */
   readonly descriptor: number;
-  /** What has been read from it behind the status. */
+  /** What has been read from it after the status. */
   readonly bytes: Buffer;
   /** How statuses look that may still come. */
   readonly message: StatusMessage;

@@ -1,5 +1,5 @@
 /**
- * Waits, in one place, for whatever may happen next: bytes from the handler, the platform's answer,
+ * Waits, in one place, for whatever may happen next: bytes from the handler, the platform's response,
  * the shell's end, SIGTERM.
  *
  * @module

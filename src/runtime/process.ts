@@ -108,7 +108,7 @@ function exitStatus(waitStatus: number): ExitStatus {
     : { kind: "signaled", signal };
 }
 
-/** Signals a process, or its whole group for a negative number; one that is gone is no error. */
+/** Signals a process, or its whole group for a negative number; one that is gone is not an error. */
 export function kill(pid: number, signal: number): void {
   late().kill(pid, signal);
 }

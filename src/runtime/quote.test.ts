@@ -17,8 +17,8 @@ describe("quote", () => {
     ["a high byte in the middle", "é.a", "'é.a'"],
     ["a high byte at the end", "a\x81", '"a\x81$*"'],
     ["a high byte and a digit at the end", "a\x810", '"a\x810$*"'],
-    ["an escaped byte behind a high one", "'\x83\\", '"\'\x83$*\\\\$*"'],
-    ["an escaped byte behind a high one and a digit", "'\xfe0\"-", '"\'\xfe0$*\\"-$*"'],
+    ["an escaped byte after a high one", "'\x83\\", '"\'\x83$*\\\\$*"'],
+    ["an escaped byte after a high one and a digit", "'\xfe0\"-", '"\'\xfe0$*\\"-$*"'],
   ])("of %s", (_, text, quoted) => {
     expect(quote(text)).toBe(quoted);
   });

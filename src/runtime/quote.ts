@@ -41,7 +41,7 @@ export function isPlain(bytes: Buffer): boolean {
 /**
  * Keeps what is escaped, and the two bytes that bash itself escapes inside, apart from the bytes in front.
  * Bash reads characters of its locale: in Shift JIS, GBK or Big5 a backslash may be the second byte of
- * one, in GB 18030 even two bytes that are no character swallow the next. `$*` is nothing, since there
+ * one, in GB 18030 even two bytes that are not a character swallow the next. `$*` is nothing, since there
  * are no positional parameters, and never part of a character.
  */
 function separated(escaped: string): string {
@@ -49,7 +49,7 @@ function separated(escaped: string): string {
   return `${escaped.replace(/([\x80-\xff][0-9]?)([\\\x01\x7f])/g, "$1$$*$2")}$*`;
 }
 
-/** Whether a quote right behind text might be taken for the end of its last character. */
+/** Whether a quote right after text might be taken for the end of its last character. */
 function mayEndInsideCharacter(text: string): boolean {
   return endsHigh(text.charCodeAt(text.length - 2), text.charCodeAt(text.length - 1));
 }

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { ConnectionError, type HttpResponse } from "./http-answer-reader.ts";
 import type { HttpConnection } from "./http-connection.ts";
+import { ConnectionError, type HttpResponse } from "./http-response-reader.ts";
 
 export class ResponseStream {
   readonly #connection: HttpConnection;
@@ -35,11 +35,11 @@ export class ResponseStream {
   /**
    * Ends the stream.
    * @param trailers Lines of `headerLine`.
-   * @returns The answer, or why there is none.
+   * @returns The response, or why there is none.
    */
   end(trailers: string): HttpResponse | ConnectionError {
-    const answer = this.#attempt(() => this.#connection.endChunks(trailers));
-    return this.#failure ?? answer ?? new ConnectionError("the connection was closed", true);
+    const response = this.#attempt(() => this.#connection.endChunks(trailers));
+    return this.#failure ?? response ?? new ConnectionError("the connection was closed", true);
   }
 
   #attempt<Result>(use: () => Result): Result | undefined {

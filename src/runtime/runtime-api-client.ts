@@ -20,8 +20,8 @@ import {
   xrayErrorCause,
 } from "../runtime-api/function-error.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
-import { ConnectionError, type HttpResponse } from "./http-answer-reader.ts";
 import { type GetWatch, headerLine, type HttpAddress, HttpConnection } from "./http-connection.ts";
+import { ConnectionError, type HttpResponse } from "./http-response-reader.ts";
 import type { Log, LogLevel } from "./log.ts";
 import { LOOP_STATE, type LoopSlot } from "./loop-board.ts";
 import type { Loop } from "./loop.ts";
@@ -50,7 +50,7 @@ const INVOCATION_ID = HEADER.invocationId.toLowerCase();
 const ATTEMPTS_MAX = 4;
 const RETRY_MS = 50;
 
-/** Longest answer that is quoted in a log line, in characters. */
+/** Longest response that is quoted in a log line, in characters. */
 const QUOTED_LENGTH_MAX = 200;
 
 export class RuntimeApiClient {
@@ -97,17 +97,17 @@ export class RuntimeApiClient {
 
   /**
    * Waits for the next event, for as long as it takes: a frozen environment may wait for hours.
-   * @throws {RuntimeApiError} When the answer is anything but an event.
+   * @throws {RuntimeApiError} When the response is anything but an event.
    * @throws {ConnectionError} When the Runtime API stays unreachable.
    */
   next(): Invocation {
     const request = this.#nextRequest;
-    const answer = this.#attempt(() => this.#connection.get(request, this.#nextWatch), true);
-    if (answer.status !== STATUS.ok) throw refusal(`GET ${PATH.next}`, answer);
-    const { headers, body } = answer;
+    const response = this.#attempt(() => this.#connection.get(request, this.#nextWatch), true);
+    if (response.status !== STATUS.ok) throw refusal(`GET ${PATH.next}`, response);
+    const { headers, body } = response;
     const invocation = invocationOf(headers);
     if (invocation === undefined) {
-      throw new RuntimeApiError(`failed to get an event: the answer has no ${HEADER.requestId}`);
+      throw new RuntimeApiError(`failed to get an event: the response has no ${HEADER.requestId}`);
     }
     invocation.event = body;
     return invocation;
@@ -116,14 +116,14 @@ export class RuntimeApiClient {
   /**
    * Waits while a snapshot of the environment is taken (SnapStart); comes back in each environment
    * that is restored from it, with no connection: none outlives a snapshot.
-   * @throws {RuntimeApiError} When the answer is anything but 200.
+   * @throws {RuntimeApiError} When the response is anything but 200.
    * @throws {ConnectionError} When the Runtime API stays unreachable.
    * @see https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-custom.html
    */
   waitForRestore(): void {
     const request = this.#connection.getRequest(PATH.restoreNext, USER_AGENT);
-    const answer = this.#attempt(() => this.#connection.get(request), true);
-    if (answer.status !== STATUS.ok) throw refusal(`GET ${PATH.restoreNext}`, answer);
+    const response = this.#attempt(() => this.#connection.get(request), true);
+    if (response.status !== STATUS.ok) throw refusal(`GET ${PATH.restoreNext}`, response);
     this.#connection.close();
     this.#isRestored = true;
   }
@@ -131,7 +131,7 @@ export class RuntimeApiClient {
   /** Posts a handler's whole response. */
   respond(invocation: Invocation, body: Uint8Array): void {
     const path = PATH.response(invocation.requestId);
-    this.#answer(path, JSON_BODY + invocationId(invocation), body, "ERROR");
+    this.#postResult(path, JSON_BODY + invocationId(invocation), body, "ERROR");
   }
 
   /** Posts a function error for an event. */
@@ -139,7 +139,7 @@ export class RuntimeApiClient {
     this.#postError(invocation, error, "ERROR");
   }
 
-  /** Posts the error of an event that was ended at its deadline: it may be answered by now. */
+  /** Posts the error of an event that was ended at its deadline: it may have its result by now. */
   reportTimeout(invocation: Invocation, error: FunctionError): void {
     this.#postError(invocation, error, "DEBUG");
   }
@@ -154,7 +154,7 @@ export class RuntimeApiClient {
     const errorType: ReportedPlatformErrorType = "Runtime.ExitError";
     const error = { errorMessage, errorType, stackTrace: [] };
     try {
-      // It may be refused: when the loop had just answered, or the platform has seen it break off.
+      // It may be refused: when the loop had just responded, or the platform has seen it break off.
       this.#postError(invocation, error, "DEBUG");
     } catch (failure) {
       this.#log.write(
@@ -172,12 +172,12 @@ export class RuntimeApiClient {
     const path = this.#isRestored ? PATH.restoreError : PATH.initError;
     const body = Buffer.from(errorBody(error));
     try {
-      const answer = this.#attempt(
+      const response = this.#attempt(
         () => this.#post(path, this.#errorHeaders(error), body, () => undefined),
         false,
       );
-      if (answer.status !== STATUS.accepted) {
-        this.#log.write("WARN", refusal(`POST ${path}`, answer).message);
+      if (response.status !== STATUS.accepted) {
+        this.#log.write("WARN", refusal(`POST ${path}`, response).message);
       }
     } catch (failure) {
       this.#log.write("ERROR", `failed to report the initialization error: ${reasonOf(failure)}`);
@@ -206,26 +206,26 @@ export class RuntimeApiClient {
         ? ""
         : headerLine(HEADER.errorType, headerErrorType(error.errorType)) +
           headerLine(HEADER.errorBody, Buffer.from(errorBody(error)).toString("base64"));
-    const answer = stream.end(trailers);
+    const response = stream.end(trailers);
     stream.close();
-    if (answer instanceof ConnectionError) {
-      this.#log.write("ERROR", `the streamed response was cut off: ${answer.message}`);
+    if (response instanceof ConnectionError) {
+      this.#log.write("ERROR", `the streamed response was cut off: ${response.message}`);
     } else {
-      this.#settle(PATH.response(requestId), answer, "ERROR");
+      this.#settle(PATH.response(requestId), response, "ERROR");
     }
   }
 
   #postError(invocation: Invocation, error: FunctionError, refusalLevel: LogLevel): void {
     const headers = this.#errorHeaders(error) + invocationId(invocation);
     const body = Buffer.from(errorBody(error));
-    this.#answer(PATH.error(invocation.requestId), headers, body, refusalLevel);
+    this.#postResult(PATH.error(invocation.requestId), headers, body, refusalLevel);
   }
 
-  #answer(path: string, headers: string, body: Uint8Array, refusalLevel: LogLevel): void {
+  #postResult(path: string, headers: string, body: Uint8Array, refusalLevel: LogLevel): void {
     this.#slot?.set(LOOP_STATE.answering);
     const onSent = () => this.#slot?.set(LOOP_STATE.settled);
-    const answer = this.#attempt(() => this.#post(path, headers, body, onSent), false);
-    this.#settle(path, answer, refusalLevel);
+    const response = this.#attempt(() => this.#post(path, headers, body, onSent), false);
+    this.#settle(path, response, refusalLevel);
   }
 
   #post(path: string, headers: string, body: Uint8Array, onSent: () => void): HttpResponse {
@@ -256,22 +256,22 @@ export class RuntimeApiClient {
     }
   }
 
-  /** An answer to a post: accepted, or refused in a way that ends the event but not the loop. */
-  #settle(path: string, answer: HttpResponse, refusalLevel: LogLevel): void {
-    if (answer.status === STATUS.accepted) return;
-    const error = refusal(`POST ${path}`, answer);
-    if (answer.status >= STATUS.internalServerError) throw error;
+  /** A response to a post: accepted, or refused in a way that ends the event but not the loop. */
+  #settle(path: string, response: HttpResponse, refusalLevel: LogLevel): void {
+    if (response.status === STATUS.accepted) return;
+    const error = refusal(`POST ${path}`, response);
+    if (response.status >= STATUS.internalServerError) throw error;
     this.#log.write(refusalLevel, error.message);
   }
 }
 
-/** The invocation that the head of an answer to `/next` tells of, without its event. */
+/** The invocation that the head of a response to `/next` tells of, without its event. */
 export function invocationOf(headers: ReadonlyMap<string, string>): Invocation | undefined {
   const requestId = headers.get(REQUEST_ID) ?? "";
   return requestId === "" ? undefined : { requestId, headers, event: new Uint8Array(0) };
 }
 
-/** Echoed if and only if it was given, so that a late answer cannot meet another attempt's event. */
+/** Echoed if and only if it was given, so that a late response cannot meet another attempt's event. */
 function invocationId({ headers }: Invocation): string {
   const id = headers.get(INVOCATION_ID) ?? "";
   return id === "" ? "" : headerLine(HEADER.invocationId, id);
@@ -283,5 +283,5 @@ function reasonOf(failure: unknown): string {
 
 function refusal(request: string, { status, body }: HttpResponse): RuntimeApiError {
   const text = Buffer.from(body).toString("utf8").trim().slice(0, QUOTED_LENGTH_MAX);
-  return new RuntimeApiError(`the Runtime API answered ${request} with ${status}: ${text}`);
+  return new RuntimeApiError(`the Runtime API responded to ${request} with ${status}: ${text}`);
 }

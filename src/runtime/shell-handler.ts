@@ -263,7 +263,7 @@ export class ShellHandler {
       return {
         errorType: "Runtime.MalformedHandlerName",
         errorMessage:
-          `${ownName(handler)} names no shell function: ${handler.shell.path} says of ${functionName}() ` +
+          `${ownName(handler)} does not name a function: ${handler.shell.path} says of ${functionName}() ` +
           `"${refusal}"; with #!/bin/bash as first line names may have more than letters, digits and _`,
       };
     }
@@ -272,7 +272,7 @@ export class ShellHandler {
     const lines = this.#server.lastLines();
     const why = lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1);
     const others = names.includes(functionName)
-      ? `it is in the text, but is no function when the file has been loaded${why === undefined ? "" : `: ${why}`}`
+      ? `it is in the text, but is not a function after the file is loaded${why === undefined ? "" : `: ${why}`}`
       : `it defines ${defined}`;
     return {
       errorType: "Runtime.HandlerNotFound",

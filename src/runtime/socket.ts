@@ -124,7 +124,7 @@ const shutdown = lazy(
   () => dlopen(LIBC, { shutdown: { args: ["i32", "i32"], returns: "i32" } }).symbols,
 );
 
-/** Ends both directions of a connection, which is not closed by that; one that is gone is no error. */
+/** Ends both directions of a connection, which is not closed by that; one that is gone is not an error. */
 export function shutDown(socket: number): void {
   shutdown().shutdown(socket, SHUT_RDWR);
 }

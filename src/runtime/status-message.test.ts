@@ -44,7 +44,7 @@ describe.each(Object.entries(SHELLS))("%s", (_, pieces) => {
   const message = messageOf(pieces);
   const text = pieces.join("");
 
-  test.each([0, 1, 7, 128, 137, 255])("a status of %d behind an output", (status) => {
+  test.each([0, 1, 7, 128, 137, 255])("a status of %d after an output", (status) => {
     const read = `output\n${withStatus(text, status)}`;
     expect(split(message, [read])).toEqual({ output: "output\n", status, rest: "" });
   });

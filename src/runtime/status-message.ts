@@ -1,6 +1,6 @@
 /**
  * Finds the end of an event in its output: the loaded shell says the fork's status in the same pipe, so
- * that what a background process writes later comes behind it, however late the runtime reads.
+ * that what a background process writes later comes after it, however late the runtime reads.
  *
  * The message is what the shell says of a redirection that it cannot make, such as
  * `/var/task/function.handler: line 9: /proc/8/fd/11/ended/0/: Not a directory`: words of the shell, which
@@ -99,7 +99,7 @@ export class OutputSplitter {
     return this.#status;
   }
 
-  /** What has come behind the status. */
+  /** What has come after the status. */
   get rest(): Buffer {
     return this.#rest;
   }

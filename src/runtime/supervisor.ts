@@ -14,8 +14,8 @@
 import { CONCURRENCY_MAX } from "../runtime-api/contract.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { describeEnd } from "./exit-error.ts";
-import { readerOf } from "./http-answer-reader.ts";
 import type { HttpAddress } from "./http-connection.ts";
+import { readerOf } from "./http-response-reader.ts";
 import { lazy } from "./lazy.ts";
 import { close, descriptorsMax, processId, read } from "./libc.ts";
 import type { Log } from "./log.ts";
@@ -40,7 +40,7 @@ import { Timer } from "./timer.ts";
 
 /** Most loops that load their handler at the same time: a handler's file may need much memory to load. */
 const LOADING_MAX = 64;
-/** Room for the head of an answer, in bytes: Lambda allows 1 MB of headers. */
+/** Room for the head of a response, in bytes: Lambda allows 1 MB of headers. */
 const PEEKED_BYTES = 2 * 1024 * 1024;
 /** Descriptors that are not used for loops' connections. */
 const SPARE_DESCRIPTORS = 64;
@@ -315,11 +315,11 @@ export class Supervisor {
     const { socket } = loop.connection;
     if (!isReadableNow(socket)) return;
     let invocation: Invocation | undefined;
-    const answers = readerOf(peek(socket, PEEKED_BYTES));
+    const responses = readerOf(peek(socket, PEEKED_BYTES));
     try {
-      // The answer to its last post may come first.
+      // The response to its last post may come first.
       while (invocation === undefined) {
-        answers.read((_, headers) => {
+        responses.read((_, headers) => {
           invocation = invocationOf(headers);
         });
       }

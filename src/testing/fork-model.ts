@@ -13,7 +13,7 @@ import {
   type TurnEnd,
 } from "../runtime/fork-turns.ts";
 
-/** What the model is to try. */
+/** What the model must try. */
 export interface ModelOptions {
   readonly events: number;
   /** How many times a fork may be killed, at any step. */

@@ -43,4 +43,4 @@ for (const piece of trial.pieces) {
 }
 close(writeEnd);
 logPipe.pass();
-if (logPipe.isOpen) throw new Error("the pipe is open behind its end");
+if (logPipe.isOpen) throw new Error("the pipe is open after its end");

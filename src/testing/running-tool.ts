@@ -12,14 +12,14 @@ import { temporaryFolder } from "./temporary-folder.ts";
 const ROOT = join(import.meta.dir, "..", "..");
 const ENTRY = join(ROOT, "src", "lambda-shell.ts");
 
-/** The runtime client that does what its event says, behind `--`. */
+/** The runtime client that does what its event says, after `--`. */
 export const SCRIPTED = [
   "--",
   process.execPath,
   join(ROOT, "fixtures", "bootstraps", "scripted", "bootstrap.ts"),
 ];
 
-/** The bash loop of AWS's tutorial, behind `--`. */
+/** The bash loop of AWS's tutorial, after `--`. */
 export const CURL_LOOP = ["--", join(ROOT, "fixtures", "bootstraps", "curl-loop", "bootstrap")];
 
 /** What a finished run left. */

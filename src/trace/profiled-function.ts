@@ -1,5 +1,5 @@
 /**
- * A function that runs one event with its trace on, and what is to be said of that afterwards.
+ * A function that runs one event with its trace on, and what can be said of that afterwards.
  *
  * @module
  */
@@ -144,7 +144,7 @@ function now(): number {
   return performance.timeOrigin + performance.now();
 }
 
-/** The parent of a process that runs; a zombie has ended, whoever is to collect it. */
+/** The parent of a process that runs; a zombie has ended, even if its parent has not collected it. */
 function runningParent(pid: number): number | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");

@@ -96,7 +96,7 @@ async function usedInRow(subject: Subject, enter: string, count: number): Promis
   return used;
 }
 
-/** The words before a command whose processes are to be in a group. */
+/** The words before a command whose processes must be in a group. */
 export function entering(enter: string, group: ControlGroup): string[] {
   return [enter, ...group.procsFiles, "--"];
 }

@@ -41,7 +41,7 @@ const PYTHON_HANDLER = "def handler(event, context):\n    return event\n";
 const FILE_HANDLER = "#!/bin/sh\nexec cat\n";
 
 /**
- * Lays out the handlers in a folder and says what is to be run with them.
+ * Lays out the handlers in a folder and says what must be run with them.
  * @param baseline Another executable of the runtime to compare with, if any.
  * @throws {Error} When the runtime has not been compiled.
  */

@@ -1,5 +1,5 @@
 /**
- * The fenced blocks of a Markdown document, with what the words behind ``` say about them.
+ * The fenced blocks of a Markdown document, with what the words after ``` say about them.
  *
  * | words | what the test does |
  * |---|---|
@@ -9,7 +9,7 @@
  * | `sh npm` | needs the packages, and is run by `make test-npm`: syntax, shellcheck |
  * | `sh aws`, `docker`, `cluster` | needs that: syntax, shellcheck, `make -n` |
  * | `sh NAME.sh` | writes it as a file into the document's folder, and checks its syntax |
- * | `json`, `yaml`, `toml`, `hcl`, `ts` | parses it; with a file's name behind, also writes it |
+ * | `json`, `yaml`, `toml`, `hcl`, `ts` | parses it; with a file's name after it, also writes it |
  * | `text output` | must be what the block before it printed on standard output |
  * | `text`, or none | nothing: it is for people, and has no commands |
  *

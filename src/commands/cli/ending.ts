@@ -15,7 +15,7 @@ import { say } from "./terminal.ts";
 
 /**
  * Says what went wrong and returns the exit status.
- * @throws What is no user's or system's fault but ours, as it came, so that its stack is seen.
+ * @throws What is not the user's or the system's fault but a bug, as it came, so that its stack is seen.
  */
 export function reportFailure(error: unknown): number {
   // Help and version come this way too; commander has said all.
@@ -59,7 +59,7 @@ interface SystemFault {
 const FACTS: Readonly<Record<string, string>> = {
   EISDIR: "it is a folder, not a file",
   ENOENT: "no such file or folder",
-  ENOTDIR: "a part of the path is no folder",
+  ENOTDIR: "not a directory",
 };
 
 /** Reads a refusal from an error; nothing when the error is of another kind. */

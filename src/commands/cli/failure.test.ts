@@ -23,7 +23,7 @@ const NO_FILE = "no such file or folder";
 const IS_FOLDER = "it is a folder, not a file";
 
 const noAddress = (given: string) =>
-  `${given}: no address of http or https\n  write: --sink http://broker.example/events`;
+  `${given}: not an http(s) URL\n  write: --sink http://broker.example/events`;
 
 test.each([
   [["run", "--env-file", "/tmp", ...SCRIPTED], `--env-file /tmp: ${IS_FOLDER}`],
@@ -37,39 +37,37 @@ test.each([
   [["package", "-o", "/nope/x.zip"], `--output /nope/x.zip: ${NO_FILE}`],
   [["package", "-o", "/tmp"], `--output /tmp: ${IS_FOLDER}`],
   [["package", "-o", "/dev/full"], "--output /dev/full: no space left on device"],
-  [["init", "/dev/null/x"], "failed to mkdir /dev/null/x: a part of the path is no folder"],
+  [["init", "/dev/null/x"], "failed to mkdir /dev/null/x: not a directory"],
   [
     ["invoke", "--url", "notaurl", "-d", "{}"],
-    "--url notaurl: no address of http or https\n  write: --url http://127.0.0.1:9000",
+    "--url notaurl: not an http(s) URL\n  write: --url http://127.0.0.1:9000",
   ],
   [["run", "--layer", "nolayer", ...SCRIPTED], "no such folder: --layer nolayer"],
   [["run", "--template", "/tmp", ...SCRIPTED], `--template /tmp: ${IS_FOLDER}`],
   [["serve", "--sink", "notaurl", ...SCRIPTED], noAddress("--sink notaurl")],
   [["serve", "--sink", "ftp://x", ...SCRIPTED], noAddress("--sink ftp://x")],
-  [["init", ""], '"" is no function name: 1 to 64 letters, digits, - and _'],
+  [["init", ""], '"" is not a function name: 1 to 64 letters, digits, - and _'],
   [["invoke", "-d", "@/tmp"], `-d /tmp: ${IS_FOLDER}`],
 ])("%j is refused in one line", async (args, message) => {
   const result = await tool(args, { cwd: FOLDER });
   expect(result).toEqual({ status: 2, out: "", errors: `error: ${message}\n` });
 });
 
-test("an endpoint of the environment that is no address is named as such", async () => {
+test("an endpoint of the environment that is not an address is named", async () => {
   const environment = { AWS_ENDPOINT_URL_LAMBDA: "ftp://x" };
   const { status, errors } = await tool(["invoke"], { environment });
   expect([status, errors]).toEqual([
     2,
-    "error: AWS_ENDPOINT_URL_LAMBDA ftp://x: no address of http or https\n" +
+    "error: AWS_ENDPOINT_URL_LAMBDA ftp://x: not an http(s) URL\n" +
       "  write: AWS_ENDPOINT_URL_LAMBDA=http://127.0.0.1:9000\n",
   ]);
 });
 
-test("a K_SINK that is no address is named as such", async () => {
+test("a K_SINK that is not an address is named", async () => {
   const environment = { K_SINK: "broker" };
   const { status, errors } = await tool(["serve", ...SCRIPTED], { environment });
   expect(status).toBe(2);
-  expect(errors).toContain(
-    "error: K_SINK broker: no address of http or https\n  write: K_SINK=http:",
-  );
+  expect(errors).toContain("error: K_SINK broker: not an http(s) URL\n  write: K_SINK=http:");
 });
 
 test("--repeat to a named server that is not there ends in status 5", async () => {

@@ -9,14 +9,14 @@ import { type Command, Option } from "commander";
 
 import { CommandError } from "./exit-status.ts";
 
-/** What stands before and behind `--`. */
+/** What stands before and after `--`. */
 interface SplitCommand {
   readonly directory: string;
   /** The bootstrap with its arguments; empty when none is named. */
   readonly bootstrap: readonly string[];
 }
 
-/** Folders before `--`, `.` when there is none, and the bootstrap behind it. */
+/** Folders before `--`, `.` when there is none, and the bootstrap after it. */
 export function splitFolders(command: Command): {
   readonly directories: readonly string[];
   readonly bootstrap: readonly string[];
@@ -37,7 +37,7 @@ export function splitCommand(command: Command): SplitCommand {
   const { directories, bootstrap } = splitFolders(command);
   if (directories.length > 1) {
     throw new CommandError(
-      `one folder at a time: ${directories.join(" ")}\n  a bootstrap goes behind --: -- CMD ARGS`,
+      `one folder at a time: ${directories.join(" ")}\n  put the bootstrap command after --: -- CMD ARGS`,
     );
   }
   return { directory: directories[0] ?? ".", bootstrap };
@@ -57,7 +57,7 @@ function rawArguments(command: Command): readonly string[] {
 export function requireHttpUrl(text: string, source: string, example: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && /^https?:$/.test(url.protocol)) return url;
-  throw new CommandError(`${source} ${text}: no address of http or https\n  write: ${example}`);
+  throw new CommandError(`${source} ${text}: not an http(s) URL\n  write: ${example}`);
 }
 
 /** Names and addresses by which a computer calls itself, as WHATWG's URL writes them. */

@@ -7,7 +7,7 @@ test.each<[string, string, Record<string, string>]>([
   ["one", "A=1\0", { A: "1" }],
   ["an empty value, and one with =", "A=\0B=x=y\0", { A: "", B: "x=y" }],
   ["a name twice", "A=1\0A=2\0", { A: "1" }],
-  ["entries that are no variables", "A\0=x\0\0B=1\0", { B: "1" }],
+  ["entries that are not variables", "A\0=x\0\0B=1\0", { B: "1" }],
   [
     "a name that objects have",
     "constructor=1\0__proto__x=2\0",

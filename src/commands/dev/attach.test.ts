@@ -85,8 +85,8 @@ test("dev --attach serves a runtime that somebody else starts, stops and starts 
 test.each([
   [
     ["--attach", "http"],
-    '--attach: "http" is no port from 1 to 65535\n' +
-      "  a folder stands before it: lambda-shell dev DIR --attach",
+    '--attach: invalid port "http" (1-65535)\n' +
+      "  put the folder before it: lambda-shell dev DIR --attach",
   ],
   [[FOLDER, FOLDER, "--attach"], "--attach: one folder at a time"],
   [

@@ -38,8 +38,8 @@ export async function attachedPort(
   const port = options.attach === true ? DEFAULT_PORT : Number(options.attach);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
     throw new CommandError(
-      `--attach: "${options.attach}" is no port from 1 to 65535\n` +
-        "  a folder stands before it: lambda-shell dev DIR --attach",
+      `--attach: invalid port "${options.attach}" (1-65535)\n` +
+        "  put the folder before it: lambda-shell dev DIR --attach",
     );
   }
   if (directories.length > 1) throw new CommandError("--attach: one folder at a time");

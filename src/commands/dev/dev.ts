@@ -238,7 +238,7 @@ function plural(count: number, noun: string): string {
 /**
  * Reads the routes.
  * @param names Functions that are served.
- * @throws {CommandError} When one is no route, is there twice, or leads nowhere.
+ * @throws {CommandError} When one is not a route, is a duplicate, or leads nowhere.
  */
 function routeTable(
   texts: readonly string[],
@@ -250,10 +250,10 @@ function routeTable(
     const route = parseRoute(text);
     if (route === undefined) {
       throw new CommandError(
-        `--route ${text}: no route\n  write it as --route 'GET /x/{id}=function'`,
+        `--route ${text}: not a route\n  write it as --route 'GET /x/{id}=function'`,
       );
     }
-    if (routes.has(route.key)) throw new CommandError(`--route ${route.key}: is there twice`);
+    if (routes.has(route.key)) throw new CommandError(`--route ${route.key}: duplicate route`);
     if (!names.includes(route.functionName)) {
       const hint = available(route.functionName, names);
       throw new CommandError(

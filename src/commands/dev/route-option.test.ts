@@ -73,14 +73,14 @@ test("a path without a route is 404 behind an HTTP API", async () => {
 test.each([
   [
     ["--route", "x=hello"],
-    "--route x=hello: no route\n  write it as --route 'GET /x/{id}=function'",
+    "--route x=hello: not a route\n  write it as --route 'GET /x/{id}=function'",
   ],
   [
     ["--route", "/x=helo"],
     '--route /x=helo: function "helo" not found\n' +
       '  available: hello, resize       did you mean "hello"?',
   ],
-  [["--route", "/x=hello", "--route", "/x=resize"], "--route ANY /x: is there twice"],
+  [["--route", "/x=hello", "--route", "/x=resize"], "--route ANY /x: duplicate route"],
 ])("dev %j is refused with the fix", async (options, message) => {
   const result = await tool(["dev", "--port", "0", ...FOLDERS, ...options, ...CURL_LOOP]);
   expect(result).toEqual({ status: 2, out: "", errors: `error: ${message}\n` });

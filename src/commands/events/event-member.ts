@@ -4,7 +4,7 @@
  *     --set Records.0.body=hi      a text stays a text; elsewhere JSON where it is JSON
  *     --set detail:='{"a":1}'      JSON, whatever stood there
  *
- * A number in the path is an element of a list, one behind the last adds it; `\.` is a dot in a
+ * A number in the path is an element of a list, one after the last adds it; `\.` is a dot in a
  * name. Members that are missing are made.
  * @module
  */
@@ -19,7 +19,7 @@ type Container = Json[] | Record<string, Json>;
 
 /**
  * Sets members in the JSON of an event; without assignments it is given back as it is.
- * @throws {CommandError} When the event is no JSON or an assignment cannot be done, with the fix.
+ * @throws {CommandError} When the event is not JSON or an assignment cannot be done, with the fix.
  */
 export function setMembers(event: Uint8Array, assignments: readonly string[]): Uint8Array {
   if (assignments.length === 0) return event;
@@ -105,7 +105,7 @@ function checkIndex(
   const elements = `${list.length} element${list.length === 1 ? "" : "s"}`;
   const indexes = list.length === 0 ? "0" : `0 to ${list.length}`;
   throw refuse(
-    `${place} is a list of ${elements}, "${key}" is none of ${indexes} (the last adds one)`,
+    `${place} is a list of ${elements}, "${key}" is not one of ${indexes} (the last adds one)`,
   );
 }
 
@@ -124,7 +124,7 @@ function jsonValue(text: string, refuse: (reason: string) => CommandError): Json
   try {
     return parseExactly(text);
   } catch {
-    throw refuse("what stands behind := is not JSON; use = for a text");
+    throw refuse("the value after := is not JSON; use = for a text");
   }
 }
 

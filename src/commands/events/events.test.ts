@@ -97,9 +97,9 @@ test.each([
   [
     '{"a":[1]}',
     "a.5.b=1",
-    '--set a.5.b=1: a is a list of 1 element, "5" is none of 0 to 1 (the last adds one)',
+    '--set a.5.b=1: a is a list of 1 element, "5" is not one of 0 to 1 (the last adds one)',
   ],
-  ['{"a":1}', "a:={", "--set a:={: what stands behind := is not JSON; use = for a text"],
+  ['{"a":1}', "a:={", "--set a:={: the value after := is not JSON; use = for a text"],
   ["{", "a=1", "--set needs an event that is JSON"],
 ])("--set on %s: %s is refused with the fix", (event, assignment, message) => {
   expect(() => set(event, assignment)).toThrow(message);

@@ -19,7 +19,7 @@ export type FolderFile =
   | { readonly kind: "symlink"; readonly path: string; readonly target: string }
   | { readonly kind: "folder"; readonly path: string };
 
-/** What a folder has, and what of it is no part of the function. */
+/** What a folder has, and what of it is not a part of the function. */
 interface FolderContent {
   /** In the order of their paths. */
   readonly files: readonly FolderFile[];
@@ -27,7 +27,7 @@ interface FolderContent {
   readonly leftOut: readonly string[];
 }
 
-/** Names that are no part of a function wherever they stand: version control, secrets, others' litter. */
+/** Names that are not a part of a function wherever they stand: version control, secrets, others' litter. */
 export const LEFT_OUT = [".git", ".env", ".DS_Store", ".aws-sam", "lambda-shell.toml"] as const;
 
 /**

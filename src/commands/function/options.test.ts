@@ -147,7 +147,7 @@ test("a wrong value in lambda-shell.toml is reported as such", async () => {
   });
 });
 
-test("lines of a file of variables that are no assignment are warned of", async () => {
+test("lines of a file of variables that are not an assignment are warned of", async () => {
   const text = `# comment
 export A=1
 not a line
@@ -167,7 +167,7 @@ secret
   const file = `${folder}/variables`;
   const { seen, errors } = await seenWith(folder, "--env-file", file);
   const left = (line: number) =>
-    `warning: --env-file ${file}: line ${line} is no NAME=VALUE and is left out\n`;
+    `warning: --env-file ${file}: line ${line} is not NAME=VALUE and is left out\n`;
   expect(errors).toBe(left(3) + left(5) + left(14));
   expect(seen).toMatchObject({ A: "1", C: "3", D: "x y", F: "it" });
   expect(seen.M).toBe("a\n\nnot an assignment\nb=1");

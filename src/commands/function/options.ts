@@ -52,15 +52,15 @@ export function addFunctionOptions(command: Command, workers = "1"): Command {
   return command
     .option("--handler <name>", "handler, as in _HANDLER (default: function.handler)")
     .option("--name <name>", "name of the function (default: the folder's)")
-    .option("--bootstrap <path>", "bootstrap to run (default: DIR/bootstrap, else ours)")
+    .option("--bootstrap <path>", "bootstrap to run (default: DIR/bootstrap, else this tool's)")
     .option("--timeout <time>", "time for one event: 3, 500ms, 1m30s (default: 3)")
     .option("--init-timeout <time>", "time to get ready (default: 10)")
-    .option("--memory <MB>", "memory size; given, it is enforced (default: 128)")
+    .option("--memory <MB>", "memory size, enforced if given (default: 128)")
     .option("--region <region>", "region in ARNs (default: AWS_REGION or us-east-1)")
     .option("--template <file>", "SAM template to take the function's settings from")
-    .addOption(collected("--env <NAME=VALUE>", "variable of the function; NAME alone copies ours"))
+    .addOption(collected("--env <NAME=VALUE>", "variable of the function; NAME alone copies yours"))
     .addOption(collected("--env-file <file>", "file of NAME=VALUE lines"))
-    .option("--inherit-env", "let the function see all our variables")
+    .option("--inherit-env", "let the function see all your variables")
     .addOption(collected("--layer <dir>", "folder that stands in for a layer's /opt"))
     .option("--workers <n>", `execution environments, or min:max (default: ${workers})`)
     .option("--snap-start", "start it as from a snapshot, as SnapStart does")
@@ -84,7 +84,7 @@ export interface SettingsDefaults {
 
 /**
  * Turns a folder and options into the settings of its function.
- * @param command The bootstrap and its arguments behind `--`, none to look for one.
+ * @param command The bootstrap and its arguments after `--`, none to look for one.
  * @throws {CommandError} When an option is wrong or there is nothing to run.
  */
 export function functionSettings(
@@ -191,7 +191,10 @@ function warnOfUnknown(
 function announceRuntime({ logicalId, runtime, runtimeConfig }: TemplateFunction): void {
   if (runtimeConfig !== undefined) {
     const { RuntimeArn, RuntimeAlias } = runtimeConfig;
-    say("info", `${logicalId}: our bootstrap stands in for ${RuntimeArn}, alias ${RuntimeAlias}`);
+    say(
+      "info",
+      `${logicalId}: this tool's bootstrap replaces ${RuntimeArn}, alias ${RuntimeAlias}`,
+    );
   } else if (runtime !== undefined && !KNOWN_RUNTIMES.has(runtime)) {
     say(
       "warning",
@@ -264,7 +267,7 @@ function bootstrapCommand(
   if (search.kind === "missing") {
     throw new CommandError(
       `no bootstrap found\n  looked for: ${search.tried.join(", ")}\n` +
-        "  build ours with: make bootstrap, or name one: --bootstrap PATH, or -- COMMAND",
+        "  build it with: make bootstrap, or name one: --bootstrap PATH, or -- COMMAND",
     );
   }
   return [search.path];
@@ -296,7 +299,7 @@ function functionVariables(options: VariableOptions): Record<string, string> {
     const text = readInputFile(file, "--env-file").toString("utf8");
     for (const line of otherLines(text)) {
       // What stands there may be half of a secret.
-      say("warning", `--env-file ${file}: line ${line} is no NAME=VALUE and is left out`);
+      say("warning", `--env-file ${file}: line ${line} is not NAME=VALUE and is left out`);
     }
     Object.assign(variables, definedOnly(parseEnv(text)));
   }
@@ -316,7 +319,7 @@ function functionVariables(options: VariableOptions): Record<string, string> {
 const ASSIGNMENT =
   /^[ \t]*(?:export[ \t]+)?[\w.-]+(?:[ \t]*=|:[ \t])[ \t]*(?:'[^']*'|"(?:\\"|[^"])*"|`[^`]*`)?.*$/gm;
 
-/** Numbers of the lines that are no assignment, comment or empty line, from 1. */
+/** Numbers of the lines that are not an assignment, a comment or empty line, from 1. */
 function otherLines(text: string): readonly number[] {
   const others = text.replace(ASSIGNMENT, (found) => found.replace(/[^\n]+/g, ""));
   return others

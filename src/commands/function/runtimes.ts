@@ -14,7 +14,7 @@ export const ENDED_RUNTIMES: ReadonlyMap<string, string> = new Map([
   ["provided.al2", "July 2026"],
 ]);
 
-/** All names: those that are new come without notice, so that another name is no error. */
+/** All names: those that are new come without notice, so that another name is not an error. */
 export const KNOWN_RUNTIMES: ReadonlySet<string> = new Set([
   ...OS_ONLY_RUNTIMES,
   // A customer-managed runtime, which `RuntimeConfig` names.

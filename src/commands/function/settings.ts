@@ -34,7 +34,7 @@ const MS_PER_UNIT: Readonly<Record<string, number>> = {
 
 /**
  * Reads a time: bare seconds (`10`, `0.5`) or Go's form (`10s`, `1m30s`, `250ms`).
- * @returns Milliseconds, or nothing when it is no time.
+ * @returns Milliseconds, or nothing when it is not a time.
  */
 export function parseTime(text: string): number | undefined {
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;

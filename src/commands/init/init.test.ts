@@ -31,6 +31,6 @@ test("init changes nothing where one of its files is there", async () => {
 
 test.each(["", "a b", "x".repeat(65)])("init refuses the name %j", async (name) => {
   const { status, errors } = await tool(["init", name], { cwd: temporaryFolder("init") });
-  expect(errors).toContain("is no function name");
+  expect(errors).toContain("is not a function name");
   expect(status).toBe(2);
 });

@@ -35,7 +35,7 @@ function init(folder: string): number {
   // An empty name would be the current folder.
   const name = folder === "" ? "" : basename(directory);
   if (!/^[a-zA-Z0-9-_]{1,64}$/.test(name)) {
-    throw new CommandError(`"${name}" is no function name: 1 to 64 letters, digits, - and _`);
+    throw new CommandError(`"${name}" is not a function name: 1 to 64 letters, digits, - and _`);
   }
   // For the architecture that `package` takes, so that the zip and the template agree.
   const architecture = awsArchitecture(localArchitecture());

@@ -78,9 +78,9 @@ test.each([
   [["-H", "a: b"], "-H needs a request: --http 'POST /path'"],
   [
     ["--http", "path"],
-    "--http path: no request\n  write a method and a path: --http 'POST /path?q=1'",
+    "--http path: invalid request\n  write a method and a path: --http 'POST /path?q=1'",
   ],
-  [["--http", "/", "-H", "a b: c"], "-H a b: c: no header\n  write it as -H 'Name: value'"],
+  [["--http", "/", "-H", "a b: c"], "-H a b: c: invalid header\n  write it as -H 'Name: value'"],
   [
     ["--ce", "type=t"],
     "--ce: source is missing or empty\n" +
@@ -88,8 +88,8 @@ test.each([
   ],
   [
     ["--ce", "type=t", "hello"],
-    "--ce hello: no attribute name=value\n" +
-      "  the function's name stands before the options: lambda-shell invoke NAME --ce …",
+    "--ce hello: not an attribute name=value\n" +
+      "  put the function's name before the options: lambda-shell invoke NAME --ce …",
   ],
   [["-f", "no-such-file"], "-f no-such-file: no such file or folder"],
 ])("invoke %j is refused with the fix", async (options, message) => {

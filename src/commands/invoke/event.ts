@@ -62,7 +62,7 @@ interface EventText {
 
 /**
  * Makes the event; `{}` when nothing is said.
- * @throws {CommandError} When it is no JSON or the options contradict each other, with the fix.
+ * @throws {CommandError} When it is not JSON or the options contradict each other, with the fix.
  */
 export async function invokeEvent(options: EventOptions): Promise<Uint8Array<ArrayBuffer>> {
   const { http, header, ce, set = [], region } = options;
@@ -187,8 +187,8 @@ function attribute(assignment: string): readonly [string, string] {
   const at = assignment.indexOf("=");
   if (at < 1) {
     throw new CommandError(
-      `--ce ${assignment}: no attribute name=value\n` +
-        "  the function's name stands before the options: lambda-shell invoke NAME --ce …",
+      `--ce ${assignment}: not an attribute name=value\n` +
+        "  put the function's name before the options: lambda-shell invoke NAME --ce …",
     );
   }
   return [assignment.slice(0, at), assignment.slice(at + 1)];
@@ -219,7 +219,7 @@ function functionUrlEvent(
   const [, method, rawPath, rawQuery = ""] = REQUEST.exec(request) ?? [];
   if (rawPath === undefined) {
     throw new CommandError(
-      `--http ${request}: no request\n  write a method and a path: --http 'POST /path?q=1'`,
+      `--http ${request}: invalid request\n  write a method and a path: --http 'POST /path?q=1'`,
     );
   }
   // As `dev` and `serve` name them.
@@ -250,7 +250,7 @@ function headerLine(line: string): HeaderLine {
     validateHeaderName(name);
     validateHeaderValue(name, value);
   } catch {
-    throw new CommandError(`-H ${line}: no header\n  write it as -H 'Name: value'`);
+    throw new CommandError(`-H ${line}: invalid header\n  write it as -H 'Name: value'`);
   }
   return [name, value];
 }

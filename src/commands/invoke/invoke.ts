@@ -59,8 +59,8 @@ export function addInvokeCommand(program: Command): void {
         "form of the response (default: json at a terminal)",
       ).choices(["raw", "json", "headers"]),
     )
-    .option("--repeat <n>", "send it so often and print the times")
-    .option("--parallel <n>", "so many at the same time", "1")
+    .option("--repeat <n>", "send it this often and print the times")
+    .option("--parallel <n>", "this many at the same time", "1")
     .option("--profile", "run it here; say where its time went, and what it would cost")
     .option("--no-fail", "exit 0 on function errors");
   const common = new Set(command.options);
@@ -146,7 +146,7 @@ function repeatOnServer(
 ): Promise<number> {
   const sendOne = async () => {
     const response = await send(url, name, payload, { ...options, quiet: true }).catch((error) => {
-      // The first request found the server: what is refused now is no reason to run the function here.
+      // The first request found the server: what is refused now is not a reason to run the function here.
       if (!(error instanceof Unreachable)) throw error;
       throw new CommandError(`no response from ${url}: ${error.message}`, EXIT.unreachable);
     });
@@ -251,5 +251,5 @@ async function coldStarts(url: string): Promise<number> {
 
 function positive(text: string, option: string): number {
   if (/^[1-9]\d*$/.test(text)) return Number(text);
-  throw new CommandError(`${option}: "${text}" is no positive number`);
+  throw new CommandError(`${option}: "${text}" is not a positive number`);
 }

@@ -49,8 +49,7 @@ test("-o headers prints those that a server has", async () => {
 });
 
 test("--event prints no response, but what went wrong", async () => {
-  const accepted =
-    "202 · accepted, the function has run, as there is no server to run it in the background\n";
+  const accepted = "202 · ran in the foreground (no server for --event)\n";
   expect(await once("--event")).toEqual({ status: 0, out: "", errors: accepted });
   const failed = await once("--event", "-d", '"fail"');
   expect([failed.status, failed.out]).toEqual([0, ""]);
@@ -92,8 +91,6 @@ test("options that start a function are refused where a server has started it", 
     ["--timeout", "1"],
     ["--memory", "999"],
     ["--dir", FOLDER],
-    ["--handler", "function.other"],
-    ["--layer", FOLDER],
     ["--inherit-env"],
   ];
   for (const option of options) {

@@ -104,7 +104,7 @@ export async function invokeOnce(
       for await (const chunk of outcome.chunks) process.stdout.write(chunk);
     }
     const end = outcome.kind === "stream" ? await outcome.end : outcome;
-    // What a signal has killed is no answer.
+    // What a signal has killed is not an answer.
     const signalled = interrupted();
     if (signalled !== undefined) return signalled;
     if (options.tail === true) process.stderr.write(log.bytes());
@@ -170,10 +170,7 @@ async function print(
   }
   const failed = end.kind === "function-error";
   if (invocationType === "Event") {
-    say(
-      "info",
-      "202 · accepted, the function has run, as there is no server to run it in the background",
-    );
+    say("info", "202 · ran in the foreground (no server for --event)");
     if (failed) say("error", errorSummary(end, settings));
     return;
   }

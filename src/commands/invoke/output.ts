@@ -50,7 +50,7 @@ export async function printResult(
   return options.fail ? exitStatus : EXIT.ok;
 }
 
-/** Writes the headers of a response and the empty line behind them. */
+/** Writes the headers of a response and the empty line after them. */
 export function writeHeaders(headers: Iterable<readonly [name: string, value: string]>): void {
   const lines = [...headers].map(([name, value]) => `${name.toLowerCase()}: ${value}\n`);
   process.stdout.write(`${lines.join("")}\n`);

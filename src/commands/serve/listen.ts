@@ -20,7 +20,7 @@ export function portNumber(places: readonly Written[], fallback: number): number
   if (origin === undefined || text === undefined) return fallback;
   const port = Number(text);
   if (/^\d+$/.test(text) && port <= PORT_MAX) return port;
-  throw new CommandError(`${origin}: "${text}" is no port from 0 to ${PORT_MAX}`);
+  throw new CommandError(`${origin}: invalid port "${text}" (0-${PORT_MAX})`);
 }
 
 const PORT_MAX = 65_535;

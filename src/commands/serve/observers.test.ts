@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { CURL_LOOP, functionFolder, startTool } from "../../testing/running-tool.ts";
+import { CURL_LOOP, functionFolder, SCRIPTED, startTool } from "../../testing/running-tool.ts";
 
 const FUNCTION = `handler() {
   echo plain >&2
@@ -71,4 +71,17 @@ test.each([
     type: "tool",
     record: { level: "info", message: expect.stringMatching(/^(listening|lambda-shell)/) },
   });
+});
+
+test("serve and dev show the restore of a snapshot, or that a runtime does not wait for it", async () => {
+  const options = ["--port", "0", "--snap-start", "--workers", "1"];
+  const serve = ["serve", "--metrics-port", "0", ...options];
+  await using restored = await startTool([...serve, "--handler", "restore", ...SCRIPTED]);
+  await restored.logged("RESTORE_START\n");
+  await restored.logged("RESTORE_REPORT Restore Duration: ");
+  await using dev = await startTool(["dev", ...options, "--handler", "restore", ...SCRIPTED]);
+  await dev.logged("RESTORED worker 1 ");
+  await using straight = await startTool([...serve, ...SCRIPTED]);
+  await straight.logged("without GET /restore/next");
+  expect(straight.errors()).not.toContain("RESTORE_START");
 });

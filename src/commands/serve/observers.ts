@@ -90,7 +90,7 @@ function reportRecord(report: InvocationReport, status: string): unknown {
   };
 }
 
-/** Milliseconds with Lambda's three digits behind the point at most. */
+/** Milliseconds with at most three digits after the point, as Lambda writes them. */
 function rounded(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }
@@ -146,6 +146,7 @@ const REPORT_STATUS: Readonly<Record<string, string>> = {
 
 /** Prints Lambda's lines. */
 export function hostObserver(log: PlatformLog): PoolObserver {
+  const sayUnrestored = unrestoredNote();
   return {
     onLog: log.output,
     onDelivered: ({ requestId }) => log.platform(startLine(requestId)),
@@ -153,12 +154,27 @@ export function hostObserver(log: PlatformLog): PoolObserver {
       if (!log.quiet) log.platform(endLines(report, REPORT_STATUS[status]));
     },
     onRestore: () => log.platform(restoreStartLine()),
-    onStarted: ({ restoreMs }) => {
+    onStarted: (environment) => {
+      const { restoreMs } = environment;
       if (restoreMs !== undefined) log.platform(restoreReportLine(restoreMs));
+      sayUnrestored(environment);
     },
     onEnd: (environment, _end, failure) => {
       if (failure !== undefined) say("info", startFailed("environment", environment, failure));
     },
+  };
+}
+
+/** Says once that a runtime is started from its snapshot without waiting for that, as Lambda allows. */
+function unrestoredNote(): NonNullable<PoolObserver["onStarted"]> {
+  let isSaid = false;
+  return ({ initializationType, restoreMs }) => {
+    if (isSaid || initializationType !== "snap-start" || restoreMs !== undefined) return;
+    isSaid = true;
+    say(
+      "info",
+      "the runtime asked for an event without GET /restore/next: it has no restore hooks",
+    );
   };
 }
 
@@ -168,6 +184,7 @@ const ID_LENGTH = 4;
 /** Prints what a function does, for a person who watches. */
 export function devObserver(): PoolObserver {
   const served = new Set<number>();
+  const sayUnrestored = unrestoredNote();
   let several = false;
   const lines = new EnvironmentLines((line, environment) => {
     // Whose line it is matters from the second worker on.
@@ -189,8 +206,10 @@ export function devObserver(): PoolObserver {
         `END   ${short(report.requestId)} ${report.durationMs.toFixed(1)} ms  ${memory}${failed}`,
       );
     },
-    onStarted: ({ index, restoreMs }) => {
+    onStarted: (environment) => {
+      const { index, restoreMs } = environment;
       several ||= index > 0;
+      sayUnrestored(environment);
       if (restoreMs === undefined) return;
       say("info", `RESTORED worker ${index + 1} ${restoreMs.toFixed(1)} ms`);
     },

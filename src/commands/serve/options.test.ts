@@ -9,21 +9,21 @@ const WRONG: readonly (readonly [
   environment: Readonly<Record<string, string>>,
   message: string,
 ])[] = [
-  [["serve", "--port", "0x1"], {}, '--port: "0x1" is no port from 0 to 65535'],
-  [["serve", "--metrics-port", "abc"], {}, '--metrics-port: "abc" is no port from 0 to 65535'],
-  [["serve"], { PORT: "65536" }, 'PORT: "65536" is no port from 0 to 65535'],
+  [["serve", "--port", "0x1"], {}, '--port: invalid port "0x1" (0-65535)'],
+  [["serve", "--metrics-port", "abc"], {}, '--metrics-port: invalid port "abc" (0-65535)'],
+  [["serve"], { PORT: "65536" }, 'PORT: invalid port "65536" (0-65535)'],
   [
     ["serve"],
     { METRICS_PROMETHEUS_PORT: "abc" },
-    'METRICS_PROMETHEUS_PORT: "abc" is no port from 0 to 65535',
+    'METRICS_PROMETHEUS_PORT: invalid port "abc" (0-65535)',
   ],
-  [["serve", "--grace", "x"], {}, '--grace: "x" is no time: 10, 500ms, 1m30s'],
-  [["serve", "--async-retries", "x"], {}, '--async-retries: "x" is no whole number from 0 to 2'],
-  [["serve", "--async-retries=-1"], {}, '--async-retries: "-1" is no whole number from 0 to 2'],
+  [["serve", "--grace", "x"], {}, '--grace: "x" is not a duration: 10, 500ms, 1m30s'],
+  [["serve", "--async-retries", "x"], {}, '--async-retries: "x" is not a whole number from 0 to 2'],
+  [["serve", "--async-retries=-1"], {}, '--async-retries: "-1" is not a whole number from 0 to 2'],
   [
     ["serve", "--async-retries", "1.5"],
     {},
-    '--async-retries: "1.5" is no whole number from 0 to 2',
+    '--async-retries: "1.5" is not a whole number from 0 to 2',
   ],
   [
     ["serve", "--held-memory", "0"],
@@ -35,9 +35,9 @@ const WRONG: readonly (readonly [
     {},
     '--held-memory: "x" is not a whole number of MB from 1 to 1048576',
   ],
-  [["dev", "--port", "abc"], {}, '--port: "abc" is no port from 0 to 65535'],
-  [["dev", "--grace", "x"], {}, '--grace: "x" is no time: 10, 500ms, 1m30s'],
-  [["dev", "--async-retries", "3"], {}, '--async-retries: "3" is no whole number from 0 to 2'],
+  [["dev", "--port", "abc"], {}, '--port: invalid port "abc" (0-65535)'],
+  [["dev", "--grace", "x"], {}, '--grace: "x" is not a duration: 10, 500ms, 1m30s'],
+  [["dev", "--async-retries", "3"], {}, '--async-retries: "3" is not a whole number from 0 to 2'],
 ];
 
 test.each(WRONG)("%j with %j ends with: %s", async (args, environment, message) => {

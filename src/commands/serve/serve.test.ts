@@ -136,7 +136,7 @@ test("K_SINK gets the reply, the caller its status", async () => {
   const answer = await post(served.url, '{"id":1}');
   expect([answer.status, await answer.text()]).toEqual([200, ""]);
   expect(received).toEqual([{ type: "application/json", body: '{"id":1,"echo":{"id":1}}' }]);
-  // What is no reply, and a failure, which the caller can send again, are not sent on.
+  // What is not a reply, and a failure, which the caller can send again, are not sent on.
   expect((await post(served.url, '{"do":"empty"}')).status).toBe(200);
   const failed = await post(served.url, '{"do":"error"}');
   expect([failed.status, await failed.json()]).toEqual([
@@ -235,7 +235,7 @@ test("a port that is taken, a wrong format, a wrong time: one line and a status"
   const size = await tool(SERVE, { environment: { REQUEST_SIZE_LIMIT: "5M" } });
   expect(size).toMatchObject({
     status: 2,
-    errors: "error: REQUEST_SIZE_LIMIT=5M is no size: set megabytes, such as 5, or unset it\n",
+    errors: "error: REQUEST_SIZE_LIMIT=5M is not a size: set megabytes, such as 5, or unset it\n",
   });
   const time = await tool([...SERVE, "--timeout", "soon"]);
   expect(time).toMatchObject({

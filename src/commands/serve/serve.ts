@@ -1,5 +1,5 @@
 /**
- * `lambda-shell serve`: a function behind HTTP, as long as it is wanted.
+ * `lambda-shell serve`: serves a function over HTTP until it is stopped.
  *
  * @module
  */
@@ -99,18 +99,18 @@ const DEFAULT_METRICS_PORT = 9092;
 export function addServeCommand(program: Command): void {
   const command = program
     .command("serve")
-    .summary("the function behind HTTP: Invoke API, Function URL, CloudEvents")
+    .summary("serve a function over HTTP: Invoke API, Function URL, CloudEvents")
     .description(
       "Serve a function over HTTP: Lambda's Invoke API under /2015-03-31/, every other\n" +
         "path in the chosen format. Follows the Knative contract (PORT, K_SINK, drain).",
     )
     .argument("[dir]", "folder of the function (default: LAMBDA_TASK_ROOT or .)")
-    .argument("[command...]", "bootstrap with its arguments, behind --")
+    .argument("[command...]", "bootstrap command, after --")
     .option("--host <address>", "address to bind (default: 127.0.0.1; Knative: 0.0.0.0)")
     .option("--port <n>", "port, 0 for any free one (default: PORT or 8080)")
     .addOption(new Option("--format <form>", "form of events").choices(SERVE_FORMATS))
     .addOption(
-      new Option("--compat <host>", "answer as a prior host does, fault for fault").choices(
+      new Option("--compat <host>", "reproduce another emulator's behavior, bugs included").choices(
         SERVERS,
       ),
     )
@@ -263,7 +263,8 @@ function metricsOf(variables: ServeVariables): Metrics {
  */
 export function graceMs(text: string): number {
   const ms = parseTime(text);
-  if (ms === undefined) throw new CommandError(`--grace: "${text}" is no time: 10, 500ms, 1m30s`);
+  if (ms === undefined)
+    throw new CommandError(`--grace: "${text}" is not a duration: 10, 500ms, 1m30s`);
   return ms;
 }
 
@@ -290,7 +291,7 @@ export function asyncRetries(text: string): number {
   const retries = Number(text);
   if (/^\d+$/.test(text) && retries <= ASYNC_RETRIES) return retries;
   throw new CommandError(
-    `--async-retries: "${text}" is no whole number from 0 to ${ASYNC_RETRIES}`,
+    `--async-retries: "${text}" is not a whole number from 0 to ${ASYNC_RETRIES}`,
   );
 }
 
@@ -342,7 +343,7 @@ function serveDefaults(
   };
 }
 
-/** The metrics' own port; a port that is taken is no reason not to serve. */
+/** The metrics' own port; a port that is taken is not a reason not to serve. */
 async function serveMetrics(metrics: Metrics, address: string, port: number): Promise<() => void> {
   if (port === 0) return () => undefined;
   const response = () => metricsResponse(metrics);

@@ -65,12 +65,15 @@ export function serveVariables(variables: Variables): VariablesResult {
   }
   const timeout = variables["FUNCTION_TTL"];
   if (timeout !== undefined && parseTime(timeout) === undefined) {
-    return { kind: "invalid", message: `FUNCTION_TTL=${timeout} is no time: 10, 10s, 1m30s` };
+    return {
+      kind: "invalid",
+      message: `FUNCTION_TTL=${timeout} is not a duration: 10, 10s, 1m30s`,
+    };
   }
   const limit = variables["REQUEST_SIZE_LIMIT"];
   if (limit !== undefined && !(Number(limit) > 0)) {
     const fix = "set megabytes, such as 5, or unset it";
-    return { kind: "invalid", message: `REQUEST_SIZE_LIMIT=${limit} is no size: ${fix}` };
+    return { kind: "invalid", message: `REQUEST_SIZE_LIMIT=${limit} is not a size: ${fix}` };
   }
   const responseMode = variables["CE_FUNCTION_RESPONSE_MODE"] ?? "data";
   if (responseMode !== "data" && responseMode !== "event") {

@@ -71,7 +71,7 @@ export function serveAdapter(
         responseMode: variables.responseMode,
         bodyBytesMax,
         batch: options.ceBatch === true,
-        // What goes to a sink is no response to the sender.
+        // What goes to a sink is not a response to the sender.
         requirePreferReply:
           options.requirePreferReply === true && !(options.sink ?? variables.sink),
       });

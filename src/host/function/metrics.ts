@@ -128,7 +128,7 @@ export class Metrics {
     family(exits, "counter", "Environments that ended", byReason);
     const duration = "lambda_shell_invocation_duration_seconds";
     const own = histogramSamples(duration, DURATION_BUCKETS_S, "", this.#duration);
-    family(duration, "histogram", "Time from delivery to answer", own);
+    family(duration, "histogram", "Time from delivery to response", own);
   }
 
   #labels(type: string, source: string): string {

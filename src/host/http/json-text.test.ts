@@ -112,7 +112,7 @@ test("random documents keep their tokens, and their parts put together are the w
   }
 });
 
-test("bytes that are not UTF-8 are no text and no JSON", () => {
+test("bytes that are not UTF-8 are not text and not JSON", () => {
   expect(decodeUtf8(Uint8Array.of(0x22, 0xff, 0x22))).toBeUndefined();
   expect(isJson(Uint8Array.of(0x22, 0xff, 0x22))).toBe(false);
   expect(decodeUtf8(Buffer.from("\ufeffä"))).toBe("\ufeffä");

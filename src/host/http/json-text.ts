@@ -116,7 +116,7 @@ export class JsonBoundary {
 /**
  * The members of a JSON object with their values as they are written, so that no number loses a
  * digit.
- * @returns Nothing when the text is no JSON object.
+ * @returns Nothing when the text is not a JSON object.
  */
 export function rawMembers(json: string): Map<string, string> | undefined {
   const parsed = parsedJson(json);
@@ -131,7 +131,7 @@ export function rawMembers(json: string): Map<string, string> | undefined {
 
 /**
  * The elements of a JSON array as they are written.
- * @returns Nothing when the text is no JSON array.
+ * @returns Nothing when the text is not a JSON array.
  */
 export function rawElements(json: string): readonly string[] | undefined {
   return Array.isArray(parsedJson(json)) ? rawParts(json) : undefined;

@@ -69,7 +69,7 @@ test.each([
   "/{a}/{a+}=c",
   "/a?x=c",
   "/a#x=c",
-])("%j is no route", (text) => {
+])("%j is not a route", (text) => {
   expect(parseRoute(text)).toBeUndefined();
 });
 

@@ -32,7 +32,7 @@ const VARIABLE = /^\{([A-Za-z0-9._-]+)(\+?)\}$/;
 
 /**
  * Reads `GET /x/{id}=function`; without a method it is any.
- * @returns Nothing when it is no route.
+ * @returns Nothing when it is not a route.
  */
 export function parseRoute(text: string): Route | undefined {
   const at = text.lastIndexOf("=");

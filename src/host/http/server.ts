@@ -154,7 +154,7 @@ export class HttpServer {
       if (outgoing.headersSent) outgoing.destroy();
       if (error instanceof StreamFailure) return;
       // A fault of ours: the caller still gets an answer, the person at the terminal the reason.
-      this.#handler.log("error", `failed to answer ${head.method} ${head.rawPath}: ${error}`);
+      this.#handler.log("error", `failed to respond to ${head.method} ${head.rawPath}: ${error}`);
       if (outgoing.headersSent) return;
       outgoing.writeHead(500, { "Content-Type": "text/plain" });
       outgoing.end();

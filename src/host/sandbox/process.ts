@@ -117,7 +117,7 @@ export class RuntimeProcess {
     const [, ...below] = processTree(runtimePid);
     const parents = new Set(below.map(({ parentPid }) => parentPid));
     const commands = new Map(below.map(({ pid, command }) => [pid, command]));
-    // A fork that has outlived its parent, as the one that waits for our shell's end, is no handler.
+    // A fork that has outlived its parent, as the one that waits for our shell's end, is not a handler.
     const forked = new Set(below.filter(({ pid }) => parents.has(pid)).map((each) => each.command));
     return below
       .filter(({ pid }) => !parents.has(pid))

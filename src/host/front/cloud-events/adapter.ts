@@ -85,7 +85,7 @@ function adapt(request: HttpRequest, options: CloudEventOptions): AdaptedRequest
     case "unsupported":
       return { kind: "response", response: problem(415, `${read.mediaType} is not supported`) };
     case "invalid":
-      return { kind: "response", response: problem(400, `no valid CloudEvent: ${read.reason}`) };
+      return { kind: "response", response: problem(400, `not a valid CloudEvent: ${read.reason}`) };
   }
 }
 
@@ -96,7 +96,7 @@ const NO_BATCHES =
 function adaptBatch(request: HttpRequest, options: CloudEventOptions): AdaptedRequest {
   const batch = readBatch(request);
   if (batch.kind === "invalid") {
-    return { kind: "response", response: problem(400, `no valid batch: ${batch.reason}`) };
+    return { kind: "response", response: problem(400, `not a valid batch: ${batch.reason}`) };
   }
   // Replies stand together in one body, where only the JSON form has a place.
   const output = options.output === "none" ? "none" : "structured";

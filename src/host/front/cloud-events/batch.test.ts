@@ -63,7 +63,7 @@ test("the first event that fails ends the batch, and its failure is the reply", 
   );
   expect(answer.status).toBe(500);
   expect(await answer.json()).toEqual({
-    message: "event 2 of 3 failed; those before it were run, those behind it were not",
+    message: "event 2 of 3 failed; those before it were run, those after it were not",
     cause: '{"errorType":"Asked","errorMessage":"to fail"}',
   });
   expect(served.log()).toContain("one");
@@ -89,13 +89,13 @@ test("the JSON form stands in a batch also where binary replies are wanted", asy
 });
 
 test.each([
-  ["{}", "no valid batch: the body is no JSON array"],
-  ["[1]", "no valid batch: event 1: the body is no JSON object"],
+  ["{}", "not a valid batch: the body is not a JSON array"],
+  ["[1]", "not a valid batch: event 1: the body is not a JSON object"],
   [
     `[${event("a", { do: "log", text: "begun" })},{"specversion":"1.0"}]`,
-    "no valid batch: event 2: id is missing or empty",
+    "not a valid batch: event 2: id is missing or empty",
   ],
-  ["[{},]", "no valid batch: the body is no JSON array"],
+  ["[{},]", "not a valid batch: the body is not a JSON array"],
 ])("the batch %s is refused whole: %s", async (body, message) => {
   await using served = await serve();
   const answer = await post(served.url, body);

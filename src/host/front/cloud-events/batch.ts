@@ -27,7 +27,7 @@ type BatchResult =
 export function readBatch(request: HttpRequest): BatchResult {
   const json = decodeUtf8(request.body);
   const texts = json === undefined ? undefined : rawElements(json);
-  if (texts === undefined) return { kind: "invalid", reason: "the body is no JSON array" };
+  if (texts === undefined) return { kind: "invalid", reason: "the body is not a JSON array" };
   if (texts.length > BATCH_EVENTS_MAX) {
     const reason = `${texts.length} events are more than ${BATCH_EVENTS_MAX}`;
     return { kind: "invalid", reason };
@@ -85,7 +85,7 @@ export async function runBatch(
 }
 
 function failure(response: HttpResponse, text: string, place: string): HttpResponse {
-  const message = `${place} failed; those before it were run, those behind it were not`;
+  const message = `${place} failed; those before it were run, those after it were not`;
   const retryAfter = response.headers.filter(([name]) => name === "Retry-After");
   return jsonResponse(response.status, { message, cause: text }, retryAfter);
 }

@@ -66,19 +66,19 @@ test.each([
   [{ ...BASE, id: "" }, "id is missing or empty"],
   [{ ...BASE, id: null }, "id is missing or empty"],
   [{ ...BASE, source: undefined }, "source is missing or empty"],
-  [{ ...BASE, source: "not a uri" }, "source is no URI"],
+  [{ ...BASE, source: "not a uri" }, "source is not a URI"],
   [{ ...BASE, type: 5 }, "type is missing or empty"],
   [{ ...BASE, time: "yesterday" }, "time is not RFC 3339"],
   ...["2019-02-29", "2100-02-29", "2026-04-31", "2026-11-31", "2026-02-30"].map(
     (day) => [{ ...BASE, time: `${day}T00:00:00Z` }, "time is not RFC 3339"] as const,
   ),
   [{ ...BASE, subject: "" }, "subject is empty"],
-  [{ ...BASE, Upper: "x" }, '"Upper" is no attribute name'],
-  [{ ...BASE, big: 2 ** 31 }, "big is no 32-bit integer"],
-  [{ ...BASE, ext: {} }, "ext is no attribute value"],
+  [{ ...BASE, Upper: "x" }, '"Upper" is not an attribute name'],
+  [{ ...BASE, big: 2 ** 31 }, "big is not a 32-bit integer"],
+  [{ ...BASE, ext: {} }, "ext is not an attribute value"],
   [{ ...BASE, data: 1, data_base64: "AA==" }, "data and data_base64 are both given"],
-  [{ ...BASE, data_base64: "%%" }, "data_base64 is no base64"],
-  [{ ...BASE, datacontenttype: "text/plain", data: {} }, "data of type text/plain is no string"],
+  [{ ...BASE, data_base64: "%%" }, "data_base64 is not base64"],
+  [{ ...BASE, datacontenttype: "text/plain", data: {} }, "data of type text/plain is not a string"],
 ])("the event %j is refused: %s", (event, reason) => {
   expect(structured(event)).toEqual({ kind: "invalid", reason });
 });

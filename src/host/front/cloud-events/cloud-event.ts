@@ -75,16 +75,16 @@ export function validate(event: CloudEvent): CloudEventResult {
     if (attributes.get(name) === "") return invalid(`${name} is empty`);
   }
   for (const [name, value] of attributes) {
-    if (!ATTRIBUTE_NAME.test(name)) return invalid(`"${name}" is no attribute name`);
+    if (!ATTRIBUTE_NAME.test(name)) return invalid(`"${name}" is not an attribute name`);
     const isInteger = typeof value === "number" && Number.isInteger(value);
     if (typeof value === "number" && (!isInteger || value < -(2 ** 31) || value > 2 ** 31 - 1)) {
-      return invalid(`${name} is no 32-bit integer`);
+      return invalid(`${name} is not a 32-bit integer`);
     }
   }
   const time = attributes.get("time");
   if (time !== undefined && !isTime(String(time))) return invalid("time is not RFC 3339");
   for (const name of ["source", "dataschema"]) {
-    if (NOT_URI.test(String(attributes.get(name) ?? ""))) return invalid(`${name} is no URI`);
+    if (NOT_URI.test(String(attributes.get(name) ?? ""))) return invalid(`${name} is not a URI`);
   }
   return { kind: "event", event };
 }
@@ -104,13 +104,13 @@ function isJsonType(type: string | undefined): boolean {
 export function parseStructured(bytes: Uint8Array): CloudEventResult {
   const json = decodeUtf8(bytes);
   const members = json === undefined ? undefined : rawMembers(json);
-  if (members === undefined) return invalid("the body is no JSON object");
+  if (members === undefined) return invalid("the body is not a JSON object");
   const attributes = new Map<string, string | number | boolean>();
   for (const [name, raw] of members) {
     if (name === "data" || name === "data_base64" || raw === "null") continue;
     const value: unknown = JSON.parse(raw);
     if (typeof value === "object" || value === null || value === undefined) {
-      return invalid(`${name} is no attribute value`);
+      return invalid(`${name} is not an attribute value`);
     }
     attributes.set(name, value as string | number | boolean);
   }
@@ -122,7 +122,7 @@ export function parseStructured(bytes: Uint8Array): CloudEventResult {
   if (base64 !== undefined) {
     const text: unknown = JSON.parse(base64);
     if (typeof text !== "string" || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) {
-      return invalid("data_base64 is no base64");
+      return invalid("data_base64 is not base64");
     }
     return validate({ attributes, data: { kind: "binary", bytes: Buffer.from(text, "base64") } });
   }
@@ -131,7 +131,7 @@ export function parseStructured(bytes: Uint8Array): CloudEventResult {
     return validate({ attributes, data: { kind: "json", json: raw } });
   }
   const text: unknown = JSON.parse(raw);
-  if (typeof text !== "string") return invalid(`data of type ${type} is no string`);
+  if (typeof text !== "string") return invalid(`data of type ${type} is not a string`);
   return validate({ attributes, data: { kind: "text", text } });
 }
 
@@ -219,7 +219,7 @@ export function wrapData(body: Uint8Array, defaults: CloudEventDefaults): CloudE
 }
 
 /**
- * JSON objects and arrays as they are, other text without its outer quotes, and bytes that are no
+ * JSON objects and arrays as they are, other text without its outer quotes, and bytes that are not
  * text as they are.
  */
 function typedData(body: Uint8Array): readonly [type: string, data: CloudEventData] {
@@ -235,7 +235,7 @@ export function completeEvent(body: Uint8Array, defaults: CloudEventDefaults): C
   const text = trimmedText(body);
   const members = text === undefined ? undefined : rawMembers(text);
   if (members === undefined) {
-    return { kind: "invalid", reason: "the function's response is no JSON object" };
+    return { kind: "invalid", reason: "the function's response is not a JSON object" };
   }
   const missing: readonly (readonly [string, string])[] = [
     ["specversion", SPEC_VERSION],

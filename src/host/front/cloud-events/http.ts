@@ -68,7 +68,7 @@ function parseBinary({ headerLines, headers, body }: HttpRequest): CloudEventRes
     // Its place in this mode is Content-Type.
     if (attribute === "datacontenttype") continue;
     if (!/^[a-z0-9]+$/.test(attribute)) {
-      return { kind: "invalid", reason: `"${attribute}" is no attribute name` };
+      return { kind: "invalid", reason: `"${attribute}" is not an attribute name` };
     }
     const decoded = decodeHeader(value);
     if (decoded === undefined) {

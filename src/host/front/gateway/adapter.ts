@@ -197,7 +197,7 @@ function bodyMessage(
         : "send it with a type that is binary, such as application/octet-stream";
     const message =
       `the body of type ${type ?? "(none)"} is not UTF-8: it reaches the function damaged, with U+FFFD ` +
-      `in place of what is no text, as on AWS\n  ${fix}`;
+      `in place of what is not text, as on AWS\n  ${fix}`;
     return { level: "warning", message };
   }
   const isForm = mediaType(type).essence === "application/x-www-form-urlencoded";

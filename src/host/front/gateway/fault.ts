@@ -21,11 +21,11 @@ export type GatewayFault =
   | { readonly kind: "multi-value-headers" };
 
 const DOORS: Readonly<Record<GatewayKind, string>> = {
-  "function-url": "a Function URL; AWS answers 502",
-  "http-api-v2": "HTTP API (payload 2.0); AWS answers 500",
-  "http-api-v1": "HTTP API (payload 1.0); AWS answers 500",
-  rest: "REST (payload 1.0); AWS answers 502",
-  "api-gateway": "REST (payload 1.0); AWS answers 502",
+  "function-url": "a Function URL; AWS responds with 502",
+  "http-api-v2": "HTTP API (payload 2.0); AWS responds with 500",
+  "http-api-v1": "HTTP API (payload 1.0); AWS responds with 500",
+  rest: "REST (payload 1.0); AWS responds with 502",
+  "api-gateway": "REST (payload 1.0); AWS responds with 502",
 };
 
 /** Characters of a response that are shown again. */
@@ -48,7 +48,7 @@ function complaint(fault: GatewayFault): string {
     case "no-envelope":
       return "has no statusCode";
     case "unknown-member":
-      return `has "${fault.name}", which no response has,`;
+      return `has "${fault.name}", which a response does not have,`;
     case "status":
       return `has the statusCode ${JSON.stringify(fault.value)}`;
     case "body":

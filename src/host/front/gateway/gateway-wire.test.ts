@@ -101,7 +101,7 @@ test("a prelude's headers do not change how the stream is framed", async () => {
 });
 
 test.each([100, 101, 103, 99, 600])(
-  "statusCode %i is no answer: the caller gets an error",
+  "statusCode %i is not a response: the caller gets an error",
   async (status) => {
     for (const mode of ["buffered", "response-stream"] as const) {
       await using served = await serveFunction({ adapter: obeying("function-url", mode) });
@@ -111,7 +111,7 @@ test.each([100, 101, 103, 99, 600])(
       expect([answer.status, answer.body]).toEqual([502, "Internal Server Error"]);
       expect(served.messages).toEqual([
         `error: response has the statusCode ${status} and the front door is a Function URL; ` +
-          `AWS answers 502 here\n  got: ${result}\n  return a whole number from 200 to 599`,
+          `AWS responds with 502 here\n  got: ${result}\n  return a whole number from 200 to 599`,
       ]);
       // The environment is free again, also of a stream that nobody read.
       expect((await returns(served, '{"statusCode":299}')).status).toBe(

@@ -36,7 +36,7 @@ test.each([1_000, PRELUDE_BYTES_MAX * 2])(
   },
 );
 
-test("a stream whose beginning is no JSON object is passed on whole", async () => {
+test("a stream that does not begin with a JSON object is passed on whole", async () => {
   for (const text of ["", "[1]", "{no json}", '"text"']) {
     const { parsed, rest, whole } = await split(text, "body", 3);
     expect(parsed).toBeUndefined();

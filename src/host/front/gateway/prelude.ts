@@ -39,7 +39,7 @@ export async function splitPrelude(chunks: AsyncIterable<Uint8Array>): Promise<S
   }
 }
 
-/** The response that a prelude and the bytes behind it make; nothing when it can have no such status. */
+/** The response that a prelude and the bytes after it make; nothing when it can have no such status. */
 export function streamedResponse(
   { prelude, body }: SplitStream,
   contentType?: string,

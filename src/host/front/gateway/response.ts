@@ -21,7 +21,7 @@ type GatewayResult =
 
 interface Rules {
   readonly defaultType: string;
-  /** What a result that is no object with `statusCode` becomes. */
+  /** What a result that is not an object with `statusCode` becomes. */
   readonly bare: "compact" | "raw" | "malformed";
   readonly textStatus: boolean;
   readonly bodyObject: boolean;
@@ -150,7 +150,7 @@ function restFault(parsed: unknown): GatewayFault | undefined {
   return unknown === undefined ? undefined : unknownMember(unknown);
 }
 
-/** Why a result is no envelope; members in the wrong case are a common reason. */
+/** Why a result is not an envelope; members in the wrong case are a common reason. */
 function envelopeFault(parsed: unknown): GatewayFault {
   if (parsed === NOT_JSON) return { kind: "not-json" };
   const faults = isObject(parsed) ? Object.keys(parsed).map(unknownMember) : [];

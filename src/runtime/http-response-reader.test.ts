@@ -1,17 +1,17 @@
 import { describe, expect, test } from "bun:test";
 
 import {
-  type ExpectedAnswer,
+  type ExpectedResponse,
   plain,
   readerOf,
-  tryDamagedAnswers,
-  tryValidAnswers,
-} from "../testing/http-answers.ts";
+  tryDamagedResponses,
+  tryValidResponses,
+} from "../testing/http-responses.ts";
 import { Random } from "../testing/random.ts";
-import { ConnectionError, HttpAnswerReader, HttpSyntaxError } from "./http-answer-reader.ts";
+import { ConnectionError, HttpResponseReader, HttpSyntaxError } from "./http-response-reader.ts";
 
-/** Reads the first answer of a text, in one piece, byte by byte and in others: all the same. */
-function read(text: string): ExpectedAnswer {
+/** Reads the first response of a text, in one piece, byte by byte and in others: all the same. */
+function read(text: string): ExpectedResponse {
   const bytes = Buffer.from(text, "latin1");
   const readIn = (pieces: readonly number[]) => {
     try {
@@ -145,7 +145,7 @@ describe("the body", () => {
   });
 
   test.each(["x", "", "-1", "0x3", "+3", " 3", "3x", "fffffffffffffff", "3;\r\nabcd"])(
-    "with a chunk that is no chunk is refused: %p",
+    "with a chunk that is not a chunk is refused: %p",
     (size) => {
       expect(() =>
         read(`${OK}Transfer-Encoding: chunked\r\n\r\n${size}\r\nabc\r\n0\r\n\r\n`),
@@ -156,7 +156,10 @@ describe("the body", () => {
   test.each([204, 304])("does not follow status %d, whatever the fields say", (status) => {
     const text = `HTTP/1.1 ${status} x\r\nContent-Length: 5\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n`;
     const reader = readerOf(Buffer.from(text), [1]);
-    expect([reader.read(), reader.read()].map((answer) => answer.status)).toEqual([status, 200]);
+    expect([reader.read(), reader.read()].map((response) => response.status)).toEqual([
+      status,
+      200,
+    ]);
   });
 
   test("in many chunks takes memory and time for its size", () => {
@@ -167,7 +170,7 @@ describe("the body", () => {
   });
 });
 
-describe("the connection can be used again after an answer", () => {
+describe("the connection can be used again after a response", () => {
   const length = "Content-Length: 0";
   test.each([
     ["1.1", [length], true],
@@ -209,7 +212,7 @@ describe("the connection can be used again after an answer", () => {
   });
 });
 
-describe("an answer that only announces the one that counts", () => {
+describe("a response that only announces the one that counts", () => {
   test("is passed over, however many there are", () => {
     const text = `HTTP/1.1 100 Continue\r\n\r\n${"HTTP/1.1 103 Early Hints\r\nLink: x\r\nContent-Length: 9\r\n\r\n".repeat(50)}`;
     expect(read(`${text}${OK}Content-Length: 1\r\n\r\nx`)).toMatchObject({
@@ -231,7 +234,7 @@ describe("a connection that ends early", () => {
     `${OK}a: b\r\nContent-Length: 5\r\n\r\nabcde`,
     `${OK}Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\nT: x\r\n\r\n`,
   ];
-  test.each(whole)("is no answer, wherever it is cut: %p", (text) => {
+  test.each(whole)("is not a response, wherever it is cut: %p", (text) => {
     for (let length = 0; length < text.length; length += 1) {
       expect(() => read(text.slice(0, length))).toThrow(ConnectionError);
     }
@@ -241,7 +244,7 @@ describe("a connection that ends early", () => {
 
 test("a head without an end is refused before it fills the memory", () => {
   let received = 0;
-  const reader = new HttpAnswerReader((into) => {
+  const reader = new HttpResponseReader((into) => {
     received += into.length;
     into.fill(0x61);
     return into.length;
@@ -259,10 +262,10 @@ test("what was received on one connection is forgotten on the next", () => {
   expect(plain(reader.read())).toMatchObject({ status: 200, body: "y", isLast: false });
 });
 
-test("random answers are read as they are, in random pieces", () => {
-  for (let seed = 0; seed < 5_000; seed += 1) tryValidAnswers(new Random(seed));
+test("random responses are read as they are, in random pieces", () => {
+  for (let seed = 0; seed < 5_000; seed += 1) tryValidResponses(new Random(seed));
 });
 
-test("damaged answers are read or refused", () => {
-  for (let seed = 0; seed < 5_000; seed += 1) tryDamagedAnswers(new Random(seed));
+test("damaged responses are read or refused", () => {
+  for (let seed = 0; seed < 5_000; seed += 1) tryDamagedResponses(new Random(seed));
 });

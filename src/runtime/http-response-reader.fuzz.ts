@@ -1,6 +1,6 @@
 import { test } from "bun:test";
 
-import { tryDamagedAnswers, tryValidAnswers } from "../testing/http-answers.ts";
+import { tryDamagedResponses, tryValidResponses } from "../testing/http-responses.ts";
 import { fuzz } from "../testing/random.ts";
 
 const TRIALS = 500;
@@ -8,8 +8,8 @@ const TRIALS = 500;
 test("answers of a server, valid and damaged", async () => {
   await fuzz((random) => {
     for (let trial = 0; trial < TRIALS; trial += 1) {
-      tryValidAnswers(random);
-      tryDamagedAnswers(random);
+      tryValidResponses(random);
+      tryDamagedResponses(random);
     }
   });
 });

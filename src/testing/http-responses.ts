@@ -1,5 +1,5 @@
 /**
- * Random HTTP answers with what a reader must make of them, and their bytes in random pieces.
+ * Random HTTP responses with what a reader must make of them, and their bytes in random pieces.
  *
  * @module
  */
@@ -8,14 +8,14 @@ import { expect } from "bun:test";
 
 import {
   ConnectionError,
-  HttpAnswerReader,
   type HttpResponse,
+  HttpResponseReader,
   HttpSyntaxError,
-} from "../runtime/http-answer-reader.ts";
+} from "../runtime/http-response-reader.ts";
 import type { Random } from "./random.ts";
 
-/** What a reader must find, in the order of the answers. */
-export interface ExpectedAnswer {
+/** What a reader must find, in the order of the responses. */
+export interface ExpectedResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
@@ -23,10 +23,10 @@ export interface ExpectedAnswer {
 }
 
 /** A reader over bytes that come in pieces of given lengths, the last of them again and again. */
-export function readerOf(bytes: Uint8Array, pieces: readonly number[]): HttpAnswerReader {
+export function readerOf(bytes: Uint8Array, pieces: readonly number[]): HttpResponseReader {
   let at = 0;
   let turn = 0;
-  return new HttpAnswerReader((into) => {
+  return new HttpResponseReader((into) => {
     const length = pieces[Math.min(turn, pieces.length - 1)] ?? bytes.length;
     turn += 1;
     const piece = bytes.subarray(at, at + Math.min(length, into.length));
@@ -36,8 +36,8 @@ export function readerOf(bytes: Uint8Array, pieces: readonly number[]): HttpAnsw
   });
 }
 
-/** An answer as plain data. */
-export function plain({ status, headers, body, isLast }: HttpResponse): ExpectedAnswer {
+/** A response as plain data. */
+export function plain({ status, headers, body, isLast }: HttpResponse): ExpectedResponse {
   return {
     status,
     headers: Object.fromEntries(headers),
@@ -64,23 +64,23 @@ function inAnyCase(random: Random, text: string): string {
     .join("");
 }
 
-/** Some answers on one connection: bytes in latin1, and what they are. */
-export function randomAnswers(random: Random): { text: string; expected: ExpectedAnswer[] } {
+/** Some responses on one connection: bytes in latin1, and what they are. */
+export function randomResponses(random: Random): { text: string; expected: ExpectedResponse[] } {
   let text = "";
-  const expected: ExpectedAnswer[] = [];
+  const expected: ExpectedResponse[] = [];
   for (let left = 1 + random.below(4); left > 0; left -= 1) {
     const interim = random.below(5);
     for (let at = 0; at < interim - 2; at += 1)
       text += `HTTP/1.1 10${at} On\r\n\r\n`.replace("101", "102");
-    const answer = randomAnswer(random, left === 1);
-    text += answer.text;
-    expected.push(answer.expected);
-    if (answer.expected.isLast) break;
+    const response = randomResponse(random, left === 1);
+    text += response.text;
+    expected.push(response.expected);
+    if (response.expected.isLast) break;
   }
   return { text, expected };
 }
 
-function randomAnswer(random: Random, mayBeLast: boolean) {
+function randomResponse(random: Random, mayBeLast: boolean) {
   const end = random.pick(["\r\n", "\r\n", "\r\n", "\n"]);
   const status = random.pick([200, 202, 204, 304, 400, 413, 500, 999]);
   const body = word(random, TEXT, random.pick([0, 1, 10, 300]));
@@ -141,34 +141,36 @@ function chunksOf(random: Random, body: string, end: string): string {
   return `${text}${"0".repeat(1 + random.below(3))}${end}${trailers}${end}`;
 }
 
-/** Reads random answers, in random pieces: all of them are found as they are. */
-export function tryValidAnswers(random: Random): void {
-  const { text, expected } = randomAnswers(random);
+/** Reads random responses, in random pieces: all of them are found as they are. */
+export function tryValidResponses(random: Random): void {
+  const { text, expected } = randomResponses(random);
   const pieces = Array.from({ length: 1 + random.below(30) }, () => 1 + random.below(40));
   const reader = readerOf(Buffer.from(text, "latin1"), pieces);
   const found = expected.map(() => plain(reader.read()));
-  // Only bytes that come together are known to be too many: between two of these answers they may.
-  const comparable = (answers: readonly ExpectedAnswer[]) =>
-    answers.map((answer, at) => (at < answers.length - 1 ? { ...answer, isLast: false } : answer));
+  // Only bytes that come together are known to be too many: between two of these responses they may.
+  const comparable = (responses: readonly ExpectedResponse[]) =>
+    responses.map((response, at) =>
+      at < responses.length - 1 ? { ...response, isLast: false } : response,
+    );
   expect(comparable(found)).toEqual(comparable(expected));
 }
 
-/** Reads answers of which some bytes were changed: they are read, or refused, and that at once. */
-export function tryDamagedAnswers(random: Random): void {
-  const bytes = Buffer.from(randomAnswers(random).text, "latin1");
+/** Reads responses of which some bytes were changed: they are read, or refused, and that at once. */
+export function tryDamagedResponses(random: Random): void {
+  const bytes = Buffer.from(randomResponses(random).text, "latin1");
   for (let changes = random.below(6); changes > 0; changes -= 1) {
     bytes[random.below(bytes.length)] = random.pick([0, 9, 10, 13, 32, 48, 58, 59, 102, 255]);
   }
   const cut = random.below(3) === 0 ? random.below(bytes.length) : bytes.length;
   const reader = readerOf(bytes.subarray(0, cut), [1 + random.below(200)]);
   try {
-    for (let answers = 0; answers < 100; answers += 1) {
+    for (let responses = 0; responses < 100; responses += 1) {
       const { status, body, isLast } = reader.read();
       expect(status >= 100 && status <= 999).toBe(true);
       expect(body.length).toBeLessThanOrEqual(bytes.length);
       if (isLast) return;
     }
-    throw new Error("more answers than there can be");
+    throw new Error("more responses than there can be");
   } catch (error) {
     if (!(error instanceof ConnectionError || error instanceof HttpSyntaxError)) throw error;
   }

@@ -1,5 +1,5 @@
 /**
- * Reads HTTP/1.1 answers from a stream of bytes: heads in any case, with CRLF or LF as line ends, bodies
+ * Reads HTTP/1.1 responses from a stream of bytes: heads in any case, with CRLF or LF as line ends, bodies
  * with a length, in chunks or up to the end.
  *
  * Text is latin1, one character a byte, so that header values keep whatever they hold.
@@ -8,7 +8,7 @@
  * @module
  */
 
-/** What the server answered. */
+/** What the server responded with. */
 export interface HttpResponse {
   readonly status: number;
   /** By lower-case name; values as bytes in latin1. */
@@ -18,10 +18,10 @@ export interface HttpResponse {
   readonly isLast: boolean;
 }
 
-/** Told of the head of an answer, be it the final one or not. */
+/** Told of the head of a response, be it the final one or not. */
 export type OnHead = (status: number, headers: ReadonlyMap<string, string>) => void;
 
-/** The connection could not be made, or ended before the answer was complete. */
+/** The connection could not be made, or ended before the response was complete. */
 export class ConnectionError extends Error {
   override readonly name = "ConnectionError";
   /** Whether the server may have seen the whole request, so that sending it again could repeat it. */
@@ -38,11 +38,11 @@ export class HttpSyntaxError extends Error {
   override readonly name = "HttpSyntaxError";
 }
 
-/** Room for what is received, in bytes; it grows with the head of an answer. */
+/** Room for what is received, in bytes; it grows with the head of a response. */
 const RECEIVE_BYTES = 64 * 1024;
-/** Largest head of an answer, in bytes: Lambda allows 1 MB of headers. */
+/** Largest head of a response, in bytes: Lambda allows 1 MB of headers. */
 const HEAD_BYTES_MAX = 2 * 1024 * 1024;
-/** Largest body of an answer, in bytes: far above any event, far below the memory. */
+/** Largest body of a response, in bytes: far above any event, far below the memory. */
 const BODY_BYTES_MAX = 64 * 1024 * 1024;
 const EMPTY: Uint8Array = new Uint8Array(0);
 /** What ends a head: an empty line, with either line end. */
@@ -51,12 +51,12 @@ const SHORT_END_OF_HEAD = new Uint8Array([0x0a, 0x0a]);
 const LINE_FEED = 0x0a;
 const VERSION = "HTTP/1.";
 const SWITCHING_PROTOCOLS = 101;
-/** Lists, which may be spread over several fields of one name; they say how long an answer is. */
+/** Lists, which may be spread over several fields of one name; they say how long a response is. */
 const FRAMING_LISTS = " connection content-length transfer-encoding ";
 const QUOTED_LENGTH_MAX = 80;
 
-/** Reads one answer after the other. */
-export class HttpAnswerReader {
+/** Reads one response after the other. */
+export class HttpResponseReader {
   /** Reads what is there, waiting for it; 0 at the end. */
   readonly #readBytes: (into: Uint8Array) => number;
   #buffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES);
@@ -81,38 +81,38 @@ export class HttpAnswerReader {
     return this.#start < this.#end;
   }
 
-  /** Whether anything has come since the last answer that was read. */
+  /** Whether anything has come since the last response that was read. */
   get hasReceived(): boolean {
     return this.#hasReceived;
   }
 
   /**
-   * Reads the next final answer.
+   * Reads the next final response.
    * @param onHead Told what heads say, before bodies are read.
-   * @throws {ConnectionError} When the stream ends before the answer does.
+   * @throws {ConnectionError} When the stream ends before the response does.
    * @throws {HttpSyntaxError} When it is not HTTP.
    */
   read(onHead?: OnHead): HttpResponse {
-    let answer = this.readOne(onHead);
-    while (isInterim(answer)) answer = this.readOne(onHead);
-    return answer;
+    let response = this.readOne(onHead);
+    while (isInterim(response)) response = this.readOne(onHead);
+    return response;
   }
 
-  /** Reads the next answer, be it a final one or one that only announces it; throws as {@link read}. */
+  /** Reads the next response, be it a final one or one that only announces it; throws as {@link read}. */
   readOne(onHead?: OnHead): HttpResponse {
     const [statusLine = "", ...lines] = this.#readHead();
     const status = parseStatus(statusLine);
     const headers = parseFields(lines);
     onHead?.(status, headers);
     const body = this.#readBody(status, headers);
-    const answer = { status, headers, body, isLast: this.#isLast(status, statusLine, headers) };
+    const response = { status, headers, body, isLast: this.#isLast(status, statusLine, headers) };
     this.#hasReceived = false;
-    return answer;
+    return response;
   }
 
   /** @see https://www.rfc-editor.org/rfc/rfc9112#section-9.3 */
   #isLast(status: number, statusLine: string, headers: ReadonlyMap<string, string>): boolean {
-    // More than the answer was sent: nobody knows what belongs to what.
+    // More than the response was sent: nobody knows what belongs to what.
     if (this.#isAtEnd || status === SWITCHING_PROTOCOLS) return true;
     if (status >= 200 && this.#start < this.#end) return true;
     const options = headers.get("connection");
@@ -130,7 +130,7 @@ export class HttpAnswerReader {
     if (coding !== undefined) {
       if (coding.toLowerCase() === "chunked") return this.#readChunks();
       throw new HttpSyntaxError(
-        `failed to read an answer: its transfer coding is ${quoted(coding)}`,
+        `failed to read a response: its transfer coding is ${quoted(coding)}`,
       );
     }
     const length = headers.get("content-length");
@@ -146,16 +146,16 @@ export class HttpAnswerReader {
       const size = parseSize((line.split(";", 1)[0] ?? "").trimEnd(), 16);
       if (size === 0) break;
       checkedSize(length + size);
-      // Most answers come in one chunk; the room for others doubles, however small they are.
+      // Most responses come in one chunk; the room for others doubles, however small they are.
       if (length + size > body.length) body = grown(body, length, length + size);
       this.#readInto(body.subarray(length, length + size));
       length += size;
       if (this.#readLine() !== "") {
-        throw new HttpSyntaxError("failed to read an answer: a chunk is longer than its size");
+        throw new HttpSyntaxError("failed to read a response: a chunk is longer than its size");
       }
     }
     while (this.#readLine() !== "") {
-      // Trailers of an answer carry nothing for us.
+      // Trailers of a response carry nothing for us.
     }
     return body.length === length ? body : body.subarray(0, length);
   }
@@ -221,7 +221,7 @@ export class HttpAnswerReader {
   #receiveMore(waitingBytes: number): void {
     if (waitingBytes > HEAD_BYTES_MAX) {
       throw new HttpSyntaxError(
-        `failed to read an answer: its head is over ${HEAD_BYTES_MAX} bytes`,
+        `failed to read a response: its head is over ${HEAD_BYTES_MAX} bytes`,
       );
     }
     if (!this.#receive()) throw endedEarly();
@@ -250,10 +250,10 @@ export class HttpAnswerReader {
   }
 }
 
-/** A reader of the answers that some bytes hold. */
-export function readerOf(bytes: Uint8Array): HttpAnswerReader {
+/** A reader of the responses that some bytes hold. */
+export function readerOf(bytes: Uint8Array): HttpResponseReader {
   let rest = bytes;
-  return new HttpAnswerReader((into) => {
+  return new HttpResponseReader((into) => {
     const piece = rest.subarray(0, into.length);
     into.set(piece);
     rest = rest.subarray(piece.length);
@@ -261,7 +261,7 @@ export function readerOf(bytes: Uint8Array): HttpAnswerReader {
   });
 }
 
-/** Whether an answer only announces the one that counts: 100 Continue and its like. */
+/** Whether a response only announces the one that counts: 100 Continue and its like. */
 export function isInterim({ status }: HttpResponse): boolean {
   return status < 200 && status !== SWITCHING_PROTOCOLS;
 }
@@ -277,7 +277,7 @@ function parseStatus(line: string): number {
     (line.length === VERSION.length + 5 || line.charAt(VERSION.length + 5) === " ");
   const status = isShaped ? Number(digits) : 0;
   if (status >= 100) return status;
-  throw new HttpSyntaxError(`failed to read an answer: not HTTP: ${quoted(line)}`);
+  throw new HttpSyntaxError(`failed to read a response: not HTTP: ${quoted(line)}`);
 }
 
 /** The fields of a head, by their lower-case names. */
@@ -312,7 +312,7 @@ function parseLength(text: string): number {
   const [first = "", ...others] = text.split(",").map(trimmed);
   const size = parseSize(first, 10);
   if (others.every((other) => parseSize(other, 10) === size)) return size;
-  throw new HttpSyntaxError(`failed to read an answer: it has two lengths: ${quoted(text)}`);
+  throw new HttpSyntaxError(`failed to read a response: it has two lengths: ${quoted(text)}`);
 }
 
 const DECIMAL_DIGITS = "0123456789";
@@ -322,12 +322,12 @@ function parseSize(text: string, radix: 10 | 16): number {
   if (text !== "" && isDigits(text, radix === 10 ? DECIMAL_DIGITS : HEXADECIMAL_DIGITS)) {
     return checkedSize(Number.parseInt(text, radix));
   }
-  throw new HttpSyntaxError(`failed to read an answer: its size is ${quoted(text)}`);
+  throw new HttpSyntaxError(`failed to read a response: its size is ${quoted(text)}`);
 }
 
 function checkedSize(bytes: number): number {
   if (bytes <= BODY_BYTES_MAX) return bytes;
-  throw new HttpSyntaxError(`failed to read an answer: it is over ${BODY_BYTES_MAX} bytes`);
+  throw new HttpSyntaxError(`failed to read a response: it is over ${BODY_BYTES_MAX} bytes`);
 }
 
 function isDigits(text: string, digits = DECIMAL_DIGITS): boolean {
@@ -365,5 +365,5 @@ function quoted(text: string): string {
 }
 
 function endedEarly(): ConnectionError {
-  return new ConnectionError("the connection was closed before the answer was complete", true);
+  return new ConnectionError("the connection was closed before the response was complete", true);
 }
