@@ -16,9 +16,22 @@ const EVENTS = 10_000;
 const WARM_UP_EVENTS = 100;
 /** How much the runtime's anonymous memory may grow after the first hundred events, in bytes. */
 const GROWTH_BYTES_MAX = 8 * 1024 * 1024;
-/** Time for background processes of the last events to end. */
+/** Time for background processes of the last events to end, and how often that may pass on a busy machine. */
 const SETTLE_MS = 300;
+const SETTLE_TIMES = 20;
 const TIME_LIMIT_MS = 120_000;
+
+/** The facts as soon as they are those expected, or the last ones: what has leaked does not go away. */
+async function settledFacts(
+  environment: EnvironmentUnderTest,
+  isExpected: (found: Awaited<ReturnType<typeof facts>>) => boolean,
+) {
+  let found = await facts(environment);
+  for (let time = 1; time < SETTLE_TIMES && !isExpected(found); time += 1) {
+    found = await facts(environment);
+  }
+  return found;
+}
 
 /** What one event may not change. */
 async function facts({ api, bootstrap }: EnvironmentUnderTest) {
@@ -69,10 +82,12 @@ describe.each(SCRIPTS)("%s", (_shell, script) => {
         }
       };
       await run(WARM_UP_EVENTS);
-      const before = await facts(environment);
+      // The loaded shell and its waiting fork.
+      const before = await settledFacts(environment, ({ processes }) => processes === 2);
       const memoryBefore = anonymousBytes(bootstrap.pid);
       await run(EVENTS - WARM_UP_EVENTS);
-      expect(await facts(environment)).toEqual(before);
+      const after = await settledFacts(environment, (found) => Bun.deepEquals(found, before));
+      expect(after).toEqual(before);
       expect(anonymousBytes(bootstrap.pid) - memoryBefore).toBeLessThan(GROWTH_BYTES_MAX);
       expect(before.zombies).toBe(0);
     },
