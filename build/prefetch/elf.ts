@@ -28,8 +28,6 @@ export const PT_PHDR = 6;
 export const SHT_NOBITS = 8;
 /** `p_flags`: executable. */
 export const PF_X = 1;
-/** `p_flags`: writable. */
-export const PF_W = 2;
 /** `p_flags`: readable. */
 export const PF_R = 4;
 

@@ -1,5 +1,5 @@
 /**
- * Reads what the loaded shell and its forks say through CONTROL when the script is loaded.
+ * Reads what the loaded shell and its forks say through CONTROL once the script has been loaded.
  *
  * @module
  */

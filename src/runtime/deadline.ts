@@ -6,7 +6,7 @@
  */
 
 import { HEADER } from "../runtime-api/contract.ts";
-import type { FunctionError } from "../runtime-api/function-error.ts";
+import type { FunctionError, ReportedPlatformErrorType } from "../runtime-api/function-error.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 
 const DEADLINE = HEADER.deadlineMs.toLowerCase();
@@ -38,8 +38,9 @@ export function deadlineOf({ headers }: Invocation, deliveredAtMs: number): Dead
 /** The error of an event that has reached its deadline, in the platform's own words. */
 export function timeoutError(requestId: string, { deliveredAtMs, atMs }: Deadline): FunctionError {
   const seconds = (Math.max(0, atMs - deliveredAtMs) / MS_PER_S).toFixed(2);
+  const errorType: ReportedPlatformErrorType = "Sandbox.Timedout";
   return {
-    errorType: "Sandbox.Timedout",
+    errorType,
     errorMessage: `RequestId: ${requestId} Error: Task timed out after ${seconds} seconds`,
     stackTrace: [],
   };

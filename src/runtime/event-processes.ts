@@ -11,9 +11,8 @@
  * @module
  */
 
-import { processId, readFile } from "./libc.ts";
-import { kill } from "./process.ts";
-import { decodeUtf8 } from "./utf8.ts";
+import { processId } from "./libc.ts";
+import { childrenOf, kill, processText } from "./process.ts";
 
 interface ProcessFacts {
   readonly pid: number;
@@ -101,7 +100,7 @@ function isYounger(one: ProcessFacts, other: ProcessFacts): boolean {
 }
 
 function factsOf(pid: number): ProcessFacts | undefined {
-  const text = textOf(`/proc/${pid}/stat`);
+  const text = processText(pid, "stat");
   // The name stands in parentheses and may hold any character, these included.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const state = fields[FIELD.state];
@@ -112,21 +111,4 @@ function factsOf(pid: number): ProcessFacts | undefined {
     session: Number(fields[FIELD.session]),
     startTicks: Number(fields[FIELD.startTicks]),
   };
-}
-
-/** The children of a process's first thread; those of other threads become ours when it has ended. */
-function childrenOf(pid: number): number[] {
-  return textOf(`/proc/${pid}/task/${pid}/children`)
-    .split(" ")
-    .map(Number)
-    .filter((child) => child > 0);
-}
-
-/** Text of a file in /proc; empty when the process is gone. */
-function textOf(path: string): string {
-  try {
-    return decodeUtf8(readFile(path));
-  } catch {
-    return "";
-  }
 }

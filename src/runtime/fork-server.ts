@@ -33,10 +33,10 @@ import {
   O_NONBLOCK,
   openFile,
   pipe,
-  poll,
   processId,
   read,
   setBlocking,
+  sleep,
   stopWithLineEnd,
   writeAll,
   writeToReader,
@@ -538,7 +538,7 @@ export class ForkServer {
     const giveUpAt = performance.now() + GROUP_END_MS;
     kill(-this.#pid, SIGNAL.kill);
     for (reap(); isAlive(-this.#pid) && performance.now() < giveUpAt; reap()) {
-      poll(new Int16Array(0), 0, 1);
+      sleep(1);
     }
   }
 

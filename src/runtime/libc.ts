@@ -145,7 +145,7 @@ export function writeAll(descriptor: number, bytes: Uint8Array): void {
     }
     const reason = errno();
     // Our own standard error may have been made non-blocking by whoever shares it.
-    if (reason === EAGAIN) poll(new Int16Array(4), 0, 1);
+    if (reason === EAGAIN) sleep(1);
     else if (reason !== EINTR) throw new SystemError("write", reason);
   }
 }
@@ -211,6 +211,11 @@ export function poll(set: Int16Array, count: number, timeoutMs: number): void {
   // A signal's only effect on us is a descriptor that becomes ready: the next poll shows it.
   if (reason !== EINTR) throw new SystemError("poll", reason);
   for (let index = 3; index < count * 4; index += 4) set[index] = 0;
+}
+
+/** Waits for a time in milliseconds, and serves nothing meanwhile. */
+export function sleep(ms: number): void {
+  poll(new Int16Array(0), 0, ms);
 }
 
 const O_RDONLY = 0;

@@ -44,7 +44,10 @@ export class Poller {
     }
   }
 
-  /** Serves the watched descriptors for a time in milliseconds. */
+  /**
+   * Serves the watched descriptors for a time in milliseconds. Not for callbacks: that of a descriptor which
+   * is still readable would be called inside itself.
+   */
   serveFor(ms: number): void {
     this.#serveUntil(() => false, ms);
   }

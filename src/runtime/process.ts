@@ -139,6 +139,23 @@ export function isAlive(pid: number): boolean {
   return late().kill(pid, 0) === 0;
 }
 
+/** The text of a file of a process in /proc; empty when the process is gone. */
+export function processText(pid: number, file: string): string {
+  try {
+    return decodeUtf8(readFile(`/proc/${pid}/${file}`));
+  } catch {
+    return "";
+  }
+}
+
+/** The children of a process's first thread; those of other threads become ours when it has ended. */
+export function childrenOf(pid: number): number[] {
+  return processText(pid, `task/${pid}/children`)
+    .split(" ")
+    .map(Number)
+    .filter((child) => child > 0);
+}
+
 const PR_SET_PDEATHSIG = 1;
 const PR_SET_CHILD_SUBREAPER = 36;
 
@@ -172,7 +189,7 @@ export function becomeSubreaper(): void {
 const getParent = lazy(() => dlopen(LIBC, { getppid: { args: [], returns: "i32" } }).symbols);
 
 /** The process that has started this one, or whoever it was left to. */
-export function parentId(): number {
+function parentId(): number {
   return getParent().getppid();
 }
 

@@ -16,6 +16,7 @@ import {
   errorBody,
   type FunctionError,
   headerErrorType,
+  type ReportedPlatformErrorType,
   xrayErrorCause,
 } from "../runtime-api/function-error.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
@@ -150,7 +151,8 @@ export class RuntimeApiClient {
    */
   reportLostEvent(invocation: Invocation, reason: string): void {
     const errorMessage = `RequestId: ${invocation.requestId} Error: ${reason}`;
-    const error = { errorMessage, errorType: "Runtime.ExitError", stackTrace: [] };
+    const errorType: ReportedPlatformErrorType = "Runtime.ExitError";
+    const error = { errorMessage, errorType, stackTrace: [] };
     try {
       // It may be refused: when the loop had just responded, or the platform has seen it break off.
       this.#postError(invocation, error, "DEBUG");

@@ -5,10 +5,9 @@
  * @module
  */
 
-import { poll, processId, readFile } from "./libc.ts";
+import { processId, sleep } from "./libc.ts";
 import type { Poller } from "./poller.ts";
-import { kill, reap, SIGNAL, signalDescriptor } from "./process.ts";
-import { decodeUtf8 } from "./utf8.ts";
+import { childrenOf, kill, reap, SIGNAL, signalDescriptor } from "./process.ts";
 
 /** How long handlers may take to clean up, in milliseconds: the platform gives us 150. */
 const GRACE_MS = 100;
@@ -40,7 +39,7 @@ export function endOnTermination(poller: Poller, running: () => Terminable | und
 /** Ends everything below this process: asks the groups first, then leaves no choice. */
 export function endAllBelow(running: Terminable | undefined): void {
   const wait = () => {
-    poll(new Int16Array(0), 0, CHECK_MS);
+    sleep(CHECK_MS);
     reap();
     running?.passLog();
   };
@@ -56,9 +55,5 @@ export function endAllBelow(running: Terminable | undefined): void {
 }
 
 function children(): number[] {
-  const path = `/proc/self/task/${processId()}/children`;
-  return decodeUtf8(readFile(path))
-    .split(" ")
-    .map(Number)
-    .filter((pid) => pid > 0);
+  return childrenOf(processId());
 }

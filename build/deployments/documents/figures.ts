@@ -83,7 +83,7 @@ function table(result: Result, file: string): string {
     return `| ${name} | ${cells.join(" | ")} |`;
   });
   return [
-    `Medians in ms of ${rounds} rounds on ${machine.cores} cores (${machine.processor}),`,
+    `Medians in ms of ${rounds} ${rounds === 1 ? "round" : "rounds"} on ${machine.cores} cores (${machine.processor}),`,
     `Bun ${bun}, ${date} ([all figures](${RESULTS}/${file})).`,
     "CPU is that of the process tree. Another machine has other figures, and other ratios: page faults and",
     "cold caches, of which a start is made, cost more on one than on another, so that the start of one",

@@ -19,7 +19,7 @@ import { type Files, type Handler, resolveHandler, type Shell } from "../../hand
 import { baseName } from "../../handler/script.ts";
 
 /** Bytes of a file that are looked at, as many as the runtime reads at once. */
-const START_BYTES = 64 * 1024;
+const START_BYTES = 16 * 1024;
 
 const FILES: Files = {
   // A name that is too long, or a link that leads back to itself, is no file either, and statSync throws.

@@ -123,16 +123,13 @@ export function functionSettings(
   const { settings } = parsed;
   const { attachedPort } = defaults;
   const given = withoutPlatforms({ ...config.env, ...functionVariables(options) });
-  const elsewhere: Readonly<Record<string, string | undefined>> = {
+  warnOfUnknown(described, {
     ...given,
     Handler: options.handler ?? config.handler,
     Timeout: options.timeout ?? config.timeout,
     MemorySize: options.memory ?? config.memory,
     CodeUri: directory === "." ? undefined : directory,
-  };
-  for (const { name, message } of described?.unknown ?? []) {
-    if (elsewhere[name] === undefined) say("warning", message);
-  }
+  });
   const inherit = options.inheritEnv ?? defaults.inheritEnvironment ?? false;
   if (described !== undefined) announceRuntime(described);
   return {
@@ -175,6 +172,19 @@ function templateSettings({ template, name, region }: FunctionOptions) {
   const [wrong] = wrongSettings(described, template);
   if (wrong !== undefined) throw new CommandError(wrong);
   return described;
+}
+
+/**
+ * Warns of what only a deployment of the template would know.
+ * @param elsewhere Properties and variables that have a value from another place, which counts more.
+ */
+function warnOfUnknown(
+  described: TemplateFunction | undefined,
+  elsewhere: Readonly<Record<string, string | undefined>>,
+): void {
+  for (const { name, message } of described?.unknown ?? []) {
+    if (elsewhere[name] === undefined) say("warning", message);
+  }
 }
 
 /** Says which runtime ours stands in for, or that Lambda has none of that name. */

@@ -8,7 +8,6 @@
  *     memory = 256
  *     env = { GREETING = "Hello" }
  *
- *
  * @module
  */
 

@@ -58,7 +58,7 @@ export interface ServeOptions extends FunctionOptions {
   readonly invokeMode: InvokeMode;
   readonly binaryMediaTypes?: string;
   readonly cors?: string;
-  readonly heldMemory?: string;
+  readonly heldMemory: string;
   readonly grace: string;
   readonly asyncRetries: string;
   readonly showEnv?: boolean;
@@ -182,41 +182,11 @@ async function serve(
     DEFAULT_METRICS_PORT,
   );
   const grace = graceMs(options.grace);
-  const heldBytesMax = heldBytes(options.heldMemory);
   const format = options.format ?? variables.format ?? "plain";
-  const log = platformLog(options.quiet === true);
-  const lambdaApi = {
-    ...lambdaApiOptions(options, say),
-    ...(compatible?.invoke === undefined ? {} : { invoke: compatible.invoke }),
-  };
-  const metrics = new Metrics({
-    prefix: variables.metricPrefix,
-    name: variables.metricName,
-    namespace: variables.metricNamespace,
-    resourceGroup: variables.resourceGroup,
-  });
-  const json = options.log === "json";
-  const observer = json ? jsonObserver(settings.name, log.quiet) : hostObserver(log);
-  const pool = new FunctionPool(settings, countedObserver(observer, metrics));
+  const metrics = metricsOf(variables);
+  const pool = new FunctionPool(settings, countedObserver(observerOf(settings, options), metrics));
   metrics.watch([pool]);
-  const registry = new FunctionRegistry([pool]);
-  const sinkUrl = sinkAddress(options.sink, variables.sink);
-  const ownsEveryPath = compatible?.ownsEveryPath === true;
-  const server = new HostServer({
-    registry,
-    adapter: (each) =>
-      compatible?.adapter?.(format, variables) ??
-      serveAdapter(each.settings, format, options, variables),
-    metrics,
-    healthPaths: !ownsEveryPath,
-    limits: { heldBytesMax },
-    log: say,
-    ...(sinkUrl === undefined
-      ? {}
-      : { sink: compatible?.sink?.(sinkUrl, say) ?? new Sink(sinkUrl, say) }),
-    ...(options.cors === undefined ? {} : { cors: new Cors(options.cors) }),
-    ...(ownsEveryPath ? {} : { lambdaApi }),
-  });
+  const server = hostServer(pool, metrics, { compatible, format, options, variables });
   const address = options.host ?? (variables.onKnative ? "0.0.0.0" : "127.0.0.1");
   const stop = stopSignal(() => pool.kill());
   const actual = await listenOrExplain(server, address, port);
@@ -234,6 +204,57 @@ async function serve(
   await server.drain(grace);
   closeMetrics();
   return EXIT.ok;
+}
+
+/** What a server is made from besides its function. */
+interface ServerParts {
+  readonly compatible: ServerCompat | undefined;
+  readonly format: ServeFormat;
+  readonly options: ServeOptions;
+  readonly variables: ServeVariables;
+}
+
+/** The server of one function; another one where `--compat` names it. */
+function hostServer(
+  pool: FunctionPool,
+  metrics: Metrics,
+  { compatible, format, options, variables }: ServerParts,
+): HostServer {
+  const lambdaApi = {
+    ...lambdaApiOptions(options, say),
+    ...(compatible?.invoke === undefined ? {} : { invoke: compatible.invoke }),
+  };
+  const sinkUrl = sinkAddress(options.sink, variables.sink);
+  const ownsEveryPath = compatible?.ownsEveryPath === true;
+  return new HostServer({
+    registry: new FunctionRegistry([pool]),
+    adapter: (each) =>
+      compatible?.adapter?.(format, variables) ??
+      serveAdapter(each.settings, format, options, variables),
+    metrics,
+    healthPaths: !ownsEveryPath,
+    limits: { heldBytesMax: heldBytes(options.heldMemory) },
+    log: say,
+    ...(sinkUrl === undefined
+      ? {}
+      : { sink: compatible?.sink?.(sinkUrl, say) ?? new Sink(sinkUrl, say) }),
+    ...(options.cors === undefined ? {} : { cors: new Cors(options.cors) }),
+    ...(ownsEveryPath ? {} : { lambdaApi }),
+  });
+}
+
+function observerOf({ name }: FunctionSettings, { log, quiet }: ServeOptions) {
+  const isQuiet = quiet === true;
+  return log === "json" ? jsonObserver(name, isQuiet) : hostObserver(platformLog(isQuiet));
+}
+
+function metricsOf(variables: ServeVariables): Metrics {
+  return new Metrics({
+    prefix: variables.metricPrefix,
+    name: variables.metricName,
+    namespace: variables.metricNamespace,
+    resourceGroup: variables.resourceGroup,
+  });
 }
 
 /**
@@ -254,7 +275,7 @@ const HELD_MEMORY_MB_MAX = 1024 * 1024;
  * The bytes of `--held-memory`.
  * @throws {CommandError} When it is not a number of megabytes.
  */
-export function heldBytes(text = "32"): number {
+export function heldBytes(text: string): number {
   const mb = Number(text);
   if (/^\d+$/.test(text) && mb >= 1 && mb <= HELD_MEMORY_MB_MAX) return mb * 1024 * 1024;
   throw new CommandError(

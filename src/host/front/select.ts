@@ -13,11 +13,7 @@ import { gatewayAdapter } from "./gateway/adapter.ts";
 import { type GatewayNames, REST_STAGE } from "./gateway/kinds.ts";
 import { plainAdapter } from "./plain.ts";
 
-/** How requests become events and responses become responses. */
-export type ServeFormat =
-  "plain" | "cloudevents" | "api-gateway" | "function-url" | "http-api-v2" | "http-api-v1" | "rest";
-
-/** All formats, for the command line. */
+/** How requests become events, and outcomes responses. */
 export const SERVE_FORMATS = [
   "plain",
   "cloudevents",
@@ -26,7 +22,8 @@ export const SERVE_FORMATS = [
   "http-api-v2",
   "http-api-v1",
   "rest",
-] as const satisfies readonly ServeFormat[];
+] as const;
+export type ServeFormat = (typeof SERVE_FORMATS)[number];
 
 const CE_TYPE = "ce.klr.triggermesh.io";
 const CE_SOURCE = "knative-lambda-runtime";

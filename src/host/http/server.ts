@@ -113,11 +113,6 @@ export class HttpServer {
     return address.port;
   }
 
-  /** Accepts no new connection; requests that are open go on. */
-  stopAccepting(): void {
-    this.#server.close();
-  }
-
   /**
    * Waits until every caller has taken the last byte of its answer, or has gone.
    * @param waitMs Longest wait, in milliseconds.

@@ -8,16 +8,14 @@
 import { mediaType } from "../../http/message.ts";
 
 /** The four AWS front ends, and TriggerMesh's form of the last. */
-export type GatewayKind = "function-url" | "http-api-v2" | "http-api-v1" | "rest" | "api-gateway";
-
-/** All kinds, for tests and the command line. */
 export const GATEWAY_KINDS = [
   "function-url",
   "http-api-v2",
   "http-api-v1",
   "rest",
   "api-gateway",
-] as const satisfies readonly GatewayKind[];
+] as const;
+export type GatewayKind = (typeof GATEWAY_KINDS)[number];
 
 /** Names in the events that a real deployment would have. */
 export interface GatewayNames {
