@@ -8,7 +8,7 @@ import { Command, CommanderError } from "commander";
 
 import packageJson from "../package.json" with { type: "json" };
 import { addCheckCommand } from "./commands/check.ts";
-import { guardOutput, reportFailure } from "./commands/cli/ending.ts";
+import { endAfterOutput, guardOutput, reportFailure } from "./commands/cli/ending.ts";
 import { EXIT } from "./commands/cli/exit-status.ts";
 import { addDevCommand } from "./commands/dev/dev.ts";
 import { addEventsCommand } from "./commands/events/events.ts";
@@ -67,8 +67,9 @@ guardOutput();
 try {
   await program.parseAsync();
 } catch (error) {
-  process.exitCode = reportFailure(error);
+  const status = reportFailure(error);
   if (error instanceof CommanderError && error.code === PRINT_LICENSES) await printLicenses();
+  await endAfterOutput(status);
 }
 
 /** Its texts are read only when they are wanted. */

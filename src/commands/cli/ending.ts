@@ -108,6 +108,19 @@ function end(status: number, message: string): never {
   process.exit(status);
 }
 
+/**
+ * Ends the process with a status as soon as what it has printed is written: a command that failed may have
+ * left a server open, with which the process would live on, and say nothing.
+ */
+export async function endAfterOutput(status: number): Promise<never> {
+  for (const stream of [process.stdout, process.stderr]) {
+    // The event of an error comes after this call, and guardOutput() speaks then.
+    await new Promise<void>((resolve) => void stream.end(() => setImmediate(resolve)));
+  }
+  for (const kill of kills) kill();
+  process.exit(status);
+}
+
 /** Signals by which somebody ends a command: Ctrl-C, a closed terminal, a service manager. */
 const ENDING_SIGNALS = [
   "SIGINT",
