@@ -8,11 +8,9 @@
  * @module
  */
 
-import type { Handler } from "../handler/resolve.ts";
-import { definedFunctions, sourcesOthers } from "../handler/script.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { type ControlMessage, ControlReader, type LastCommand } from "./control-messages.ts";
-import { EventScripts, latin1Of, textOf } from "./event-script.ts";
+import { EventScripts } from "./event-script.ts";
 import { exitStatusOf, type LostStatus } from "./exit-error.ts";
 import { exitReport as exitReportTo, forkServerScript } from "./fork-server-protocol.ts";
 import {
@@ -47,6 +45,7 @@ import {
   type LoadReport,
   parseLoadReport,
 } from "./load-report.ts";
+import { LoadedShell, type Reply, type RunnableHandler } from "./loaded-shell.ts";
 import { LogPipe } from "./log-pipe.ts";
 import type { Log } from "./log.ts";
 import { type OnOutput, OutputPipe } from "./output-pipe.ts";
@@ -62,21 +61,7 @@ import {
   reap,
   SIGNAL,
 } from "./process.ts";
-import { quote } from "./quote.ts";
 import { spawn } from "./spawn.ts";
-import {
-  isExpanded,
-  mentionsTracing,
-  prefixPattern,
-  samplePattern,
-  type TracePrefix,
-  tracePrefixes,
-  type Tracing,
-  variablePattern,
-} from "./traces.ts";
-
-/** A handler that can be run. */
-export type RunnableHandler = Exclude<Handler, { kind: "rejected" }>;
 
 /** How loading ended. */
 export type Loading =
@@ -134,8 +119,8 @@ export class ForkServer {
   readonly #poller: Poller;
   readonly #pid: number;
   readonly #process: number;
-  /** The handler's file; empty if it is not a shell's, or cannot be read. */
-  readonly #scriptText: string;
+  /** What is known of the shell. */
+  readonly shell: LoadedShell;
   readonly #stderr: LogPipe;
   readonly #lastLines = new LastLines();
   readonly #stderrWriteEnd: number;
@@ -155,7 +140,6 @@ export class ForkServer {
   #onOutput: OnOutput = () => undefined;
   #end: ExitStatus | undefined;
   #reportText = "";
-  #report: LoadReport | undefined;
   /** Whether the report is of all that the shell has run in front of its loop. */
   #isReported = false;
   #scripts: EventScripts | undefined;
@@ -169,8 +153,9 @@ export class ForkServer {
   constructor(options: ForkServerOptions, poller: Poller, log: Log) {
     this.#options = options;
     this.#poller = poller;
-    this.#scriptText =
-      options.handler.kind === "function" ? readScript(options.handler.script) : "";
+    const { handler } = options;
+    const text = handler.kind === "function" ? readScript(handler.script) : "";
+    this.shell = new LoadedShell(handler, text, (commands) => this.#ask(commands));
     this.#lateOutputs = new LateOutputs(poller, log);
     const opened: (number | readonly [number, number])[] = [];
     const owned = <Opened extends number | readonly [number, number]>(one: Opened): Opened => {
@@ -215,28 +200,7 @@ export class ForkServer {
 
   /** The last lines on standard error since the current event, or loading, began, without traced commands. */
   lastLines(): string[] {
-    return this.#lastLines.lines(this.tracing());
-  }
-
-  /** What is known of how the shell traces commands. */
-  tracing(): Tracing {
-    const text = this.#scriptText;
-    const flags = this.#report?.state.flags ?? "";
-    const prefixes: TracePrefix[] = [];
-    let isUnknown = false;
-    for (const value of tracePrefixes(this.#report?.tracePrefix, text)) {
-      if (!isExpanded(value)) {
-        prefixes.push(prefixPattern(value));
-        continue;
-      }
-      const sample = this.#tracedSample(value);
-      const pattern = variablePattern(value);
-      if (sample !== undefined) prefixes.push(sample);
-      if (pattern !== undefined) prefixes.push(pattern);
-      isUnknown ||= pattern === undefined;
-    }
-    const mayTrace = flags.includes("x") || mentionsTracing(text);
-    return { prefixes, isQuoted: this.#quotesTraces(), mayTrace, isUnknown };
+    return this.#lastLines.lines(this.shell.tracing());
   }
 
   /** The last command of a bash that has failed in the current event, where that is known. */
@@ -287,65 +251,17 @@ export class ForkServer {
 
   #awaitReport(): Loading {
     this.#poller.waitUntil(() => this.#end !== undefined || this.#isReported);
-    const report = this.#report;
+    const { report } = this.shell;
     if (report === undefined || !this.#isReported) {
       this.#stderr.drain();
       return { kind: "ended", end: this.#end ?? { kind: "exited", status: 0 } };
     }
     const { handler } = this.#options;
     const functionName = handler.kind === "function" ? handler.functionName : undefined;
-    const exitReport = this.#reportsExit(report) ? exitReportTo(pathOf(this.#control[1])) : "";
-    const seesCall = this.#maySeeCall(report);
+    const exitReport = this.shell.reportsExit(report) ? exitReportTo(pathOf(this.#control[1])) : "";
+    const seesCall = this.shell.maySeeCall(report);
     this.#scripts = new EventScripts(functionName, report.state, exitReport, seesCall);
     return { kind: "loaded", report };
-  }
-
-  /** Whether the loaded shell has the handler as a function. */
-  hasFunction(): boolean {
-    const { handler } = this.#options;
-    const report = this.#report;
-    if (report === undefined || handler.kind !== "function") return false;
-    const { functionName } = handler;
-    const { state, description } = report;
-    const isInText = () => definedFunctions(this.#scriptText).includes(functionName);
-    if (state.isBash) {
-      if (state.functionNames.includes(latin1Of(functionName))) return true;
-      if (!this.#canAsk()) return isInText();
-      // Asked in another way, which nothing can replace but which marks the function: in a fork of its own.
-      return this.#ask(`\\readonly -f -- ${quote(functionName)}`).status === 0;
-    }
-    if (isFunction(description)) return true;
-    // No shell can be asked about it without calling it.
-    if (functionName === "command") return isInText();
-    if (!this.#canAsk()) return isInText() || this.#mayHide(description);
-    // An alias or a reserved word may hide it, and a function named command may answer something else.
-    const { answer } = this.#ask(questionOf(functionName));
-    return isFunction(answer) || (/reserved word|keyword/.test(answer) && isInText());
-  }
-
-  /** Whether what the shell says of a name may hide a function: an alias, or a function named command that answers. */
-  #mayHide(description: string): boolean {
-    return description === ""
-      ? /\bcommand\b/.test(this.#scriptText)
-      : /alias|reserved word|keyword/.test(description);
-  }
-
-  /** What the loaded shell says of a name that it does not take for a function's; empty if it takes it. */
-  refusalOfName(): string {
-    const { handler } = this.#options;
-    if (handler.kind !== "function" || /^[A-Za-z_]\w*$/.test(handler.functionName)) return "";
-    if (!this.#canAsk()) return "";
-    const state = this.#report?.state;
-    // A fork of bash is in POSIX mode, in which it takes fewer.
-    if (state?.isBash === true && !state.isPosix) return "";
-    const definition = quote(`${handler.functionName}() { :; }`);
-    const { status, answer } = this.#ask(`{ \\eval ${definition}; } 2>&1`);
-    // In front of its words are names of files, and lines in them.
-    return status === 0
-      ? ""
-      : textOf(answer)
-          .trim()
-          .replace(/^.*\d: (?:eval: )?/, "");
   }
 
   /**
@@ -409,7 +325,7 @@ export class ForkServer {
       LIFELINE: pathOf(this.#lifeline[0]),
     };
     const hooks = this.#hookPipes.map(([readEnd]) => pathOf(readEnd));
-    return forkServerScript(words, this.#mayTrap(), hooks);
+    return forkServerScript(words, this.shell.mayTrap(), hooks);
   }
 
   #spawn(standardError: number): number {
@@ -429,49 +345,6 @@ export class ForkServer {
     }
   }
 
-  /**
-   * Whether traps of ours go unnoticed: a script that has any may list them, and replaces them. What a file
-   * that it sources does is not looked at.
-   */
-  #mayTrap(): boolean {
-    return this.#scriptText !== "" && !this.#scriptText.includes("trap");
-  }
-
-  /** Whether a handler may end without a word because of `set -e`, and bash can say where. */
-  #reportsExit({ state }: LoadReport): boolean {
-    if (!state.isBash || !this.#mayTrap()) return false;
-    return state.flags.includes("e") || /\bset\b.*[-]\w*e|errexit/.test(this.#scriptText);
-  }
-
-  /**
-   * Whether a bash may show its script more than the handler's call: the commands after the call to a trap, or
-   * the file in which the call stands.
-   */
-  #maySeeCall({ state }: LoadReport): boolean {
-    if (!state.isBash) return false;
-    return (
-      /trap|caller|FUNCNAME|BASH_|functrace|set\b.*-\w*T/.test(this.#scriptText) ||
-      sourcesOthers(this.#scriptText)
-    );
-  }
-
-  /** Whether a traced command stands in quotes, as it would be written. */
-  #quotesTraces(): boolean {
-    if (this.#report?.state.isBash === true) return true;
-    const { path, options } = this.#options.handler.shell;
-    return /\/(?:ash|m?ksh[^/]*|busybox)$/.test(path) || options[0] === "ash";
-  }
-
-  /** How a line begins that this shell traces with a PS4 that it has to expand. */
-  #tracedSample(prefix: string): TracePrefix | undefined {
-    if (!this.isReady() || !this.#canAsk()) return undefined;
-    const { answer } = this.#ask(`PS4=${quote(prefix)}\n{ \\set -x; \\:; } 2>&1`);
-    const [line = ""] = textOf(answer).split("\n", 1);
-    // The first character is repeated for each level.
-    const sample = line.slice(0, line.lastIndexOf(":")).replace(/^(.)\1+/, "$1");
-    return sample === "" ? undefined : samplePattern(sample);
-  }
-
   #eventScript(invocation: Invocation, input: string): Buffer {
     const scripts = this.#loadedScripts();
     const paths = { input, output: pathOf(this.#outputSlot) };
@@ -486,20 +359,16 @@ export class ForkServer {
     return this.#scripts;
   }
 
-  /** Whether the loaded shell makes forks: as long as it waits for a hook it does not. */
-  #canAsk(): boolean {
-    return this.#hooksRun === this.#hookPipes.length;
-  }
-
-  /** Has a fork run commands, and end. */
-  #ask(commands: string): { readonly status: number | undefined; readonly answer: string } {
-    let answer = "";
+  /** Has a fork run commands, and end; undefined as long as there are none: while the shell waits for a hook. */
+  #ask(commands: string): Reply | undefined {
+    if (!this.isReady() || this.#hooksRun < this.#hookPipes.length) return undefined;
+    let output = "";
     this.#onOutput = (bytes) => {
-      answer += Buffer.from(bytes).toString("latin1");
+      output += Buffer.from(bytes).toString("latin1");
     };
     const redirection = `\\exec >${pathOf(this.#outputSlot)} 2>/dev/null`;
     const turn = this.#turn(this.#sendable(Buffer.from(`${redirection}\n${commands}\n\\exit\n`)));
-    return { status: turn.kind === "ended" ? turn.status : undefined, answer };
+    return { status: turn.kind === "ended" ? turn.status : undefined, output };
   }
 
   /** Puts a long script into a file, since a pipe would not take it at once. */
@@ -553,7 +422,7 @@ export class ForkServer {
         return pipe;
       },
       openOutput: () => {
-        const message = this.#report?.message;
+        const message = this.shell.report?.message;
         if (message === undefined) throw new Error("an event came before the handler was loaded");
         const output = new OutputPipe(this.#poller, message, (bytes) => this.#onOutput(bytes));
         duplicateTo(output.writeEnd, this.#outputSlot);
@@ -599,7 +468,7 @@ export class ForkServer {
       pathOf(this.#outputSlot),
     );
     if (report === undefined) return;
-    this.#report = report;
+    this.shell.report = report;
     this.#isReported = true;
     this.#reportText = "";
     for (const message of this.#messages.take(report.rest)) this.#hear(message);
@@ -620,16 +489,6 @@ export class ForkServer {
     this.#end ??= endOf(this.#pid);
     if (this.#end !== undefined) this.#poller.unwatch(this.#process);
   }
-}
-
-/** Whether a shell says of a name that it is a function. */
-function isFunction(description: string): boolean {
-  return / is a (?:shell )?function$/m.test(description);
-}
-
-/** Has a shell say what stands behind a name. */
-function questionOf(name: string): string {
-  return `\\unset -f command\n\\command unalias ${quote(name)}\n\\command -V ${quote(name)}`;
 }
 
 /** The pipe through which the next fork gets its event. */

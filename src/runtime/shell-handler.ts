@@ -176,7 +176,7 @@ export class ShellHandler {
     if (who === "the handler" && end.kind === "exited" && end.status === 0) return undefined;
     const lines = this.#server.lastLines();
     const command = this.#describeLastCommand();
-    const said = lines.length > 0 ? "" : output.lastLine(this.#server.tracing());
+    const said = lines.length > 0 ? "" : output.lastLine(this.#server.shell.tracing());
     return exitError(who, end, { lines, output: said, command });
   }
 
@@ -254,11 +254,11 @@ export class ShellHandler {
       };
     }
     const isInherited = variableBytes(environment, `BASH_FUNC_${functionName}%%`) !== undefined;
-    const isDefined = this.#server.hasFunction();
+    const isDefined = this.#server.shell.hasFunction();
     if (isDefined && !isInherited) return undefined;
     const names = definedFunctions(readScript(script));
     if (isDefined && names.includes(functionName)) return undefined;
-    const refusal = isDefined ? "" : this.#server.refusalOfName();
+    const refusal = isDefined ? "" : this.#server.shell.refusalOfName();
     if (refusal !== "") {
       return {
         errorType: "Runtime.MalformedHandlerName",

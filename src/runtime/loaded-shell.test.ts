@@ -1,0 +1,157 @@
+import { describe, expect, test } from "bun:test";
+
+import type { ShellState } from "./event-script.ts";
+import type { LoadReport } from "./load-report.ts";
+import { LoadedShell, type Reply, type RunnableHandler } from "./loaded-shell.ts";
+import { StatusMessage } from "./status-message.ts";
+
+const DASH: ShellState = {
+  flags: "",
+  isBash: false,
+  isPosix: false,
+  bashOptions: [],
+  traps: [],
+  readonlyNames: [],
+  functionNames: [],
+  disabledBuiltins: [],
+};
+const BASH: ShellState = { ...DASH, isBash: true };
+
+function report(state: ShellState, description = "", tracePrefix = "+ "): LoadReport {
+  const message = new StatusMessage("sh: 1: ", "mark");
+  return { status: 0, hindrance: undefined, description, state, tracePrefix, message, rest: "" };
+}
+
+function functionOf(functionName: string, path = "/bin/dash"): RunnableHandler {
+  const shell = { path, options: [] };
+  return { kind: "function", script: "/var/task/function.sh", functionName, shell };
+}
+
+/** A shell that responds as given, and what it was asked. */
+function shellOf(text: string, reply: Reply | undefined, handler = functionOf("handler")) {
+  const asked: string[] = [];
+  const shell = new LoadedShell(handler, text, (commands) => {
+    asked.push(commands);
+    return reply;
+  });
+  return { shell, asked };
+}
+
+const TEXT = "handler() { :; }\n";
+
+describe("the handler's function", () => {
+  test.each<[string, ShellState, string, boolean]>([
+    ["dash's description", DASH, "handler is a shell function", true],
+    ["busybox's description", DASH, "handler is a function", true],
+    ["bash's list", { ...BASH, functionNames: ["handler"] }, "", true],
+  ])("is known by %s, without a question", (_, state, description, expected) => {
+    const { shell, asked } = shellOf("", undefined);
+    shell.report = report(state, description);
+    expect(shell.hasFunction()).toBe(expected);
+    expect(asked).toEqual([]);
+  });
+
+  test.each<[string, ShellState, Reply, boolean]>([
+    ["under an alias", DASH, { status: 0, output: "handler is a shell function\n" }, true],
+    ["that is a program", DASH, { status: 0, output: "handler is /bin/handler\n" }, false],
+    ["that is nothing", DASH, { status: 127, output: "handler: not found\n" }, false],
+    [
+      "with the name of a reserved word",
+      DASH,
+      { status: 0, output: "if is a shell keyword\n" },
+      true,
+    ],
+    ["that bash marks", BASH, { status: 0, output: "" }, true],
+    ["that bash cannot mark", BASH, { status: 1, output: "" }, false],
+  ])("is asked for: one %s", (_, state, reply, expected) => {
+    const { shell, asked } = shellOf(TEXT, reply);
+    shell.report = report(state, "handler is an alias for x");
+    expect(shell.hasFunction()).toBe(expected);
+    expect(asked).toHaveLength(1);
+  });
+
+  test.each<[string, string, string, boolean]>([
+    ["defined in the text", TEXT, "handler: not found", true],
+    ["hidden by an alias", ". other.sh", "handler is an alias for x", true],
+    ["hidden by a function named command", "command() { :; }", "", true],
+    ["that nothing speaks for", ". other.sh", "handler: not found", false],
+  ])(
+    "is told by what is known where no fork can be asked: one %s",
+    (_, text, description, expected) => {
+      const { shell } = shellOf(text, undefined);
+      shell.report = report(DASH, description);
+      expect(shell.hasFunction()).toBe(expected);
+    },
+  );
+
+  test("is not there before the shell has loaded", () => {
+    expect(shellOf(TEXT, { status: 0, output: "handler is a function" }).shell.hasFunction()).toBe(
+      false,
+    );
+  });
+});
+
+describe("a name that the shell refuses", () => {
+  const words = "/proc/7/fd/9: 1: eval: Syntax error: Bad function name\n";
+
+  test.each<[string, string, ShellState, Reply | undefined, string]>([
+    ["a POSIX name is never asked for", "handler", DASH, { status: 2, output: words }, ""],
+    ["bash in its own mode takes it", "my-handler", BASH, { status: 2, output: words }, ""],
+    ["the shell takes it", "my-handler", DASH, { status: 0, output: "" }, ""],
+    ["no fork can be asked", "my-handler", DASH, undefined, ""],
+    [
+      "the shell's words",
+      "my-handler",
+      DASH,
+      { status: 2, output: words },
+      "Syntax error: Bad function name",
+    ],
+  ])("%s", (_, name, state, reply, expected) => {
+    const { shell } = shellOf("", reply, functionOf(name));
+    shell.report = report(state);
+    expect(shell.refusalOfName()).toBe(expected);
+  });
+});
+
+describe("what a bash may notice", () => {
+  test.each<[string, boolean, boolean, boolean]>([
+    ["handler() { :; }", true, false, false],
+    ["set -e", true, true, false],
+    ["set -euo pipefail", true, true, false],
+    ["set -o errexit", true, true, false],
+    ["set -e; trap 'echo' EXIT", false, false, true],
+    ["echo ${FUNCNAME[0]}", true, false, true],
+    ["set -T", true, false, true],
+    [". lib.sh", true, false, true],
+    ["", false, false, false],
+  ])("of a script %j", (text, mayTrap, reportsExit, maySeeCall) => {
+    const { shell } = shellOf(text, undefined);
+    expect(shell.mayTrap()).toBe(mayTrap);
+    expect(shell.reportsExit(report(BASH))).toBe(reportsExit);
+    expect(shell.maySeeCall(report(BASH))).toBe(maySeeCall);
+    expect(shell.reportsExit(report(DASH))).toBe(false);
+    expect(shell.maySeeCall(report(DASH))).toBe(false);
+  });
+});
+
+describe("traces", () => {
+  test.each<[string, string, ShellState, boolean]>([
+    ["dash", "/bin/dash", DASH, false],
+    ["bash", "/bin/bash", BASH, true],
+    ["busybox", "/bin/busybox", DASH, true],
+    ["mksh", "/bin/mksh-static", DASH, true],
+  ])("are quoted or not as %s does", (_, path, state, expected) => {
+    const { shell } = shellOf("set -x", undefined, functionOf("handler", path));
+    shell.report = report(state);
+    expect(shell.tracing()).toMatchObject({ isQuoted: expected, mayTrace: true, isUnknown: false });
+  });
+
+  test("with a PS4 that expands are known by a sample, where a fork can be asked", () => {
+    const { shell } = shellOf("", { status: 0, output: "12:05> :\n" });
+    shell.report = report(BASH, "", "$(date +%R) ");
+    const lines = ["12:07> curl token", "last words"];
+    expect(
+      lines.map((line) => shell.tracing().prefixes.some(({ atStart }) => atStart.test(line))),
+    ).toEqual([true, false]);
+  });
+});

@@ -1,0 +1,170 @@
+/**
+ * What is known of a loaded shell: by the text of its script, by its load report, and by asking it in a fork.
+ *
+ * @module
+ */
+
+import type { Handler } from "../handler/resolve.ts";
+import { definedFunctions, sourcesOthers } from "../handler/script.ts";
+import { latin1Of, textOf } from "./event-script.ts";
+import type { LoadReport } from "./load-report.ts";
+import { quote } from "./quote.ts";
+import {
+  isExpanded,
+  mentionsTracing,
+  prefixPattern,
+  samplePattern,
+  type TracePrefix,
+  tracePrefixes,
+  type Tracing,
+  variablePattern,
+} from "./traces.ts";
+
+/** A handler that can be run. */
+export type RunnableHandler = Exclude<Handler, { kind: "rejected" }>;
+
+/** What a fork has printed, in latin1, and its status; undefined where the shell has ended. */
+export interface Reply {
+  readonly status: number | undefined;
+  readonly output: string;
+}
+
+/** Has a fork of the shell run commands; undefined while the shell makes none. */
+export type Ask = (commands: string) => Reply | undefined;
+
+/** One loaded shell, or one that is being loaded. */
+export class LoadedShell {
+  readonly #handler: RunnableHandler;
+  /** The handler's file; empty if it is not a shell's, or cannot be read. */
+  readonly #scriptText: string;
+  readonly #ask: Ask;
+  /** Absent while it loads. */
+  report: LoadReport | undefined;
+
+  constructor(handler: RunnableHandler, scriptText: string, ask: Ask) {
+    this.#handler = handler;
+    this.#scriptText = scriptText;
+    this.#ask = ask;
+  }
+
+  /** Whether the loaded shell has the handler as a function. */
+  hasFunction(): boolean {
+    const handler = this.#handler;
+    const { report } = this;
+    if (report === undefined || handler.kind !== "function") return false;
+    const { functionName } = handler;
+    const { state, description } = report;
+    const isInText = () => definedFunctions(this.#scriptText).includes(functionName);
+    if (state.isBash) {
+      if (state.functionNames.includes(latin1Of(functionName))) return true;
+      // Asked in another way, which nothing can replace but which marks the function: in a fork of its own.
+      const reply = this.#ask(`\\readonly -f -- ${quote(functionName)}`);
+      return reply === undefined ? isInText() : reply.status === 0;
+    }
+    if (isFunction(description)) return true;
+    // No shell can be asked about it without calling it.
+    if (functionName === "command") return isInText();
+    // An alias or a reserved word may hide it, and a function named command may say something else.
+    const reply = this.#ask(questionOf(functionName));
+    if (reply === undefined) return isInText() || this.#mayHide(description);
+    return isFunction(reply.output) || (/reserved word|keyword/.test(reply.output) && isInText());
+  }
+
+  /** Whether what the shell says of a name may hide a function: an alias, or a function named command that prints. */
+  #mayHide(description: string): boolean {
+    return description === ""
+      ? /\bcommand\b/.test(this.#scriptText)
+      : /alias|reserved word|keyword/.test(description);
+  }
+
+  /** What the loaded shell says of a name that it does not take for a function's; empty if it takes it. */
+  refusalOfName(): string {
+    const handler = this.#handler;
+    if (handler.kind !== "function" || /^[A-Za-z_]\w*$/.test(handler.functionName)) return "";
+    const state = this.report?.state;
+    // A fork of bash is in POSIX mode, in which it takes fewer.
+    if (state?.isBash === true && !state.isPosix) return "";
+    const definition = quote(`${handler.functionName}() { :; }`);
+    const reply = this.#ask(`{ \\eval ${definition}; } 2>&1`);
+    // In front of its words are names of files, and lines in them.
+    return reply === undefined || reply.status === 0
+      ? ""
+      : textOf(reply.output)
+          .trim()
+          .replace(/^.*\d: (?:eval: )?/, "");
+  }
+
+  /** What is known of how the shell traces commands. */
+  tracing(): Tracing {
+    const text = this.#scriptText;
+    const flags = this.report?.state.flags ?? "";
+    const prefixes: TracePrefix[] = [];
+    let isUnknown = false;
+    for (const value of tracePrefixes(this.report?.tracePrefix, text)) {
+      if (!isExpanded(value)) {
+        prefixes.push(prefixPattern(value));
+        continue;
+      }
+      const sample = this.#tracedSample(value);
+      const pattern = variablePattern(value);
+      if (sample !== undefined) prefixes.push(sample);
+      if (pattern !== undefined) prefixes.push(pattern);
+      isUnknown ||= pattern === undefined;
+    }
+    const mayTrace = flags.includes("x") || mentionsTracing(text);
+    return { prefixes, isQuoted: this.#quotesTraces(), mayTrace, isUnknown };
+  }
+
+  /**
+   * Whether traps of ours go unnoticed: a script that has any may list them, and replaces them. What a file
+   * that it sources does is not looked at.
+   */
+  mayTrap(): boolean {
+    return this.#scriptText !== "" && !this.#scriptText.includes("trap");
+  }
+
+  /** Whether a handler may end without a word because of `set -e`, and bash can say where. */
+  reportsExit({ state }: LoadReport): boolean {
+    if (!state.isBash || !this.mayTrap()) return false;
+    return state.flags.includes("e") || /\bset\b.*[-]\w*e|errexit/.test(this.#scriptText);
+  }
+
+  /**
+   * Whether a bash may show its script more than the handler's call: the commands after the call to a trap, or
+   * the file in which the call stands.
+   */
+  maySeeCall({ state }: LoadReport): boolean {
+    if (!state.isBash) return false;
+    return (
+      /trap|caller|FUNCNAME|BASH_|functrace|set\b.*-\w*T/.test(this.#scriptText) ||
+      sourcesOthers(this.#scriptText)
+    );
+  }
+
+  /** Whether a traced command stands in quotes, as it would be written. */
+  #quotesTraces(): boolean {
+    if (this.report?.state.isBash === true) return true;
+    const { path, options } = this.#handler.shell;
+    return /\/(?:ash|m?ksh[^/]*|busybox)$/.test(path) || options[0] === "ash";
+  }
+
+  /** How a line begins that this shell traces with a PS4 that it has to expand. */
+  #tracedSample(prefix: string): TracePrefix | undefined {
+    const reply = this.#ask(`PS4=${quote(prefix)}\n{ \\set -x; \\:; } 2>&1`);
+    if (reply === undefined) return undefined;
+    const [line = ""] = textOf(reply.output).split("\n", 1);
+    // The first character is repeated for each level.
+    const sample = line.slice(0, line.lastIndexOf(":")).replace(/^(.)\1+/, "$1");
+    return sample === "" ? undefined : samplePattern(sample);
+  }
+}
+
+/** Whether a shell says of a name that it is a function. */
+function isFunction(description: string): boolean {
+  return / is a (?:shell )?function$/m.test(description);
+}
+
+/** Has a shell say what stands behind a name. */
+function questionOf(name: string): string {
+  return `\\unset -f command\n\\command unalias ${quote(name)}\n\\command -V ${quote(name)}`;
+}
