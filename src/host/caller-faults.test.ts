@@ -247,3 +247,27 @@ test("callers that vanish at every point leave no descriptor and no event behind
 
 /** Connections that `fetch` of the test itself may keep, to both ends. */
 const KEPT_CONNECTIONS = 4;
+
+test.each<[string, readonly string[], number]>([
+  ["two hosts", ["Host: a", "Host: b"], 400],
+  ["a transfer coding that is not chunked", ["Host: a", "Transfer-Encoding: gzip"], 501],
+  ["one more transfer coding", ["Host: a", "Transfer-Encoding: gzip, chunked"], 501],
+  [
+    "a transfer coding in two lines",
+    ["Host: a", "Transfer-Encoding: gzip", "Transfer-Encoding: chunked"],
+    501,
+  ],
+  ["headers over the limit", ["Host: a", `X: ${"x".repeat(1_100_000)}`], 431],
+  ["a line that is not a header", ["Host: a", "no colon"], 400],
+])("a request with %s is refused, and its connection closed", async (_, lines, status) => {
+  await using served = await serve();
+  const caller = new Caller(served);
+  // A second request, which must not be taken out of what follows.
+  const smuggled = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n{"id":66}';
+  caller.socket.write(`POST / HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n0\r\n\r\n${smuggled}`);
+  await caller.ended;
+  expect(caller.text).toMatch(RegExp(`^HTTP/1.1 ${status} `));
+  expect(caller.text.match(/HTTP\/1\.1/g)).toHaveLength(1);
+  expect(served.begun()).toEqual([]);
+  await expectFree(served);
+});

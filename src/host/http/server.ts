@@ -94,8 +94,12 @@ export class HttpServer {
     this.#server.timeout = 0;
     this.#server.headersTimeout = HEADERS_TIMEOUT_MS;
     this.#server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
-    this.#server.on("clientError", (_error, socket) => {
-      if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+    this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+      const status =
+        error.code === "HPE_HEADER_OVERFLOW"
+          ? "431 Request Header Fields Too Large"
+          : "400 Bad Request";
+      if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
       else socket.destroy();
     });
   }
@@ -133,6 +137,13 @@ export class HttpServer {
   }
 
   async #serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const refusal = refusalOf(incoming);
+    if (refusal !== undefined) {
+      // What follows may be a body, or a request: nobody knows.
+      outgoing.writeHead(refusal, { Connection: "close" });
+      outgoing.end();
+      return;
+    }
     const head = requestHead(incoming);
     const gone = new AbortController();
     const share = new Share((bytes) => (this.#heldBytes += bytes));
@@ -240,6 +251,17 @@ class Share {
 
 function heldBytes({ body }: HttpResponse): number {
   return isStream(body) ? 0 : Buffer.byteLength(body);
+}
+
+/**
+ * The status for a request of which servers may disagree for whom it is, or where it ends.
+ * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+ * @see https://www.rfc-editor.org/rfc/rfc9112#section-6.1
+ */
+function refusalOf({ headersDistinct }: IncomingMessage): number | undefined {
+  if ((headersDistinct["host"]?.length ?? 0) > 1) return 400;
+  const codings = headersDistinct["transfer-encoding"] ?? [];
+  return codings.length === 0 || codings.join().toLowerCase() === "chunked" ? undefined : 501;
 }
 
 function requestHead(incoming: IncomingMessage): RequestHead {
