@@ -22,7 +22,7 @@ import { baseName } from "../../handler/script.ts";
 const START_BYTES = 16 * 1024;
 
 const FILES: Files = {
-  // A name that is too long, or a link that leads back to itself, is no file either, and statSync throws.
+  // A name that is too long, or a link that leads back to itself, is not a file either, and statSync throws.
   isFile: (path) => existsSync(path) && statSync(path).isFile(),
   mayExecute: (path) => isAllowed(path, constants.X_OK),
   start: startOfFile,

@@ -16,7 +16,7 @@ export class InvocationQueue {
 
   /**
    * @param lengthMax Events that may wait.
-   * @param waitMsMax Longest wait, in milliseconds; 0 is no limit.
+   * @param waitMsMax Longest wait, in milliseconds; 0 means no limit.
    */
   constructor(lengthMax: number, waitMsMax: number) {
     this.#lengthMax = lengthMax;

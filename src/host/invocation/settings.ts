@@ -56,7 +56,7 @@ export interface FunctionSettings {
   readonly concurrency: number;
   /** Events that may wait. */
   readonly queueMax: number;
-  /** Longest wait of an event for an environment, in milliseconds; 0 is no limit. */
+  /** Longest wait of an event for an environment, in milliseconds; 0 means no limit. */
   readonly queueTimeoutMs: number;
   /** Further variables of an environment, by its number from 0. */
   readonly environmentVariables?: (index: number) => Readonly<Record<string, string>>;
