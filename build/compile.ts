@@ -79,7 +79,7 @@ export const BOOTSTRAP: Program = {
   shrink: true,
   plainNames: true,
   // A small heap that is collected often: over 4,000 events 10 MB of anonymous memory instead of 17,
-  // the first answer and a warm event as fast as without (measured with smaps_rollup, make bench).
+  // the first response and a warm event as fast as without (measured with smaps_rollup, make bench).
   flags: ["--compile-exec-argv=--smol"],
 };
 

@@ -21,7 +21,7 @@ export class ColdStartApi {
   readonly times: CallTimes = { answersMs: [] };
   /** Value for `AWS_LAMBDA_RUNTIME_API`. */
   readonly address: string;
-  /** The body of each answer, in order. */
+  /** The body of each response, in order. */
   readonly answers: Uint8Array[] = [];
   readonly #events: readonly Uint8Array[];
   readonly #server: Bun.Server<undefined>;

@@ -10,7 +10,7 @@
  * standard output. LOG gets one line "offset bytes nanoseconds" for each read, in order: with a
  * read-ahead of 0 that is the order in which a program first touches its pages.
  * It ends when MOUNTPOINT is unmounted. It speaks the kernel's protocol (linux/fuse.h) itself, so
- * that it needs no library, and is one thread: ppoll waits for the next request or the next answer
+ * that it needs no library, and is one thread: ppoll waits for the next request or the next response
  * that falls due.
  */
 #define _GNU_SOURCE

@@ -253,7 +253,7 @@ describe.each(ARCHITECTURES.map((target) => [target.name, target] as const))("%s
         HOME: "/tmp",
         LC_ALL: "C",
         EMPTY: "",
-        // Without keys it asks for some; the pager gets an answer.
+        // Without keys it asks for some; the pager gets a response.
         ...(terminal ? {} : { AWS_ACCESS_KEY_ID: "", AWS_SECRET_ACCESS_KEY: "" }),
       };
       const script =

@@ -4,7 +4,7 @@
  *     bun build/tool-checks/load.ts [events] [seed]
  *
  * The real `serve` runs as a process of its own; its runtimes are the scripted client, which does
- * the fault that its event names. Checked: every caller gets exactly one answer, right or a typed
+ * the fault that its event names. Checked: every caller gets exactly one response, right or a typed
  * error of the kind that the fault allows; no event is begun twice; descriptors, processes and
  * memory of the host do not grow.
  *
@@ -23,11 +23,11 @@ const CALLERS = 24;
 const QUEUE = 16;
 /** Share of events with a fault. */
 const FAULT_SHARE = 0.02;
-/** Share of callers that go away before they have their answer. */
+/** Share of callers that go away before they have their response. */
 const VANISH_SHARE = 0.002;
 const RESIDENT_GROWTH_MAX_BYTES = 64 * 1024 * 1024;
 
-/** What the caller of a fault may read: the right answer, or one of these error types. */
+/** What the caller of a fault may read: the right response, or one of these error types. */
 const FAULTS: Readonly<Record<string, readonly string[]>> = {
   error: ["Asked"],
   exit: ["Runtime.ExitError"],
@@ -214,7 +214,7 @@ const seconds = (performance.now() - startedAtMs) / 1000;
 await Bun.sleep(2_500);
 const after = resources(pid);
 
-// The end comes under load: whoever is served gets the right answer, the others are told.
+// The end comes under load: whoever is served gets the right response, the others are told.
 const last = Array.from({ length: 200 }, (_, at) =>
   call(host.url, { do: "echo", id: EVENTS + 1 + at }).catch((error) => `refused: ${error.code}`),
 );

@@ -36,7 +36,7 @@ async function expectInnocent(environment: EnvironmentUnderTest, name: string): 
   expectAnswer(invocation, { response: `answer to ${name}` });
 }
 
-/** Fails unless each event has exactly one answer, also after all late effects. */
+/** Fails unless each event has exactly one response, also after all late effects. */
 function expectAnsweredOnce({ api }: EnvironmentUnderTest): void {
   expect(api.invocations.filter(({ posts }) => posts.length !== 1)).toEqual([]);
   const posts = api.requests.filter(({ path }) => path !== PATH.next && path !== PATH.initError);

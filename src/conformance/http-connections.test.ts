@@ -36,7 +36,7 @@ held = socket.create_connection(server.getsockname())
 print(server.getsockname()[1], flush=True)
 sys.stdin.read()`;
 
-/** The bytes of an answer. */
+/** The bytes of a response. */
 function bytesOf({ status, fields, body }: RawAnswer, version: string, ...more: string[]): string {
   return [`HTTP/${version} ${status}`, ...fields, ...more, "", body].join("\r\n");
 }
@@ -47,7 +47,7 @@ const chunked = (answer: RawAnswer): RawAnswer => ({
   body: `${answer.body.length.toString(16)}\r\n${answer.body}\r\n0\r\n\r\n`,
 });
 
-/** Ways to end a connection with an answer; whether a second request may come on the same one. */
+/** Ways to end a connection with a response; whether a second request may come on the same one. */
 const TRANSPORTS: readonly (readonly [string, boolean, Transport])[] = [
   [
     "HTTP/1.0 without a length, which ends with the connection",
@@ -120,7 +120,7 @@ async function handled(api: RawApiServer, commands = ""): Promise<BootstrapProce
   return bootstrap;
 }
 
-/** Sends an answer as most servers do; resolves when the system has it. */
+/** Sends a response as most servers do; resolves when the system has it. */
 const plainly: Transport = (socket, answer) =>
   new Promise((resolve) => socket.write(bytesOf(answer, "1.1", length(answer)), () => resolve()));
 

@@ -1,6 +1,6 @@
 /**
  * A killer strikes the waiting fork and the loaded shell at random, and the runtime is stopped now and
- * then: each event has exactly one answer, its own or an error with a type. `make fuzz` does it for longer.
+ * then: each event has exactly one response, its own or an error with a type. `make fuzz` does it for longer.
  *
  * @module
  */

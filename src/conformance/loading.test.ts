@@ -17,7 +17,7 @@ import { FURTHER_SHELLS, type ShellName, SHELLS } from "../testing/shells.ts";
 const ALL = [...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name);
 const BASHES: readonly ShellName[] = ["bash", "bash as sh"];
 
-/** The answer to an event, or the error of loading. */
+/** The response to an event, or the error of loading. */
 async function load(
   shell: ShellName,
   text: string,

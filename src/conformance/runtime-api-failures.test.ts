@@ -137,7 +137,7 @@ describe("when the Runtime API", () => {
     for (const invocation of [first, failed, last]) expect(invocation.posts.length).toBe(1);
     const answeredBefore = (at: number) =>
       api.invocations.filter(({ posts }) => (posts[0]?.completedAtMs ?? at) < at).length;
-    // No event was asked for before the answer to the one before had been answered.
+    // No event was asked for before the response to the one before had been accepted.
     expect([failed, last].map(({ deliveredAtMs }) => answeredBefore(deliveredAtMs - 299))).toEqual([
       1, 2,
     ]);

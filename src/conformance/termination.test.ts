@@ -38,7 +38,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
       await bootstrap.logged("started");
       bootstrap.signal("SIGTERM");
       expect(await exited).toEqual({ status: 0, signal: null });
-      // No partial answer, no answer at all; and no orphan.
+      // No partial answer, no response at all; and no orphan.
       expect(invocation.posts).toEqual([]);
       expect(api.requests.map(({ path }) => path)).toEqual([PATH.next]);
       expect(await marked(taskRoot)).toEqual([]);
@@ -132,7 +132,7 @@ test.each(["TERM", "KILL"])("a handler can end the runtime with SIG%s", async (s
   const { api, exited, taskRoot } = environment;
   const invocation = api.enqueue();
   const { status } = await exited;
-  // The platform starts another one; it must not have got half an answer from this one.
+  // The platform starts another one; it must not have got half a response from this one.
   expect([status, invocation.posts]).toEqual([signal === "TERM" ? 0 : null, []]);
   if (signal === "TERM") expect(await marked(taskRoot)).toEqual([]);
 });

@@ -34,7 +34,7 @@ export function rejectionProblem(reason: RejectionReason): string {
 }
 
 /**
- * Everything in which an answer is not as expected; empty when the test has passed.
+ * Everything in which a response is not as expected; empty when the test has passed.
  * @param expected Nothing is a problem of its own: a test that cannot fail shows nothing.
  */
 export function problemsOf(expected: Expectation | undefined, answer: Answer): readonly string[] {

@@ -30,7 +30,7 @@ const RECORDED_MEMBERS = [
 ];
 
 /**
- * Writes the answer of a test that has failed into its file, and judges it by that.
+ * Writes the response of a test that has failed into its file, and judges it by that.
  * @param directory Folder of the function.
  * @throws {CommandError} When the file cannot be written.
  */

@@ -38,7 +38,7 @@ async function serve(timeoutMs = 30_000): Promise<Served> {
 const ask = async (served: Served, event: unknown) =>
   (await fetch(served.url, { method: "POST", body: JSON.stringify(event) })).text();
 
-/** The next event is answered with its own answer, and the environment waits for another. */
+/** The next event is answered with its own response, and the environment waits for another. */
 async function expectFree(served: Served): Promise<void> {
   expect(await ask(served, { id: 99 })).toBe('{"id":99,"echo":{"id":99}}');
   await until(() => served.pool.counts.ready === 1 && served.pool.counts.busy === 0);

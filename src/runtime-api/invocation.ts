@@ -6,7 +6,7 @@
 
 /** One event with what `/next` said about it; the payload is opaque bytes. */
 export interface Invocation {
-  /** Names the invocation in the URL of its answer; a token to be copied, not parsed. */
+  /** Names the invocation in the URL of its response; a token to be copied, not parsed. */
   readonly requestId: string;
   /** All headers by their lower-case names; those that begin with `lambda-runtime-` are the metadata. */
   readonly headers: ReadonlyMap<string, string>;

@@ -75,7 +75,7 @@ export function connect(host: string, port: string, poller: Poller): number {
       refusal = bound.connect(socket, address, readMemory.u32(entry, 16)) === 0 ? 0 : errno();
       if (refusal === EINPROGRESS) refusal = endOfConnect(socket, poller);
       if (refusal === 0) {
-        // Requests are small and wait for their answers: Nagle's algorithm only delays them.
+        // Requests are small and wait for their responses: Nagle's algorithm only delays them.
         bound.setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, new Int32Array([1]), 4);
         return socket;
       }

@@ -17,7 +17,7 @@ export interface EventSink {
 
 /**
  * Starts a sink on a free port.
- * @param status HTTP status of its next answer.
+ * @param status HTTP status of its next response.
  */
 export async function startSink(status: () => number = () => 200): Promise<EventSink> {
   const received: { type: string | undefined; body: string }[] = [];

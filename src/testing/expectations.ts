@@ -16,7 +16,7 @@ import type { ScriptedInvocation } from "./scripted-invocation.ts";
 /** What the platform keeps of an error type header. */
 const KEPT_ERROR_TYPE = /^((Runtime|Function)\.[A-Z][a-zA-Z]+|Sandbox\.Timedout)$/;
 
-/** Fails unless the event got exactly one answer and that is the expected one. */
+/** Fails unless the event got exactly one response and that is the expected one. */
 export function expectAnswer(invocation: ScriptedInvocation, expected: EventExpectation): void {
   const [post, ...others] = invocation.posts;
   expect(others.map(({ path }) => path)).toEqual([]);
@@ -44,7 +44,7 @@ export function expectAnswer(invocation: ScriptedInvocation, expected: EventExpe
   }
 }
 
-/** Names the whole answer when it went to the wrong path, for the error message is what helps. */
+/** Names the whole response when it went to the wrong path, for the error message is what helps. */
 function expectPath(post: RecordedRequest, path: string): void {
   if (post.path !== path) {
     const told = post.latin1.slice(0, 1_000);

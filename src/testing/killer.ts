@@ -34,7 +34,7 @@ export interface Strikes {
 }
 
 /**
- * Fails unless each of many events gets exactly one answer, its own or an error with a type.
+ * Fails unless each of many events gets exactly one response, its own or an error with a type.
  * @returns How many were answered by a response.
  */
 export async function expectOwnAnswers(

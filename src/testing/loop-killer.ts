@@ -1,6 +1,6 @@
 /**
  * Events in several loops while loops, their loaded shells and the forks of these are killed, and loops are
- * stopped for a while: each event gets exactly one answer, its own or an error with a type.
+ * stopped for a while: each event gets exactly one response, its own or an error with a type.
  *
  * @module
  */
@@ -141,7 +141,7 @@ function signal(pid: number | undefined, name: NodeJS.Signals): void {
   }
 }
 
-/** An event's first answer, if it has come as a whole. */
+/** An event's first response, if it has come as a whole. */
 function expectOwnAnswer({ requestId, body, posts }: ScriptedInvocation): void {
   const text = body.toString();
   const [first] = posts;
@@ -163,7 +163,7 @@ function expectOneAnswer({ requestId, body, posts }: ScriptedInvocation): void {
     // A loop that is killed at this very moment is taken for one that has not sent all: it is refused.
     expect(others.filter(({ answeredStatus }) => answeredStatus !== STATUS.forbidden)).toEqual([]);
   } else {
-    // Its loop was killed while it sent the answer; no error may follow the beginning of a stream.
+    // Its loop was killed while it sent the response; no error may follow the beginning of a stream.
     const isStream = text.startsWith("stream");
     expect([text, others.map(({ path }) => path)]).toEqual([
       text,

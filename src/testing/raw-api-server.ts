@@ -1,6 +1,6 @@
 /**
  * A Runtime API over plain sockets, for tests of how answers are sent and connections end: it hands
- * out events and keeps the posts, and leaves every byte of an answer to the test.
+ * out events and keeps the posts, and leaves every byte of a response to the test.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export interface RawAnswer {
   readonly body: string;
 }
 
-/** Sends an answer, or does something else with the connection. */
+/** Sends a response, or does something else with the connection. */
 export type Transport = (socket: Socket, answer: RawAnswer) => void | Promise<void>;
 
 /** Looks at a request that is being read; returns whether it has dealt with it. */

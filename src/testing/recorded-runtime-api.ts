@@ -44,7 +44,7 @@ export class RecordedRuntimeApi {
   readonly invocations: ScriptedInvocation[] = [];
   /** Posts to /init/error. */
   readonly initErrors: RecordedRequest[] = [];
-  /** GET /restore/next, and the answers that they are to get; without one there is no such path. */
+  /** GET /restore/next, and the responses that they are to get; without one there is no such path. */
   readonly restores: RecordedRequest[] = [];
   readonly restoreAnswers: RestoreAnswer[] = [];
   /** Posts to /restore/error. */
@@ -90,7 +90,7 @@ export class RecordedRuntimeApi {
     return this.#waiting.length;
   }
 
-  /** Queues one event and returns it, later with its answers. */
+  /** Queues one event and returns it, later with its responses. */
   enqueue(script: EventScript = {}): ScriptedInvocation {
     const invocation = new ScriptedInvocation(script);
     this.invocations.push(invocation);
@@ -274,7 +274,7 @@ function answerStatus(response: ServerResponse, status: number): void {
   response.end(text);
 }
 
-/** Writes one event as the answer of a waiting GET /next. */
+/** Writes one event as the response of a waiting GET /next. */
 function deliverEvent({ response, request }: WaitingNext, invocation: ScriptedInvocation): void {
   const { body, chunkBytes } = invocation;
   const headers: Record<string, string> = {};

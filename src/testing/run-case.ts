@@ -57,7 +57,7 @@ async function expectAnswers(
   { api, bootstrap, exited }: EnvironmentUnderTest,
   { events = [], exitStatus }: ConformanceCase,
 ): Promise<void> {
-  // One by one, each after the answer of the one before, as one execution environment gets them.
+  // One by one, each after the response of the one before, as one execution environment gets them.
   for (const event of events) {
     const invocation = api.enqueue(script(event));
     const early = await Promise.race([invocation.answered, exited]);

@@ -1,5 +1,5 @@
 /**
- * One event that the test's Runtime API hands out, and every answer that it got.
+ * One event that the test's Runtime API hands out, and every response that it got.
  *
  * @module
  */
@@ -36,7 +36,7 @@ export interface EventScript {
 /** As long as Lambda allows: on a busy machine no event of a test may be ended at its deadline by chance. */
 const TIMEOUT_MS = 900_000;
 
-/** An event in the queue of the server, later with its answers. */
+/** An event in the queue of the server, later with its responses. */
 export class ScriptedInvocation {
   readonly requestId: string;
   readonly body: Buffer;

@@ -42,7 +42,7 @@ const ACCEPTED = Buffer.from(
 /** How long each event may take, in milliseconds from the start of the run. */
 const TIMEOUT_MS = 600_000;
 
-/** The answer that hands an event out. */
+/** The response that hands an event out. */
 function eventAnswer(event: Buffer, number: number): Buffer {
   const head =
     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" +

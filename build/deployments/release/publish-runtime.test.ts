@@ -1,5 +1,5 @@
 /**
- * layer/runtime/publish.sh with an aws that answers from a table: what it asks for, in which order,
+ * layer/runtime/publish.sh with an aws that responds from a table: what it asks for, in which order,
  * and where it stops.
  *
  * @module

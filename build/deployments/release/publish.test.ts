@@ -1,5 +1,5 @@
 /**
- * publish.sh with the AWS CLI, against a server that answers as AWS does: what it asks for, and where
+ * publish.sh with the AWS CLI, against a server that responds as AWS does: what it asks for, and where
  * it stops.
  *
  * @module

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The function that answers in the machine of kernels.slow.ts.
+# The function that responds in the machine of kernels.slow.ts.
 
 handler() {
   printf 'event %s answered on %s' "$1" "$(uname -r)"

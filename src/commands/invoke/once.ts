@@ -97,14 +97,14 @@ export async function invokeOnce(
   async function runOnce(): Promise<number> {
     const isUnattended = asked.invocationType === "Event";
     const first = await pool.invoke({ ...asked.request, logTail: true });
-    // As a server's answer, whose headers stand in front of the whole.
+    // As a server's response, whose headers stand in front of the whole.
     const outcome =
       isUnattended || options.output === "headers" ? await wholeOutcome(first) : first;
     if (outcome.kind === "stream") {
       for await (const chunk of outcome.chunks) process.stdout.write(chunk);
     }
     const end = outcome.kind === "stream" ? await outcome.end : outcome;
-    // What a signal has killed is not an answer.
+    // What a signal has killed is not a response.
     const signalled = interrupted();
     if (signalled !== undefined) return signalled;
     if (options.tail === true) process.stderr.write(log.bytes());
@@ -157,7 +157,7 @@ function readRequest(
   throw new CommandError(`${status}: ${String(body).trim()}`);
 }
 
-/** Prints what a server's answer would have, and more of an error. */
+/** Prints what a server's response would have, and more of an error. */
 async function print(
   end: WholeOutcome | StreamEnd,
   { invocationType, request }: ValidRequest,

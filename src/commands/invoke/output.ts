@@ -1,5 +1,5 @@
 /**
- * The answer of an Invoke, for people and for pipes; or of many, as times.
+ * The response of an Invoke, for people and for pipes; or of many, as times.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export interface OutputOptions {
   readonly tail?: boolean;
 }
 
-/** Prints the answer of a server and returns the exit status. */
+/** Prints the response of a server and returns the exit status. */
 export async function printResult(
   response: Response,
   name: string,

@@ -37,7 +37,7 @@ const metadataSchema = z.looseObject({
 
 /**
  * Invokes the function and returns Lambda's answer.
- * @throws {CommandError} When there is no `aws` command or it gets no answer, in its own words.
+ * @throws {CommandError} When there is no `aws` command or it gets no response, in its own words.
  */
 export async function invokeRemote(
   name: string,
@@ -88,7 +88,7 @@ function invokeArguments(name: string, event: string, options: RemoteOptions): r
 async function run(command: readonly string[]): Promise<z.output<typeof metadataSchema>> {
   const child = Bun.spawn({
     ...(guarded(command) ?? { cmd: [...command] }),
-    // An event must not reach a function twice because its answer was late.
+    // An event must not reach a function twice because its response was late.
     env: { AWS_MAX_ATTEMPTS: "1", ...startVariables(), AWS_PAGER: "" },
     stdin: "ignore",
     stdout: "pipe",
@@ -107,7 +107,7 @@ function failureStatus(errors: string): number {
   return /could not connect|timeout on endpoint/i.test(errors) ? EXIT.unreachable : EXIT.usage;
 }
 
-/** The same answer as a server's, so that it is printed as one. */
+/** The same response as a server's, so that it is printed as one. */
 function remoteResponse(
   metadata: z.output<typeof metadataSchema>,
   body: Uint8Array | null,

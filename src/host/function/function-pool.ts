@@ -132,7 +132,7 @@ export class FunctionPool {
     return invocation.outcome;
   }
 
-  /** An event is in flight until it is over, which is after its answer. */
+  /** An event is in flight until it is over, which is after its response. */
   async #follow(invocation: PendingInvocation): Promise<void> {
     const outcome = await invocation.outcome;
     if (outcome.kind === "stream") await outcome.end;

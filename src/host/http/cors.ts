@@ -7,7 +7,7 @@
 
 import type { HttpRequest, HttpResponse } from "./message.ts";
 
-/** How long a browser may remember the answer to a preflight, in seconds. */
+/** How long a browser may remember the response to a preflight, in seconds. */
 const PREFLIGHT_SECONDS = 300;
 
 /** Adds the rules for some origins. */
@@ -19,7 +19,7 @@ export class Cors {
     this.#origins = origins.split(",").map((origin) => origin.trim());
   }
 
-  /** The answer to a preflight request; nothing when it is none. */
+  /** The response to a preflight request; nothing when it is none. */
   preflight(request: Pick<HttpRequest, "method" | "headers">): HttpResponse | undefined {
     const wanted = request.headers["access-control-request-method"];
     if (request.method !== "OPTIONS" || wanted === undefined) return undefined;

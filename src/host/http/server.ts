@@ -19,7 +19,7 @@ import { readBody } from "./node-http.ts";
 /** A request whose body is not read yet. */
 export type RequestHead = Omit<HttpRequest, "body">;
 
-/** What becomes of a request: the size its body may have, then the answer. */
+/** What becomes of a request: the size its body may have, then the response. */
 export interface HttpHandler {
   /** Chooses by the head alone. */
   route(head: RequestHead): HttpRoute;
@@ -118,7 +118,7 @@ export class HttpServer {
   }
 
   /**
-   * Waits until every caller has taken the last byte of its answer, or has gone.
+   * Waits until every caller has taken the last byte of its response, or has gone.
    * @param waitMs Longest wait, in milliseconds.
    */
   async responsesTaken(waitMs: number): Promise<void> {
@@ -164,7 +164,7 @@ export class HttpServer {
       // A response that broke off must not look complete.
       if (outgoing.headersSent) outgoing.destroy();
       if (error instanceof StreamFailure) return;
-      // A fault of ours: the caller still gets an answer, the person at the terminal the reason.
+      // A fault of ours: the caller still gets a response, the person at the terminal the reason.
       this.#handler.log("error", `failed to respond to ${head.method} ${head.rawPath}: ${error}`);
       if (outgoing.headersSent) return;
       outgoing.writeHead(500, { "Content-Type": "text/plain" });

@@ -16,11 +16,11 @@ export class PendingInvocation {
   /** Unique per attempt, since callers may choose equal request ids. */
   readonly attemptId = randomUUID();
   readonly outcome: Promise<InvocationOutcome>;
-  /** Fulfilled when its runtime has nothing left to do for it, after the answer; see {@link end}. */
+  /** Fulfilled when its runtime has nothing left to do for it, after the response; see {@link end}. */
   readonly over: Promise<void>;
   /** Monotonic time of delivery to a runtime, in milliseconds; 0 while it waits. */
   deliveredAtMs = 0;
-  /** Monotonic time at which the runtime's answer was whole, in milliseconds; 0 before. */
+  /** Monotonic time at which the runtime's response was whole, in milliseconds; 0 before. */
   postedAtMs = 0;
   /** Monotonic time at which it was over, in milliseconds; 0 before. */
   overAtMs = 0;
@@ -42,7 +42,7 @@ export class PendingInvocation {
     return this.#resolve === undefined;
   }
 
-  /** Gives the caller its answer; false when it has one already. */
+  /** Gives the caller its response; false when it has one already. */
   settle(outcome: InvocationOutcome): boolean {
     const resolve = this.#resolve;
     if (resolve === undefined) return false;

@@ -33,7 +33,7 @@ export interface InvocationRequest {
 /** What the platform measured of one invocation. */
 export interface InvocationReport {
   readonly requestId: string;
-  /** From delivery to the end, in milliseconds; to the answer, for a caller who has that before. */
+  /** From delivery to the end, in milliseconds; to the response, for a caller who has that before. */
   readonly durationMs: number;
   /**
    * From start to the first `/next`, in milliseconds; only with the first event of an environment,

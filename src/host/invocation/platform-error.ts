@@ -137,7 +137,7 @@ export function invalidModeError(): PlatformError {
   };
 }
 
-/** The runtime broke off while it sent its answer. */
+/** The runtime broke off while it sent its response. */
 export function truncatedError(requestId: string): PlatformError {
   return platformError("Runtime.TruncatedResponse", requestId, "The response was truncated");
 }

@@ -39,7 +39,7 @@ const SHUTDOWN_MS = { internal: 500, external: 2_000 } as const;
 /** Longest time from the restore of a snapshot to the first `/next`, in milliseconds. */
 const RESTORE_MS = 10_000;
 
-/** How long a killed environment's port refuses late answers before it closes, in milliseconds. */
+/** How long a killed environment's port refuses late responses before it closes, in milliseconds. */
 const LATE_RESPONSE_MS = 2_000;
 
 /** How long the loops of a runtime may come one after the other, in milliseconds. */

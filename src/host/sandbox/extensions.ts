@@ -58,7 +58,7 @@ interface Extension {
   poll: ServerResponse | undefined;
 }
 
-/** Names of the function, for the answer to a registration. */
+/** Names of the function, for the response to a registration. */
 interface RegisteredFunction {
   readonly functionName: string;
   readonly functionVersion: string;

@@ -108,7 +108,7 @@ export class EnvironmentLines {
   }
 }
 
-/** How long a log line that belongs to an answer may trail behind it, in milliseconds. */
+/** How long a log line that belongs to a response may trail behind it, in milliseconds. */
 const QUIET_MS = 10;
 
 /** Longest wait for a log to become quiet, in milliseconds. */
@@ -142,7 +142,7 @@ export class EnvironmentLog {
     return this.#tail.bytes();
   }
 
-  /** Waits until it has been quiet for a moment; it comes through another pipe than the answer. */
+  /** Waits until it has been quiet for a moment; it comes through another pipe than the response. */
   async settled(): Promise<void> {
     const untilMs = performance.now() + QUIET_WAIT_MS;
     do await Bun.sleep(QUIET_MS);

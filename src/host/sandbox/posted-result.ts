@@ -143,7 +143,7 @@ export function isStreamed(
   return chunked && invocation.request.streaming === true;
 }
 
-/** The outcome of an answer that arrived whole. */
+/** The outcome of a response that arrived whole. */
 export function resultOutcome(
   result: Exclude<PostedResult, { kind: "truncated" | "stream" }>,
 ): UnreportedOutcome {
@@ -165,7 +165,7 @@ export function resultOutcome(
 export class BrokenResponses {
   readonly #waiting = new Set<(end?: ProcessEnd) => void>();
 
-  /** The error of an answer that has just been broken off, once it is known. */
+  /** The error of a response that has just been broken off, once it is known. */
   async cause(requestId: string): Promise<UnreportedError> {
     const { promise, resolve } = Promise.withResolvers<ProcessEnd | undefined>();
     const timer = setTimeout(resolve, LOG_DRAIN_MS);

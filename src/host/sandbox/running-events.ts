@@ -56,7 +56,7 @@ interface RunningEventsListener {
   readonly onSettled: () => void;
 }
 
-/** Keeps the clocks and the answers of events until they are over. */
+/** Keeps the clocks and the responses of events until they are over. */
 export class RunningEvents {
   readonly #events = new Map<PendingInvocation, RunningEvent>();
   readonly #broken = new BrokenResponses();
@@ -144,7 +144,7 @@ export class RunningEvents {
     }
   }
 
-  /** Ends an event early; one that has been answered keeps its answer. */
+  /** Ends an event early; one that has been answered keeps its response. */
   fail(invocation: PendingInvocation, error: UnreportedError): void {
     const event = this.#events.get(invocation);
     if (event === undefined) return;

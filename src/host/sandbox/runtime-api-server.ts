@@ -2,7 +2,7 @@
  * The Runtime API of one execution environment: a routing table and one short method per route.
  *
  * On `node:http`, since `Bun.serve` answers twice when a chunked request carries trailers (measured
- * on 1.4.5). Every environment has a port of its own, so a late answer of a killed runtime cannot
+ * on 1.4.5). Every environment has a port of its own, so a late response of a killed runtime cannot
  * reach the event of another. Checks come in this order: id, state, mode, size.
  * @see https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
  * @module
@@ -177,7 +177,7 @@ export class RuntimeApiServer {
     return true;
   }
 
-  /** Leaves the runtime alone with an event whose time is up: its answer is refused, once with 410. */
+  /** Leaves the runtime alone with an event whose time is up: its response is refused, once with 410. */
   expire(invocation: PendingInvocation): void {
     const loop = this.#loops.find((candidate) => candidate.invocation === invocation);
     if (loop === undefined || !loop.move("expire")) return;
@@ -209,7 +209,7 @@ export class RuntimeApiServer {
 
   /**
    * Refuses everything from now on, and closes the port and every connection after a while.
-   * @param lateResponseMs How long late answers are still told that they are late, in milliseconds.
+   * @param lateResponseMs How long late responses are still told that they are late, in milliseconds.
    */
   closeAfter(lateResponseMs: number): void {
     this.terminate();
@@ -377,10 +377,10 @@ export class RuntimeApiServer {
     refuseBody(response, body);
   }
 
-  /** The body of an answer has been read, or broken off; false when its time was up before. */
+  /** The body of a response has been read, or broken off; false when its time was up before. */
   #sent(loop: RuntimeLoop): boolean {
     const moved = loop.move("sent");
-    // What the answer is becomes known first: a poll that waits ends the invocation.
+    // What the response is becomes known first: a poll that waits ends the invocation.
     queueMicrotask(() => this.#serveHeld());
     return moved;
   }

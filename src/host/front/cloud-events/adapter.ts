@@ -190,7 +190,7 @@ function contentMode(
 }
 
 /**
- * True when the sender takes an event for an answer: `reply` among its preferences.
+ * True when the sender takes an event for a response: `reply` among its preferences.
  *
  * @see https://www.rfc-editor.org/rfc/rfc7240
  */

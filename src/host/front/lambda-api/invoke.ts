@@ -170,7 +170,7 @@ function clientContext(encoded: string | undefined): ClientContext {
 
 type Answered = Exclude<InvocationOutcome, { kind: "rejected" }>;
 
-/** The answer of a synchronous Invoke, in AWS's form of today. */
+/** The response of a synchronous Invoke, in AWS's form of today. */
 export async function invokeResponse(
   streamed: InvocationOutcome,
   requestId: string,
@@ -192,7 +192,7 @@ export async function invokeResponse(
 /** What `curl -d` calls everything; no function means it. */
 const FORM_TYPE = "application/x-www-form-urlencoded";
 
-/** The answer of InvokeWithResponseStream: one event-stream message for each chunk, at once. */
+/** The response of InvokeWithResponseStream: one event-stream message for each chunk, at once. */
 export function streamResponse(
   outcome: InvocationOutcome,
   requestId: string,

@@ -48,7 +48,7 @@ export interface InvokeCompat {
 
 /** Settings of the API. */
 export interface LambdaApiOptions extends DescribeOptions {
-  /** Another server whose answers to Invoke are given instead of Lambda's. */
+  /** Another server whose responses to Invoke are given instead of Lambda's. */
   readonly invoke?: InvokeCompat;
   readonly asyncRetries: number;
   readonly log: HostLog;
