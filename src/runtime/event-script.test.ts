@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { difference } from "../testing/bytes.ts";
+import { PLAIN_SHELL } from "../testing/shell-state.ts";
 import { FURTHER_SHELLS, shell, type ShellName, SHELLS } from "../testing/shells.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { EventScripts, type ShellState } from "./event-script.ts";
@@ -10,16 +11,7 @@ import { EventScripts, type ShellState } from "./event-script.ts";
 const PATHS = { input: "/proc/8/fd/12", output: "/proc/8/fd/10" };
 const LARGE = 256 * 1024;
 
-const DASH: ShellState = {
-  flags: "",
-  isBash: false,
-  isPosix: false,
-  bashOptions: [],
-  traps: [],
-  readonlyNames: [],
-  functionNames: [],
-  disabledBuiltins: [],
-};
+const DASH = PLAIN_SHELL;
 /** Bash's own options unless they are set. */
 const OPTIONS = ["interactive_comments", "sourcepath", "checkwinsize"];
 const BASH: ShellState = { ...DASH, flags: "hBc", isBash: true, bashOptions: OPTIONS };

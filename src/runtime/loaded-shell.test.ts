@@ -1,20 +1,12 @@
 import { describe, expect, test } from "bun:test";
 
+import { PLAIN_SHELL } from "../testing/shell-state.ts";
 import type { ShellState } from "./event-script.ts";
 import type { LoadReport } from "./load-report.ts";
 import { LoadedShell, type Reply, type RunnableHandler } from "./loaded-shell.ts";
 import { StatusMessage } from "./status-message.ts";
 
-const DASH: ShellState = {
-  flags: "",
-  isBash: false,
-  isPosix: false,
-  bashOptions: [],
-  traps: [],
-  readonlyNames: [],
-  functionNames: [],
-  disabledBuiltins: [],
-};
+const DASH = PLAIN_SHELL;
 const BASH: ShellState = { ...DASH, isBash: true };
 
 function report(state: ShellState, description = "", tracePrefix = "+ "): LoadReport {

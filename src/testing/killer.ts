@@ -10,7 +10,7 @@ import { PATH } from "../runtime-api/contract.ts";
 import { EnvironmentUnderTest } from "./environment-under-test.ts";
 import { expectAnswer } from "./expectations.ts";
 import { expectTyped } from "./hostile-table.ts";
-import { childrenOf } from "./process-facts.ts";
+import { childrenOf, signal } from "./process-facts.ts";
 import type { Random } from "./random.ts";
 import type { ShellName } from "./shells.ts";
 
@@ -86,32 +86,24 @@ export async function expectOwnAnswers(
 async function strike(runtime: number, random: Random, strikes: Strikes): Promise<void> {
   // The fork that waits, or has the event, is the shell's last child.
   const loadedShell = childrenOf(runtime).at(0);
-  const killFork = () => kill(childrenOf(loadedShell ?? 0).at(-1));
+  const killFork = () => signal(childrenOf(loadedShell ?? 0).at(-1), "SIGKILL");
   switch (random.below(20)) {
     case 0:
-      kill(loadedShell);
+      signal(loadedShell, "SIGKILL");
       strikes.shells += 1;
       break;
     case 1:
     case 2:
     case 3:
-      kill(runtime, "SIGSTOP");
+      signal(runtime, "SIGSTOP");
       strikes.stops += 1;
       // Others are struck meanwhile, too.
       for (let index = random.below(4); index > 0; index -= 1) killFork();
       await Bun.sleep(random.below(STOP_MS));
-      kill(runtime, "SIGCONT");
+      signal(runtime, "SIGCONT");
       break;
     default:
       killFork();
       strikes.forks += 1;
-  }
-}
-
-function kill(pid: number | undefined, signal: NodeJS.Signals = "SIGKILL"): void {
-  try {
-    if (pid !== undefined && pid > 0) process.kill(pid, signal);
-  } catch {
-    // It has ended by itself.
   }
 }

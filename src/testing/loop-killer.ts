@@ -10,7 +10,7 @@ import { expect } from "bun:test";
 import { HEADER, PATH, STATUS } from "../runtime-api/contract.ts";
 import type { FunctionError } from "../runtime-api/function-error.ts";
 import { EnvironmentUnderTest } from "./environment-under-test.ts";
-import { childrenOf, commandOf } from "./process-facts.ts";
+import { childrenOf, commandOf, signal } from "./process-facts.ts";
 import type { Random } from "./random.ts";
 import type { ScriptedInvocation } from "./scripted-invocation.ts";
 import type { ShellName } from "./shells.ts";
@@ -130,14 +130,6 @@ async function strikeBelow(loop: number, random: Random, strikes: LoopStrikes): 
     default:
       killFork();
       strikes.forks += 1;
-  }
-}
-
-function signal(pid: number | undefined, name: NodeJS.Signals): void {
-  try {
-    if (pid !== undefined && pid > 0) process.kill(pid, name);
-  } catch {
-    // It has ended meanwhile.
   }
 }
 

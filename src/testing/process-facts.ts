@@ -109,3 +109,12 @@ function readProc(pid: number, name: string): string {
     return "";
   }
 }
+
+/** Sends a signal to a process that may have ended, or never have been there. */
+export function signal(pid: number | undefined, name: NodeJS.Signals): void {
+  try {
+    if (pid !== undefined && pid > 0) process.kill(pid, name);
+  } catch {
+    // It has ended by itself.
+  }
+}
