@@ -13,7 +13,7 @@ import {
   printParseErrorCode,
 } from "jsonc-parser";
 
-import { decodeUtf8 } from "../host/http/json-text.ts";
+import { decodeUtf8, jsonFault } from "../host/http/json-text.ts";
 
 /** Members and elements on the way to a value. */
 export type Place = readonly (string | number)[];
@@ -100,17 +100,11 @@ export class JsonSource {
 function syntaxFault(
   text: string,
 ): { readonly offset: number; readonly words: string } | undefined {
-  try {
-    JSON.parse(text);
-    return undefined;
-  } catch (error) {
-    // It finds the place; whether a text is JSON is for JSON.parse to say.
-    const faults: ParseError[] = [];
-    parse(text, faults, { disallowComments: true });
-    const [fault] = faults;
-    if (fault === undefined) return { offset: 0, words: `not JSON: ${String(error)}` };
-    return { offset: fault.offset, words: `not JSON: ${factOf(text, fault)}` };
-  }
+  const fault = jsonFault(text);
+  if (fault === undefined) return undefined;
+  const { error, place } = fault;
+  if (place === undefined) return { offset: 0, words: `not JSON: ${String(error)}` };
+  return { offset: place.offset, words: `not JSON: ${factOf(text, place)}` };
 }
 
 function factOf(text: string, { offset, length, error }: ParseError): string {

@@ -8,7 +8,7 @@ import { randomUUID } from "node:crypto";
 import { validateHeaderName, validateHeaderValue } from "node:http";
 
 import type { Command } from "commander";
-import { parse, type ParseError, printParseErrorCode } from "jsonc-parser";
+import { type ParseError, printParseErrorCode } from "jsonc-parser";
 
 import packageJson from "../../../package.json" with { type: "json" };
 import {
@@ -20,7 +20,7 @@ import {
 } from "../../host/front/cloud-events/cloud-event.ts";
 import { gatewayEvent } from "../../host/front/gateway/event.ts";
 import { gatewayNames } from "../../host/front/select.ts";
-import { decodeUtf8, isJson } from "../../host/http/json-text.ts";
+import { decodeUtf8, isJson, jsonFault } from "../../host/http/json-text.ts";
 import type { HttpRequest } from "../../host/http/message.ts";
 import { newTraceId } from "../../host/invocation/invocation.ts";
 import { DEFAULT_SETTINGS } from "../../host/invocation/settings.ts";
@@ -114,23 +114,17 @@ async function eventText(options: EventOptions): Promise<EventText | undefined> 
 /** A complaint with the place of the fault; nothing when the bytes are JSON. */
 export function payloadComplaint(bytes: Uint8Array, source: string): string | undefined {
   const text = new TextDecoder().decode(bytes);
-  try {
-    JSON.parse(text);
-    return undefined;
-  } catch (error) {
-    // It finds the place; whether a text is JSON is for JSON.parse to say, as for the function's jq.
-    const faults: ParseError[] = [];
-    parse(text, faults, { disallowComments: true });
-    const [fault] = faults;
-    const where =
-      fault === undefined ? String(error) : `offset ${fault.offset}: ${fact(text, fault)}`;
-    const lines = [`payload is not valid JSON (${where})`];
-    if (fault !== undefined && source.startsWith("-d ") && !text.includes("\n")) {
-      lines.push(`  ${source}`, `  ${" ".repeat("-d ".length + fault.offset)}^`);
-    }
-    lines.push("hint: use -f event.json, -d @event.json or pipe with -d -");
-    return lines.join("\n");
+  const fault = jsonFault(text);
+  if (fault === undefined) return undefined;
+  const { error, place } = fault;
+  const where =
+    place === undefined ? String(error) : `offset ${place.offset}: ${fact(text, place)}`;
+  const lines = [`payload is not valid JSON (${where})`];
+  if (place !== undefined && source.startsWith("-d ") && !text.includes("\n")) {
+    lines.push(`  ${source}`, `  ${" ".repeat("-d ".length + place.offset)}^`);
   }
+  lines.push("hint: use -f event.json, -d @event.json or pipe with -d -");
+  return lines.join("\n");
 }
 
 /** Longest piece of a text that is shown again, in characters. */
