@@ -71,11 +71,7 @@ export async function run(
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [output, errors, status] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
+  const { output, errors, status } = await outcomeOf(child);
   if (status !== 0) {
     const words = (errors.trim() === "" ? output : errors).trim().split("\n");
     const kept = (text: string) => text.trim().split("\n").slice(-KEPT_LINES).join("\n");
@@ -86,6 +82,25 @@ export async function run(
     );
   }
   return output;
+}
+
+/** What a program has printed, and how it has ended. */
+export interface Outcome {
+  readonly output: string;
+  readonly errors: string;
+  readonly status: number;
+}
+
+/** Waits for the end of a program whose outputs are pipes, and reads both meanwhile: a full pipe would stop it. */
+export async function outcomeOf(
+  child: Bun.Subprocess<Bun.Spawn.Writable, "pipe", "pipe">,
+): Promise<Outcome> {
+  const [output, errors, status] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { output, errors, status };
 }
 
 /** The line of a failed program's output that says most: the first that speaks of an error. */

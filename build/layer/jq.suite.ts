@@ -22,7 +22,7 @@ import {
   ARCHITECTURES,
   HOST_ARCHITECTURE,
 } from "../architectures.ts";
-import { run } from "./command.ts";
+import { outcomeOf, run } from "./command.ts";
 import { cached, DebianArchive } from "./debian.ts";
 import { unpackJqRelease } from "./jq-from-source.ts";
 import { SOURCES } from "./sources.ts";
@@ -217,11 +217,7 @@ async function runSuite(name: string, folder: string, target: Architecture): Pro
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [output, errors, status] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
+  const { output, errors, status } = await outcomeOf(child);
   const counts = [...output.matchAll(/^\d+ of \d+ tests passed.*$/gm)].map(([line]) => line);
   return { status, counts, output: `${output}\n${errors}`.split("\n").slice(-40).join("\n") };
 }

@@ -8,6 +8,7 @@ import { join } from "node:path";
 
 import { architecture, HOST_ARCHITECTURE } from "../architectures.ts";
 import { MotoServer } from "../deployments/moto-server.ts";
+import { outcomeOf } from "./command.ts";
 import { FinishedLayer } from "./testing/finished-layer.ts";
 
 /** Calls amid killed, stopped and frozen processes; fewer for a quick look. */
@@ -52,11 +53,7 @@ async function runInSession<T>(script: string, ...words: readonly string[]): Pro
       stderr: "pipe",
     },
   );
-  const [output, errors, status] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
+  const { output, errors, status } = await outcomeOf(child);
   if (status !== 0) throw new Error(`failed to run ${script}: ${errors}`);
   return JSON.parse(output) as T;
 }

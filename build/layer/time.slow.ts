@@ -19,7 +19,7 @@ import { basename, join } from "node:path";
 
 import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
 import { architecture, HOST_ARCHITECTURE } from "../architectures.ts";
-import { run } from "./command.ts";
+import { outcomeOf, run } from "./command.ts";
 import { cached } from "./debian.ts";
 import { type DebianInput, INPUTS_NAME } from "./inputs.ts";
 import { CACHE, DIST, ROOT, SHARE } from "./paths.ts";
@@ -182,11 +182,7 @@ async function build(env: Readonly<Record<string, string>> = {}): Promise<Build>
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [output, errors, status] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
+  const { output, errors, status } = await outcomeOf(child);
   if (status !== 0) {
     expect(readdirSync(dist)).toEqual([`bootstrap-${HOST.name}`]);
     return { status, output, errors, sums: "", versions: {}, inputs: "" };

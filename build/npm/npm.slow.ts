@@ -22,6 +22,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
 import { HOST_ARCHITECTURE } from "../architectures.ts";
 import { type Block, readDocuments } from "../deployments/documents/document.ts";
+import { outcomeOf } from "../layer/command.ts";
 import { NPM_DIST, ORDER_FILE } from "./packages.ts";
 
 const ROOT = join(import.meta.dir, "../..");
@@ -110,11 +111,8 @@ async function inFolder(
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [out, errors] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  return { status: await child.exited, out, errors };
+  const { output, errors, status } = await outcomeOf(child);
+  return { status, out: output, errors };
 }
 
 /** An empty folder in which the tool has been installed. */

@@ -14,6 +14,7 @@ import { dirname, join } from "node:path";
 
 import packageJson from "../../package.json" with { type: "json" };
 import { type Architecture, ARCHITECTURES } from "../architectures.ts";
+import { outcomeOf } from "../layer/command.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 const DIST = join(ROOT, "dist");
@@ -145,11 +146,8 @@ async function pack({ manifest, files }: NpmPackage): Promise<string> {
 
 async function npm(args: readonly string[], cwd: string): Promise<string> {
   const child = Bun.spawn(["npm", ...args], { cwd, stdout: "pipe", stderr: "pipe" });
-  const [out, errors] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  if ((await child.exited) === 0) return out;
+  const { output, errors, status } = await outcomeOf(child);
+  if (status === 0) return output;
   throw new Error(`failed to run npm ${args.join(" ")}: ${errors.trim()}`);
 }
 

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { version } from "../../../package.json" with { type: "json" };
 import { temporaryFolder } from "../../../src/testing/temporary-folder.ts";
 import { type Architecture, HOST_ARCHITECTURE } from "../../architectures.ts";
-import { run } from "../command.ts";
+import { outcomeOf, run } from "../command.ts";
 import { DIST } from "../paths.ts";
 import { lambdaRoot, type RootSuite } from "./lambda-root.ts";
 
@@ -81,12 +81,8 @@ export class FinishedLayer {
       stdout: "pipe",
       stderr: "pipe",
     });
-    const [stdout, stderr, status] = await Promise.all([
-      new Response(child.stdout).text(),
-      new Response(child.stderr).text(),
-      child.exited,
-    ]);
-    return { status, stdout, stderr };
+    const { output, errors, status } = await outcomeOf(child);
+    return { status, stdout: output, stderr: errors };
   }
 }
 
