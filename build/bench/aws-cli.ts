@@ -77,7 +77,7 @@ class Subject {
   readonly samples: Sample[] = [];
   readonly #command: readonly string[];
   readonly #environment: Readonly<Record<string, string>>;
-  readonly #group: ControlGroup;
+  readonly #group = ControlGroup.make();
 
   constructor(
     name: string,
@@ -87,11 +87,10 @@ class Subject {
     this.name = name;
     this.#command = command;
     this.#environment = environment;
-    this.#group = new ControlGroup(`bench-aws-cli-${name.replaceAll(/\W/g, "-")}`);
   }
 
   async call(words: readonly string[]): Promise<Sample> {
-    const cpuMs = this.#group.cpuMs();
+    const cpuMs = this.#group.usedMs();
     const startMs = performance.now();
     const child = this.#group.start(() =>
       Bun.spawn([...this.#command, ...words], {
@@ -106,7 +105,7 @@ class Subject {
     const wallMs = performance.now() - startMs;
     if (status !== 0) throw new Error(`failed to run aws, ${this.name}: ${errors}`);
     await Bun.sleep(PAUSE_MS);
-    return { wallMs, cpuMs: this.#group.cpuMs() - cpuMs };
+    return { wallMs, cpuMs: this.#group.usedMs() - cpuMs };
   }
 
   /** Resident memory of what a call has left behind, in MB. */
@@ -128,7 +127,7 @@ class Subject {
 
   async remove(): Promise<void> {
     await this.end();
-    this.#group.remove();
+    await this.#group.remove();
   }
 }
 

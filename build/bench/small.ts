@@ -18,7 +18,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import { formatTable } from "../layer/table.ts";
-import { ControlGroup } from "./runtime/control-group.ts";
+import { ControlGroup } from "./control-group.ts";
 import { entering } from "./runtime/processor-time.ts";
 import { inTurn, jsonEvent, run, Samples } from "./runtime/run.ts";
 import { BASELINE, compileC, CURL_LOOP, makeSubjects, RUNTIME } from "./runtime/subjects.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { ControlGroup } from "./control-group.ts";
+import { ControlGroup } from "../control-group.ts";
 import { inTurn, jsonEvent, type Measure, run, Samples } from "./run.ts";
 import type { Subject } from "./subjects.ts";
 
