@@ -45,7 +45,7 @@ const ENGINE_OPTIONS = [
   // would take 1 ms of 10 until its response, and 150 pages more from storage (measured).
   "BUN_JSC_smallHeapSize=2097152",
   // Address space that is reserved at the start, in bytes and KiB: 1 GiB and 8 GiB would not be had where it is
-  // limited (ulimit -v) or memory not overcommitted; without the first there are no foreign functions.
+  // limited (ulimit -v) or memory not overcommitted; without the first, foreign functions do not work.
   "BUN_JSC_jitMemoryReservationSize=16777216",
   "BUN_JSC_structureHeapSizeInKB=65536",
   // What is freed is the system's again at once. Else 20 MB of an event of 6 MB would stay while its

@@ -152,7 +152,7 @@ async function countCosts(subjects: readonly Subject[], folder: string) {
   return costs;
 }
 
-/** Starts to the end of a program that does nothing, in ms: what a start of ours cannot do without. */
+/** Starts to the end of a program that does nothing, in ms: the part of our start that is Bun's own. */
 async function measureEmpty(folder: string, enter: string | undefined) {
   if (HOST_ARCHITECTURE === undefined || enter === undefined) return undefined;
   const entry = "build/bench/runtime/empty.ts";

@@ -2,7 +2,7 @@
  * Takes out of ICU's data what the runtime never reads: locales, collation, dictionaries.
  *
  * ICU's data is one package in Bun's read-only data: a header, a table of contents sorted by name, the
- * names, the items. The package is written again with the items that stay; whoever asks for another one
+ * names, the items. The package is written again with the items that stay; a program that asks for another one
  * is told by ICU itself that it is missing.
  *
  * @see https://unicode-org.github.io/icu/userguide/icu_data/#icu-data-file-formats

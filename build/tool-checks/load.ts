@@ -214,7 +214,7 @@ const seconds = (performance.now() - startedAtMs) / 1000;
 await Bun.sleep(2_500);
 const after = resources(pid);
 
-// The end comes under load: whoever is served gets the right response, the others are told.
+// The end comes under load: a caller that is served gets the right response, the others are told.
 const last = Array.from({ length: 200 }, (_, at) =>
   call(host.url, { do: "echo", id: EVENTS + 1 + at }).catch((error) => `refused: ${error.code}`),
 );

@@ -10,6 +10,6 @@ export interface Invocation {
   readonly requestId: string;
   /** All headers by their lower-case names; those that begin with `lambda-runtime-` are the metadata. */
   readonly headers: ReadonlyMap<string, string>;
-  /** The event's bytes; whoever has passed a large one on may empty it. */
+  /** The event's bytes; after passing a large one on, its user may empty it. */
   event: Uint8Array;
 }

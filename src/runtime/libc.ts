@@ -144,7 +144,7 @@ export function writeAll(descriptor: number, bytes: Uint8Array): void {
       continue;
     }
     const reason = errno();
-    // Our own standard error may have been made non-blocking by whoever shares it.
+    // Our own standard error may have been made non-blocking by another process that shares it.
     if (reason === EAGAIN) sleep(1);
     else if (reason !== EINTR) throw new SystemError("write", reason);
   }

@@ -88,7 +88,7 @@ export function takeEnded(): [pid: number, end: ExitStatus][] {
 }
 
 /**
- * Collects whoever has ended, without waiting: children, and orphans that have become ours.
+ * Collects the children that have ended, without waiting; orphans that have become children too.
  * @see https://man7.org/linux/man-pages/man2/waitpid.2.html
  */
 export function reap(): void {
@@ -188,7 +188,7 @@ export function becomeSubreaper(): void {
 
 const getParent = lazy(() => dlopen(LIBC, { getppid: { args: [], returns: "i32" } }).symbols);
 
-/** The process that has started this one, or whoever it was left to. */
+/** The parent of this process: the process that has started it or, after that has ended, the subreaper. */
 function parentId(): number {
   return getParent().getppid();
 }

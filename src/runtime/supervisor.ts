@@ -226,7 +226,7 @@ export class Supervisor {
     return undefined;
   }
 
-  /** Starts whoever may be started now, and sets the timer for the next one. */
+  /** Starts the loops that may be started now, and sets the timer for the next one. */
   #startWaiting(): void {
     let loading = 0;
     for (const loop of this.#loops) {

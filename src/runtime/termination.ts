@@ -46,7 +46,7 @@ export function endAllBelow(running: Terminable | undefined): void {
   for (const group of running?.processGroups ?? []) kill(-group, SIGNAL.terminate);
   const giveUpAt = performance.now() + GRACE_MS;
   while (children().length > 0 && performance.now() < giveUpAt) wait();
-  // We are their subreaper: whoever left the process group is ours when its parent has ended.
+  // We are their subreaper: a process that left the group becomes our child when its parent has ended.
   for (let round = 0; round < ROUNDS_MAX && children().length > 0; round += 1) {
     for (const child of children()) kill(child, SIGNAL.kill);
     wait();

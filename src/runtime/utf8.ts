@@ -8,7 +8,7 @@
  */
 
 const encoder = new TextEncoder();
-/** A byte-order mark is kept: it is for whoever reads the text to see. */
+/** A byte-order mark is kept: the reader of the text must see it. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 export function encodeUtf8(text: string): Uint8Array {

@@ -13,8 +13,8 @@
 # HOME_PAGE=https://… is shown by the repository; with ENV=prod it must be said.
 # ENV=prod|dev, LSR_AWS_REGION, LSR_BUCKET_NAME (S3_BUCKET is taken as it is, also with ENV=dev),
 # LSR_S3_PREFIX (or S3_PREFIX), LSR_STACK_NAME and the names of render-sar.ts set the rest. The bucket
-# is lambda-shell-runtime-ACCOUNT-REGION unless said otherwise, since names of buckets belong to
-# whoever takes them first; it must be the account's own.
+# is lambda-shell-runtime-ACCOUNT-REGION unless said otherwise, since a bucket's name belongs to
+# the account that takes it first; it must be the account's own.
 set -eu
 
 cd "$(dirname "$0")/../../.."
