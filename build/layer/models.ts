@@ -33,12 +33,15 @@ const AT_ONCE = 16;
  *
  * Compressing all of them takes half a minute, so that what was compressed is kept in the cache, by
  * the hash of its text: both architectures have the same models, and a new CLI changes a few.
+ * @param fromTheEnd Whether to begin with the last one: so the builds for two architectures, which run
+ *     at the same time, share the work and meet in the middle.
  */
-export async function compressModels(tree: string): Promise<Saving> {
+export async function compressModels(tree: string, fromTheEnd: boolean): Promise<Saving> {
   return rewrite(tree, "aws-cli/lib/python3.*/site-packages/awscli/botocore/data/**/*.json", {
     name: "service models without white space, as zstd",
     extension: ".zst",
     change: (text) => compressed(Buffer.from(minifyJson(text))),
+    fromTheEnd,
   });
 }
 
@@ -65,6 +68,7 @@ export async function shrinkModels(tree: string): Promise<Saving> {
     name: "service models without white space and documentation",
     extension: "",
     change: async (text) => Buffer.from(withoutDocumentation(minifyJson(text))),
+    fromTheEnd: false,
   });
 }
 
@@ -82,14 +86,18 @@ interface Rewrite {
   readonly name: string;
   readonly extension: string;
   readonly change: (text: string) => Promise<Uint8Array>;
+  readonly fromTheEnd: boolean;
 }
 
 async function rewrite(
   tree: string,
   pattern: string,
-  { name, extension, change }: Rewrite,
+  { name, extension, change, fromTheEnd }: Rewrite,
 ): Promise<Saving> {
-  const paths = [...new Bun.Glob(pattern).scanSync({ cwd: tree })].map((path) => join(tree, path));
+  const paths = [...new Bun.Glob(pattern).scanSync({ cwd: tree })]
+    .sort()
+    .map((path) => join(tree, path));
+  if (fromTheEnd) paths.reverse();
   let bytes = 0;
   for (let start = 0; start < paths.length; start += AT_ONCE) {
     const saved = await Promise.all(

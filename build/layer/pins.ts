@@ -17,12 +17,12 @@ import { ARCHITECTURES, HOST_ARCHITECTURE } from "../architectures.ts";
 import { run } from "./command.ts";
 import { cached, DebianArchive } from "./debian.ts";
 import { sha256OfFile } from "./download.ts";
-import { WHEEL_PLATFORMS } from "./jq-from-source.ts";
 import { main } from "./main.ts";
 import { LAYER, ROOT } from "./paths.ts";
 import { downloadWithPip, newestOnPyPI } from "./pip.ts";
 import { SOURCES, type Sources } from "./sources.ts";
 import { workFolder } from "./work-folder.ts";
+import { WHEEL_PLATFORMS } from "./zig.ts";
 
 const FILE = join(LAYER, "sources.json");
 
