@@ -6,13 +6,15 @@
  * @module
  */
 
-import { copyFileSync } from "node:fs";
-import { join } from "node:path";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { dirname, join } from "node:path";
 
-import { HOST_ARCHITECTURE } from "../architectures.ts";
+import { type Architecture, HOST_ARCHITECTURE } from "../architectures.ts";
 import { pythonOf, stageDebianAwsCli, stagedPython } from "./aws-cli-debian.ts";
 import { run } from "./command.ts";
+import { exclusively } from "./exclusive.ts";
 import type { DebianInput } from "./inputs.ts";
+import { CACHE } from "./paths.ts";
 import { type Saving, treeBytes } from "./prune.ts";
 import { workFolder } from "./work-folder.ts";
 
@@ -61,27 +63,53 @@ interface HostPython {
   readonly modules: string;
 }
 
-/** Byte code and patterns fit every architecture: this machine's Python compiles them for all. */
-let staged: Promise<HostPython> | undefined;
-
-function hostPython(input: DebianInput): Promise<HostPython> {
-  staged ??= stageHostPython(input);
-  return staged;
-}
-
-async function stageHostPython(input: DebianInput): Promise<HostPython> {
+/**
+ * This machine's Python, which compiles for every architecture: byte code and patterns fit them all.
+ * Unpacking it and running the CLI's commands takes 12 s (measured), so that it stays in the cache.
+ */
+async function hostPython(input: DebianInput): Promise<HostPython> {
   const host = HOST_ARCHITECTURE;
   if (host === undefined) throw new Error(`failed to find a Python for ${process.arch}`);
-  const tree = workFolder("python");
+  const recipe = new Bun.CryptoHasher("sha256");
+  recipe.update(JSON.stringify(input.packages.map(({ sha256 }) => sha256)));
+  for (const path of RECIPE) recipe.update(readFileSync(path));
+  const kept = join(CACHE, "python", `${host.name}-${recipe.digest("hex").slice(0, 16)}`);
+  await exclusively("python", async () => {
+    if (existsSync(kept)) return;
+    const tree = workFolder("python");
+    await stageHostPython(tree, host, input);
+    mkdirSync(dirname(kept), { recursive: true });
+    renameSync(tree, kept);
+  });
+  return { command: pythonCommand(kept, host), ...recordedIn(kept) };
+}
+
+/** What a kept Python was made by: each change makes another one. */
+const RECIPE = ["byte-code.ts", "aws-cli-debian.ts", "patterns.py"].map((name) =>
+  join(import.meta.dir, name),
+);
+
+async function stageHostPython(
+  tree: string,
+  host: Architecture,
+  input: DebianInput,
+): Promise<void> {
   await stageDebianAwsCli(tree, host, input);
-  // Without -I, which would ignore the hash seed.
-  const command = stagedPython(tree, host).filter((flag) => flag !== "-I");
   const sitePackages = join(tree, "aws-cli/lib", pythonOf(tree), "site-packages");
-  const patterns = join(tree, "patterns.bin");
-  const modules = join(tree, "modules.txt");
-  await run([...command, join(import.meta.dir, "patterns.py"), sitePackages, patterns, modules], {
+  const { patterns, modules } = recordedIn(tree);
+  const script = join(import.meta.dir, "patterns.py");
+  await run([...pythonCommand(tree, host), script, sitePackages, patterns, modules], {
     cwd: "/",
     env: { ...PYTHON_ENVIRONMENT, ...NOBODY },
   });
-  return { command, patterns, modules };
+}
+
+/** The staged Python without -I, which would ignore the hash seed. */
+function pythonCommand(tree: string, host: Architecture): readonly string[] {
+  return stagedPython(tree, host).filter((flag) => flag !== "-I");
+}
+
+/** Where a tree has what patterns.py records. */
+function recordedIn(tree: string): Omit<HostPython, "command"> {
+  return { patterns: join(tree, "patterns.bin"), modules: join(tree, "modules.txt") };
 }
