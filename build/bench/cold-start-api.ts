@@ -13,16 +13,16 @@ export interface CallTimes {
   /** The first GET /next. */
   nextMs?: number;
   /** The end of each response or error report, in order. */
-  readonly answersMs: number[];
+  readonly responsesMs: number[];
 }
 
 /** A Runtime API on a port of its own that hands out given events once each, then none. */
 export class ColdStartApi {
-  readonly times: CallTimes = { answersMs: [] };
+  readonly times: CallTimes = { responsesMs: [] };
   /** Value for `AWS_LAMBDA_RUNTIME_API`. */
   readonly address: string;
   /** The body of each response, in order. */
-  readonly answers: Uint8Array[] = [];
+  readonly responses: Uint8Array[] = [];
   readonly #events: readonly Uint8Array[];
   readonly #server: Bun.Server<undefined>;
   readonly #done = Promise.withResolvers<void>();
@@ -34,12 +34,12 @@ export class ColdStartApi {
       hostname: "127.0.0.1",
       port: 0,
       idleTimeout: 0,
-      fetch: (request) => this.#answer(request),
+      fetch: (request) => this.#respond(request),
     });
     this.address = `127.0.0.1:${this.#server.port}`;
   }
 
-  /** Resolves when every event has been answered, by a response or by an error report. */
+  /** Resolves when every event has got a response or an error report. */
   get done(): Promise<void> {
     return this.#done.promise;
   }
@@ -49,12 +49,12 @@ export class ColdStartApi {
     await this.#server.stop(true);
   }
 
-  async #answer(request: Request): Promise<Response> {
+  async #respond(request: Request): Promise<Response> {
     const path = new URL(request.url).pathname;
     if (request.method === "GET" && path === PATH.next) return this.#next();
-    this.answers.push(await request.bytes());
-    this.times.answersMs.push(performance.now());
-    if (path === PATH.initError || this.answers.length === this.#events.length) {
+    this.responses.push(await request.bytes());
+    this.times.responsesMs.push(performance.now());
+    if (path === PATH.initError || this.responses.length === this.#events.length) {
       this.#done.resolve();
     }
     return Response.json({ status: "OK" }, { status: STATUS.accepted });

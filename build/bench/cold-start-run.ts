@@ -55,8 +55,8 @@ export async function measureStart(device: ColdDevice, name: string): Promise<Co
   try {
     await Promise.race([api.done, child.exited]);
     const majorFaults = child.exitCode === null ? majorFaultsOf(child.pid) : 0;
-    const { nextMs, answersMs } = api.times;
-    const responseMs = answersMs[0];
+    const { nextMs, responsesMs } = api.times;
+    const responseMs = responsesMs[0];
     if (nextMs === undefined || responseMs === undefined) {
       throw new Error(`failed to start ${name}: no response, status ${child.exitCode}`);
     }

@@ -1,5 +1,5 @@
 /*
- * A store that answers late: one file, served by FUSE, whose blocks each cost a latency once.
+ * A store that replies late: one file, served by FUSE, whose blocks each cost a latency once.
  *
  *     block-store FILE MOUNTPOINT LATENCY_US BLOCK_BYTES [LOG]
  *
@@ -33,7 +33,7 @@
 
 #define REQUEST_BYTES_MAX (256 * 1024) /* more than any request of a read-only file system */
 #define READ_PAGES_MAX 256             /* 1 MiB a read: the kernel's own limit */
-#define PENDING_MAX 65536              /* answers that wait for their block */
+#define PENDING_MAX 65536              /* replies that wait for their block */
 #define IMAGE_NODE 2
 #define FOREVER_S 86400
 
@@ -68,7 +68,7 @@ static void reply(uint64_t unique, int error, const void *data, size_t bytes) {
       .len = (uint32_t)(sizeof header + bytes), .error = -error, .unique = unique};
   struct iovec parts[2] = {{&header, sizeof header}, {(void *)data, bytes}};
   /* ENOENT: the request was interrupted meanwhile. */
-  if (writev(fuse_fd, parts, 2) < 0 && errno != ENOENT) die("block-store: answer");
+  if (writev(fuse_fd, parts, 2) < 0 && errno != ENOENT) die("block-store: reply");
 }
 
 static void reply_read(const struct pending *p) {
@@ -159,14 +159,14 @@ static void on_request(const char *request) {
     case FUSE_FORGET:
     case FUSE_BATCH_FORGET:
     case FUSE_INTERRUPT:
-      break; /* these have no answer */
+      break; /* these have no reply */
     default:
       reply(in->unique, ENOSYS, NULL, 0);
   }
 }
 
-/* Answers what is due and returns when the next answer is, 0 for never. */
-static uint64_t answer_due(void) {
+/* Sends the replies that are due and returns when the next one is, 0 for never. */
+static uint64_t reply_due(void) {
   uint64_t now = now_ns(), next = 0;
   for (unsigned i = 0; i < pending_count;) {
     if (pending[i].due_ns <= now) {
@@ -244,7 +244,7 @@ int main(int argc, char **argv) {
   fflush(stdout);
   static char request[REQUEST_BYTES_MAX];
   for (;;) {
-    uint64_t next = answer_due(), now = now_ns();
+    uint64_t next = reply_due(), now = now_ns();
     uint64_t wait = next > now ? next - now : 0;
     struct timespec timeout = {(time_t)(wait / 1000000000u), (long)(wait % 1000000000u)};
     struct pollfd readable = {.fd = fuse_fd, .events = POLLIN};

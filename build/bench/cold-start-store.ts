@@ -59,10 +59,10 @@ export class BlockStore {
     return store;
   }
 
-  /** Makes every block cold, and the counts zero. Whoever cached bytes of the file keeps them. */
+  /** Makes every block cold, and the counts zero. A cache of its bytes elsewhere stays. */
   async makeCold(): Promise<void> {
     this.#process.kill("SIGHUP");
-    // A signal that found nothing to do is answered in order, so the first one has been obeyed.
+    // A signal that found nothing to do is reported in order, so the first one has been obeyed.
     await this.counts();
   }
 

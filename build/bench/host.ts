@@ -64,7 +64,7 @@ const pairs = (of: readonly number[], to: readonly number[]) =>
 const spread = (values: readonly number[], digits: number) =>
   `${median(values).toFixed(digits)} (${Math.min(...values).toFixed(digits)} to ${Math.max(...values).toFixed(digits)})`;
 
-// A subject that does not answer must not hold up everything after the bench.
+// A subject that does not respond must not hold up everything after the bench.
 setTimeout(() => {
   console.error("failed to finish in time");
   process.exit(1);

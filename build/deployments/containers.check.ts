@@ -11,12 +11,12 @@ import { join } from "node:path";
 import { RecordedRuntimeApi } from "../../src/testing/recorded-runtime-api.ts";
 import { buildImage, type Image } from "./dockerfile.ts";
 import { readExample } from "./example.ts";
-import { answer, buildForHost, HOST, startInImage, stopAll } from "./image-process.ts";
+import { buildForHost, HOST, sendEvent, startInImage, stopAll } from "./image-process.ts";
 import { ROOT } from "./layer-dist.ts";
 import { nodeExecutable } from "./node-runtime.ts";
 
 const LIMIT_MS = 300_000;
-const HELLO_ANSWER = { message: "Hello from the shell", event: { name: "Lambda" } };
+const HELLO_RESPONSE = { message: "Hello from the shell", event: { name: "Lambda" } };
 
 /** Lets versions with SnapStart be published from images with a runtime that does not ask for it. */
 const SNAPSTART_LABEL = "com.amazonaws.lambda.feature.snapstart";
@@ -69,7 +69,7 @@ describe("layer/container/Dockerfile", () => {
   });
 
   test(
-    "answers events through the Runtime API, as the base image starts it",
+    "responds to events through the Runtime API, as the base image starts it",
     async () => {
       const api = await RecordedRuntimeApi.start();
       const child = startInImage(image, ["/var/runtime/bootstrap"], {
@@ -78,7 +78,7 @@ describe("layer/container/Dockerfile", () => {
         LAMBDA_TASK_ROOT: "/var/task",
         _HANDLER: image.command[0] ?? "",
       });
-      const post = await answer(api, child, '{"name":"Lambda"}');
+      const post = await sendEvent(api, child, '{"name":"Lambda"}');
       const { statusCode, body } = post.json() as { statusCode: number; body: string };
       expect(statusCode).toBe(200);
       expect(JSON.parse(body)).toEqual({ message: "Hello, World!", event: '{"name":"Lambda"}' });
@@ -103,7 +103,7 @@ describe("layer/container/Dockerfile", () => {
         LAMBDA_TASK_ROOT: "/var/task",
         _HANDLER: "lambda.handler",
       });
-      const post = await answer(api, child, '{"name":"Node"}');
+      const post = await sendEvent(api, child, '{"name":"Node"}');
       expect(post.json()).toEqual({ statusCode: 200, nodeVersion: "v16.14.2" });
       child.kill();
       await api.stop();
@@ -145,7 +145,7 @@ describe("layer/container/invoker.Dockerfile", () => {
         method: "POST",
         body: '{"name":"Lambda"}',
       });
-      expect(await reply.json()).toEqual(HELLO_ANSWER);
+      expect(await reply.json()).toEqual(HELLO_RESPONSE);
       expect((await fetch(`${url}/health/readiness`)).status).toBe(200);
       child.kill("SIGTERM");
       expect(await child.exited).toBe(0);
@@ -194,8 +194,8 @@ describe("layer/container/invoker.Dockerfile", () => {
     async () => {
       const api = await RecordedRuntimeApi.start();
       const child = start(image, { AWS_LAMBDA_RUNTIME_API: api.address });
-      const post = await answer(api, child, '{"name":"Lambda"}');
-      expect(post.json()).toEqual(HELLO_ANSWER);
+      const post = await sendEvent(api, child, '{"name":"Lambda"}');
+      expect(post.json()).toEqual(HELLO_RESPONSE);
       child.kill("SIGTERM");
       await child.exited;
       await api.stop();

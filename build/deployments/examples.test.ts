@@ -30,7 +30,7 @@ const BASE_PATH = "/usr/local/bin:/usr/bin:/bin";
 /** Where events name moto's server before its port is known. */
 const MOTO_PLACEHOLDER = "http://127.0.0.1:5000";
 
-/** Keys that a response of a proxy integration may have; any other is answered with 502. */
+/** Keys that a response of a proxy integration may have; any other gets status 502. */
 const PROXY_KEYS = ["statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"];
 
 /** Events that break a response that is made by pasting strings. */
@@ -74,7 +74,7 @@ for (const example of readExamples()) {
 
     if (!BEHIND_AN_API.includes(example.name)) return;
     test(
-      "answers hostile events with a response that an Api event accepts",
+      "responds to hostile events in a form that an Api event accepts",
       async () => {
         await withBootstrap(example, async (api) => {
           // What no gateway sends is not what an API must stand.
@@ -89,7 +89,7 @@ for (const example of readExamples()) {
 }
 
 test(
-  "stream answers in the streaming mode of the Runtime API",
+  "stream responds in the streaming mode of the Runtime API",
   async () => {
     await withBootstrap(readExample("stream"), async (api) => {
       const post = await api.invoke({ body: "{}" });

@@ -52,8 +52,8 @@ export async function stopAll(): Promise<void> {
   await Promise.all(running.map(({ exited }) => exited));
 }
 
-/** Sends an event, and fails at once when the runtime ends instead of answering. */
-export function answer(api: RecordedRuntimeApi, child: Bun.Subprocess, body: string) {
+/** Sends an event, and fails at once when the runtime ends instead of responding. */
+export function sendEvent(api: RecordedRuntimeApi, child: Bun.Subprocess, body: string) {
   const died = child.exited.then((status) => {
     throw new Error(`the runtime ended with status ${status}`);
   });

@@ -42,7 +42,7 @@ async function arrange(example: Example, moto: MotoServer): Promise<void> {
 }
 
 test.each(["aws-version", "secrets", "s3-object"])(
-  "the example %s answers with the aws and jq of the layer",
+  "the example %s responds with the aws and jq of the layer",
   async (name) => {
     const example = readExample(name);
     const [first] = example.tests;

@@ -54,7 +54,7 @@ async function run(lambda: string, event: unknown = {}) {
   return { stdout, stderr, status };
 }
 
-/** Handlers of every form that answer the same. */
+/** Handlers of every form that return the same. */
 const FORMS = {
   "an asynchronous handler": "exports.handler = async (event) => event.name;",
   "a handler that returns a promise": "exports.handler = (e) => Promise.resolve(e.name);",
@@ -64,7 +64,7 @@ const FORMS = {
 };
 
 test.each(Object.entries(FORMS))(
-  "lambda.handler answers for %s",
+  "lambda.handler responds for %s",
   async (_, lambda) => {
     expect(await run(lambda, { name: "Ada" })).toEqual({ stdout: '"Ada"', stderr: "", status: 0 });
   },
@@ -72,7 +72,7 @@ test.each(Object.entries(FORMS))(
 );
 
 test(
-  "lambda.handler answers null for undefined, and all of a large response",
+  "lambda.handler returns null for undefined, and all of a large response",
   async () => {
     expect((await run("exports.handler = async () => undefined;")).stdout).toBe("null");
     const { stdout } = await run('exports.handler = async () => "x".repeat(3_000_000);');

@@ -1,6 +1,6 @@
 /**
  * The image of the customer-managed runtime: which files it has and where, and that the runtime
- * answers however it may be started.
+ * responds however it may be started.
  *
  * AWS does not say yet how it starts such an image; so every likely way is tried.
  *
@@ -25,7 +25,7 @@ import { RecordedRuntimeApi } from "../../src/testing/recorded-runtime-api.ts";
 import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
 import { ARCHITECTURES } from "../architectures.ts";
 import type { Image } from "./dockerfile.ts";
-import { answer, buildForHost, startInImage, stopAll } from "./image-process.ts";
+import { buildForHost, sendEvent, startInImage, stopAll } from "./image-process.ts";
 import { LAYER_DIST } from "./layer-dist.ts";
 import { run } from "./run.ts";
 import { VERSION } from "./version.ts";
@@ -172,7 +172,7 @@ describe("a function", () => {
       ...variables,
     });
     try {
-      return (await answer(api, child, body)).json();
+      return (await sendEvent(api, child, body)).json();
     } finally {
       child.kill();
       await child.exited;
@@ -189,7 +189,7 @@ describe("a function", () => {
   );
 
   test.each(starts)(
-    'answers when it is started in %s as "%s" with the arguments %p',
+    'responds when it is started in %s as "%s" with the arguments %p',
     async (folder, name, words) => {
       const script = 'cd "$1" && name=$2 && shift 2 && exec -a "$name" /var/runtime/bootstrap "$@"';
       const command = ["bash", "-c", script, "bash", folder, name, ...words];
@@ -209,7 +209,7 @@ describe("a function", () => {
     ],
     ["another folder of the runtime", { LAMBDA_RUNTIME_DIR: "/nowhere" }],
   ])(
-    "answers with %s",
+    "responds with %s",
     async (_, variables) => {
       expect(await respond(["/var/runtime/bootstrap"], variables)).toEqual(expected);
     },

@@ -39,7 +39,7 @@ $(CHECKOV_READY): build/deployments/checkov.txt
 	cache/checkov/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
-# The examples call aws, and what they call answers from moto's server.
+# The examples call aws, and what they call responds from moto's server.
 test: $(PYTHON_READY)
 
 layer/cdk/node_modules/.package-lock.json: layer/cdk/package-lock.json

@@ -40,7 +40,7 @@ export type UpstreamAwsCli = Sources["awsCli"]["upstream"];
 /**
  * Downloads and verifies the installer, and returns its path.
  * @throws {SignatureError} When its signature is bad or missing: then nothing else is tried.
- * @throws {UnreachableError} When the host does not answer.
+ * @throws {UnreachableError} When the host does not respond.
  */
 export async function fetchInstaller(
   upstream: UpstreamAwsCli,

@@ -111,7 +111,7 @@ export class DebianArchive {
   /**
    * Returns the newest packages that are needed to install the named ones, themselves included, in
    * the order of their names.
-   * @throws {DebianError} When the archive does not have them, or does not answer as it should.
+   * @throws {DebianError} When the archive does not have them, or does not respond as it should.
    */
   async closure(names: readonly string[]): Promise<DebianPackage[]> {
     return this.#locked(async () => {
@@ -134,7 +134,7 @@ export class DebianArchive {
    * Chooses the packages that are needed to install the named ones, and fetches them. Reads the
    * index again where the mirror has changed in between.
    * @param wanted Which of them are wanted.
-   * @throws {DebianError} When the archive does not have them, or does not answer as it should.
+   * @throws {DebianError} When the archive does not have them, or does not respond as it should.
    */
   async take(
     names: readonly string[],

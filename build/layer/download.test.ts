@@ -55,7 +55,7 @@ afterAll(() => {
   }
 });
 
-test("download() fetches once and then answers from the cache", async () => {
+test("download() fetches once and then takes the file from the cache", async () => {
   const path = await download(url, name, SHA256);
   expect(readFileSync(path).equals(CONTENT)).toBe(true);
   await download(url, name, SHA256);

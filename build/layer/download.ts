@@ -45,7 +45,7 @@ export class HashMismatchError extends Error {
  * Returns the path of a downloaded file, from the cache when it is there.
  * @param name File name in the cache; a pinned file's name holds its version.
  * @param sha256 What the bytes must hash to, in hex; undefined if a signature is checked instead.
- * @throws {UnreachableError} When the host does not answer.
+ * @throws {UnreachableError} When the host does not respond.
  * @throws {HashMismatchError} When the bytes are others; they are deleted.
  */
 export async function download(url: string, name: string, sha256?: string): Promise<string> {
@@ -129,7 +129,7 @@ async function request(url: string, headers: Record<string, string>): Promise<Re
   let response: Response;
   try {
     response = await fetch(url, {
-      // Bun would unpack a compressed answer, and its length would no longer be the file's.
+      // Bun would unpack a compressed response, and its length would no longer be the file's.
       headers: { ...headers, "accept-encoding": "identity" },
       signal: silence.signal,
     });

@@ -277,12 +277,12 @@ describe.each(ARCHITECTURES.map((target) => [target.name, target] as const))("%s
     await using function_ = await startFunction(layer, target);
     for (const value of isEmulated(target) ? [1] : [1, "zwei"]) {
       const event = { message: "hello", value, bucket: `layer-${target.name}-${value}` };
-      const answer = await function_.invoke(JSON.stringify(event));
+      const response = await function_.invoke(JSON.stringify(event));
       expect({
-        path: answer.path,
-        log: answer.path.endsWith("/response") ? "" : function_.log(),
+        path: response.path,
+        log: response.path.endsWith("/response") ? "" : function_.log(),
       }).toEqual({ path: expect.stringMatching(/\/response$/), log: "" });
-      expect(JSON.parse(answer.body.toString())).toEqual({
+      expect(JSON.parse(response.body.toString())).toEqual({
         aws_cli: expect.stringMatching(/^aws-cli\/2\.\d+\.\d+$/),
         account: "123456789012",
         objects: ["key.json"],

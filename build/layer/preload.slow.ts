@@ -1,6 +1,6 @@
 /**
  * Tests the preloaded `aws` of the finished layer beside its plain one: the process that the first call
- * inside Lambda leaves behind, and the calls that forks of it answer. Needs root, and moto's server.
+ * inside Lambda leaves behind, and the calls that forks of it handle. Needs root, and moto's server.
  */
 
 import { afterAll, beforeAll, expect, test } from "bun:test";

@@ -25,7 +25,7 @@ const NEWEST_VERSIONS: Readonly<Record<string, string>> = {
   GFDL: "GFDL-1.3",
 };
 
-/** The executable of ours, with the Bun that it is compiled with. */
+/** Our executable, with the Bun that it is compiled with. */
 export async function bootstrapParts(
   target: Architecture,
   version: string,

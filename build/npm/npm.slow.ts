@@ -67,7 +67,7 @@ beforeAll(async () => {
 
 afterAll(() => registry.stop(true));
 
-/** As the registry answers: what a package is, and its tarball. */
+/** As the registry responds: what a package is, and its tarball. */
 function serve(request: Request): Response {
   const name = decodeURIComponent(new URL(request.url).pathname.slice(1));
   const file = [...published.values()].find(({ tarball }) => name === `-/${tarball}`);
@@ -234,9 +234,9 @@ test("the bootstrap of another architecture is found when it is installed", asyn
 });
 
 /** A `uname` that says something else. */
-function uname(answer: string): string {
+function uname(machine: string): string {
   const folder = temporaryFolder("uname");
-  writeFileSync(join(folder, "uname"), `#!/bin/sh\necho '${answer}'\n`);
+  writeFileSync(join(folder, "uname"), `#!/bin/sh\necho '${machine}'\n`);
   chmodSync(join(folder, "uname"), 0o755);
   return `${folder}:${path}`;
 }

@@ -41,7 +41,7 @@ test("mergeRuns() keeps the longer of two runs that overlap", () => {
   expect(mergeRuns(runs, 1)).toEqual([{ page: 1, pages: 9 }]);
 });
 
-test("splitRuns() asks for every page once, in pieces that the kernel answers whole", () => {
+test("splitRuns() asks for every page once, in pieces that the kernel serves whole", () => {
   const runs = [
     { page: 7, pages: 2 * RUN_PAGES_MAX + 1 },
     { page: 500, pages: RUN_PAGES_MAX },

@@ -24,7 +24,7 @@ export const MERGE_PAGES = 4;
 /**
  * Longest run that is asked for in one call, in pages: 128 KiB.
  *
- * Linux answers only the first part of a longer request, as much as the device takes in one
+ * Linux serves only the first part of a longer request, as much as the device takes in one
  * operation or its read-ahead, whichever is more (force_page_cache_ra in mm/readahead.c): 1280 KiB
  * on the disk here, and the rest would fault. 128 KiB is the least that is usual; Bun, too, asks for
  * its own section in such pieces.

@@ -47,7 +47,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 for (const { suite, version } of KERNELS) {
   test(
-    `the runtime answers an event on the kernel of Debian ${suite}`,
+    `the runtime handles an event on the kernel of Debian ${suite}`,
     async () => {
       const kernel = await fetchKernel(suite);
       let console = await boot(kernel);
@@ -57,8 +57,8 @@ for (const { suite, version } of KERNELS) {
       }
       const release = /^kernel: (\S+)/m.exec(console)?.[1] ?? "";
       expect(release).toMatch(version);
-      expect(console).toContain(`response: event {} answered on ${release}`);
-      expect(console).toContain(`response without overcommit: event {} answered on ${release}`);
+      expect(console).toContain(`response: event {} handled on ${release}`);
+      expect(console).toContain(`response without overcommit: event {} handled on ${release}`);
     },
     TEST_MS_MAX,
   );

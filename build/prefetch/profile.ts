@@ -107,7 +107,7 @@ async function runWorkload(words: string[], workload: Workload, api: ColdStartAp
   clearTimeout(timer);
   child.kill("SIGKILL");
   await child.exited;
-  if (outcome !== "done" && api.answers.length === 0) {
+  if (outcome !== "done" && api.responses.length === 0) {
     throw new Error(`failed to run workload ${workload.name}: it is ${outcome} without a response`);
   }
 }

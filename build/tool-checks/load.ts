@@ -34,16 +34,16 @@ const FAULTS: Readonly<Record<string, readonly string[]>> = {
   kill: ["Runtime.ExitError"],
   hang: ["Sandbox.Timedout"],
   stop: ["Sandbox.Timedout"],
-  "answer-twice": ["right"],
+  "respond-twice": ["right"],
   "wrong-id": ["right"],
   "wrong-attempt": ["right"],
   garbage: ["right"],
-  // One that breaks off and asks again at once may be given the event again, and answers it then.
+  // One that breaks off and asks again at once may be given the event again, and responds to it then.
   truncate: ["Runtime.TruncatedResponse", "right"],
   "truncate-and-die": ["Runtime.ExitError", "Runtime.TruncatedResponse"],
   "bad-mode": ["empty"],
   "ask-twice": ["right"],
-  "answer-and-die": ["right"],
+  "respond-and-die": ["right"],
   "die-while-waiting": ["right"],
   "drop-poll": ["right"],
   "die-and-fail-to-start": ["Runtime.ExitError"],
@@ -134,25 +134,25 @@ async function runEvent(url: string, id: number, next: () => number): Promise<vo
   const vanishMs = next() < VANISH_SHARE ? 1 + Math.floor(next() * 20) : undefined;
   const event = { do: fault, id, status: Math.floor(next() * 256) };
   for (;;) {
-    let answer: string;
+    let outcome: string;
     try {
-      answer = await call(url, event, vanishMs);
+      outcome = await call(url, event, vanishMs);
     } catch (error) {
       if (vanishMs !== undefined) return count("caller vanished");
-      problems.push(`event ${id} (${fault}): no answer: ${error}`);
+      problems.push(`event ${id} (${fault}): no response: ${error}`);
       return;
     }
     // Throttled: it was not run, the caller asks again as SDKs do.
-    if (answer === "throttled") {
+    if (outcome === "throttled") {
       count("throttled");
       await Bun.sleep(1 + next() * 5);
       continue;
     }
     const allowed = fault === "echo" ? ["right"] : (FAULTS[fault] ?? []);
-    if (allowed.includes(answer)) return count(`${fault}: ${answer}`);
-    if (NEIGHBOUR.includes(answer))
-      return count(`${fault}: ${answer} of its neighbour or a busy machine`);
-    problems.push(`event ${id} (${fault}): ${answer}`);
+    if (allowed.includes(outcome)) return count(`${fault}: ${outcome}`);
+    if (NEIGHBOUR.includes(outcome))
+      return count(`${fault}: ${outcome} of its neighbour or a busy machine`);
+    problems.push(`event ${id} (${fault}): ${outcome}`);
     return;
   }
 }

@@ -257,7 +257,7 @@ static int receive(int socket) {
     return byte;
 }
 
-/* Sends the request: the numbers of the descriptors, and all of them after four of ours. */
+/* Sends the request: the numbers of the descriptors, and all of them after our own four. */
 static int send_request(int socket, int call, int alive) {
     struct { uint32_t numbers[DESCRIPTORS_MAX]; } body;
     int given[DESCRIPTORS_MAX + 4];

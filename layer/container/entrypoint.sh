@@ -1,6 +1,6 @@
 #!/bin/sh
 # entrypoint.sh [HANDLER]: what a container of this image runs.
-# In Lambda that is the runtime. Elsewhere it is the host, which answers Lambda's Invoke API on
+# In Lambda that is the runtime. Elsewhere it is the host, which serves Lambda's Invoke API on
 # $PORT, as AWS's emulator does, and plain HTTP requests on every other path.
 
 handler=${_HANDLER:-${1:-function.handler}}

@@ -142,7 +142,7 @@ refused() {
   esac
 }
 
-# exists NOTFOUND ARGS: whether AWS knows it; what it knows is in OUT. Any other answer stops here.
+# exists NOTFOUND ARGS: whether AWS knows it; what it knows is in OUT. Any other response stops here.
 exists() {
   missing=$1
   shift

@@ -62,8 +62,8 @@ test("SIGTERM lets a stream run to its last byte", async () => {
     ...SCRIPTED,
   ]);
   const body = '{"do":"stream","lines":4,"ms":100}';
-  const answer = await fetch(served.url, { method: "POST", body });
+  const response = await fetch(served.url, { method: "POST", body });
   const stopped = served.stop();
-  expect(await answer.text()).toBe("line 1\nline 2\nline 3\nline 4\n");
+  expect(await response.text()).toBe("line 1\nline 2\nline 3\nline 4\n");
   expect(await stopped).toBe(0);
 });

@@ -141,7 +141,7 @@ test.each([
   ['{"errorMessage":5}', "UnmarshalTypeError", /^errorMessage is not a string: /],
   ['{"errorType":{}}', "UnmarshalTypeError", /^errorType is not a string: /],
   ['{"stackTrace":"x"}', "UnmarshalTypeError", /^stackTrace is not an array: /],
-])("the error %j is answered with 299, and told as %s", async (text, type, message) => {
+])("the error %j gets status 299, and is told as %s", async (text, type, message) => {
   const { lines, errors, status } = await refunc(
     `${JSON.stringify({ do: "told-error", text })}\n{"id":2}\n`,
   );
@@ -163,7 +163,7 @@ test("without the envelope an error of any form is accepted as on Lambda", async
   expect(errors).toContain('told: 202 {"status":"OK"}\n');
 });
 
-test("an init error is the answer of the event, and fatal", async () => {
+test("an init error is the outcome of the event, and fatal", async () => {
   const { lines, status } = await refunc("{}\n", { _HANDLER: "init-error" });
   expect(lines).toEqual([
     {

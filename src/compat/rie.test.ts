@@ -9,7 +9,7 @@ const SERVE = ["serve", "--port", "0", "--metrics-port", "0", "--workers", "1"];
 const post = (url: string, body: string, headers: Record<string, string> = {}) =>
   fetch(url, { method: "POST", body, headers });
 
-test("--compat rie answers as AWS's emulator does", async () => {
+test("--compat rie responds as AWS's emulator does", async () => {
   const environment = { AWS_LAMBDA_FUNCTION_TIMEOUT: "1" };
   const args = [...SERVE, "--compat", "rie", ...SCRIPTED];
   await using served = await startTool(args, { environment });
@@ -72,7 +72,7 @@ test.each(["3", "10", "300"])(
       "lambda-runtime-aws-tenant-id": "blue",
     });
     const leftMs = Number(headers["lambda-runtime-deadline-ms"]) - startedAtMs;
-    // The answer itself may be late on a busy machine, the deadline only by that.
+    // The response itself may be late on a busy machine, the deadline only by that.
     expect(leftMs).toBeGreaterThanOrEqual(Number(timeout) * 1000);
     expect(leftMs).toBeLessThan(Number(timeout) * 1000 + (Date.now() - startedAtMs) + 1);
     const variables = await (await post(url, '{"do":"environment"}')).json();

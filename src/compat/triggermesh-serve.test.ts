@@ -7,7 +7,7 @@ import { SCRIPTED, startTool } from "../testing/running-tool.ts";
 const post = (url: string, body: string, headers: Record<string, string> = {}) =>
   fetch(url, { method: "POST", body, headers });
 
-test("--compat triggermesh answers as the old invoker does", async () => {
+test("--compat triggermesh responds as the old invoker does", async () => {
   const environment = { FUNCTION_TTL: "1", INVOKER_COUNT: "1", REQUEST_SIZE_LIMIT: "1" };
   const args = [
     "serve",
@@ -51,8 +51,8 @@ test("--compat triggermesh: environments are numbered, callers wait for their tu
   const all = Array.from({ length: 120 }, (_, id) =>
     post(served.url, JSON.stringify({ do: "slow-echo", ms: 5, id })),
   );
-  const answers = await Promise.all((await Promise.all(all)).map((each) => each.text()));
-  expect(answers.map((text) => JSON.parse(text).id)).toEqual(answers.map((_, id) => id));
+  const responses = await Promise.all((await Promise.all(all)).map((each) => each.text()));
+  expect(responses.map((text) => JSON.parse(text).id)).toEqual(responses.map((_, id) => id));
   const stuck = ["1", "2", "3"].map((id) => post(served.url, `{"do":"hang","id":${id}}`));
   expect((await Promise.all(stuck)).map(({ status }) => status)).toEqual([410, 410, 410]);
 });

@@ -21,11 +21,11 @@ const CE_JSON = "application/cloudevents+json";
 
 async function post(url: string, body: unknown, headers: Record<string, string> = {}) {
   const text = typeof body === "string" ? body : JSON.stringify(body);
-  const answer = await fetch(url, { method: "POST", body: text, headers });
+  const response = await fetch(url, { method: "POST", body: text, headers });
   return {
-    status: answer.status,
-    type: answer.headers.get("content-type"),
-    text: await answer.text(),
+    status: response.status,
+    type: response.headers.get("content-type"),
+    text: await response.text(),
   };
 }
 
@@ -76,8 +76,8 @@ test("too large is 413; late is 410, with the converted event, converted", async
 
 test("a limit above Lambda's own is Lambda's", async () => {
   await using served = await serve({ bodyBytesMax: 10_000_000 });
-  const answer = await post(served.url, "x".repeat(EVENT_BYTES_MAX + 1));
-  expect([answer.status, answer.text]).toEqual([413, "http: request body too large\n"]);
+  const response = await post(served.url, "x".repeat(EVENT_BYTES_MAX + 1));
+  expect([response.status, response.text]).toEqual([413, "http: request body too large\n"]);
 });
 
 test("an invalid event is 500; an invalid reply keeps the function's status", async () => {

@@ -58,7 +58,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
       const { api, bootstrap, exited } = environment;
       for (const event of ["exits_seven", "kills_the_loaded_shell", "leaves_a_writer"]) {
         await api.invoke({ body: event });
-        expect((await api.invoke({ body: "innocent" })).latin1).toBe("answer to innocent");
+        expect((await api.invoke({ body: "innocent" })).latin1).toBe("response to innocent");
       }
       await api.idle();
       bootstrap.signal("SIGTERM");

@@ -9,7 +9,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
-import { expectAnswer } from "../testing/expectations.ts";
+import { expectOutcome } from "../testing/expectations.ts";
 import { SHELLS } from "../testing/shells.ts";
 
 const files = { "function.sh": { from: "outlive-the-event.sh" } };
@@ -40,8 +40,8 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     writeFileSync(join(taskRoot, "go"), "");
     while (!existsSync(join(taskRoot, "done"))) await Bun.sleep(5);
     const failing = api.enqueue({ body: "fail" });
-    await failing.answered;
-    expectAnswer(failing, {
+    await failing.posted;
+    expectOutcome(failing, {
       error: { errorType: "OwnError", errorMessage: "of this event" },
     });
   });

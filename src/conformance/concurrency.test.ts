@@ -11,13 +11,13 @@ import { join } from "node:path";
 
 import { PATH } from "../runtime-api/contract.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
-import { expectAnswer } from "../testing/expectations.ts";
+import { expectOutcome } from "../testing/expectations.ts";
 import { SHELLS } from "../testing/shells.ts";
 
 const LOOPS = 4;
 const EVENTS = 200;
 const env = { AWS_LAMBDA_MAX_CONCURRENCY: String(LOOPS) };
-const files = { "function.sh": { from: "answer-with-its-id.sh" } };
+const files = { "function.sh": { from: "respond-with-its-id.sh" } };
 
 describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
   test.concurrent("as many events are handled at once as there are loops", async () => {
@@ -30,8 +30,8 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     expect(waiting.every(({ posts }) => posts.length === 0)).toBe(true);
     writeFileSync(join(taskRoot, "go"), "");
     for (const invocation of waiting) {
-      await invocation.answered;
-      expectAnswer(invocation, { response: `${invocation.requestId} wait` });
+      await invocation.posted;
+      expectOutcome(invocation, { response: `${invocation.requestId} wait` });
     }
     await api.idle(LOOPS);
     expect(api.requests.filter(({ path }) => path === PATH.next).length).toBe(2 * LOOPS);
@@ -48,7 +48,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     const invocations = Array.from({ length: EVENTS }, (_, at) =>
       api.enqueue({ body: bodies[at % bodies.length] ?? "" }),
     );
-    for (const invocation of invocations) await invocation.answered;
+    for (const invocation of invocations) await invocation.posted;
     await api.idle(LOOPS);
     for (const invocation of invocations) {
       const { requestId } = invocation;
@@ -57,10 +57,10 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
       const event = invocation.body.toString();
       switch (event) {
         case "fail":
-          expectAnswer(invocation, { error: { errorType: "OwnError", errorMessage: requestId } });
+          expectOutcome(invocation, { error: { errorType: "OwnError", errorMessage: requestId } });
           break;
         case "die":
-          expectAnswer(invocation, { error: { errorType: "Function.KilledBySignal" } });
+          expectOutcome(invocation, { error: { errorType: "Function.KilledBySignal" } });
           break;
         case "prelude":
           expect(post?.latin1).toBe(`{"statusCode":200}${"\0".repeat(8)}${requestId} prelude`);
@@ -69,7 +69,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
           expect(post?.latin1).toBe(`${requestId} `.repeat(5_000));
           break;
         default:
-          expectAnswer(invocation, { response: `${requestId} plain` });
+          expectOutcome(invocation, { response: `${requestId} plain` });
       }
     }
     expectLogNotMixed(bootstrap.stderr);
@@ -80,16 +80,16 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     const { api, taskRoot } = environment;
     const waiting = [1, 2, 3].map(() => api.enqueue({ body: "wait" }));
     const killed = api.enqueue({ body: "kill-shell" });
-    await killed.answered;
-    expectAnswer(killed, { error: { errorType: "Function.KilledBySignal" } });
+    await killed.posted;
+    expectOutcome(killed, { error: { errorType: "Function.KilledBySignal" } });
     const after = api.enqueue({ body: "plain" });
-    await after.answered;
-    expectAnswer(after, { response: `${after.requestId} plain` });
+    await after.posted;
+    expectOutcome(after, { response: `${after.requestId} plain` });
     expect(waiting.every(({ posts }) => posts.length === 0)).toBe(true);
     writeFileSync(join(taskRoot, "go"), "");
     for (const invocation of waiting) {
-      await invocation.answered;
-      expectAnswer(invocation, { response: `${invocation.requestId} wait` });
+      await invocation.posted;
+      expectOutcome(invocation, { response: `${invocation.requestId} wait` });
     }
   });
 });
@@ -141,8 +141,8 @@ test("sixty-four loops handle events at once", async () => {
   await api.idle(64);
   const invocations = Array.from({ length: 64 }, () => api.enqueue({ body: "plain" }));
   for (const invocation of invocations) {
-    await invocation.answered;
-    expectAnswer(invocation, { response: `${invocation.requestId} plain` });
+    await invocation.posted;
+    expectOutcome(invocation, { response: `${invocation.requestId} plain` });
   }
 });
 

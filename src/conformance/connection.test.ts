@@ -107,8 +107,8 @@ test.concurrent("the Runtime API may have an IPv6 address", async () => {
   }
 });
 
-/** Answers of a server that sends what HTTP allows, in pieces of one byte. */
-const ODD_ANSWERS = [
+/** Responses of a server that sends what HTTP allows, in pieces of one byte. */
+const ODD_RESPONSES = [
   "HTTP/1.1 100 Continue\r\n\r\n",
   "HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id:odd-1\r\nDATE: x\r\n" +
     "transfer-encoding: chunked\r\nlAMBDA-rUNTIME-tRACE-iD:  a: b  \r\n\r\n" +
@@ -129,7 +129,7 @@ test.concurrent("the runtime reads all that HTTP/1.1 allows, also byte by byte",
       text += bytes.toString("latin1");
       if (text.startsWith(`GET ${PATH.next} HTTP/1.1\r\n`) && text.endsWith("\r\n\r\n")) {
         text = "";
-        void sendSlowly(socket, ODD_ANSWERS.join(""));
+        void sendSlowly(socket, ODD_RESPONSES.join(""));
       } else if (text.includes("abcd0123456789|a: b")) {
         post.resolve(text);
       }

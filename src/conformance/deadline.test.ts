@@ -11,7 +11,7 @@ import { join } from "node:path";
 
 import { HEADER, STATUS } from "../runtime-api/contract.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
-import { expectAnswer } from "../testing/expectations.ts";
+import { expectOutcome } from "../testing/expectations.ts";
 import { descendants, descriptors, marked, parentOf, stateOf } from "../testing/process-facts.ts";
 import type { ScriptedInvocation } from "../testing/scripted-invocation.ts";
 import { type ShellName, SHELLS } from "../testing/shells.ts";
@@ -65,8 +65,8 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
       await using environment = await start(shell, body);
       const { api, bootstrap, taskRoot } = environment;
       const invocation = api.enqueue({ timeoutMs: TIMEOUT_MS });
-      await invocation.answered;
-      expectAnswer(invocation, {
+      await invocation.posted;
+      expectOutcome(invocation, {
         error: {
           errorType: "Sandbox.Timedout",
           errorMessage: {
@@ -93,8 +93,8 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     );
     const { api, bootstrap } = environment;
     const invocation = api.enqueue({ timeoutMs: TIMEOUT_MS });
-    await invocation.answered;
-    expectAnswer(invocation, {
+    await invocation.posted;
+    expectOutcome(invocation, {
       error: { errorType: "Sandbox.Timedout" },
     });
     await bootstrap.logged("cleaned");
@@ -105,7 +105,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     await using environment = await start(shell, "setsid sleep 61 & sleep 60");
     const { api, taskRoot } = environment;
     const invocation = api.enqueue({ timeoutMs: TIMEOUT_MS });
-    await invocation.answered;
+    await invocation.posted;
     await api.idle();
     const commands = (await marked(taskRoot)).map(({ command }) => command);
     expect(commands).toContain("sleep 61 ");
@@ -120,7 +120,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     const { api, taskRoot } = environment;
     await api.invoke({ body: "leave" });
     const invocation = api.enqueue({ timeoutMs: TIMEOUT_MS });
-    await invocation.answered;
+    await invocation.posted;
     await api.idle();
     const commands = (await marked(taskRoot)).map(({ command }) => command);
     expect(commands).toContain("sleep 61 ");
@@ -134,8 +134,8 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     await using environment = await start(shell, body);
     const { api, bootstrap } = environment;
     // A server that reads nothing of it until after the deadline.
-    const answer = { kind: "slow-read", delayMs: TIMEOUT_MS + 200 } as const;
-    const invocation = api.enqueue({ timeoutMs: TIMEOUT_MS, answer });
+    const postResponse = { kind: "slow-read", delayMs: TIMEOUT_MS + 200 } as const;
+    const invocation = api.enqueue({ timeoutMs: TIMEOUT_MS, postResponse });
     const post = await invocation.begun;
     await post.ended;
     expect(post.complete).toBe(false);
@@ -157,7 +157,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
       await api.idle(LOOPS);
       const script = timeoutMs === undefined ? { body } : { body, timeoutMs };
       const invocations = Array.from({ length: LOOPS }, () => api.enqueue(script));
-      for (const invocation of invocations) await invocation.answered;
+      for (const invocation of invocations) await invocation.posted;
       const paths = invocations.map(({ posts }) => posts[0]?.path.split("/").at(-1));
       await api.idle(LOOPS);
       api.forget();
@@ -203,7 +203,7 @@ describe("the time at which an event is ended", () => {
     for (let event = 0; event < ATTEMPTS && least >= graceMs + 400; event += 1) {
       await api.idle();
       const invocation = api.enqueue({ timeoutMs: TIMEOUT_MS });
-      const post = await invocation.answered;
+      const post = await invocation.posted;
       least = Math.min(least, performance.timeOrigin + post.startedAtMs - deadlineOf(invocation));
       expect(least).toBeGreaterThanOrEqual(graceMs - 5);
     }
@@ -223,7 +223,7 @@ describe("the time at which an event is ended", () => {
     let least = Number.POSITIVE_INFINITY;
     for (let event = 0; event < ATTEMPTS && least >= limitMs; event += 1) {
       const invocation = api.enqueue({ timeoutMs: TIMEOUT_MS });
-      await invocation.answered;
+      await invocation.posted;
       await api.idle();
       least = Math.min(least, Date.now() - deadlineOf(invocation));
     }
@@ -243,8 +243,8 @@ describe("the time at which an event is ended", () => {
     await Bun.sleep(TIMEOUT_MS + 200);
     expect(invocation.posts).toEqual([]);
     bootstrap.signal("SIGCONT");
-    await invocation.answered;
-    expectAnswer(invocation, {
+    await invocation.posted;
+    expectOutcome(invocation, {
       error: { errorType: "Sandbox.Timedout" },
     });
   });
@@ -270,8 +270,8 @@ describe("an event that comes after its deadline", () => {
     });
     const { api, bootstrap, taskRoot } = environment;
     const invocation = api.enqueue({ timeoutMs: -1000 });
-    await invocation.answered;
-    expectAnswer(invocation, {
+    await invocation.posted;
+    expectOutcome(invocation, {
       error: {
         errorType: "Sandbox.Timedout",
         errorMessage: `RequestId: ${invocation.requestId} Error: Task timed out after 0.00 seconds`,
@@ -289,23 +289,23 @@ describe("an event that comes after its deadline", () => {
     const { api } = environment;
     expect((await api.invoke({ timeoutMs: -1000 })).latin1).toBe("handled");
     const hanging = api.enqueue({ timeoutMs: -1000, body: "hang" });
-    await hanging.answered;
-    expectAnswer(hanging, {
+    await hanging.posted;
+    expectOutcome(hanging, {
       error: { errorType: "Sandbox.Timedout" },
     });
   });
 });
 
 test.concurrent.each([STATUS.badRequest, STATUS.forbidden, STATUS.gone, STATUS.payloadTooLarge])(
-  "a platform that answers the report of a timeout with %d is not complained about",
+  "a platform that responds to the report of a timeout with %d is not complained about",
   async (status) => {
     await using environment = await EnvironmentUnderTest.start({
       files: filesWith("sleep 60"),
       env: MANAGED,
     });
     const { api, bootstrap } = environment;
-    const answer = { kind: "status", status } as const;
-    await api.invoke({ timeoutMs: TIMEOUT_MS, answer });
+    const postResponse = { kind: "status", status } as const;
+    await api.invoke({ timeoutMs: TIMEOUT_MS, postResponse });
     expect((await api.invoke({ body: "next" })).latin1).toBe("next x");
     expect(bootstrap.stderr).not.toContain(String(status));
     expect(bootstrap.stderr.match(/\[ERROR\]/g)?.length).toBe(1);
@@ -322,7 +322,7 @@ test.concurrent(
     const { api, bootstrap } = environment;
     const headers = { [HEADER.invocationId]: "attempt-7" };
     const invocation = api.enqueue({ timeoutMs: TIMEOUT_MS, headers });
-    const post = await invocation.answered;
+    const post = await invocation.posted;
     expect(post.header(HEADER.invocationId)).toBe("attempt-7");
     await bootstrap.logged("ended at its deadline");
     const lines = bootstrap.stderr
@@ -348,14 +348,14 @@ test.concurrent("an event that hangs in one of two loops does not disturb the ot
   await api.idle(2);
   const waiting = api.enqueue({ body: "wait" });
   const hanging = api.enqueue({ body: "hang", timeoutMs: TIMEOUT_MS });
-  await hanging.answered;
-  expectAnswer(hanging, {
+  await hanging.posted;
+  expectOutcome(hanging, {
     error: { errorType: "Sandbox.Timedout" },
   });
   expect((await api.invoke({ body: "same loop" })).latin1).toBe("same loop");
   expect(waiting.posts).toEqual([]);
   writeFileSync(join(taskRoot, "go"), "");
-  expect((await waiting.answered).latin1).toBe("done");
+  expect((await waiting.posted).latin1).toBe("done");
 });
 
 test.concurrent("a file handler is ended, too", async () => {
@@ -366,8 +366,8 @@ test.concurrent("a file handler is ended, too", async () => {
   });
   const { api, taskRoot } = environment;
   const invocation = api.enqueue({ timeoutMs: TIMEOUT_MS });
-  await invocation.answered;
-  expectAnswer(invocation, {
+  await invocation.posted;
+  expectOutcome(invocation, {
     error: { errorType: "Sandbox.Timedout" },
   });
   expect((await marked(taskRoot)).map(({ command }) => command)).not.toContain("sleep 60 ");

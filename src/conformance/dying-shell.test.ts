@@ -44,7 +44,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     // None of them had begun with an event: none of their deaths is an event's fault.
     for (const body of ["second", "third"]) {
       const invocation = api.enqueue({ body });
-      await invocation.answered;
+      await invocation.posted;
       expect(invocation.posts.length).toBe(1);
       expect(invocation.posts[0]?.latin1).toStartWith(`${body} x`);
     }

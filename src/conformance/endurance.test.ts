@@ -73,12 +73,12 @@ describe.each(SCRIPTS)("%s", (_shell, script) => {
       });
       const { api, bootstrap } = environment;
       const kinds = ["plain", "plain", "plain", "fail", "program", "background", "large", "stream"];
-      let answered = 0;
+      let handled = 0;
       const run = async (count: number) => {
-        for (const end = answered + count; answered < end; answered += 1) {
-          const body = kinds[answered % kinds.length] ?? "";
+        for (const end = handled + count; handled < end; handled += 1) {
+          const body = kinds[handled % kinds.length] ?? "";
           const post = await api.invoke({ body });
-          if (post.answeredStatus !== 202) throw new Error(`event ${answered} (${body}) failed`);
+          if (post.responseStatus !== 202) throw new Error(`event ${handled} (${body}) failed`);
           // The server under test is this process: do not let its own record grow.
           api.forget();
         }

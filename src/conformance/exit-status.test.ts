@@ -9,7 +9,7 @@ import { describe, expect, test } from "bun:test";
 import { PATH } from "../runtime-api/contract.ts";
 import type { FunctionError } from "../runtime-api/function-error.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
-import { expectAnswer } from "../testing/expectations.ts";
+import { expectOutcome } from "../testing/expectations.ts";
 import { SHELLS } from "../testing/shells.ts";
 import type { TaskFile } from "../testing/task-root.ts";
 
@@ -45,12 +45,12 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
       await using environment = await EnvironmentUnderTest.start({ shell, handler, files: file });
       for (let status = 0; status < STATUSES; status += 1) {
         const invocation = environment.api.enqueue({ body: `exit ${status}` });
-        await invocation.answered;
+        await invocation.posted;
         if (status === 0) {
-          expectAnswer(invocation, { response: "words" });
+          expectOutcome(invocation, { response: "words" });
         } else if (status <= SIGNAL_BASE) {
           const errorMessage = { matches: `\\b${status}\\b.*last words` };
-          expectAnswer(invocation, { error: { errorType: "Function.ExitError", errorMessage } });
+          expectOutcome(invocation, { error: { errorType: "Function.ExitError", errorMessage } });
         } else {
           expectExitOrSignal(invocation.posts[0]?.json() as FunctionError, status);
           expect(invocation.posts.map(({ path }) => path)).toEqual([
@@ -64,15 +64,15 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
       await using environment = await EnvironmentUnderTest.start({ shell, handler, files: file });
       for (const signal of SIGNALS) {
         const invocation = environment.api.enqueue({ body: `kill ${signal}` });
-        await invocation.answered;
+        await invocation.posted;
         const errorMessage = { contains: [`SIG${signal}`] };
-        expectAnswer(invocation, {
+        expectOutcome(invocation, {
           error: { errorType: "Function.KilledBySignal", errorMessage },
         });
       }
       const survivor = environment.api.enqueue({ body: "exit 0" });
-      await survivor.answered;
-      expectAnswer(survivor, { response: "words" });
+      await survivor.posted;
+      expectOutcome(survivor, { response: "words" });
     });
   }
 });

@@ -1,5 +1,5 @@
 /**
- * Hostile handlers: whatever they do, the events around them are answered, and theirs once.
+ * Hostile handlers: whatever they do, the events around them get their responses, and theirs just one.
  *
  * Nothing that a handler or its file does loses an event, alters another's
  * response, or leaves the loop dead.
@@ -11,7 +11,7 @@ import { describe, expect, test } from "bun:test";
 
 import { PATH } from "../runtime-api/contract.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
-import { expectAnswer, expectError } from "../testing/expectations.ts";
+import { expectError, expectOutcome } from "../testing/expectations.ts";
 import {
   expectEnd,
   expectTyped,
@@ -21,23 +21,25 @@ import {
 } from "../testing/hostile-table.ts";
 import { type ShellName, SHELLS } from "../testing/shells.ts";
 
-/** Posts for an event; resolves when the runtime has answered it or has ended. */
+/** Posts for an event; resolves when the runtime has responded to it or has ended. */
 async function invoke({ api, exited }: EnvironmentUnderTest, body: string) {
   const invocation = api.enqueue({ body });
-  const exit = await Promise.race([invocation.answered, exited]);
+  const exit = await Promise.race([invocation.posted, exited]);
   if ("signal" in exit) {
-    throw new Error(`the runtime ended with ${JSON.stringify(exit)} and left ${body} unanswered`);
+    throw new Error(
+      `the runtime ended with ${JSON.stringify(exit)} and left ${body} without a response`,
+    );
   }
   return invocation;
 }
 
 async function expectInnocent(environment: EnvironmentUnderTest, name: string): Promise<void> {
   const invocation = await invoke(environment, name);
-  expectAnswer(invocation, { response: `answer to ${name}` });
+  expectOutcome(invocation, { response: `response to ${name}` });
 }
 
 /** Fails unless each event has exactly one response, also after all late effects. */
-function expectAnsweredOnce({ api }: EnvironmentUnderTest): void {
+function expectOneOutcomeEach({ api }: EnvironmentUnderTest): void {
   expect(api.invocations.filter(({ posts }) => posts.length !== 1)).toEqual([]);
   const posts = api.requests.filter(({ path }) => path !== PATH.next && path !== PATH.initError);
   expect(posts.length).toBe(api.invocations.length);
@@ -65,7 +67,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
         expectEnd(await invoke(environment, event), ends);
         await expectInnocent(environment, "innocent 2");
         await expectInnocent(environment, "innocent 3");
-        expectAnsweredOnce(environment);
+        expectOneOutcomeEach(environment);
       });
     },
   );
@@ -77,7 +79,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
   );
 
   test.concurrent.each([...new Set(hostileEvents().map(({ file }) => file))])(
-    "each event is answered once with all events of %s in one environment",
+    "each event gets one response with all events of %s in one environment",
     async (file) => {
       await using environment = await EnvironmentUnderTest.start({
         shell,
@@ -89,7 +91,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
           await expectInnocent(environment, `innocent after ${row.event}`);
         }
         await environment.api.idle();
-        expectAnsweredOnce(environment);
+        expectOneOutcomeEach(environment);
       });
     },
   );
@@ -106,7 +108,7 @@ async function runHostileFile(shell: ShellName, { file, ends }: HostileFile): Pr
   await withLog(environment, async () => {
     for (let event = 1; event <= FILE_EVENTS; event += 1) {
       const invocation = api.enqueue({ body: `innocent ${event}` });
-      const end = await Promise.race([invocation.answered, exited]);
+      const end = await Promise.race([invocation.posted, exited]);
       if ("signal" in end) {
         expect([ends, end.status, api.initErrors.length]).toEqual(["typed", 1, 1]);
         const [post] = api.initErrors;
@@ -115,7 +117,8 @@ async function runHostileFile(shell: ShellName, { file, ends }: HostileFile): Pr
         expectError(post, { errorType });
         return;
       }
-      if (ends === "answers") expectAnswer(invocation, { response: `answer to innocent ${event}` });
+      if (ends === "responds")
+        expectOutcome(invocation, { response: `response to innocent ${event}` });
       else expectTyped(invocation);
       // Longer than TMOUT's second: a read that gives up must not end the loop.
       if (file === "limits-the-time-of-reads.sh") await Bun.sleep(1_300);
@@ -123,6 +126,6 @@ async function runHostileFile(shell: ShellName, { file, ends }: HostileFile): Pr
     // The file may not load once more after the last event: the runtime ends then.
     await Promise.race([api.idle(), exited]);
     expect(api.initErrors.length).toBeLessThanOrEqual(ends === "typed" ? 1 : 0);
-    expectAnsweredOnce(environment);
+    expectOneOutcomeEach(environment);
   });
 }

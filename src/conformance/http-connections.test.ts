@@ -13,12 +13,12 @@ import { join } from "node:path";
 import { PATH, STATUS } from "../runtime-api/contract.ts";
 import { BootstrapProcess } from "../testing/bootstrap-process.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
-import { expectAnswer } from "../testing/expectations.ts";
+import { expectOutcome } from "../testing/expectations.ts";
 import {
   expectedPosts,
   type Interception,
-  type RawAnswer,
   RawApiServer,
+  type RawResponse,
   type Transport,
 } from "../testing/raw-api-server.ts";
 import { shell } from "../testing/shells.ts";
@@ -37,14 +37,18 @@ print(server.getsockname()[1], flush=True)
 sys.stdin.read()`;
 
 /** The bytes of a response. */
-function bytesOf({ status, fields, body }: RawAnswer, version: string, ...more: string[]): string {
+function bytesOf(
+  { status, fields, body }: RawResponse,
+  version: string,
+  ...more: string[]
+): string {
   return [`HTTP/${version} ${status}`, ...fields, ...more, "", body].join("\r\n");
 }
 
-const length = ({ body }: RawAnswer) => `Content-Length: ${body.length}`;
-const chunked = (answer: RawAnswer): RawAnswer => ({
-  ...answer,
-  body: `${answer.body.length.toString(16)}\r\n${answer.body}\r\n0\r\n\r\n`,
+const length = ({ body }: RawResponse) => `Content-Length: ${body.length}`;
+const chunked = (response: RawResponse): RawResponse => ({
+  ...response,
+  body: `${response.body.length.toString(16)}\r\n${response.body}\r\n0\r\n\r\n`,
 });
 
 /** Ways to end a connection with a response; whether a second request may come on the same one. */
@@ -52,28 +56,28 @@ const TRANSPORTS: readonly (readonly [string, boolean, Transport])[] = [
   [
     "HTTP/1.0 without a length, which ends with the connection",
     false,
-    (socket, answer) => void socket.end(bytesOf(answer, "1.0")),
+    (socket, response) => void socket.end(bytesOf(response, "1.0")),
   ],
   [
     "HTTP/1.0 with a length, and then the end of the connection",
     false,
-    (socket, answer) => void socket.end(bytesOf(answer, "1.0", length(answer))),
+    (socket, response) => void socket.end(bytesOf(response, "1.0", length(response))),
   ],
   [
     "HTTP/1.0 with a length on a connection that is left open",
     false,
-    (socket, answer) => void socket.write(bytesOf(answer, "1.0", length(answer))),
+    (socket, response) => void socket.write(bytesOf(response, "1.0", length(response))),
   ],
   [
     "HTTP/1.0 that keeps the connection alive",
     true,
-    (socket, answer) =>
-      void socket.write(bytesOf(answer, "1.0", "connection: Keep-Alive", length(answer))),
+    (socket, response) =>
+      void socket.write(bytesOf(response, "1.0", "connection: Keep-Alive", length(response))),
   ],
   [
     "HTTP/1.1 without a length, which ends with the connection",
     false,
-    (socket, answer) => void socket.end(bytesOf(answer, "1.1")),
+    (socket, response) => void socket.end(bytesOf(response, "1.1")),
   ],
   ...[
     ["Connection: close"],
@@ -86,27 +90,27 @@ const TRANSPORTS: readonly (readonly [string, boolean, Transport])[] = [
   ].map((fields): (typeof TRANSPORTS)[number] => [
     `${fields.join(" and ")} on a connection that is left open`,
     false,
-    (socket, answer) => void socket.write(bytesOf(answer, "1.1", ...fields, length(answer))),
+    (socket, response) => void socket.write(bytesOf(response, "1.1", ...fields, length(response))),
   ]),
   ...["Connection: keep-alive", "Connection: te", "Connection: closed", "X: close"].map(
     (field): (typeof TRANSPORTS)[number] => [
       field,
       true,
-      (socket, answer) => void socket.write(bytesOf(answer, "1.1", field, length(answer))),
+      (socket, response) => void socket.write(bytesOf(response, "1.1", field, length(response))),
     ],
   ),
   [
     "chunks with a length beside them",
     false,
-    (socket, answer) =>
+    (socket, response) =>
       void socket.write(
-        bytesOf(chunked(answer), "1.1", "Transfer-Encoding: chunked", length(answer)),
+        bytesOf(chunked(response), "1.1", "Transfer-Encoding: chunked", length(response)),
       ),
   ],
   [
-    "an answer with more bytes after it",
+    "a response with more bytes after it",
     false,
-    (socket, answer) => void socket.write(`${bytesOf(answer, "1.1", length(answer))}more`),
+    (socket, response) => void socket.write(`${bytesOf(response, "1.1", length(response))}more`),
   ],
 ];
 
@@ -121,13 +125,15 @@ async function handled(api: RawApiServer, commands = ""): Promise<BootstrapProce
 }
 
 /** Sends a response as most servers do; resolves when the system has it. */
-const plainly: Transport = (socket, answer) =>
-  new Promise((resolve) => socket.write(bytesOf(answer, "1.1", length(answer)), () => resolve()));
+const plainly: Transport = (socket, response) =>
+  new Promise((resolve) =>
+    socket.write(bytesOf(response, "1.1", length(response)), () => resolve()),
+  );
 
 const postsOf = (api: RawApiServer) =>
   [...api.posts].map(([at, posts]) => [at, posts.map(({ path, body }) => [path, body.toString()])]);
 
-describe("every event is answered once, by answers of", () => {
+describe("every event gets one response when the server uses", () => {
   test.concurrent.each(TRANSPORTS)("%s", async (_, mayBeKept, transport) => {
     await using api = await RawApiServer.start(EVENTS, transport);
     await using bootstrap = await handled(api);
@@ -151,15 +157,15 @@ describe("every event is answered once, by answers of", () => {
         shell("dash"),
       );
       const closing = new Set<Socket>();
-      const transport: Transport = async (socket, answer) => {
+      const transport: Transport = async (socket, response) => {
         closing.add(socket);
-        await plainly(socket, answer);
+        await plainly(socket, response);
         await Bun.sleep(ms);
         socket.destroy();
         // So that the end has reached the runtime when the file is there.
         while (!socket.closed) await Bun.sleep(1);
         await Bun.sleep(20);
-        writeFileSync(join(root, `closed-${answer.body}`), "");
+        writeFileSync(join(root, `closed-${response.body}`), "");
       };
       // An event that it gave to a connection that it closes might never arrive.
       const ignore: Interception = (socket) => closing.has(socket);
@@ -239,9 +245,9 @@ const ENDS: readonly (readonly [string, (socket: Socket) => void])[] = [
 test.concurrent.each(ENDS)(
   "what was read before its connection was %s is not sent again",
   async (_, end) => {
-    await using api = await RawApiServer.start(1, (socket, answer) => {
-      if (answer.request.method === "POST") end(socket);
-      else void plainly(socket, answer);
+    await using api = await RawApiServer.start(1, (socket, response) => {
+      if (response.request.method === "POST") end(socket);
+      else void plainly(socket, response);
     });
     await using bootstrap = await handled(api);
     expect(await bootstrap.exited).toEqual({ status: 1, signal: null });
@@ -251,7 +257,7 @@ test.concurrent.each(ENDS)(
   },
 );
 
-describe("a server that answers early and reads no further", () => {
+describe("a server that responds early and reads no further", () => {
   /** Accepts events' heads only: refuses what is larger than its first piece. */
   const refuseEarly =
     (text: string, end: (socket: Socket) => void): Interception =>
@@ -277,7 +283,7 @@ describe("a server that answers early and reads no further", () => {
   ];
 
   test.concurrent.each(EARLY)(
-    "and %s: its answer counts, and the next event is handled",
+    "and %s: its response counts, and the next event is handled",
     async (_, text, end) => {
       await using api = await RawApiServer.start(3, plainly, refuseEarly(text, end));
       await using bootstrap = await handled(api, RESPONSES);
@@ -326,8 +332,8 @@ test.concurrent.each(["at its head", "after a while"])(
     });
     const { api, bootstrap } = environment;
     const kind = when === "at its head" ? "reset-at-head" : "reset-after-body";
-    const invocation = api.enqueue({ answer: { kind } });
-    await invocation.answered;
+    const invocation = api.enqueue({ postResponse: { kind } });
+    await invocation.posted;
     expect((await api.invoke({ body: "next" })).latin1).toBe("next");
     expect(invocation.posts.length).toBe(1);
     expect(bootstrap.stderr).toMatch(/^\[ERROR\] \S+ the streamed response was cut off: .*\n$/);
@@ -365,7 +371,7 @@ describe("AWS_LAMBDA_RUNTIME_API", () => {
     );
   });
 
-  test.concurrent("a host that does not answer is given up after a few attempts", async () => {
+  test.concurrent("a host that does not respond is given up after a few attempts", async () => {
     // One connection fills the queue of a server that takes none: others are not made, nor refused.
     const server = Bun.spawn({
       cmd: ["python3", "-c", DEAF_SERVER],
@@ -397,10 +403,10 @@ test.concurrent(
   async () => {
     await using environment = await EnvironmentUnderTest.start({ files: ECHO });
     const { api } = environment;
-    const answer = { kind: "status", status: STATUS.payloadTooLarge } as const;
-    const refused = api.enqueue({ body: "x", answer });
-    await refused.answered;
-    expectAnswer(refused, { response: "x" });
+    const postResponse = { kind: "status", status: STATUS.payloadTooLarge } as const;
+    const refused = api.enqueue({ body: "x", postResponse });
+    await refused.posted;
+    expectOutcome(refused, { response: "x" });
     expect((await api.invoke({ body: "y" })).latin1).toBe("y");
   },
 );

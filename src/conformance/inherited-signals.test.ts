@@ -7,7 +7,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
-import { expectAnswer } from "../testing/expectations.ts";
+import { expectOutcome } from "../testing/expectations.ts";
 import { marked } from "../testing/process-facts.ts";
 import { SHELLS } from "../testing/shells.ts";
 
@@ -37,18 +37,18 @@ describe.each(INHERITED)("%s", (_, options) => {
   const wrapper = ["/usr/bin/env", ...options];
 
   test.concurrent.each(SHELLS.map(({ name }) => name))(
-    "every event is answered by %s",
+    "every event gets its response from %s",
     async (shell) => {
       await using environment = await EnvironmentUnderTest.start({ shell, files, wrapper });
       const { api } = environment;
       for (const body of ["a", "fail", "b", "kill", "c", "shell", "d", "shell", "e", "pipe"]) {
         const invocation = api.enqueue({ body });
-        const post = await invocation.answered;
-        if (body.length === 1) expectAnswer(invocation, { echo: true });
+        const post = await invocation.posted;
+        if (body.length === 1) expectOutcome(invocation, { echo: true });
         else if (body === "fail")
-          expectAnswer(invocation, { error: { errorType: "Function.ExitError" } });
+          expectOutcome(invocation, { error: { errorType: "Function.ExitError" } });
         else if (body === "pipe") expect(post.latin1).toMatch(/^y\n(0{16}\n){2}$/);
-        else expectAnswer(invocation, { error: { errorType: "Function.KilledBySignal" } });
+        else expectOutcome(invocation, { error: { errorType: "Function.KilledBySignal" } });
       }
     },
   );
@@ -81,8 +81,8 @@ describe.each(INHERITED)("%s", (_, options) => {
     });
     const { api } = environment;
     const lost = api.enqueue({ body: "kill" });
-    await lost.answered;
-    expectAnswer(lost, { error: { errorType: "Runtime.ExitError" } });
+    await lost.posted;
+    expectOutcome(lost, { error: { errorType: "Runtime.ExitError" } });
     await api.idle(2);
   });
 });

@@ -7,15 +7,15 @@
 
 import { describe, expect, test } from "bun:test";
 
-import { expectOwnAnswers } from "../testing/killer.ts";
+import { expectOwnResponses } from "../testing/killer.ts";
 import { Random } from "../testing/random.ts";
 import { FURTHER_SHELLS, SHELLS } from "../testing/shells.ts";
 
 const EVENTS = 200;
 
 describe.each([...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name))("%s", (shell) => {
-  test.concurrent("each event has its own answer while a killer strikes", async () => {
-    const { responses, strikes } = await expectOwnAnswers(shell, EVENTS, new Random(1));
+  test.concurrent("each event gets its own response while a killer strikes", async () => {
+    const { responses, strikes } = await expectOwnResponses(shell, EVENTS, new Random(1));
     expect(responses).toBeGreaterThan(0);
     expect(strikes.forks).toBeGreaterThan(0);
   });

@@ -8,7 +8,7 @@ import { describe, expect, test } from "bun:test";
 
 import { RESPONSE_BYTES_MAX, STATUS } from "../runtime-api/contract.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
-import { expectAnswer } from "../testing/expectations.ts";
+import { expectOutcome } from "../testing/expectations.ts";
 import { peakBytes } from "../testing/process-facts.ts";
 import { SHELLS } from "../testing/shells.ts";
 
@@ -23,17 +23,17 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
     const { api, bootstrap } = environment;
     const first = api.enqueue({ body: "small" });
-    await first.answered;
+    await first.posted;
     const before = peakBytes(bootstrap.pid);
     const large = api.enqueue({ body: `large ${RESPONSE_BYTES}` });
-    const post = await large.answered;
-    expect(post.answeredStatus).toBe(STATUS.payloadTooLarge);
+    const post = await large.posted;
+    expect(post.responseStatus).toBe(STATUS.payloadTooLarge);
     // The handler wrote to the end without being stopped.
     await bootstrap.logged("wrote all of it");
     await bootstrap.logged(String(STATUS.payloadTooLarge));
     const next = api.enqueue({ body: "small" });
-    await next.answered;
-    expectAnswer(next, { response: "small" });
+    await next.posted;
+    expectOutcome(next, { response: "small" });
     expect(large.posts.length).toBe(1);
     expect(peakBytes(bootstrap.pid) - before).toBeLessThan(GROWTH_BYTES_MAX);
   });
@@ -43,7 +43,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     const { api } = environment;
     const above = await api.invoke({ body: `large ${RESPONSE_BYTES_MAX + 1}` });
     const at = await api.invoke({ body: `large ${RESPONSE_BYTES_MAX}` });
-    expect([above.answeredStatus, at.answeredStatus]).toEqual([
+    expect([above.responseStatus, at.responseStatus]).toEqual([
       STATUS.payloadTooLarge,
       STATUS.accepted,
     ]);
@@ -53,8 +53,8 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
   test("a handler that fails after 200 MB of output has an error", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
     const invocation = environment.api.enqueue({ body: `fail ${RESPONSE_BYTES}` });
-    await invocation.answered;
+    await invocation.posted;
     const errorMessage = { contains: ["4"] };
-    expectAnswer(invocation, { error: { errorType: "Function.ExitError", errorMessage } });
+    expectOutcome(invocation, { error: { errorType: "Function.ExitError", errorMessage } });
   });
 });

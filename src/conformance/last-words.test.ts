@@ -23,7 +23,7 @@ interface Failure {
   readonly log: string;
 }
 
-/** Has a handler fail, between two events that it answers. */
+/** Has a handler fail, between two events to which it responds. */
 async function fail(
   shell: ShellName,
   script: string,
@@ -38,14 +38,14 @@ async function fail(
   const { api, bootstrap } = environment;
   expect((await api.invoke({ body: "ok" })).latin1).toBe("fine");
   const invocation = api.enqueue({ body: "fail" });
-  const post = await invocation.answered;
+  const post = await invocation.posted;
   expect(post.path).toEndWith("/error");
   expect((await api.invoke({ body: "ok" })).latin1).toBe("fine");
   await api.idle();
   return { error: post.json() as FunctionError, log: bootstrap.stderr };
 }
 
-/** A handler that fails in a way, or answers. */
+/** A handler that fails in a way, or responds. */
 const handler = (commands: string, head = "", tail = "") =>
   `${head}\nhandler() {\n  [ "$1" = fail ] || { printf fine; return 0; }\n${commands}\n}\n${tail}`;
 

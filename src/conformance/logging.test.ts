@@ -35,7 +35,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     await bootstrap.logged("before the wait");
     expect(invocation.posts.length).toBe(0);
     writeFileSync(join(taskRoot, "go"), "");
-    expect((await invocation.answered).latin1).toBe("waited");
+    expect((await invocation.posted).latin1).toBe("waited");
     await bootstrap.logged("after the wait");
   });
 
@@ -47,7 +47,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     expect(Number(invocation.headers.get("Lambda-Runtime-Deadline-Ms"))).toBeLessThan(Date.now());
     expect(invocation.posts.length).toBe(0);
     writeFileSync(join(taskRoot, "go"), "");
-    expect((await invocation.answered).latin1).toBe("waited");
+    expect((await invocation.posted).latin1).toBe("waited");
   });
 
   test.concurrent("with JSON, lines of a handler are records", async () => {
@@ -76,7 +76,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
 test("with JSON, the runtime's own lines are records with the request id", async () => {
   await using environment = await EnvironmentUnderTest.start({ files, env: JSON_FORMAT });
   const { api, bootstrap } = environment;
-  const invocation = api.enqueue({ body: "plain", answer: { kind: "status", status: 413 } });
+  const invocation = api.enqueue({ body: "plain", postResponse: { kind: "status", status: 413 } });
   await api.idle();
   await bootstrap.logged("413");
   const own = records(bootstrap.stderr).filter(({ message }) => message?.includes("413"));
@@ -97,7 +97,7 @@ test("the runtime's lines below the log level are left out, a handler's are not"
   const env = { AWS_LAMBDA_LOG_LEVEL: "FATAL" };
   await using environment = await EnvironmentUnderTest.start({ files, env });
   const { api, bootstrap } = environment;
-  await api.invoke({ body: "plain", answer: { kind: "status", status: 413 } });
+  await api.invoke({ body: "plain", postResponse: { kind: "status", status: 413 } });
   await api.invoke({ body: "talk" });
   await bootstrap.logged("the end");
   await api.idle();

@@ -12,13 +12,13 @@ import { join } from "node:path";
 
 import { CONCURRENCY_MAX, PATH } from "../runtime-api/contract.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
-import { expectAnswer } from "../testing/expectations.ts";
+import { expectOutcome } from "../testing/expectations.ts";
 import { loopIds, tryKilledLoops } from "../testing/loop-killer.ts";
 import { marked } from "../testing/process-facts.ts";
 import { Random } from "../testing/random.ts";
 import { SHELLS } from "../testing/shells.ts";
 
-/** Answers with its event; one that begins with "wait" not before there is a file `go`. */
+/** Responds with its event; one that begins with "wait" not before there is a file `go`. */
 const files = {
   "function.sh": `handler() {
     case $1 in
@@ -46,7 +46,7 @@ async function busyLoop({ api, bootstrap }: EnvironmentUnderTest, body: string) 
 
 describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
   test.concurrent.each(["SIGKILL", "SIGSEGV", "SIGTERM"] as const)(
-    "when one of two busy loops is ended by %s, the other answers, and the lost one serves again",
+    "when one of two busy loops is ended by %s, the other responds, and the lost one serves again",
     async (signal) => {
       await using environment = await EnvironmentUnderTest.start({
         shell,
@@ -60,8 +60,8 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
       expect(healthy.loop).not.toBe(lost.loop);
       process.kill(lost.loop, signal);
 
-      const report = await lost.invocation.answered;
-      expectAnswer(lost.invocation, { error: { errorType: "Runtime.ExitError" } });
+      const report = await lost.invocation.posted;
+      expectOutcome(lost.invocation, { error: { errorType: "Runtime.ExitError" } });
       expect(report.latin1).toContain(lost.invocation.requestId);
       await bootstrap.logged(lost.invocation.requestId);
       await api.idle();
@@ -69,15 +69,15 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
       expect((await api.invoke({ body: "next" })).latin1).toBe("next");
       expect(healthy.invocation.posts).toEqual([]);
       writeFileSync(join(taskRoot, "go"), "");
-      await healthy.invocation.answered;
-      expectAnswer(healthy.invocation, { response: "wait 2" });
+      await healthy.invocation.posted;
+      expectOutcome(healthy.invocation, { response: "wait 2" });
       await api.idle(2);
     },
   );
 });
 
 test.concurrent.each(SHELLS.map(({ name }, at) => [name, at] as const))(
-  "%s: each event is answered once while loops, shells and forks are killed",
+  "%s: each event gets one response while loops, shells and forks are killed",
   async (shell, seed) => {
     const strikes = await tryKilledLoops(new Random(seed), shell, 400);
     expect(strikes.loops).toBeGreaterThan(0);
@@ -101,15 +101,15 @@ test.concurrent(
     }
     const invocations = [1, 2, 3, 4].map((body) => api.enqueue({ body: String(body) }));
     for (const invocation of invocations) {
-      await invocation.answered;
-      expectAnswer(invocation, { echo: true });
+      await invocation.posted;
+      expectOutcome(invocation, { echo: true });
     }
     expect(bootstrap.ended).toBe(false);
   },
 );
 
 test.concurrent(
-  "an event that ends its own loop is answered with an error, the next is not",
+  "an event that ends its own loop gets an error, the next one its response",
   async () => {
     await using environment = await EnvironmentUnderTest.start({
       files: {
@@ -125,16 +125,16 @@ test.concurrent(
     const { api } = environment;
     const bodies = ["a", "kill", "b", "kill", "c", "d", "kill", "e"];
     const invocations = bodies.map((body) => api.enqueue({ body }));
-    for (const invocation of invocations) await invocation.answered;
+    for (const invocation of invocations) await invocation.posted;
     for (const invocation of invocations) {
-      if (invocation.body.toString() !== "kill") expectAnswer(invocation, { echo: true });
-      else expectAnswer(invocation, { error: { errorType: "Runtime.ExitError" } });
+      if (invocation.body.toString() !== "kill") expectOutcome(invocation, { echo: true });
+      else expectOutcome(invocation, { error: { errorType: "Runtime.ExitError" } });
     }
   },
 );
 
 test.concurrent(
-  "an event that a loop was given and had not yet read when it was killed is answered with an error",
+  "an event that a loop was given and had not yet read when it was killed gets an error",
   async () => {
     await using environment = await EnvironmentUnderTest.start({ files, env: severalLoops(3) });
     const { api, bootstrap } = environment;
@@ -150,8 +150,8 @@ test.concurrent(
     await Bun.sleep(100);
     for (const pid of stopped) process.kill(pid, "SIGKILL");
     for (const invocation of invocations) {
-      await invocation.answered;
-      expectAnswer(invocation, { error: { errorType: "Runtime.ExitError" } });
+      await invocation.posted;
+      expectOutcome(invocation, { error: { errorType: "Runtime.ExitError" } });
     }
     await api.idle(3);
   },
@@ -301,8 +301,8 @@ async function expectAllServe({ api }: EnvironmentUnderTest, count: number): Pro
     api.enqueue({ body: `event ${at}` }),
   );
   for (const invocation of invocations) {
-    await invocation.answered;
-    expectAnswer(invocation, { echo: true });
+    await invocation.posted;
+    expectOutcome(invocation, { echo: true });
   }
   await api.idle(count);
   expect(api.requests.filter(({ path }) => path === PATH.next).length).toBe(2 * count);

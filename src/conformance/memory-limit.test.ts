@@ -1,5 +1,5 @@
 /**
- * Handlers that use up the memory that Lambda gives them: each event is answered, and the runtime
+ * Handlers that use up the memory that Lambda gives them: each event gets a response, and the runtime
  * goes on.
  *
  * @see https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -10,7 +10,7 @@ import { describe, expect, test } from "bun:test";
 
 import { PATH } from "../runtime-api/contract.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
-import { expectAnswer } from "../testing/expectations.ts";
+import { expectOutcome } from "../testing/expectations.ts";
 import { memoryLimit } from "../testing/memory-limit.ts";
 import { anonymousBytes } from "../testing/process-facts.ts";
 import { type ShellName, SHELLS } from "../testing/shells.ts";
@@ -33,7 +33,7 @@ const TIME_LIMIT_MS = 300_000;
 const GREEDY = `
   doubles) x=x; while :; do x=$x$x; done ;;
   program) tail /dev/zero ;;
-  pipeline) printf answer; cat /etc/passwd | awk '{ x = "x"; while (1) x = x x }' ;;
+  pipeline) printf response; cat /etc/passwd | awk '{ x = "x"; while (1) x = x x }' ;;
   background) awk 'BEGIN { x = "x"; while (1) x = x x }' & wait $! ;;`;
 /** A shell that doubles a variable takes longest. */
 const KINDS = ["doubles", "program", "pipeline", "background", "program", "pipeline", "background"];
@@ -50,8 +50,8 @@ describe.each(SHELLS.map(({ name }) => name))("with little memory, %s", (shell) 
       const { api, bootstrap } = environment;
       for (let at = 0; at < LARGE_EVENTS; at += 1) {
         const invocation = api.enqueue({ body: LARGE_EVENT });
-        await Promise.race([invocation.answered, bootstrap.exited]);
-        expectAnswer(invocation, { echo: true });
+        await Promise.race([invocation.posted, bootstrap.exited]);
+        expectOutcome(invocation, { echo: true });
         await api.idle();
         expect(anonymousBytes(bootstrap.pid)).toBeLessThan(IDLE_BYTES_MAX);
         api.forget();
@@ -62,7 +62,7 @@ describe.each(SHELLS.map(({ name }) => name))("with little memory, %s", (shell) 
   });
 
   test(
-    "answers for handlers that ask for memory without end",
+    "responds to events whose handlers ask for memory without end",
     async () => {
       const [megabytes, count] = GREEDY_EVENTS[shell] ?? [64, 20];
       using limit = memoryLimit(megabytes * MEBIBYTE);
@@ -78,7 +78,7 @@ describe.each(SHELLS.map(({ name }) => name))("with little memory, %s", (shell) 
         const { api, bootstrap } = environment;
         for (let at = 0; at < count; at += 1) {
           const greedy = api.enqueue({ body: KINDS[at % KINDS.length] ?? "" });
-          await Promise.race([greedy.answered, bootstrap.exited]);
+          await Promise.race([greedy.posted, bootstrap.exited]);
           expect(greedy.posts.map(({ path }) => path)).toEqual([PATH.error(greedy.requestId)]);
           if (at % KINDS.length > 0) continue;
           // The loaded shell, too, is never the one that the kernel takes.

@@ -48,7 +48,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     });
     const { api, taskRoot } = environment;
     const invocation = api.enqueue();
-    const post = await invocation.answered;
+    const post = await invocation.posted;
     const header = (name: string) => invocation.headers.get(`Lambda-Runtime-${name}`) ?? "";
     expect(parseEnvironment(post.body.toString("utf8"))).toEqual({
       ...lambdaEnvironment({ api: api.address, taskRoot, handler }),

@@ -1,5 +1,5 @@
 /**
- * Handlers that start as many processes as Lambda allows, event after event: each event is answered, and
+ * Handlers that start as many processes as Lambda allows, event after event: each event gets a response, and
  * the runtime goes on.
  *
  * @see https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -43,7 +43,7 @@ const KINDS = ["jobs", "orphans", "sessions", "program", "nothing"];
 
 describe.each(EVENTS)("with %s", (shell, events) => {
   test(
-    `${events} of ${events} events are answered at the limit of processes`,
+    `${events} of ${events} events get a response at the limit of processes`,
     async () => {
       await using environment = await EnvironmentUnderTest.start({
         shell,
@@ -57,7 +57,7 @@ describe.each(EVENTS)("with %s", (shell, events) => {
           body: KINDS[at % KINDS.length] ?? "",
           timeoutMs: DEADLINE_MS,
         });
-        await Promise.race([invocation.answered, exited]);
+        await Promise.race([invocation.posted, exited]);
         if (bootstrap.ended) throw new Error(`the runtime ended: ${bootstrap.stderr.slice(-1000)}`);
         expectTyped(invocation);
         if (invocation.posts[0]?.path.endsWith("/error") === true) failures += 1;

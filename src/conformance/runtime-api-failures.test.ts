@@ -100,8 +100,8 @@ describe("when the Runtime API", () => {
     async (kind) => {
       await using environment = await EnvironmentUnderTest.start({ files });
       const { api, exited } = environment;
-      const broken = api.enqueue({ body: "x", answer: { kind } });
-      await broken.answered;
+      const broken = api.enqueue({ body: "x", postResponse: { kind } });
+      await broken.posted;
       const end = await Promise.race([api.invoke({ body: "y" }), exited]);
       if ("signal" in end) expect([end.status === 0, end.signal]).toEqual([false, null]);
       else expect(end.latin1).toBe("y");
@@ -116,8 +116,8 @@ describe("when the Runtime API", () => {
         files: { "function.sh": { from: "stream.sh" } },
       });
       const { api, exited } = environment;
-      const broken = api.enqueue({ body: "large", answer: { kind } });
-      await broken.answered;
+      const broken = api.enqueue({ body: "large", postResponse: { kind } });
+      await broken.posted;
       const end = await Promise.race([api.invoke({ body: "plain" }), exited]);
       if ("signal" in end) expect([end.status === 0, end.signal]).toEqual([false, null]);
       else expect(end.latin1).toBe("plain");
@@ -129,18 +129,18 @@ describe("when the Runtime API", () => {
     await using environment = await EnvironmentUnderTest.start({ files });
     const { api } = environment;
     const slow = { kind: "status", status: 202, delayMs: 300 } as const;
-    const first = api.enqueue({ body: "x", answer: slow });
-    const failed = api.enqueue({ body: "fail", answer: slow });
-    const last = api.enqueue({ body: "y", answer: slow });
-    await last.answered;
+    const first = api.enqueue({ body: "x", postResponse: slow });
+    const failed = api.enqueue({ body: "fail", postResponse: slow });
+    const last = api.enqueue({ body: "y", postResponse: slow });
+    await last.posted;
     await api.idle();
     for (const invocation of [first, failed, last]) expect(invocation.posts.length).toBe(1);
-    const answeredBefore = (at: number) =>
+    const respondedBefore = (at: number) =>
       api.invocations.filter(({ posts }) => (posts[0]?.completedAtMs ?? at) < at).length;
     // No event was asked for before the response to the one before had been accepted.
-    expect([failed, last].map(({ deliveredAtMs }) => answeredBefore(deliveredAtMs - 299))).toEqual([
-      1, 2,
-    ]);
+    expect([failed, last].map(({ deliveredAtMs }) => respondedBefore(deliveredAtMs - 299))).toEqual(
+      [1, 2],
+    );
   });
 
   test.concurrent.each([403, 500])(

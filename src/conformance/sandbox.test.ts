@@ -12,7 +12,7 @@ import { describe, expect, test } from "bun:test";
 import { HEADER } from "../runtime-api/contract.ts";
 import { lambdaEnvironment } from "../testing/bootstrap-process.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
-import { expectAnswer, expectError } from "../testing/expectations.ts";
+import { expectError, expectOutcome } from "../testing/expectations.ts";
 import { sandbox } from "../testing/sandbox.ts";
 import type { TaskFile } from "../testing/task-root.ts";
 
@@ -30,8 +30,8 @@ describe.each(["empty", "full", "readonly"] as const)("when /tmp is %s", (tmp) =
     const { api, bootstrap } = environment;
     for (const body of ["x", "", "a\n\n", "é".repeat(EVENT_BYTES / 2)]) {
       const invocation = api.enqueue({ body });
-      await Promise.race([invocation.answered, bootstrap.exited]);
-      expectAnswer(invocation, { echo: true });
+      await Promise.race([invocation.posted, bootstrap.exited]);
+      expectOutcome(invocation, { echo: true });
     }
     expect(bootstrap.stderr).toBe("");
   });
@@ -46,8 +46,8 @@ describe.each(["empty", "full", "readonly"] as const)("when /tmp is %s", (tmp) =
     const { api, bootstrap } = environment;
     for (const body of ["x", "", "é".repeat(EVENT_BYTES / 2)]) {
       const invocation = api.enqueue({ body });
-      await Promise.race([invocation.answered, bootstrap.exited]);
-      expectAnswer(invocation, { echo: true });
+      await Promise.race([invocation.posted, bootstrap.exited]);
+      expectOutcome(invocation, { echo: true });
     }
     expect(bootstrap.stderr).toBe("");
   });
@@ -61,8 +61,8 @@ describe.each(["empty", "full", "readonly"] as const)("when /tmp is %s", (tmp) =
       for (const event of ["exits_seven", "kills_itself", "leaves_a_writer", "kills_its_group"]) {
         await api.invoke({ body: event });
         const innocent = api.enqueue({ body: "innocent" });
-        await innocent.answered;
-        expectAnswer(innocent, { response: "answer to innocent" });
+        await innocent.posted;
+        expectOutcome(innocent, { response: "response to innocent" });
       }
     },
   );

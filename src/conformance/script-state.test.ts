@@ -1,6 +1,6 @@
 /**
- * Files that change their shell in every way that a script can: their events are answered all the same, and
- * nothing of the runtime shows in the log.
+ * Files that change their shell in every way that a script can: their events get their responses all the
+ * same, and nothing of the runtime shows in the log.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
-import { expectAnswer } from "../testing/expectations.ts";
+import { expectOutcome } from "../testing/expectations.ts";
 import { FURTHER_SHELLS, type ShellName, SHELLS } from "../testing/shells.ts";
 
 const POSIX_SHELLS: readonly ShellName[] = ["dash", "busybox ash", "ksh93", "mksh"];
@@ -134,7 +134,7 @@ function titleOf({ head, tail }: Change): string {
 describe.each(ALL)("%s", (shell) => {
   const changes = CHANGES.filter(({ shells = ALL }) => shells.includes(shell));
   test.concurrent.each(changes.map((change) => [titleOf(change), change] as const))(
-    "answers although its file says: %s",
+    "responds although its file says: %s",
     async (_, { head, tail = "" }) => {
       await using environment = await EnvironmentUnderTest.start({
         shell,
@@ -145,9 +145,9 @@ describe.each(ALL)("%s", (shell) => {
       const { api, bootstrap, exited } = environment;
       for (const body of ["it's 1", "two", "two\n"]) {
         const invocation = api.enqueue({ body });
-        const end = await Promise.race([invocation.answered, exited]);
+        const end = await Promise.race([invocation.posted, exited]);
         if ("signal" in end) throw new Error(`the runtime ended: ${bootstrap.stderr}`);
-        expectAnswer(invocation, { response: `${body}|1` });
+        expectOutcome(invocation, { response: `${body}|1` });
       }
       await api.idle();
       // With a readonly _ bash itself complains, at each command.

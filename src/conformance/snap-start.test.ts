@@ -33,14 +33,14 @@ test.concurrent(
     await using environment = await EnvironmentUnderTest.start({ files, env });
     const { api, bootstrap } = environment;
     const { promise: until, resolve: restore } = Promise.withResolvers<void>();
-    api.restoreAnswers.push({ kind: "status", status: 200, until });
+    api.restoreResponses.push({ kind: "status", status: 200, until });
     await api.until(() => api.restores.length === 1);
     expect(bootstrap.stderr).toBe("loaded\n");
     const invocation = api.enqueue({ body: "x" });
     await Bun.sleep(200);
     expect(pathsOf(environment)).toEqual([PATH.restoreNext]);
     restore();
-    expect((await invocation.answered).latin1).toBe("x");
+    expect((await invocation.posted).latin1).toBe("x");
     expect((await api.invoke({ body: "y" })).latin1).toBe("y");
     await api.idle();
     expect(api.restores.length).toBe(1);
@@ -76,10 +76,10 @@ describe("after the restore", () => {
   test.concurrent.each([
     ["a connection that was reset", { kind: "status", status: 200, thenReset: true }],
     ["a connection that stays", { kind: "status", status: 200 }],
-  ] as const)("%s is not used again, and not spoken of", async (_, answer) => {
+  ] as const)("%s is not used again, and not spoken of", async (_, response) => {
     await using environment = await EnvironmentUnderTest.start({ files, env });
     const { api, bootstrap } = environment;
-    api.restoreAnswers.push(answer);
+    api.restoreResponses.push(response);
     const post = await api.invoke({ body: "x" });
     expect(post.latin1).toBe("x");
     await api.idle();
@@ -102,7 +102,7 @@ describe("after the restore", () => {
       env: { ...env, ...credentials },
     });
     const { api } = environment;
-    api.restoreAnswers.push({ kind: "status", status: 200 });
+    api.restoreResponses.push({ kind: "status", status: 200 });
     const lines = (await api.invoke()).latin1.split("\n");
     for (const [name, value] of Object.entries(credentials)) {
       if (value !== null) expect(lines).toContain(`${name}=${value}`);
@@ -114,8 +114,8 @@ describe("after the restore", () => {
 test.concurrent.each([1, 2])("a wait that is broken off is repeated: %d times", async (times) => {
   await using environment = await EnvironmentUnderTest.start({ files, env });
   const { api, bootstrap } = environment;
-  for (let reset = 0; reset < times; reset += 1) api.restoreAnswers.push({ kind: "reset" });
-  api.restoreAnswers.push({ kind: "status", status: 200 });
+  for (let reset = 0; reset < times; reset += 1) api.restoreResponses.push({ kind: "reset" });
+  api.restoreResponses.push({ kind: "status", status: 200 });
   expect((await api.invoke({ body: "x" })).latin1).toBe("x");
   expect([api.restores.length, bootstrap.stderr]).toEqual([times + 1, "loaded\n"]);
 });
@@ -124,17 +124,17 @@ describe("what ends the environment", () => {
   test.concurrent("is a wait that is broken off again and again", async () => {
     await using environment = await EnvironmentUnderTest.start({ files, env });
     const { api, bootstrap, exited } = environment;
-    for (let reset = 0; reset < 20; reset += 1) api.restoreAnswers.push({ kind: "reset" });
+    for (let reset = 0; reset < 20; reset += 1) api.restoreResponses.push({ kind: "reset" });
     expect(await exited).toEqual({ status: 1, signal: null });
     await bootstrap.logged("FATAL");
     expect(api.restores.length).toBeLessThan(10);
     expect(new Set(pathsOf(environment))).toEqual(new Set([PATH.restoreNext]));
   });
 
-  test.concurrent.each([404, 403, 204, 500, 301])("is the answer %d", async (status) => {
+  test.concurrent.each([404, 403, 204, 500, 301])("is status %d", async (status) => {
     await using environment = await EnvironmentUnderTest.start({ files, env });
     const { api, exited, taskRoot } = environment;
-    api.restoreAnswers.push({ kind: "status", status });
+    api.restoreResponses.push({ kind: "status", status });
     expect(await exited).toEqual({ status: 1, signal: null });
     expect(pathsOf(environment)).toEqual([PATH.restoreNext, PATH.initError]);
     const [post] = api.initErrors;
@@ -171,7 +171,7 @@ test.concurrent(
     });
     const { api, bootstrap } = environment;
     const { promise: until, resolve: restore } = Promise.withResolvers<void>();
-    api.restoreAnswers.push({ kind: "status", status: 200, until });
+    api.restoreResponses.push({ kind: "status", status: 200, until });
     await api.until(() => api.restores.length === 1);
     await Bun.sleep(100);
     expect([bootstrap.stderr, api.requests.length]).toEqual(["", 1]);
@@ -184,7 +184,7 @@ test.concurrent(
 test.concurrent("a SIGTERM during the wait ends the environment", async () => {
   await using environment = await EnvironmentUnderTest.start({ files, env });
   const { api, bootstrap, exited, taskRoot } = environment;
-  api.restoreAnswers.push({ kind: "status", status: 200, until: new Promise(() => undefined) });
+  api.restoreResponses.push({ kind: "status", status: 200, until: new Promise(() => undefined) });
   await api.until(() => api.restores.length === 1);
   bootstrap.signal("SIGTERM");
   expect(await exited).toEqual({ status: 0, signal: null });
@@ -198,7 +198,7 @@ describe.each([...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name))("hooks in 
       await using environment = await EnvironmentUnderTest.start({ shell, files: HOOKED, env });
       const { api, bootstrap } = environment;
       const { promise: until, resolve: restore } = Promise.withResolvers<void>();
-      api.restoreAnswers.push({ kind: "status", status: 200, until });
+      api.restoreResponses.push({ kind: "status", status: 200, until });
       await api.until(() => api.restores.length === 1);
       await bootstrap.logged("before\n");
       expect(bootstrap.stderr).toEndWith("loaded\nbefore\n");
@@ -223,7 +223,7 @@ describe.each([...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name))("hooks in 
       env,
     });
     const { api } = environment;
-    api.restoreAnswers.push({ kind: "status", status: 200 });
+    api.restoreResponses.push({ kind: "status", status: 200 });
     for (let event = 0; event < 2; event += 1) {
       const error = (await api.invoke()).json() as { errorMessage: string };
       expect(error.errorMessage).toContain("exited with status 1: * x");
@@ -247,7 +247,7 @@ describe.each([...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name))("hooks in 
       env,
     });
     const { api, exited, taskRoot } = environment;
-    api.restoreAnswers.push({ kind: "status", status: 200 });
+    api.restoreResponses.push({ kind: "status", status: 200 });
     expect(await exited).toEqual({ status: 1, signal: null });
     const isBefore = hook === "before_snapshot";
     expect(pathsOf(environment)).toEqual(
@@ -265,7 +265,7 @@ describe.each([...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name))("hooks in 
   test.concurrent("a shell that is loaded again runs both hooks, without a wait", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files: HOOKED, env });
     const { api } = environment;
-    api.restoreAnswers.push({ kind: "status", status: 200 });
+    api.restoreResponses.push({ kind: "status", status: 200 });
     const { path } = await api.invoke({ body: "kill" });
     expect(path).toEndWith("/error");
     const post = await api.invoke({ body: "x" });
@@ -306,7 +306,7 @@ describe.each([...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name))("hooks in 
       env: { AWS_LAMBDA_INITIALIZATION_TYPE: type },
     });
     const { api } = environment;
-    api.restoreAnswers.push({ kind: "status", status: 200 });
+    api.restoreResponses.push({ kind: "status", status: 200 });
     expect((await api.invoke({ body: "x" })).latin1).toStartWith(response);
   });
 

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { CONTENT_TYPE, HEADER, PATH, RESPONSE_MODE_STREAMING } from "../runtime-api/contract.ts";
 import type { FunctionError } from "../runtime-api/function-error.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
-import { expectAnswer } from "../testing/expectations.ts";
+import { expectOutcome } from "../testing/expectations.ts";
 import { peakBytes } from "../testing/process-facts.ts";
 import type { RecordedRequest } from "../testing/recorded-request.ts";
 import { SHELLS } from "../testing/shells.ts";
@@ -60,7 +60,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
       // The handler writes its next line only when it sees this file.
       writeFileSync(join(environment.taskRoot, `seen-${line}`), "");
     }
-    await invocation.answered;
+    await invocation.posted;
     expect([post.complete, post.latin1, post.trailers]).toEqual([true, expected, {}]);
     await environment.api.idle();
   });
@@ -73,7 +73,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     expectStreamHeaders(post);
     await received(post, `${PRELUDE}body`);
     writeFileSync(join(taskRoot, "seen-1"), "");
-    await invocation.answered;
+    await invocation.posted;
     expect(post.latin1).toBe(`${PRELUDE}body and more`);
   });
 
@@ -87,7 +87,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
       await using environment = await EnvironmentUnderTest.start({ shell, files });
       const { api } = environment;
       const invocation = api.enqueue({ body });
-      const post = await invocation.answered;
+      const post = await invocation.posted;
       expectStreamHeaders(post);
       expect([post.complete, post.latin1]).toEqual([true, `${PRELUDE}partial`]);
       expect(post.trailers[HEADER.errorType.toLowerCase()]).toMatch(
@@ -98,16 +98,16 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
       await api.idle();
       expect(invocation.posts.length).toBe(1);
       const next = api.enqueue({ body: "plain" });
-      await next.answered;
-      expectAnswer(next, { response: "plain" });
+      await next.posted;
+      expectOutcome(next, { response: "plain" });
     },
   );
 
   test.concurrent("a handler that fails before its prelude has an error", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
     const invocation = environment.api.enqueue({ body: "too-early" });
-    await invocation.answered;
-    expectAnswer(invocation, { error: { errorType: "Function.ExitError" } });
+    await invocation.posted;
+    expectOutcome(invocation, { error: { errorType: "Function.ExitError" } });
   });
 
   test.concurrent("the stream ends when the handler returns", async () => {
@@ -123,7 +123,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
   test.concurrent.each([
     ["at once", { kind: "status", status: 202 }],
     ["slowly", { kind: "slow-read", delayMs: 500 }],
-  ] as const)("a stream without limit keeps every byte, read %s", async (_, answer) => {
+  ] as const)("a stream without limit keeps every byte, read %s", async (_, postResponse) => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
     const { api } = environment;
     await api.invoke({ body: "plain" });
@@ -131,9 +131,9 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     const post = await api.invoke({
       body: "large",
       headers: { [HEADER.invocationId]: "attempt-1" },
-      answer,
+      postResponse,
     });
-    expect([post.complete, post.answeredStatus]).toEqual([true, 202]);
+    expect([post.complete, post.responseStatus]).toEqual([true, 202]);
     expect(post.header(HEADER.invocationId)).toBe("attempt-1");
     const body = post.body.subarray(PRELUDE.length);
     expect(body.length).toBe(20 * MEGABYTE);
@@ -144,12 +144,15 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
   });
 
   test.concurrent.each([400, 403, 410, 413])(
-    "a stream answered %d is logged and the loop goes on",
+    "a stream that gets status %d is logged and the loop goes on",
     async (status) => {
       await using environment = await EnvironmentUnderTest.start({ shell, files });
       const { api, bootstrap } = environment;
-      const invocation = api.enqueue({ body: "pieces-now", answer: { kind: "status", status } });
-      await invocation.answered;
+      const invocation = api.enqueue({
+        body: "pieces-now",
+        postResponse: { kind: "status", status },
+      });
+      await invocation.posted;
       const next = await api.invoke({ body: "plain" });
       expect(next.path).toBe(PATH.response(api.invocations[1]?.requestId ?? ""));
       expect(invocation.posts.length).toBe(1);

@@ -38,7 +38,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
       await bootstrap.logged("started");
       bootstrap.signal("SIGTERM");
       expect(await exited).toEqual({ status: 0, signal: null });
-      // No partial answer, no response at all; and no orphan.
+      // No partial response, no response at all; and no orphan.
       expect(invocation.posts).toEqual([]);
       expect(api.requests.map(({ path }) => path)).toEqual([PATH.next]);
       expect(await marked(taskRoot)).toEqual([]);

@@ -16,7 +16,7 @@ const DIFFERENCES_MAX = 10;
 const SHOWN_LENGTH_MAX = 500;
 
 /** What came back from a function. */
-export interface Answer {
+export interface Received {
   /** A response, or the JSON of an error. */
   readonly kind: "response" | "error";
   readonly body: Uint8Array;
@@ -37,26 +37,29 @@ export function rejectionProblem(reason: RejectionReason): string {
  * Everything in which a response is not as expected; empty when the test has passed.
  * @param expected Nothing is a problem of its own: a test that cannot fail shows nothing.
  */
-export function problemsOf(expected: Expectation | undefined, answer: Answer): readonly string[] {
+export function problemsOf(
+  expected: Expectation | undefined,
+  received: Received,
+): readonly string[] {
   const problems: string[] = [];
-  if (answer.kind === "error" && !wantsError(expected)) {
-    return [`the function failed: ${answer.summary ?? shownBody(answer.body)}`];
+  if (received.kind === "error" && !wantsError(expected)) {
+    return [`the function failed: ${received.summary ?? shownBody(received.body)}`];
   }
   if (expected === undefined) {
     return [
-      `nothing is expected yet; the response is ${shownBody(answer.body)}\n` +
+      `nothing is expected yet; the response is ${shownBody(received.body)}\n` +
         "  if that is right, write it down with: lambda-shell test --update",
     ];
   }
-  if (answer.kind === "response" && wantsError(expected)) {
-    problems.push(`expected an error, got the response ${shownBody(answer.body)}`);
-  } else if (answer.kind === "error") {
-    problems.push(...errorProblems(expected, answer.body));
+  if (received.kind === "response" && wantsError(expected)) {
+    problems.push(`expected an error, got the response ${shownBody(received.body)}`);
+  } else if (received.kind === "error") {
+    problems.push(...errorProblems(expected, received.body));
   } else {
-    problems.push(...responseProblems(expected, answer.body));
+    problems.push(...responseProblems(expected, received.body));
   }
   for (const text of expected.logContains) {
-    if (!answer.log.includes(text)) {
+    if (!received.log.includes(text)) {
       problems.push(`the log does not contain ${JSON.stringify(text)}`);
     }
   }
@@ -149,16 +152,16 @@ export function shownBody(body: Uint8Array): string {
  * instead of responding or the other way round.
  */
 export function recorded(
-  answer: Answer,
+  received: Received,
   before: Expectation | undefined,
 ): Readonly<Record<string, string>> | undefined {
-  const text = decodeUtf8(answer.body);
-  if (before !== undefined && wantsError(before) !== (answer.kind === "error")) return undefined;
-  if (answer.kind === "error") return recordedError(text ?? "");
+  const text = decodeUtf8(received.body);
+  if (before !== undefined && wantsError(before) !== (received.kind === "error")) return undefined;
+  if (received.kind === "error") return recordedError(text ?? "");
   if (text === undefined) {
-    return { responseBase64: JSON.stringify(Buffer.from(answer.body).toString("base64")) };
+    return { responseBase64: JSON.stringify(Buffer.from(received.body).toString("base64")) };
   }
-  if (!isJson(answer.body) || before?.responseText !== undefined) {
+  if (!isJson(received.body) || before?.responseText !== undefined) {
     return { responseText: JSON.stringify(text) };
   }
   if (before?.responseContains === undefined) return { response: text.trim() };

@@ -35,17 +35,17 @@ const RECORDED_MEMBERS = [
  * @throws {CommandError} When the file cannot be written.
  */
 export function recordResult(result: TestResult, directory: string): TestResult {
-  const { test, answer } = result;
-  if (result.passed || answer === undefined) return result;
-  const members = recorded(answer, test.expected);
+  const { test, received } = result;
+  if (result.passed || received === undefined) return result;
+  const members = recorded(received, test.expected);
   if (members === undefined) return result;
   try {
     const { file, expected } =
       test.place === undefined
         ? newTest(test, directory, members)
         : changedTest(test, test.place, members);
-    const problems = problemsOf(expected, answer);
-    const written = `into ${file}: the ${answer.kind} ${shownBody(answer.body)}`;
+    const problems = problemsOf(expected, received);
+    const written = `into ${file}: the ${received.kind} ${shownBody(received.body)}`;
     return { ...result, problems, passed: problems.length === 0, written };
   } catch (error) {
     throw unreadable(`failed to write a test of ${test.file}`, error);

@@ -13,7 +13,7 @@ import { FunctionPool } from "../host/function/function-pool.ts";
 import { type WholeOutcome, wholeOutcome } from "../host/invocation/outcome.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
 import { LogTail } from "../host/sandbox/log.ts";
-import { type Answer, problemsOf, rejectionProblem } from "./expectation.ts";
+import { problemsOf, type Received, rejectionProblem } from "./expectation.ts";
 import type { FunctionTest } from "./suite.ts";
 
 /** What is kept of one test's log, in bytes. */
@@ -31,7 +31,7 @@ export interface TestResult {
   readonly problems: readonly string[];
   readonly log: string;
   /** What came back; absent when the event was not run. */
-  readonly answer?: Answer;
+  readonly received?: Received;
 }
 
 /** What the runs need besides their tests. */
@@ -152,7 +152,7 @@ function resultOf(
   });
   if (outcome.kind === "rejected") return failure(rejectionProblem(outcome.reason));
   const { body, report } = outcome;
-  const answer: Answer =
+  const received: Received =
     outcome.kind === "response"
       ? { kind: "response", body, log }
       : {
@@ -165,13 +165,13 @@ function resultOf(
             settings,
           ),
         };
-  const problems = problemsOf(test.expected, answer);
+  const problems = problemsOf(test.expected, received);
   return {
     test,
     passed: problems.length === 0,
     durationMs: report.durationMs,
     problems,
     log,
-    answer,
+    received,
   };
 }

@@ -38,7 +38,7 @@ async function serve(timeoutMs = 30_000): Promise<Served> {
 const ask = async (served: Served, event: unknown) =>
   (await fetch(served.url, { method: "POST", body: JSON.stringify(event) })).text();
 
-/** The next event is answered with its own response, and the environment waits for another. */
+/** The next event gets its own response, and the environment waits for another. */
 async function expectFree(served: Served): Promise<void> {
   expect(await ask(served, { id: 99 })).toBe('{"id":99,"echo":{"id":99}}');
   await until(() => served.pool.counts.ready === 1 && served.pool.counts.busy === 0);
@@ -86,7 +86,7 @@ class Caller {
 /** Open descriptors of this process, which is also the server's. */
 const descriptors = () => readdirSync("/proc/self/fd").length;
 
-test("a body that trickles keeps nobody waiting, and is answered in the end", async () => {
+test("a body that trickles keeps nobody waiting, and gets a response in the end", async () => {
   await using served = await serve();
   const slow = new Caller(served);
   const rest = slow.send({ id: 1, text: "slow" }, 3);
@@ -125,15 +125,15 @@ test("a caller that vanishes while its event waits takes it along", async () => 
   expect(served.begun()).toEqual(["1", "99"]);
 });
 
-test("a caller that vanishes while its event runs leaves no answer to anybody else", async () => {
+test("a caller that vanishes while its event runs leaves no response to anybody else", async () => {
   await using served = await serve();
   const caller = new Caller(served);
   caller.send({ id: 1, do: "slow-echo", ms: 200 });
   await until(() => served.begun().length === 1);
   caller.socket.destroy();
   // It runs to its end, as on Lambda; the next ones wait for it.
-  const answers = [2, 3, 4].map((id) => ask(served, { id }));
-  expect(await Promise.all(answers)).toEqual(
+  const responses = [2, 3, 4].map((id) => ask(served, { id }));
+  expect(await Promise.all(responses)).toEqual(
     [2, 3, 4].map((id) => `{"id":${id},"echo":{"id":${id}}}`),
   );
   await expectFree(served);
@@ -179,7 +179,7 @@ test("a caller that stops reading holds the environment no longer than the event
   caller.send({ id: 1, do: "stream", ...LARGE });
   await until(() => caller.text.includes("line 1."));
   caller.socket.pause();
-  // Waits until the runtime that cannot write is killed, and is answered by another.
+  // Waits until the runtime that cannot write is killed, and another responds.
   await expectFree(served);
   caller.socket.resume();
   await caller.ended;

@@ -63,9 +63,9 @@ test.each(ADAPTERS)(
 test("a request that is alone is served, however large", async () => {
   await using served = await serve();
   for (let round = 0; round < 3; round += 1) {
-    const answer = await post(served, slow(5 * MIB, 0));
-    expect(answer.status).toBe(200);
-    await answer.text();
+    const response = await post(served, slow(5 * MIB, 0));
+    expect(response.status).toBe(200);
+    await response.text();
   }
   expect(refusals(served)).toBe(0);
 });
@@ -105,11 +105,11 @@ test("nothing stays counted of requests that broke off, were refused or failed",
     await post(served, JSON.stringify({ do: "error" }).padEnd(100 * KIB));
     await Promise.all([post(served, slow(600 * KIB, 5)), post(served, slow(600 * KIB, 5))]);
   }
-  const answers = await Promise.all([
+  const responses = await Promise.all([
     post(served, slow(500 * KIB, 5)),
     post(served, slow(500 * KIB, 5)),
   ]);
-  expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+  expect(responses.map(({ status }) => status)).toEqual([200, 200]);
 });
 
 test("a batch of CloudEvents that finds no room is refused as a whole", async () => {

@@ -5,7 +5,7 @@ import { serveFunction } from "../testing/host/running-host.ts";
 import { plainAdapter } from "./front/plain.ts";
 import { Cors } from "./http/cors.ts";
 
-test("cross-origin rules are answered before the function, for each origin of the list", async () => {
+test("cross-origin rules are applied before the function, for each origin of the list", async () => {
   await using served = await serveFunction({
     adapter: plainAdapter(),
     server: { cors: new Cors("https://a.example, https://b.example ,https://c.example") },
@@ -17,8 +17,8 @@ test("cross-origin rules are answered before the function, for each origin of th
     });
     expect(preflight.status).toBe(200);
     expect(preflight.headers.get("access-control-allow-methods")).toBe("PUT");
-    const answer = await fetch(served.url, { method: "POST", body: "{}", headers: { Origin } });
-    expect(answer.headers.get("access-control-allow-origin")).toBe(Origin);
+    const response = await fetch(served.url, { method: "POST", body: "{}", headers: { Origin } });
+    expect(response.headers.get("access-control-allow-origin")).toBe(Origin);
   }
   const headers = { Origin: "https://other.example" };
   const other = await fetch(served.url, { method: "POST", body: "{}", headers });
@@ -27,8 +27,8 @@ test("cross-origin rules are answered before the function, for each origin of th
 
 test("a target in absolute form is that of its path, and names the host", async () => {
   await using served = await serveFunction({ gateway: "function-url" });
-  const answer = await rawExchange(served.url, "GET http://x.example:81/abs/%20?q=1");
-  expect(JSON.parse(answer.body).echo).toMatchObject({
+  const response = await rawExchange(served.url, "GET http://x.example:81/abs/%20?q=1");
+  expect(JSON.parse(response.body).echo).toMatchObject({
     rawPath: "/abs/%20",
     rawQueryString: "q=1",
     headers: { host: "x.example:81" },

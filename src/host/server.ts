@@ -85,7 +85,7 @@ export class HostServer implements HttpHandler {
   }
 
   /**
-   * Ends in order: not ready any more, no new events, those that run are answered.
+   * Ends in order: not ready any more, no new events, those that run get their responses.
    * @param graceMs Longest wait for them, and for callers that read slowly, in milliseconds.
    */
   async drain(graceMs: number): Promise<void> {

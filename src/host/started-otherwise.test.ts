@@ -25,7 +25,7 @@ test("a runtime that waits for the restore of its snapshot is restored, and serv
   expect(await read(await probe.run({ id: 2 }))).toBe(echo(2));
   expect(probe.log).toBe("restore/next: 200\n");
   // Its start was before the snapshot, and belongs to no event.
-  expect(probe.answered.map(([, { initDurationMs }]) => initDurationMs)).not.toContainEqual(
+  expect(probe.outcomes.map(([, { initDurationMs }]) => initDurationMs)).not.toContainEqual(
     expect.any(Number),
   );
 });
@@ -70,8 +70,8 @@ test("an environment of a snapshot has its keys by the way of containers, and no
   }
   const url = variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"] ?? "";
   const token = variables["AWS_CONTAINER_AUTHORIZATION_TOKEN"] ?? "";
-  const answer = await fetch(url, { headers: { Authorization: token } });
-  expect(await answer.json()).toEqual({
+  const response = await fetch(url, { headers: { Authorization: token } });
+  expect(await response.json()).toEqual({
     AccessKeyId: "AKIDEXAMPLE",
     SecretAccessKey: "secret",
     Token: "token",
@@ -89,9 +89,12 @@ test("an environment learns where it runs, with the token that it was given", as
   expect(AWS_LAMBDA_METADATA_API).toBe(AWS_LAMBDA_RUNTIME_API);
   const url = `http://${AWS_LAMBDA_METADATA_API}/2026-01-15/metadata/execution-environment`;
   const Authorization = `Bearer ${AWS_LAMBDA_METADATA_TOKEN}`;
-  const answer = await fetch(url, { headers: { Authorization } });
-  expect([answer.status, await answer.json()]).toEqual([200, { AvailabilityZoneID: "euw1-az1" }]);
-  expect(answer.headers.get("cache-control")).toBe("private, max-age=43200, immutable");
+  const response = await fetch(url, { headers: { Authorization } });
+  expect([response.status, await response.json()]).toEqual([
+    200,
+    { AvailabilityZoneID: "euw1-az1" },
+  ]);
+  expect(response.headers.get("cache-control")).toBe("private, max-age=43200, immutable");
   expect((await fetch(url)).status).toBe(401);
   expect((await fetch(url, { headers: { Authorization: "Bearer x" } })).status).toBe(401);
   expect((await fetch(url, { method: "POST", headers: { Authorization } })).status).toBe(405);
@@ -143,7 +146,7 @@ test("on Managed Instances a time-out leaves the environment alone", async () =>
   // The loop of it comes back once its handler has ended.
   const both = () => Promise.all([1, 2].map(async () => read(await probe.run({ do: "pid" }))));
   while ((await both()).join() !== `${pid},${pid}`) await Bun.sleep(50);
-  expect(probe.answered.map(([status]) => status)).toContain("timeout");
+  expect(probe.outcomes.map(([status]) => status)).toContain("timeout");
 });
 
 test("on Managed Instances a response that comes too late is refused, once as late", async () => {
@@ -152,8 +155,8 @@ test("on Managed Instances a response that comes too late is refused, once as la
   await using probe = new Probe({ ...MANAGED, variables, timeoutMs: 500 });
   expect(await read(await probe.run({ do: "tell-and-hang" }))).toContain("Sandbox.Timedout");
   const post = async () => {
-    const answer = await fetch(readFileSync(file, "utf8"), { method: "POST", body: "late" });
-    return [answer.status, ((await answer.json()) as { errorType: string }).errorType];
+    const response = await fetch(readFileSync(file, "utf8"), { method: "POST", body: "late" });
+    return [response.status, ((await response.json()) as { errorType: string }).errorType];
   };
   expect(await post()).toEqual([410, "InvokeTimeout"]);
   expect(await post()).toEqual([400, "InvalidRequestID"]);

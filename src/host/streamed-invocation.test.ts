@@ -16,8 +16,8 @@ test("a stream past its deadline fails as time-out, and the next event succeeds"
   await using probe = new Probe({ timeoutMs: 1_000 });
   const outcome = await probe.run(STUCK, { requestId: "R" });
   expect(await read(outcome)).toBe(`line 1\n[Sandbox.Timedout] [timeout] ${timeoutBody("R")}`);
-  expect(probe.answered.map(([status]) => status)).toEqual(["timeout"]);
-  expect(probe.answered[0]?.[1].maxMemoryUsedMb).toBeGreaterThan(0);
+  expect(probe.outcomes.map(([status]) => status)).toEqual(["timeout"]);
+  expect(probe.outcomes[0]?.[1].maxMemoryUsedMb).toBeGreaterThan(0);
   expect(await read(await probe.run({ id: 1 }))).toContain('"id":1');
 });
 
@@ -25,11 +25,11 @@ test("a stream is reported at its end: its time, its log, how it ended", async (
   await using probe = new Probe();
   const event = { do: "stream", lines: 2, ms: 100, text: "told at the end" };
   const outcome = await probe.run(event, { logTail: true });
-  expect(probe.answered).toEqual([]);
+  expect(probe.outcomes).toEqual([]);
   expect(await read(outcome)).toBe("line 1\nline 2\n");
   await read(await probe.run({ do: "stream-error" }));
-  while (probe.answered.length < 2) await Bun.sleep(1);
-  const [[status, report] = [], [failed] = []] = probe.answered;
+  while (probe.outcomes.length < 2) await Bun.sleep(1);
+  const [[status, report] = [], [failed] = []] = probe.outcomes;
   expect([status, failed]).toEqual(["success", "reported"]);
   expect(report?.durationMs).toBeGreaterThan(150);
   expect(Buffer.from(report?.log ?? []).toString()).toBe("told at the end\n");
@@ -46,14 +46,14 @@ test("drain() waits for the last byte of a stream", async () => {
 const INVOKE = "/2015-03-31/functions/probe/invocations";
 const INVOKE_STREAM = "/2021-11-15/functions/probe/response-streaming-invocations";
 
-test("Invoke of a stream with a prelude that fails answers its error as JSON", async () => {
+test("Invoke of a stream with a prelude that fails responds with its error as JSON", async () => {
   await using served = await serveFunction({ settings: { timeoutMs: 1_000 } });
   const body = JSON.stringify({ ...STUCK, prelude: true });
-  const answer = await fetch(served.url + INVOKE, { method: "POST", body });
-  const { headers } = answer;
+  const response = await fetch(served.url + INVOKE, { method: "POST", body });
+  const { headers } = response;
   expect(headers.get("content-type")).toBe("application/json");
   expect(headers.get("x-amz-function-error")).toBe("Unhandled");
-  expect(await answer.text()).toBe(timeoutBody(headers.get("x-amzn-requestid") ?? ""));
+  expect(await response.text()).toBe(timeoutBody(headers.get("x-amzn-requestid") ?? ""));
 });
 
 test("a stream that failed is counted as a failure, once it has ended", async () => {

@@ -15,7 +15,7 @@ export const API_VERSION = "2018-06-01";
 export const PATH = {
   next: `/${API_VERSION}/runtime/invocation/next`,
   initError: `/${API_VERSION}/runtime/init/error`,
-  /** Waits while a snapshot is taken, and answers in each environment that is restored from it. */
+  /** Waits while a snapshot is taken, and responds in each environment that is restored from it. */
   restoreNext: `/${API_VERSION}/runtime/restore/next`,
   restoreError: `/${API_VERSION}/runtime/restore/error`,
   ping: `/${API_VERSION}/ping`,
@@ -89,7 +89,7 @@ export const CONTENT_TYPE = {
   errorCause: "application/vnd.aws.lambda.error.cause+json",
 } as const;
 
-/** Statuses that the Runtime API answers with. */
+/** Statuses that the Runtime API responds with. */
 export const STATUS = {
   ok: 200,
   accepted: 202,

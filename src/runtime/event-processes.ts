@@ -4,7 +4,7 @@
  *
  * An event has no process group of its own, since only a shell with job control makes one, and not
  * every shell has that without a terminal. So its processes are those below the fork, and those that
- * have lost their parent: these are ours, as their subreaper, and younger than the fork. Whoever has
+ * have lost their parent: these are ours, as their subreaper, and younger than the fork. A process that has
  * made a session of its own (`setsid`) wants to outlive the event, and does.
  *
  * @see https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html

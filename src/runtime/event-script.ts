@@ -149,9 +149,9 @@ export class EventScripts {
     const words = [`${name} is a function`, `${name} is a shell function`].map(quote);
     const call = `\\set --; ${this.#hookRestoration}${name}`;
     // In the background, which is a process of its own also in ksh93: there command may be unset.
-    const answer = `$({ \\unset -f command; \\command -V ${name}; } 2>/dev/null &)`;
+    const description = `$({ \\unset -f command; \\command -V ${name}; } 2>/dev/null &)`;
     // The function's text may come after the words.
-    const commands = quote(`case ${answer} in ${words.join("*|")}*) ${call} ;; esac`);
+    const commands = quote(`case ${description} in ${words.join("*|")}*) ${call} ;; esac`);
     return Buffer.from(`\\set -- ${commands}\n`, "latin1");
   }
 

@@ -2,7 +2,7 @@
  * Bun's foreign function interface, by the object that its module `bun:ffi` is made from.
  *
  * To import that module costs each start 0.14 ms, more than all the functions of libc that we bind
- * (measured: 200 starts in turns). Bun is pinned; nothing of ours starts if an update moves the object.
+ * (measured: 200 starts in turns). Bun is pinned; the runtime does not start if an update moves the object.
  *
  * @see https://bun.com/docs/runtime/ffi
  * @module

@@ -45,7 +45,7 @@
     \set --
     \readonly -p
     if { \:; } 2>"@CONTROL@" <"@CONTROL@/defined//${PS4-}/"; then \:; fi
-    # The one name that a function may have: that function is asked then, and the answer checked.
+    # The one name that a function may have: that function is asked then, and its output checked.
     \command -V "@FUNCTION@"
     if { \:; } 2>"@CONTROL@" <"@CONTROL@/named/"; then \:; fi
   } >"@CONTROL@" 2>/dev/null

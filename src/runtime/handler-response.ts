@@ -65,7 +65,7 @@ export class HandlerResponse {
   }
 
   /**
-   * Answers an event that was ended at its deadline. A stream, after whose beginning no error may be
+   * Reports an event that was ended at its deadline. A stream, after whose beginning no error may be
    * posted, was broken off.
    */
   finishTimedOut(error: FunctionError): void {
@@ -77,7 +77,7 @@ export class HandlerResponse {
     this.#client.reportTimeout(this.#invocation, error);
   }
 
-  /** Answers the event: with what was written or, if the handler failed, with its error. */
+  /** Responds to the event: with what was written or, if the handler failed, with its error. */
   finish(error: FunctionError | undefined): void {
     if (this.#stream !== undefined) {
       this.#client.endStream(this.#stream, this.#invocation, error);

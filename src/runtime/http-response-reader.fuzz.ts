@@ -5,7 +5,7 @@ import { fuzz } from "../testing/random.ts";
 
 const TRIALS = 500;
 
-test("answers of a server, valid and damaged", async () => {
+test("responses of a server, valid and damaged", async () => {
   await fuzz((random) => {
     for (let trial = 0; trial < TRIALS; trial += 1) {
       tryValidResponses(random);

@@ -88,7 +88,7 @@ describe("a load report", () => {
     ["", ""],
     ["no line end", ""],
     ["handler is a function\nand more", "handler is a function"],
-  ])("has the answer of a function in the place of a builtin: %j", (description, expected) => {
+  ])("has the output of a function in the place of a builtin: %j", (description, expected) => {
     const report = parse(dashReport({ description }));
     expect(report?.description).toBe(expected);
     expect(report?.message).toEqual(parse(dashReport({}))?.message ?? expect.unreachable());

@@ -81,8 +81,9 @@ export function parseLoadReport(
   const [optionsNow = "", ...prefix] = lineBehind(text, definedMark).split("/");
   const definedAt = text.indexOf(definedMark);
   const facts = text.slice(0, definedAt < 0 ? endedAt : definedAt);
-  const answerAt = text.indexOf("\n", definedAt) + 1;
-  const description = definedAt < 0 ? "" : text.slice(answerAt, namedAt(text, control) ?? endedAt);
+  const descriptionAt = text.indexOf("\n", definedAt) + 1;
+  const description =
+    definedAt < 0 ? "" : text.slice(descriptionAt, namedAt(text, control) ?? endedAt);
   const functionNames = isBash ? description.split("\n") : [];
   const disabled = functionNames
     .filter((line) => line.startsWith(DISABLED))
@@ -110,7 +111,7 @@ export function parseLoadReport(
   };
 }
 
-/** Where the line of the mark begins by which a function's answer ends, in whatever words it was. */
+/** Where the line of the mark begins by which a function's output ends, in whatever words it was. */
 function namedAt(text: string, control: string): number | undefined {
   const markAt = text.indexOf(`${control}/named/`);
   return markAt < 0 ? undefined : text.lastIndexOf("\n", markAt) + 1;
@@ -150,7 +151,7 @@ function hindranceOf(
   );
 }
 
-/** The traps that the loaded shell was relieved of, but for one of ours. */
+/** The traps that the loaded shell was relieved of, but for one of the runtime. */
 function trapsIn(text: string, control: string): string[] {
   const traps: string[] = [];
   // In front of the list may be words of a DEBUG trap.

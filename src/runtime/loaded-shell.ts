@@ -116,7 +116,7 @@ export class LoadedShell {
   }
 
   /**
-   * Whether traps of ours go unnoticed: a script that has any may list them, and replaces them. What a file
+   * Whether our traps go unnoticed: a script that has any may list them, and replaces them. What a file
    * that it sources does is not looked at.
    */
   mayTrap(): boolean {

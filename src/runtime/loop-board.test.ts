@@ -70,7 +70,7 @@ describe("the board of the loops", () => {
     slot.set(LOOP_STATE.waiting);
     expect(board.read(0)).toMatchObject({ state: LOOP_STATE.waiting, hadEvent: false });
     slot.begin(invocationOf("first"));
-    for (const state of [LOOP_STATE.answering, LOOP_STATE.settled] as const) {
+    for (const state of [LOOP_STATE.posting, LOOP_STATE.settled] as const) {
       slot.set(state);
       expect(board.read(0)).toMatchObject({ state, hadEvent: true });
       expect(idsIn(board, 0)).toEqual(["first", ""]);

@@ -1,6 +1,6 @@
 /**
  * What each of several loops is doing, in a file in memory that all of them share with their
- * supervisor: so that the event of a loop that was killed can still be answered.
+ * supervisor: so that the event of a loop that was killed can still be reported.
  *
  * Each loop writes to a slot of its own, and the supervisor reads a slot when its loop has ended. This
  * costs an event two or three system calls and wakes nobody.
@@ -24,7 +24,7 @@ export const LOOP_STATE = {
   /** Handling an event, of whose result nothing is on the wire. */
   handling: 2,
   /** Sending the result: what it has sent is not yet the whole of it. */
-  answering: 3,
+  posting: 3,
   /** It has no event, or nothing may be reported of it any more: a stream has begun, or all is sent. */
   settled: 4,
 } as const;

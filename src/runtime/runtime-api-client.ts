@@ -145,7 +145,7 @@ export class RuntimeApiClient {
   }
 
   /**
-   * Answers the event of a loop that has ended without doing so; nothing here can fail, since other
+   * Reports the event of a loop that has ended without a response; nothing here can fail, since other
    * loops go on.
    * @param reason What became of the loop, as a sentence.
    */
@@ -222,7 +222,7 @@ export class RuntimeApiClient {
   }
 
   #postResult(path: string, headers: string, body: Uint8Array, refusalLevel: LogLevel): void {
-    this.#slot?.set(LOOP_STATE.answering);
+    this.#slot?.set(LOOP_STATE.posting);
     const onSent = () => this.#slot?.set(LOOP_STATE.settled);
     const response = this.#attempt(() => this.#post(path, headers, body, onSent), false);
     this.#settle(path, response, refusalLevel);

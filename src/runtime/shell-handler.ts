@@ -218,7 +218,7 @@ export class ShellHandler {
   /** The last command of a bash that has failed, and the function. */
   #describeLastCommand(): string {
     const last = this.#server.lastCommand;
-    // Commands of ours have a backslash in front.
+    // Our own commands have a backslash in front.
     if (last === undefined || last.command.startsWith("\\")) return "";
     const { command, functionName, caller, line } = last;
     if (functionName === "") return command;

@@ -52,7 +52,7 @@ const MSG_DONTWAIT = 0x40;
 /**
  * Opens a TCP connection, whose reads and writes do not wait, to the first address of a host that takes it.
  * @throws {SystemError} When none takes the connection.
- * @throws {Error} When the host has no address, or none answers.
+ * @throws {Error} When the host has no address, or none responds.
  */
 export function connect(host: string, port: string, poller: Poller): number {
   const bound = libc();

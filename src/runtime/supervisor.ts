@@ -2,8 +2,8 @@
  * Several events at once (AWS_LAMBDA_MAX_CONCURRENCY): one process for each loop, so that every loop
  * stays as sequential as a single one, and no id can meet another's event.
  *
- * The loops do not depend on each other: when one ends, by whatever cause, its event is answered with
- * an error, the others go on, and it is started again after a while. Only the first loading is common
+ * The loops do not depend on each other: when one ends, by whatever cause, its event gets an error,
+ * the others go on, and it is started again after a while. Only the first loading is common
  * to all: it shows whether the handler can be loaded, so the other loops start after it. This process
  * handles no events.
  *
@@ -56,7 +56,7 @@ export interface SupervisorOptions {
   /** The handler's name. */
   readonly handler: string;
   readonly address: HttpAddress;
-  /** By which events of loops that have ended are answered. */
+  /** Reports the events of loops that have ended. */
   readonly client: () => RuntimeApiClient;
 }
 
@@ -134,7 +134,7 @@ export class Supervisor {
       this.#startWaiting();
       this.#waitForChange();
       for (const [pid, end] of takeEnded()) this.#settleEnd(pid, end);
-      for (const loop of this.#loops) this.#answerUnread(loop);
+      for (const loop of this.#loops) this.#reportUnread(loop);
     }
   }
 
@@ -267,7 +267,7 @@ export class Supervisor {
     const loop = this.#loops.find((candidate) => candidate.pid === pid);
     if (loop === undefined) return;
     const { state, hadEvent, invocation } = this.#board.read(loop.index);
-    const isOpen = state === LOOP_STATE.handling || state === LOOP_STATE.answering;
+    const isOpen = state === LOOP_STATE.handling || state === LOOP_STATE.posting;
     const isAsking = state === LOOP_STATE.loading && loop.connection?.hasAsked === true;
     if (isOpen) this.#closeConnection(loop);
     else this.#keepConnection(loop, state === LOOP_STATE.waiting || isAsking);
@@ -309,8 +309,8 @@ export class Supervisor {
     close(socket);
   }
 
-  /** Answers the event that has come to a loop that does not run. */
-  #answerUnread(loop: SupervisedLoop): void {
+  /** Reports the event that has come to a loop that does not run. */
+  #reportUnread(loop: SupervisedLoop): void {
     if (loop.pid !== undefined || loop.connection === undefined) return;
     const { socket } = loop.connection;
     if (!isReadableNow(socket)) return;

@@ -29,7 +29,7 @@ export interface ErrorExpectation {
   readonly stackTrace?: readonly string[];
 }
 
-/** How an event must be answered. */
+/** What an event must get. */
 export type EventExpectation =
   | {
       readonly response: BytesData;
@@ -46,8 +46,8 @@ export interface CaseEvent {
   readonly body?: BytesData;
   readonly headers?: Readonly<Record<string, string | null>>;
   readonly chunkBytes?: number;
-  /** The status that the answer gets; 202 unless said otherwise. */
-  readonly answerStatus?: number;
+  /** The status that the post of the result gets; 202 unless said otherwise. */
+  readonly postStatus?: number;
   readonly expect: EventExpectation;
 }
 

@@ -17,10 +17,10 @@ import type { ScriptedInvocation } from "./scripted-invocation.ts";
 const KEPT_ERROR_TYPE = /^((Runtime|Function)\.[A-Z][a-zA-Z]+|Sandbox\.Timedout)$/;
 
 /** Fails unless the event got exactly one response and that is the expected one. */
-export function expectAnswer(invocation: ScriptedInvocation, expected: EventExpectation): void {
+export function expectOutcome(invocation: ScriptedInvocation, expected: EventExpectation): void {
   const [post, ...others] = invocation.posts;
   expect(others.map(({ path }) => path)).toEqual([]);
-  if (post === undefined) throw new Error(`event ${invocation.requestId} was never answered`);
+  if (post === undefined) throw new Error(`event ${invocation.requestId} never got a response`);
   expect(post.complete).toBe(true);
   if ("error" in expected) {
     expectPath(post, PATH.error(invocation.requestId));
@@ -48,7 +48,7 @@ export function expectAnswer(invocation: ScriptedInvocation, expected: EventExpe
 function expectPath(post: RecordedRequest, path: string): void {
   if (post.path !== path) {
     const told = post.latin1.slice(0, 1_000);
-    throw new Error(`answered to ${post.path} instead of ${path}: ${told}`);
+    throw new Error(`posted to ${post.path} instead of ${path}: ${told}`);
   }
 }
 

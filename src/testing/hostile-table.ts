@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { PATH } from "../runtime-api/contract.ts";
 import type { FunctionError } from "../runtime-api/function-error.ts";
 import type { EventExpectation } from "./conformance-case.ts";
-import { expectAnswer } from "./expectations.ts";
+import { expectOutcome } from "./expectations.ts";
 import type { ScriptedInvocation } from "./scripted-invocation.ts";
 
 const TABLE = join(import.meta.dir, "../../fixtures/hostile");
@@ -29,8 +29,8 @@ export interface HostileEvent {
 export interface HostileFile {
   /** The file of fixtures/handlers/hostile-files. */
   readonly file: string;
-  /** Whether its events must be answered, or may also end in typed errors (of init, too). */
-  readonly ends: "answers" | "typed";
+  /** Whether its events must get a response, or may also end in typed errors (of init, too). */
+  readonly ends: "responds" | "typed";
 }
 
 /** Every hostile event of the table. */
@@ -43,7 +43,7 @@ export function hostileFiles(): readonly HostileFile[] {
   return JSON.parse(readFileSync(join(TABLE, "files.json"), "utf8")) as HostileFile[];
 }
 
-/** Fails unless the event was answered once, by a response or a typed error, in an accepted way. */
+/** Fails unless the event got exactly one response or typed error, in an accepted way. */
 export function expectEnd(invocation: ScriptedInvocation, ends: HostileEvent["ends"]): void {
   if (ends === "any") {
     expectTyped(invocation);
@@ -52,7 +52,7 @@ export function expectEnd(invocation: ScriptedInvocation, ends: HostileEvent["en
   const refusals: string[] = [];
   for (const end of ends) {
     try {
-      expectAnswer(invocation, end);
+      expectOutcome(invocation, end);
       return;
     } catch (refusal) {
       refusals.push(refusal instanceof Error ? refusal.message : String(refusal));
@@ -61,13 +61,13 @@ export function expectEnd(invocation: ScriptedInvocation, ends: HostileEvent["en
   throw new Error(refusals.join("\n"));
 }
 
-/** Fails unless the event was answered once, by a response or by an error with a type. */
+/** Fails unless the event got exactly one response or error with a type. */
 export function expectTyped(invocation: ScriptedInvocation): void {
   const [post, ...others] = invocation.posts;
   if (post === undefined || others.length > 0) {
-    throw new Error(`event ${invocation.requestId} has ${invocation.posts.length} answers`);
+    throw new Error(`event ${invocation.requestId} has ${invocation.posts.length} posts`);
   }
   if (post.path === PATH.response(invocation.requestId)) return;
   const { errorType } = post.json() as FunctionError;
-  expectAnswer(invocation, { error: { errorType } });
+  expectOutcome(invocation, { error: { errorType } });
 }

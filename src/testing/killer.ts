@@ -8,7 +8,7 @@ import { expect } from "bun:test";
 
 import { PATH } from "../runtime-api/contract.ts";
 import { EnvironmentUnderTest } from "./environment-under-test.ts";
-import { expectAnswer } from "./expectations.ts";
+import { expectOutcome } from "./expectations.ts";
 import { expectTyped } from "./hostile-table.ts";
 import { childrenOf, signal } from "./process-facts.ts";
 import type { Random } from "./random.ts";
@@ -22,7 +22,7 @@ const STOP_MS = 100;
 const files = {
   "function.sh": `handler() {
   case $1 in *slow) sleep 0.003 ;; esac
-  printf 'answer to %s' "$1"
+  printf 'response to %s' "$1"
 }`,
 };
 
@@ -35,9 +35,9 @@ export interface Strikes {
 
 /**
  * Fails unless each of many events gets exactly one response, its own or an error with a type.
- * @returns How many were answered by a response.
+ * @returns How many got a response.
  */
-export async function expectOwnAnswers(
+export async function expectOwnResponses(
   shell: ShellName,
   events: number,
   random: Random,
@@ -58,12 +58,12 @@ export async function expectOwnAnswers(
     for (let event = 0; event < events; event += 1) {
       const body = `event ${event}${random.below(3) === 0 ? " slow" : ""}`;
       const invocation = api.enqueue({ body });
-      const end = await Promise.race([invocation.answered, exited]);
+      const end = await Promise.race([invocation.posted, exited]);
       if ("signal" in end) throw new Error(`the runtime ended at ${body}: ${bootstrap.stderr}`);
       expectTyped(invocation);
       if (invocation.posts[0]?.path === PATH.response(invocation.requestId)) {
         responses += 1;
-        expectAnswer(invocation, { response: `answer to ${body}` });
+        expectOutcome(invocation, { response: `response to ${body}` });
       }
     }
   } finally {
@@ -74,8 +74,8 @@ export async function expectOwnAnswers(
   await api.invoke({ body: "first after" });
   for (const body of ["second after", "third after"]) {
     const invocation = api.enqueue({ body });
-    await invocation.answered;
-    expectAnswer(invocation, { response: `answer to ${body}` });
+    await invocation.posted;
+    expectOutcome(invocation, { response: `response to ${body}` });
   }
   await api.idle();
   expect(api.invocations.filter(({ posts }) => posts.length !== 1)).toEqual([]);

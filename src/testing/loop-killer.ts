@@ -18,7 +18,7 @@ import type { ShellName } from "./shells.ts";
 const LOOPS = 4;
 const STOP_MS = 100;
 const HOUR_MS = 3_600_000;
-/** Answers at once, after a while, with many bytes, or with a stream. */
+/** Responds at once, after a while, with many bytes, or with a stream. */
 const SCRIPT = `handler() {
   case $1 in
     slow*) sleep 0.05 ;;
@@ -71,9 +71,9 @@ export async function tryKilledLoops(
       begun += 1;
       const body = `${random.pick(KINDS)} ${begun}`;
       const invocation = api.enqueue({ body, timeoutMs: HOUR_MS });
-      const end = await Promise.race([invocation.answered, exited]);
+      const end = await Promise.race([invocation.posted, exited]);
       if ("signal" in end) throw new Error(`the runtime ended at ${body}: ${bootstrap.stderr}`);
-      expectOwnAnswer(invocation);
+      expectOwnResponse(invocation);
       // Thousands of large ones would take gigabytes.
       for (const post of invocation.posts) post.chunks.length = 0;
       invocations.push(invocation);
@@ -96,7 +96,7 @@ export async function tryKilledLoops(
   }
   await feeds;
   expect(bootstrap.ended).toBe(false);
-  for (const invocation of invocations) expectOneAnswer(invocation);
+  for (const invocation of invocations) expectOneResponse(invocation);
   return strikes;
 }
 
@@ -134,10 +134,10 @@ async function strikeBelow(loop: number, random: Random, strikes: LoopStrikes): 
 }
 
 /** An event's first response, if it has come as a whole. */
-function expectOwnAnswer({ requestId, body, posts }: ScriptedInvocation): void {
+function expectOwnResponse({ requestId, body, posts }: ScriptedInvocation): void {
   const text = body.toString();
   const [first] = posts;
-  if (first === undefined) throw new Error(`${text} was never answered`);
+  if (first === undefined) throw new Error(`${text} never got a response`);
   if (first.path === PATH.error(requestId)) {
     expect(ERROR_TYPES).toContain((first.json() as FunctionError).errorType);
   } else if (first.complete && first.trailers[HEADER.errorType.toLowerCase()] === undefined) {
@@ -145,15 +145,15 @@ function expectOwnAnswer({ requestId, body, posts }: ScriptedInvocation): void {
   }
 }
 
-/** That nothing has come after an event's answer. */
-function expectOneAnswer({ requestId, body, posts }: ScriptedInvocation): void {
+/** That nothing has come after an event's response. */
+function expectOneResponse({ requestId, body, posts }: ScriptedInvocation): void {
   const text = body.toString();
   const [first, ...others] = posts;
   if (first?.path === PATH.error(requestId)) {
     expect(others.length).toBe(0);
   } else if (first?.complete === true) {
     // A loop that is killed at this very moment is taken for one that has not sent all: it is refused.
-    expect(others.filter(({ answeredStatus }) => answeredStatus !== STATUS.forbidden)).toEqual([]);
+    expect(others.filter(({ responseStatus }) => responseStatus !== STATUS.forbidden)).toEqual([]);
   } else {
     // Its loop was killed while it sent the response; no error may follow the beginning of a stream.
     const isStream = text.startsWith("stream");

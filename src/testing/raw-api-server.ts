@@ -1,5 +1,5 @@
 /**
- * A Runtime API over plain sockets, for tests of how answers are sent and connections end: it hands
+ * A Runtime API over plain sockets, for tests of how responses are sent and connections end: it hands
  * out events and keeps the posts, and leaves every byte of a response to the test.
  *
  * @module
@@ -18,8 +18,8 @@ export interface RawRequest {
   readonly connection: number;
 }
 
-/** What a request is to be answered with. */
-export interface RawAnswer {
+/** The response to a request. */
+export interface RawResponse {
   readonly request: RawRequest;
   readonly status: string;
   /** Lines without their ends; of the length of the body they say nothing. */
@@ -28,7 +28,7 @@ export interface RawAnswer {
 }
 
 /** Sends a response, or does something else with the connection. */
-export type Transport = (socket: Socket, answer: RawAnswer) => void | Promise<void>;
+export type Transport = (socket: Socket, response: RawResponse) => void | Promise<void>;
 
 /** Looks at a request that is being read; returns whether it has dealt with it. */
 export type Interception = (socket: Socket, head: string, received: Buffer) => boolean;
@@ -92,7 +92,7 @@ export class RawApiServer implements AsyncDisposable {
       received = Buffer.concat([received, bytes]);
       for (let request = this.#next(socket, received, connection); request !== undefined;) {
         received = received.subarray(request.bytes);
-        void this.#answer(socket, request);
+        void this.#respond(socket, request);
         request = this.#next(socket, received, connection);
       }
     });
@@ -111,7 +111,7 @@ export class RawApiServer implements AsyncDisposable {
     return { method, path, body, connection, bytes };
   }
 
-  async #answer(socket: Socket, request: RawRequest): Promise<void> {
+  async #respond(socket: Socket, request: RawRequest): Promise<void> {
     this.requests.push(request);
     if (request.method === "GET") {
       const at = this.#handedOut;

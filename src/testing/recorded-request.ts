@@ -30,8 +30,8 @@ export class RecordedRequest {
   complete = false;
   /** When its body was complete, in ms of `performance.now()`; 0 until then. */
   completedAtMs = 0;
-  /** The status that the server answered; 0 while it has not. */
-  answeredStatus = 0;
+  /** The status that the server responded with; 0 while it has not. */
+  responseStatus = 0;
   /** Resolves when the body is complete or the connection is lost. */
   readonly ended: Promise<this>;
 

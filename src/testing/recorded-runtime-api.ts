@@ -15,8 +15,8 @@ import { CONTENT_TYPE, HEADER, PATH, RESPONSE_BYTES_MAX, STATUS } from "../runti
 import { RecordedRequest } from "./recorded-request.ts";
 import {
   type EventScript,
-  type ScriptedAnswer,
   ScriptedInvocation,
+  type ScriptedResponse,
 } from "./scripted-invocation.ts";
 
 /** What a GET /next gets instead of an event. */
@@ -24,7 +24,7 @@ type NextFailure =
   { readonly kind: "status"; readonly status: number } | { readonly kind: "reset" };
 
 /** What a GET /restore/next gets, once `until` has resolved. */
-type RestoreAnswer = (
+type RestoreResponse = (
   | { readonly kind: "status"; readonly status: number; readonly thenReset?: true }
   | { readonly kind: "reset" }
 ) & { readonly until?: Promise<void> };
@@ -46,7 +46,7 @@ export class RecordedRuntimeApi {
   readonly initErrors: RecordedRequest[] = [];
   /** GET /restore/next, and the responses that they are to get; without one there is no such path. */
   readonly restores: RecordedRequest[] = [];
-  readonly restoreAnswers: RestoreAnswer[] = [];
+  readonly restoreResponses: RestoreResponse[] = [];
   /** Posts to /restore/error. */
   readonly restoreErrors: RecordedRequest[] = [];
   /** How many TCP connections the runtime has opened. */
@@ -98,9 +98,9 @@ export class RecordedRuntimeApi {
     return invocation;
   }
 
-  /** Queues an event and resolves with its answered post. */
+  /** Queues an event and resolves with its first post, once that has got a response. */
   invoke(script: EventScript = {}): Promise<RecordedRequest> {
-    return this.enqueue(script).answered;
+    return this.enqueue(script).posted;
   }
 
   /** Lets the next GET /next fail. */
@@ -113,7 +113,7 @@ export class RecordedRuntimeApi {
     await this.until(() => this.#waiting.length >= count);
   }
 
-  /** Resolves when `condition` holds after a request or answer; the test's time limit bounds it. */
+  /** Resolves when `condition` holds after a request or response; the test's time limit bounds it. */
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) {
       await new Promise<void>((resolve) => this.#watchers.push(resolve));
@@ -154,8 +154,8 @@ export class RecordedRuntimeApi {
           deliverEvent(waiting, item.invocation);
           break;
         case "status":
-          waiting.request.answeredStatus = item.status;
-          answerStatus(waiting.response, item.status);
+          waiting.request.responseStatus = item.status;
+          respondWithStatus(waiting.response, item.status);
           break;
         case "reset":
           waiting.response.socket?.destroy();
@@ -171,7 +171,7 @@ export class RecordedRuntimeApi {
     if (request.method === "GET" && request.path === PATH.next) {
       const waiting = { response, request };
       this.#waiting.push(waiting);
-      // Whoever has gone away must not get an event.
+      // A caller that has gone away must not get an event.
       response.on("close", () => {
         const index = this.#waiting.indexOf(waiting);
         if (index >= 0) this.#waiting.splice(index, 1);
@@ -183,13 +183,13 @@ export class RecordedRuntimeApi {
     } else if (request.method === "POST" && request.path === PATH.initError) {
       this.initErrors.push(request);
       await request.ended;
-      request.answeredStatus = this.initErrorStatus;
-      answerStatus(response, this.initErrorStatus);
+      request.responseStatus = this.initErrorStatus;
+      respondWithStatus(response, this.initErrorStatus);
     } else if (request.method === "POST" && request.path === PATH.restoreError) {
       this.restoreErrors.push(request);
       await request.ended;
-      request.answeredStatus = STATUS.accepted;
-      answerStatus(response, STATUS.accepted);
+      request.responseStatus = STATUS.accepted;
+      respondWithStatus(response, STATUS.accepted);
     } else {
       await this.#servePost(request, message, response);
     }
@@ -199,17 +199,17 @@ export class RecordedRuntimeApi {
   async #serveRestore(request: RecordedRequest, response: ServerResponse): Promise<void> {
     this.restores.push(request);
     this.#changed();
-    const answer = this.restoreAnswers.shift() ?? { kind: "status", status: STATUS.notFound };
-    await answer.until;
+    const scripted = this.restoreResponses.shift() ?? { kind: "status", status: STATUS.notFound };
+    await scripted.until;
     const { socket } = response;
-    if (answer.kind === "reset") {
+    if (scripted.kind === "reset") {
       socket?.destroy();
       return;
     }
-    request.answeredStatus = answer.status;
-    if (answer.status === STATUS.ok) response.writeHead(STATUS.ok, { "Content-Length": 0 }).end();
-    else answerStatus(response, answer.status);
-    if (answer.thenReset === true) response.on("finish", () => socket?.resetAndDestroy());
+    request.responseStatus = scripted.status;
+    if (scripted.status === STATUS.ok) response.writeHead(STATUS.ok, { "Content-Length": 0 }).end();
+    else respondWithStatus(response, scripted.status);
+    if (scripted.thenReset === true) response.on("finish", () => socket?.resetAndDestroy());
   }
 
   async #servePost(
@@ -224,17 +224,17 @@ export class RecordedRuntimeApi {
     );
     if (invocation === undefined) {
       await request.ended;
-      request.answeredStatus = STATUS.badRequest;
-      answerStatus(response, STATUS.badRequest);
+      request.responseStatus = STATUS.badRequest;
+      respondWithStatus(response, STATUS.badRequest);
       return;
     }
     invocation.posts.push(request);
     invocation.settle.begun(request);
     this.#changed();
-    const scripted: ScriptedAnswer =
+    const scripted: ScriptedResponse =
       invocation.posts.length > 1
         ? { kind: "status", status: STATUS.forbidden }
-        : invocation.answer;
+        : invocation.postResponse;
     if (scripted.kind === "reset-at-head") response.socket?.destroy();
     if (scripted.kind === "slow-read") {
       message.pause();
@@ -247,10 +247,10 @@ export class RecordedRuntimeApi {
       const { status, delayMs = 0 } =
         scripted.kind === "status" ? scripted : { status: STATUS.accepted };
       await Bun.sleep(delayMs);
-      request.answeredStatus = isTooLarge(request) ? STATUS.payloadTooLarge : status;
-      answerStatus(response, request.answeredStatus);
+      request.responseStatus = isTooLarge(request) ? STATUS.payloadTooLarge : status;
+      respondWithStatus(response, request.responseStatus);
     }
-    invocation.settle.answered(request);
+    invocation.settle.posted(request);
   }
 }
 
@@ -260,7 +260,7 @@ function isTooLarge(request: RecordedRequest): boolean {
   return request.chunks.reduce((sum, { bytes }) => sum + bytes.length, 0) > RESPONSE_BYTES_MAX;
 }
 
-function answerStatus(response: ServerResponse, status: number): void {
+function respondWithStatus(response: ServerResponse, status: number): void {
   if (response.socket?.destroyed === true) return;
   const body =
     status === STATUS.accepted
@@ -283,7 +283,7 @@ function deliverEvent({ response, request }: WaitingNext, invocation: ScriptedIn
     headers[name] = Buffer.from(value, "utf8").toString("latin1");
   }
   if (chunkBytes === undefined) headers["Content-Length"] = String(body.length);
-  request.answeredStatus = STATUS.ok;
+  request.responseStatus = STATUS.ok;
   invocation.deliveredAtMs = performance.now();
   response.writeHead(STATUS.ok, headers);
   if (chunkBytes === undefined) {

@@ -10,7 +10,7 @@ import { PATH, STATUS } from "../runtime-api/contract.ts";
 import { toBytes } from "./bytes.ts";
 import type { CaseEvent, ConformanceCase } from "./conformance-case.ts";
 import { type EnvironmentOptions, EnvironmentUnderTest } from "./environment-under-test.ts";
-import { expectAnswer, expectError } from "./expectations.ts";
+import { expectError, expectOutcome } from "./expectations.ts";
 import type { EventScript } from "./scripted-invocation.ts";
 import type { ShellName } from "./shells.ts";
 
@@ -33,7 +33,7 @@ export async function runCase(template: ConformanceCase, setting: CaseSetting): 
   ) as ConformanceCase;
   try {
     if (given.initError !== undefined) await expectInitError(environment, given);
-    else await expectAnswers(environment, given);
+    else await expectOutcomes(environment, given);
     await expectLog(environment, given);
   } catch (cause) {
     const { stderr, stdout } = environment.bootstrap;
@@ -53,19 +53,19 @@ async function expectInitError(
   if (post !== undefined && initError !== undefined) expectError(post, initError);
 }
 
-async function expectAnswers(
+async function expectOutcomes(
   { api, bootstrap, exited }: EnvironmentUnderTest,
   { events = [], exitStatus }: ConformanceCase,
 ): Promise<void> {
   // One by one, each after the response of the one before, as one execution environment gets them.
   for (const event of events) {
     const invocation = api.enqueue(script(event));
-    const early = await Promise.race([invocation.answered, exited]);
+    const early = await Promise.race([invocation.posted, exited]);
     if ("signal" in early) {
-      throw new Error(`the runtime ended with ${JSON.stringify(early)} before it answered`);
+      throw new Error(`the runtime ended with ${JSON.stringify(early)} before it responded`);
     }
     if (exitStatus === undefined) await Promise.race([api.idle(), exited]);
-    expectAnswer(invocation, event.expect);
+    expectOutcome(invocation, event.expect);
   }
   if (exitStatus !== undefined) {
     expect(await exited).toEqual({ status: exitStatus, signal: null });
@@ -79,12 +79,12 @@ async function expectAnswers(
 }
 
 function script(event: CaseEvent): EventScript {
-  const { body, headers, chunkBytes, answerStatus } = event;
+  const { body, headers, chunkBytes, postStatus } = event;
   return {
     ...(body === undefined ? {} : { body: toBytes(body) }),
     ...(headers === undefined ? {} : { headers }),
     ...(chunkBytes === undefined ? {} : { chunkBytes }),
-    answer: { kind: "status", status: answerStatus ?? STATUS.accepted },
+    postResponse: { kind: "status", status: postStatus ?? STATUS.accepted },
   };
 }
 

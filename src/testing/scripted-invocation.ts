@@ -9,8 +9,8 @@ import { randomUUID } from "node:crypto";
 import { CONTENT_TYPE, HEADER, STATUS } from "../runtime-api/contract.ts";
 import type { RecordedRequest } from "./recorded-request.ts";
 
-/** How the server answers a post of the runtime. */
-export type ScriptedAnswer =
+/** How the server responds to a post of the runtime. */
+export type ScriptedResponse =
   | { readonly kind: "status"; readonly status: number; readonly delayMs?: number }
   /** Reads nothing of the post's body for a while, then all of it, and accepts it. */
   | { readonly kind: "slow-read"; readonly delayMs: number }
@@ -27,8 +27,8 @@ export interface EventScript {
   readonly requestId?: string;
   /** Sends the event in chunks of so many bytes instead of with Content-Length. */
   readonly chunkBytes?: number;
-  /** How its first post is answered; 202 unless said otherwise. */
-  readonly answer?: ScriptedAnswer;
+  /** How the server responds to its first post; 202 unless said otherwise. */
+  readonly postResponse?: ScriptedResponse;
   /** Time until the deadline that the runtime is told, in ms. */
   readonly timeoutMs?: number;
 }
@@ -43,25 +43,25 @@ export class ScriptedInvocation {
   /** Header names as they are sent, with values in UTF-8 bytes. */
   readonly headers: ReadonlyMap<string, string>;
   readonly chunkBytes: number | undefined;
-  readonly answer: ScriptedAnswer;
+  readonly postResponse: ScriptedResponse;
   /** When a GET /next got it, in ms of `performance.now()`; 0 until then. */
   deliveredAtMs = 0;
   /** Every post that names it, in order of arrival. */
   readonly posts: RecordedRequest[] = [];
   /** Resolves with its first post as soon as that has begun. */
   readonly begun: Promise<RecordedRequest>;
-  /** Resolves with its first post when that has been read and answered. */
-  readonly answered: Promise<RecordedRequest>;
+  /** Resolves with its first post when that has been read and has got a response. */
+  readonly posted: Promise<RecordedRequest>;
   readonly settle: {
     readonly begun: (post: RecordedRequest) => void;
-    readonly answered: (post: RecordedRequest) => void;
+    readonly posted: (post: RecordedRequest) => void;
   };
 
   constructor(script: EventScript) {
     this.requestId = script.requestId ?? randomUUID();
     this.body = Buffer.from(script.body ?? "{}");
     this.chunkBytes = script.chunkBytes;
-    this.answer = script.answer ?? { kind: "status", status: STATUS.accepted };
+    this.postResponse = script.postResponse ?? { kind: "status", status: STATUS.accepted };
     const deadlineMs = Date.now() + (script.timeoutMs ?? TIMEOUT_MS);
     this.headers = mergeHeaders(
       {
@@ -75,10 +75,10 @@ export class ScriptedInvocation {
       script.headers ?? {},
     );
     const begun = Promise.withResolvers<RecordedRequest>();
-    const answered = Promise.withResolvers<RecordedRequest>();
+    const posted = Promise.withResolvers<RecordedRequest>();
     this.begun = begun.promise;
-    this.answered = answered.promise;
-    this.settle = { begun: begun.resolve, answered: answered.resolve };
+    this.posted = posted.promise;
+    this.settle = { begun: begun.resolve, posted: posted.resolve };
   }
 }
 

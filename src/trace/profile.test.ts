@@ -87,7 +87,7 @@ test("a pipeline in a subshell is taken from the subshell's command before it", 
   ]);
 });
 
-test("a process ends when it is seen to end, whoever goes on after it", () => {
+test("a process ends when it is seen to end, even if a later process goes on", () => {
   const profile = new Profile();
   const add = (line: number, pid: number, depth: number, atMs: number) =>
     profile.add({ file: "f", line, pid, depth, atMs, text: `c${line}` });

@@ -36,7 +36,7 @@ export interface Subject extends AsyncDisposable {
 export async function bareRuntime(): Promise<Subject> {
   let poll: ServerResponse | undefined;
   let asked = Promise.withResolvers<void>();
-  let answered = Promise.withResolvers<void>();
+  let responded = Promise.withResolvers<void>();
   let id = 0;
   const server = createServer((request, response) => {
     if (request.method === "GET") {
@@ -45,7 +45,7 @@ export async function bareRuntime(): Promise<Subject> {
     }
     request.resume();
     request.on("end", () => {
-      answered.resolve();
+      responded.resolve();
       response.writeHead(202, { "Content-Type": "application/json", "Content-Length": 16 });
       response.end('{"status":"OK"}\n');
     });
@@ -57,7 +57,7 @@ export async function bareRuntime(): Promise<Subject> {
   const call = async () => {
     await asked.promise;
     asked = Promise.withResolvers();
-    answered = Promise.withResolvers();
+    responded = Promise.withResolvers();
     id += 1;
     poll?.writeHead(200, {
       "Content-Type": "application/json",
@@ -66,7 +66,7 @@ export async function bareRuntime(): Promise<Subject> {
       [HEADER.deadlineMs]: String(Date.now() + 60_000),
     });
     poll?.end(EVENT);
-    await answered.promise;
+    await responded.promise;
   };
   const end = async () => {
     runtime.kill("SIGKILL");
@@ -96,7 +96,7 @@ export async function naiveHost(): Promise<Subject> {
       const api = await oneEventApi();
       const runtime = startRuntime(api.port);
       const died = runtime.exited.then(() => undefined);
-      const body = await Promise.race([api.answer, died]);
+      const body = await Promise.race([api.response, died]);
       if (body === undefined) response.statusCode = 500;
       runtime.kill("SIGKILL");
       response.end(body);
@@ -113,8 +113,11 @@ export async function naiveHost(): Promise<Subject> {
   return { call: () => post(`http://127.0.0.1:${port}/`), [Symbol.asyncDispose]: end };
 }
 
-async function oneEventApi(): Promise<{ readonly port: number; readonly answer: Promise<string> }> {
-  const { promise: answer, resolve } = Promise.withResolvers<string>();
+async function oneEventApi(): Promise<{
+  readonly port: number;
+  readonly response: Promise<string>;
+}> {
+  const { promise: posted, resolve } = Promise.withResolvers<string>();
   const server = createServer((request, response) => {
     if (request.url === PATH.next) {
       response.writeHead(200, { "Content-Type": "application/json", [HEADER.requestId]: "naive" });
@@ -135,7 +138,7 @@ async function oneEventApi(): Promise<{ readonly port: number; readonly answer: 
   const listening = Promise.withResolvers<void>();
   server.listen(0, "127.0.0.1", listening.resolve);
   await listening.promise;
-  return { port: (server.address() as AddressInfo).port, answer };
+  return { port: (server.address() as AddressInfo).port, response: posted };
 }
 
 /** The real `serve` in a process of its own. */
@@ -233,7 +236,7 @@ interface Caller {
 
 /** A caller on a connection of its own, so bare that its own time hardly counts. */
 async function connectCaller(port: number): Promise<Caller> {
-  let answered = Promise.withResolvers<void>();
+  let responded = Promise.withResolvers<void>();
   let text = "";
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const socket = connect(port, "127.0.0.1", resolve);
@@ -244,15 +247,15 @@ async function connectCaller(port: number): Promise<Caller> {
     const head = text.indexOf("\r\n\r\n");
     const length = Number(/content-length: (\d+)/i.exec(text)?.[1]);
     if (head === -1 || text.length < head + 4 + length) return;
-    if (!text.startsWith("HTTP/1.1 200 ")) answered.reject(new Error(text.split("\r\n", 1)[0]));
+    if (!text.startsWith("HTTP/1.1 200 ")) responded.reject(new Error(text.split("\r\n", 1)[0]));
     text = "";
-    answered.resolve();
+    responded.resolve();
   });
   await promise;
   const call = () => {
-    answered = Promise.withResolvers();
+    responded = Promise.withResolvers();
     socket.write(REQUEST);
-    return answered.promise;
+    return responded.promise;
   };
   return { call, close: () => socket.destroy() };
 }

@@ -75,8 +75,8 @@ static void send_all(const char *bytes, size_t length) {
   }
 }
 
-/* Reads an answer with Content-Length into `buffer`; returns where its body begins. */
-static char *answer(size_t *body_bytes) {
+/* Reads a response with Content-Length into `buffer`; returns where its body begins. */
+static char *response(size_t *body_bytes) {
   size_t filled = 0;
   char *body = NULL;
   for (;;) {
@@ -134,7 +134,7 @@ int main(int argc, char **argv) {
     char request_next[] = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: a\r\n\r\n";
     send_all(request_next, sizeof request_next - 1);
     size_t event_bytes;
-    char *event = answer(&event_bytes);
+    char *event = response(&event_bytes);
     char id[64] = "";
     sscanf(strcasestr(buffer, "request-id: "), "%*s %63[^\r]", id);
 
@@ -187,6 +187,6 @@ int main(int argc, char **argv) {
     length = sprintf(request, "POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n", id, filled);
     memcpy(request + length, output, filled);
     send_all(request, length + filled);
-    answer(&event_bytes);
+    response(&event_bytes);
   }
 }

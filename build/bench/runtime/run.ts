@@ -12,7 +12,7 @@ export interface RunOptions {
   /** What runs the subject, such as strace; its command comes after. */
   readonly wrapper?: readonly string[];
   readonly pause?: Pause;
-  /** Called when all events are answered, while it still runs. */
+  /** Called when all events have got a response, while it still runs. */
   readonly atEnd?: (pid: number) => void;
 }
 

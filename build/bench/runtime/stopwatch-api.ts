@@ -2,7 +2,7 @@
  * A Runtime API that measures: it hands out one event after the other and notes when each is taken
  * and when its response has arrived.
  *
- * Written over a bare socket, with every answer made in advance, so that it takes little of what it
+ * Written over a bare socket, with every response made in advance, so that it takes little of what it
  * measures, the same from every runtime: runtime, shell and this share two processors.
  *
  * @module
@@ -43,7 +43,7 @@ const ACCEPTED = Buffer.from(
 const TIMEOUT_MS = 600_000;
 
 /** The response that hands an event out. */
-function eventAnswer(event: Buffer, number: number): Buffer {
+function eventResponse(event: Buffer, number: number): Buffer {
   const head =
     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" +
     `Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-${number}\r\n` +
@@ -64,7 +64,7 @@ export interface Pause {
 /** Hands out `count` copies of an event to whatever connects. */
 export class StopwatchApi {
   readonly #listener: TCPSocketListener<Connection>;
-  readonly #answers: readonly Buffer[];
+  readonly #responses: readonly Buffer[];
   readonly #warmMs: number[] = [];
   readonly #finished = Promise.withResolvers<Timeline>();
   readonly #pause: Pause | undefined;
@@ -79,7 +79,7 @@ export class StopwatchApi {
   constructor(event: Uint8Array, count: number, pause?: Pause) {
     this.#pause = pause;
     const bytes = Buffer.from(event);
-    this.#answers = Array.from({ length: count }, (_, index) => eventAnswer(bytes, index + 1));
+    this.#responses = Array.from({ length: count }, (_, index) => eventResponse(bytes, index + 1));
     this.#listener = Bun.listen<Connection>({
       hostname: "127.0.0.1",
       port: 0,
@@ -97,7 +97,7 @@ export class StopwatchApi {
     return `127.0.0.1:${this.#listener.port}`;
   }
 
-  /** Notes that the runtime is started now; resolves when all events are answered. */
+  /** Notes that the runtime is started now; resolves when all events have got a response. */
   start(): Promise<Timeline> {
     this.#startedAt = performance.now();
     return this.#finished.promise;
@@ -141,17 +141,17 @@ export class StopwatchApi {
     }
     setTimeout(() => {
       pause.onEnd(this.#handedOut);
-      if (this.#handedOut === this.#answers.length) this.#finish();
+      if (this.#handedOut === this.#responses.length) this.#finish();
       else this.#handOut(socket);
     }, pause.ms);
   }
 
   #handOut(socket: Socket<Connection>): void {
-    const answer = this.#answers[this.#handedOut];
-    if (answer === undefined) return;
+    const response = this.#responses[this.#handedOut];
+    if (response === undefined) return;
     this.#handedOut += 1;
     this.#handedOutAt = performance.now();
-    send(socket, answer);
+    send(socket, response);
   }
 
   #take(socket: Socket<Connection>, body: Buffer): void {
@@ -160,7 +160,7 @@ export class StopwatchApi {
     else this.#warmMs.push(now - this.#handedOutAt);
     this.#lastBody = Buffer.from(body);
     send(socket, ACCEPTED);
-    if (this.#handedOut === this.#answers.length && this.#pause === undefined) this.#finish();
+    if (this.#handedOut === this.#responses.length && this.#pause === undefined) this.#finish();
   }
 
   #finish(): void {

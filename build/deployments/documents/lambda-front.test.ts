@@ -125,10 +125,10 @@ test(
     const other = HOST_ARCHITECTURE === "arm64" ? "x86_64" : "arm64";
     await aws(...create("other", await zipFile(), "other", other));
     const output = join(temporaryFolder("output"), "response.json");
-    const answer = await aws(
+    const response = await aws(
       ...["lambda", "invoke", "--function-name", "other", "--payload", "{}", output],
     );
-    expect(JSON.parse(answer).FunctionError).toBe("Unhandled");
+    expect(JSON.parse(response).FunctionError).toBe("Unhandled");
     expect((await Bun.file(output).json()).errorType).toBe("Runtime.InvalidEntrypoint");
   },
   LIMIT_MS,

@@ -85,7 +85,7 @@ export class LambdaFront {
       port: 0,
       hostname: "127.0.0.1",
       idleTimeout: 0,
-      fetch: (request) => this.#answer(request),
+      fetch: (request) => this.#respond(request),
     });
   }
 
@@ -111,7 +111,7 @@ export class LambdaFront {
     for (const name of [...this.#functions.keys()]) await this.#delete(name);
   }
 
-  async #answer(request: Request): Promise<Response> {
+  async #respond(request: Request): Promise<Response> {
     const { pathname, search } = new URL(request.url);
     const body = await request.bytes();
     const path = decodeURIComponent(pathname);
@@ -134,13 +134,16 @@ export class LambdaFront {
     if (role !== null) this.#roles.set(role[1] ?? "", performance.now());
     const headers = new Headers(request.headers);
     for (const own of ["host", "connection", "content-length"]) headers.delete(own);
-    const answer = await fetch(`${this.#moto.url}${pathname}${search}`, {
+    const response = await fetch(`${this.#moto.url}${pathname}${search}`, {
       method: request.method,
       headers,
       decompress: false,
       ...(body.length === 0 ? {} : { body }),
     });
-    return new Response(await answer.bytes(), { status: answer.status, headers: answer.headers });
+    return new Response(await response.bytes(), {
+      status: response.status,
+      headers: response.headers,
+    });
   }
 
   async #create(request: CreateFunction): Promise<void> {
@@ -188,7 +191,7 @@ export class LambdaFront {
     deployed.host ??= startHost(deployed);
     const { url } = await deployed.host;
     const asked = headers.get("x-amz-log-type");
-    const answer = await fetch(
+    const response = await fetch(
       `${url}/2015-03-31/functions/${deployed.request.FunctionName}/invocations`,
       {
         method: "POST",
@@ -196,11 +199,11 @@ export class LambdaFront {
         body,
       },
     );
-    const log = Buffer.from(answer.headers.get("x-amz-log-result") ?? "", "base64").toString();
+    const log = Buffer.from(response.headers.get("x-amz-log-result") ?? "", "base64").toString();
     await this.#writeLog(deployed.request, log);
-    const forwarded = new Headers(answer.headers);
+    const forwarded = new Headers(response.headers);
     if (asked !== "Tail") forwarded.delete("x-amz-log-result");
-    return new Response(await answer.bytes(), { status: answer.status, headers: forwarded });
+    return new Response(await response.bytes(), { status: response.status, headers: forwarded });
   }
 
   /** Writes a function's log into moto's CloudWatch, if the function's role may. */
@@ -236,7 +239,7 @@ export class LambdaFront {
     { body, type }: { readonly body: string; readonly type: string },
   ): Promise<string> {
     const scope = `Credential=test/20260101/us-east-1/${service}/aws4_request`;
-    const answer = await fetch(this.#moto.url, {
+    const response = await fetch(this.#moto.url, {
       method: "POST",
       body,
       headers: {
@@ -245,7 +248,7 @@ export class LambdaFront {
         authorization: `AWS4-HMAC-SHA256 ${scope}, SignedHeaders=host, Signature=none`,
       },
     });
-    return answer.text();
+    return response.text();
   }
 }
 

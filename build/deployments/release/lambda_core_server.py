@@ -129,10 +129,10 @@ def create_version(p):
 
 def get_version(p):
     version = found(runtime_of(p)["versions"], p["Name"], "version")
-    answer = dict(version)
+    shown = dict(version)
     if version["State"] == "CREATING":
         version["State"] = "ACTIVE"
-    return answer
+    return shown
 
 
 def create_alias(p):
@@ -166,7 +166,7 @@ def put_policy(p):
     return policies[p["ResourceArn"]]
 
 
-ANSWERS = {
+OPERATIONS = {
     "CreateRuntime": create_runtime,
     "GetRuntime": runtime_of,
     "CreateRuntimeVersion": create_version,
@@ -183,7 +183,7 @@ ANSWERS = {
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def answer(self):
+    def respond(self):
         length = int(self.headers.get("content-length") or 0)
         body = json.loads(self.rfile.read(length) or b"{}")
         try:
@@ -203,10 +203,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             scope = re.search(r"Credential=[^/]+/\d+/([^,]+),", self.headers.get("authorization", ""))
             line = {"operation": operation.name, "params": params, "scope": scope and scope[1]}
             print(json.dumps(line, default=repr), flush=True)
-            answer = ANSWERS[operation.name](params)
+            output = OPERATIONS[operation.name](params)
             members = operation.output_shape.members
             status = operation.http.get("responseCode", 200)
-            return status, {name: value for name, value in answer.items() if name in members}
+            return status, {name: value for name, value in output.items() if name in members}
         raise Refused("ResourceNotFoundException", f"no operation is at {self.command} {url.path}")
 
     def send(self, status, body, kind=None):
@@ -219,7 +219,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = respond
 
     def log_message(self, *_):
         pass

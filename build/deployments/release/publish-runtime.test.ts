@@ -25,7 +25,7 @@ const NOT_FOUND =
 /** The error that the AWS CLI prints for a refused call. */
 const refused = (type: string) => `254 An error occurred (${type}) when calling the operation: no`;
 
-/** What AWS answers, by service and operation; each call takes one line, and the last one stays. */
+/** How AWS responds, by service and operation; each call takes one line, and the last one stays. */
 type Table = Readonly<Record<string, readonly string[]>>;
 
 /** An account without anything, whose new version needs some time. */
@@ -237,8 +237,8 @@ test.each([
     { "ecr_describe-repositories": ["255 Could not connect to the endpoint URL"] },
     "failed to run aws ecr describe-repositories: Could not connect",
   ],
-])("%s stops a second run, which then changes nothing", (_, answers, message) => {
-  const { status, stderr, stdout, changes } = publish({ ...PUBLISHED, ...answers });
+])("%s stops a second run, which then changes nothing", (_, responses, message) => {
+  const { status, stderr, stdout, changes } = publish({ ...PUBLISHED, ...responses });
   expect(status).toBe(1);
   expect(stderr).toContain(message);
   expect(changes).toEqual([]);
@@ -290,8 +290,8 @@ test.each([
     `failed to find ${REPOSITORY}:v${VERSION} after it was pushed`,
     "docker buildx",
   ],
-])("%s stops a first run there", (_, answers, message, last) => {
-  const { status, stderr, stdout, changes } = publish({ ...FRESH, ...answers });
+])("%s stops a first run there", (_, responses, message, last) => {
+  const { status, stderr, stdout, changes } = publish({ ...FRESH, ...responses });
   expect(status).toBe(1);
   expect(stderr).toContain(message);
   expect(changes.at(-1)).toBe(last);

@@ -22,7 +22,7 @@ const IDENTITY = `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/do
 <Account>${ACCOUNT}</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`;
 
 /** What the server says to the questions on which publishing depends. */
-interface Answers {
+interface Responses {
   readonly identity?: number;
   readonly application?: { readonly status: number; readonly type: string };
 }
@@ -45,7 +45,7 @@ beforeAll(async () => {
 afterEach(() => server?.stop(true));
 
 /** The part of AWS that publishing talks to; it keeps what was asked in `requests`. */
-function startServer({ identity = 200, application }: Answers): string {
+function startServer({ identity = 200, application }: Responses): string {
   requests = [];
   owners = [];
   server = Bun.serve({

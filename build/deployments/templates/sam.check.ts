@@ -84,14 +84,14 @@ describe("SAM", () => {
       }
       if (HOST_ARCHITECTURE === undefined) throw new Error(`no layer for ${process.arch}`);
       const layer = HOST_ARCHITECTURE.name === "arm64" ? "ShellRuntimeArm64" : "ShellRuntimeAmd64";
-      await answersHelloWorld(join(build, layer), join(build, "Minimal"));
+      await expectHelloWorld(join(build, layer), join(build, "Minimal"));
     },
     LIMIT_MS,
   );
 });
 
 /** Runs the function minimal of a build on the runtime and with the jq of a built layer. */
-async function answersHelloWorld(layer: string, taskRoot: string): Promise<void> {
+async function expectHelloWorld(layer: string, taskRoot: string): Promise<void> {
   const api = await RecordedRuntimeApi.start();
   const child = Bun.spawn([join(layer, "bootstrap")], {
     cwd: taskRoot,

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Copies the event to S3 and back with the layer's aws, asks STS who it is, and answers with jq.
+# Copies the event to S3 and back with the layer's aws, asks STS who it is, and responds with jq.
 
 handler() {
   echo 'handler received event' >&2

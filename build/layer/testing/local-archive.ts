@@ -57,7 +57,7 @@ export class LocalArchive {
     this.#server = Bun.serve({
       hostname: "127.0.0.1",
       port: 0,
-      fetch: (request) => this.#answer(new URL(request.url).pathname),
+      fetch: (request) => this.#respond(new URL(request.url).pathname),
     });
   }
 
@@ -238,7 +238,7 @@ export class LocalArchive {
     await run([...this.#gpg(), "--output", this.#keyring, "--export", "archive@example.org"]);
   }
 
-  #answer(pathname: string): Response {
+  #respond(pathname: string): Response {
     const path = decodeURIComponent(pathname);
     this.requests.push(path);
     // Snapshots have a date in their addresses, and here the same files for every date.

@@ -93,7 +93,7 @@ def places():
 
 
 class SilentServer:
-    """Takes connections and never answers: a call of it lasts until somebody ends it."""
+    """Takes connections and never responds: a call of it lasts until somebody ends it."""
 
     def __enter__(self):
         self.socket = socket.create_server(('127.0.0.1', 0))

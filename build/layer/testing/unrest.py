@@ -113,7 +113,7 @@ def call(chance, name, folder):
     elif name == 'caller interrupted':
         time.sleep(delay)
         child.send_signal(signal.SIGINT)
-        # 130: the CLI's own answer. 1: Python's, while it imports.
+        # 130: the CLI's own status. 1: Python's, while it imports.
         allowed = {0, 130, 1, -signal.SIGINT}
     try:
         output, errors = child.communicate(timeout=TIMEOUT_S)

@@ -23,7 +23,7 @@ while read -r method _; do
       ;;
     *)
       head -c "$length" >/tmp/response
-      : >/tmp/answered
+      : >/tmp/responded
       printf 'HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n'
       ;;
   esac

@@ -2,5 +2,5 @@
 # The function that responds in the machine of kernels.slow.ts.
 
 handler() {
-  printf 'event %s answered on %s' "$1" "$(uname -r)"
+  printf 'event %s handled on %s' "$1" "$(uname -r)"
 }

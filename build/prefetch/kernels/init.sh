@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # shellcheck shell=dash
 # The first process of the machine that kernels.slow.ts boots: starts the runtime against a Runtime
-# API of one event (api.sh), shows what it answered and turns the machine off.
+# API of one event (api.sh), shows its response and turns the machine off.
 
 /bin/busybox mkdir -p /bin /proc /dev /tmp
 /bin/busybox --install -s /bin
@@ -14,9 +14,9 @@ ip link set lo up
 dmesg -n 1
 echo "kernel: $(uname -r)"
 
-# Starts the runtime against a Runtime API of its own; says under a name what it answered.
-answer() {
-  rm -f /tmp/given /tmp/answered /tmp/response
+# Starts the runtime against a Runtime API of its own; says under a name how it responded.
+show() {
+  rm -f /tmp/given /tmp/responded /tmp/response
   nc -l -p 9001 -e /api.sh &
   api=$!
   # 9001 is 2329 in hexadecimal; the socket is one of IPv6 where there is that.
@@ -28,7 +28,7 @@ answer() {
   runtime=$!
   # Emulated, a start takes its time; a minute is a hundred times what it needs.
   tries=0
-  while [ ! -e /tmp/answered ] && [ "$tries" -lt 600 ]; do
+  while [ ! -e /tmp/responded ] && [ "$tries" -lt 600 ]; do
     usleep 100000
     tries=$((tries + 1))
   done
@@ -37,8 +37,8 @@ answer() {
   wait
 }
 
-answer response
+show response
 # All that is reserved must now be there: half of the memory, since there is no swap.
 echo 2 >/proc/sys/vm/overcommit_memory
-answer 'response without overcommit'
+show 'response without overcommit'
 poweroff -f

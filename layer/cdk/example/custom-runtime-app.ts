@@ -39,7 +39,7 @@ export class CustomRuntimeApp extends Stack {
     const shell = new ShellFunction(this, "ShellFunction", {
       ...common,
       code: join(ROOT, "fixtures/functions/hello"),
-      description: "Answers with its event",
+      description: "Responds with its event",
     });
     const node = new ShellFunction(this, "NodeFunction", {
       ...common,

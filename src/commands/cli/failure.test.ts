@@ -122,7 +122,7 @@ test.each(WRITERS)("%j ends with 141 when nobody reads", async (args) => {
   expect(errors).not.toContain("error");
 });
 
-test("what cannot be logged does not end what can be answered", async () => {
+test("what cannot be logged does not end what can still respond", async () => {
   const { status, out } = await inShell('exec "$@" 2> /dev/full', [...ONCE, "-d", "[1]"]);
   expect([status, out]).toEqual([0, "[1]"]);
 });

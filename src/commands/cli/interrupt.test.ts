@@ -79,11 +79,11 @@ test.each([...SIGNALS, ["SIGKILL", 137] as const])(
       const metrics = command === "serve" ? ["--metrics-port", "0"] : [];
       const options = ["--port", "0", ...metrics, "--grace", "100ms"];
       const served = await startTool([command, folder, ...options, ...LONG]);
-      const answer = fetch(served.url, { method: "POST", body: "{}" }).catch(() => undefined);
+      const response = fetch(served.url, { method: "POST", body: "{}" }).catch(() => undefined);
       const processes = await spinning(pids);
       expect(await served.stop(signal)).toBe(signal === "SIGKILL" ? killed : 0);
       await gone(processes);
-      await answer;
+      await response;
     }
   },
 );

@@ -61,8 +61,8 @@ test("dev starts workers while events would wait, and reloads all of them", asyn
   await using dev = await startTool([...DEV, folder, "--workers", "1:3", ...CURL_LOOP]);
   await dev.logged("1 worker ready");
   await dev.logged("Ctrl-C to stop");
-  const answers = await Promise.all(Array.from({ length: 6 }, () => invoke(dev.url)));
-  expect(answers).toEqual(Array.from({ length: 6 }, () => "old"));
+  const responses = await Promise.all(Array.from({ length: 6 }, () => invoke(dev.url)));
+  expect(responses).toEqual(Array.from({ length: 6 }, () => "old"));
   expect(dev.errors()).toMatch(/START [0-9a-f]{4}… worker 3 cold\n/);
   expect(dev.errors()).toContain("\n  3 | told\n");
   expect(dev.errors()).not.toContain("worker 4");

@@ -26,8 +26,8 @@ function replaceFile(path: string, text: string): void {
   renameSync(unfinished, path);
 }
 
-/** Waits until the function answers so. */
-async function answered(url: string, text: string): Promise<void> {
+/** Waits until the function responds so. */
+async function responded(url: string, text: string): Promise<void> {
   while ((await invoke(url)) !== text) await Bun.sleep(5);
 }
 
@@ -81,18 +81,18 @@ test("what links lead to outside the folder is watched, also after it was replac
   expect(await invoke(dev.url)).toBe("one");
   replaceFile(join(outside, "real.sh"), says("two"));
   await dev.logged("~ function.sh changed · ");
-  await answered(dev.url, "two");
+  await responded(dev.url, "two");
   // A link that is new, to a folder.
   symlinkSync(join(outside, "library"), join(folder, "library"));
   rmSync(join(folder, "function.sh"));
   symlinkSync("library/words.sh", join(folder, "function.sh"));
   await dev.logged("~ library");
-  await answered(dev.url, "three");
+  await responded(dev.url, "three");
   replaceFile(join(outside, "library", "words.sh"), says("four"));
   await dev.logged("library/words.sh");
-  await answered(dev.url, "four");
+  await responded(dev.url, "four");
   replaceFile(join(outside, "library", "words.sh"), says("five"));
-  await answered(dev.url, "five");
+  await responded(dev.url, "five");
 });
 
 /** Reloads that the log tells of. */
@@ -113,10 +113,10 @@ test.each([
       writeFileSync(file, says(`${round}`));
       await Bun.sleep(round % 3 === 0 ? 10 : 180);
     }
-    await answered(dev.url, "11");
+    await responded(dev.url, "11");
     await Bun.sleep(1_500);
     writeFileSync(file, says("last"));
-    await answered(dev.url, "last");
+    await responded(dev.url, "last");
     expect(dev.errors()).not.toContain("warning");
   },
 );
@@ -129,7 +129,7 @@ test("changes without a pause between them are one reload after the last", async
     replaceFile(join(folder, "function.sh"), says(`${round}`));
     replaceFile(join(folder, `file${round}`), "");
   }
-  await answered(dev.url, "7");
+  await responded(dev.url, "7");
   await Bun.sleep(300);
   expect(reloads(dev.errors())).toBeLessThanOrEqual(2);
 });
@@ -151,7 +151,7 @@ test("a file that each event writes does not restart the function in its work fo
   const running = invoke(dev.url);
   writeFileSync(join(folder, "function.sh"), counts.replace("one", "two"));
   await running;
-  await answered(dev.url, "two");
+  await responded(dev.url, "two");
   // What a person saves in that file is served too.
   writeFileSync(join(folder, "counter"), "");
   await dev.logged("~ counter changed");
@@ -165,12 +165,12 @@ test("a file that the function writes while it is loaded does not restart it aga
   await dev.logged(
     "warning: stamp is written when the function is loaded: it is not reloaded for that\n",
   );
-  await answered(dev.url, "one");
+  await responded(dev.url, "one");
   const settled = reloads(dev.errors());
   await Bun.sleep(1_500);
   expect(reloads(dev.errors())).toBeLessThanOrEqual(settled + 1);
   writeFileSync(join(folder, "function.sh"), says("two"));
-  await answered(dev.url, "two");
+  await responded(dev.url, "two");
 });
 
 test("a layer's files and the bootstrap's are watched, wherever they are", async () => {
@@ -200,7 +200,7 @@ test("a zip of the function's data is watched, and what it loads from node_modul
   writeFileSync(join(folder, "data", "model.zip"), "x");
   await dev.logged("~ data/model.zip changed · worker 1 restarted");
   writeFileSync(join(folder, "node_modules", "words", "words.sh"), says("two"));
-  await answered(dev.url, "two");
+  await responded(dev.url, "two");
 });
 
 test("a worker that takes long to get ready is told of when it is", async () => {

@@ -41,7 +41,7 @@ test("dev routes paths to its functions, as an HTTP API does", async () => {
 
 test("REST events keep the encoding of path parameters, and unknown paths are refused", async () => {
   const options = ["--format", "rest", "--route", "GET /x/{id}=resize"];
-  // A REST API answers with an envelope.
+  // A REST API responds with an envelope.
   const folder = functionFolder(
     {
       "function.sh": `handler() { printf '%s' "$1" | jq -c '{statusCode: 200, body: tojson}'; }\n`,
@@ -49,8 +49,8 @@ test("REST events keep the encoding of path parameters, and unknown paths are re
     "resize",
   );
   await using dev = await startTool(["dev", "--port", "0", folder, ...options, ...CURL_LOOP]);
-  const answer = await fetch(`${dev.url}/x/a%20b`);
-  expect(await answer.json()).toMatchObject({
+  const response = await fetch(`${dev.url}/x/a%20b`);
+  expect(await response.json()).toMatchObject({
     resource: "/x/{id}",
     path: "/x/a%20b",
     pathParameters: { id: "a%20b" },

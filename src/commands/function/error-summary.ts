@@ -41,7 +41,7 @@ export function errorSummary(outcome: FunctionErrorOutcome, settings: FunctionSe
   });
 }
 
-/** An error that a server answered with, as far as its body and the end of the log tell. */
+/** An error that a server responded with, as far as its body and the end of the log tell. */
 export function serverErrorSummary(
   body: Uint8Array,
   log: string,

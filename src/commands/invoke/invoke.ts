@@ -156,7 +156,7 @@ function repeatOnServer(
   return repeatInvoke(sendOne, () => coldStarts(url), repetition);
 }
 
-/** Whether a server answers there, whatever it says. One that does not is told of when it has the event. */
+/** Whether a server responds there, whatever it says. One that does not is told of when it has the event. */
 async function isServed(url: string): Promise<boolean> {
   const signal = AbortSignal.timeout(PROBE_MS);
   return fetch(new URL(PATH.ping, url), { signal }).then(

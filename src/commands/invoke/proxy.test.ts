@@ -23,12 +23,12 @@ async function serve(listener: RequestListener): Promise<{ port: number } & Asyn
   return { port: (server.address() as AddressInfo).port, [Symbol.asyncDispose]: close };
 }
 
-/** A server that answers everything, and counts. */
-async function countingServer(answer: string) {
+/** A server that responds to everything, and counts. */
+async function countingServer(body: string) {
   const seen: string[] = [];
   const server = await serve((request, response) => {
     seen.push(`${request.method} ${request.url}`);
-    response.end(answer);
+    response.end(body);
   });
   return { ...server, seen };
 }

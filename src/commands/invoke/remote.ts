@@ -36,7 +36,7 @@ const metadataSchema = z.looseObject({
 });
 
 /**
- * Invokes the function and returns Lambda's answer.
+ * Invokes the function and returns Lambda's response.
  * @throws {CommandError} When there is no `aws` command or it gets no response, in its own words.
  */
 export async function invokeRemote(

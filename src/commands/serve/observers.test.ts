@@ -21,14 +21,14 @@ test.each([
   const options = ["--port", "0", "--log", "json", folder, ...CURL_LOOP];
   await using served = await startTool([...row.command, ...options]);
   const url = `${served.url}/2015-03-31/functions/probe/invocations`;
-  const answer = await fetch(url, {
+  const response = await fetch(url, {
     method: "POST",
     body: '{"a":1}',
-    // So that the answer waits for the log.
+    // So that the response waits for the log.
     headers: { "x-amz-log-type": "Tail" },
   });
-  const requestId = answer.headers.get("x-amzn-requestid");
-  expect(await answer.text()).toBe('{"a":1}');
+  const requestId = response.headers.get("x-amzn-requestid");
+  expect(await response.text()).toBe('{"a":1}');
   await served.logged('"type":"platform.report"');
   expect(await served.stop()).toBe(0);
   const lines = served.errors().trimEnd().split("\n");

@@ -68,8 +68,8 @@ test("GetFunctionUrlConfig tells the mode of --invoke-mode", async () => {
   const modes = ["buffered", "response-stream"].map(async (mode) => {
     const args = ["serve", "--port", "0", "--metrics-port", "0", "--invoke-mode", mode];
     await using served = await startTool([...args, "--name", "probe", ...SCRIPTED]);
-    const answer = await fetch(`${served.url}/2021-10-31/functions/probe/url`);
-    return ((await answer.json()) as { InvokeMode: string }).InvokeMode;
+    const response = await fetch(`${served.url}/2021-10-31/functions/probe/url`);
+    return ((await response.json()) as { InvokeMode: string }).InvokeMode;
   });
   expect(await Promise.all(modes)).toEqual(["BUFFERED", "RESPONSE_STREAM"]);
 });

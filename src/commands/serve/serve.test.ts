@@ -22,10 +22,10 @@ test("the CloudEvents example of the prior invoker gives a valid event of that t
   expect(served.errors()).toContain(
     "warning: CE_TYPE is an old name for CE_OVERRIDES_TYPE (using it)",
   );
-  const answer = await post(served.url, '{"id":1}');
-  expect(answer.status).toBe(200);
-  expect(answer.headers.get("content-type")).toBe("application/cloudevents+json");
-  expect(await answer.json()).toEqual({
+  const response = await post(served.url, '{"id":1}');
+  expect(response.status).toBe(200);
+  expect(response.headers.get("content-type")).toBe("application/cloudevents+json");
+  expect(await response.json()).toEqual({
     specversion: "1.0",
     id: expect.stringMatching(/^[0-9a-f-]{36}$/),
     source: "knative-lambda-runtime",
@@ -77,15 +77,15 @@ test("CloudEvents: context of old, modes of the reply, statuses for a Knative se
 
 test("the request of `func invoke` is understood", async () => {
   await using served = await startTool([...SERVE, "--format", "cloudevents", ...SCRIPTED]);
-  const answer = await post(served.url, '{"message":"Hello World"}', {
+  const response = await post(served.url, '{"message":"Hello World"}', {
     "Content-Type": "application/json",
     "Ce-Id": "2f1d1c9e-7d9f-4a2e-bf1a-6e5b7c8d9e0f",
     "Ce-Source": "/boson/fn",
     "Ce-Specversion": "1.0",
     "Ce-Type": "boson.fn",
   });
-  expect(answer.status).toBe(200);
-  expect(await answer.json()).toMatchObject({
+  expect(response.status).toBe(200);
+  expect(await response.json()).toMatchObject({
     echo: { type: "boson.fn", source: "/boson/fn", data: { message: "Hello World" } },
   });
 });
@@ -112,11 +112,11 @@ test("API_GATEWAY works both ways", async () => {
       'handler() { printf \'{"statusCode":201,"headers":{"x-a":"b"},"body":"%s"}\' "${#1}"; printf \'%s\' "$1" >&2; }\n',
   });
   await using served = await startTool([...SERVE, folder, ...CURL_LOOP], { environment });
-  const answer = await post(`${served.url}/some/path?a=1&a=2`, "hello", {
+  const response = await post(`${served.url}/some/path?a=1&a=2`, "hello", {
     "content-type": "text/plain",
   });
-  expect([answer.status, answer.headers.get("x-a")]).toEqual([201, "b"]);
-  expect(Number(await answer.text())).toBeGreaterThan(100);
+  expect([response.status, response.headers.get("x-a")]).toEqual([201, "b"]);
+  expect(Number(await response.text())).toBeGreaterThan(100);
   await served.logged('"httpMethod":"POST"');
   expect(served.errors()).toContain('"path":"/some/path"');
   expect(served.errors()).toContain('"multiValueQueryStringParameters":{"a":["1","2"]}');
@@ -133,8 +133,8 @@ test("K_SINK gets the reply, the caller its status", async () => {
   await using served = await startTool([...SERVE, "--format", "plain", ...SCRIPTED], {
     environment,
   });
-  const answer = await post(served.url, '{"id":1}');
-  expect([answer.status, await answer.text()]).toEqual([200, ""]);
+  const response = await post(served.url, '{"id":1}');
+  expect([response.status, await response.text()]).toEqual([200, ""]);
   expect(received).toEqual([{ type: "application/json", body: '{"id":1,"echo":{"id":1}}' }]);
   // What is not a reply, and a failure, which the caller can send again, are not sent on.
   expect((await post(served.url, '{"do":"empty"}')).status).toBe(200);
@@ -160,8 +160,8 @@ test("--ce-batch: each event's reply goes to the sink on its own; the sender get
     { ...event, id: "2" },
   ]);
   const type = { "content-type": "application/cloudevents-batch+json" };
-  const answer = await post(served.url, batch, type);
-  expect([answer.status, await answer.text()]).toEqual([202, ""]);
+  const response = await post(served.url, batch, type);
+  expect([response.status, await response.text()]).toEqual([202, ""]);
   expect(sink.received.map((each) => each.type)).toEqual([CE_JSON, CE_JSON]);
   expect(sink.received.map(({ body }) => JSON.parse(body).data.echo.id)).toEqual(["1", "2"]);
   await sink.close();
@@ -203,9 +203,9 @@ test("metrics have a port of their own; one that is taken is a warning", async (
   const args = ["serve", "--port", "0", "--workers", "1", ...SCRIPTED];
   await using served = await startTool(args, { environment });
   await post(served.url, "{}", { "ce-type": "asked", "ce-source": "/s" });
-  const answer = await fetch(`http://127.0.0.1:${port}/metrics`);
-  expect(answer.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
-  expect(await answer.text()).toContain(
+  const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+  expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+  expect(await response.text()).toContain(
     'worker_event_processing_success_count{name="greeter",resource_group="example.com",' +
       'namespace_name="team",event_type="asked",event_source="/s"} 1\n',
   );

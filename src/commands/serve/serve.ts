@@ -70,9 +70,9 @@ export interface ServeOptions extends FunctionOptions {
 interface ServerCompat {
   /** True when no path is Lambda's API or a probe's. */
   readonly ownsEveryPath?: boolean;
-  /** Invoke as it answers it. */
+  /** Invoke as it serves it. */
   readonly invoke?: InvokeCompat;
-  /** Every other path as it answers it. */
+  /** Every other path as it serves it. */
   readonly adapter?: (format: ServeFormat, variables: ServeVariables) => Adapter;
   /** What counts where neither the command line nor `serve`'s own variables say anything. */
   readonly defaults: (

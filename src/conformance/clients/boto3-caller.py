@@ -29,9 +29,9 @@ def error_code(call):
 
 
 def stream(event):
-    answer = lam.invoke_with_response_stream(FunctionName="probe", Payload=json.dumps(event))
+    response = lam.invoke_with_response_stream(FunctionName="probe", Payload=json.dumps(event))
     chunks, times, error = [], [], None
-    for message in answer["EventStream"]:
+    for message in response["EventStream"]:
         if "PayloadChunk" in message:
             chunks.append(message["PayloadChunk"]["Payload"].decode())
             times.append(time.monotonic())

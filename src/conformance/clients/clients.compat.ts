@@ -38,7 +38,7 @@ async function invoke(url: string, event: unknown, headers: Record<string, strin
 }
 
 for (const program of CLIENT_PROGRAMS) {
-  test(`${program.name}: answers with its context`, async () => {
+  test(`${program.name}: responds with its context`, async () => {
     await using client = await serveClient(program, program.handler);
     const custom = { custom: { key: "a: b" } };
     const result = await invoke(
@@ -110,7 +110,7 @@ for (const program of CLIENT_PROGRAMS) {
 }
 
 test.each(["function-url", "http-api-v2", "http-api-v1", "rest"] as const)(
-  "lambda_http (Rust) is asked and answers by way of %s",
+  "lambda_http (Rust) is asked and responds by way of %s",
   async (gateway) => {
     await using client = await serveFunction({
       gateway,
@@ -121,7 +121,7 @@ test.each(["function-url", "http-api-v2", "http-api-v1", "rest"] as const)(
       body: "text \u00fc",
       headers: { "Content-Type": "text/plain", "X-Asked": "1" },
     });
-    expect([asked.status, asked.headers.get("x-answered"), asked.headers.getSetCookie()]).toEqual([
+    expect([asked.status, asked.headers.get("x-handled"), asked.headers.getSetCookie()]).toEqual([
       201,
       "yes",
       ["a=1"],
@@ -159,7 +159,7 @@ test("lambda-extension (Rust), in a layer, is told of each event and of the end"
   ]);
 });
 
-test("the curl loop of AWS's tutorial answers in order", async () => {
+test("the curl loop of AWS's tutorial responds in order", async () => {
   await using loop = await serveFunction({
     settings: {
       name: "client",

@@ -17,7 +17,7 @@ import type { LogMessage } from "../invocation/platform-log.ts";
 /** The type and source of a CloudEvent, by which metrics tell events apart. */
 export type EventLabels = readonly [type: string, source: string];
 
-/** Answers one event of a request that has several, by the adapter that it is for. */
+/** Responds to one event of a request that has several, by the adapter that it is for. */
 export type RespondToElement = (element: HttpRequest, adapter: Adapter) => Promise<HttpResponse>;
 
 /** What an adapter makes of a request: an invocation, several, or an immediate response. */
@@ -30,7 +30,7 @@ export type AdaptedRequest =
     }
   | {
       readonly kind: "batch";
-      /** Has the events answered in order, and makes one response of theirs. */
+      /** Has the events handled in order, and makes one response of theirs. */
       readonly run: (respond: RespondToElement) => Promise<HttpResponse>;
     }
   | { readonly kind: "response"; readonly response: HttpResponse };
@@ -42,7 +42,7 @@ export type InvokeMode = "buffered" | "response-stream";
 export interface Adapter {
   /** Largest body that is read, in bytes. */
   readonly bodyBytesMax: number;
-  /** What a body that is larger is answered. */
+  /** What a body that is larger gets. */
   readonly tooLarge: HttpResponse;
   toRequest(request: HttpRequest): AdaptedRequest;
   /** May read a streamed response as far as its prelude; otherwise pure. */

@@ -10,7 +10,7 @@ test("environments are started for events that wait, at most so many, and ended 
   await using _ended = { [Symbol.asyncDispose]: () => pool.stop() };
   pool.start();
   const run = (event: unknown) => pool.invoke({ event: Buffer.from(JSON.stringify(event)) });
-  const answer = async (id: number) => {
+  const echo = async (id: number) => {
     const outcome = await run({ do: "echo", id });
     return outcome.kind === "response"
       ? JSON.parse(Buffer.from(outcome.body).toString()).id
@@ -34,11 +34,11 @@ test("environments are started for events that wait, at most so many, and ended 
   expect(living()).toBe(1);
   // One that dies leaves as many as are wanted.
   await run({ do: "exit", status: 1 });
-  expect(await answer(5)).toBe(5);
+  expect(await echo(5)).toBe(5);
   expect(living()).toBe(1);
   pool.reload();
   expect(living()).toBe(1);
-  expect(await answer(6)).toBe(6);
+  expect(await echo(6)).toBe(6);
 });
 
 test.each([

@@ -26,12 +26,12 @@ const FAULTS: readonly (readonly [event: Record<string, unknown>, outcome: strin
     { do: "kill", signal: "SIGSEGV" },
     processEndError("R", "Runtime exited with error: signal: segmentation fault"),
   ],
-  [{ do: "answer-twice", id: 2 }, '{"id":2,"echo":{"do":"answer-twice","id":2}}'],
+  [{ do: "respond-twice", id: 2 }, '{"id":2,"echo":{"do":"respond-twice","id":2}}'],
   [{ do: "wrong-id", id: 3 }, '{"id":3,"echo":{"do":"wrong-id","id":3}}'],
   [{ do: "wrong-attempt", id: 4 }, '{"id":4,"echo":{"do":"wrong-attempt","id":4}}'],
   [{ do: "garbage", id: 5 }, '{"id":5,"echo":{"do":"garbage","id":5}}'],
   [{ do: "ask-twice", id: 6 }, '{"id":6,"echo":{"do":"ask-twice","id":6}}'],
-  [{ do: "answer-and-die", id: 7 }, '{"id":7,"echo":{"do":"answer-and-die","id":7}}'],
+  [{ do: "respond-and-die", id: 7 }, '{"id":7,"echo":{"do":"respond-and-die","id":7}}'],
   [{ do: "die-while-waiting", id: 8 }, '{"id":8,"echo":{"do":"die-while-waiting","id":8}}'],
   [{ do: "drop-poll", id: 9 }, '{"id":9,"echo":{"do":"drop-poll","id":9}}'],
   [{ do: "bad-mode" }, "[invalid-response] "],
@@ -127,7 +127,7 @@ test("an init error is served to the first event, and tried again", async () => 
   expect(probe.log).toContain("init/error: 202 403");
 });
 
-test("an exit before the first /next is the answer of the first event", async () => {
+test("an exit before the first /next is the outcome of the first event", async () => {
   await using probe = new Probe({ handler: "init-exit" });
   const outcome = await probe.run({}, { requestId: "R" });
   expect(await read(outcome)).toBe(
@@ -228,7 +228,7 @@ test("memory above the size ends the environment when it is enforced", async () 
   expect(await read(outcome)).toContain("signal: killed");
 });
 
-test("the function sees Lambda's variables and none of ours", async () => {
+test("the function sees Lambda's variables and none of the host's", async () => {
   process.env["DEVELOPERS_OWN"] = "secret";
   await using probe = new Probe({ variables: { MINE: "yes", A: "4=4" }, name: "probe" });
   const outcome = await probe.run({ do: "environment" });
@@ -301,12 +301,12 @@ test("an event ends when its runtime asks for the next: what is logged after the
   expect(waited.kind === "response" && Buffer.from(waited.report.log).toString()).toBe(
     "after the response\n",
   );
-  expect(probe.answered[0]?.[1].durationMs).toBeGreaterThan(190);
+  expect(probe.outcomes[0]?.[1].durationMs).toBeGreaterThan(190);
   // A caller that does not want the log has the response before.
   const startedAtMs = performance.now();
   expect(await read(await probe.run({ ...event, ms: 6_000 }))).toContain('"do":"log-after"');
   expect(performance.now() - startedAtMs).toBeLessThan(5_500);
-  expect(probe.answered.length).toBe(1);
+  expect(probe.outcomes.length).toBe(1);
   await probe.pool.drain(30_000);
-  expect(probe.answered.length).toBe(2);
+  expect(probe.outcomes.length).toBe(2);
 });

@@ -35,7 +35,7 @@ const RESTART_PAUSE_MS = 50;
 /** Longest such pause, in milliseconds. */
 const RESTART_PAUSE_MAX_MS = 5_000;
 
-/** Failed starts in a row after which every waiting event is answered with the failure. */
+/** Failed starts in a row after which every waiting event gets the failure. */
 const START_FAILURES_MAX = 3;
 
 /** Observes the engine, for logs and metrics; every member is optional. */
@@ -169,7 +169,7 @@ export class FunctionPool {
     this.#queue.rejectAll("draining");
   }
 
-  /** Ends every environment; invocations that are still open are answered. */
+  /** Ends every environment; invocations that are still open get an outcome. */
   async stop(): Promise<void> {
     this.#draining = true;
     this.#stopped = true;

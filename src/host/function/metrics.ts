@@ -19,7 +19,7 @@ interface MetricNames {
 /** Upper bounds of TriggerMesh's histogram, in milliseconds. */
 const LATENCY_BUCKETS_MS = [0, 10, 20, 30, 40, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
 
-/** Upper bounds of ours, in seconds. */
+/** Upper bounds of this host's own histogram, in seconds. */
 const DURATION_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** Distinct event types and sources that are counted apart; what comes after them is `other`. */

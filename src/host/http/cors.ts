@@ -1,5 +1,5 @@
 /**
- * Cross-origin rules of a Function URL, answered before the function as on AWS.
+ * Cross-origin rules of a Function URL, handled before the function as on AWS.
  *
  * @see https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html#urls-cors
  * @module

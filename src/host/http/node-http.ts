@@ -50,7 +50,7 @@ export function serveByRoute(
 /** Headers of a response in plain text. */
 export const PLAIN = { "Content-Type": "text/plain; charset=utf-8" } as const;
 
-/** Answers with bytes or text of a known length. */
+/** Responds with bytes or text of a known length. */
 export function respond(
   response: ServerResponse,
   status: number,
@@ -62,7 +62,7 @@ export function respond(
   response.end(body);
 }
 
-/** Answers with JSON and a line feed, as Lambda's own servers do. */
+/** Responds with JSON and a line feed, as Lambda's own servers do. */
 export function respondJson(response: ServerResponse, status: number, value: unknown): void {
   respond(response, status, `${JSON.stringify(value)}\n`, { "Content-Type": CONTENT_TYPE.json });
 }

@@ -1,5 +1,5 @@
 /**
- * HTTP from outside: reads a request, lets a handler answer it, writes the response; drains on demand.
+ * HTTP from outside: reads a request, lets a handler respond, writes the response; drains on demand.
  *
  * On `node:http`, since raw header names, repeated headers and the untouched target matter to the
  * forms of API Gateway.
@@ -27,7 +27,7 @@ export interface HttpHandler {
   readonly log: HostLog;
 }
 
-/** Reads at most so much and then answers. */
+/** Reads at most so much and then responds. */
 export interface HttpRoute {
   readonly bodyBytesMax: number;
   readonly tooLarge: HttpResponse;
@@ -76,7 +76,7 @@ export class HttpServer {
   readonly #bodyIdleMs: number;
   #heldBytes = 0;
   #isFull = false;
-  /** Answers whose request has been read and whose last byte has not been taken. */
+  /** Responses whose request has been read and whose last byte has not been taken. */
   readonly #owed = new Set<ServerResponse>();
   #onNoneOwed: (() => void) | undefined;
 
@@ -164,7 +164,7 @@ export class HttpServer {
       // A response that broke off must not look complete.
       if (outgoing.headersSent) outgoing.destroy();
       if (error instanceof StreamFailure) return;
-      // A fault of ours: the caller still gets a response, the person at the terminal the reason.
+      // Our own fault: the caller still gets a response, the person at the terminal the reason.
       this.#handler.log("error", `failed to respond to ${head.method} ${head.rawPath}: ${error}`);
       if (outgoing.headersSent) return;
       outgoing.writeHead(500, { "Content-Type": "text/plain" });
@@ -172,7 +172,7 @@ export class HttpServer {
     }
   }
 
-  /** Reads the body and has it answered; nothing when the caller has gone. */
+  /** Reads the body and returns the response to it; nothing when the caller has gone. */
   async #respond(
     incoming: IncomingMessage,
     outgoing: ServerResponse,
@@ -355,7 +355,7 @@ function isStream(body: HttpResponse["body"]): body is AsyncIterable<Uint8Array>
 
 /**
  * Headers of one connection, besides those that `Connection` itself names. A function that passes on
- * what another server answered copies that connection's headers too. On ours they would contradict
+ * another server's response copies that connection's headers too. On ours they would contradict
  * how the body is sent, and the caller could not read it.
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
  */

@@ -1,5 +1,5 @@
 /**
- * One invocation from the moment it is accepted until its caller has the one answer it gets.
+ * One invocation from the moment it is accepted until its caller has the one outcome it gets.
  *
  * @module
  */

@@ -91,7 +91,7 @@ export function timeoutError(requestId: string, timeoutMs: number): PlatformErro
   return platformError("Sandbox.Timedout", requestId, `Task timed out after ${seconds} seconds`);
 }
 
-/** The runtime's process ended before it answered. */
+/** The runtime's process ended before it responded. */
 export function processEndError(requestId: string, end: ProcessEnd): PlatformError {
   if (end.kind === "not-started") {
     return platformError("Runtime.InvalidEntrypoint", requestId, end.reason);

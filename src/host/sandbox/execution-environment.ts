@@ -170,7 +170,7 @@ export class ExecutionEnvironment {
     return this.#process?.pid;
   }
 
-  /** Events that it has answered. */
+  /** Events to which it has responded. */
   get served(): number {
     return this.#events.over;
   }
@@ -329,7 +329,7 @@ export class ExecutionEnvironment {
 
   #onStartError(error: PlatformError): void {
     this.#failure ??= { kind: "reported", error };
-    // A process of ours ends by itself when it cannot begin.
+    // Our own process ends by itself when it cannot begin.
     const isOthers = this.#settings.attachedPort !== undefined;
     if (isOthers || this.#restoredAtMs !== undefined) setTimeout(() => this.kill(), LOG_DRAIN_MS);
   }

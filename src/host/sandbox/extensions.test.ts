@@ -129,7 +129,7 @@ test("an extension that hangs in an event is ended at the event's deadline", asy
   await using probe = new Probe({ layers: [layer({ stuck: "hang" })], timeoutMs: 1_000 });
   expect(await read(await probe.run({ id: 1 }))).toBe(echo(1));
   await probe.ended;
-  expect(probe.answered.map(([status]) => status)).toEqual(["timeout"]);
+  expect(probe.outcomes.map(([status]) => status)).toEqual(["timeout"]);
 });
 
 test("one that does not end is killed, with what it has started", async () => {

@@ -3,7 +3,7 @@
  * which they register, wait for events and report errors.
  *
  * Official clients register an internal extension without events only to be sent SIGTERM before the
- * end. The Logs and Telemetry APIs answer as AWS's own emulator does, with a 202 that says "not
+ * end. The Logs and Telemetry APIs respond as AWS's own emulator does, with a 202 that says "not
  * here".
  * @see https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
  * @module

@@ -48,7 +48,7 @@ export function endpointVariables(
   };
 }
 
-/** Answers with the availability zone. */
+/** Responds with the availability zone. */
 function metadataRoute(region: string): NodeRoute {
   return nodeRoute("GET", METADATA_PATH, (request, response) => {
     request.resume();
@@ -65,7 +65,7 @@ function metadataRoute(region: string): NodeRoute {
 /** How long the keys are said to be good, in milliseconds. */
 const CREDENTIALS_MS = 6 * 3_600_000;
 
-/** Answers with the keys that the function would have in its variables, as the SDKs ask for them. */
+/** Responds with the keys that the function would have in its variables, as the SDKs ask for them. */
 function credentialsRoute({ inherited, variables }: FunctionSettings): NodeRoute {
   const known: Readonly<Record<string, string | undefined>> = { ...inherited, ...variables };
   return nodeRoute("GET", CREDENTIALS_PATH, (request, response) => {

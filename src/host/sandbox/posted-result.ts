@@ -161,7 +161,7 @@ export function resultOutcome(
   }
 }
 
-/** Finds the cause: a runtime that dies breaks its answer off too; its death is the better reason. */
+/** Finds the cause: a runtime that dies breaks its response off too; its death is the better reason. */
 export class BrokenResponses {
   readonly #waiting = new Set<(end?: ProcessEnd) => void>();
 

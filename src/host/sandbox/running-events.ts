@@ -1,6 +1,6 @@
 /**
  * The events that an environment has been given. One is over when the runtime asks for the next, and not
- * when it is answered: what is written to the log in between is its own too.
+ * when its response has come: what is written to the log in between is its own too.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import {
 } from "./posted-result.ts";
 
 /** What is known of the end of an event. */
-interface Answer {
+interface Conclusion {
   /** `success`, or where the error is from. */
   readonly status: string;
   /** Tells the caller; only the first time has an effect. */
@@ -29,7 +29,7 @@ interface RunningEvent {
   readonly isFirst: boolean;
   /** The response that is still written. */
   stream?: PostedStream | undefined;
-  answer?: Answer;
+  conclusion?: Conclusion;
   /** The runtime does no more for it. */
   isFinished: boolean;
 }
@@ -92,7 +92,7 @@ export class RunningEvents {
     this.#begun += 1;
   }
 
-  /** The runtime has answered, or has begun to. */
+  /** The runtime has responded, or has begun to. */
   async post(invocation: PendingInvocation, result: PostedResult): Promise<void> {
     const event = this.#events.get(invocation);
     if (event === undefined) return;
@@ -103,7 +103,7 @@ export class RunningEvents {
       result.kind === "truncated" ? await this.#broken.cause(requestId) : resultOutcome(result);
     const status = outcome.kind === "function-error" ? outcome.origin : "success";
     const give = (report: InvocationReport) => invocation.settle({ ...outcome, report });
-    this.#answer(invocation, event, { status, give });
+    this.#setConclusion(invocation, event, { status, give });
   }
 
   /** Its caller has the response as it comes. */
@@ -121,15 +121,18 @@ export class RunningEvents {
     const known =
       bytes.kind === "truncated" ? await this.#broken.cause(invocation.requestId) : bytes;
     const status = known.kind === "complete" ? "success" : known.origin;
-    this.#answer(invocation, event, { status, give: (report) => resolve({ ...known, report }) });
+    this.#setConclusion(invocation, event, {
+      status,
+      give: (report) => resolve({ ...known, report }),
+    });
   }
 
   /** A caller that wants the log waits for the end of it. */
-  #answer(invocation: PendingInvocation, event: RunningEvent, answer: Answer): void {
-    if (event.answer !== undefined) return;
-    event.answer = answer;
-    if (event.isFinished) return void this.#conclude(invocation, event, answer);
-    if (invocation.request.logTail !== true) answer.give(this.#report(invocation, event));
+  #setConclusion(invocation: PendingInvocation, event: RunningEvent, conclusion: Conclusion): void {
+    if (event.conclusion !== undefined) return;
+    event.conclusion = conclusion;
+    if (event.isFinished) return void this.#conclude(invocation, event, conclusion);
+    if (invocation.request.logTail !== true) conclusion.give(this.#report(invocation, event));
   }
 
   /** The runtime does no more for these, or for all. */
@@ -140,22 +143,22 @@ export class RunningEvents {
       event.isFinished = true;
       invocation.overAtMs = performance.now();
       clearTimeout(event.timer);
-      if (event.answer !== undefined) void this.#conclude(invocation, event, event.answer);
+      if (event.conclusion !== undefined) void this.#conclude(invocation, event, event.conclusion);
     }
   }
 
-  /** Ends an event early; one that has been answered keeps its response. */
+  /** Ends an event early; one that has a response keeps it. */
   fail(invocation: PendingInvocation, error: UnreportedError): void {
     const event = this.#events.get(invocation);
     if (event === undefined) return;
     if (invocation.postedAtMs === 0 && event.stream === undefined) {
       const give = (report: InvocationReport) => invocation.settle({ ...error, report });
-      this.#answer(invocation, event, { status: error.origin, give });
+      this.#setConclusion(invocation, event, { status: error.origin, give });
     }
     event.stream?.fail(error);
     // Its caller is content; the log says what has become of the rest.
-    if (event.answer !== undefined && error.origin === "timeout") {
-      event.answer = { ...event.answer, status: error.origin };
+    if (event.conclusion !== undefined && error.origin === "timeout") {
+      event.conclusion = { ...event.conclusion, status: error.origin };
     }
     this.finish([invocation]);
   }
@@ -165,7 +168,7 @@ export class RunningEvents {
     for (const invocation of [...this.#events.keys()]) this.fail(invocation, error(invocation));
   }
 
-  /** The runtime lives, or has ended: with that it is known why an answer broke off. */
+  /** The runtime lives, or has ended: with that it is known why a response broke off. */
   tell(end?: ProcessEnd): void {
     this.#broken.tell(end);
   }
@@ -173,7 +176,7 @@ export class RunningEvents {
   async #conclude(
     invocation: PendingInvocation,
     event: RunningEvent,
-    { status, give }: Answer,
+    { status, give }: Conclusion,
   ): Promise<void> {
     this.#events.delete(invocation);
     this.#over += 1;

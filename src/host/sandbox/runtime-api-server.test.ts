@@ -8,12 +8,12 @@ import { RuntimeApiServer, type RuntimeListener } from "./runtime-api-server.ts"
 
 /** A Runtime API with a recorded listener. */
 async function serveApi(concurrency = 1) {
-  const answers: PostedResult[] = [];
+  const results: PostedResult[] = [];
   const turns: number[] = [];
   const listener: RuntimeListener = {
     onNext: () => void turns.push(performance.now()),
-    onPosted: (_invocation, answer) => void answers.push(answer),
-    onInitError: (error) => void answers.push({ kind: "error", ...error }),
+    onPosted: (_invocation, result) => void results.push(result),
+    onInitError: (error) => void results.push({ kind: "error", ...error }),
   };
   const server = new RuntimeApiServer(listener, { concurrency });
   const address = await server.listen();
@@ -36,7 +36,7 @@ async function serveApi(concurrency = 1) {
   return {
     server,
     address,
-    answers,
+    results,
     /** When polls have had their turn, in milliseconds. */
     turns,
     send,
@@ -73,7 +73,7 @@ test("unknown paths are 404, wrong methods 405, ping is pong", async () => {
   expect(await api.send("GET", PATH.ping)).toMatchObject({ status: 200, body: "pong" });
 });
 
-test("an answer is accepted once; the id is checked before the state", async () => {
+test("a response is accepted once; the id is checked before the state", async () => {
   await using api = await serveApi();
   expect(await api.send("POST", PATH.response("bogus"), "{}")).toEqual({
     status: 400,
@@ -92,7 +92,7 @@ test("an answer is accepted once; the id is checked before the state", async () 
     type: JSON_TYPE,
     body: notAllowed("RuntimeResponseSentState", "InvocationErrorResponse"),
   });
-  expect(api.answers).toEqual([
+  expect(api.results).toEqual([
     expect.objectContaining({ kind: "response", body: Buffer.from("[1]") }),
   ]);
   expect((await api.next("b")).status).toBe(200);
@@ -136,7 +136,7 @@ test("init/error is for the start only", async () => {
     status: 403,
     body: notAllowed("InitError", "Ready"),
   });
-  expect(api.answers).toEqual([expect.objectContaining({ errorType: "Function.Odd_1" })]);
+  expect(api.results).toEqual([expect.objectContaining({ errorType: "Function.Odd_1" })]);
 });
 
 test("the cause of an error is X-Ray's, not the caller's", async () => {
@@ -145,7 +145,7 @@ test("the cause of an error is X-Ray's, not the caller's", async () => {
   const type = { "Content-Type": "application/vnd.aws.lambda.error.cause+json" };
   const error = '{"errorMessage":"m","errorType":"t","stackTrace":["s"],"errorCause":{"secret":1}}';
   expect((await api.send("POST", PATH.error("a"), error, type)).status).toBe(202);
-  expect(Buffer.from((api.answers[0] as { body: Uint8Array }).body).toString()).toBe(
+  expect(Buffer.from((api.results[0] as { body: Uint8Array }).body).toString()).toBe(
     '{"errorMessage":"m","errorType":"t","stackTrace":["s"]}',
   );
 });
@@ -189,7 +189,7 @@ test("loops that nobody asked for are given an event each in their turn, never t
   await Bun.sleep(50);
   const having = loops.filter(({ events }) => events().includes("a"));
   expect(having.length).toBe(1);
-  // Whoever asks again on its own connection gets its own again.
+  // A loop that asks again on its own connection gets its own again.
   having[0]?.say("GET", PATH.next);
   while (having[0]?.events().length !== 2) await Bun.sleep(1);
   expect(having[0]?.events()).toEqual(["a", "a"]);
@@ -222,7 +222,7 @@ test("with concurrency 2 two events are open at once and never mixed", async () 
   expect((await api.send("POST", PATH.response("b"), '"b"')).status).toBe(202);
   expect((await api.send("POST", PATH.response("a"), '"a"')).status).toBe(202);
   expect(
-    api.answers.map((each) => Buffer.from((each as { body: Uint8Array }).body).toString()),
+    api.results.map((each) => Buffer.from((each as { body: Uint8Array }).body).toString()),
   ).toEqual(['"b"', '"a"']);
 });
 
@@ -256,7 +256,7 @@ test("lower-case names, chunks, trailers, an encoded id and Expect: 100-continue
   );
   expect(heard).toStartWith("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Accepted\r\n");
   expect(heard.match(/HTTP\/1\.1/g)?.length).toBe(2);
-  expect(api.answers).toEqual([
+  expect(api.results).toEqual([
     expect.objectContaining({ kind: "response", body: Buffer.from("[1,2]") }),
   ]);
 });

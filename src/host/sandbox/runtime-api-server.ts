@@ -1,7 +1,7 @@
 /**
  * The Runtime API of one execution environment: a routing table and one short method per route.
  *
- * On `node:http`, since `Bun.serve` answers twice when a chunked request carries trailers (measured
+ * On `node:http`, since `Bun.serve` responds twice when a chunked request carries trailers (measured
  * on 1.4.5). Every environment has a port of its own, so a late response of a killed runtime cannot
  * reach the event of another. Checks come in this order: id, state, mode, size.
  * @see https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
@@ -62,7 +62,7 @@ export interface RuntimeListener {
    * @param finished The invocation that ends with it.
    */
   onNext(finished: PendingInvocation | undefined): void;
-  /** The runtime has answered, or begins to. */
+  /** The runtime has responded, or begins to. */
   onPosted(invocation: PendingInvocation, result: PostedResult): void;
   onInitError(error: PlatformError): void;
   /** It is ready for its snapshot, and waits for the restore. */
@@ -149,7 +149,7 @@ export class RuntimeApiServer {
     return this.#loops.some((loop) => loop.poll !== undefined);
   }
 
-  /** Loops that wait for an event, or will soon: those that have answered have only to ask. */
+  /** Loops that wait for an event, or will soon: those that have responded have only to ask. */
   get free(): number {
     return this.#loops.filter(({ state }) => /^(?:Ready|Invocation|RuntimeResponse)/.test(state))
       .length;
@@ -186,7 +186,7 @@ export class RuntimeApiServer {
     this.#serveHeld();
   }
 
-  /** Answers the runtime that waits for its restore, on a connection that does not outlive it. */
+  /** Responds to the runtime that waits for its restore, on a connection that does not outlive it. */
   restore(): void {
     const response = this.#restore;
     this.#restore = undefined;
@@ -196,7 +196,7 @@ export class RuntimeApiServer {
     respond(response, STATUS.ok, "", PLAIN);
   }
 
-  /** From now on everything is refused; an id that timed out is answered with 410. */
+  /** From now on everything is refused; an id that timed out gets status 410. */
   terminate(): void {
     for (const loop of this.#loops) {
       if (loop.invocation !== undefined) this.#expired.add(loop.invocation.requestId);
@@ -303,7 +303,7 @@ export class RuntimeApiServer {
     ];
   }
 
-  /** Checks id and state; answers with the refusal and returns nothing when one of them is wrong. */
+  /** Checks id and state; responds with the refusal and returns nothing when one of them is wrong. */
   #loopFor(
     id: string,
     event: "response" | "error",

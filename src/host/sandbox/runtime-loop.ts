@@ -53,7 +53,7 @@ const TRANSITIONS: Readonly<
   // The poll may be given up before an event comes: the runtime may ask again.
   Ready: { deliver: "Running", disconnect: "RuntimeResponseSentState" },
   Running: {
-    // Asking again before answering delivers the same event again.
+    // Asking again before responding delivers the same event again.
     next: "Running",
     disconnect: "Running",
     response: "InvocationResponse",

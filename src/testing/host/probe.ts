@@ -19,13 +19,13 @@ export class Probe implements AsyncDisposable {
   readonly #log: Uint8Array[] = [];
   readonly #ended = Promise.withResolvers<void>();
   /** Reports as they come: the status and what was measured. */
-  readonly answered: (readonly [status: string, report: InvocationReport])[] = [];
+  readonly outcomes: (readonly [status: string, report: InvocationReport])[] = [];
 
   constructor(settings: Partial<FunctionSettings> = {}) {
     this.pool = new FunctionPool(testSettings(settings), {
       onLog: (chunk) => void this.#log.push(chunk),
       onEnd: () => this.#ended.resolve(),
-      onOutcome: (report, status) => void this.answered.push([status, report]),
+      onOutcome: (report, status) => void this.outcomes.push([status, report]),
     });
     this.pool.start();
   }

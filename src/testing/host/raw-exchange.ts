@@ -6,7 +6,7 @@
 
 import { connect } from "node:net";
 
-/** An answer whose body is still framed as it came. */
+/** A response whose body is still framed as it came. */
 export interface RawResponse {
   readonly status: number;
   /** Values by lower-case name. */

@@ -1,8 +1,8 @@
 #!/bin/sh
-# aws and docker for tests of scripts: writes each call as a line into $FAKE/calls and answers from
-# $FAKE/SERVICE_OPERATION, a file with one answer a line: a status, a space and a text, which goes to
-# standard output for status 0 and to standard error for others. A line is used once, the last one for
-# ever; without a file, a call succeeds and says nothing.
+# aws and docker for tests of scripts: writes each call as a line into $FAKE/calls and responds from
+# $FAKE/SERVICE_OPERATION, a file with one response a line: a status, a space and a text, which goes to
+# standard output for status 0 and to standard error for others. A line is used once, the last one by all
+# later calls too; without a file, a call succeeds and says nothing.
 set -eu
 
 if [ "${0##*/}" = docker ]; then
@@ -18,15 +18,15 @@ case $* in
 esac
 [ "$2" != wait ] || file=${file}_$3
 [ -e "$file" ] || exit 0
-answer=$(head -n 1 "$file")
+response=$(head -n 1 "$file")
 if [ "$(grep -c '' "$file")" -gt 1 ]; then
   sed 1d "$file" > "$file.rest"
   mv "$file.rest" "$file"
 fi
-text=${answer#* }
-if [ "${answer%% *}" = 0 ]; then
+text=${response#* }
+if [ "${response%% *}" = 0 ]; then
   printf '%b\n' "$text"
 else
   printf '%s\n' "$text" >&2
 fi
-exit "${answer%% *}"
+exit "${response%% *}"

@@ -27,13 +27,13 @@ function post(url: string, body: string, headers: Record<string, string> = {}) {
 test("a batch is an invocation for each event, in order, and its reply a batch", async () => {
   await using served = await serve();
   const slow = event("a", { do: "slow-echo", ms: 50, id: 1 });
-  const answer = await post(
+  const response = await post(
     served.url,
     `[ ${slow} ,\n${event("b", { do: "empty" })},${event("c", { id: 3 })}]`,
     { "Content-Type": "Application/CloudEvents-Batch+JSON; charset=UTF-8" },
   );
-  expect([answer.status, answer.headers.get("content-type")]).toEqual([200, BATCH]);
-  const responses = (await answer.json()) as { data: { id: number }; type: string; id: string }[];
+  expect([response.status, response.headers.get("content-type")]).toEqual([200, BATCH]);
+  const responses = (await response.json()) as { data: { id: number }; type: string; id: string }[];
   expect(responses.map(({ data, type }) => [data.id, type])).toEqual([
     [1, "made"],
     [3, "made"],
@@ -57,12 +57,12 @@ test("each event of a batch has a request id and the attributes of its own", asy
 test("the first event that fails ends the batch, and its failure is the reply", async () => {
   await using served = await serve();
   const bodies = [{ do: "log", text: "one" }, { do: "error" }, { do: "log", text: "three" }];
-  const answer = await post(
+  const response = await post(
     served.url,
     `[${bodies.map((data, at) => event(String(at), data)).join(",")}]`,
   );
-  expect(answer.status).toBe(500);
-  expect(await answer.json()).toEqual({
+  expect(response.status).toBe(500);
+  expect(await response.json()).toEqual({
     message: "event 2 of 3 failed; those before it were run, those after it were not",
     cause: '{"errorType":"Asked","errorMessage":"to fail"}',
   });
@@ -83,9 +83,9 @@ test("an empty batch, and one without replies, is 202 without a body", async () 
 
 test("the JSON form stands in a batch also where binary replies are wanted", async () => {
   await using served = await serve({ output: "binary" });
-  const answer = await post(served.url, `[${event("a", { id: 1 })}]`);
-  expect(answer.headers.get("content-type")).toBe(BATCH);
-  expect(await answer.json()).toMatchObject([{ data: { id: 1 } }]);
+  const response = await post(served.url, `[${event("a", { id: 1 })}]`);
+  expect(response.headers.get("content-type")).toBe(BATCH);
+  expect(await response.json()).toMatchObject([{ data: { id: 1 } }]);
 });
 
 test.each([
@@ -98,8 +98,8 @@ test.each([
   ["[{},]", "not a valid batch: the body is not a JSON array"],
 ])("the batch %s is refused whole: %s", async (body, message) => {
   await using served = await serve();
-  const answer = await post(served.url, body);
-  expect([answer.status, await answer.json()]).toEqual([400, { message }]);
+  const response = await post(served.url, body);
+  expect([response.status, await response.json()]).toEqual([400, { message }]);
   expect(served.log()).not.toContain("begun");
 });
 
@@ -144,12 +144,12 @@ test("the web hook handshake grants any sender, and runs nothing", async () => {
     "WebHook-Request-Rate": "120",
     "WebHook-Request-Callback": "https://example.com/confirm",
   };
-  const answer = await fetch(served.url, { method: "OPTIONS", headers });
-  expect(answer.status).toBe(200);
-  expect(answer.headers.get("webhook-allowed-origin")).toBe("*");
-  expect(answer.headers.get("webhook-allowed-rate")).toBe("*");
-  expect(answer.headers.get("allow")).toBe("POST");
-  expect(await answer.text()).toBe("");
+  const response = await fetch(served.url, { method: "OPTIONS", headers });
+  expect(response.status).toBe(200);
+  expect(response.headers.get("webhook-allowed-origin")).toBe("*");
+  expect(response.headers.get("webhook-allowed-rate")).toBe("*");
+  expect(response.headers.get("allow")).toBe("POST");
+  expect(await response.text()).toBe("");
   expect(served.pool.counts.busy).toBe(0);
 });
 

@@ -57,8 +57,8 @@ function elementRequest(request: HttpRequest, body: Uint8Array): HttpRequest {
 }
 
 /**
- * Has the events answered one by one; their responses are one batch, in the same order. Events that
- * have no response have no place in it, and a batch without any is answered with 202.
+ * Has the events handled one by one; their responses are one batch, in the same order. Events that
+ * have no response have no place in it, and a batch without any gets status 202.
  */
 export async function runBatch(
   elements: readonly HttpRequest[],

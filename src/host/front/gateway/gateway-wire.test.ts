@@ -36,7 +36,7 @@ const streams = (served: RunningHost, prelude: string) =>
 
 const LINES = "line 1\nline 2\nline 3\n";
 
-/** What a function that passes on another server's answer copies. */
+/** What a function that passes on another server's response copies. */
 const COPIED = {
   "transfer-encoding": "chunked",
   Connection: "keep-alive, X-Hop",
@@ -86,18 +86,21 @@ test("a prelude's headers do not change how the stream is framed", async () => {
   await using served = await serveFunction({ adapter });
   for (const encoding of ["identity", "chunked", "gzip, chunked"]) {
     const headers = { ...COPIED, "transfer-encoding": encoding };
-    const answer = await streams(served, JSON.stringify({ statusCode: 200, headers }));
-    expect(unchunked(answer.body)).toBe(LINES);
-    expect(answer.headers).toMatchObject({
+    const response = await streams(served, JSON.stringify({ statusCode: 200, headers }));
+    expect(unchunked(response.body)).toBe(LINES);
+    expect(response.headers).toMatchObject({
       "transfer-encoding": "chunked",
       "x-amzn-remapped-content-length": "3",
       "x-kept": "yes",
     });
-    expect(answer.headers["content-length"]).toBeUndefined();
+    expect(response.headers["content-length"]).toBeUndefined();
   }
   const multiple = { multiValueHeaders: { "Content-Length": ["3"], "Transfer-Encoding": ["x"] } };
-  const answer = await streams(served, JSON.stringify(multiple));
-  expect([unchunked(answer.body), answer.headers["content-length"]]).toEqual([LINES, undefined]);
+  const response = await streams(served, JSON.stringify(multiple));
+  expect([unchunked(response.body), response.headers["content-length"]]).toEqual([
+    LINES,
+    undefined,
+  ]);
 });
 
 test.each([100, 101, 103, 99, 600])(
@@ -106,9 +109,9 @@ test.each([100, 101, 103, 99, 600])(
     for (const mode of ["buffered", "response-stream"] as const) {
       await using served = await serveFunction({ adapter: obeying("function-url", mode) });
       const result = JSON.stringify({ statusCode: status });
-      const answer =
+      const response =
         mode === "buffered" ? await returns(served, result) : await streams(served, result);
-      expect([answer.status, answer.body]).toEqual([502, "Internal Server Error"]);
+      expect([response.status, response.body]).toEqual([502, "Internal Server Error"]);
       expect(served.messages).toEqual([
         `error: response has the statusCode ${status} and the front door is a Function URL; ` +
           `AWS responds with 502 here\n  got: ${result}\n  return a whole number from 200 to 599`,
@@ -133,17 +136,17 @@ const invoked = (served: RunningHost, event: object) =>
 test.each(GATEWAY_KINDS)("%s, buffered: a streamed response comes whole", async (kind) => {
   await using served = await serveFunction({ adapter: obeying(kind) });
   const head = JSON.stringify({ statusCode: 201, headers: { "x-a": "b" }, cookies: ["c=d"] });
-  const answer = await streams(served, head);
-  expect([answer.status, answer.body, answer.headers["x-a"]]).toEqual([201, LINES, "b"]);
-  expect(answer.headers["content-length"]).toBe(String(LINES.length));
-  expect(answer.headers["transfer-encoding"]).toBeUndefined();
+  const response = await streams(served, head);
+  expect([response.status, response.body, response.headers["x-a"]]).toEqual([201, LINES, "b"]);
+  expect(response.headers["content-length"]).toBe(String(LINES.length));
+  expect(response.headers["transfer-encoding"]).toBeUndefined();
 });
 
 test("a Function URL, buffered, reads a streamed response without a prelude as any other", async () => {
   await using served = await serveFunction({ adapter: obeying("function-url") });
   const event = { do: "stream-chunks", chunks: ['{"statusCode":', '203,"body":"x"}'] };
-  const answer = await rawExchange(served.url, "POST /", [], JSON.stringify(event));
-  expect([answer.status, answer.body]).toEqual([203, "x"]);
+  const response = await rawExchange(served.url, "POST /", [], JSON.stringify(event));
+  expect([response.status, response.body]).toEqual([203, "x"]);
 });
 
 test.each([
@@ -177,8 +180,8 @@ test("a Function URL that streams lets more through", async () => {
     adapter: obeying("function-url", "response-stream"),
   });
   const event = { do: "stream", lines: 7, size: MIB };
-  const answer = await fetch(served.url, { method: "POST", body: JSON.stringify(event) });
-  expect((await answer.text()).length).toBe(7 * (MIB + 1));
+  const response = await fetch(served.url, { method: "POST", body: JSON.stringify(event) });
+  expect((await response.text()).length).toBe(7 * (MIB + 1));
 });
 
 const LATIN = Buffer.from("caf\u00e9", "latin1");

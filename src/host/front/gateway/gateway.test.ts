@@ -191,7 +191,7 @@ test.each([
   expect(gatewayResult(kind, Buffer.from(payload))).toMatchObject({ kind: "malformed", fault });
 });
 
-test("every kind answers over HTTP, and a function error is each one's own", async () => {
+test("every kind responds over HTTP, and a function error is each one's own", async () => {
   const errors: Readonly<Record<GatewayKind, readonly [number, string]>> = {
     "function-url": [502, "Internal Server Error"],
     "http-api-v2": [500, '{"message":"Internal Server Error"}'],
@@ -202,17 +202,17 @@ test("every kind answers over HTTP, and a function error is each one's own", asy
   for (const kind of GATEWAY_KINDS) {
     await using served = await serveFunction({ gateway: kind });
     // The scripted client takes its orders from the event; an event of HTTP has none, so it echoes.
-    const answer = await fetch(`${served.url}/x?y=1`, { headers: { "x-probe": "1" } });
-    const text = await answer.text();
+    const response = await fetch(`${served.url}/x?y=1`, { headers: { "x-probe": "1" } });
+    const text = await response.text();
     if (kind === "function-url" || kind === "http-api-v2" || kind === "api-gateway") {
-      expect(answer.status).toBe(200);
+      expect(response.status).toBe(200);
       expect(JSON.parse(text).echo.headers["x-probe"]).toBe("1");
     } else {
       // Its echo has no statusCode, which these two call malformed.
-      expect([answer.status, text]).toEqual([...errors[kind]]);
+      expect([response.status, text]).toEqual([...errors[kind]]);
       expect(served.messages.join()).toContain("and the front door is");
     }
-    const names = [...answer.headers.keys()].map((each) => each.toLowerCase());
+    const names = [...response.headers.keys()].map((each) => each.toLowerCase());
     expect(names).toContain(kind.startsWith("http-api") ? "apigw-requestid" : "x-amzn-requestid");
   }
 });

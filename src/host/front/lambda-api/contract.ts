@@ -29,7 +29,7 @@ export const CLIENT_CONTEXT_BYTES_MAX = 3583;
 /** The only value that `X-Amz-Function-Error` still has. */
 export const UNHANDLED = "Unhandled";
 
-/** Exceptions of Lambda's model, and one of ours for what is not here. */
+/** Exceptions of Lambda's model, and one more for what is not here. */
 type LambdaException =
   | "InvalidParameterValueException"
   | "InvalidRequestContentException"

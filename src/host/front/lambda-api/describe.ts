@@ -24,7 +24,7 @@ export interface DescribeOptions {
   readonly baseUrl: () => string;
 }
 
-/** Answers ListFunctions, a page at a time. */
+/** Responds to ListFunctions, a page at a time. */
 export function listFunctions(request: HttpRequest, options: DescribeOptions): HttpResponse {
   const marker = queryValue(request, "Marker");
   const maxItems = Number(queryValue(request, "MaxItems") ?? LIST_ITEMS_MAX);
@@ -43,7 +43,7 @@ export function listFunctions(request: HttpRequest, options: DescribeOptions): H
 /** Functions in one page of a listing, as Lambda has it. */
 const LIST_ITEMS_MAX = 50;
 
-/** Answers the operations that describe one function. */
+/** Responds to the operations that describe one function. */
 export function describe(
   version: string,
   operation: string,
@@ -92,7 +92,7 @@ function urlConfiguration(
   };
 }
 
-/** Answers GetAccountSettings. */
+/** Responds to GetAccountSettings. */
 export function accountSettings(requestId: string): HttpResponse {
   const limits = {
     TotalCodeSize: 80_530_636_800,

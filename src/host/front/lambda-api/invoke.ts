@@ -168,7 +168,7 @@ function clientContext(encoded: string | undefined): ClientContext {
   }
 }
 
-type Answered = Exclude<InvocationOutcome, { kind: "rejected" }>;
+type HandledOutcome = Exclude<InvocationOutcome, { kind: "rejected" }>;
 
 /** The response of a synchronous Invoke, in AWS's form of today. */
 export async function invokeResponse(
@@ -239,7 +239,7 @@ export function rejectedResponse(reason: RejectionReason, requestId: string): Ht
 const CHUNK_BYTES_MAX = 1024 * 1024;
 
 async function* eventStream(
-  outcome: Answered,
+  outcome: HandledOutcome,
   ending: Promise<StreamEnd>,
   logTail: boolean,
 ): AsyncGenerator<Uint8Array> {
@@ -254,8 +254,8 @@ async function* eventStream(
   yield message("InvokeComplete", CONTENT_TYPE.json, complete);
 }
 
-/** How an answer ends, whether or not it is streamed. */
-async function ended(outcome: Answered): Promise<StreamEnd> {
+/** How a response ends, whether or not it is streamed. */
+async function ended(outcome: HandledOutcome): Promise<StreamEnd> {
   switch (outcome.kind) {
     case "stream":
       return outcome.end;

@@ -9,13 +9,13 @@ import { plainAdapter } from "../plain.ts";
 const FUNCTIONS = "/2015-03-31/functions";
 const ARN = "arn:aws:lambda:us-east-1:123456789012:function:probe";
 
-interface Answer {
+interface ApiResponse {
   readonly status: number;
   readonly headers: Headers;
   readonly body: string;
 }
 
-async function send(url: string, path: string, init: RequestInit = {}): Promise<Answer> {
+async function send(url: string, path: string, init: RequestInit = {}): Promise<ApiResponse> {
   const response = await fetch(`${url}${path}`, init);
   return { status: response.status, headers: response.headers, body: await response.text() };
 }
@@ -108,8 +108,8 @@ test("a full queue is 429 with Retry-After", async () => {
   await using served = await serveFunction({ settings: { queueMax: 1 } });
   await invoke(served, {});
   const slow = { do: "slow-echo", ms: 300 };
-  const answers = await Promise.all([1, 2, 3, 4].map(() => invoke(served, slow)));
-  const refused = answers.filter(({ status }) => status === 429);
+  const responses = await Promise.all([1, 2, 3, 4].map(() => invoke(served, slow)));
+  const refused = responses.filter(({ status }) => status === 429);
   expect(refused.length).toBeGreaterThanOrEqual(1);
   expect(refused[0]?.headers.get("retry-after")).toBe("1");
   expect(refused[0]?.headers.get("x-amzn-errortype")).toBe("TooManyRequestsException");
@@ -266,20 +266,20 @@ test.each([
   ["X-Amz-Tenant-Id", "t".repeat(257), "at 'tenantId'"],
 ])("the header %s: %s is refused", async (name, value, words) => {
   await using served = await serveFunction();
-  const answer = await invoke(served, {}, { [name]: value });
-  expect([answer.status, answer.headers.get("x-amzn-errortype")]).toEqual([
+  const response = await invoke(served, {}, { [name]: value });
+  expect([response.status, response.headers.get("x-amzn-errortype")]).toEqual([
     400,
     "InvalidParameterValueException",
   ]);
-  expect(answer.body).toContain(words);
+  expect(response.body).toContain(words);
 });
 
 test("a caller may choose the request id, if it is a UUID", async () => {
   await using served = await serveFunction();
   const chosen = "0123ABCD-0123-4567-89ab-0123456789ab";
-  const answer = await invoke(served, { do: "headers" }, { "X-Amzn-RequestId": chosen });
-  expect(answer.headers.get("x-amzn-requestid")).toBe(chosen);
-  expect(JSON.parse(answer.body)["lambda-runtime-aws-request-id"]).toBe(chosen);
+  const response = await invoke(served, { do: "headers" }, { "X-Amzn-RequestId": chosen });
+  expect(response.headers.get("x-amzn-requestid")).toBe(chosen);
+  expect(JSON.parse(response.body)["lambda-runtime-aws-request-id"]).toBe(chosen);
   for (const wrong of ["7", "0123abcd012345678 9ab0123456789ab", `${chosen}0`]) {
     const refused = await invoke(served, {}, { "X-Amzn-RequestId": wrong });
     expect([refused.status, refused.headers.get("x-amzn-errortype")]).toEqual([
@@ -295,8 +295,8 @@ test.each(["a b", "a.b", "$NEWEST", "q".repeat(129)])(
     await using served = await serveFunction();
     const query = `?Qualifier=${encodeURIComponent(qualifier)}`;
     const path = `${FUNCTIONS}/probe/invocations${query}`;
-    const answer = await send(served.url, path, { method: "POST", body: "{}" });
-    expect([answer.status, answer.headers.get("x-amzn-errortype")]).toEqual([
+    const response = await send(served.url, path, { method: "POST", body: "{}" });
+    expect([response.status, response.headers.get("x-amzn-errortype")]).toEqual([
       400,
       "InvalidParameterValueException",
     ]);
@@ -338,8 +338,8 @@ test("GetFunctionConfiguration shows what the function's template says", async (
 
 test("two callers at once are both served", async () => {
   await using served = await serveFunction();
-  const answers = await Promise.all([invoke(served, { id: 1 }), invoke(served, { id: 2 })]);
-  expect(answers.map(({ body }) => JSON.parse(body).id)).toEqual([1, 2]);
+  const responses = await Promise.all([invoke(served, { id: 1 }), invoke(served, { id: 2 })]);
+  expect(responses.map(({ body }) => JSON.parse(body).id)).toEqual([1, 2]);
 });
 
 test("a stream with a prelude is an HTTP response on a Function URL, as it is written", async () => {

@@ -36,7 +36,7 @@ export const ASYNC_RETRIES = 2;
 /** Pause before the first retry, in milliseconds; Lambda waits a minute. It doubles each time. */
 const RETRY_PAUSE_MS = 1_000;
 
-/** How another server answers Invoke: with any method, any bytes as event, and the response at once. */
+/** How another server serves Invoke: with any method, any bytes as event, and the response at once. */
 export interface InvokeCompat {
   readonly response: (
     outcome: InvocationOutcome,
