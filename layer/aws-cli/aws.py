@@ -166,14 +166,20 @@ def use_index_of_services():
             others._cache = {}
             return super(IndexedLoader, others)
 
+        def _own(self, type_name):
+            # A loader may have been made for other folders only.
+            if self.BUILTIN_DATA_PATH not in self._search_paths:
+                return {}
+            return index.get(type_name, {})
+
         @loaders.instance_cache
         def list_available_services(self, type_name):
             found = self._without_own().list_available_services(type_name)
-            return sorted({*found, *index.get(type_name, ())})
+            return sorted({*found, *self._own(type_name)})
 
         @loaders.instance_cache
         def list_api_versions(self, service_name, type_name):
-            own = index.get(type_name, {}).get(service_name, ())
+            own = self._own(type_name).get(service_name, ())
             try:
                 found = self._without_own().list_api_versions(
                     service_name, type_name

@@ -32,12 +32,14 @@ import awscli  # noqa: E402, F401 # botocore and s3transfer are imported by this
 
 packages = os.path.join(os.path.dirname(os.__file__), 'site-packages')
 outcomes = {}
-names = [
-    module.name
-    for module in pkgutil.walk_packages([packages], onerror=lambda name: None)
-    if not module.name.endswith('__main__')
-]
-for name in sorted({*names, *bundled}):
+names = [module.name for module in pkgutil.walk_packages([packages], onerror=lambda name: None)]
+# What lies beside a package whose own file is in the bundle: pkgutil takes such a folder for none.
+for name in bundled:
+    paths = getattr(importlib.import_module(name), '__path__', None)
+    if paths is not None:
+        below = pkgutil.walk_packages(paths, f'{name}.', onerror=lambda name: None)
+        names += [module.name for module in below]
+for name in sorted({name for name in (*names, *bundled) if not name.endswith('__main__')}):
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         try:
             importlib.import_module(name)
