@@ -1,7 +1,8 @@
 /**
  * The runtime's side of the fork server: a shell that has loaded the handler once and forks for each
  * event. Its other side is fork-server.sh, which tells the protocol; fork-turns.ts says why a status is
- * always its event's.
+ * always its event's. The parts: shell-process.ts, which starts and ends the shell, and the pipes between the
+ * two sides, fork-pipes.ts for events and control-pipe.ts for all that is not an event's.
  *
  * A file handler takes the same way: there is nothing to source, and the fork becomes the file.
  *
@@ -9,59 +10,32 @@
  */
 
 import type { Invocation } from "../runtime-api/invocation.ts";
-import { type ControlMessage, ControlReader, type LastCommand } from "./control-messages.ts";
+import type { LastCommand } from "./control-messages.ts";
+import { ControlPipe } from "./control-pipe.ts";
 import { EventScripts } from "./event-script.ts";
 import { exitStatusOf, type LostStatus } from "./exit-error.ts";
+import { ForkPipes, type OnOutput, type OutputPipe, type Own } from "./fork-pipes.ts";
 import { exitReport as exitReportTo, forkServerScript } from "./fork-server-protocol.ts";
-import {
-  type EventPipe,
-  ForkTurns,
-  type SharedPipes,
-  type TurnEnd,
-  type TurnWatch,
-} from "./fork-turns.ts";
+import { ForkTurns, type TurnEnd, type TurnWatch } from "./fork-turns.ts";
 import { readScript } from "./handler-files.ts";
 import { LastLines } from "./last-lines.ts";
-import { LateOutputs } from "./late-outputs.ts";
-import { lazy } from "./lazy.ts";
 import {
   close,
   duplicateTo,
   memoryFile,
   O_NONBLOCK,
-  openFile,
+  pathOf,
   pipe,
-  processId,
-  read,
   setBlocking,
-  sleep,
-  stopWithLineEnd,
   writeAll,
-  writeToReader,
 } from "./libc.ts";
-import {
-  type FailedCommand,
-  failedCommandIn,
-  type LoadReport,
-  parseLoadReport,
-} from "./load-report.ts";
-import { LoadedShell, type Reply, type RunnableHandler } from "./loaded-shell.ts";
+import type { FailedCommand, LoadReport } from "./load-report.ts";
+import { LoadedShell, type Reply } from "./loaded-shell.ts";
 import { LogPipe } from "./log-pipe.ts";
 import type { Log } from "./log.ts";
-import { type OnOutput, OutputPipe } from "./output-pipe.ts";
 import type { Poller } from "./poller.ts";
-import {
-  endFirstWithoutMemory,
-  endOf,
-  type ExitStatus,
-  forget,
-  isAlive,
-  kill,
-  openProcess,
-  reap,
-  SIGNAL,
-} from "./process.ts";
-import { spawn } from "./spawn.ts";
+import { type ExitStatus, SIGNAL } from "./process.ts";
+import { type ShellOptions, ShellProcess } from "./shell-process.ts";
 
 /** How loading ended. */
 export type Loading =
@@ -87,63 +61,34 @@ export interface EventWatch extends TurnWatch {
 }
 
 /** What a fork server is started with. */
-export interface ForkServerOptions {
-  readonly handler: RunnableHandler;
-  /** NUL-terminated `NAME=value` entries. */
-  readonly environment: readonly Uint8Array[];
-  readonly taskRoot: string;
+export interface ForkServerOptions extends ShellOptions {
   /** Functions of the script that the loaded shell itself runs before any event, each by {@link ForkServer.runHook}. */
   readonly hooks: readonly string[];
 }
 
-/** Most bytes taken from CONTROL at once. */
-const READ_BYTES = 64 * 1024;
-/**
- * Most characters of a load report that are kept at its beginning and at its end: between the first
- * lines and the last one may be traps and readonly variables of any length.
- */
-const REPORT_PART_MAX = 64 * 1024;
 /** Most forks that may end without an event since the last one: more are a shell that is beyond use. */
 const IDLE_ENDS_MAX = 64;
 /** Longest script, in bytes, that is sent through a pipe: as many fit into any pipe, and arrive at once. */
 const SENT_BYTES_MAX = 4096;
 
-/** How long the kernel may take to end what was killed, in milliseconds. */
-const GROUP_END_MS = 1000;
-
-const scratch = lazy(() => Buffer.allocUnsafeSlow(READ_BYTES));
-
 /** One loaded shell. When it dies another one is to be made. */
 export class ForkServer {
   readonly #options: ForkServerOptions;
   readonly #poller: Poller;
-  readonly #pid: number;
-  readonly #process: number;
+  readonly #process: ShellProcess;
   /** What is known of the shell. */
   readonly shell: LoadedShell;
   readonly #stderr: LogPipe;
   readonly #lastLines = new LastLines();
   readonly #stderrWriteEnd: number;
-  readonly #control: readonly [number, number];
+  readonly #control: ControlPipe;
   readonly #lifeline: readonly [number, number];
   /** Through these the shell gets what it runs for each hook. */
   readonly #hookPipes: readonly (readonly [number, number])[];
   #hooksRun = 0;
-  /** Descriptors whose paths stay the same, with another pipe behind them for each event. */
-  readonly #nextSlot: number;
-  readonly #outputSlot: number;
-  /** The pipe that NEXT leads to now. */
-  #next: NextPipe;
-  readonly #lateOutputs: LateOutputs;
-  readonly #messages: ControlReader;
+  readonly #forks: ForkPipes;
   readonly #turns: ForkTurns<OutputPipe>;
-  #onOutput: OnOutput = () => undefined;
-  #end: ExitStatus | undefined;
-  #reportText = "";
-  /** Whether the report is of all that the shell has run in front of its loop. */
-  #isReported = false;
   #scripts: EventScripts | undefined;
-  #lastCommand: LastCommand | undefined;
   #isClosed = false;
 
   /**
@@ -156,46 +101,42 @@ export class ForkServer {
     const { handler } = options;
     const text = handler.kind === "function" ? readScript(handler.script) : "";
     this.shell = new LoadedShell(handler, text, (commands) => this.#ask(commands));
-    this.#lateOutputs = new LateOutputs(poller, log);
     const opened: (number | readonly [number, number])[] = [];
-    const owned = <Opened extends number | readonly [number, number]>(one: Opened): Opened => {
+    const own: Own = (one) => {
       opened.push(one);
       return one;
     };
     try {
-      this.#control = owned(pipe(O_NONBLOCK));
-      this.#lifeline = owned(pipe());
-      const hooks = options.handler.kind === "function" ? options.hooks : [];
-      this.#hookPipes = hooks.map(() => owned(pipe()));
-      // Until the first event, statuses are part of the load report.
-      this.#outputSlot = owned(openFile("/dev/null"));
-      duplicateTo(this.#control[1], this.#outputSlot);
-      this.#nextSlot = owned(openFile("/dev/null"));
-      this.#next = new NextPipe(this.#nextSlot);
-      const next = this.#next;
-      opened.push(next.ends);
-      this.#messages = new ControlReader(pathOf(this.#control[1]), pathOf(this.#outputSlot));
-      this.#turns = new ForkTurns(this.#sharedPipes());
-      const [stderrReadEnd, stderrWriteEnd] = owned(pipe());
-      this.#pid = this.#spawn(stderrWriteEnd);
-      endFirstWithoutMemory(this.#pid);
-      next.stop();
-      this.#process = owned(openProcess(this.#pid));
+      const control = own(pipe(O_NONBLOCK));
+      this.#lifeline = own(pipe());
+      const hooks = handler.kind === "function" ? options.hooks : [];
+      this.#hookPipes = hooks.map(() => own(pipe()));
+      const hasEnded = () => this.#process.end !== undefined;
+      const forked = { shell: this.shell, hasEnded, control: control[1] };
+      this.#forks = new ForkPipes(forked, own, poller, log);
+      const [stderrReadEnd, stderrWriteEnd] = own(pipe());
+      const script = this.#script(pathOf(control[1]));
+      this.#process = new ShellProcess(options, script, stderrWriteEnd, poller);
+      this.#forks.start();
       this.#stderrWriteEnd = stderrWriteEnd;
       this.#stderr = new LogPipe(stderrReadEnd, poller, log, { lastLines: this.#lastLines });
+      this.#process.watch();
+      this.#control = new ControlPipe(control, this.#forks.output, poller, {
+        shell: this.shell,
+        onIdleEnd: () => this.#hearIdleEnd(),
+      });
+      this.#turns = new ForkTurns(this.#forks);
     } catch (error) {
       // It is tried again with the next event, and with the one after it.
       for (const descriptor of opened.flat()) close(descriptor);
       throw error;
     }
-    poller.watch(this.#process, () => this.#reap());
-    poller.watch(this.#control[0], () => this.#readControl());
   }
 
   /** Passes on what has been written to the log up to now. */
   passLog(): void {
     this.#stderr.pass();
-    this.#lateOutputs.pass();
+    this.#forks.passLate();
   }
 
   /** The last lines on standard error since the current event, or loading, began, without traced commands. */
@@ -205,21 +146,19 @@ export class ForkServer {
 
   /** The last command of a bash that has failed in the current event, where that is known. */
   get lastCommand(): LastCommand | undefined {
-    this.#readControl();
-    return this.#lastCommand;
+    return this.#control.lastCommand;
   }
 
   /** The command of the script at which a bash has ended while it loaded, where that is known. */
   get failedCommand(): FailedCommand | undefined {
-    this.#readControl();
-    return failedCommandIn(this.#reportText, pathOf(this.#control[1]));
+    return this.#control.failedCommand;
   }
 
   /** Whether it can take an event. */
   isReady(): boolean {
     // It may have died while nobody looked.
-    this.#reap();
-    return this.#scripts !== undefined && this.#end === undefined;
+    this.#process.reap();
+    return this.#scripts !== undefined && this.#process.end === undefined;
   }
 
   /** Waits until the shell has loaded the handler, or has ended. */
@@ -240,25 +179,25 @@ export class ForkServer {
     this.#hooksRun += 1;
     this.#lastLines.clear();
     const { sent, file } = this.#sendable(this.#loadedScripts().callHook(name));
-    this.#isReported = false;
+    this.#control.expectReport();
     writeAll(pipe[1], sent);
     // Closed twice they might be somebody else's.
-    duplicateTo(this.#control[1], pipe[1]);
+    duplicateTo(this.#control.writeEnd, pipe[1]);
     const loading = this.#awaitReport();
     if (file !== undefined) close(file);
     return loading;
   }
 
   #awaitReport(): Loading {
-    this.#poller.waitUntil(() => this.#end !== undefined || this.#isReported);
+    this.#poller.waitUntil(() => this.#process.end !== undefined || this.#control.isReported);
     const { report } = this.shell;
-    if (report === undefined || !this.#isReported) {
+    if (report === undefined || !this.#control.isReported) {
       this.#stderr.drain();
-      return { kind: "ended", end: this.#end ?? { kind: "exited", status: 0 } };
+      return { kind: "ended", end: this.#process.end ?? { kind: "exited", status: 0 } };
     }
     const { handler } = this.#options;
     const functionName = handler.kind === "function" ? handler.functionName : undefined;
-    const exitReport = this.shell.reportsExit(report) ? exitReportTo(pathOf(this.#control[1])) : "";
+    const exitReport = this.shell.reportsExit(report) ? exitReportTo(this.#control.path) : "";
     const seesCall = this.shell.maySeeCall(report);
     this.#scripts = new EventScripts(functionName, report.state, exitReport, seesCall);
     return { kind: "loaded", report };
@@ -273,10 +212,10 @@ export class ForkServer {
   invoke(invocation: Invocation, onOutput: OnOutput, watch: EventWatch): HandlerEnd {
     const input = memoryFile(invocation.event);
     this.#lastLines.clear();
-    this.#lastCommand = undefined;
+    this.#control.forgetLastCommand();
     // A program of the event before may have left it otherwise, for all that share it.
     setBlocking(this.#stderrWriteEnd, true);
-    this.#onOutput = onOutput;
+    this.#forks.onOutput = onOutput;
     const script = this.#sendable(this.#eventScript(invocation, pathOf(input)));
     // From here on the event is the shell's alone.
     watch.onBegin();
@@ -291,63 +230,38 @@ export class ForkServer {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#scripts = undefined;
-    this.#endGroup();
-    forget(this.#pid);
-    this.#poller.unwatch(this.#process);
-    this.#poller.unwatch(this.#control[0]);
+    this.#process.close();
     this.#stderr.finish();
-    this.#lateOutputs.close();
-    this.#next.close();
-    const pipes = [
-      ...this.#control,
-      ...this.#lifeline,
-      ...this.#hookPipes.flat(),
-      this.#stderrWriteEnd,
-    ];
-    const slots = [this.#nextSlot, this.#outputSlot];
-    for (const descriptor of [...pipes, ...slots, this.#process]) close(descriptor);
+    this.#forks.close();
+    this.#control.close();
+    const pipes = [...this.#lifeline, ...this.#hookPipes.flat(), this.#stderrWriteEnd];
+    for (const descriptor of pipes) close(descriptor);
   }
 
   /** The process group of everything that runs below this shell. */
   get processGroup(): number {
-    return this.#pid;
+    return this.#process.id;
   }
 
-  #script(): string {
+  /** @param control The path of CONTROL. */
+  #script(control: string): string {
     const { handler } = this.#options;
     const isFunction = handler.kind === "function";
     const words = {
       SCRIPT: isFunction ? handler.script : "/dev/null",
       FUNCTION: isFunction ? handler.functionName : ":",
-      CONTROL: pathOf(this.#control[1]),
-      OUTPUT: pathOf(this.#outputSlot),
-      NEXT: pathOf(this.#nextSlot),
+      CONTROL: control,
+      OUTPUT: this.#forks.output,
+      NEXT: this.#forks.next,
       LIFELINE: pathOf(this.#lifeline[0]),
     };
     const hooks = this.#hookPipes.map(([readEnd]) => pathOf(readEnd));
     return forkServerScript(words, this.shell.mayTrap(), hooks);
   }
 
-  #spawn(standardError: number): number {
-    const { handler, environment, taskRoot } = this.#options;
-    const { path, options } = handler.shell;
-    const nothing = openFile("/dev/null");
-    try {
-      return spawn({
-        path,
-        argv: [path, ...options, "-c", this.#script(), ownName(handler)],
-        environment,
-        cwd: taskRoot,
-        stdio: [nothing, standardError, standardError],
-      });
-    } finally {
-      close(nothing);
-    }
-  }
-
   #eventScript(invocation: Invocation, input: string): Buffer {
     const scripts = this.#loadedScripts();
-    const paths = { input, output: pathOf(this.#outputSlot) };
+    const paths = { input, output: this.#forks.output };
     const { handler } = this.#options;
     return handler.kind === "function"
       ? scripts.callFunction(invocation, paths)
@@ -363,10 +277,10 @@ export class ForkServer {
   #ask(commands: string): Reply | undefined {
     if (!this.isReady() || this.#hooksRun < this.#hookPipes.length) return undefined;
     let output = "";
-    this.#onOutput = (bytes) => {
+    this.#forks.onOutput = (bytes) => {
       output += Buffer.from(bytes).toString("latin1");
     };
-    const redirection = `\\exec >${pathOf(this.#outputSlot)} 2>/dev/null`;
+    const redirection = `\\exec >${this.#forks.output} 2>/dev/null`;
     const turn = this.#turn(this.#sendable(Buffer.from(`${redirection}\n${commands}\n\\exit\n`)));
     return { status: turn.kind === "ended" ? turn.status : undefined, output };
   }
@@ -395,151 +309,19 @@ export class ForkServer {
         return { who: "the handler", end: exitStatusOf(turn.status) };
       case "shell ended":
         // A fork that still lives must not find the descriptors of another event behind its paths.
-        this.#endGroup();
-        return { who: "the handler's shell", end: this.#end ?? { kind: "exited", status: 0 } };
+        this.#process.endGroup();
+        return {
+          who: "the handler's shell",
+          end: this.#process.end ?? { kind: "exited", status: 0 },
+        };
       case "status lost":
         return { who: "the handler", end: { kind: "lost" } };
     }
   }
 
-  /** Ends all that is left of the shell, and waits until it is gone. */
-  #endGroup(): void {
-    const giveUpAt = performance.now() + GROUP_END_MS;
-    kill(-this.#pid, SIGNAL.kill);
-    for (reap(); isAlive(-this.#pid) && performance.now() < giveUpAt; reap()) {
-      sleep(1);
-    }
-  }
-
-  /** The system calls of the turns. */
-  #sharedPipes(): SharedPipes<OutputPipe> {
-    return {
-      isNextRead: () => this.#next.isRead,
-      renewNext: () => {
-        const pipe = this.#next;
-        this.#next = new NextPipe(this.#nextSlot);
-        this.#next.stop();
-        return pipe;
-      },
-      openOutput: () => {
-        const message = this.shell.report?.message;
-        if (message === undefined) throw new Error("an event came before the handler was loaded");
-        const output = new OutputPipe(this.#poller, message, (bytes) => this.#onOutput(bytes));
-        duplicateTo(output.writeEnd, this.#outputSlot);
-        return output;
-      },
-      closeOutput: (output) => {
-        duplicateTo(this.#control[1], this.#outputSlot);
-        const late = output.finish();
-        if (late !== undefined) this.#lateOutputs.add(late);
-      },
-      waitUntil: (holds) => {
-        const next = this.#next;
-        if (!next.isRead) {
-          this.#poller.watchOnceWritable(next.writeEnd, () => {
-            next.isRead = true;
-          });
-        }
-        this.#poller.waitUntil(() => holds() || this.#end !== undefined);
-        this.#poller.unwatch(next.writeEnd);
-        return holds();
-      },
-    };
-  }
-
-  #readControl(): void {
-    const count = read(this.#control[0], scratch());
-    if (count <= 0) return;
-    const text = scratch().toString("latin1", 0, count);
-    if (!this.#isReported) this.#readReport(text);
-    else for (const message of this.#messages.take(text)) this.#hear(message);
-  }
-
-  #readReport(text: string): void {
-    const all = this.#reportText + text;
-    const { length } = all;
-    this.#reportText =
-      length > 2 * REPORT_PART_MAX
-        ? all.slice(0, REPORT_PART_MAX) + all.slice(length - REPORT_PART_MAX)
-        : all;
-    const report = parseLoadReport(
-      this.#reportText,
-      pathOf(this.#control[1]),
-      pathOf(this.#outputSlot),
-    );
-    if (report === undefined) return;
-    this.shell.report = report;
-    this.#isReported = true;
-    this.#reportText = "";
-    for (const message of this.#messages.take(report.rest)) this.#hear(message);
-  }
-
-  #hear(message: ControlMessage): void {
-    if (message.kind === "left") {
-      this.#lastCommand = message;
-      return;
-    }
+  #hearIdleEnd(): void {
     this.#turns.hearIdleEnd();
     // Forks that end one after the other without an event.
-    if (this.#turns.idleEnds > IDLE_ENDS_MAX) kill(-this.#pid, SIGNAL.kill);
+    if (this.#turns.idleEnds > IDLE_ENDS_MAX) this.#process.kill();
   }
-
-  /** Notices the shell's end, and collects orphans that background jobs have left to us. */
-  #reap(): void {
-    this.#end ??= endOf(this.#pid);
-    if (this.#end !== undefined) this.#poller.unwatch(this.#process);
-  }
-}
-
-/** The pipe through which the next fork gets its event. */
-class NextPipe implements EventPipe {
-  readonly writeEnd: number;
-  /** Whether a fork has read the line end that waits in it. */
-  isRead = false;
-  /** Ours, so that the pipe is there before a fork has opened it. */
-  readonly #readEnd: number;
-
-  /** @param slot The descriptor by whose path forks open it. */
-  constructor(slot: number) {
-    [this.#readEnd, this.writeEnd] = pipe(O_NONBLOCK);
-    duplicateTo(this.writeEnd, slot);
-  }
-
-  /** Both ends, the one to read first. */
-  get ends(): readonly [number, number] {
-    return [this.#readEnd, this.writeEnd];
-  }
-
-  /** Has the pipe take no event before a fork has read from it. */
-  stop(): void {
-    stopWithLineEnd(this.writeEnd);
-  }
-
-  send(script: Uint8Array): boolean {
-    close(this.#readEnd);
-    const isSent = writeToReader(this.writeEnd, script);
-    close(this.writeEnd);
-    return isSent;
-  }
-
-  close(): void {
-    close(this.#readEnd);
-    close(this.writeEnd);
-  }
-}
-
-/**
- * What `$0` is: the handler's name in the script's folder, for `dirname "$0"`. It is not the script's path
- * or name: by these a script that can be run as well as sourced knows that it is run.
- */
-export function ownName(handler: RunnableHandler): string {
-  const { script } = handler;
-  if (handler.kind === "file") return script;
-  const stem = script.endsWith(".sh") ? script.slice(0, -".sh".length) : script;
-  return `${stem}.${handler.functionName}`;
-}
-
-/** A path by which the shell, with our identity, can open one of our descriptors. */
-function pathOf(descriptor: number): string {
-  return `/proc/${processId()}/fd/${descriptor}`;
 }

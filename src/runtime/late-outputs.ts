@@ -8,8 +8,8 @@ import { lazy } from "./lazy.ts";
 import { descriptorsMax } from "./libc.ts";
 import { LogPipe } from "./log-pipe.ts";
 import type { Log } from "./log.ts";
-import type { LateOutput } from "./output-pipe.ts";
 import type { Poller } from "./poller.ts";
+import type { StatusMessage } from "./status-message.ts";
 
 /** Most pipes that are kept; the oldest is closed beyond. */
 const PIPES_MAX = 64;
@@ -18,6 +18,16 @@ const DESCRIPTORS_SHARE = 4;
 
 /** How many pipes are kept, where descriptors are few: the next event needs some. */
 const pipesMax = lazy(() => Math.min(PIPES_MAX, Math.floor(descriptorsMax() / DESCRIPTORS_SHARE)));
+
+/** What is left of a pipe after its event's end. */
+export interface LateOutput {
+  /** The read end, for its new owner. */
+  readonly descriptor: number;
+  /** What has been read from it after the status. */
+  readonly bytes: Buffer;
+  /** How statuses look that may still come. */
+  readonly message: StatusMessage;
+}
 
 export class LateOutputs {
   readonly #poller: Poller;

@@ -81,6 +81,11 @@ export function cString(text: string): Uint8Array {
 /** This process's id. */
 export const processId = lazy(() => libc.getpid());
 
+/** A path by which a process with our identity, such as the shell, can open one of our descriptors. */
+export function pathOf(descriptor: number): string {
+  return `/proc/${processId()}/fd/${descriptor}`;
+}
+
 export const O_CLOEXEC = 0o2000000;
 /** Reads do not wait. A shell that opens the other end by its path has flags of its own. */
 export const O_NONBLOCK = 0o4000;

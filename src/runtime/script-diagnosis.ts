@@ -4,12 +4,11 @@
  * @module
  */
 
-import type { ForkServerOptions } from "./fork-server.ts";
 import { readScript } from "./handler-files.ts";
-import { close, openFile, pipe, read, SystemError } from "./libc.ts";
+import { close, pipe, read, SystemError } from "./libc.ts";
 import type { Poller } from "./poller.ts";
 import { endOf, type ExitStatus, forget, openProcess } from "./process.ts";
-import { spawn } from "./spawn.ts";
+import { type ShellOptions, spawnShell } from "./shell-process.ts";
 
 /** Longest text of a shell about a syntax error, in bytes. */
 const TEXT_BYTES_MAX = 4 * 1024;
@@ -18,7 +17,7 @@ const TEXT_BYTES_MAX = 4 * 1024;
  * What the handler's own shell says of the script's syntax (`sh -n`); undefined if it is right, or if
  * that shell cannot be started now.
  */
-export function syntaxError(options: ForkServerOptions, poller: Poller): string | undefined {
+export function syntaxError(options: ShellOptions, poller: Poller): string | undefined {
   const { handler } = options;
   const [readEnd, writeEnd] = pipe();
   const pid = startCheck(options, writeEnd);
@@ -34,25 +33,12 @@ export function syntaxError(options: ForkServerOptions, poller: Poller): string 
   return `${text.trim()}${hint}`;
 }
 
-function startCheck(
-  { handler, environment, taskRoot }: ForkServerOptions,
-  output: number,
-): number | undefined {
-  const { path, options } = handler.shell;
-  const nothing = openFile("/dev/null");
+function startCheck(options: ShellOptions, output: number): number | undefined {
   try {
-    return spawn({
-      path,
-      argv: [path, ...options, "-n", handler.script],
-      environment,
-      cwd: taskRoot,
-      stdio: [nothing, output, output],
-    });
+    return spawnShell(options, ["-n", options.handler.script], output);
   } catch (error) {
     if (error instanceof SystemError) return undefined;
     throw error;
-  } finally {
-    close(nothing);
   }
 }
 

@@ -9,21 +9,21 @@ import type { FunctionError, InitErrorType } from "../runtime-api/function-error
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { variableBytes } from "./environment.ts";
 import { describeEnd, exitError } from "./exit-error.ts";
+import type { OnOutput } from "./fork-pipes.ts";
 import {
   type EventWatch,
   ForkServer,
   type ForkServerOptions,
   type Loading,
-  ownName,
 } from "./fork-server.ts";
 import { readScript } from "./handler-files.ts";
 import { characterFrom } from "./last-lines.ts";
 import { fileType, SystemError } from "./libc.ts";
 import type { Log } from "./log.ts";
-import type { OnOutput } from "./output-pipe.ts";
 import type { Poller } from "./poller.ts";
 import { type ExitStatus, reap } from "./process.ts";
 import { syntaxError } from "./script-diagnosis.ts";
+import { ownName } from "./shell-process.ts";
 import { type Tracing, withoutTraces } from "./traces.ts";
 
 /** How much of the end of standard output is looked at for a last line, in bytes. */

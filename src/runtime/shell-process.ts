@@ -1,0 +1,130 @@
+/**
+ * The process of a handler's shell: how it is started, and how it ends.
+ *
+ * @module
+ */
+
+import { close, openFile, sleep } from "./libc.ts";
+import type { RunnableHandler } from "./loaded-shell.ts";
+import type { Poller } from "./poller.ts";
+import {
+  endFirstWithoutMemory,
+  endOf,
+  type ExitStatus,
+  forget,
+  isAlive,
+  kill,
+  openProcess,
+  reap,
+  SIGNAL,
+} from "./process.ts";
+import { spawn } from "./spawn.ts";
+
+/** What a handler's shell is started with. */
+export interface ShellOptions {
+  readonly handler: RunnableHandler;
+  /** NUL-terminated `NAME=value` entries. */
+  readonly environment: readonly Uint8Array[];
+  readonly taskRoot: string;
+}
+
+/** How long the kernel may take to end what was killed, in milliseconds. */
+const GROUP_END_MS = 1000;
+
+/**
+ * Starts the handler's shell, with nothing on standard input.
+ * @param args What stands after the handler's own options.
+ * @param output Descriptor of its standard output and error.
+ * @returns Its process id, for `endOf` and, in the end, `forget`.
+ * @throws {SystemError} When it cannot be started.
+ */
+export function spawnShell(
+  { handler, environment, taskRoot }: ShellOptions,
+  args: readonly string[],
+  output: number,
+): number {
+  const { path, options } = handler.shell;
+  const nothing = openFile("/dev/null");
+  try {
+    return spawn({
+      path,
+      argv: [path, ...options, ...args],
+      environment,
+      cwd: taskRoot,
+      stdio: [nothing, output, output],
+    });
+  } finally {
+    close(nothing);
+  }
+}
+
+/** A shell that loads the handler and stays, with the process group of all that it starts. */
+export class ShellProcess {
+  /** Its process id, which is its group's as well. */
+  readonly id: number;
+  readonly #descriptor: number;
+  readonly #poller: Poller;
+  #end: ExitStatus | undefined;
+
+  /**
+   * Starts the shell.
+   * @param text What it runs, as for `sh -c`.
+   * @param output Descriptor of its standard output and error.
+   * @throws {SystemError} When it cannot be started.
+   */
+  constructor(options: ShellOptions, text: string, output: number, poller: Poller) {
+    this.#poller = poller;
+    this.id = spawnShell(options, ["-c", text, ownName(options.handler)], output);
+    endFirstWithoutMemory(this.id);
+    this.#descriptor = openProcess(this.id);
+  }
+
+  /** Notices its end, from now on, during any wait. */
+  watch(): void {
+    this.#poller.watch(this.#descriptor, () => this.reap());
+  }
+
+  /** How it has ended, if that has been noticed. */
+  get end(): ExitStatus | undefined {
+    return this.#end;
+  }
+
+  /** Notices its end, and collects orphans that background jobs have left to us. */
+  reap(): void {
+    this.#end ??= endOf(this.id);
+    if (this.#end !== undefined) this.#poller.unwatch(this.#descriptor);
+  }
+
+  /** Kills it with all of its group. */
+  kill(): void {
+    kill(-this.id, SIGNAL.kill);
+  }
+
+  /** Ends all that is left of its group, and waits until it is gone. */
+  endGroup(): void {
+    const giveUpAt = performance.now() + GROUP_END_MS;
+    this.kill();
+    for (reap(); isAlive(-this.id) && performance.now() < giveUpAt; reap()) {
+      sleep(1);
+    }
+  }
+
+  /** Ends it with all of its group, and forgets it. */
+  close(): void {
+    this.endGroup();
+    forget(this.id);
+    this.#poller.unwatch(this.#descriptor);
+    close(this.#descriptor);
+  }
+}
+
+/**
+ * What `$0` is: the handler's name in the script's folder, for `dirname "$0"`. It is not the script's path
+ * or name: by these a script that can be run as well as sourced knows that it is run.
+ */
+export function ownName(handler: RunnableHandler): string {
+  const { script } = handler;
+  if (handler.kind === "file") return script;
+  const stem = script.endsWith(".sh") ? script.slice(0, -".sh".length) : script;
+  return `${stem}.${handler.functionName}`;
+}
