@@ -125,6 +125,97 @@ test("a caller that vanishes while its event waits takes it along", async () => 
   expect(served.begun()).toEqual(["1", "99"]);
 });
 
+/** A request as it stands on the wire. */
+const raw = (event: unknown, version = "1.1") => {
+  const body = JSON.stringify(event);
+  return `POST / HTTP/${version}\r\nHost: test\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+};
+
+const CHUNKED =
+  'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n{"id":1}\r\n0\r\n\r\n';
+
+test.each<[string, string, readonly string[]]>([
+  ["one request", raw({ id: 1 }), ["1"]],
+  ["a request of HTTP/1.0", raw({ id: 1 }, "1.0"), ["1"]],
+  ["a request in chunks", CHUNKED, ["1"]],
+  ["two requests", raw({ id: 1 }) + raw({ id: 2 }), ["1", "2"]],
+  ["a request that takes its time", raw({ id: 1, do: "slow-echo", ms: 500 }), ["1"]],
+  ["one of HTTP/1.0 that does", raw({ id: 1, do: "slow-echo", ms: 500 }, "1.0"), ["1"]],
+  ["a request of a megabyte", raw({ id: 1, text: "x".repeat(1_000_000) }), ["1"]],
+])("a caller that closes its sending side after %s has its responses", async (_, bytes, ids) => {
+  await using served = await serve();
+  const caller = new Caller(served);
+  caller.socket.end(bytes);
+  await caller.ended;
+  // Asked whether it still reads, it has an interim response, as any client may have.
+  const responses = caller.text.replace("HTTP/1.1 100 Continue\r\n\r\n", "");
+  expect([...responses.matchAll(/HTTP\/1\.1 .*/g)].join("\n")).toBe(
+    ids.map(() => "HTTP/1.1 200 OK").join("\n"),
+  );
+  const echoed = [...responses.matchAll(/\{"id":(\d+),"echo":/g)].map(([, id = ""]) => id);
+  expect(echoed).toEqual([...ids]);
+  await expectFree(served);
+});
+
+test("a caller that closes its sending side has a streamed response to its last byte", async () => {
+  await using served = await serve();
+  const caller = new Caller(served);
+  caller.socket.end(raw({ id: 1, do: "stream", lines: 30, ms: 20 }));
+  await caller.ended;
+  expect(caller.text).toStartWith("HTTP/1.1 200 OK\r\n");
+  const lines = Array.from({ length: 30 }, (_, at) => `line ${at + 1}`);
+  expect(unchunked(caller.body)).toBe(`${lines.join("\n")}\n`);
+});
+
+test.each<[string, string]>([
+  ["its head", "POST / HTTP/1.1\r\nHost: a\r\nConte"],
+  ["its body", 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30\r\n\r\n{"id":1}'],
+])("a caller that closes its sending side in the middle of %s has no event", async (_, bytes) => {
+  await using served = await serve();
+  const caller = new Caller(served);
+  caller.socket.end(bytes);
+  await caller.ended;
+  expect(caller.text).toStartWith("HTTP/1.1 400 ");
+  expect(served.begun()).toEqual([]);
+  await expectFree(served);
+});
+
+test.each<[string, string]>([
+  ["what is not HTTP", "\u0016\u0003\u0001"],
+  ["a head that is broken", "POST / HTTP/1.1\r\nno colon\r\n\r\n"],
+  ["a head with two lengths", "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx"],
+])("a request that is followed by %s has its own response, and no other", async (_, bytes) => {
+  await using served = await serve();
+  for (const event of [{ id: 1 }, { id: 2, do: "slow-echo", ms: 50 }]) {
+    const caller = new Caller(served);
+    caller.socket.write(raw(event) + bytes);
+    await caller.ended;
+    expect(caller.text).toStartWith("HTTP/1.1 200 OK\r\n");
+    expect(caller.body).toBe(JSON.stringify({ id: event.id, echo: event }));
+  }
+});
+
+test.each<[string, string]>([
+  ["nothing", ""],
+  ["half a head", "POST / HTTP/1.1\r\nHost: a\r\nConte"],
+])(
+  "a caller that sends %s is closed in time, and one whose event runs is not",
+  async (_, bytes) => {
+    await using served = await serveFunction({
+      adapter: plainAdapter(),
+      server: { limits: { firstHeadMs: 100 } },
+    });
+    const slow = fetch(served.url, {
+      method: "POST",
+      body: JSON.stringify({ id: 1, do: "slow-echo", ms: 400 }),
+    });
+    const idle = connect(Number(new URL(served.url).port), "127.0.0.1");
+    idle.write(bytes);
+    await new Promise((resolve) => idle.on("close", resolve));
+    expect(await (await slow).text()).toContain('"id":1');
+  },
+);
+
 test("a caller that vanishes while its event runs leaves no response to anybody else", async () => {
   await using served = await serve();
   const caller = new Caller(served);
@@ -250,6 +341,7 @@ const KEPT_CONNECTIONS = 4;
 
 test.each<[string, readonly string[], number]>([
   ["two hosts", ["Host: a", "Host: b"], 400],
+  ["no host", ["Accept: */*"], 400],
   ["a transfer coding that is not chunked", ["Host: a", "Transfer-Encoding: gzip"], 501],
   ["one more transfer coding", ["Host: a", "Transfer-Encoding: gzip, chunked"], 501],
   [

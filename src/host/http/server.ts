@@ -8,11 +8,12 @@
 
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { Socket } from "node:net";
 
 import { newTraceId } from "../invocation/invocation.ts";
 import { StreamFailure } from "../invocation/outcome.ts";
 import type { HostLog } from "../invocation/platform-log.ts";
+import { Connections } from "./connections.ts";
 import { type HttpRequest, type HttpResponse, parseTarget } from "./message.ts";
 import { readBody } from "./node-http.ts";
 
@@ -40,8 +41,8 @@ export interface HttpRoute {
 /** Largest request line with headers, in bytes; Lambda and API Gateway allow less. */
 const HEADER_BYTES_MAX = 64 * 1024;
 
-/** How long a client may take for its headers, in milliseconds. */
-const HEADERS_TIMEOUT_MS = 60_000;
+/** How long a new connection may take for the head of its first request, in milliseconds. */
+const FIRST_HEAD_MS = 60_000;
 
 /**
  * How long an idle connection is kept, in milliseconds: longer than the minute of common proxies
@@ -66,11 +67,14 @@ export interface HttpServerLimits {
   readonly heldBytesMax?: number | undefined;
   /** See {@link BODY_IDLE_MS}. */
   readonly bodyIdleMs?: number | undefined;
+  /** See {@link FIRST_HEAD_MS}. */
+  readonly firstHeadMs?: number | undefined;
 }
 
 /** The HTTP server of `serve` and `dev`. */
 export class HttpServer {
   readonly #server: Server;
+  readonly #connections: Connections;
   readonly #handler: HttpHandler;
   readonly #heldBytesMax: number;
   readonly #bodyIdleMs: number;
@@ -82,7 +86,11 @@ export class HttpServer {
 
   constructor(
     handler: HttpHandler,
-    { heldBytesMax = HELD_BYTES_MAX, bodyIdleMs = BODY_IDLE_MS }: HttpServerLimits = {},
+    {
+      heldBytesMax = HELD_BYTES_MAX,
+      bodyIdleMs = BODY_IDLE_MS,
+      firstHeadMs = FIRST_HEAD_MS,
+    }: HttpServerLimits = {},
   ) {
     this.#handler = handler;
     this.#heldBytesMax = heldBytesMax;
@@ -90,17 +98,18 @@ export class HttpServer {
     this.#server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, outgoing) => {
       void this.#serve(request, outgoing);
     });
-    this.#server.requestTimeout = 0;
-    this.#server.timeout = 0;
-    this.#server.headersTimeout = HEADERS_TIMEOUT_MS;
     this.#server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
+    this.#connections = new Connections(this.#server, {
+      firstHeadMs,
+      // What comes just as the time that callers are told has passed still has its response.
+      nextHeadMs: KEEP_ALIVE_TIMEOUT_MS + 1000,
+    });
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
       const status =
         error.code === "HPE_HEADER_OVERFLOW"
           ? "431 Request Header Fields Too Large"
           : "400 Bad Request";
-      if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
-      else socket.destroy();
+      this.#connections.refuse(socket as Socket, status);
     });
   }
 
@@ -108,13 +117,8 @@ export class HttpServer {
    * Listens and returns the port.
    * @throws {Error} With code `EADDRINUSE` when the port is taken; no other is tried.
    */
-  async listen(host: string, port: number): Promise<number> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#server.once("error", reject);
-    this.#server.listen(port, host, resolve);
-    await promise;
-    const address = this.#server.address() as AddressInfo;
-    return address.port;
+  listen(host: string, port: number): Promise<number> {
+    return this.#connections.listen(host, port);
   }
 
   /**
@@ -132,12 +136,12 @@ export class HttpServer {
 
   /** Closes everything. */
   close(): void {
-    this.#server.close();
-    this.#server.closeAllConnections();
+    this.#connections.close();
   }
 
   async #serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const refusal = refusalOf(incoming);
+    if (!this.#connections.begin(incoming, outgoing, refusal !== undefined)) return;
     if (refusal !== undefined) {
       // What follows may be a body, or a request: nobody knows.
       outgoing.writeHead(refusal, { Connection: "close" });
@@ -258,8 +262,9 @@ function heldBytes({ body }: HttpResponse): number {
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-6.1
  */
-function refusalOf({ headersDistinct }: IncomingMessage): number | undefined {
-  if ((headersDistinct["host"]?.length ?? 0) > 1) return 400;
+function refusalOf({ headersDistinct, httpVersion }: IncomingMessage): number | undefined {
+  const hosts = headersDistinct["host"]?.length ?? 0;
+  if (hosts > 1 || (hosts === 0 && httpVersion === "1.1")) return 400;
   const codings = headersDistinct["transfer-encoding"] ?? [];
   return codings.length === 0 || codings.join().toLowerCase() === "chunked" ? undefined : 501;
 }

@@ -1,0 +1,136 @@
+/**
+ * The connections of an HTTP server, taken apart from Bun's `node:http`: one that listens by itself
+ * closes a connection as soon as the caller has closed its sending side, as `nc -N` does after its
+ * request, and the response is lost.
+ *
+ * Times are ours, too: Bun enforces its own for connections alone that it has taken itself.
+ * @module
+ */
+
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+
+/** How long a connection may take for the head of its next request, in milliseconds. */
+export interface ConnectionTimes {
+  /** For the first one. */
+  readonly firstHeadMs: number;
+  /** For each that follows. */
+  readonly nextHeadMs: number;
+}
+
+/** How long after the end of what a caller sends it is asked whether it still reads, in milliseconds. */
+const PROBE_MS = 200;
+
+/** What is known of a connection. */
+interface Connection {
+  /** Requests whose response is not taken yet. */
+  readonly open: Set<IncomingMessage>;
+  /** Runs while there are none. */
+  idle: NodeJS.Timeout | undefined;
+  /** Whether it is closed after a request that has come: what follows that is not a request. */
+  isLast: boolean;
+}
+
+/** Takes connections and hands them to an HTTP server. */
+export class Connections {
+  readonly #bySocket = new Map<Socket, Connection>();
+  readonly #listener;
+  readonly #times: ConnectionTimes;
+
+  constructor(server: Server, times: ConnectionTimes) {
+    this.#times = times;
+    // Without it, the end of what a caller sends would be the end of the connection here, too.
+    Object.assign(server, { httpAllowHalfOpen: true });
+    this.#listener = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      const connection: Connection = { open: new Set(), idle: undefined, isLast: false };
+      this.#bySocket.set(socket, connection);
+      socket.on("close", () => {
+        clearTimeout(connection.idle);
+        this.#bySocket.delete(socket);
+      });
+      this.#awaitHead(socket, connection, times.firstHeadMs);
+      server.emit("connection", socket);
+    });
+  }
+
+  /**
+   * Listens and returns the port.
+   * @throws {Error} With code `EADDRINUSE` when the port is taken; no other is tried.
+   */
+  async listen(host: string, port: number): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#listener.once("error", reject);
+    this.#listener.listen(port, host, resolve);
+    await promise;
+    return (this.#listener.address() as AddressInfo).port;
+  }
+
+  /**
+   * Notes a request.
+   * @param isRefused Whether nobody knows where it ends.
+   * @returns Whether it is one: bytes after the last request are none, and get no response.
+   */
+  begin(incoming: IncomingMessage, outgoing: ServerResponse, isRefused: boolean): boolean {
+    const { socket } = incoming;
+    const connection = this.#bySocket.get(socket);
+    if (connection === undefined || connection.isLast) return false;
+    connection.isLast = isRefused || !outgoing.shouldKeepAlive;
+    connection.open.add(incoming);
+    clearTimeout(connection.idle);
+    outgoing.on("close", () => {
+      connection.open.delete(incoming);
+      if (connection.open.size > 0 || socket.destroyed) return;
+      if (connection.isLast) socket.end(() => socket.destroy());
+      else this.#awaitHead(socket, connection, this.#times.nextHeadMs);
+    });
+    probeAtEnd(incoming, outgoing);
+    return true;
+  }
+
+  /**
+   * Answers what is not HTTP. Where whole requests stand before it, they have their responses first, and
+   * it has none: theirs would be taken for its own.
+   */
+  refuse(socket: Socket, status: string): void {
+    const connection = this.#bySocket.get(socket);
+    const open = [...(connection?.open ?? [])];
+    if (connection !== undefined && open.length > 0 && open.every(({ complete }) => complete)) {
+      connection.isLast = true;
+    } else if (socket.writable && connection?.isLast !== true) {
+      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
+    } else {
+      socket.destroy();
+    }
+  }
+
+  /** Closes all of them, and takes no more. */
+  close(): void {
+    this.#listener.close();
+    for (const socket of this.#bySocket.keys()) socket.destroy();
+  }
+
+  #awaitHead(socket: Socket, connection: Connection, ms: number): void {
+    clearTimeout(connection.idle);
+    connection.idle = setTimeout(() => socket.destroy(), ms);
+  }
+}
+
+/**
+ * Finds out whether a caller that sends no more still reads. The kernel tells nothing of one that has
+ * gone until something is sent to it: an interim response, which every client of HTTP/1.1 skips.
+ */
+function probeAtEnd({ socket, httpVersion }: IncomingMessage, outgoing: ServerResponse): void {
+  if (httpVersion !== "1.1") return;
+  let timer: NodeJS.Timeout | undefined;
+  const probe = () => {
+    timer = setTimeout(() => {
+      if (!outgoing.headersSent && !outgoing.destroyed) outgoing.writeContinue();
+    }, PROBE_MS);
+  };
+  if (socket.readableEnded) probe();
+  else socket.once("end", probe);
+  outgoing.on("close", () => {
+    clearTimeout(timer);
+    socket.off("end", probe);
+  });
+}
