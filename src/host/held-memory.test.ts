@@ -1,9 +1,11 @@
 /** What waits for a function takes no more memory than it may: more is refused, and nothing is lost of it. */
 
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 
 import { type RunningHost, serveFunction, TEST_NAMES } from "../testing/host/running-host.ts";
+import { SCRIPTED, startTool } from "../testing/running-tool.ts";
 import type { Adapter } from "./front/adapter.ts";
 import { cloudEventsAdapter } from "./front/cloud-events/adapter.ts";
 import { gatewayAdapter } from "./front/gateway/adapter.ts";
@@ -141,6 +143,41 @@ test("a batch of CloudEvents that finds no room is refused as a whole", async ()
   expect(refused.status).toBe(429);
   await first;
 });
+
+/** Most memory that a process has had, in bytes. */
+const peakBytes = (pid: number) =>
+  Number(/VmHWM:\s*(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * KIB;
+
+const CLOUD_EVENT = { "ce-id": "1", "ce-type": "t", "ce-source": "s", "ce-specversion": "1.0" };
+
+const LARGE = `"${"x".repeat(5_900_000)}"`;
+
+test.each<[string, Record<string, string>, string]>([
+  ["in binary mode", { ...CLOUD_EVENT, "Content-Type": "application/json" }, LARGE],
+  [
+    "in structured mode",
+    { "Content-Type": "application/cloudevents+json" },
+    `{"specversion":"1.0","id":"1","source":"s","type":"t","data":${LARGE}}`,
+  ],
+])(
+  "large CloudEvents %s take a bounded number of times their size",
+  async (_name, headers, body) => {
+    const args = ["serve", "--port", "0", "--metrics-port", "0", "--format", "cloudevents"];
+    await using served = await startTool([...args, "--timeout", "30", ...SCRIPTED]);
+    const before = peakBytes(served.pid);
+    const caller = async () => {
+      for (let round = 0; round < 5; round += 1) {
+        const response = await fetch(served.url, { method: "POST", headers, body });
+        expect(response.status).toBe(200);
+        expect((await response.bytes()).byteLength).toBeGreaterThan(LARGE.length);
+      }
+    };
+    await Promise.all([caller(), caller(), caller(), caller()]);
+    // Four events and their four responses at a time.
+    expect(peakBytes(served.pid) - before).toBeLessThan(7 * 8 * LARGE.length);
+  },
+  60_000,
+);
 
 test("a body that stops to come ends the connection", async () => {
   await using served = await serve(plainAdapter(), 100);

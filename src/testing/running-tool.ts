@@ -70,6 +70,7 @@ export async function outputOf(
 /** A server of the tool that runs; `await using` ends it with SIGTERM. */
 export interface RunningTool extends AsyncDisposable {
   readonly url: string;
+  readonly pid: number;
   readonly errors: () => string;
   /** Fulfilled when the log has the text. */
   readonly logged: (text: string) => Promise<void>;
@@ -112,6 +113,7 @@ export async function startTool(
   };
   return {
     url: `http://127.0.0.1:${served ?? dev}`,
+    pid: child.pid,
     errors: () => errors,
     logged,
     stop,

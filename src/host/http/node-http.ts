@@ -84,25 +84,77 @@ export function readBody(
   hasRoom: (byteLength: number) => boolean = () => true,
 ): Promise<RequestBody> {
   const { promise, resolve } = Promise.withResolvers<RequestBody>();
-  let chunks: Uint8Array[] = [];
+  const body = new BodyBuffer(Number(request.headers["content-length"] ?? 0), bytesMax);
   let byteLength = 0;
   let isKept = true;
   request.on("data", (chunk: Uint8Array) => {
     byteLength += chunk.byteLength;
     isKept &&= byteLength <= bytesMax && hasRoom(chunk.byteLength);
-    if (isKept) chunks.push(chunk);
-    else chunks = [];
+    if (isKept) body.add(chunk);
+    else body.clear();
   });
   request.on("end", () => {
     if (!isKept) resolve({ kind: "too-large", byteLength });
-    else resolve({ kind: "complete", bytes: joinChunks(chunks) });
+    else resolve({ kind: "complete", bytes: body.bytes() });
+    letGo(byteLength);
   });
   request.on("aborted", () => resolve({ kind: "truncated" }));
   request.on("error", () => resolve({ kind: "truncated" }));
   return promise;
 }
 
-function joinChunks(chunks: readonly Uint8Array[]): Uint8Array {
-  const [first] = chunks;
-  return chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks);
+/** Bytes that come one after another; where their number is known, they are kept once. */
+class BodyBuffer {
+  #chunks: Uint8Array[] = [];
+  #whole: Buffer | undefined;
+  #filled = 0;
+
+  /**
+   * @param declared Bytes that were announced.
+   * @param bytesMax More are not kept, so no room is made for them.
+   */
+  constructor(declared: number, bytesMax: number) {
+    if (declared > CHUNKED_BYTES_MAX && declared <= bytesMax) {
+      this.#whole = Buffer.allocUnsafeSlow(declared);
+    }
+  }
+
+  add(chunk: Uint8Array): void {
+    if (this.#whole === undefined) {
+      this.#chunks.push(chunk);
+    } else {
+      this.#whole.set(chunk, this.#filled);
+      this.#filled += chunk.byteLength;
+    }
+  }
+
+  clear(): void {
+    this.#chunks = [];
+    this.#whole = undefined;
+  }
+
+  bytes(): Uint8Array {
+    if (this.#whole !== undefined) return this.#whole.subarray(0, this.#filled);
+    const [first] = this.#chunks;
+    return this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks);
+  }
+}
+
+/** Bytes of a body that comes in one piece or a few. */
+const CHUNKED_BYTES_MAX = 256 * 1024;
+
+let letGoBytes = 0;
+
+/** Bytes of messages after which their memory is collected. */
+const COLLECTED_BYTES = 8 * 1024 * 1024;
+
+/**
+ * Tells that messages of so many bytes are done with. Bytes are outside of the engine's heap, which
+ * grows too little with them to be collected in time: the host would have twice as much.
+ */
+export function letGo(byteLength: number): void {
+  letGoBytes += byteLength;
+  if (letGoBytes < COLLECTED_BYTES) return;
+  letGoBytes = 0;
+  Bun.gc(true);
 }

@@ -15,7 +15,7 @@ import { StreamFailure } from "../invocation/outcome.ts";
 import type { HostLog } from "../invocation/platform-log.ts";
 import { Connections } from "./connections.ts";
 import { type HttpRequest, type HttpResponse, parseTarget } from "./message.ts";
-import { readBody } from "./node-http.ts";
+import { letGo, readBody } from "./node-http.ts";
 
 /** A request whose body is not read yet. */
 export type RequestHead = Omit<HttpRequest, "body">;
@@ -53,7 +53,7 @@ const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 
 /**
  * Bytes of requests and of whole responses that are held at the same time where nothing else is said. The
- * host needs some four times as much for them: the body, the event that is made of it, what waits in
+ * host needs some seven times as much for them: the body, the event that is made of it, what waits in
  * sockets.
  */
 export const HELD_BYTES_MAX = 32 * 1024 * 1024;
@@ -152,6 +152,7 @@ export class HttpServer {
     const gone = new AbortController();
     const share = new Share((bytes) => (this.#heldBytes += bytes));
     outgoing.on("close", () => {
+      letGo(share.bytes);
       share.end();
       if (!outgoing.writableFinished) gone.abort();
       this.#owed.delete(outgoing);
@@ -162,6 +163,7 @@ export class HttpServer {
       const response = await this.#respond(incoming, outgoing, { head, route, share, gone });
       if (response === undefined) return;
       // The request is let go of, and the response waits for its caller to take it.
+      letGo(share.bytes);
       share.set(heldBytes(response));
       await writeResponse(outgoing, response, head.method, this.#handler.log);
     } catch (error) {

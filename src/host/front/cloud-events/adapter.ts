@@ -29,7 +29,7 @@ import {
   isCloudEventJson,
   wrapData,
 } from "./cloud-event.ts";
-import { cloudEventResponse, type ContentMode, readCloudEvent } from "./http.ts";
+import { cloudEventResponse, type ContentMode, readCloudEvent, requestMode } from "./http.ts";
 
 /** How events reach the function and how its responses become events. */
 export interface CloudEventOptions {
@@ -182,10 +182,8 @@ function contentMode(
     case "structured":
     case "binary":
       return output;
-    case "auto": {
-      const read = readCloudEvent(request);
-      return read.kind === "event" ? read.mode : "structured";
-    }
+    case "auto":
+      return requestMode(request);
   }
 }
 

@@ -55,6 +55,16 @@ export function readCloudEvent(request: HttpRequest): CloudEventRequest {
   return withMode(parseBinary(request), "binary");
 }
 
+/** The mode in which a request carries its event, by its headers alone. */
+export function requestMode({ headers }: Pick<HttpRequest, "headers">): ContentMode {
+  const isStructured = mediaType(headers["content-type"]).essence.startsWith(
+    "application/cloudevents",
+  );
+  return !isStructured && REQUIRED.every((name) => headers[name] !== undefined)
+    ? "binary"
+    : "structured";
+}
+
 function withMode(result: CloudEventResult, mode: ContentMode): CloudEventRequest {
   return result.kind === "event" ? { kind: "event", mode, event: result.event } : result;
 }
