@@ -70,7 +70,7 @@ function reportedError({ body, contentType, errorType: named }: PostedError): Pl
   } catch {
     return {
       errorType,
-      body: Buffer.from("Invalid error body"),
+      body: Buffer.from('"Invalid error body"'),
       contentType: CONTENT_TYPE.octetStream,
     };
   }

@@ -41,7 +41,7 @@ type ExtensionEvent =
       readonly deadlineMs: number;
       readonly requestId: string;
       readonly invokedFunctionArn: string;
-      readonly tracing: { readonly type: "X-Amzn-Trace-Id"; readonly value: string };
+      readonly tracing?: { readonly type: "X-Amzn-Trace-Id"; readonly value: string };
     }
   | {
       readonly eventType: "SHUTDOWN";
@@ -56,7 +56,20 @@ interface Extension {
   readonly events: readonly string[];
   readonly waiting: ExtensionEvent[];
   poll: ServerResponse | undefined;
+  state: ExtensionState;
 }
+
+/** What an extension has asked for last. */
+type ExtensionState = "Registered" | "Ready" | "Running" | "InitError" | "ExitError";
+
+/** From where a state can be reached; everything else is refused. */
+const REACHED_FROM: Readonly<Record<ExtensionState, readonly ExtensionState[]>> = {
+  Registered: [],
+  Ready: ["Registered", "Running"],
+  Running: ["Ready"],
+  InitError: ["Registered", "InitError"],
+  ExitError: ["Registered", "Ready", "Running", "ExitError"],
+};
 
 /** Names of the function, for the response to a registration. */
 interface RegisteredFunction {
@@ -129,8 +142,9 @@ export class ExtensionRegistry {
     deadlineMs: number,
     invokedFunctionArn: string,
   ): void {
-    const tracing = { type: "X-Amzn-Trace-Id", value: request.traceId ?? "" } as const;
-    this.publish({ eventType: "INVOKE", deadlineMs, requestId, invokedFunctionArn, tracing });
+    const value = request.traceId ?? "";
+    const tracing = value === "" ? {} : { tracing: { type: "X-Amzn-Trace-Id", value } as const };
+    this.publish({ eventType: "INVOKE", deadlineMs, requestId, invokedFunctionArn, ...tracing });
   }
 
   /** The Extensions, Logs and Telemetry APIs. */
@@ -163,24 +177,33 @@ export class ExtensionRegistry {
       return refuse(response, STATUS.forbidden, "InvalidExtensionName", "Empty extension name");
     }
     if (events === undefined) {
-      return refuse(response, STATUS.badRequest, "InvalidRequestFormat", "Invalid JSON body");
+      const errorMessage = "the body is not a JSON object with a list of events";
+      const errorType = "InvalidRequestFormat";
+      return respondJson(response, STATUS.forbidden, { errorMessage, errorType });
     }
-    const unknown = events.find((event) => !EVENT_TYPES.some((type) => type === event));
-    if (unknown !== undefined) {
-      const words = `${unknown}: event type is not supported`;
+    const isExternal = this.expected.includes(name) && !this.#has(name);
+    const wrong = events.find((event) => eventTypeFault(event, isExternal) !== undefined);
+    if (wrong !== undefined) {
+      const words = `${wrong}: ${eventTypeFault(wrong, isExternal)}`;
       return refuse(response, STATUS.forbidden, "InvalidEventType", words);
     }
     if (!this.#open()) {
       const words = "Extension registration closed already";
       return refuse(response, STATUS.forbidden, "RegistrationClosed", words);
     }
+    if (this.#has(name)) {
+      const words = "Extension with this name already registered";
+      return refuse(response, STATUS.forbidden, "InvalidExtensionState", words);
+    }
     if (this.#extensions.size >= EXTENSIONS_MAX) {
       const words = `Extension limit (${EXTENSIONS_MAX}) reached`;
       return refuse(response, STATUS.forbidden, "TooManyExtensions", words);
     }
     const identifier = randomUUID();
-    const isExternal = this.expected.includes(name) && !this.#has(name);
-    this.#extensions.set(identifier, { name, isExternal, events, waiting: [], poll: undefined });
+    this.#extensions.set(identifier, {
+      ...{ name, isExternal, events, waiting: [], poll: undefined },
+      state: "Registered",
+    });
     response.setHeader(EXTENSION_HEADER.identifier, identifier);
     const { accountId, ...registered } = this.registeredFunction ?? {};
     const wantsAccount = features(request).includes("accountId") && accountId !== undefined;
@@ -194,10 +217,13 @@ export class ExtensionRegistry {
 
   #next(request: IncomingMessage, response: ServerResponse): void {
     const extension = this.#identified(request, response);
-    if (extension === undefined) return;
+    if (extension === undefined || !move(extension, "Ready", request, response)) return;
     extension.poll = response;
     response.on("close", () => {
-      if (extension.poll === response) extension.poll = undefined;
+      if (extension.poll !== response) return;
+      // It may ask again, on another connection.
+      extension.poll = undefined;
+      extension.state = "Running";
     });
     flush(extension);
     if (this.idle) this.listener?.onIdle();
@@ -216,6 +242,8 @@ export class ExtensionRegistry {
       const words = `Missing ${EXTENSION_HEADER.functionErrorType} header`;
       return refuse(response, STATUS.forbidden, "MissingHeader", words);
     }
+    const state = errorType === "Extension.InitError" ? "InitError" : "ExitError";
+    if (!move(extension, state, request, response)) return;
     respondJson(response, STATUS.accepted, { status: "OK" });
     const said = body.kind === "complete" ? errorMessageOf(body.bytes) : "";
     const reason = said === "" ? named : `${named}: ${said}`;
@@ -234,12 +262,42 @@ export class ExtensionRegistry {
       return undefined;
     }
     const extension = this.#extensions.get(identifier);
-    if (extension === undefined) {
-      const words = `Unknown ${EXTENSION_HEADER.identifier}`;
-      refuse(response, STATUS.forbidden, "InvalidExtensionIdentifier", words);
-    }
-    return extension;
+    if (extension !== undefined) return extension;
+    const isUuid = UUID.test(identifier);
+    const words = `${isUuid ? "Unknown" : "Invalid"} ${EXTENSION_HEADER.identifier}`;
+    const type = isUuid ? "UnknownExtensionIdentifier" : "InvalidExtensionIdentifier";
+    refuse(response, STATUS.forbidden, type, words);
+    return undefined;
   }
+}
+
+const UUID = /^[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}$/i;
+
+/** Why an extension cannot ask for events of a type; nothing when it can. */
+function eventTypeFault(type: string, isExternal: boolean): string | undefined {
+  if (!EVENT_TYPES.some((known) => known === type)) return "event type is not supported";
+  // One that is a part of the runtime ends with it.
+  if (type === "SHUTDOWN" && !isExternal) return "event not supported for internal extensions";
+  return undefined;
+}
+
+/** Changes the state; refuses, and returns false, when it cannot be reached. */
+function move(
+  extension: Extension,
+  state: ExtensionState,
+  request: IncomingMessage,
+  response: ServerResponse,
+): boolean {
+  if (!REACHED_FROM[state].includes(extension.state)) {
+    const identifier = request.headers[EXTENSION_HEADER.identifier.toLowerCase()];
+    const words =
+      `State transition from ${extension.state} to ${state} failed for extension ${identifier}. ` +
+      "Error: State transition is not allowed";
+    refuse(response, STATUS.forbidden, "InvalidExtensionState", words);
+    return false;
+  }
+  extension.state = state;
+  return true;
 }
 
 /** The features that a registration asks for. */
@@ -265,6 +323,7 @@ function flush(extension: Extension): void {
   const event = extension.waiting.shift();
   if (event === undefined) return;
   extension.poll = undefined;
+  extension.state = "Running";
   poll.setHeader(EXTENSION_HEADER.eventIdentifier, randomUUID());
   respondKeepingHeaders(poll, event);
 }
