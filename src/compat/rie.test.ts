@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 
 import { SCRIPTED, startTool } from "../testing/running-tool.ts";
+import { rie, sniffedType } from "./rie.ts";
 
 const SERVE = ["serve", "--port", "0", "--metrics-port", "0", "--workers", "1"];
 
@@ -83,5 +84,31 @@ test.each(["3", "10", "300"])(
     });
     const large = `"${"x".repeat(5_900_000)}"`;
     expect((await (await post(url, large)).text()).length).toBeGreaterThan(5_900_000);
+  },
+);
+
+test.each<[string, string | undefined]>([
+  ["", undefined],
+  ['{"a":1}', "text/plain; charset=utf-8"],
+  ["caf\u00e9", "text/plain; charset=utf-8"],
+  ["  <!DOCTYPE html>", "text/html; charset=utf-8"],
+  ["<html>", "text/html; charset=utf-8"],
+  ["<htmlx>", "text/plain; charset=utf-8"],
+  ['<?xml version="1.0"?>', "text/xml; charset=utf-8"],
+  ["%PDF-1.7", "application/pdf"],
+  ["a\u0000b", "application/octet-stream"],
+  ["\u001b[1mbold", "text/plain; charset=utf-8"],
+])("the type of %j is found as Go finds it: %s", (text, type) => {
+  expect(sniffedType(Buffer.from(text))).toBe(type);
+});
+
+test.each([{}, { AWS_LAMBDA_FUNCTION_TIMEOUT: "", AWS_LAMBDA_FUNCTION_MEMORY_SIZE: "" }])(
+  "without variables, or with empty ones (%j), there are 300 seconds and 3008 MB",
+  (variables) => {
+    expect(rie.serve.defaults(variables)).toEqual({
+      name: "test_function",
+      timeout: "300",
+      memoryMb: 3008,
+    });
   },
 );

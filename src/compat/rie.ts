@@ -18,8 +18,9 @@ export const rie = {
     invoke: { response: rieResponse, refusal: { status: 500, headers: [], body: "" } },
     defaults: (variables: Readonly<Record<string, string | undefined>>) => ({
       name: "test_function",
-      timeout: variables["AWS_LAMBDA_FUNCTION_TIMEOUT"] ?? TIMEOUT,
-      memoryMb: Number(variables["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] ?? MEMORY_MB),
+      // An empty one is as good as none.
+      timeout: variables["AWS_LAMBDA_FUNCTION_TIMEOUT"] || TIMEOUT,
+      memoryMb: Number(variables["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] || MEMORY_MB),
     }),
   },
 } as const;
@@ -60,5 +61,38 @@ async function rieResponse(
 }
 
 function sniffed(status: number, body: Uint8Array): HttpResponse {
-  return { status, headers: [["Content-Type", "text/plain; charset=utf-8"]], body };
+  const type = sniffedType(body);
+  return { status, headers: type === undefined ? [] : [["Content-Type", type]], body };
 }
+
+/** Bytes that are looked at, from the first. */
+const SNIFFED_BYTES = 512;
+
+/** Characters that no text has. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const BINARY = /[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]/;
+
+/**
+ * The type that Go finds for what a function most often responds with; nothing for an empty body.
+ * @see https://mimesniff.spec.whatwg.org/#identifying-a-resource-with-an-unknown-mime-type
+ */
+export function sniffedType(body: Uint8Array): string | undefined {
+  if (body.byteLength === 0) return undefined;
+  const start = Buffer.from(body.subarray(0, SNIFFED_BYTES)).toString("latin1");
+  if (/^\s*<(?:!doctype html|html|head|script|body|h1|div|p|table|!--)[ >]/i.test(start)) {
+    return "text/html; charset=utf-8";
+  }
+  if (/^\s*<\?xml/.test(start)) return "text/xml; charset=utf-8";
+  for (const [magic, type] of MAGIC) if (start.startsWith(magic)) return type;
+  return BINARY.test(start) ? "application/octet-stream" : "text/plain; charset=utf-8";
+}
+
+/** Beginnings of files. */
+const MAGIC: readonly (readonly [start: string, type: string])[] = [
+  ["%PDF-", "application/pdf"],
+  ["\x89PNG\r\n\x1a\n", "image/png"],
+  ["\xff\xd8\xff", "image/jpeg"],
+  ["GIF89a", "image/gif"],
+  ["PK\x03\x04", "application/zip"],
+  ["\x1f\x8b\x08", "application/x-gzip"],
+];
