@@ -92,6 +92,9 @@ export function endWithOutput(kill: () => void): void {
  * it any more (`| head`), with one when it has no place (a full disk).
  */
 export function guardOutput(): void {
+  if (isClosed(STDOUT)) {
+    process.stdout.write = () => end(EXIT.usage, "failed to write standard output: it is closed");
+  }
   process.stdout.on("error", (error: unknown) => {
     const { code, fact } = systemFault(error) ?? { code: "", fact: String(error) };
     end(faultStatus(code), `failed to write standard output: ${fact}`);
@@ -100,6 +103,24 @@ export function guardOutput(): void {
     // There is no place left to say anything else, and the payloads may still be wanted.
     if (systemFault(error)?.code === "EPIPE") end(EXIT.outputClosed, "");
   });
+}
+
+const STDOUT = 1;
+
+/** Closed on the next exec(2), in the flags of /proc. */
+const O_CLOEXEC = 0o2000000;
+
+/**
+ * Whether this process was started with a descriptor closed (`>&-`). Bun opens /dev/null in its place, and
+ * what is written there would be lost without a word. No descriptor that was inherited closes on exec.
+ */
+function isClosed(descriptor: number): boolean {
+  try {
+    const info = readFileSync(`/proc/self/fdinfo/${descriptor}`, "utf8");
+    return (Number.parseInt(/^flags:\s*([0-7]+)$/m.exec(info)?.[1] ?? "0", 8) & O_CLOEXEC) !== 0;
+  } catch {
+    return false;
+  }
 }
 
 function end(status: number, message: string): never {

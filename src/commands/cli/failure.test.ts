@@ -114,6 +114,22 @@ test.each(WRITERS)("%j says so when standard output has no space", async (args) 
   expect(errors).not.toContain("    at ");
 });
 
+test.each(WRITERS)("%j says so when standard output is closed", async (args) => {
+  const { status, errors } = await inShell('exec "$@" >&-', args);
+  expect(status).toBe(2);
+  expect(errors).toContain("error: failed to write standard output: it is closed\n");
+});
+
+test.each([["/dev/null"], ["|cat >/dev/null"], ["output"]])(
+  "standard output to %s is not a closed one",
+  async (place) => {
+    const { status } = await inShell(`"$@" ${place.startsWith("|") ? place : `> ${place}`}`, [
+      "events",
+    ]);
+    expect(status).toBe(0);
+  },
+);
+
 test.each(WRITERS)("%j ends with 141 when nobody reads", async (args) => {
   // A pipe that had a reader for as long as it was opened.
   const script = 'mkfifo pipe; exec 4<>pipe 5>pipe 4>&-; exec "$@" >&5 5>&-';
