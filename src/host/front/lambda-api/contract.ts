@@ -17,6 +17,7 @@ export const INVOKE_HEADER = {
   traceId: "x-amzn-trace-id",
   functionError: "X-Amz-Function-Error",
   logResult: "X-Amz-Log-Result",
+  durableExecutionName: "x-amz-durable-execution-name",
   executedVersion: "X-Amz-Executed-Version",
   requestId: "x-amzn-RequestId",
   errorType: "x-amzn-errortype",

@@ -24,7 +24,13 @@ import {
   wholeOutcome,
 } from "../../invocation/outcome.ts";
 import { reportLines } from "../../invocation/platform-log.ts";
-import { CLIENT_CONTEXT_BYTES_MAX, INVOKE_HEADER, lambdaError, UNHANDLED } from "./contract.ts";
+import {
+  CLIENT_CONTEXT_BYTES_MAX,
+  INVOKE_HEADER,
+  lambdaError,
+  notImplemented,
+  UNHANDLED,
+} from "./contract.ts";
 
 /** How the caller wants the function to be run. */
 type InvocationType = "RequestResponse" | "Event" | "DryRun";
@@ -79,6 +85,11 @@ export function invokeRequest(
   if (tenantId !== undefined && !TENANT_ID.test(tenantId)) {
     return invalid("tenantId", tenantId, "regular expression pattern: [a-zA-Z0-9\\._:\\/=+\\-@ ]+");
   }
+  if (headers[INVOKE_HEADER.durableExecutionName] !== undefined && !anyEvent) {
+    // The event would run once, without what a durable execution promises.
+    const response = notImplemented("X-Amz-Durable-Execution-Name", requestId);
+    return { kind: "refused", response };
+  }
   const bytesMax = invocationType === "Event" ? ASYNC_EVENT_BYTES_MAX : EVENT_BYTES_MAX;
   if (body.byteLength > bytesMax) {
     return { kind: "refused", response: requestTooLarge(bytesMax, requestId) };
@@ -100,7 +111,10 @@ export function invokeRequest(
     streaming,
     logTail: logType === "Tail",
     ...(qualifier === undefined ? {} : { qualifier }),
-    ...(context.json === undefined ? {} : { clientContext: context.json }),
+    // It reaches a function only whose caller waits.
+    ...(context.json === undefined || invocationType === "Event"
+      ? {}
+      : { clientContext: context.json }),
     ...(tenantId === undefined ? {} : { tenantId }),
   };
   return { kind: "valid", invocationType, request };

@@ -274,6 +274,54 @@ test.each([
   expect(response.body).toContain(words);
 });
 
+test.each(["Event", "RequestResponse"])(
+  "a durable execution is refused, and the event is not run: %s",
+  async (invocationType) => {
+    await using served = await serveFunction();
+    const response = await invoke(
+      served,
+      {},
+      { "X-Amz-Durable-Execution-Name": "order-1", "X-Amz-Invocation-Type": invocationType },
+    );
+    expect([response.status, response.headers.get("x-amzn-errortype")]).toEqual([
+      501,
+      "NotImplemented",
+    ]);
+    expect(response.body).toContain("X-Amz-Durable-Execution-Name is not emulated by lambda-shell");
+    expect(served.log()).toBe("");
+  },
+);
+
+test.each(["", "/x/history", "/x/checkpoint", "/x/stop"])(
+  "operations of durable executions are refused: %s",
+  async (path) => {
+    await using served = await serveFunction();
+    const url = `/2025-12-01/durable-executions${path}`;
+    const response = await send(served.url, url, { method: "POST", body: "{}" });
+    expect([response.status, response.headers.get("x-amzn-errortype")]).toEqual([
+      501,
+      "NotImplemented",
+    ]);
+  },
+);
+
+test.each(["Event", "RequestResponse"])(
+  "a client context reaches the function only if its caller waits: %s",
+  async (invocationType) => {
+    await using served = await serveFunction();
+    const headers = {
+      "X-Amz-Client-Context": Buffer.from('{"custom":{"a":1}}').toString("base64"),
+      "X-Amz-Invocation-Type": invocationType,
+    };
+    // What it was given is in the log where nobody waits for it.
+    await invoke(served, { do: "log-headers" }, headers);
+    while (!served.log().includes("headers: ")) await Bun.sleep(5);
+    expect(served.log().includes("lambda-runtime-client-context")).toBe(
+      invocationType === "RequestResponse",
+    );
+  },
+);
+
 test("a caller may choose the request id, if it is a UUID", async () => {
   await using served = await serveFunction();
   const chosen = "0123ABCD-0123-4567-89ab-0123456789ab";
