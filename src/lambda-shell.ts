@@ -42,6 +42,7 @@ const program = new Command("lambda-shell")
   .helpOption("-h, --help", "show this help")
   .configureHelp({ helpWidth: 80, subcommandTerm: (command) => command.name() })
   .addHelpText("after", EXAMPLES)
+  .configureOutput({ outputError: (text, write) => write(text + whereToLook(text)) })
   .exitOverride();
 
 addRunCommand(program);
@@ -70,6 +71,22 @@ try {
   const status = reportFailure(error);
   if (error instanceof CommanderError && error.code === PRINT_LICENSES) await printLicenses();
   await endAfterOutput(status);
+}
+
+/** Where the names and arguments stand that an error of usage misses. */
+function whereToLook(error: string): string {
+  const named = program.commands.map((command) => command.name());
+  const name = process.argv.slice(2).find((word) => named.includes(word));
+  if (error.includes("missing required argument")) return `  see: lambda-shell ${name} --help\n`;
+  if (error.includes("unknown command")) return `  there are: ${visible().join(", ")}\n`;
+  return "";
+}
+
+function visible(): readonly string[] {
+  return program
+    .createHelp()
+    .visibleCommands(program)
+    .map((command) => command.name());
 }
 
 /** Its texts are read only when they are wanted. */

@@ -90,7 +90,16 @@ test.each(SHELLS)("the script of %s has every command and option of the help", a
 });
 
 test.each([
-  [["completion"], "error: missing required argument 'shell'\n"],
+  [
+    ["completion"],
+    "error: missing required argument 'shell'\n  see: lambda-shell completion --help\n",
+  ],
+  [["init"], "error: missing required argument 'name'\n  see: lambda-shell init --help\n"],
+  [
+    ["nosuch"],
+    "error: unknown command 'nosuch'\n" +
+      "  there are: run, serve, invoke, dev, package, check, test, init, events, completion, help\n",
+  ],
   [
     ["completion", "tcsh"],
     "error: command-argument value 'tcsh' is invalid for argument 'shell'. Allowed choices are bash, zsh, fish.\n",
