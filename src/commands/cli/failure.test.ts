@@ -16,7 +16,10 @@ import {
 } from "../../testing/running-tool.ts";
 import { temporaryFolder } from "../../testing/temporary-folder.ts";
 
-const FOLDER = functionFolder({ "function.sh": `handler() { printf '%s' "$1"; }\n` });
+const FOLDER = functionFolder({
+  "function.sh": `handler() { printf '%s' "$1"; }\n`,
+  "event.json": "{}",
+});
 const ONCE = ["invoke", "--bootstrap", CURL_LOOP[1] ?? "", "--dir", FOLDER];
 
 const NO_FILE = "no such file or folder";
@@ -31,6 +34,14 @@ test.each([
   [["run", "--event-file", "nope", ...SCRIPTED], `--event-file nope: ${NO_FILE}`],
   [["run", "--event-file", "/tmp", ...SCRIPTED], `--event-file /tmp: ${IS_FOLDER}`],
   [["run", "-f", "/tmp", "--compat", "refunc", ...SCRIPTED], `--function /tmp: ${IS_FOLDER}`],
+  [
+    ["run", "function.sh"],
+    "not a folder: function.sh\n  put the bootstrap command after --: -- function.sh",
+  ],
+  [
+    ["run", "event.json"],
+    "not a folder: event.json\n  an event is read from standard input: lambda-shell run < event.json",
+  ],
   [["check", "nodir"], "no such folder: nodir"],
   [["check", "function.sh"], "not a folder: function.sh"],
   [["package", "function.sh"], "not a folder: function.sh"],

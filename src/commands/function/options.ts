@@ -98,7 +98,9 @@ export function functionSettings(
   requireFolder(
     root,
     directory === "." ? root : directory,
-    `\n  put the bootstrap command after --: -- ${directory}`,
+    directory.endsWith(".json")
+      ? `\n  an event is read from standard input: lambda-shell run < ${directory}`
+      : `\n  put the bootstrap command after --: -- ${directory}`,
   );
   const name = described?.name ?? options.name ?? defaults.name ?? functionName(root);
   const config = { ...present(described ?? {}), ...functionConfig(root, name) };
