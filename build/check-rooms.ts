@@ -36,7 +36,6 @@ const ROOMS: readonly Room[] = [
   { path: "src/host/sandbox/", side: "outside" },
   { path: "src/host/function/", side: "outside" },
   { path: "src/host/front/adapter.ts", side: "outside" },
-  { path: "src/host/front/plain.ts", side: "outside", group: "front" },
   { path: "src/host/front/gateway/", side: "outside", group: "front" },
   { path: "src/host/front/cloud-events/", side: "outside", group: "front" },
   { path: "src/host/front/lambda-api/", side: "outside", group: "front" },
@@ -73,7 +72,7 @@ const EMBEDDED = ["package.json", "fixtures/events/examples.macro.ts", "build/li
 const SMALL_LINES = 60;
 
 /** The most files of a room: more than these nobody keeps in mind, and some belong together. */
-const FILES_MAX: Readonly<Record<string, number>> = { "src/host/": 46, "src/commands/": 35 };
+const FILES_MAX: Readonly<Record<string, number>> = { "src/host/": 45, "src/commands/": 35 };
 
 /** Strings of the contract, which stand in src/runtime-api/ and nowhere else in a program. */
 const CONTRACT_STRINGS =

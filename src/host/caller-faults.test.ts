@@ -9,7 +9,7 @@ import { RESPONSE_BYTES_MAX } from "../runtime-api/contract.ts";
 import { unchunked } from "../testing/host/raw-exchange.ts";
 import { type RunningHost, serveFunction } from "../testing/host/running-host.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
-import { plainAdapter } from "./front/plain.ts";
+import { plainAdapter } from "./front/adapter.ts";
 
 /** Bytes of a streamed response that no socket's buffers hold. */
 const LARGE = { lines: 64, size: 512 * 1024 };

@@ -6,10 +6,9 @@ import { connect } from "node:net";
 
 import { type RunningHost, serveFunction, TEST_NAMES } from "../testing/host/running-host.ts";
 import { SCRIPTED, startTool } from "../testing/running-tool.ts";
-import type { Adapter } from "./front/adapter.ts";
+import { type Adapter, plainAdapter } from "./front/adapter.ts";
 import { cloudEventsAdapter } from "./front/cloud-events/adapter.ts";
 import { gatewayAdapter } from "./front/gateway/adapter.ts";
-import { plainAdapter } from "./front/plain.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { rawExchange } from "../testing/host/raw-exchange.ts";
 import { serveFunction } from "../testing/host/running-host.ts";
-import { plainAdapter } from "./front/plain.ts";
+import { plainAdapter } from "./front/adapter.ts";
 import { Cors } from "./http/cors.ts";
 
 test("cross-origin rules are applied before the function, for each origin of the list", async () => {

@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 
 import { Probe, read } from "../testing/host/probe.ts";
 import { serveFunction } from "../testing/host/running-host.ts";
-import { plainAdapter } from "./front/plain.ts";
+import { plainAdapter } from "./front/adapter.ts";
 
 /** Writes its first line, and no other in time. */
 const STUCK = { do: "stream", lines: 2, ms: 600_000 };

@@ -6,12 +6,11 @@
 
 import { EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import type { FunctionSettings } from "../invocation/settings.ts";
-import type { Adapter, InvokeMode } from "./adapter.ts";
+import { type Adapter, type InvokeMode, plainAdapter } from "./adapter.ts";
 import { cloudEventsAdapter } from "./cloud-events/adapter.ts";
 import type { CloudEventDefaults } from "./cloud-events/cloud-event.ts";
 import { gatewayAdapter } from "./gateway/adapter.ts";
 import { type GatewayNames, REST_STAGE } from "./gateway/kinds.ts";
-import { plainAdapter } from "./plain.ts";
 
 /** How requests become events, and outcomes responses. */
 export const SERVE_FORMATS = [

@@ -3,8 +3,8 @@ import { connect } from "node:net";
 
 import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
 import { type RunningHost, serveFunction, TEST_NAMES } from "../../../testing/host/running-host.ts";
+import { plainAdapter } from "../adapter.ts";
 import { gatewayAdapter } from "../gateway/adapter.ts";
-import { plainAdapter } from "../plain.ts";
 
 const FUNCTIONS = "/2015-03-31/functions";
 const ARN = "arn:aws:lambda:us-east-1:123456789012:function:probe";
