@@ -37,7 +37,7 @@ TEST_PROGRAMS := apt-ftparchive=apt-utils bash=bash busybox=busybox cc=gcc curl=
   fish=fish gdb=gdb gencat=libc6-dev gpg=gpg gpg-agent=gpg-agent jq=jq ksh93=ksh93u+m mksh=mksh \
   prove=perl python3:ensurepip=python3-venv readelf=binutils \
   /usr/share/i18n/charmaps/SHIFT_JIS.gz=locales shellcheck=shellcheck strace=strace \
-  unshare=util-linux unzip=unzip zip=zip zsh=zsh \
+  setpriv=util-linux unshare=util-linux unzip=unzip zip=zip zsh=zsh \
   aarch64-linux-gnu-as=binutils-aarch64-linux-gnu qemu-aarch64-static=qemu-user-static \
   /usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1=libc6-arm64-cross
 

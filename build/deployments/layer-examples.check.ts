@@ -47,7 +47,7 @@ test.each(["aws-version", "secrets", "s3-object"])(
     const example = readExample(name);
     const [first] = example.tests;
     if (first === undefined) throw new Error(`no test of ${name}`);
-    const moto = await MotoServer.start();
+    await using moto = await MotoServer.start();
     await arrange(example, moto);
     const api = await RecordedRuntimeApi.start();
     const child = Bun.spawn(commandInImage(imageOf(example), ["/var/runtime/bootstrap"]), {
@@ -76,7 +76,6 @@ test.each(["aws-version", "secrets", "s3-object"])(
       child.kill();
       await child.exited;
       await api.stop();
-      await moto.stop();
     }
   },
   LIMIT_MS,

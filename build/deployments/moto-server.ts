@@ -8,6 +8,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
+import { UNTIL_THIS_PROCESS_ENDS } from "./run.ts";
+
 /** The programs of requirements.txt, which `make python` installs, or those of `make newest-tools`. */
 export const PYTHON_PROGRAMS =
   process.env["PYTHON_PROGRAMS"] ?? join(import.meta.dir, "../../cache/python/bin");
@@ -39,7 +41,8 @@ export class MotoServer {
    * @throws {Error} When it ends before that, with its own words.
    */
   static async start(settings: Readonly<Record<string, string>> = {}): Promise<MotoServer> {
-    const child = Bun.spawn([pythonProgram("moto_server"), "-H", "127.0.0.1", "-p", "0"], {
+    const program = [pythonProgram("moto_server"), "-H", "127.0.0.1", "-p", "0"];
+    const child = Bun.spawn([...UNTIL_THIS_PROCESS_ENDS, ...program], {
       stdin: "ignore",
       stdout: "ignore",
       stderr: "pipe",
@@ -75,6 +78,11 @@ export class MotoServer {
   async stop(): Promise<void> {
     this.#child.kill();
     await this.#child.exited;
+  }
+
+  /** Stops it at the end of the block, also of one that fails: `await using moto = ...`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
   }
 }
 

@@ -4,6 +4,12 @@
  * @module
  */
 
+/**
+ * Before the command of a server: the kernel ends it with this process, whatever that has ended by.
+ * `afterAll` is not called in a process that is killed, nor for what a failed `beforeAll` has started.
+ */
+export const UNTIL_THIS_PROCESS_ENDS = ["setpriv", "--pdeathsig", "KILL"] as const;
+
 /** What a program is run with. */
 export interface RunOptions {
   readonly cwd?: string;

@@ -2,7 +2,8 @@
 
 PYTHON_READY := cache/python/.ready
 
-DEPLOYMENT_PROGRAMS := busybox=busybox python3:ensurepip=python3-venv unshare=util-linux unzip=unzip zip=zip
+DEPLOYMENT_PROGRAMS := busybox=busybox python3:ensurepip=python3-venv setpriv=util-linux \
+  unshare=util-linux unzip=unzip zip=zip
 # The layers of a release are made from Debian's packages, also where this is another system.
 RELEASE_PROGRAMS := unzip=unzip \
   /usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring

@@ -9,6 +9,7 @@ import { join } from "node:path";
 
 import { ROOT } from "../layer-dist.ts";
 import { pythonProgram } from "../moto-server.ts";
+import { UNTIL_THIS_PROCESS_ENDS } from "../run.ts";
 
 /** The newest botocore, which `make deployments` installs. */
 const BOTOCORE = join(ROOT, "cache/botocore");
@@ -46,7 +47,7 @@ export class LambdaCoreServer {
       throw new Error(`failed to find ${BOTOCORE}: run "make cache/botocore/.ready" first`);
     }
     const program = join(import.meta.dir, "lambda_core_server.py");
-    const child = Bun.spawn([pythonProgram("python"), program], {
+    const child = Bun.spawn([...UNTIL_THIS_PROCESS_ENDS, pythonProgram("python"), program], {
       env: { PYTHONPATH: BOTOCORE, PATH: "/usr/bin:/bin" },
       stdin: "ignore",
       stdout: "pipe",

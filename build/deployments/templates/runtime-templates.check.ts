@@ -308,7 +308,7 @@ describe("terraform", () => {
   test.if(TERRAFORM !== null)(
     "makes both stacks, as far as moto knows what is in them",
     async () => {
-      const moto = await MotoServer.start();
+      await using moto = await MotoServer.start();
       const folder = temporaryFolder("terraform");
       cpSync(FOLDER, folder, { recursive: true });
       const cwd = join(folder, "terraform");
@@ -342,7 +342,6 @@ describe("terraform", () => {
         { logGroupName: "/aws/lambda/hello-shell", retentionInDays: 14 },
       ]);
       await terraform("destroy", "-no-color", "-auto-approve", ...variables);
-      await moto.stop();
     },
     LIMIT_MS,
   );

@@ -142,7 +142,7 @@ describe.each(["template.yaml", "image.yaml"])("layer/sam/%s", (name) => {
 test(
   "the stack is made in moto, but for its API",
   async () => {
-    const moto = await MotoServer.start({ MOTO_IAM_LOAD_MANAGED_POLICIES: "true" });
+    await using moto = await MotoServer.start({ MOTO_IAM_LOAD_MANAGED_POLICIES: "true" });
     const folder = temporaryFolder("stack");
     const env = { ...moto.environment, HOME: folder };
     const aws = async (...words: string[]) =>
@@ -184,7 +184,6 @@ test(
       ...["logs", "describe-log-groups", "--query", "logGroups[].retentionInDays"],
     );
     expect(groups).toEqual([14, 14, 14]);
-    await moto.stop();
   },
   LIMIT_MS,
 );

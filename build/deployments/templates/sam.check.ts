@@ -103,12 +103,16 @@ async function expectHelloWorld(layer: string, taskRoot: string): Promise<void> 
     },
     stdin: "ignore",
   });
-  const post = await api.invoke({ body: "{}" });
-  child.kill();
-  await api.stop();
-  const { statusCode, body } = post.json() as { statusCode: number; body: string };
-  expect(statusCode).toBe(200);
-  expect(JSON.parse(body)).toEqual({ message: "Hello, World!", event: "{}" });
+  try {
+    const post = await api.invoke({ body: "{}" });
+    const { statusCode, body } = post.json() as { statusCode: number; body: string };
+    expect(statusCode).toBe(200);
+    expect(JSON.parse(body)).toEqual({ message: "Hello, World!", event: "{}" });
+  } finally {
+    child.kill();
+    await child.exited;
+    await api.stop();
+  }
 }
 
 describe("SAR", () => {
@@ -156,7 +160,7 @@ describe("SAR", () => {
   test(
     "the bucket is made in moto, with the account and Region in its name",
     async () => {
-      const moto = await MotoServer.start();
+      await using moto = await MotoServer.start();
       const env = { ...moto.environment, HOME: temporaryFolder("home") };
       const aws = async (...words: string[]) =>
         (await run([pythonProgram("aws"), ...words], { env })).stdout;
@@ -167,7 +171,6 @@ describe("SAR", () => {
       const bucket = "lambda-shell-runtime-123456789012-us-east-1";
       // Moto's CloudFormation makes the bucket alone: its settings are checked above.
       await aws("s3api", "head-bucket", "--bucket", bucket);
-      await moto.stop();
     },
     LIMIT_MS,
   );
@@ -201,7 +204,7 @@ test(
 test(
   "plain layer versions are published with the AWS CLI",
   async () => {
-    const moto = await MotoServer.start();
+    await using moto = await MotoServer.start();
     const env = {
       ...moto.environment,
       LAYER_DIST,
@@ -222,7 +225,6 @@ test(
       expect.stringMatching(/:layer:.*lambda-shell-runtime-arm64:1$/),
       expect.stringMatching(/:layer:.*lambda-shell-runtime-amd64:1$/),
     ]);
-    await moto.stop();
   },
   LIMIT_MS,
 );

@@ -142,7 +142,7 @@ describe("Terraform", () => {
       const folder = join(temporaryFolder("terraform"), "module");
       cpSync(join(ROOT, "layer/terraform"), folder, { recursive: true });
       const example = join(folder, "example");
-      const moto = await MotoServer.start({ MOTO_IAM_LOAD_MANAGED_POLICIES: "true" });
+      await using moto = await MotoServer.start({ MOTO_IAM_LOAD_MANAGED_POLICIES: "true" });
       const env = { ...moto.environment, TF_IN_AUTOMATION: "1", HOME: temporaryFolder("home") };
       const command = (...words: string[]) =>
         run([TERRAFORM ?? "", ...words], { cwd: example, env });
@@ -174,7 +174,6 @@ describe("Terraform", () => {
       const layers = [pythonProgram("aws"), "lambda", "list-layer-versions", "--layer-name"];
       const left = await run([...layers, "lambda-shell-runtime-arm64"], { env });
       expect(JSON.parse(left.stdout).LayerVersions).toHaveLength(1);
-      await moto.stop();
     },
     LIMIT_MS,
   );
