@@ -11,7 +11,12 @@ for pair in "$@"; do
     /*) [ -e "$program" ] ;;
     python3:*) python3 -c "import ${program#python3:}" ;;
     *) command -v "$program" ;;
-  esac >/dev/null 2>&1 || missing="$missing ${pair#*=}"
+  esac >/dev/null 2>&1 && continue
+  package=${pair#*=}
+  case "$missing " in
+    *" $package "*) ;;
+    *) missing="$missing $package" ;;
+  esac
 done
 [ -n "$missing" ] || exit 0
 
