@@ -35,10 +35,14 @@ export interface LicensedPart {
   readonly texts: readonly string[];
 }
 
+function lockedPackages(): Readonly<Record<string, LockedPackage>> {
+  const text = readFileSync(join(ROOT, "package-lock.json"), "utf8");
+  return (JSON.parse(text) as { packages: Record<string, LockedPackage> }).packages;
+}
+
 /** The packages that are compiled into the tool, in the order of their names. */
 export function licensedPackages(): readonly LicensedPart[] {
-  const text = readFileSync(join(ROOT, "package-lock.json"), "utf8");
-  const { packages } = JSON.parse(text) as { packages: Record<string, LockedPackage> };
+  const packages = lockedPackages();
   const found = new Map<string, LicensedPart>();
   const waiting = Object.keys(packages[""]?.dependencies ?? {});
   for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
@@ -63,7 +67,9 @@ function licenseText(name: string): string {
 /** Every part with its licence, a text that several share once. */
 export function licenseTexts(): string {
   const file = (path: string) => readFileSync(join(ROOT, path), "utf8");
-  const bun = JSON.parse(file("node_modules/bun/package.json")) as { version: string };
+  // The Bun that the executables are made of, which is not the one that builds them.
+  const bun = lockedPackages()["node_modules/bun-compiler-linux-x64"];
+  if (bun === undefined) throw new Error("failed to find Bun's compiler in package-lock.json");
   const { version } = JSON.parse(file("package.json")) as { version: string };
   const parts: readonly LicensedPart[] = [
     {

@@ -77,6 +77,10 @@ test("--licenses prints every text", async () => {
   ]) {
     expect(out).toContain(readFileSync(join(ROOT, file), "utf8").trim());
   }
-  const { version } = JSON.parse(readFileSync(join(ROOT, "node_modules/bun/package.json"), "utf8"));
-  expect(out).toContain(`\nBun ${version}, with JavaScriptCore`);
+  // The Bun that compiles, of either architecture: it is what the executables are made of.
+  const { optionalDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  for (const name of ["bun-compiler-linux-x64", "bun-compiler-linux-arm64"]) {
+    const version = optionalDependencies[name].split("@").at(-1);
+    expect(out).toContain(`\nBun ${version}, with JavaScriptCore`);
+  }
 });
