@@ -215,6 +215,24 @@ test("an event whose connection has gone is given to the next who asks", async (
   second.socket.destroy();
 });
 
+test("an event whose connection goes is given to one who has asked before that was seen", async () => {
+  await using api = await serveApi();
+  const first = await connection(api.address);
+  first.say("GET", PATH.next);
+  await api.deliver("a");
+  while (first.events().length === 0) await Bun.sleep(1);
+  const second = await connection(api.address);
+  second.say("GET", PATH.next);
+  await Bun.sleep(50);
+  expect(second.events()).toEqual([]);
+  first.socket.destroy();
+  while (second.events().length === 0) await Bun.sleep(1);
+  expect(second.events()).toEqual(["a"]);
+  second.say("POST", PATH.response("a"), "1");
+  while (api.results.length === 0) await Bun.sleep(1);
+  second.socket.destroy();
+});
+
 test("with concurrency 2 two events are open at once and never mixed", async () => {
   await using api = await serveApi(2);
   await api.next("a");

@@ -9,7 +9,7 @@
  */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 
 import {
   CONCURRENCY_MAX,
@@ -93,6 +93,8 @@ export class RuntimeApiServer {
   readonly #expired = new Set<string>();
   /** Polls of loops beyond those that were asked for: each gets an event of its own, in its turn. */
   readonly #held = new Set<ServerResponse>();
+  /** Connections whose end is listened to already. */
+  readonly #watched = new WeakSet<Socket>();
   /** What waits for the restore. */
   #restore: ServerResponse | undefined;
 
@@ -279,9 +281,30 @@ export class RuntimeApiServer {
   }
 
   #writeEvent(loop: RuntimeLoop, response: ServerResponse): void {
-    loop.connection = response.socket ?? undefined;
+    const { socket } = response;
+    loop.connection = socket ?? undefined;
+    if (socket !== null && !this.#watched.has(socket)) {
+      this.#watched.add(socket);
+      socket.once("close", () => this.#giveAgain(socket));
+    }
     response.writeHead(STATUS.ok, loop.headers);
     response.end(loop.invocation?.request.event);
+  }
+
+  /**
+   * Gives the event of a connection that has gone to the poll that waits: a runtime that has dropped its
+   * connection may have asked again before that was seen here.
+   */
+  #giveAgain(socket: Socket): void {
+    const loop = this.#loops.find(
+      ({ state, connection }) => state === "Running" && connection === socket,
+    );
+    if (loop === undefined) return;
+    for (const response of this.#held) {
+      if (!this.#asksAgain(loop, response)) continue;
+      this.#held.delete(response);
+      return this.#writeEvent(loop, response);
+    }
   }
 
   #snapStartRoutes(): readonly NodeRoute[] {
