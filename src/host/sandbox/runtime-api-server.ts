@@ -195,7 +195,8 @@ export class RuntimeApiServer {
     if (response === undefined || this.#loops[0]?.move("restored") !== true) return;
     const { socket } = response;
     response.on("finish", () => socket?.destroySoon());
-    respond(response, STATUS.ok, "", PLAIN);
+    // Said in the response too: a client that sends the next request at once must not use it again.
+    respond(response, STATUS.ok, "", { ...PLAIN, Connection: "close" });
   }
 
   /** From now on everything is refused; an id that timed out gets status 410. */
