@@ -74,11 +74,12 @@ class Recorder:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self):
-        signal.alarm(TEST_SECONDS)
+        # Again each second: a test that waits for its threads would wait for them once more.
+        signal.setitimer(signal.ITIMER_REAL, TEST_SECONDS, 1)
         try:
             return (yield)
         finally:
-            signal.alarm(0)
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
     def pytest_runtest_logreport(self, report):
         self.record(report)
@@ -100,3 +101,6 @@ pytest.main(
 )
 with open(output, 'w') as file:
     json.dump(recorder.outcomes, file, indent=1, sort_keys=True)
+# Threads of tests that hung would be waited for.
+sys.stdout.flush()
+os._exit(0)
