@@ -7,7 +7,7 @@
  * layer has; AWS_CLI_SOURCE names its unpacked folder where the archive does not give it.
  */
 
-import { beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
@@ -35,6 +35,16 @@ const TESTING = join(import.meta.dir, "testing");
  * copy of the layer.
  */
 const ADDED_FOR_TESTS = ["unittest", "pdb.py", "_pyrepl", "site-packages/awscli/testutils.py"];
+
+/** Takes the lock until standard input ends. */
+const HOLD_LOCK = `
+import sys
+sys.path.append(sys.argv[1])
+from awscrt.s3 import CrossProcessLock
+lock = CrossProcessLock('aws-cli')
+lock.acquire()
+sys.stdin.read()
+`;
 
 const differenceSchema = z.strictObject({ names: z.array(z.string()), reason: z.string() });
 
@@ -71,7 +81,15 @@ describe("the CLI's own tests", () => {
   let support: string;
   let tested: string;
 
+  /** Holds the lock by which one process of a machine gets another client of S3, which tests cannot stand for. */
+  let lockHolder: Bun.Subprocess;
+
   beforeAll(async () => {
+    lockHolder = Bun.spawn([...stagedPython(untouched, HOST), "-c", HOLD_LOCK, sitePackages()], {
+      stdin: "pipe",
+      stdout: "ignore",
+      stderr: "inherit",
+    });
     source = await sourceOfTests();
     support = await testSupport();
     tested = temporaryFolder("tested");
@@ -81,6 +99,10 @@ describe("the CLI's own tests", () => {
       cpSync(join(untouched, python, path), join(tested, python, path), { recursive: true });
     }
   });
+
+  afterAll(() => lockHolder.kill());
+
+  const sitePackages = () => join(untouched, "aws-cli/lib", pythonOf(untouched), "site-packages");
 
   test.each(["unit", "functional"])(
     "the %s tests end as with the untouched tree, but for those that are explained",
