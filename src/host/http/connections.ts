@@ -88,7 +88,7 @@ export class Connections {
   }
 
   /**
-   * Answers what is not HTTP. Where whole requests stand before it, they have their responses first, and
+   * Responds to what is not HTTP. Where whole requests stand before it, they have their responses first, and
    * it has none: theirs would be taken for its own.
    */
   refuse(socket: Socket, status: string): void {
