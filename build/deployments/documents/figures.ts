@@ -85,9 +85,9 @@ function table(result: Result, file: string): string {
   return [
     `Medians in ms of ${rounds} ${rounds === 1 ? "round" : "rounds"} on ${machine.cores} cores (${machine.processor}),`,
     `Bun ${bun}, ${date} ([all figures](${RESULTS}/${file})).`,
-    "CPU is that of the process tree. Another machine has other figures, and other ratios: page faults and",
-    "cold caches, of which a start is made, cost more on one than on another, so that the start of one",
-    "executable was 0.56 of the curl loop's on one machine and 0.73 on another.",
+    "CPU is that of the process tree. Another machine has other figures, and other ratios, because a start is",
+    "mostly page faults and cold caches: the start of the same executable took 0.56 of the curl loop's time on",
+    "one machine and 0.73 on another.",
     "",
     `| | ${Object.keys(COLUMNS).join(" | ")} |`,
     `|---|${"---:|".repeat(Object.keys(COLUMNS).length)}`,
