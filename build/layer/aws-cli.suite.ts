@@ -36,13 +36,14 @@ const TESTING = join(import.meta.dir, "testing");
  */
 const ADDED_FOR_TESTS = ["unittest", "pdb.py", "_pyrepl", "site-packages/awscli/testutils.py"];
 
-/** Takes the lock until standard input ends. */
+/** Takes the lock, says so in a line, and keeps it until standard input ends. */
 const HOLD_LOCK = `
 import sys
 sys.path.append(sys.argv[1])
 from awscrt.s3 import CrossProcessLock
 lock = CrossProcessLock('aws-cli')
 lock.acquire()
+print('locked', flush=True)
 sys.stdin.read()
 `;
 
@@ -82,14 +83,16 @@ describe("the CLI's own tests", () => {
   let tested: string;
 
   /** Holds the lock by which one process of a machine gets another client of S3, which tests cannot stand for. */
-  let lockHolder: Bun.Subprocess;
+  let lockHolder: Bun.Subprocess<"pipe", "pipe", "inherit">;
 
   beforeAll(async () => {
     lockHolder = Bun.spawn([...stagedPython(untouched, HOST), "-c", HOLD_LOCK, sitePackages()], {
       stdin: "pipe",
-      stdout: "ignore",
+      stdout: "pipe",
       stderr: "inherit",
     });
+    const { value } = await lockHolder.stdout.getReader().read();
+    expect(new TextDecoder().decode(value)).toBe("locked\n");
     source = await sourceOfTests();
     support = await testSupport();
     tested = temporaryFolder("tested");
