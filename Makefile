@@ -6,7 +6,7 @@ SHELL := /bin/sh
 BUN := node_modules/.bin/bun
 BOOTSTRAP_SOURCES := $(wildcard src/bootstrap.ts src/runtime/* src/handler/* src/runtime-api/*) \
   build/compile.ts build/bun-executable.ts build/architectures.ts package-lock.json \
-  build/private-names.ts build/shrink.ts \
+  build/optimizer.ts build/private-names.ts build/shrink.ts \
   $(filter-out %.test.ts %.slow.ts,$(wildcard build/prefetch/*.ts build/shrink/*.ts)) \
   $(wildcard build/prefetch/profiles/*.json)
 
@@ -100,7 +100,7 @@ bench-small: bootstrap ## bench: Compare at 128, 256 and 512 MB, with that share
 
 # The rooms whose tests start neither a compiled program nor a server's worth of processes.
 QUICK_TESTS := ./src/runtime ./src/handler ./src/host/invocation ./src/host/http ./src/host/front ./src/contract.test.ts \
-  ./src/zip.test.ts ./build/check-rooms.test.ts ./build/private-names.test.ts
+  ./src/zip.test.ts ./build/check-rooms.test.ts ./build/private-names.test.ts ./build/optimizer.test.ts
 
 .PHONY: quick
 quick: check fmt-check lint ## daily: Check types, format, rooms, lints and unit tests: no root, under a minute

@@ -15,6 +15,7 @@ import { join } from "node:path";
 
 import { type Architecture, architecture, ARCHITECTURES } from "./architectures.ts";
 import { bunExecutable, compilerBun, lockedBun } from "./bun-executable.ts";
+import { optimize } from "./optimizer.ts";
 import { readProfile } from "./prefetch/hot-pages.ts";
 import { addStub } from "./prefetch/prefetch.ts";
 import type { ProgramEnvironment } from "./prefetch/stub.ts";
@@ -64,8 +65,8 @@ export interface Program {
   readonly prefetch: boolean;
   /** Whether data that it never reads is taken out (build/shrink.ts): what Lambda fetches. */
   readonly shrink: boolean;
-  /** Whether its private names become plain ones (build/private-names.ts): what has to start fast. */
-  readonly plainNames: boolean;
+  /** Whether it becomes one with fewer functions and plain names (build/optimizer.ts): what has to start fast. */
+  readonly optimized: boolean;
   /** What else Bun is told, with the reason. */
   readonly flags: readonly string[];
 }
@@ -80,7 +81,7 @@ export const BOOTSTRAP: Program = {
   prefetch: true,
   // A lint forbids what would read locales: Intl, localeCompare, toLocaleString and their like.
   shrink: true,
-  plainNames: true,
+  optimized: true,
   // A small heap that is collected often: over 4,000 events 10 MB of anonymous memory instead of 17,
   // the first response and a warm event as fast as without (measured with smaps_rollup, make bench).
   flags: ["--compile-exec-argv=--smol"],
@@ -98,7 +99,7 @@ export const TOOL: Program = {
   },
   prefetch: false,
   shrink: false,
-  plainNames: false,
+  optimized: false,
   flags: [],
 };
 
@@ -118,9 +119,9 @@ export async function compile(
   const unfinished = `${output}.unfinished`;
   const bundle = `${output}.unfinished.js`;
   try {
-    if (program.plainNames) {
+    if (program.optimized) {
       await build([program.entry, "--target=bun", "--format=esm", `--outfile=${bundle}`]);
-      writeFileSync(bundle, withoutPrivateNames(readFileSync(bundle, "utf8")));
+      writeFileSync(bundle, optimize(withoutPrivateNames(readFileSync(bundle, "utf8"))));
     }
     await build([
       "--compile",
@@ -137,7 +138,7 @@ export async function compile(
       "--minify",
       ...program.flags,
       `--outfile=${unfinished}`,
-      program.plainNames ? bundle : program.entry,
+      program.optimized ? bundle : program.entry,
     ]);
     const made = finish(program, target, new Uint8Array(readFileSync(unfinished)));
     writeFileSync(unfinished, made, { mode: 0o755 });

@@ -18,7 +18,7 @@ const PROGRAM: Program = {
   environment: undefined,
   prefetch: false,
   shrink: false,
-  plainNames: false,
+  optimized: false,
   flags: [],
 };
 const COMPILE_MS_MAX = 120_000;

@@ -54,7 +54,7 @@ function program(name: string, environment: Program["environment"]): Program {
     environment,
     prefetch: false,
     shrink: false,
-    plainNames: false,
+    optimized: false,
     flags: [],
   };
 }

@@ -25,7 +25,7 @@ const PROGRAM: Program = {
   environment: undefined,
   prefetch: false,
   shrink: false,
-  plainNames: false,
+  optimized: false,
   flags: [],
 };
 

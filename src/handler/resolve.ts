@@ -141,7 +141,8 @@ function shellOf(
   const command = viaEnv ? words.slice(words[1] === "-S" ? 2 : 1) : words;
   const [program = "", ...options] = command;
   // What ends the options, as in `#!/bin/sh -`, would end them before the runtime's.
-  if (options.at(-1) === "-" || options.at(-1) === "--") options.pop();
+  const last = options[options.length - 1];
+  if (last === "-" || last === "--") options.pop();
   const name = baseName(program);
   const path = viaEnv ? findProgram(program, files) : program;
   if (path === undefined) {

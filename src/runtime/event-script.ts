@@ -47,7 +47,7 @@ const HEADER_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-";
 const TRACE_HEADER = HEADER.traceId.toLowerCase();
 const TRACE_VARIABLE = "_X_AMZN_TRACE_ID";
 /** Options that the fork server turns off for itself, but for x, which traces what follows. */
-const RESTORED_FLAGS = "abCefkmuv";
+const RESTORED_FLAGS = ["a", "b", "C", "e", "f", "k", "m", "u", "v"];
 /**
  * Longest event, in bytes, that always becomes a positional parameter before the call. A longer one may
  * stand in the call itself: expanding one of 6 MB takes a third of the time that reading it takes bash, half
@@ -114,8 +114,10 @@ export class EventScripts {
     this.#hookRestoration = restoration(state);
     this.#restoration = `${exitReport}${exitReport === "" ? "" : "; "}${this.#hookRestoration}`;
     this.#exit = `{ ${escapedBuiltin(state)}exit; } 2>/dev/null\n`;
-    const names = knownVariables().filter((name) => !state.readonlyNames.includes(name));
-    this.#unset = names.length === 0 ? "" : `\\unset ${names.join(" ")}\n`;
+    let names = "";
+    for (const name of knownVariables())
+      if (!state.readonlyNames.includes(name)) names += ` ${name}`;
+    this.#unset = names === "" ? "" : `\\unset${names}\n`;
   }
 
   /** The call of a handler function, with the event as its only argument. */
@@ -231,12 +233,13 @@ function upperName(header: string): string {
  */
 function restoration(state: ShellState): string {
   const { flags, isBash, isPosix, traps } = state;
-  const letters = Array.from(RESTORED_FLAGS).filter((letter) => flags.includes(letter));
+  let letters = "";
+  for (const letter of RESTORED_FLAGS) if (flags.includes(letter)) letters += letter;
   const isInherited = flags.includes("T");
   const isSeen = (trap: string) => !trap.endsWith(" ERR");
   let commands = "";
   for (const trap of traps) if (!isSeen(trap)) commands += `\\trap -- ${trap}; `;
-  if (letters.length > 0) commands += `\\set -${letters.join("")}; `;
+  if (letters !== "") commands += `\\set -${letters}; `;
   if (isBash && !isPosix) commands += leavePosixMode(state);
   const escaped = escapedBuiltin(state);
   // A fork has no DEBUG trap, and no RETURN trap, unless it inherits it, by `set -T`.

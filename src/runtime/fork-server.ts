@@ -84,7 +84,7 @@ export class ForkServer {
   readonly #control: ControlPipe;
   readonly #lifeline: readonly [number, number];
   /** Through these the shell gets what it runs for each hook. */
-  readonly #hookPipes: readonly (readonly [number, number])[];
+  readonly #hookPipes: (readonly [number, number])[] = [];
   #hooksRun = 0;
   readonly #forks: ForkPipes;
   readonly #turns: ForkTurns<OutputPipe>;
@@ -110,7 +110,7 @@ export class ForkServer {
       const control = own(pipe(O_NONBLOCK));
       this.#lifeline = own(pipe());
       const hooks = handler.kind === "function" ? options.hooks : [];
-      this.#hookPipes = hooks.map(() => own(pipe()));
+      for (const _ of hooks) this.#hookPipes.push(own(pipe()));
       const hasEnded = () => this.#process.end !== undefined;
       const forked = { shell: this.shell, hasEnded, control: control[1] };
       this.#forks = new ForkPipes(forked, own, poller, log);
@@ -255,7 +255,8 @@ export class ForkServer {
       NEXT: this.#forks.next,
       LIFELINE: pathOf(this.#lifeline[0]),
     };
-    const hooks = this.#hookPipes.map(([readEnd]) => pathOf(readEnd));
+    const hooks: string[] = [];
+    for (const [readEnd] of this.#hookPipes) hooks.push(pathOf(readEnd));
     return forkServerScript(words, this.shell.mayTrap(), hooks);
   }
 

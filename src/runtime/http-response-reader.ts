@@ -196,7 +196,11 @@ export class HttpResponseReader {
       const at = short < 0 ? long : short;
       if (at >= 0) {
         this.#start += at + (short < 0 ? END_OF_HEAD : SHORT_END_OF_HEAD).length;
-        return received.toString("latin1", 0, at).split("\n").map(withoutReturn);
+        const lines: string[] = [];
+        for (const line of received.toString("latin1", 0, at).split("\n")) {
+          lines.push(withoutReturn(line));
+        }
+        return lines;
       }
       searched = Math.max(0, received.length - END_OF_HEAD.length + 1);
       this.#receiveMore(received.length);

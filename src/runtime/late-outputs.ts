@@ -41,7 +41,9 @@ export class LateOutputs {
 
   /** Takes over a pipe that somebody may still hold. Closing it would kill its writer at the next write. */
   add({ descriptor, bytes, message }: LateOutput): void {
-    this.#pipes = this.#pipes.filter(({ isOpen }) => isOpen);
+    const pipes: LogPipe[] = [];
+    for (const pipe of this.#pipes) if (pipe.isOpen) pipes.push(pipe);
+    this.#pipes = pipes;
     if (this.#pipes.length >= pipesMax()) this.#pipes.shift()?.close();
     // A fork that is killed as soon as it is made is spoken of here, if that comes before the event is over.
     const filter = (late: Buffer) => message.removedFrom(late);

@@ -85,9 +85,10 @@ export function parseLoadReport(
   const description =
     definedAt < 0 ? "" : text.slice(descriptionAt, namedAt(text, control) ?? endedAt);
   const functionNames = isBash ? description.split("\n") : [];
-  const disabled = functionNames
-    .filter((line) => line.startsWith(DISABLED))
-    .map((line) => line.slice(DISABLED.length));
+  const disabled: string[] = [];
+  for (const line of functionNames) {
+    if (line.startsWith(DISABLED)) disabled.push(line.slice(DISABLED.length));
+  }
   return {
     status: Number(status),
     hindrance:
@@ -139,16 +140,21 @@ function hindranceOf(
   functionNames: readonly string[],
   disabled: readonly string[],
 ): string | undefined {
-  const missing = NEEDED.filter((name) => disabled.includes(name));
-  if (missing.length > 0) {
-    return `it disables ${missing.join(", ")} (enable -n), which the runtime needs`;
-  }
-  const replaced = NEEDED.filter((name) => functionNames.includes(name));
-  if (replaced.length === 0) return undefined;
+  const missing = neededOf(disabled);
+  if (missing !== "") return `it disables ${missing} (enable -n), which the runtime needs`;
+  const replaced = neededOf(functionNames);
+  if (replaced === "") return undefined;
   return (
-    `it makes POSIXLY_CORRECT readonly, and has a function ${replaced.join(", ")}: ` +
+    `it makes POSIXLY_CORRECT readonly, and has a function ${replaced}: ` +
     "by that variable the runtime calls the builtin of this name"
   );
+}
+
+/** Which of the names are of builtins that the runtime needs. */
+function neededOf(names: readonly string[]): string {
+  const needed: string[] = [];
+  for (const name of NEEDED) if (names.includes(name)) needed.push(name);
+  return needed.join(", ");
 }
 
 /** The traps that the loaded shell was relieved of, but for one of the runtime. */

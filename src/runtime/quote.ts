@@ -33,8 +33,11 @@ export function quote(text: string): string {
 
 /** Whether {@link quote} only puts single quotes around bytes, and they have no NUL. */
 export function isPlain(bytes: Buffer): boolean {
+  const { length } = bytes;
   return (
-    !bytes.includes(APOSTROPHE) && !bytes.includes(NUL) && !endsHigh(bytes.at(-2), bytes.at(-1))
+    !bytes.includes(APOSTROPHE) &&
+    !bytes.includes(NUL) &&
+    !endsHigh(bytes[length - 2], bytes[length - 1])
   );
 }
 

@@ -1,0 +1,121 @@
+import { describe, expect, test } from "bun:test";
+
+import { optimize } from "./optimizer.ts";
+
+/** Runs a program that gives its outcome to a function `report`. */
+function outcomeOf(program: string): unknown {
+  let outcome: unknown;
+  const report = (value: unknown) => {
+    outcome = value;
+  };
+  Reflect.set(globalThis, "reportOutcome", report);
+  try {
+    new Function(program)();
+  } finally {
+    Reflect.deleteProperty(globalThis, "reportOutcome");
+  }
+  return outcome;
+}
+
+/** A program whose outcome is that of an expression behind declarations. */
+function program(declarations: string, expression: string): string {
+  return `"use strict"; ${declarations}\nReflect.get(globalThis, "reportOutcome")(${expression});`;
+}
+
+describe("optimize()", () => {
+  test.each<[string, string, string]>([
+    [
+      "what becomes JSON",
+      "class E { constructor(t) { this.errorType = t; } }",
+      'JSON.stringify({ errorType: new E("a").errorType, errorMessage: "b", stackTrace: [] })',
+    ],
+    [
+      "what a library looks up",
+      "class Pipe { close() { return 1; } } const table = { close: { args: ['i32'] }, pipe2: {} };",
+      "[Object.keys(table), Object.keys(table.close), new Pipe().close()]",
+    ],
+    [
+      "a method with a name of the platform's",
+      "class Log { write(x) { return x + 1; } toString() { return 'log'; } get length() { return 7; } }",
+      "[new Log().write(1), `${new Log()}`, new Log().length, Buffer.from('ab').write('c'), [1].length]",
+    ],
+    [
+      "fields of classes, in their order",
+      "const seen = []; class A { x = seen.push('x'); y; static z = 3; } class B extends A { w = this.x; }",
+      "[new B().w, new B().y, A.z, seen]",
+    ],
+    [
+      "a class that extends the platform's",
+      "class S extends Error { name = 'S'; constructor(m) { super(`s: ${m}`); } }",
+      "[String(new S('m')), new S('m') instanceof Error, new S('n').message]",
+    ],
+    [
+      "a getter that does something",
+      "class C { $n = 0; get next() { this.$n += 1; return this.$n; } } const c = new C(); c.next; c.next;",
+      "c.next",
+    ],
+    [
+      "computed names",
+      "const row = { first: 1 }; const key = 'fir' + 'st'; class M { ['a' + 1]() { return 2; } }",
+      "[row[key], new M().a1()]",
+    ],
+    [
+      "every kind of character",
+      "const text = 'a\\0\\u00e9\\u2028\\ud800\\u{1f600}</script>`${';",
+      "[...text].map((c) => c.codePointAt(0))",
+    ],
+    ["literal characters beyond ASCII", "const text = 'é…😀';", "text"],
+    [
+      "regular expressions",
+      "const r = /(?<year>\\d{4})-\\p{L}+/gu;",
+      "[...'2026-é'.matchAll(r)].map((m) => m.groups.year)",
+    ],
+    [
+      "exceptions and what is done in the end",
+      "const log = []; function f(x) { try { if (x) throw new RangeError('no'); return 1; } catch (e) { return e.message; } finally { log.push(x); } }",
+      "[f(true), f(false), log]",
+    ],
+    [
+      "loops that end from inside, and labels",
+      "function f(list) { outer: for (const a of list) { for (;;) { if (a > 1) break outer; continue outer; } } return list.at(-1); }",
+      "f([0, 1, 2, 3])",
+    ],
+    [
+      "closures over the variables of a loop",
+      "const all = []; for (let i = 0; i < 3; i += 1) all.push(() => i);",
+      "all.map((f) => f())",
+    ],
+    [
+      "generators, defaults, rests and destructuring",
+      "function* g({ a = 1, ...rest } = {}, [b, , c = 3] = [2]) { yield a; yield b ?? c; yield rest; }",
+      "[...g(), ...g({ a: 5, q: 6 }, [7])]",
+    ],
+    [
+      "numbers at the edges",
+      "const a = 0.1 + 0.2, b = 2 ** 53 + 1, c = -0, d = 0o200000;",
+      "[a, b, Object.is(c, -0), d, (0x7fffffff + 1) | 0, 10n ** 20n === 100000000000000000000n]",
+    ],
+  ])("keeps %s", (_, declarations, expression) => {
+    const plain = program(declarations, expression);
+    const before = outcomeOf(plain);
+    expect(before).toBeDefined();
+    expect(outcomeOf(optimize(plain))).toEqual(before);
+  });
+
+  test("puts functions and methods that have one caller into it", () => {
+    const made = optimize(
+      program(
+        `function twice(x) { const y = x + x; return y; }
+        class Counter { $count; constructor(n) { this.$count = n; } increase(by) { this.$count += twice(by); return this.$count; } }
+        const counter = new Counter(Date.now());`,
+        "counter.increase(Date.now())",
+      ),
+    );
+    expect(made).not.toMatch(/function|increase|twice|=>/);
+  });
+
+  test("refuses what is not a program, in the compiler's words", () => {
+    expect(() => optimize("class {")).toThrow();
+    expect(() => optimize("const a = 1; const a = 2;")).toThrow();
+  });
+});
