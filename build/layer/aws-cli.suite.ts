@@ -58,7 +58,7 @@ const DIFFERENCES = parseFile(
   }),
 );
 
-type Outcomes = Readonly<Record<string, string>>;
+type Outcomes = Record<string, string>;
 
 let untouched: string;
 let layer: string;
@@ -110,33 +110,48 @@ describe("the CLI's own tests", () => {
   test.each(["unit", "functional"])(
     "the %s tests end as with the untouched tree, but for those that are explained",
     async (suite) => {
-      const [before, after] = await Promise.all([
-        runTests(untouched, suite, []),
-        runTests(tested, suite, [join(tested, "aws-cli")]),
-      ]);
+      const runBoth = (tests: readonly string[]) =>
+        Promise.all([
+          runTests(untouched, tests, ""),
+          runTests(tested, tests, join(tested, "aws-cli")),
+        ]);
+      const [before, after] = await runBoth([`tests/${suite}`]);
       const passed = Object.values(before).filter((outcome) => outcome === "passed");
       expect(passed.length).toBeGreaterThan(1_000);
       const differences = DIFFERENCES.tests.filter(({ names }) =>
         names[0]?.startsWith(`tests/${suite}/`),
       );
-      expectExplained(before, after, differences, (outcome) => outcome !== "failed");
+      const isGood = (outcome: string) => outcome !== "failed";
+      // Some of the CLI's tests fail now and then, with any tree: what differs is tried once more.
+      const surprises = unexplained(worse(before, after, isGood), differences);
+      if (surprises.length > 0) {
+        console.log(`try again, alone: ${surprises.join(", ")}`);
+        const [beforeAlone, afterAlone] = await runBoth(surprises);
+        Object.assign(before, beforeAlone);
+        Object.assign(after, afterAlone);
+      }
+      expectExplained(before, after, differences, isGood);
     },
     SUITE_MS,
   );
 
-  /** Runs a suite with one tree and returns how each test ended. */
+  /**
+   * Runs tests with one tree and returns how each of them ended.
+   * @param tests Folders, files or single tests, as pytest names them.
+   * @param awsPyFolder The folder of the layer's aws.py; empty for the untouched tree.
+   */
   async function runTests(
     tree: string,
-    suite: string,
-    words: readonly string[],
+    tests: readonly string[],
+    awsPyFolder: string,
   ): Promise<Outcomes> {
-    const folder = temporaryFolder(`tests-${suite}`);
+    const folder = temporaryFolder("tests-of-cli");
     const output = join(folder, "outcomes.json");
     const command = stagedPython(tree, HOST).filter((flag) => flag !== "-I");
     const child = Bun.spawn(
       [
         ...[...command, join(TESTING, "run-cli-tests.py"), support, source, output],
-        ...[`tests/${suite}`, ...words],
+        ...[awsPyFolder, ...tests],
       ],
       {
         env: { ...environmentOfTests(), HOME: folder, TMPDIR: folder },
@@ -162,16 +177,29 @@ function expectExplained(
   differences: readonly z.infer<typeof differenceSchema>[],
   isGood: (outcome: string) => boolean,
 ): void {
-  const worse = Object.entries(before)
+  const names = worse(before, after, isGood);
+  expect(unexplained(names, differences)).toEqual([]);
+  const idle = differences
+    .flatMap((difference) => difference.names)
+    .filter((pattern) => !names.some((name) => new Bun.Glob(pattern).match(name)));
+  expect(idle).toEqual([]);
+}
+
+/** The names of what is good in the untouched tree but not in the layer. */
+function worse(before: Outcomes, after: Outcomes, isGood: (outcome: string) => boolean): string[] {
+  return Object.entries(before)
     .filter(([name, outcome]) => isGood(outcome) && !isGood(after[name] ?? "failed"))
     .map(([name]) => name);
-  const explained = (name: string) =>
-    differences.some(({ names }) => names.some((pattern) => new Bun.Glob(pattern).match(name)));
-  expect(worse.filter((name) => !explained(name))).toEqual([]);
-  const idle = differences
-    .flatMap(({ names }) => names)
-    .filter((pattern) => !worse.some((name) => new Bun.Glob(pattern).match(name)));
-  expect(idle).toEqual([]);
+}
+
+function unexplained(
+  names: readonly string[],
+  differences: readonly z.infer<typeof differenceSchema>[],
+): string[] {
+  const patterns = differences.flatMap((difference) =>
+    difference.names.map((name) => new Bun.Glob(name)),
+  );
+  return names.filter((name) => !patterns.some((pattern) => pattern.match(name)));
 }
 
 async function importModules(tree: string, words: readonly string[] = []): Promise<Outcomes> {

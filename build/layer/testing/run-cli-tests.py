@@ -1,17 +1,16 @@
 """Runs tests of the AWS CLI with a staged tree's Python, and writes how each of them ended.
 
-    python3.N -S -B run-cli-tests.py SUPPORT SOURCE OUTPUT TESTS [AWS_PY_FOLDER]
+    python3.N -S -B run-cli-tests.py SUPPORT SOURCE OUTPUT AWS_PY_FOLDER TESTS...
 
-SUPPORT is a folder with pytest, SOURCE the unpacked source package of the CLI, TESTS a folder or file
-of it. With AWS_PY_FOLDER, the folder of the layer's aws.py, the CLI is prepared as the layer does it.
-OUTPUT becomes JSON: {test: outcome}.
+SUPPORT is a folder with pytest, SOURCE the unpacked source package of the CLI, TESTS are folders, files
+or single tests of it. AWS_PY_FOLDER is the folder of the layer's aws.py: the CLI is prepared as the layer
+does it; empty for a CLI that is not the layer's. OUTPUT becomes JSON: {test: outcome}.
 """
 
 import os
 import sys
 
-support, source, output, tests = sys.argv[1:5]
-aws_py_folder = sys.argv[5:]
+support, source, output, aws_py_folder, *tests = sys.argv[1:]
 # The tests import the CLI from this tree, not the one that lies beside them.
 os.environ['TESTS_REMOVE_REPO_ROOT_FROM_PATH'] = '1'
 sys.dont_write_bytecode = True
@@ -21,7 +20,7 @@ if aws_py_folder:
     import gc
 
     # First: much of the standard library is in its bundle, too.
-    sys.path.insert(0, aws_py_folder[0])
+    sys.path.insert(0, aws_py_folder)
     import aws  # appends the folder of packages
 
     aws.prepare()
@@ -49,8 +48,9 @@ IGNORED = [
     'tests/functional/botocore',
 ]
 
-# A test that hangs (some do, with other versions of libraries than AWS's) fails after this time.
-TEST_SECONDS = 20
+# A test that hangs (some do, with other versions of libraries than AWS's) fails after this time;
+# the longest of the others takes a third of it, where nothing else runs.
+TEST_SECONDS = 60
 
 
 def give_up(signal_number, frame):
@@ -95,7 +95,7 @@ pytest.main(
     [
         *['-p', 'no:cacheprovider', '-q', '--no-header', '--tb=short'],
         *[f'--ignore={path}' for path in IGNORED],
-        *['--disable-warnings', '-ra', '--continue-on-collection-errors', tests],
+        *['--disable-warnings', '-ra', '--continue-on-collection-errors', *tests],
     ],
     plugins=[recorder],
 )
