@@ -105,6 +105,6 @@ function filledIn(text: string, { SCRIPT, FUNCTION, ...paths }: ForkServerWords)
       .replace('"@SCRIPT@"', () => quote(SCRIPT))
       // A function named command must not be called to find out about itself.
       .replace('"@FUNCTION@"', () => quote(FUNCTION === "command" ? ":" : FUNCTION))
-      .replace("@CALL@", () => callOf(FUNCTION))
+      .replaceAll("@CALL@", () => callOf(FUNCTION))
   );
 }

@@ -9,9 +9,18 @@
 
 import { readFileSync } from "node:fs";
 
+/** In front of the lines that become one. */
+const ONE_LINE = "  @ONE_LINE@\n";
+/** The fork that the loop makes. */
+const LOOP_FORK = /(?<=; do )\(.*\)(?= done)/;
+
 /** The text of fork-server.sh or fork-server.bash without comments: a handler can see it in its shell's command line. */
 export function forkServerText(name: "fork-server.sh" | "fork-server.bash"): string {
   const text = readFileSync(new URL(name, import.meta.url), "utf8");
   const lines = text.split("\n").filter((line) => !line.trimStart().startsWith("#"));
-  return lines.join("\n").trimEnd();
+  const [load, loop] = lines.join("\n").trimEnd().split(ONE_LINE);
+  const line = loop?.replace(/\n(?!\}$)\s*/g, " ");
+  const fork = line && LOOP_FORK.exec(line)?.[0];
+  if (!fork) throw new Error(`failed to find the loop and its fork in ${name}`);
+  return load + line.replace("@FORK@", () => fork);
 }

@@ -38,22 +38,26 @@
     \declare -F -- "@FUNCTION@" command builtin shopt . : eval exec exit export set shift trap unset
     \enable -n
   } >"@CONTROL@" 2>/dev/null
+  # One line, as in fork-server.sh.
+  @ONE_LINE@
+  if { \:; } 2>"@OUTPUT@" <"@OUTPUT@/ended/$?/"; then \:; fi;
   ( (
     # shellcheck disable=SC1091 # a pipe to which nothing is ever written
     if \. "@LIFELINE@"; then
       (
-        \unset -f command kill
+        \unset -f command kill;
         \command kill -9 0
-      )
-      \command kill -9 0
+      );
+      \command kill -9 0;
     fi
-  ) & )
+  ) & );
+  @FORK@;
   while { ! { { \:; } <"@OUTPUT@/ended/$?/"; }; } 2>"@OUTPUT@"; do
     (
       # shellcheck disable=SC1091 # written for each event: it sets $1 and $2
-      \. "@NEXT@"
+      \. "@NEXT@";
       # What the event restores: after the file, at whose end a RETURN trap runs.
-      \eval "${1-\\exit 125}"
+      \eval "${1-\\exit 125}";
       # The event is $1 now.
       @CALL@ "$1"
     )

@@ -49,26 +49,32 @@
     \command -V "@FUNCTION@"
     if { \:; } 2>"@CONTROL@" <"@CONTROL@/named/"; then \:; fi
   } >"@CONTROL@" 2>/dev/null
+  # That the script is loaded is reported before the forks below are made, so that the runtime does not wait for
+  # them. From here on all becomes one line, hence the semicolons: a message names the line that it comes from,
+  # and the runtime knows the loop's by this one.
+  @ONE_LINE@
+  if { \:; } 2>"@OUTPUT@" <"@OUTPUT@/ended/$?/"; then \:; fi;
   ( (
     # shellcheck disable=SC1091 # a pipe to which nothing is ever written
     if \. "@LIFELINE@"; then
       (
         # shellcheck disable=SC3045
-        \unset -f command kill
+        \unset -f command kill;
         \command kill -9 0
-      )
-      \command kill -9 0
+      );
+      \command kill -9 0;
     fi
-  ) & )
+  ) & );
+  @FORK@;
   while { ! { { \:; } <"@OUTPUT@/ended/$?/"; }; } 2>"@OUTPUT@"; do
     (
       # Only this makes ksh93 fork for a subshell.
       # shellcheck disable=SC3045 # ksh93 has it
-      case ${KSH_VERSION-} in Version*) \command ulimit -S -c "$(\command ulimit -S -c)" ;; esac
+      case ${KSH_VERSION-} in Version*) \command ulimit -S -c "$(\command ulimit -S -c)" ;; esac;
       # shellcheck disable=SC1091 # written for each event: it sets $1 and $2
-      \. "@NEXT@"
+      \. "@NEXT@";
       # What the event restores. The call is not in the file, which shells would name in messages.
-      \eval "${1-\\exit 125}"
+      \eval "${1-\\exit 125}";
       # The event is $1 now.
       @CALL@ "$1"
     )
