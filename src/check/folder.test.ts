@@ -93,7 +93,7 @@ const MISTAKES: readonly (readonly [
     "a handler whose file is not there",
     { "function.sh": OK },
     "error: no file for the handler app.handler: tried app.handler and app.sh",
-    "fix: Handler: function.handler",
+    "fix: set --handler function.handler, in a template Handler: function.handler",
     { handler: "app.handler" },
   ],
   [

@@ -5,10 +5,11 @@
  * @module
  */
 
-import { existsSync, readFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename, join, relative } from "node:path";
 
 import { functionHandler, otherSh } from "../commands/function/handler.ts";
+import { DEFAULT_HANDLER, FUNCTION_NAME } from "../commands/function/settings.ts";
 import { type Handler, resolveHandler, type Shell } from "../handler/resolve.ts";
 import {
   baseName,
@@ -120,7 +121,12 @@ function rejected(
   return [error(message, `on AWS this fails with: ${errorType}`, ...fixes())];
 
   function fixes(): readonly string[] {
-    if (errorType === "Runtime.NoSuchHandler") return handlersIn(directory, handler);
+    if (errorType === "Runtime.NoSuchHandler") {
+      const fix = otherPlace(directory, handler);
+      return [
+        `fix: ${fix ?? "add the file, or set Handler to FILE.FUNCTION of one that is there"}`,
+      ];
+    }
     if (!message.includes("interpreter")) return [];
     return [
       "provided.al2023 has bash, as /bin/sh too, and awk; a layer brings others to /opt/bin",
@@ -129,16 +135,51 @@ function rejected(
   }
 }
 
-/** Names that the handler may have been meant to be. */
-function handlersIn(directory: string, handler: string): readonly string[] {
-  const scripts = [...new Bun.Glob("*.sh").scanSync(directory)].sort();
+/** What to do about a handler that has no file, for those who run it here; nothing where it has one. */
+export function missingFileFix(directory: string, handler: string): string | undefined {
+  const resolved = functionHandler(directory, handler);
+  const isMissing = resolved.kind === "rejected" && resolved.errorType === "Runtime.NoSuchHandler";
+  return isMissing ? otherPlace(directory, handler) : undefined;
+}
+
+/** Folders that a message names. */
+const FOLDERS_MAX = 3;
+
+/** Where a handler without a file is instead, or how to make it; nothing where that cannot be told. */
+function otherPlace(directory: string, handler: string): string | undefined {
   const wanted = handler.slice(handler.lastIndexOf(".") + 1);
-  for (const script of scripts) {
-    const functions = definedFunctions(readFileSync(join(directory, script), "utf8"));
-    if (functions.includes(wanted))
-      return [`fix: Handler: ${script.replace(/\.sh$/, "")}.${wanted}`];
+  const scripts = [...new Bun.Glob("*.sh").scanSync(directory)].sort();
+  const other = scripts.find((script) =>
+    definedFunctions(readFileSync(join(directory, script), "utf8")).includes(wanted),
+  );
+  if (other !== undefined) {
+    const name = `${other.replace(/\.sh$/, "")}.${wanted}`;
+    return `set --handler ${name}, in a template Handler: ${name}`;
   }
-  return ["fix: add the file, or set Handler to FILE.FUNCTION of one that is there"];
+  return otherFolder(directory, handler);
+}
+
+/** Which folder below has the handler's file, or how to fill an empty one; nothing where neither helps. */
+export function otherFolder(directory: string, handler: string): string | undefined {
+  const script = `${handler.slice(0, handler.lastIndexOf("."))}.sh`;
+  if (existsSync(join(directory, script))) return undefined;
+  const entries = readdirSync(directory, { withFileTypes: true })
+    .filter(({ name }) => !name.startsWith("."))
+    .sort((one, next) => (one.name < next.name ? -1 : 1));
+  const folders = entries
+    .filter((each) => each.isDirectory() && existsSync(join(directory, each.name, script)))
+    .map(({ name }) => name);
+  if (folders.length > 0) {
+    const shown = folders.slice(0, FOLDERS_MAX).join(", ");
+    return `name the folder of the function: ${shown}${folders.length > FOLDERS_MAX ? ", …" : ""}`;
+  }
+  // What `init` makes has the usual handler.
+  if (entries.length > 0 || handler !== DEFAULT_HANDLER) return undefined;
+  const path = relative("", directory);
+  const isShown = /^[\w./-]*$/.test(path) && FUNCTION_NAME.test(basename(directory));
+  return isShown
+    ? `lambda-shell init ${path === "" ? ". makes a function here" : `${path} makes a function there`}`
+    : "lambda-shell init hello makes a function";
 }
 
 /** A file handler: a program, or a script that is run for each event. */

@@ -1,10 +1,11 @@
 /** `check` finds what the runtime would refuse, in the runtime's own words. */
 
 import { expect, test } from "bun:test";
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { functionFolder, startTool, tool } from "../testing/running-tool.ts";
+import { CURL_LOOP, functionFolder, startTool, tool } from "../testing/running-tool.ts";
+import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { otherSh } from "./function/handler.ts";
 
 const HANDLER = "handler() { :; }\n";
@@ -89,6 +90,103 @@ test("nothing is said of scripts that name their shell, or need no bash", async 
     const folder = functionFolder({ "function.sh": script });
     expect((await tool(["run", folder], { input: "{}" })).errors).not.toContain("hint");
   }
+});
+
+/** An empty folder with this name, and one above it. */
+function emptyFolder(name: string): string {
+  const folder = join(temporaryFolder("empty"), name);
+  mkdirSync(folder);
+  return folder;
+}
+
+const HERE = "lambda-shell init . makes a function here";
+const EMPTY_FOLDERS: readonly (readonly [
+  what: string,
+  make: () => { readonly cwd: string; readonly args?: readonly string[] },
+  fix: string,
+])[] = [
+  ["an empty folder", () => ({ cwd: emptyFolder("greeter") }), HERE],
+  [
+    "a folder with nothing but a repository",
+    () => {
+      const cwd = emptyFolder("greeter");
+      mkdirSync(join(cwd, ".git"));
+      return { cwd };
+    },
+    HERE,
+  ],
+  [
+    "an empty folder that is named",
+    () => ({ cwd: join(emptyFolder("greeter"), ".."), args: ["greeter"] }),
+    "lambda-shell init greeter makes a function there",
+  ],
+  [
+    "an empty folder whose name no function can have",
+    () => ({ cwd: emptyFolder("my function") }),
+    "lambda-shell init hello makes a function",
+  ],
+  [
+    "the folder above that of a function",
+    () => ({ cwd: join(functionFolder({ "function.sh": HANDLER }, "greeter"), "..") }),
+    "name the folder of the function: greeter",
+  ],
+  [
+    "the folder above those of several functions",
+    () => {
+      const files = ["a", "b", "c", "d"].map((name) => [`${name}/function.sh`, HANDLER]);
+      return { cwd: functionFolder(Object.fromEntries([...files, ["README.md", ""]])) };
+    },
+    "name the folder of the function: a, b, c, …",
+  ],
+];
+
+test.each(EMPTY_FOLDERS)("%s: every command says what to do", async (_what, make, fix) => {
+  const { cwd, args = [] } = make();
+  const checked = await tool(["check", ...args], { cwd });
+  expect(checked.status).toBe(1);
+  expect(checked.errors).toContain(`Runtime.NoSuchHandler\n  fix: ${fix}\n`);
+  const ran = await tool(["run", ...args], { cwd, input: "{}\n{}\n" });
+  expect(ran.status).toBe(4);
+  expect(ran.errors.split(`hint: ${fix}\n`).length).toBe(2);
+  const directory = args.flatMap((folder) => ["--dir", folder]);
+  expect((await tool(["invoke", ...directory], { cwd })).errors).toContain(`hint: ${fix}\n`);
+  const tested = await tool(["test", ...args], { cwd });
+  expect(tested.status).toBe(2);
+  expect(tested.errors).toEndWith(`events/*.json\n  ${fix}\n`);
+  for (const command of [["serve", "--metrics-port", "0"], ["dev"]]) {
+    await using server = await startTool([...command, "--port", "0", ...args], { cwd });
+    await server.logged(`hint: ${fix}\n`);
+  }
+});
+
+test("what is said of an empty folder makes a function that runs", async () => {
+  const cwd = emptyFolder("greeter");
+  const made = await tool(["init", "."], { cwd });
+  expect(made).toMatchObject({ status: 0 });
+  expect(made.errors).toEndWith("\nnext: lambda-shell dev\n");
+  const ran = await tool(["run"], { cwd, input: '{"name":"Ada"}' });
+  expect(ran).toMatchObject({ status: 0, out: '{"message":"Hello, Ada!"}\n' });
+});
+
+test.each([
+  ["a handler of another name", {}, ["--handler", "app.main"]],
+  ["files that may be a handler", { "app.py": "" }, []],
+  ["a runtime of somebody else's", {}, CURL_LOOP],
+] as const)("with %s nobody speaks of init", async (_what, files, options) => {
+  const cwd = emptyFolder("greeter");
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(cwd, name), text);
+  const { status, errors } = await tool(["run", ...options], { cwd, input: "{}" });
+  expect(status).toBeGreaterThan(0);
+  expect(errors).not.toContain("init");
+});
+
+test("a handler that is in another script is named, with the option and as a template has it", async () => {
+  const cwd = functionFolder({ "app.sh": HANDLER });
+  const fix = "set --handler app.handler, in a template Handler: app.handler";
+  expect((await tool(["run"], { cwd, input: "{}" })).errors).toContain(`hint: ${fix}\n`);
+  expect((await tool(["check"], { cwd })).errors).toContain(`\n  fix: ${fix}\n`);
+  const ran = await tool(["run", "--handler", "app.handler"], { cwd, input: "{}" });
+  expect(ran).toMatchObject({ status: 0, errors: "" });
 });
 
 test("check takes the template that is named, and the folder's own", async () => {

@@ -11,7 +11,7 @@ import type { Command } from "commander";
 
 import type { CheckTarget } from "../check/finding.ts";
 import { checkFolder } from "../check/folder.ts";
-import { shellDifference } from "../check/handler.ts";
+import { missingFileFix, shellDifference } from "../check/handler.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
 import { RefusedSetting, templateFunction } from "../template/function.ts";
 import { CommandError, EXIT } from "./cli/exit-status.ts";
@@ -26,7 +26,7 @@ import {
   TEMPLATE_FILE,
 } from "./function/architecture.ts";
 import { functionName, layerFolder } from "./function/options.ts";
-import { functionConfig, wrongSettings } from "./function/settings.ts";
+import { DEFAULT_HANDLER, functionConfig, wrongSettings } from "./function/settings.ts";
 
 /** Options of `check` and, as far as it has them, of `package`. */
 export interface CheckOptions {
@@ -77,7 +77,7 @@ export function checkTarget(root: string, options: CheckOptions): CheckTarget {
   const config = functionConfig(root, described?.name ?? functionName(root));
   return {
     directory: root,
-    handler: options.handler ?? config.handler ?? described?.handler ?? "function.handler",
+    handler: options.handler ?? config.handler ?? described?.handler ?? DEFAULT_HANDLER,
     architecture: functionArchitecture(root, options.arch),
     variables: { ...described?.variables, ...config.env },
     layers: (options.layer ?? []).map(layerFolder),
@@ -108,19 +108,20 @@ function functionTemplate(
 }
 
 /**
- * Says what of a function works on Lambda and may fail here, since `sh` is another shell on this computer:
- * once for each thing. A runtime of somebody else's may load scripts as it likes.
+ * Says what to do about a handler that is not there, and what of a function works on Lambda and may fail
+ * here, since `sh` is another shell on this computer: once for each thing. A runtime of somebody else's may
+ * load scripts as it likes.
  */
-export async function sayShellDifference({
+export async function sayHints({
   directory,
   handler,
   command,
 }: Pick<FunctionSettings, "directory" | "handler" | "command">): Promise<void> {
   if (!isOurBootstrap(command)) return;
-  const difference = await shellDifference(directory, handler);
-  if (difference === undefined || saidDifferences.has(difference)) return;
-  saidDifferences.add(difference);
-  say("hint", difference);
+  const hint = missingFileFix(directory, handler) ?? (await shellDifference(directory, handler));
+  if (hint === undefined || saidHints.has(hint)) return;
+  saidHints.add(hint);
+  say("hint", hint);
 }
 
-const saidDifferences = new Set<string>();
+const saidHints = new Set<string>();

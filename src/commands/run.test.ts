@@ -1,9 +1,17 @@
 import { expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { EVENT_BYTES_MAX } from "../runtime-api/contract.ts";
-import { CURL_LOOP, functionFolder, SCRIPTED, tool } from "../testing/running-tool.ts";
+import {
+  CURL_LOOP,
+  functionFolder,
+  outputOf,
+  SCRIPTED,
+  tool,
+  toolCommand,
+} from "../testing/running-tool.ts";
+import { temporaryFolder } from "../testing/temporary-folder.ts";
 
 const run = (input: string | Uint8Array, ...options: readonly string[]) =>
   tool(["run", ...options, ...SCRIPTED], { input });
@@ -46,9 +54,64 @@ test("a line that is not JSON is an error, the others are run", async () => {
   expect((await run("nope\n{}\n", "--skip-invalid")).status).toBe(0);
 });
 
-test("nothing on standard input is one event, unless that is not wanted", async () => {
-  expect(await run("")).toMatchObject({ status: 0, out: '{"id":null,"echo":{}}\n' });
-  expect(await run("", "--no-default-event")).toMatchObject({ status: 0, out: "" });
+test.each([
+  ["an empty pipe", ': | "$@"'],
+  ["an empty file", ': > empty; "$@" < empty'],
+  ["/dev/null", '"$@" < /dev/null'],
+  ["/dev/null, open for writing too", '"$@" <> /dev/null'],
+])("%s on standard input is one event, unless that is not wanted", async (_what, script) => {
+  const inShell = async (...options: readonly string[]) =>
+    outputOf(
+      Bun.spawn(["sh", "-c", script, "sh", ...toolCommand(["run", ...options, ...SCRIPTED])], {
+        cwd: temporaryFolder("input"),
+        env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1" },
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+      }),
+    );
+  expect(await inShell()).toEqual({ status: 0, out: '{"id":null,"echo":{}}\n', errors: "" });
+  expect(await inShell("--no-default-event")).toEqual({ status: 0, out: "", errors: "" });
+});
+
+test.each([
+  ["nothing", "\u0004", []],
+  ["an event", '{"id":1}\n\u0004', ['{"id":1,"echo":{"id":1}}']],
+  ["two events", '1\n{"id":2}\n\u0004', ['{"id":null,"echo":1}', '{"id":2,"echo":{"id":2}}']],
+])(
+  "a terminal on which %s is typed has as many events, and is said to be read",
+  async (_, typed, responses) => {
+    const driver = join(import.meta.dir, "..", "testing", "at-terminal.py");
+    const child = Bun.spawn(["python3", driver, typed, ...toolCommand(["run", ...SCRIPTED])], {
+      env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1" },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const { status, out, errors } = await outputOf(child);
+    expect([status, errors]).toEqual([0, "reading events from the terminal, Ctrl-D to end\n"]);
+    // The terminal shows what is typed too.
+    expect(out.split("\r\n").filter((line) => line.includes("echo"))).toEqual([...responses]);
+  },
+);
+
+test("a line without end is not kept beyond the size of an event", async () => {
+  const child = Bun.spawn([...toolCommand(["run", ...SCRIPTED])], {
+    env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1" },
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const piece = new Uint8Array(1024 * 1024).fill(0x20);
+  for (let at = 0; at < 512; at += 1) {
+    child.stdin.write(piece);
+    await child.stdin.flush();
+  }
+  const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
+  child.stdin.end();
+  expect(await child.exited).toBe(1);
+  expect(await new Response(child.stderr).text()).toContain("event of 536870912 bytes exceeds");
+  expect(Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1])).toBeLessThan(350_000);
 });
 
 test("what is not JSON is printed as it is, in the envelope as a string", async () => {

@@ -19,7 +19,7 @@ import {
 } from "../host/front/stdio.ts";
 import { FunctionPool } from "../host/function/function-pool.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
-import { sayShellDifference } from "./check.ts";
+import { sayHints } from "./check.ts";
 import { endWithOutput, onInterrupt } from "./cli/ending.ts";
 import { CommandError, EXIT, outcomeStatus } from "./cli/exit-status.ts";
 import { readInputFile, standardInput } from "./cli/input.ts";
@@ -129,7 +129,7 @@ async function run(
   const idForm = options.requestId ?? (runner === undefined ? "random" : "md5");
   const events = withDefault(inputEvents(options), options.defaultEvent);
   pool.start();
-  const saidDifference = sayShellDifference(settings);
+  const saidHints = sayHints(settings);
   const allRun = runEvents(pool, events, {
     ...(runner === undefined ? {} : { format: runner.format }),
     ...(idForm === "md5" ? { requestId: md5 } : {}),
@@ -148,7 +148,7 @@ async function run(
   const result = await Promise.race([allRun, stopped.promise]).finally(() => pool.stop());
   // Standard input may never end, so a signal does not wait for it.
   if (result === undefined) return process.exit(interrupted());
-  await saidDifference;
+  await saidHints;
   const statuses = [...result.outcomes].map(outcomeStatus);
   const worst = options.fail ? Math.max(EXIT.ok, ...statuses) : EXIT.ok;
   return result.invalid > 0 ? Math.max(worst, EXIT.functionError) : worst;

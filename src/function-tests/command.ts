@@ -9,7 +9,7 @@ import { styleText } from "node:util";
 
 import { type Command, Option } from "commander";
 
-import { sayShellDifference } from "../commands/check.ts";
+import { sayHints } from "../commands/check.ts";
 import { endWithOutput, onInterrupt, reportFailure } from "../commands/cli/ending.ts";
 import { CommandError, EXIT } from "../commands/cli/exit-status.ts";
 import { requireFolder, unreadable } from "../commands/cli/input.ts";
@@ -159,7 +159,7 @@ async function runSuites(
   output.begin(suites.reduce((sum, { tests }) => sum + tests.length, 0));
   const measured: string[] = [];
   for (const { directory, settings, tests } of suites) {
-    await sayShellDifference(settings);
+    await sayHints(settings);
     const coverage = options.coverage === true ? await measure(settings, tests) : undefined;
     try {
       active.run = runTests(tests, {

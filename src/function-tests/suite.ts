@@ -6,12 +6,14 @@
  */
 
 import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
+import { otherFolder } from "../check/handler.ts";
 import { systemFault } from "../commands/cli/ending.ts";
 import { CommandError } from "../commands/cli/exit-status.ts";
 import { requireFolder } from "../commands/cli/input.ts";
 import { setMembers } from "../commands/events/event-member.ts";
+import { DEFAULT_HANDLER } from "../commands/function/settings.ts";
 import { type EventSource, parseTestFile, type TestDescription } from "./test-file.ts";
 
 /** A test with its event. */
@@ -61,8 +63,11 @@ export async function readSuite(directory: string): Promise<readonly FunctionTes
   }
   if (complaints.length > 0) throw malformed(complaints);
   if (ready.length > 0) return ready;
+  const looked = `no tests in ${directory}: looked for ${TESTS_FOLDER}/*.json and ${EVENTS_FOLDER}/*.json`;
+  const folder = otherFolder(resolve(directory), DEFAULT_HANDLER);
+  if (folder !== undefined) throw new CommandError(`${looked}\n  ${folder}`);
   throw new CommandError(
-    `no tests in ${directory}: looked for ${TESTS_FOLDER}/*.json and ${EVENTS_FOLDER}/*.json\n` +
+    `${looked}\n` +
       `  begin with an event, and have its response written down as what is expected:\n` +
       `  mkdir -p ${join(directory, EVENTS_FOLDER)}\n` +
       `  echo '{"name":"Ada"}' > ${join(directory, EVENTS_FOLDER, "ada.json")}\n` +

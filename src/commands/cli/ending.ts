@@ -111,10 +111,11 @@ const STDOUT = 1;
 const O_CLOEXEC = 0o2000000;
 
 /**
- * Whether this process was started with a descriptor closed (`>&-`). Bun opens /dev/null in its place, and
- * what is written there would be lost without a word. No descriptor that was inherited closes on exec.
+ * Whether this process was started with a descriptor closed (`>&-`). Bun opens /dev/null in its place, so
+ * that what is written there would be lost without a word, and what is read would seem to be empty. No
+ * descriptor that was inherited closes on exec.
  */
-function isClosed(descriptor: number): boolean {
+export function isClosed(descriptor: number): boolean {
   try {
     const info = readFileSync(`/proc/self/fdinfo/${descriptor}`, "utf8");
     return (Number.parseInt(/^flags:\s*([0-7]+)$/m.exec(info)?.[1] ?? "0", 8) & O_CLOEXEC) !== 0;

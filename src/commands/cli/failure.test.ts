@@ -110,6 +110,37 @@ test.each([[["run", ...SCRIPTED]], [[...ONCE, "-d", "-"]]])(
   },
 );
 
+const READERS = [
+  [["run", ...SCRIPTED]],
+  [["run", "--no-default-event", ...SCRIPTED]],
+  [[...ONCE, "-d", "-"]],
+  [[...ONCE, "-f", "-"]],
+  [[...ONCE, "--http", "POST /", "-d", "@-"]],
+];
+
+const INPUT_FIX = "  give it an event: < event.json; or nothing: < /dev/null";
+
+test.each(READERS)("%j with closed standard input is refused, with the fix", async (args) => {
+  const result = await inShell('exec "$@" <&-', args);
+  const errors = `error: standard input: it is closed\n${INPUT_FIX}\n`;
+  expect(result).toEqual({ status: 2, out: "", errors });
+});
+
+test.each(READERS)("%j with standard input for writing alone is refused", async (args) => {
+  const result = await inShell('exec "$@" 0> /dev/null', args);
+  const errors = `error: standard input: it is not open for reading\n${INPUT_FIX}\n`;
+  expect(result).toEqual({ status: 2, out: "", errors });
+});
+
+test.each([
+  [["run", "--event-file", "event.json", ...SCRIPTED], '{"id":7,"echo":{"id":7}}\n'],
+  [[...ONCE, "-f", "event.json"], '{"id":7}'],
+  [[...ONCE, "-d", "[7]"], "[7]"],
+])("%j needs no standard input", async (args, out) => {
+  const script = `printf '{"id":7}' > event.json; exec "$@" <&-`;
+  expect(await inShell(script, args)).toMatchObject({ status: 0, out });
+});
+
 const WRITERS = [
   [["events"]],
   [["events", "show", "s3-event"]],

@@ -16,7 +16,7 @@ import { type HttpResponse, jsonResponse } from "../../host/http/message.ts";
 import { parseRoute, type Route, RouteTable } from "../../host/http/route-table.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { HostServer } from "../../host/server.ts";
-import { sayShellDifference } from "../check.ts";
+import { sayHints } from "../check.ts";
 import { endWithOutput, type StopSignal, stopSignal } from "../cli/ending.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { collected, splitFolders } from "../cli/options.ts";
@@ -120,7 +120,7 @@ async function dev(
   for (const pool of pools) pool.start();
   banner(pools, server.baseUrl, options.route);
   const watches = options.watch && attached === undefined ? pools.map(watchOne) : [];
-  for (const pool of pools) await sayShellDifference(pool.settings);
+  for (const pool of pools) await sayHints(pool.settings);
   if (attached !== undefined) sayAttachable(pools, attached);
   else await Promise.race([sayReady(pools, watches, stop), stop.arrived]);
   await stop.arrived;

@@ -9,7 +9,7 @@ import { isAbsolute, join, relative, resolve } from "node:path";
 
 import type { FunctionPool } from "../../host/function/function-pool.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
-import { sayShellDifference } from "../check.ts";
+import { sayHints } from "../check.ts";
 import { systemFault } from "../cli/ending.ts";
 import { CommandError } from "../cli/exit-status.ts";
 import { say } from "../cli/terminal.ts";
@@ -103,7 +103,7 @@ async function reload(
   }
   const broken = brokenHandler(settings);
   // Not waited for: a later reload must not overtake this one.
-  void sayShellDifference(settings);
+  void sayHints(settings);
   if (broken !== undefined) {
     say("info", `~ ${names} changed · syntax error, still running the previous version`);
     return say("info", broken.replace(/^/gm, "  "));

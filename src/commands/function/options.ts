@@ -20,7 +20,13 @@ import { startVariables } from "../cli/start-variables.ts";
 import { say } from "../cli/terminal.ts";
 import { findBootstrap } from "./architecture.ts";
 import { KNOWN_RUNTIMES, OS_ONLY_RUNTIMES } from "./runtimes.ts";
-import { type FunctionConfig, functionConfig, parseSettings, wrongSettings } from "./settings.ts";
+import {
+  DEFAULT_HANDLER,
+  type FunctionConfig,
+  functionConfig,
+  parseSettings,
+  wrongSettings,
+} from "./settings.ts";
 
 /** The options as commander hands them over. */
 export interface FunctionOptions {
@@ -238,7 +244,7 @@ export function layerFolder(layer: string): string {
 /** The handler that the variables of Lambda and its emulator name, else the usual one. */
 function environmentHandler(): string {
   const { AWS_LAMBDA_FUNCTION_HANDLER, _HANDLER } = process.env;
-  return AWS_LAMBDA_FUNCTION_HANDLER ?? _HANDLER ?? "function.handler";
+  return AWS_LAMBDA_FUNCTION_HANDLER ?? _HANDLER ?? DEFAULT_HANDLER;
 }
 
 /** Members that have a value. */

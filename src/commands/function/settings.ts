@@ -46,6 +46,12 @@ export function parseTime(text: string): number | undefined {
   return sumMs;
 }
 
+/** The handler where nobody names one: what `init` makes. */
+export const DEFAULT_HANDLER = "function.handler";
+
+/** What Lambda takes as the name of a function. */
+export const FUNCTION_NAME = /^[a-zA-Z0-9-_]{1,64}$/;
+
 /** A time in milliseconds within bounds. */
 function time(minMs: number, maxMs: number) {
   return z.string().transform((text, context) => {
@@ -115,7 +121,7 @@ function settingsSchema(timeoutMsMax: number) {
   return z.strictObject({
     name: z
       .string()
-      .regex(/^[a-zA-Z0-9-_]{1,64}$/, "is not a function name: 1 to 64 letters, digits, - and _"),
+      .regex(FUNCTION_NAME, "is not a function name: 1 to 64 letters, digits, - and _"),
     // Lambda's own bounds; a timeout may be shorter than its 1 s for tests.
     timeout: time(1, timeoutMsMax).optional(),
     initTimeout: time(1, timeoutMsMax).optional(),

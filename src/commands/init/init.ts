@@ -12,6 +12,7 @@ import type { Command } from "commander";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { say } from "../cli/terminal.ts";
 import { awsArchitecture, localArchitecture } from "../function/architecture.ts";
+import { FUNCTION_NAME } from "../function/settings.ts";
 import eventJson from "./files/event.json" with { type: "text" };
 import functionSh from "./files/function.sh" with { type: "text" };
 import templateYaml from "./files/template.yaml" with { type: "text" };
@@ -34,7 +35,7 @@ function init(folder: string): number {
   const directory = resolve(folder);
   // An empty name would be the current folder.
   const name = folder === "" ? "" : basename(directory);
-  if (!/^[a-zA-Z0-9-_]{1,64}$/.test(name)) {
+  if (!FUNCTION_NAME.test(name)) {
     throw new CommandError(`"${name}" is not a function name: 1 to 64 letters, digits, - and _`);
   }
   // For the architecture that `package` takes, so that the zip and the template agree.
@@ -55,6 +56,7 @@ function init(folder: string): number {
   mkdirSync(join(directory, "tests"), { recursive: true });
   for (const [file, text, mode] of files) writeFileSync(join(directory, file), text, { mode });
   say("info", `created ${files.map(([file]) => file).join("  ")}`);
-  say("info", `next: cd ${folder} && lambda-shell dev`);
+  const isHere = directory === process.cwd();
+  say("info", `next: ${isHere ? "" : `cd ${folder} && `}lambda-shell dev`);
   return EXIT.ok;
 }

@@ -23,7 +23,7 @@ import {
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { LogTail } from "../../host/sandbox/log.ts";
 import { ProfiledFunction } from "../../trace/profiled-function.ts";
-import { sayShellDifference } from "../check.ts";
+import { sayHints } from "../check.ts";
 import { endWithOutput, onInterrupt } from "../cli/ending.ts";
 import { CommandError, EXIT, outcomeStatus } from "../cli/exit-status.ts";
 import { unknownFunction } from "../cli/suggest.ts";
@@ -77,13 +77,13 @@ export async function invokeOnce(
   const interrupted = onInterrupt(() => pool.kill());
   endWithOutput(() => pool.kill());
   pool.start();
-  const saidDifference = sayShellDifference(settings);
+  const saidHints = sayHints(settings);
   try {
     if (repetition === undefined) return await runOnce();
     return await repeatInvoke(sendAgain, async () => coldStarts, repetition);
   } finally {
     await pool.stop();
-    await saidDifference;
+    await saidHints;
     await profile?.close();
   }
 

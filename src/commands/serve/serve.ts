@@ -19,7 +19,7 @@ import { HttpServer } from "../../host/http/server.ts";
 import type { HostLog } from "../../host/invocation/platform-log.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { hostAndPort, HostServer, metricsResponse } from "../../host/server.ts";
-import { sayShellDifference } from "../check.ts";
+import { sayHints } from "../check.ts";
 import { endWithOutput, stopSignal } from "../cli/ending.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { reachDirectly, requireHttpUrl, splitCommand } from "../cli/options.ts";
@@ -199,7 +199,7 @@ async function serve(
     "info",
     `listening ${hostAndPort(address, actual)} (${format}) · ${workers}${environments} workers`,
   );
-  await sayShellDifference(settings);
+  await sayHints(settings);
   await stop.arrived;
   await server.drain(grace);
   closeMetrics();

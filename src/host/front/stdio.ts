@@ -40,10 +40,13 @@ export async function* framedEvents(
 ): AsyncGenerator<FramedEvent, void, void> {
   let cutter: Cutter | undefined;
   let first: Uint8Array[] = [];
+  let firstLength = 0;
   for await (const chunk of stream) {
     if (cutter === undefined && framing === "auto") {
       first.push(chunk);
-      if (!chunk.includes(LINE_FEED)) continue;
+      firstLength += chunk.byteLength;
+      // A line that is too large for an event is not worth keeping to its end.
+      if (!chunk.includes(LINE_FEED) && firstLength <= EVENT_BYTES_MAX) continue;
       const start = Buffer.concat(first);
       cutter = new Cutter(firstLineOpen(start) ? "json" : "lines");
       first = [];
