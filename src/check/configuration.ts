@@ -19,6 +19,9 @@ import { type CheckTarget, error, type Finding, hint, warning } from "./finding.
 /** Bytes of names and values of all variables that Lambda allows. */
 const VARIABLES_BYTES_MAX = 4096;
 
+/** What Lambda takes as a handler. */
+const HANDLER_NAME = /^\S{1,128}$/;
+
 /** Layers of one function that Lambda allows. */
 const LAYERS_MAX = 5;
 
@@ -29,9 +32,21 @@ export function checkConfiguration(target: CheckTarget): readonly Finding[] {
   );
   return [
     ...refused,
+    ...checkHandlerName(target),
     ...checkVariables(target),
     ...checkArchitecture(target),
     ...checkRuntime(target),
+  ];
+}
+
+function checkHandlerName({ handler }: CheckTarget): readonly Finding[] {
+  if (HANDLER_NAME.test(handler)) return [];
+  return [
+    error(
+      `the handler has a name that Lambda does not take: ${JSON.stringify(handler.slice(0, 40))}`,
+      "on AWS the deployment fails with: ValidationException",
+      "fix: at most 128 characters, without blanks",
+    ),
   ];
 }
 
@@ -75,18 +90,11 @@ function checkArchitecture({ directory, architecture }: CheckTarget): readonly F
   ];
 }
 
-/** Members of the configuration that change nothing when the function runs here. */
-const WITHOUT_EFFECT: readonly string[] = [
-  ...["AcceleratorConfig", "DeadLetterConfig", "DurableConfig", "FileSystemConfigs", "KMSKeyArn"],
-  ...["PublishTo", "TenancyConfig", "TracingConfig", "VpcConfig"],
-];
-
 /** Runtime and layers of the template. */
 function checkRuntime({ directory, template }: CheckTarget): readonly Finding[] {
   if (template === undefined) return [];
   const { file, described } = template;
-  const { logicalId, runtime, lacksRuntime, runtimeConfig, layers, packageType, configuration } =
-    described;
+  const { logicalId, runtime, lacksRuntime, runtimeConfig, layers, packageType, idle } = described;
   if (packageType === "Image") return [];
   const place = `${file}: ${logicalId}`;
   const findings: Finding[] = [];
@@ -135,7 +143,6 @@ function checkRuntime({ directory, template }: CheckTarget): readonly Finding[] 
       ),
     );
   }
-  const idle = WITHOUT_EFFECT.filter((name) => name in configuration);
   if (idle.length > 0) {
     findings.push(hint(`${place}: without effect on this computer: ${idle.join(", ")}`));
   }

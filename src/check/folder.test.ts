@@ -14,6 +14,7 @@ import { dirname, join } from "node:path";
 
 import { type CheckOptions, checkTarget } from "../commands/check.ts";
 import { otherSh } from "../commands/function/handler.ts";
+import { KNOWN_RUNTIMES } from "../commands/function/runtimes.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { checkFolder } from "./folder.ts";
 
@@ -221,6 +222,20 @@ const MISTAKES: readonly (readonly [
     "error: the interpreter that report names is missing or not executable: /usr/bin/python3",
     "fix: #!/bin/sh",
     { handler: "report" },
+  ],
+  [
+    "a handler with a blank",
+    { "function.sh": OK },
+    'error: the handler has a name that Lambda does not take: "my function.handler"',
+    "fix: at most 128 characters, without blanks",
+    { handler: "my function.handler" },
+  ],
+  [
+    "a handler with a longer name than Lambda takes",
+    { [`${"f".repeat(121)}.sh`]: OK },
+    `error: the handler has a name that Lambda does not take: "${"f".repeat(40)}"`,
+    "fix: at most 128 characters",
+    { handler: `${"f".repeat(121)}.handler` },
   ],
   // Text.
   [
@@ -528,19 +543,28 @@ const MISTAKES: readonly (readonly [
   [
     "a time that is too long",
     { "function.sh": OK, "template.yaml": template("Timeout: 1801") },
-    'error: template.yaml: Probe: Timeout: "1801" is not a duration between 1ms and 30m',
+    'error: template.yaml: Probe: Timeout: "1801" is not a whole number of seconds from 1 to 1800',
     "on AWS the deployment fails",
   ],
   [
     "memory that is too large",
     { "function.sh": OK, "template.yaml": template("MemorySize: 32769") },
-    'error: template.yaml: Probe: MemorySize: "32769" is not a whole number from 16 to 32768',
+    'error: template.yaml: Probe: MemorySize: "32769" is not a whole number from 128 to 32768',
+    "on AWS the deployment fails",
+  ],
+  [
+    "a mode of storage that S3 does not have",
+    {
+      "function.sh": OK,
+      "template.yaml": template("CodeUri: { Bucket: b, Key: k, StorageMode: LINK }"),
+    },
+    'error: template.yaml: Probe: CodeUri.StorageMode: "LINK" is not COPY or REFERENCE',
     "on AWS the deployment fails",
   ],
   [
     "too large a /tmp",
     { "function.sh": OK, "template.yaml": template("EphemeralStorage: { Size: 32769 }") },
-    "error: template.yaml: Probe: EphemeralStorage.Size: is not a whole number from 512 to 32768",
+    'error: template.yaml: Probe: EphemeralStorage.Size: "32769" is not a whole number from 512 to 10240, 32768 with AcceleratorConfig',
     "on AWS the deployment fails",
   ],
   [
@@ -737,11 +761,49 @@ const FINE: readonly (readonly [what: string, files: PlantedFiles, options?: Che
     "a folder that is as large as an upload may be",
     { "function.sh": OK, big: new Uint8Array(104_857_600 - OK.length) },
   ],
+  [
+    "a handler of 128 characters",
+    { [`${"f".repeat(120)}.sh`]: OK },
+    { handler: `${"f".repeat(120)}.handler` },
+  ],
   ["a template of something else", { "function.sh": OK, "template.yaml": "a: {{ .Values.x }}\n" }],
 ];
 
 test.each(FINE)("%s: nothing is found", async (_what, files, options = {}) => {
   expect(await found(folder(files), options)).toEqual([]);
+});
+
+test.each([
+  ["FileSystemConfigs: [{ Arn: !GetAtt A.Arn, LocalMountPath: /mnt/a }]", "FileSystemConfigs"],
+  [
+    "CodeUri: { Bucket: b, Key: k, StorageMode: REFERENCE }\nVpcConfig: { SubnetIds: [!Ref A] }",
+    "VpcConfig, CodeUri.StorageMode",
+  ],
+  [
+    "Tracing: Active\nDeadLetterQueue: { Type: SQS, TargetArn: !Ref A }",
+    "DeadLetterQueue, Tracing",
+  ],
+  [
+    "KmsKeyArn: !Ref A\nAcceleratorConfig: { AcceleratorMemorySize: 24 }",
+    "AcceleratorConfig, KmsKeyArn",
+  ],
+  [
+    "DurableConfig: { ExecutionTimeout: 60 }\nTenancyConfig: { TenantIsolationMode: PER_TENANT }\nPublishTo: LATEST_PUBLISHED",
+    "DurableConfig, PublishTo, TenancyConfig",
+  ],
+])("what has no effect here is a hint, in one line: %s", async (properties, names) => {
+  const files = { "function.sh": OK, "template.yaml": template(properties) };
+  expect(await found(folder(files))).toEqual([
+    `hint: template.yaml: Probe: without effect on this computer: ${names}`,
+  ]);
+});
+
+test.each([...KNOWN_RUNTIMES].sort())("%s is known as a runtime of Lambda's", async (runtime) => {
+  const config =
+    "\nRuntimeConfig: { RuntimeArn: arn:aws:lambda:us-east-1:123456789012:runtime/shell, RuntimeAlias: a }";
+  const properties = `Runtime: ${runtime}\nLayers: [a]${runtime === "custom" ? config : ""}`;
+  const files = { "function.sh": OK, "template.yaml": template("", properties) };
+  expect((await found(folder(files))).join()).not.toContain("is known to have");
 });
 
 test("AWS's tutorial function, without a first line, has no mistake, whatever sh is here", async () => {

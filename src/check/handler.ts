@@ -9,7 +9,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 
 import { functionHandler, otherSh } from "../commands/function/handler.ts";
-import { DEFAULT_HANDLER, FUNCTION_NAME } from "../commands/function/settings.ts";
+import { DEFAULT_HANDLER } from "../commands/function/settings.ts";
 import { type Handler, resolveHandler, type Shell } from "../handler/resolve.ts";
 import {
   baseName,
@@ -18,6 +18,7 @@ import {
   shebangWords,
   sourcesOthers,
 } from "../handler/script.ts";
+import { FUNCTION_NAME } from "../host/invocation/settings.ts";
 import { readElf } from "./elf.ts";
 import { type CheckTarget, error, type Finding, hint, warning } from "./finding.ts";
 import { isPresent, lambdaFiles } from "./lambda-system.ts";

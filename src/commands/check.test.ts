@@ -201,7 +201,7 @@ test("check takes the template that is named, and the folder's own", async () =>
   expect(own.errors).toContain(
     "error: no file for the handler app.main: tried app.main and app.sh\n",
   );
-  expect(own.errors).toContain('Timeout: "9999" is not a duration between 1ms and 30m\n');
+  expect(own.errors).toContain('Timeout: "9999" is not a whole number of seconds from 1 to 1800\n');
   const named = ["--template", join(folder, "template.yaml"), "--handler", "function.handler"];
   const other = await tool(["check", functionFolder({ "function.sh": HANDLER }), ...named]);
   expect(other.errors).toContain("Timeout");

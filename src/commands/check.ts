@@ -14,6 +14,7 @@ import { checkFolder } from "../check/folder.ts";
 import { missingFileFix, shellDifference } from "../check/handler.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
 import { RefusedSetting, templateFunction } from "../template/function.ts";
+import { wrongSettings } from "../template/wrong-settings.ts";
 import { CommandError, EXIT } from "./cli/exit-status.ts";
 import { requireFolder } from "./cli/input.ts";
 import { collected } from "./cli/options.ts";
@@ -26,7 +27,7 @@ import {
   TEMPLATE_FILE,
 } from "./function/architecture.ts";
 import { functionName, layerFolder } from "./function/options.ts";
-import { DEFAULT_HANDLER, functionConfig, wrongSettings } from "./function/settings.ts";
+import { DEFAULT_HANDLER, functionConfig } from "./function/settings.ts";
 
 /** Options of `check` and, as far as it has them, of `package`. */
 export interface CheckOptions {

@@ -182,26 +182,152 @@ test("a function of plain CloudFormation is read too, and JSON", () => {
   expect(templateFunction(json, undefined)).toMatchObject({ handler: "c.d", timeout: "4" });
 });
 
-test("members of the configuration without an effect here are kept as they are written", () => {
-  const path = template(`
-Description: a !Sub of nothing
-EphemeralStorage: { Size: 1024 }
-DurableConfig: { ExecutionTimeout: 3600 }
-TenancyConfig: { TenantIsolationMode: PER_TENANT }
-PublishTo: LATEST_PUBLISHED
-Tracing: Active
-LoggingConfig: { LogFormat: JSON }
-FileSystemConfigs: [{ Arn: !GetAtt Bucket.Arn, LocalMountPath: /mnt }]`);
-  expect(templateFunction(path, undefined).configuration).toEqual({
-    Description: "a !Sub of nothing",
-    EphemeralStorage: { Size: 1024 },
-    DurableConfig: { ExecutionTimeout: 3600 },
-    TenancyConfig: { TenantIsolationMode: "PER_TENANT" },
-    PublishTo: "LATEST_PUBLISHED",
-    TracingConfig: { Mode: "Active" },
-    LoggingConfig: { LogFormat: "JSON" },
-  });
+const ACCESS_POINT =
+  "arn:aws:s3files:eu-central-1:123456789012:file-system/fs-0123456789abcdef0/access-point/fsap-0123456789abcdef0";
+
+test.each([
+  ["Description: a !Sub of nothing", { Description: "a !Sub of nothing" }, []],
+  ["Description: 2024", { Description: "2024" }, []],
+  ["EphemeralStorage: { Size: 1024 }", { EphemeralStorage: { Size: 1024 } }, []],
+  ["LoggingConfig: { LogFormat: JSON }", { LoggingConfig: { LogFormat: "JSON" } }, []],
+  [
+    "DurableConfig: { ExecutionTimeout: 3600, RetentionPeriodInDays: 7 }",
+    { DurableConfig: { ExecutionTimeout: 3600, RetentionPeriodInDays: 7 } },
+    ["DurableConfig"],
+  ],
+  [
+    "TenancyConfig: { TenantIsolationMode: PER_TENANT }",
+    { TenancyConfig: { TenantIsolationMode: "PER_TENANT" } },
+    ["TenancyConfig"],
+  ],
+  ["PublishTo: LATEST_PUBLISHED", { PublishTo: "LATEST_PUBLISHED" }, ["PublishTo"]],
+  ["Tracing: Active", { TracingConfig: { Mode: "Active" } }, ["Tracing"]],
+  ["TracingConfig: { Mode: Active }", { TracingConfig: { Mode: "Active" } }, ["TracingConfig"]],
+  ["KmsKeyArn: arn:aws:kms:x", { KMSKeyArn: "arn:aws:kms:x" }, ["KmsKeyArn"]],
+  [
+    "AcceleratorConfig: { AcceleratorMemorySize: 24 }",
+    { AcceleratorConfig: { AcceleratorMemorySize: 24 } },
+    ["AcceleratorConfig"],
+  ],
+  [
+    "DeadLetterQueue: { Type: SQS, TargetArn: !Sub 'arn:aws:sqs:${AWS::Region}:1:q' }",
+    { DeadLetterConfig: { TargetArn: "arn:aws:sqs:eu-central-1:1:q" } },
+    ["DeadLetterQueue"],
+  ],
+  [
+    "DeadLetterConfig: { TargetArn: !GetAtt Bucket.Arn }",
+    { DeadLetterConfig: {} },
+    ["DeadLetterConfig"],
+  ],
+  [
+    "VpcConfig: { SubnetIds: [!Ref Bucket, subnet-1], SecurityGroupIds: !Ref Bucket }",
+    { VpcConfig: { SubnetIds: ["subnet-1"] } },
+    ["VpcConfig"],
+  ],
+  ["VpcConfig: !If [Unknown, { SubnetIds: [a] }, !Ref AWS::NoValue]", {}, ["VpcConfig"]],
+  ["VpcConfig: !Ref AWS::NoValue", {}, []],
+  [
+    "CapacityProviderConfig: { Arn: !GetAtt Bucket.Arn, PerExecutionEnvironmentMaxConcurrency: 16 }",
+    {
+      CapacityProviderConfig: {
+        LambdaManagedInstancesCapacityProviderConfig: { PerExecutionEnvironmentMaxConcurrency: 16 },
+      },
+    },
+    [],
+  ],
+  [
+    "CapacityProviderConfig: { Arn: arn:x, ExecutionEnvironmentMemoryGiBPerVCpu: 4.0 }",
+    {
+      CapacityProviderConfig: {
+        LambdaManagedInstancesCapacityProviderConfig: {
+          CapacityProviderArn: "arn:x",
+          ExecutionEnvironmentMemoryGiBPerVCpu: 4,
+        },
+      },
+    },
+    [],
+  ],
+  [
+    "CapacityProviderConfig: { LambdaManagedInstancesCapacityProviderConfig: { CapacityProviderArn: arn:x } }",
+    {
+      CapacityProviderConfig: {
+        LambdaManagedInstancesCapacityProviderConfig: { CapacityProviderArn: "arn:x" },
+      },
+    },
+    [],
+  ],
+  [
+    `FileSystemConfigs: [{ Arn: "${ACCESS_POINT}", LocalMountPath: /mnt/data, S3FilesConfig: { DirectS3Read: ENABLED } }]`,
+    {
+      FileSystemConfigs: [
+        {
+          Arn: ACCESS_POINT,
+          LocalMountPath: "/mnt/data",
+          S3FilesConfig: { DirectS3Read: "ENABLED" },
+        },
+      ],
+    },
+    ["FileSystemConfigs"],
+  ],
+  [
+    "FileSystemConfigs: [{ Arn: !GetAtt Bucket.Arn, LocalMountPath: /mnt/data, S3FilesConfig: { DirectS3Read: !Ref Mode } }]",
+    {
+      FileSystemConfigs: [{ LocalMountPath: "/mnt/data", S3FilesConfig: { DirectS3Read: "AUTO" } }],
+    },
+    ["FileSystemConfigs"],
+  ],
+])(
+  "of %s the configuration has what is known, by the API's names",
+  (written, configuration, idle) => {
+    const path = template(written, "Parameters: { Mode: { Default: AUTO } }");
+    const described = templateFunction(path, undefined, "eu-central-1");
+    expect(described.configuration).toEqual(configuration);
+    expect(described.idle).toEqual(idle);
+  },
+);
+
+const S3_OBJECT = { S3Bucket: "b", S3Key: "k.zip" };
+
+test.each([
+  ["Code: { S3Bucket: b, S3Key: k.zip }", S3_OBJECT, []],
+  ["CodeUri: { Bucket: b, Key: k.zip }", S3_OBJECT, []],
+  [
+    "Code: { S3Bucket: b, S3Key: k.zip, S3ObjectVersion: 7, S3ObjectStorageMode: REFERENCE }",
+    { ...S3_OBJECT, S3ObjectVersion: "7", S3ObjectStorageMode: "REFERENCE" },
+    ["Code.S3ObjectStorageMode"],
+  ],
+  [
+    "CodeUri: { Bucket: !Ref Bucket, Key: k.zip, Version: v, StorageMode: COPY }",
+    { S3Key: "k.zip", S3ObjectVersion: "v", S3ObjectStorageMode: "COPY" },
+    ["CodeUri.StorageMode"],
+  ],
+  [
+    "CodeUri: { Bucket: b, Key: k.zip, StorageMode: !ImportValue mode }",
+    S3_OBJECT,
+    ["CodeUri.StorageMode"],
+  ],
+])("the code is in S3: %s", (written, members, idle) => {
+  const path = template(written);
+  const described = templateFunction(path, undefined);
+  expect(described.codeInS3?.members).toEqual(members);
+  expect(described.idle).toEqual(idle);
+  expect(described.directory).toBe(join(path, ".."));
+  const [property] = written.split(":");
+  expect(described.unknown).toEqual([
+    {
+      name: "CodeUri",
+      message: `${path}: Probe: ${property} is left out: the code is in S3\n  set it: name the folder`,
+    },
+  ]);
 });
+
+test.each(["CodeUri: code", "Code: { ZipFile: x }", "Code: { ImageUri: x }", "Handler: a.b"])(
+  "the code is not in S3: %s",
+  (written) => {
+    const { codeInS3, idle } = templateFunction(template(written), undefined);
+    expect([codeInS3, idle]).toEqual([undefined, []]);
+  },
+);
 
 test.each([
   ["SnapStart: { ApplyOn: PublishedVersions }", { snapStart: true, managedInstances: false }],
@@ -233,8 +359,13 @@ test.each([
   ],
   [CUSTOM("{ RuntimeArn: !ImportValue shell, RuntimeAlias: prod }"), "!ImportValue shell", "prod"],
 ])("%s names a customer-managed runtime", (properties, RuntimeArn, RuntimeAlias) => {
-  const { runtimeConfig } = templateFunction(template(properties), undefined, "us-east-1");
+  const { runtimeConfig, configuration } = templateFunction(
+    template(properties),
+    undefined,
+    "us-east-1",
+  );
   expect(runtimeConfig).toEqual({ RuntimeArn, RuntimeAlias });
+  expect(configuration).toEqual({ RuntimeConfig: { RuntimeArn, RuntimeAlias } });
 });
 
 test.each([

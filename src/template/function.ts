@@ -11,6 +11,7 @@ import { dirname, resolve } from "node:path";
 
 import { CommandError } from "../commands/cli/exit-status.ts";
 import { DEFAULT_SETTINGS } from "../host/invocation/settings.ts";
+import { type CodeInS3, codeInS3, shownConfiguration } from "./configuration.ts";
 import {
   isObject,
   type Properties,
@@ -52,8 +53,11 @@ export interface TemplateFunction {
   readonly concurrency?: string | undefined;
   /** What a REST API in the template hands on as base64. */
   readonly binaryMediaTypes: readonly string[];
+  readonly codeInS3?: CodeInS3;
   /** Members of the function's configuration that are shown as they are written, by their API names. */
   readonly configuration: Readonly<Record<string, unknown>>;
+  /** Properties that change nothing on this computer, as the template names them. */
+  readonly idle: readonly string[];
   readonly unknown: readonly UnknownSetting[];
 }
 
@@ -95,30 +99,11 @@ export function templateFunction(
   return new Description(path, chosen, document).describe();
 }
 
+/** How a folder is set that the template does not tell. */
+const NAME_FOLDER = "name the folder";
+
 /** What AWS takes where a template says nothing. */
 const DEFAULT_ARCHITECTURE = "x86_64";
-
-/**
- * Properties that GetFunctionConfiguration shows as they are, under their names there: SAM has other
- * names for some.
- */
-const SHOWN_PROPERTIES: Readonly<Record<string, string>> = {
-  AcceleratorConfig: "AcceleratorConfig",
-  CapacityProviderConfig: "CapacityProviderConfig",
-  DeadLetterConfig: "DeadLetterConfig",
-  Description: "Description",
-  DurableConfig: "DurableConfig",
-  EphemeralStorage: "EphemeralStorage",
-  FileSystemConfigs: "FileSystemConfigs",
-  KmsKeyArn: "KMSKeyArn",
-  LoggingConfig: "LoggingConfig",
-  PublishTo: "PublishTo",
-  Role: "Role",
-  RuntimeConfig: "RuntimeConfig",
-  TenancyConfig: "TenancyConfig",
-  TracingConfig: "TracingConfig",
-  VpcConfig: "VpcConfig",
-};
 
 /** Reads the properties of one function. */
 class Description {
@@ -150,9 +135,12 @@ class Description {
       const text = this.#text(value, name, `--env ${name}=VALUE`);
       if (text !== undefined) variables[name] = text;
     }
-    const code = this.#code();
+    const inS3 = codeInS3(this.#properties, this.#scope);
+    const code = this.#code(inS3);
     const architecture = this.#known("Architectures") ?? [DEFAULT_ARCHITECTURE];
     const managed = this.#managed();
+    const runtimeConfig = this.#customRuntime();
+    const { configuration, idle } = shownConfiguration(this.#properties, this.#scope);
     return {
       logicalId: this.#logicalId,
       name: this.#name,
@@ -168,21 +156,30 @@ class Description {
       packageType: textOf(this.#known("PackageType")),
       variables,
       layers: this.#layerCount(),
-      runtimeConfig: this.#customRuntime(),
+      runtimeConfig,
       snapStart: object(this.#known("SnapStart"))["ApplyOn"] === "PublishedVersions",
       managedInstances: managed !== undefined,
       concurrency: textOf(managed?.["PerExecutionEnvironmentMaxConcurrency"]),
       binaryMediaTypes: this.#binaryMediaTypes(),
-      configuration: this.#configuration(),
+      ...(inS3 === undefined ? {} : { codeInS3: inS3 }),
+      configuration: {
+        ...configuration,
+        ...(runtimeConfig === undefined ? {} : { RuntimeConfig: runtimeConfig }),
+      },
+      idle: [...idle, ...(inS3?.modeProperty === undefined ? [] : [inS3.modeProperty])],
       unknown: this.#unknown,
     };
   }
 
   /** The folder of the code: `CodeUri`, or `Code` where it is a path for `aws cloudformation package`. */
-  #code(): string | undefined {
+  #code(inS3: CodeInS3 | undefined): string | undefined {
+    if (inS3 !== undefined) {
+      this.#leaveOut("CodeUri", inS3.property, "the code is in S3", NAME_FOLDER);
+      return undefined;
+    }
     const { CodeUri, Code } = this.#properties;
     const written = CodeUri ?? (typeof Code === "string" ? Code : undefined);
-    return written === undefined ? undefined : this.#text(written, "CodeUri", "name the folder");
+    return written === undefined ? undefined : this.#text(written, "CodeUri", NAME_FOLDER);
   }
 
   /** Layers that are written down; nothing where the list itself is a function's. */
@@ -255,17 +252,6 @@ class Description {
     });
   }
 
-  #configuration(): Readonly<Record<string, unknown>> {
-    const shown: Record<string, unknown> = {};
-    for (const [name, api] of Object.entries(SHOWN_PROPERTIES)) {
-      const value = this.#known(name);
-      if (value !== undefined && value !== NO_VALUE) shown[api] = numbered(value);
-    }
-    const tracing = textOf(this.#known("Tracing"));
-    if (tracing !== undefined) shown["TracingConfig"] = { Mode: tracing };
-    return shown;
-  }
-
   /** The value of a property; nothing when it has none, or only a deployment knows it. */
   #known(name: string): unknown {
     const resolved = resolveIntrinsics(this.#properties[name], this.#scope);
@@ -283,10 +269,14 @@ class Description {
     const text = resolved.kind === "known" ? textOf(resolved.value) : undefined;
     if (text !== undefined || (resolved.kind === "known" && resolved.value === NO_VALUE))
       return text;
-    const why = unknownReason(resolved);
-    const place = `${this.#path}: ${this.#logicalId}: ${name}`;
-    this.#unknown.push({ name, message: `${place} is left out: ${why}\n  set it: ${option}` });
+    this.#leaveOut(name, name, unknownReason(resolved), option);
     return undefined;
+  }
+
+  /** Notes a setting that has no value here; `property` is what the template calls it. */
+  #leaveOut(name: string, property: string, why: string, option: string): void {
+    const place = `${this.#path}: ${this.#logicalId}: ${property}`;
+    this.#unknown.push({ name, message: `${place} is left out: ${why}\n  set it: ${option}` });
   }
 }
 
@@ -316,17 +306,6 @@ function unknownReason(resolved: Resolved): string {
 /** Text and booleans as text; numbers are text already. */
 function textOf(value: unknown): string | undefined {
   return typeof value === "string" || typeof value === "boolean" ? String(value) : undefined;
-}
-
-/** A value of the API: what is written as a number is one there. */
-function numbered(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(numbered);
-  if (isObject(value)) {
-    return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, numbered(each)]));
-  }
-  return typeof value === "string" && /^-?(0|[1-9]\d*)(\.\d+)?$/.test(value)
-    ? Number(value)
-    : value;
 }
 
 function object(value: unknown): Readonly<Record<string, unknown>> {

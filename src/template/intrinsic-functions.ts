@@ -73,18 +73,44 @@ export function resolveIntrinsics(value: unknown, scope: TemplateScope): Resolve
   }
 }
 
+/**
+ * What is known of a value: of an object the members, of a list the elements that are known, however deep
+ * they stand; nothing where the whole of it is not.
+ */
+export function knownPart(value: unknown, scope: TemplateScope): unknown {
+  const resolved = resolveIntrinsics(value, scope);
+  if (resolved.kind === "known") return resolved.value === NO_VALUE ? undefined : resolved.value;
+  if (Array.isArray(value)) {
+    return value.map((each) => knownPart(each, scope)).filter((each) => each !== undefined);
+  }
+  if (typeof value !== "object" || value === null || functionOf(value) !== undefined) {
+    return undefined;
+  }
+  const members = Object.entries(value).map(
+    ([key, each]) => [key, knownPart(each, scope)] as const,
+  );
+  return Object.fromEntries(members.filter(([, each]) => each !== undefined));
+}
+
 function evaluate(value: unknown, scope: TemplateScope): unknown {
   if (Array.isArray(value)) {
     return value.map((each) => evaluate(each, scope)).filter((each) => each !== NO_VALUE);
   }
   if (typeof value === "string") return known(value);
   if (typeof value !== "object" || value === null) return value;
-  const [[name = "", argument] = [], second] = Object.entries(value);
-  if (second === undefined && (name === "Ref" || name === "Condition" || name.startsWith("Fn::"))) {
-    return call(name, argument, scope);
-  }
+  const called = functionOf(value);
+  if (called !== undefined) return call(called.name, called.argument, scope);
   const members = Object.entries(value).map(([key, each]) => [key, evaluate(each, scope)] as const);
   return Object.fromEntries(members.filter(([, each]) => each !== NO_VALUE));
+}
+
+/** The function that an object stands for; nothing where it is one of the template's own. */
+function functionOf(
+  value: object,
+): { readonly name: string; readonly argument: unknown } | undefined {
+  const [[name = "", argument] = [], second] = Object.entries(value);
+  const isFunction = name === "Ref" || name === "Condition" || name.startsWith("Fn::");
+  return second === undefined && isFunction ? { name, argument } : undefined;
 }
 
 /** A text as it stands, unless it names a place that is read while the stack is made. */

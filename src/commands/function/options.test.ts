@@ -133,9 +133,47 @@ test("a template that is not YAML, or has a value that Lambda refuses, is named"
   const file = template("Timeout: 1801");
   expect(await seenWith("--template", file)).toMatchObject({
     status: 2,
-    errors: `error: ${file}: Probe: Timeout: "1801" is not a duration between 1ms and 30m\n`,
+    errors: `error: ${file}: Probe: Timeout: "1801" is not a whole number of seconds from 1 to 1800\n`,
   });
 });
+
+test.each(["provided.al2025", "nodejs28.x", "python4.0"])(
+  "a runtime that is not known, %s, is warned of and run",
+  async (runtime) => {
+    const { status, errors, seen } = await seenWith("--template", template(`Runtime: ${runtime}`));
+    expect([status, errors]).toEqual([
+      0,
+      `warning: Probe: Runtime: "${runtime}" is not a runtime that Lambda is known to have\n`,
+    ]);
+    expect(seen).toHaveProperty("AWS_LAMBDA_RUNTIME_API");
+  },
+);
+
+test.each(["nodejs26.x", "python3.15", "java25", "dotnet10", "ruby4.0"])(
+  "a runtime with a bootstrap of its own, %s, is warned of and run",
+  async (runtime) => {
+    const { status, errors } = await seenWith("--template", template(`Runtime: ${runtime}`));
+    expect([status, errors]).toEqual([
+      0,
+      `warning: Probe: Runtime: ${runtime} has a bootstrap of its own on Lambda\n`,
+    ]);
+  },
+);
+
+test.each(["AWS_LAMBDA_METADATA_API", "AWS_LAMBDA_METADATA_TOKEN", "AWS_REGION"])(
+  "a template that sets %s is refused, and --env of what the host sets is left out",
+  async (name) => {
+    const file = template(`Environment: { Variables: { ${name}: mine } }`);
+    const refused = await seenWith("--template", file);
+    expect([refused.status, refused.seen]).toEqual([2, undefined]);
+    expect(refused.errors).toEndWith(`Reserved keys used in this request: ${name}\n`);
+    const { seen, errors } = await seenWith("--env", `${name}=mine`);
+    // A region may be chosen for a test.
+    if (name === "AWS_REGION") return expect([seen[name], errors]).toEqual(["mine", ""]);
+    expect(seen[name]).not.toBe("mine");
+    expect(errors).toBe(`warning: the variable ${name} is left out: Lambda sets it itself\n`);
+  },
+);
 
 test("a wrong value in lambda-shell.toml is reported as such", async () => {
   const folder = functionFolder({ "lambda-shell.toml": '[function.probe]\ntimeout = "soon"\n' });

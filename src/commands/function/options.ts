@@ -13,6 +13,7 @@ import type { Command } from "commander";
 import { DEFAULT_SETTINGS, type FunctionSettings } from "../../host/invocation/settings.ts";
 import { PLATFORM_VARIABLES } from "../../host/sandbox/variables.ts";
 import { type TemplateFunction, templateFunction } from "../../template/function.ts";
+import { wrongSettings } from "../../template/wrong-settings.ts";
 import { CommandError } from "../cli/exit-status.ts";
 import { readInputFile, requireFolder } from "../cli/input.ts";
 import { collected } from "../cli/options.ts";
@@ -20,13 +21,7 @@ import { startVariables } from "../cli/start-variables.ts";
 import { say } from "../cli/terminal.ts";
 import { findBootstrap } from "./architecture.ts";
 import { KNOWN_RUNTIMES, OS_ONLY_RUNTIMES } from "./runtimes.ts";
-import {
-  DEFAULT_HANDLER,
-  type FunctionConfig,
-  functionConfig,
-  parseSettings,
-  wrongSettings,
-} from "./settings.ts";
+import { DEFAULT_HANDLER, type FunctionConfig, functionConfig, parseSettings } from "./settings.ts";
 
 /** The options as commander hands them over. */
 export interface FunctionOptions {
@@ -147,6 +142,7 @@ export function functionSettings(
       ? { initTimeoutMs: Math.max(settings.timeoutMs, LONG_INIT_MS) }
       : {}),
     runtime: described?.runtime ?? DEFAULT_SETTINGS.runtime,
+    code: referencedCode(described),
     configuration: described?.configuration ?? {},
     binaryMediaTypes: described?.binaryMediaTypes ?? [],
     snapStart,
@@ -211,6 +207,14 @@ function announceRuntime({ logicalId, runtime, runtimeConfig }: TemplateFunction
   } else if (runtime !== undefined && !OS_ONLY_RUNTIMES.includes(runtime)) {
     say("warning", `${logicalId}: Runtime: ${runtime} has a bootstrap of its own on Lambda`);
   }
+}
+
+/** What Lambda shows of code that it reads where it lies, instead of a copy of its own. */
+function referencedCode(
+  described: TemplateFunction | undefined,
+): Readonly<Record<string, unknown>> {
+  const { S3ObjectStorageMode: mode, ...object } = described?.codeInS3?.members ?? {};
+  return mode === "REFERENCE" ? { ResolvedS3Object: object } : {};
 }
 
 /** Leaves out variables that the host sets whatever the function says, and says so. */

@@ -16,10 +16,15 @@ import { join } from "node:path";
 
 import { z } from "zod";
 
-import { DEFAULT_SETTINGS, type FunctionSettings } from "../../host/invocation/settings.ts";
-import { RESERVED_VARIABLES } from "../../host/sandbox/variables.ts";
+import {
+  DEFAULT_SETTINGS,
+  FUNCTION_NAME,
+  type FunctionSettings,
+  MANAGED_TIMEOUT_MS_MAX,
+  MEMORY_MB_MAX,
+  TIMEOUT_MS_MAX,
+} from "../../host/invocation/settings.ts";
 import { CONCURRENCY_MAX } from "../../runtime-api/contract.ts";
-import type { TemplateFunction } from "../../template/function.ts";
 import { CommandError } from "../cli/exit-status.ts";
 
 const MS_PER_UNIT: Readonly<Record<string, number>> = {
@@ -48,9 +53,6 @@ export function parseTime(text: string): number | undefined {
 
 /** The handler where nobody names one: what `init` makes. */
 export const DEFAULT_HANDLER = "function.handler";
-
-/** What Lambda takes as the name of a function. */
-export const FUNCTION_NAME = /^[a-zA-Z0-9-_]{1,64}$/;
 
 /** A time in milliseconds within bounds. */
 function time(minMs: number, maxMs: number) {
@@ -105,17 +107,6 @@ function workers() {
     return z.NEVER;
   });
 }
-
-/**
- * Lambda's longest time for an event, in milliseconds; on Managed Instances events without a caller who
- * waits may take longer.
- * @see https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
- */
-const TIMEOUT_MS_MAX = 1_800_000;
-const MANAGED_TIMEOUT_MS_MAX = 5_400_000;
-
-/** Lambda's largest memory, in MB: that of Managed Instances. */
-const MEMORY_MB_MAX = 32_768;
 
 function settingsSchema(timeoutMsMax: number) {
   return z.strictObject({
@@ -251,52 +242,5 @@ function readConfig(path: string): Readonly<Record<string, FunctionConfig>> {
   const [issue] = checked.error.issues;
   throw new CommandError(
     `${path}: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "is wrong"}`,
-  );
-}
-
-/** Our settings as a template calls them. */
-const PROPERTY_NAMES: Readonly<Record<string, string>> = {
-  name: "FunctionName",
-  timeout: "Timeout",
-  memory: "MemorySize",
-  concurrency: "PerExecutionEnvironmentMaxConcurrency",
-};
-
-/** Bounds of `/tmp`, in MB; more than 10,240 needs an accelerator, which is not looked for. */
-const STORAGE_MB_MIN = 512;
-const STORAGE_MB_MAX = 32_768;
-
-/** What Lambda would refuse of a template, one line for each value, with its place. */
-export function wrongSettings(described: TemplateFunction, path: string): readonly string[] {
-  const { logicalId, name, timeout, memory, concurrency, managedInstances, variables } = described;
-  const wrong: string[] = [];
-  const refuse = (property: string, reason: string) =>
-    wrong.push(`${path}: ${logicalId}: ${property}: ${reason}`);
-  const none = { name: "f", timeout: undefined, memory: undefined, concurrency: undefined };
-  for (const setting of [{ name }, { timeout }, { memory }, { concurrency }]) {
-    const result = parseSettings({ ...none, ...setting }, { managedInstances });
-    if (result.kind === "valid") continue;
-    refuse(PROPERTY_NAMES[result.field] ?? result.field, result.reason);
-  }
-  const { EphemeralStorage } = described.configuration;
-  if (!storageSchema.safeParse(EphemeralStorage ?? { Size: STORAGE_MB_MIN }).success) {
-    const bounds = `${STORAGE_MB_MIN} to ${STORAGE_MB_MAX}`;
-    refuse("EphemeralStorage.Size", `is not a whole number from ${bounds}`);
-  }
-  const reserved = Object.keys(variables).filter((each) => RESERVED_VARIABLES.includes(each));
-  if (reserved.length > 0) refuse("Environment", reservedComplaint(reserved));
-  return wrong;
-}
-
-const storageSchema = z.looseObject({
-  Size: z.number().int().min(STORAGE_MB_MIN).max(STORAGE_MB_MAX),
-});
-
-/** Lambda's own words for variables that it sets itself. */
-function reservedComplaint(names: readonly string[]): string {
-  return (
-    "Lambda was unable to configure your environment variables because the environment variables " +
-    "you have provided contains reserved keys that are currently not supported for modification. " +
-    `Reserved keys used in this request: ${names.join(", ")}`
   );
 }

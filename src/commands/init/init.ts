@@ -9,10 +9,10 @@ import { basename, join, resolve } from "node:path";
 
 import type { Command } from "commander";
 
+import { FUNCTION_NAME } from "../../host/invocation/settings.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { say } from "../cli/terminal.ts";
 import { awsArchitecture, localArchitecture } from "../function/architecture.ts";
-import { FUNCTION_NAME } from "../function/settings.ts";
 import eventJson from "./files/event.json" with { type: "text" };
 import functionSh from "./files/function.sh" with { type: "text" };
 import templateYaml from "./files/template.yaml" with { type: "text" };

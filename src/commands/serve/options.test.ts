@@ -112,6 +112,68 @@ test("a REST API has the binary types of --binary-media-types, else those of the
   expect(await seen([], "image/png")).toBe(true);
 });
 
+/** What GetFunction says of a function that is served from a template with these properties. */
+async function described(properties: string) {
+  const template = `Resources:
+  Probe:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: function.handler
+${properties.trim().replace(/^/gm, "      ")}
+`;
+  const folder = functionFolder({ "template.yaml": template });
+  const from = ["--template", `${folder}/template.yaml`, "--port", "0", "--metrics-port", "0"];
+  await using served = await startTool(["serve", folder, ...from, ...SCRIPTED]);
+  const url = `${served.url}/2015-03-31/functions/Probe`;
+  const { Configuration, Code } = JSON.parse(await (await fetch(url)).text());
+  expect(await (await fetch(`${url}/configuration`)).json()).toEqual(Configuration);
+  return { Configuration, Code, errors: served.errors() };
+}
+
+test("GetFunction and GetFunctionConfiguration tell what the template says of S3", async () => {
+  const Arn =
+    "arn:aws:s3files:eu-west-1:123456789012:file-system/fs-0123456789abcdef0/access-point/fsap-0123456789abcdef0";
+  const files = (mode: string) =>
+    `Runtime: provided.al2023
+FileSystemConfigs: [{ Arn: "${Arn}", LocalMountPath: /mnt/a, S3FilesConfig: { DirectS3Read: ${mode} } }]`;
+  for (const mode of ["ENABLED", "DISABLED", "AUTO"]) {
+    const { Configuration } = await described(files(mode));
+    expect(Configuration.FileSystemConfigs).toEqual([
+      { Arn, LocalMountPath: "/mnt/a", S3FilesConfig: { DirectS3Read: mode } },
+    ]);
+  }
+  const code = (mode: string) =>
+    `Runtime: provided.al2023
+CodeUri: { Bucket: code, Key: probe.zip, Version: v1${mode} }`;
+  const referenced = await described(code(", StorageMode: REFERENCE"));
+  expect(referenced.Code).toEqual({
+    RepositoryType: "S3",
+    Location: expect.stringMatching(/^file:/),
+    ResolvedS3Object: { S3Bucket: "code", S3Key: "probe.zip", S3ObjectVersion: "v1" },
+  });
+  // The folder was named, so that nothing is missing.
+  expect(referenced.errors).not.toContain("left out");
+  for (const mode of [", StorageMode: COPY", ""]) {
+    expect((await described(code(mode))).Code).not.toHaveProperty("ResolvedS3Object");
+  }
+});
+
+test.each([
+  ["arn:aws:lambda:eu-central-1:123456789012:runtime/shell", "prod"],
+  ["arn:aws-cn:lambda:cn-north-1:210987654321:runtime/my.shell_2-x", "v1.4.0"],
+  ["arn:aws-us-gov:lambda:us-gov-west-1:123456789012:runtime/sh", "_stable"],
+])("a customer-managed runtime %s is replaced, said once, and shown", async (arn, alias) => {
+  const config = `RuntimeConfig: { RuntimeArn: "${arn}", RuntimeAlias: ${alias} }`;
+  const { Configuration, errors } = await described(`Runtime: custom\n${config}`);
+  expect(Configuration).toMatchObject({
+    Runtime: "custom",
+    RuntimeConfig: { RuntimeArn: arn, RuntimeAlias: alias },
+    RuntimeVersionConfig: { RuntimeVersionArn: `${arn}/version/local` },
+  });
+  const said = `Probe: this tool's bootstrap replaces ${arn}, alias ${alias}\n`;
+  expect(errors.split(said).length).toBe(2);
+});
+
 test("the version is a command, too", async () => {
   const asOption = await tool(["--version"]);
   expect(await tool(["version"])).toEqual(asOption);

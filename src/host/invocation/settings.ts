@@ -21,6 +21,8 @@ export interface FunctionSettings {
   readonly version: string;
   /** `Runtime` of its configuration. */
   readonly runtime: string;
+  /** Further members of its code, as GetFunction shows them. */
+  readonly code: Readonly<Record<string, unknown>>;
   /** Further members of its configuration, as GetFunctionConfiguration shows them. */
   readonly configuration: Readonly<Record<string, unknown>>;
   /** Started as from a snapshot: `AWS_LAMBDA_INITIALIZATION_TYPE` is `snap-start`. */
@@ -64,10 +66,25 @@ export interface FunctionSettings {
   readonly readError?: (posted: PostedError) => ErrorReading;
 }
 
+/** What Lambda takes as the name of a function. */
+export const FUNCTION_NAME = /^[a-zA-Z0-9-_]{1,64}$/;
+
+/**
+ * Lambda's longest time for an event, in milliseconds; on Managed Instances events without a caller who
+ * waits may take longer.
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+ */
+export const TIMEOUT_MS_MAX = 1_800_000;
+export const MANAGED_TIMEOUT_MS_MAX = 5_400_000;
+
+/** Lambda's largest memory, in MB: that of Managed Instances. */
+export const MEMORY_MB_MAX = 32_768;
+
 /** Lambda's own limits and the host's, as defaults. */
 export const DEFAULT_SETTINGS = {
   version: "$LATEST",
   runtime: "provided.al2023",
+  code: {},
   configuration: {},
   snapStart: false,
   managedInstances: false,

@@ -55,7 +55,8 @@ export function describe(
   const described = { ...configuration, ...functionState(settings) };
   switch (operation) {
     case "": {
-      const code = { RepositoryType: "S3", Location: `file://${settings.directory}` };
+      const location = { RepositoryType: "S3", Location: `file://${settings.directory}` };
+      const code = { ...location, ...settings.code };
       return lambdaResponse({ Configuration: described, Code: code, Tags: {} }, requestId);
     }
     case "configuration":
