@@ -56,6 +56,35 @@ test("a runtime that fails after the restore is ended, and the caller gets its e
   expect(probe.log).toContain("restore/error: 202\n");
 });
 
+test.each(["keep-alive", "as it is"])(
+  "a runtime that goes on with the connection of its restore is found out (%s)",
+  async (kept) => {
+    const variables = { RESTORE_CONNECTION: kept === "keep-alive" ? "Connection: keep-alive" : "" };
+    await using probe = new Probe({ snapStart: true, handler: "restore-keep", variables });
+    expect(await read(await probe.run({ id: 1 }))).toContain("exit status 6");
+    expect(probe.log).toContain("restored on a connection that ends\n");
+  },
+);
+
+test("what takes longer than ten seconds after the restore is ended, whatever a start may take", async () => {
+  const startedAtMs = performance.now();
+  const probes = [{}, { initTimeoutMs: 1_000 }, { initTimeoutMs: 130_000 }].map(
+    (limits) => new Probe({ snapStart: true, handler: "restore-hang", ...limits }),
+  );
+  const outcomes = await Promise.all(probes.map(async (probe) => read(await probe.run({}))));
+  for (const outcome of outcomes) {
+    expect(outcome).toStartWith('[init] {"errorType":"Sandbox.Timedout",');
+    expect(outcome).toContain("Error: Restore timed out after 10.00 seconds");
+  }
+  expect(performance.now() - startedAtMs).toBeGreaterThan(9_900);
+  await Promise.all(probes.map((probe) => probe[Symbol.asyncDispose]()));
+});
+
+test("what takes too long before the snapshot is ended by the time to start", async () => {
+  await using probe = new Probe({ snapStart: true, handler: "init-hang", initTimeoutMs: 300 });
+  expect(await read(await probe.run({}))).toContain("Error: Init timed out after 0.30 seconds");
+});
+
 test("a runtime that ends after the restore is an error of the start", async () => {
   await using probe = new Probe({ snapStart: true, handler: "restore-exit" });
   expect(await read(await probe.run({ id: 1 }))).toContain("exit status 4");

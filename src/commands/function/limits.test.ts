@@ -2,6 +2,8 @@
 
 import { expect, test } from "bun:test";
 
+import { functionFolder } from "../../testing/running-tool.ts";
+import { type FunctionOptions, functionSettings } from "./options.ts";
 import { parseSettings } from "./settings.ts";
 
 const NAMED = { name: "probe" } as const;
@@ -38,3 +40,43 @@ test.each([
 ] as const)("%s %s is refused with the bounds: %s", (member, value, bounds, managed) => {
   expect(given(member, value, managed)).toContain(bounds);
 });
+
+const SNAP_START = "SnapStart: { ApplyOn: PublishedVersions }";
+const MANAGED = "CapacityProviderConfig: { Arn: x }";
+
+const TIMES_TO_START: readonly (readonly [
+  options: FunctionOptions,
+  template: string,
+  ms: number,
+])[] = [
+  [{}, "", 10_000],
+  [{ timeout: "600" }, "", 10_000],
+  [{ initTimeout: "20" }, "", 20_000],
+  [{ snapStart: true }, "", 130_000],
+  [{ snapStart: true, timeout: "129" }, "", 130_000],
+  [{ snapStart: true, timeout: "131" }, "", 131_000],
+  [{ snapStart: true, timeout: "30m" }, "", 1_800_000],
+  [{ snapStart: true, initTimeout: "5" }, "", 5_000],
+  [{}, SNAP_START, 130_000],
+  [{}, `${SNAP_START}, Timeout: 600`, 600_000],
+  [{ timeout: "3" }, `${SNAP_START}, Timeout: 600`, 130_000],
+  [{}, "SnapStart: { ApplyOn: None }", 10_000],
+  [{ managedInstances: true }, "", 130_000],
+  [{ managedInstances: true, timeout: "5400" }, "", 5_400_000],
+  [{}, `${MANAGED}, Timeout: 900`, 900_000],
+];
+
+test.each(TIMES_TO_START)(
+  "with %j and the template %j a start may take %i ms",
+  (options, properties, ms) => {
+    const template = `Resources:
+  Probe:
+    Type: AWS::Serverless::Function
+    Properties: { Runtime: provided.al2023, Handler: function.handler${properties === "" ? "" : `, ${properties}`} }
+`;
+    const folder = functionFolder({ "template.yaml": template });
+    const from = properties === "" ? {} : { template: `${folder}/template.yaml` };
+    const settings = functionSettings(folder, ["sleep"], { ...from, ...options });
+    expect(settings.initTimeoutMs).toBe(ms);
+  },
+);

@@ -137,6 +137,72 @@ test("a template that is not YAML, or has a value that Lambda refuses, is named"
   });
 });
 
+test.each([
+  ["SnapStart: { ApplyOn: PublishedVersions }", [], "snap-start", undefined],
+  ["SnapStart: { ApplyOn: None }", [], "on-demand", undefined],
+  ["SnapStart: { ApplyOn: None }", ["--snap-start"], "snap-start", undefined],
+  ["CapacityProviderConfig: { Arn: x }", [], "lambda-managed-instances", "8"],
+  [
+    "CapacityProviderConfig: { Arn: x, PerExecutionEnvironmentMaxConcurrency: 3 }",
+    [],
+    "lambda-managed-instances",
+    "3",
+  ],
+  [
+    "CapacityProviderConfig: { LambdaManagedInstancesCapacityProviderConfig: { CapacityProviderArn: x, PerExecutionEnvironmentMaxConcurrency: 2 } }",
+    ["--concurrency", "5"],
+    "lambda-managed-instances",
+    "5",
+  ],
+])("%s with %j starts an environment as %s", async (properties, options, type, concurrency) => {
+  const { seen } = await seenWith("--template", template(properties), ...options);
+  expect(seen["AWS_LAMBDA_INITIALIZATION_TYPE"]).toBe(type);
+  expect(seen["AWS_LAMBDA_MAX_CONCURRENCY"]).toBe(concurrency);
+  expect("AWS_CONTAINER_CREDENTIALS_FULL_URI" in seen).toBe(type === "snap-start");
+});
+
+test("SnapStart and Managed Instances exclude each other, wherever they are said", async () => {
+  const errors = "error: SnapStart and Managed Instances exclude each other\n";
+  const both = "SnapStart: { ApplyOn: PublishedVersions }\nCapacityProviderConfig: { Arn: x }";
+  for (const options of [
+    ["--snap-start", "--managed-instances"],
+    ["--template", template(both)],
+    ["--template", template("CapacityProviderConfig: { Arn: x }"), "--snap-start"],
+  ]) {
+    expect(await seenWith(...options)).toMatchObject({ status: 2, errors });
+  }
+});
+
+test("our own runtime runs its hooks around the snapshot that a template asks for", async () => {
+  const text = `Resources:
+  Probe:
+    Type: AWS::Serverless::Function
+    Properties:
+      { Runtime: provided.al2023, Handler: function.handler, SnapStart: { ApplyOn: PublishedVersions } }
+`;
+  const hooks = (before: string, after: string) =>
+    functionFolder({
+      "template.yaml": text,
+      "function.sh": `seen=loaded
+before_snapshot() { seen="$seen before"; ${before}; }
+after_restore() { seen="$seen after"; ${after}; }
+handler() { printf '"%s"' "$seen"; }
+`,
+    });
+  const run = (folder: string) =>
+    tool(["run", "--template", `${folder}/template.yaml`], { input: "{}\n{}\n" });
+  const seen = '"loaded before after"\n';
+  expect(await run(hooks(":", ":"))).toMatchObject({ status: 0, out: seen + seen });
+  for (const [folder, type] of [
+    [hooks("return 3", ":"), "Runtime.BeforeSnapshotError"],
+    [hooks(":", "exit 3"), "Runtime.AfterRestoreError"],
+  ] as const) {
+    const { status, errors } = await run(folder);
+    expect(status).toBe(4);
+    expect(errors).toContain(`error: ${type}: `);
+  }
+});
+
 test.each(["provided.al2025", "nodejs28.x", "python4.0"])(
   "a runtime that is not known, %s, is warned of and run",
   async (runtime) => {

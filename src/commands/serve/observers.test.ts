@@ -41,6 +41,7 @@ test.each([
       record: {
         initializationType: "on-demand",
         phase: "init",
+        status: "success",
         metrics: { durationMs: expect.any(Number) },
       },
     },
@@ -81,7 +82,32 @@ test("serve and dev show the restore of a snapshot, or that a runtime does not w
   await restored.logged("RESTORE_REPORT Restore Duration: ");
   await using dev = await startTool(["dev", ...options, "--handler", "restore", ...SCRIPTED]);
   await dev.logged("RESTORED worker 1 ");
-  await using straight = await startTool([...serve, ...SCRIPTED]);
-  await straight.logged("without GET /restore/next");
-  expect(straight.errors()).not.toContain("RESTORE_START");
+  for (const command of [serve, ["dev", ...options]]) {
+    await using straight = await startTool([...command, "--workers", "3", ...SCRIPTED]);
+    const url = `${straight.url}/2015-03-31/functions/function/invocations`;
+    const event = { method: "POST", body: '{"do":"slow-echo","ms":300}' };
+    await Promise.all([1, 2, 3].map(async () => (await fetch(url, event)).text()));
+    const said = straight.errors().split("without GET /restore/next");
+    expect(said.length).toBe(2);
+    expect(straight.errors()).not.toMatch(/RESTORE/);
+  }
+});
+
+test("--log json has the restore of a snapshot, as the Telemetry API has it", async () => {
+  const options = ["--port", "0", "--metrics-port", "0", "--workers", "1", "--log", "json"];
+  const started = ["serve", "--snap-start", "--handler", "restore", ...options];
+  await using served = await startTool([...started, ...SCRIPTED]);
+  await served.logged('"type":"platform.restoreReport"');
+  const lines = served.errors().trimEnd().split("\n");
+  const events = lines.map((line) => JSON.parse(line));
+  const metrics = { durationMs: expect.any(Number) };
+  const told = events.filter(({ type }) => /^platform/.test(type));
+  expect(told.map(({ type, record }) => [type, record])).toEqual([
+    ["platform.restoreStart", {}],
+    [
+      "platform.initReport",
+      { initializationType: "snap-start", phase: "init", status: "success", metrics },
+    ],
+    ["platform.restoreReport", { status: "success", metrics }],
+  ]);
 });

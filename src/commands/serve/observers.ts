@@ -55,10 +55,12 @@ export function jsonObserver(functionName: string, quiet: boolean): PoolObserver
     onRestore: ({ index }) => platform("restoreStart", index, {}),
     onStarted: ({ index, initMs = 0, restoreMs, initializationType }) => {
       const metrics = (ms: number) => ({ durationMs: rounded(ms) });
-      const init = { initializationType, phase: "init", metrics: metrics(initMs) };
+      // One that has failed does not get here.
+      const status = "success";
+      const init = { initializationType, phase: "init", status, metrics: metrics(initMs) };
       platform("initReport", index, init);
       if (restoreMs !== undefined)
-        platform("restoreReport", index, { metrics: metrics(restoreMs) });
+        platform("restoreReport", index, { status, metrics: metrics(restoreMs) });
     },
     onEnd: (environment, _end, failure) => {
       lines.flush(environment);

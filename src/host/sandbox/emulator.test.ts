@@ -471,6 +471,57 @@ const SNAPSHOT_FACTS: typeof FACTS = [
     [202, "application/json"],
   ],
   [
+    "restore/error is forbidden before the restore",
+    async ({ post }) => told(await post(PATH.restoreError)),
+    ["403 InvalidStateTransition"],
+  ],
+  [
+    "restore/error is forbidden in an event",
+    async ({ send, next, post }) =>
+      told(await send("GET", PATH.restoreNext), await next("A"), await post(PATH.restoreError)),
+    [200, 200, "403 InvalidStateTransition"],
+  ],
+  [
+    "restore/error is forbidden after an event",
+    async ({ send, next, post }) =>
+      told(
+        await send("GET", PATH.restoreNext),
+        await next("A"),
+        await post(PATH.response("A")),
+        await post(PATH.restoreError),
+      ),
+    [200, 200, 202, "403 InvalidStateTransition"],
+  ],
+  [
+    "restore/error is accepted once, and no event after it",
+    async ({ send, post }) =>
+      told(
+        await send("GET", PATH.restoreNext),
+        await post(PATH.restoreError),
+        await post(PATH.restoreError),
+        await send("GET", PATH.next),
+      ),
+    [200, 202, "403 InvalidStateTransition", "403 InvalidStateTransition"],
+  ],
+  [
+    "restore/next is forbidden after the restore, and after an event",
+    async ({ send, next, post }) =>
+      told(
+        await send("GET", PATH.restoreNext),
+        await send("GET", PATH.restoreNext),
+        await next("A"),
+        await post(PATH.response("A")),
+        await send("GET", PATH.restoreNext),
+      ),
+    [200, "403 InvalidStateTransition", 200, 202, "403 InvalidStateTransition"],
+  ],
+  [
+    "restore/next is GET, restore/error is POST",
+    async ({ send, post }) =>
+      told(await post(PATH.restoreNext), await send("GET", PATH.restoreError)),
+    [405, 405],
+  ],
+  [
     "restore/next is forbidden in an event",
     async ({ next, send }) => told(await next("A"), await send("GET", PATH.restoreNext)),
     [200, "403 InvalidStateTransition"],

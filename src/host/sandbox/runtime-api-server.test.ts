@@ -7,7 +7,7 @@ import type { PostedResult } from "./posted-result.ts";
 import { RuntimeApiServer, type RuntimeListener } from "./runtime-api-server.ts";
 
 /** A Runtime API with a recorded listener. */
-async function serveApi(concurrency = 1) {
+async function serveApi(concurrency = 1, snapStart = false) {
   const results: PostedResult[] = [];
   const turns: number[] = [];
   const listener: RuntimeListener = {
@@ -15,7 +15,7 @@ async function serveApi(concurrency = 1) {
     onPosted: (_invocation, result) => void results.push(result),
     onInitError: (error) => void results.push({ kind: "error", ...error }),
   };
-  const server = new RuntimeApiServer(listener, { concurrency });
+  const server = new RuntimeApiServer(listener, { concurrency, snapStart });
   const address = await server.listen();
   const send = async (method: string, path: string, body?: string, headers = {}) => {
     const init = body === undefined ? { method, headers } : { method, headers, body };
@@ -318,6 +318,59 @@ test("extensions register while the runtime starts, wait, and are told apart", a
     status: 403,
     body: expect.stringContaining("Extension.RegistrationClosed"),
   });
+});
+
+/** Writes a text to the API, has it restore what waits for that, and reads until the connection ends. */
+async function restored(api: Awaited<ReturnType<typeof serveApi>>, text: string): Promise<string> {
+  const [host = "", port = ""] = api.address.split(":");
+  const socket = connect(Number(port), host);
+  const chunks: Buffer[] = [];
+  socket.on("data", (chunk: Buffer) => void chunks.push(chunk));
+  const ended = Promise.withResolvers<void>();
+  socket.on("close", () => ended.resolve());
+  socket.write(text);
+  // It blocks until the restore.
+  await Bun.sleep(100);
+  expect(chunks).toEqual([]);
+  api.server.restore();
+  await ended.promise;
+  return Buffer.concat(chunks).toString("latin1");
+}
+
+const RESTORE_NEXT = `GET ${PATH.restoreNext} HTTP`;
+const NEXT_ON_IT = `GET ${PATH.next} HTTP/1.1\r\nHost: a\r\n\r\n`;
+
+test.each([
+  ["as every client of HTTP/1.1", `${RESTORE_NEXT}/1.1\r\nHost: a\r\n\r\n`],
+  ["to be kept open", `${RESTORE_NEXT}/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n`],
+  [
+    "to be kept open, by HTTP/1.0",
+    `${RESTORE_NEXT}/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n`,
+  ],
+  ["with the next request after it", `${RESTORE_NEXT}/1.1\r\nHost: a\r\n\r\n${NEXT_ON_IT}`],
+])("the connection of a restore ends with it: %s", async (_how, text) => {
+  await using api = await serveApi(1, true);
+  const [head = "", body] = (await restored(api, text)).split("\r\n\r\n");
+  expect(head).toMatch(/^HTTP\/1\.[01] 200 OK\r\n/);
+  expect(head).toMatch(/^Connection: close$/im);
+  // One response: what was sent after the request has none.
+  expect(body).toBe("");
+  expect((await api.next("A")).status).toBe(200);
+});
+
+test("a restore is for what waits for it: nothing is sent to a connection that has gone", async () => {
+  await using api = await serveApi(1, true);
+  const gone = new AbortController();
+  const waiting = fetch(`http://${api.address}${PATH.restoreNext}`, { signal: gone.signal });
+  await Bun.sleep(100);
+  gone.abort();
+  await expect(waiting).rejects.toThrow();
+  await Bun.sleep(50);
+  // The runtime may ask again, and is restored then.
+  const again = api.send("GET", PATH.restoreNext);
+  await Bun.sleep(100);
+  api.server.restore();
+  expect((await again).status).toBe(200);
 });
 
 test("the Logs and Telemetry APIs say that they are not here", async () => {

@@ -193,9 +193,7 @@ export class RuntimeApiServer {
     const response = this.#restore;
     this.#restore = undefined;
     if (response === undefined || this.#loops[0]?.move("restored") !== true) return;
-    const { socket } = response;
-    response.on("finish", () => socket?.destroySoon());
-    // Said in the response too: a client that sends the next request at once must not use it again.
+    // Said in the response: a client that sends the next request at once must not use it again.
     respond(response, STATUS.ok, "", { ...PLAIN, Connection: "close" });
   }
 
