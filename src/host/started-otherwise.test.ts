@@ -5,6 +5,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { Probe, read } from "../testing/host/probe.ts";
+import { serveFunction } from "../testing/host/running-host.ts";
+import { functionFolder, tool } from "../testing/running-tool.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { zoneId } from "./sandbox/platform-endpoints.ts";
 
@@ -156,6 +158,55 @@ test("on Managed Instances an environment has several events at a time", async (
   });
 });
 
+test.each([
+  ["all others are late", { LOOPS: "3", LOOP_DELAY_MS: "60000" }, 3],
+  ["it has one loop of two", { LOOPS: "1" }, 2],
+  ["it has one loop of many", { LOOPS: "1" }, 1_600],
+] as const)(
+  "on Managed Instances the start is over with the first loop that asks, where %s",
+  async (_which, variables, concurrency) => {
+    const settings = { ...MANAGED, variables, concurrency, initTimeoutMs: 4_000 };
+    await using probe = new Probe(settings);
+    const startedAtMs = performance.now();
+    expect(await read(await probe.run({ id: 1 }))).toBe(echo(1));
+    const elapsedMs = performance.now() - startedAtMs;
+    // The time to start does not end what serves, however many loops are not there.
+    await Bun.sleep(settings.initTimeoutMs + 300 - elapsedMs);
+    expect(await read(await probe.run({ id: 2 }))).toBe(echo(2));
+    const initMs = probe.outcomes[0]?.[1].initDurationMs ?? 0;
+    expect(initMs).toBeGreaterThan(0);
+    expect(initMs).toBeLessThan(elapsedMs);
+  },
+);
+
+test("on Managed Instances a loop that comes later gets events too", async () => {
+  const variables = { LOOPS: "2", LOOP_DELAY_MS: "1500" };
+  await using probe = new Probe({ ...MANAGED, variables });
+  const one = async () => (await probe.run({ do: "slow-echo", ms: 300 })).kind;
+  const [first] = await Promise.all([one()]);
+  expect(first).toBe("response");
+  // Two at a time are served as soon as both loops are there.
+  for (let round = 0; ; round += 1) {
+    const kinds = await Promise.all([one(), one()]);
+    if (kinds.join() === "response,response") break;
+    expect(round).toBeLessThan(20);
+  }
+});
+
+test("on Managed Instances our own runtime serves before its other loops have loaded the file", async () => {
+  const folder = functionFolder({
+    // The first process that loads the file is quick, the others are not.
+    "function.sh": `mkdir "$LAMBDA_TASK_ROOT/first" 2> /dev/null || sleep 8
+handler() { printf '%s' "$1"; }
+`,
+  });
+  const options = ["--managed-instances", "--concurrency", "3", "--init-timeout", "4"];
+  const startedAtMs = performance.now();
+  const ran = await tool(["invoke", "--dir", folder, ...options, "-d", "[1]"]);
+  expect(ran).toMatchObject({ status: 0, out: "[1]" });
+  expect(performance.now() - startedAtMs).toBeLessThan(8_000);
+});
+
 test("on Managed Instances what finds no loop that waits is refused", async () => {
   await using probe = new Probe(MANAGED);
   await read(await probe.run({ id: 0 }));
@@ -178,18 +229,56 @@ test("on Managed Instances a time-out leaves the environment alone", async () =>
   expect(probe.outcomes.map(([status]) => status)).toContain("timeout");
 });
 
-test("on Managed Instances a response that comes too late is refused, once as late", async () => {
-  const file = join(temporaryFolder("late"), "url");
-  const variables = { ...MANAGED.variables, LATE_FILE: file };
-  await using probe = new Probe({ ...MANAGED, variables, timeoutMs: 500 });
-  expect(await read(await probe.run({ do: "tell-and-hang" }))).toContain("Sandbox.Timedout");
-  const post = async () => {
-    const response = await fetch(readFileSync(file, "utf8"), { method: "POST", body: "late" });
-    return [response.status, ((await response.json()) as { errorType: string }).errorType];
-  };
-  expect(await post()).toEqual([410, "InvokeTimeout"]);
-  expect(await post()).toEqual([400, "InvalidRequestID"]);
-});
+test.each([
+  ["a response", "response", "late"],
+  ["a large response", "response", "x".repeat(6_000_000)],
+  ["an error", "error", '{"errorType":"Function.Late"}'],
+])(
+  "on Managed Instances %s that comes too late is refused, once as late",
+  async (_what, end, body) => {
+    const file = join(temporaryFolder("late"), "url");
+    const variables = { ...MANAGED.variables, LATE_FILE: file };
+    await using probe = new Probe({ ...MANAGED, variables, timeoutMs: 500 });
+    expect(await read(await probe.run({ do: "tell-and-hang" }))).toContain("Sandbox.Timedout");
+    const url = readFileSync(file, "utf8").replace(/response$/, end);
+    const post = async () => {
+      const response = await fetch(url, { method: "POST", body });
+      return [response.status, await response.json()] as const;
+    };
+    expect(await post()).toEqual([
+      410,
+      { errorMessage: "Invoke timeout", errorType: "InvokeTimeout" },
+    ]);
+    const [status, refusal] = await post();
+    expect([status, refusal]).toMatchObject([400, { errorType: "InvalidRequestID" }]);
+    // The other loop is not disturbed.
+    expect(await read(await probe.run({ id: 9 }))).toBe(echo(9));
+  },
+);
+
+test.each([
+  ["Invoke", "/2015-03-31/functions/probe/invocations", {}],
+  ["the Function URL", "/", { "Content-Type": "application/json" }],
+] as const)(
+  "on Managed Instances a caller by %s gets 429 where no loop waits",
+  async (_by, path, headers) => {
+    await using served = await serveFunction({ settings: MANAGED });
+    const send = async (body: string) =>
+      fetch(served.url + path, { method: "POST", body, headers });
+    await (await send("{}")).text();
+    const body = path === "/" ? "{}" : '{"do":"slow-echo","ms":600}';
+    const busy = Array.from({ length: 2 }, () =>
+      fetch(`${served.url}/2015-03-31/functions/probe/invocations`, {
+        method: "POST",
+        body: '{"do":"slow-echo","ms":900}',
+      }),
+    );
+    await Bun.sleep(300);
+    const refused = await Promise.all([1, 2, 3].map(() => send(body)));
+    expect(refused.map(({ status }) => status)).toEqual([429, 429, 429]);
+    expect((await Promise.all(busy)).map(({ status }) => status)).toEqual([200, 200]);
+  },
+);
 
 test("what a runtime asks for beyond its loops gets no event twice", async () => {
   await using probe = new Probe({ variables: { LOOPS: "3" } });
