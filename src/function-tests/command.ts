@@ -5,6 +5,7 @@
  */
 
 import { writeFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { styleText } from "node:util";
 
 import { type Command, Option } from "commander";
@@ -14,7 +15,7 @@ import { endWithOutput, onInterrupt, reportFailure } from "../commands/cli/endin
 import { CommandError, EXIT } from "../commands/cli/exit-status.ts";
 import { requireFolder, unreadable } from "../commands/cli/input.ts";
 import { splitFolders } from "../commands/cli/options.ts";
-import { say } from "../commands/cli/terminal.ts";
+import { isOwnLog, rememberOutput, say } from "../commands/cli/terminal.ts";
 import { functionHandler } from "../commands/function/handler.ts";
 import {
   addFunctionOptions,
@@ -116,7 +117,10 @@ async function test(
     return interrupted() ?? status;
   };
   if (options.watch !== true) return once();
-  const folders = await watchFolders(directories);
+  rememberOutput();
+  const report = options.output === undefined ? undefined : resolve(options.output);
+  const isOwn = (path: string) => resolve(path) === report || isOwnLog(path);
+  const folders = await watchFolders(directories, isOwn);
   while (interrupted() === undefined) {
     // As of any command, but it goes on.
     await once().catch(reportFailure);

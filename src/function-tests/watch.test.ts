@@ -1,11 +1,12 @@
 /** `lambda-shell test --watch` as a process: what is saved is tested. */
 
 import { expect, test } from "bun:test";
-import { renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { bootstrapExecutable } from "../testing/bootstrap-process.ts";
 import { functionFolder, toolCommand } from "../testing/running-tool.ts";
+import { temporaryFolder } from "../testing/temporary-folder.ts";
 
 test("--watch runs the tests again after each change, also of a malformed test, until it is stopped", async () => {
   const folder = functionFolder({
@@ -45,3 +46,41 @@ test("--watch runs the tests again after each change, also of a malformed test, 
   child.kill("SIGINT");
   expect(await child.exited).toBe(130);
 });
+
+test.each([
+  ["its log", '> log 2>&1 "$@"', []],
+  ["its log, by way of tee", '"$@" 2>&1 | tee log > /dev/null', []],
+  [
+    "the report of --output",
+    '> ../log 2>&1 "$@"',
+    ["--reporter", "junit", "--output", "report.xml"],
+  ],
+])(
+  "what --watch writes into the folder itself is not a change: %s",
+  async (_what, script, options) => {
+    const folder = functionFolder({
+      "function.sh": "handler() { echo 1; }\n",
+      "tests/a.json": '{"event": 1, "expect": {"response": 1}}',
+    });
+    const pid = join(temporaryFolder("pid"), "pid");
+    const tool = ["sh", "-c", 'echo $$ > "$0"; exec "$@"', pid];
+    const args = ["test", "--watch", "--bootstrap", bootstrapExecutable(), ".", ...options];
+    const child = Bun.spawn(["sh", "-c", script, "sh", ...tool, ...toolCommand(args)], {
+      cwd: folder,
+      env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1" },
+      stdio: ["ignore", "ignore", "ignore"],
+    });
+    const path = join(folder, script.includes("../log") ? "../log" : "log");
+    const rounds = () =>
+      existsSync(path) ? readFileSync(path, "utf8").split("waiting for changes").length - 1 : 0;
+    while (rounds() < 1) await Bun.sleep(5);
+    await Bun.sleep(1_500);
+    expect(rounds()).toBe(1);
+    writeFileSync(join(folder, "function.sh"), "handler() { echo 2; }\n");
+    while (rounds() < 2) await Bun.sleep(5);
+    await Bun.sleep(1_500);
+    expect(rounds()).toBe(2);
+    process.kill(Number(readFileSync(pid, "utf8")), "SIGINT");
+    await child.exited;
+  },
+);

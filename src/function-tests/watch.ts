@@ -19,15 +19,22 @@ export interface WatchedFolders {
   readonly close: () => Promise<void>;
 }
 
-/** Begins to watch; every change from then on is noticed. */
-export async function watchFolders(directories: readonly string[]): Promise<WatchedFolders> {
+/**
+ * Begins to watch; every change from then on is noticed.
+ * @param isOwn True for a file that the tests' own reports go to.
+ */
+export async function watchFolders(
+  directories: readonly string[],
+  isOwn: (path: string) => boolean,
+): Promise<WatchedFolders> {
   let next = Promise.withResolvers<void>();
   let timer: Timer | undefined;
   const watcher = watch([...directories], {
     ignoreInitial: true,
     ignored: (path) => IGNORED.test(path),
   });
-  watcher.on("all", () => {
+  watcher.on("all", (_event, path) => {
+    if (isOwn(path)) return;
     clearTimeout(timer);
     timer = setTimeout(() => next.resolve(), DEBOUNCE_MS);
   });

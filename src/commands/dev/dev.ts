@@ -21,7 +21,7 @@ import { endWithOutput, type StopSignal, stopSignal } from "../cli/ending.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { collected, splitFolders } from "../cli/options.ts";
 import { available } from "../cli/suggest.ts";
-import { printMessagesAsJson, say } from "../cli/terminal.ts";
+import { printMessagesAsJson, rememberOutput, say } from "../cli/terminal.ts";
 import { folderFiles } from "../function/files.ts";
 import { addFunctionOptions, functionSettings } from "../function/options.ts";
 import { listenOrExplain, portNumber } from "../serve/listen.ts";
@@ -86,6 +86,7 @@ async function dev(
   options: DevOptions,
 ): Promise<number> {
   if (options.log === "json") printMessagesAsJson();
+  rememberOutput();
   const port = portNumber([["--port", options.port]], DEFAULT_PORT);
   const grace = graceMs(options.grace);
   const metrics = new Metrics({

@@ -5,10 +5,10 @@
  */
 
 import { expect, test } from "bun:test";
-import { readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-import { CURL_LOOP, functionFolder, startTool } from "../../testing/running-tool.ts";
+import { CURL_LOOP, functionFolder, startTool, toolCommand } from "../../testing/running-tool.ts";
 import { temporaryFolder } from "../../testing/temporary-folder.ts";
 
 const DEV = ["dev", "--port", "0"];
@@ -171,6 +171,56 @@ test("a file that the function writes while it is loaded does not restart it aga
   expect(reloads(dev.errors())).toBeLessThanOrEqual(settled + 1);
   writeFileSync(join(folder, "function.sh"), says("two"));
   await responded(dev.url, "two");
+});
+
+test.each([
+  ["> FILE", '> dev.log 2>&1 "$@"', []],
+  ["| tee FILE", '"$@" 2>&1 | tee dev.log > /dev/null', []],
+  ["| tee FILE, as JSON", '"$@" 2>&1 | tee dev.log > /dev/null', ["--log", "json"]],
+])("its own log in the function's folder (%s) is not a change", async (_how, script, options) => {
+  const folder = functionFolder({ "function.sh": says("one") });
+  const pid = join(temporaryFolder("pid"), "pid");
+  // The tool is a process of its own in the pipe, which is to be ended.
+  const tool = ["sh", "-c", 'echo $$ > "$0"; exec "$@"', pid];
+  const command = toolCommand([...DEV, folder, ...options, ...CURL_LOOP]);
+  const child = Bun.spawn(["sh", "-c", script, "sh", ...tool, ...command], {
+    cwd: folder,
+    env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1" },
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  const log = () =>
+    existsSync(join(folder, "dev.log")) ? readFileSync(join(folder, "dev.log"), "utf8") : "";
+  const logged = async (text: RegExp) => {
+    while (!text.test(log())) await Bun.sleep(5);
+  };
+  await logged(/Ctrl-C to stop/);
+  const [url = ""] = /http:\/\/127\.0\.0\.1:\d+/.exec(log()) ?? [];
+  for (let round = 0; round < 8; round += 1) expect(await invoke(url)).toBe("one");
+  writeFileSync(join(folder, "function.sh"), says("two"));
+  await responded(url, "two");
+  // Longer than any change waits.
+  await Bun.sleep(2_500);
+  for (let round = 0; round < 3; round += 1) await invoke(url);
+  await Bun.sleep(1_500);
+  expect(
+    log()
+      .match(/~ .* changed/g)
+      ?.map((each) => each.replace(/.*~/, "~")),
+  ).toEqual(["~ function.sh changed"]);
+  expect(log()).not.toContain("changes while events run");
+  process.kill(Number(readFileSync(pid, "utf8")));
+  await child.exited;
+});
+
+test("another file that grows beside the log is a change", async () => {
+  const folder = functionFolder({
+    "function.sh": says("one"),
+    "notes.log": "worker 1 restarted\n",
+  });
+  await using dev = await startTool([...DEV, folder, ...CURL_LOOP]);
+  await dev.logged("Ctrl-C to stop");
+  writeFileSync(join(folder, "notes.log"), "worker 1 restarted (5 ms)\n");
+  await dev.logged("~ notes.log changed · worker 1 restarted (");
 });
 
 test("a layer's files and the bootstrap's are watched, wherever they are", async () => {

@@ -12,7 +12,7 @@ import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { sayHints } from "../check.ts";
 import { systemFault } from "../cli/ending.ts";
 import { CommandError } from "../cli/exit-status.ts";
-import { say } from "../cli/terminal.ts";
+import { isOwnLog, say } from "../cli/terminal.ts";
 import { folderFiles } from "../function/files.ts";
 import { functionHandler, localSyntaxError } from "../function/handler.ts";
 import type { FunctionOptions } from "../function/options.ts";
@@ -44,12 +44,13 @@ export function watchFunction(
   const programs = command.filter((word) => isAbsolute(word) && isFile(word));
   const others = [...settings, ...layers, ...programs];
   const outside = others.filter((path) => !path.startsWith(`${directory}/`));
-  const watch = watchFolder(directory, outside, (file) => changes.note(file), loadsModules(pool));
+  const note = (file: string) => {
+    if (!isOwnLog(resolve(directory, file))) changes.note(file);
+  };
+  const watch = watchFolder(directory, outside, note, loadsModules(pool));
   const ready = watch.ready.then(() => {
     // What was saved while the watch began has not been seen by it.
-    for (const [file, stamp] of stamps(directory)) {
-      if (before.get(file) !== stamp) changes.note(file);
-    }
+    for (const [file, stamp] of stamps(directory)) if (before.get(file) !== stamp) note(file);
   });
   return {
     ready,
