@@ -22,6 +22,7 @@ import { FUNCTION_NAME } from "../host/invocation/settings.ts";
 import { readElf } from "./elf.ts";
 import { type CheckTarget, error, type Finding, hint, warning } from "./finding.ts";
 import { isPresent, lambdaFiles } from "./lambda-system.ts";
+import { MAYBE_BASH } from "./script-reading.ts";
 import { checkScripts, type LoadedScript, loadScripts, otherShHint } from "./scripts.ts";
 
 /**
@@ -52,10 +53,6 @@ export async function checkHandler(
   const other = sh === undefined ? undefined : otherShHint(scripts, sh);
   return other === undefined ? findings : [...findings, other];
 }
-
-/** What only bash knows, roughly: a script without any of it need not be taken apart. */
-const MAYBE_BASH =
-  /\[\[|\(\(|<<<|[<>]\(|&>|\|&|\$'|=\(|\b(?:source|function|declare|typeset|shopt|mapfile|readarray|pushd|popd|let|select|coproc|S?RANDOM|SECONDS|EPOCH\w+|PIPESTATUS|FUNCNAME|BASH\w*)\b|\$\{!|\$\{[\w[\]@*#]*[/^,:@]|echo\s+-\w*e|printf\s+-v|read\s+-\w*[aNnptdsu]|\b(?:ERR|DEBUG|RETURN)\b/;
 
 /**
  * What a function handler needs that this computer's `sh` does not have and Lambda's has, for those who

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { readScript } from "./script-reading.ts";
+import { MAYBE_BASH, readScript } from "./script-reading.ts";
 
 const POSIX = [
   'x=${1:-null} y=${A:-"{}"} z=${A:=1} w=${A:+yes} v=${A:?missing} u=${A-1}',
@@ -9,7 +9,11 @@ const POSIX = [
   "x=$((1 + 2)); y=$(date); z=`date`",
   "cat <<END\nx ${1:-y}\nEND",
   'f() ( set -eu; : "$@" ); local_x=1; f 2>&1 | tee >&2',
-  "read -r line; printf '%s' \"$line\"; echo -n x; . ./lib.sh; trap 'rm x' EXIT",
+  "read -r line; printf '%s' \"$line\"; echo -n x; . ./lib.sh; trap 'rm x' EXIT TERM",
+  "local x=1 y; export A=1; readonly B=2; export -p; wait; wait $!; type ls; kill -TERM $!; kill -0 1",
+  'set -eu; set -o errexit; set -- a b; exec 3>&1; exec 3>&-; : >&2; : > "$x"; cat >&"$fd"',
+  `printf '{"a":1,"b":'"$x"'}'; echo '{a,b}' "{a,b}" {} {a} x{; printf '100%%q'; find . -exec ls {} +`,
+  'test "$1" = a -a -z "$2"; [ -n "$1" ] || [ ! -e x ]; case $1 in a) : ;; b) : ;; esac',
 ];
 
 test.each(POSIX)("%j is any shell's", async (script) => {
@@ -45,6 +49,46 @@ const BASH: readonly (readonly [script: string, what: string])[] = [
   ["trap 'x' ERR", "trap … ERR"],
 ];
 
-test.each(BASH)("%j has what is bash's: %s", async (script, what) => {
-  expect((await readScript(script)).bashOnly[0]).toEqual({ line: 1, text: what });
+/** The same, with what a shell prints or how it ends as proof that it is not the same in both. */
+const RUNNABLE: readonly (readonly [script: string, what: string])[] = [
+  ["select x in a; do echo $x; break; done <<END\n1\nEND", "select"],
+  ["x=a; x+=b; echo $x", "+="],
+  ["[ a == a ] && echo same", "[ … == … ]"],
+  ["test a == a && echo same", "test … == …"],
+  ["x=1; [ -v x ] && echo set", "[ -v"],
+  ["x=1; test -v x && echo set", "test -v"],
+  ["echo {1..3}", "{1..3}"],
+  ["echo file.{a,b}", "file.{a,b}"],
+  ["set -o pipefail; echo ok", "set -o pipefail"],
+  ["set -euo pipefail; echo ok", "set -o pipefail"],
+  ["f() { local -r x=1; echo $x; }; f", "local -r"],
+  ["f() { echo f; }; export -f f; echo ok", "export -f"],
+  ["sleep 0 & wait -n && echo ok", "wait -n"],
+  ["case a in a) echo 1 ;;& a) echo 2 ;; esac", ";;&"],
+  ["case a in a) echo 1 ;& b) echo 2 ;; esac", ";&"],
+  ["f() { trap 'echo r' RETURN; :; }; f", "trap … RETURN"],
+  ["trap 'echo t' SIGTERM; kill $$; echo ok", "trap … SIGTERM"],
+  ["kill -SIGCONT $$ && echo ok", "kill … -SIGCONT"],
+  ["exec {fd}> /dev/null; echo $fd", "exec {fd}"],
+  ["type -t echo", "type -t"],
+  ["printf %q 'a b'", "printf %q"],
+  ['x=$"text"; echo "$x"', '$"…"'],
+  ["ls /nowhere >& /dev/null; echo ok", ">& FILE"],
+  ["f() { caller; }; f", "caller"],
+];
+
+test.each(RUNNABLE)("%j is not the same in dash", (script) => {
+  const run = (...shell: readonly string[]) => {
+    const ran = Bun.spawnSync([...shell, "-c", script], { stdin: "ignore", stderr: "ignore" });
+    return [ran.exitCode, ran.stdout.toString()];
+  };
+  expect(run("dash")).not.toEqual(run("bash", "--posix"));
+});
+
+test.each([...BASH, ...RUNNABLE])("%j is not passed over", (script) => {
+  expect(MAYBE_BASH.test(script)).toBe(true);
+});
+
+test.each([...BASH, ...RUNNABLE])("%j has what is bash's: %s", async (script, what) => {
+  expect((await readScript(script)).bashOnly).toContainEqual({ line: 1, text: what });
 });

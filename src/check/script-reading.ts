@@ -94,8 +94,30 @@ const WRAPPERS: Readonly<Record<string, RegExp>> = {
 /** Commands that bash has and other shells need not have. */
 const BASH_COMMANDS: ReadonlySet<string> = new Set([
   ...["source", "declare", "typeset", "shopt", "mapfile", "readarray", "pushd", "popd", "let"],
-  ...["coproc", "compgen", "complete", "disown", "enable"],
+  ...["coproc", "compgen", "complete", "disown", "enable", "caller", "dirs"],
 ]);
+
+/** Names that `set -o` takes in bash alone. */
+const BASH_OPTIONS = /^(?:pipefail|errtrace|functrace|posix|braceexpand|histexpand|physical)$/;
+
+/**
+ * What only bash knows, roughly: a text without any of it need not be taken apart. Everything that
+ * {@link ScriptReading.bashOnly} may have must match.
+ */
+export const MAYBE_BASH = new RegExp(
+  [
+    /\[\[|\(\(|<<<|[<>]\(|&>|>&|\|&|\$['"]|=\(|\+=|==|;&|\{[^}\n]*(?:,|\.\.)|\{\w+\}[<>]|%[^%\n]*[qQ(]/,
+    /\b(?:source|function|select|coproc|compgen|complete|disown|enable|caller|dirs)\b/,
+    /\b(?:declare|typeset|shopt|mapfile|readarray|pushd|popd|let)\b/,
+    /\b(?:S?RANDOM|SECONDS|EPOCH\w+|PIPESTATUS|FUNCNAME|BASH\w*|E?UID|HOSTNAME|REPLY)\b/,
+    /\b(?:pipefail|errtrace|functrace|posix|braceexpand|histexpand|physical)\b/,
+    /\b(?:ERR|DEBUG|RETURN|SIG[A-Z]+\d*)\b/,
+    /\$\{!|\$\{[\w[\]@*#]*[/^,:@[]/,
+    /\b(?:echo|printf|read|local|export|readonly|wait|type|test)\s+-|\[\s+-v\s/,
+  ]
+    .map(({ source }) => source)
+    .join("|"),
+);
 
 /** Variables that bash sets. */
 const BASH_VARIABLES =
@@ -236,8 +258,10 @@ function bashOnly(node: Node): string | undefined {
   const first = node.firstChild?.type ?? "";
   switch (node.type) {
     case "test_command":
-      if (first === "[[") return "[[";
-      return first === "((" ? "((" : undefined;
+      if (first === "[[" || first === "((") return first;
+      if (node.children.some((child) => child !== null && hasChild(child, "==")))
+        return "[ … == … ]";
+      return node.children.some((child) => child?.firstChild?.text === "-v") ? "[ -v" : undefined;
     case "compound_statement":
       return first === "((" ? "((" : undefined;
     case "function_definition":
@@ -252,8 +276,19 @@ function bashOnly(node: Node): string | undefined {
       return "$'…'";
     case "c_style_for_statement":
       return "for ((";
-    case "select_statement":
-      return "select";
+    case "for_statement":
+      return first === "select" ? "select" : undefined;
+    case "variable_assignment":
+      return hasChild(node, "+=") ? "+=" : undefined;
+    case "brace_expression":
+      return node.text;
+    case "concatenation":
+      return /\{[^{}"]*,[^{}"]*\}/.test(unquoted(node)) ? node.text : undefined;
+    case "translated_string":
+      return '$"…"';
+    case ";&":
+    case ";;&":
+      return node.type;
     case "expansion":
       // Replacement, letter case, substrings and indirection.
       return /^\$\{(?:!|#?\w+(?:\[[^\]]*\])?(?:\/|\^|,|:(?:[\d$(]|\s+[-\d$(])|@|\[))/.test(
@@ -262,11 +297,19 @@ function bashOnly(node: Node): string | undefined {
         ? node.text
         : undefined;
     case "file_redirect":
-      return node.children.some((child) => /^&>>?$/.test(child?.type ?? "")) ? "&>" : undefined;
+      if (node.children.some((child) => /^&>>?$/.test(child?.type ?? ""))) return "&>";
+      // To a descriptor any shell redirects.
+      return hasChild(node, ">&") &&
+        !/^(?:\d+|-|\d+-|["$].*)$/s.test(node.childForFieldName("destination")?.text ?? "-")
+        ? ">& FILE"
+        : undefined;
     case "|&":
       return "|&";
-    case "declaration_command":
-      return /^(?:declare|typeset)$/.test(first) ? first : undefined;
+    case "declaration_command": {
+      if (/^(?:declare|typeset)$/.test(first)) return first;
+      const option = node.children.find((child) => child?.text.startsWith("-"))?.text;
+      return option === undefined || option === "-p" ? undefined : `${first} ${option}`;
+    }
     case "simple_expansion": {
       const name = node.text.slice(1);
       return BASH_VARIABLES.test(name) ? node.text : undefined;
@@ -280,11 +323,53 @@ function bashOnly(node: Node): string | undefined {
       if (name === "read" && words.some((word) => /^-[a-zA-Z]*[aNnptdsu]/.test(word))) {
         return `read ${words.find((word) => word.startsWith("-"))}`;
       }
-      if (name === "trap" && words.some((word) => /^(?:ERR|DEBUG|RETURN)$/.test(word)))
-        return "trap … ERR";
-      return undefined;
+      return bashOnlyWord(name, words);
     }
     default:
       return undefined;
   }
+}
+
+/** What of a command's words other shells do not know. */
+function bashOnlyWord(name: string, words: readonly string[]): string | undefined {
+  const [first = ""] = words;
+  switch (name) {
+    case "trap": {
+      const signal = words.find((word) => /^(?:ERR|DEBUG|RETURN|SIG[A-Z]+\d*)$/.test(word));
+      return signal === undefined ? undefined : `trap … ${signal}`;
+    }
+    case "kill": {
+      const signal = words.find((word) => /^(?:-SIG|SIG[A-Z])/.test(word));
+      return signal === undefined ? undefined : `kill … ${signal}`;
+    }
+    case "set": {
+      const option = words.find((word) => BASH_OPTIONS.test(word));
+      return option === undefined ? undefined : `set -o ${option}`;
+    }
+    case "wait":
+    case "type":
+      return first.startsWith("-") ? `${name} ${first}` : undefined;
+    case "test":
+      if (words.includes("==")) return "test … == …";
+      return first === "-v" ? "test -v" : undefined;
+    case "printf":
+      return /%(?:[-#0 +]*[\d.]*[qQ]|[-\d]*\()/.test(first.replaceAll("%%", ""))
+        ? "printf %q"
+        : undefined;
+    case "exec":
+      return /^\{\w+\}$/.test(first) ? `exec ${first}` : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function hasChild(node: Node, type: string): boolean {
+  return node.children.some((child) => child?.type === type);
+}
+
+/** The text of a word, with a quote for each of its parts that is quoted. */
+function unquoted(node: Node): string {
+  return node.children
+    .map((child) => (child?.type === "word" || child?.isNamed === false ? child.text : '"'))
+    .join("");
 }
