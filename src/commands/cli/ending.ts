@@ -110,17 +110,34 @@ const STDOUT = 1;
 /** Closed on the next exec(2), in the flags of /proc. */
 const O_CLOEXEC = 0o2000000;
 
+/** The bits of those flags that tell whether it is read or written, and how the latter alone is written. */
+const O_ACCMODE = 0o3;
+const O_WRONLY = 0o1;
+
 /**
  * Whether this process was started with a descriptor closed (`>&-`). Bun opens /dev/null in its place, so
  * that what is written there would be lost without a word, and what is read would seem to be empty. No
  * descriptor that was inherited closes on exec.
  */
 export function isClosed(descriptor: number): boolean {
+  return (openFlags(descriptor) & O_CLOEXEC) !== 0;
+}
+
+/**
+ * Whether a descriptor is open for writing alone, as the standard input of `nohup` at a terminal is: Bun 1.4.2,
+ * which the tool is compiled with, would try to read from it without end.
+ */
+export function isForWriting(descriptor: number): boolean {
+  return (openFlags(descriptor) & O_ACCMODE) === O_WRONLY;
+}
+
+/** The flags of open(2) with which a descriptor was opened; 0 where there is no /proc. */
+function openFlags(descriptor: number): number {
   try {
     const info = readFileSync(`/proc/self/fdinfo/${descriptor}`, "utf8");
-    return (Number.parseInt(/^flags:\s*([0-7]+)$/m.exec(info)?.[1] ?? "0", 8) & O_CLOEXEC) !== 0;
+    return Number.parseInt(/^flags:\s*([0-7]+)$/m.exec(info)?.[1] ?? "0", 8);
   } catch {
-    return false;
+    return 0;
   }
 }
 

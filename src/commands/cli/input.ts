@@ -6,7 +6,7 @@
 
 import { readFileSync, statSync } from "node:fs";
 
-import { isClosed, systemFault } from "./ending.ts";
+import { isClosed, isForWriting, systemFault } from "./ending.ts";
 import { CommandError } from "./exit-status.ts";
 
 /**
@@ -31,16 +31,11 @@ const INPUT_FIX = "  give it an event: < event.json; or nothing: < /dev/null";
  * @throws {CommandError} When it cannot be read, as a folder cannot, or is closed.
  */
 export async function* standardInput(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  if (isClosed(STDIN)) {
-    throw new CommandError(`standard input: it is closed\n${INPUT_FIX}`);
-  }
+  const unread = isClosed(STDIN) ? "closed" : isForWriting(STDIN) && "not open for reading";
+  if (unread) throw new CommandError(`standard input: it is ${unread}\n${INPUT_FIX}`);
   try {
     yield* Bun.stdin.stream();
   } catch (error) {
-    // As with `nohup` at a terminal, which opens /dev/null for writing alone.
-    if (systemFault(error)?.code === "EBADF") {
-      throw new CommandError(`standard input: it is not open for reading\n${INPUT_FIX}`);
-    }
     throw unreadable("standard input", error);
   }
 }
