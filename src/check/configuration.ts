@@ -85,7 +85,7 @@ function checkArchitecture({ directory, architecture }: CheckTarget): readonly F
       `${TEMPLATE_FILE} has the architecture ${awsArchitecture(templates)}, ` +
         `this is a function for ${awsArchitecture(architecture)}`,
       "on AWS a bootstrap for the other one fails with: Runtime.InvalidEntrypoint",
-      `fix: Architectures: [${awsArchitecture(architecture)}], or --arch ${templates}`,
+      `fix: Architectures: [${awsArchitecture(architecture)}], or --arch ${awsArchitecture(templates)}`,
     ),
   ];
 }

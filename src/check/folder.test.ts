@@ -15,6 +15,7 @@ import { dirname, join } from "node:path";
 import { type CheckOptions, checkTarget } from "../commands/check.ts";
 import { otherSh } from "../commands/function/handler.ts";
 import { KNOWN_RUNTIMES } from "../commands/function/runtimes.ts";
+import { tool } from "../testing/running-tool.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { checkFolder } from "./folder.ts";
 
@@ -647,6 +648,37 @@ test.each(MISTAKES)(
     expect({ all, told: told ?? "nothing" }).toEqual({ all, told: expect.stringContaining(fix) });
   },
 );
+
+test("every option that check recommends is its own, or that of the command that it names", async () => {
+  const help = async (command: string) => (await tool([command, "--help"])).out;
+  const helps = new Map<string, string>();
+  const recommended: string[] = [];
+  for (const [, files, , , options = {}] of MISTAKES) {
+    if (Object.values(files).some((content) => typeof content !== "string")) continue;
+    for (const line of (await found(folder(files), options)).flatMap((each) => each.split(" | "))) {
+      // What another program than ours is told.
+      if (/^fix: (?:cp|sed|chmod) |ffmpeg|replace it by a copy/.test(line)) continue;
+      for (const [option] of line.matchAll(/--[a-z][a-z-]+/g)) {
+        const command =
+          /lambda-shell (\w+)[^,]*$/.exec(line.slice(0, line.indexOf(option)))?.[1] ?? "check";
+        if (!helps.has(command)) helps.set(command, await help(command));
+        expect({
+          line,
+          is:
+            helps.get(command)?.includes(`${option} `) ||
+            helps.get(command)?.includes(`${option}\n`),
+        }).toEqual({ line, is: true });
+        recommended.push(`${command} ${option}`);
+      }
+    }
+  }
+  expect([...new Set(recommended)].sort()).toEqual([
+    "check --arch",
+    "check --handler",
+    "package --exclude",
+    "package --with-bootstrap",
+  ]);
+});
 
 const FINE: readonly (readonly [what: string, files: PlantedFiles, options?: CheckOptions])[] = [
   ["a function", { "function.sh": OK }],

@@ -20,6 +20,7 @@ import { collected } from "./cli/options.ts";
 import { say } from "./cli/terminal.ts";
 import {
   archOption,
+  awsArchitecture,
   carriedBootstraps,
   type FunctionArchitecture,
   functionArchitecture,
@@ -127,7 +128,7 @@ function entries(
   const bytes = places.map(readOrNothing).find((each) => each !== undefined);
   if (bytes === undefined) {
     throw new CommandError(
-      `no bootstrap for ${architecture}\n  looked for: ${places.join(", ")}\n` +
+      `no bootstrap for ${awsArchitecture(architecture)}\n  looked for: ${places.join(", ")}\n` +
         "  build it with: make bootstrap",
     );
   }

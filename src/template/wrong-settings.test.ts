@@ -34,6 +34,9 @@ const files = (arn: string, more = "") =>
   `FileSystemConfigs: [{ Arn: "${arn}", LocalMountPath: /mnt/a${more} }]`;
 
 test.each([
+  "Architectures: [x86_64]",
+  "Architectures: [arm64]",
+  "Architectures: !ImportValue x",
   "Timeout: 1",
   "Timeout: 1800",
   `Timeout: 5400, ${MANAGED}`,
@@ -66,6 +69,10 @@ test.each([
 });
 
 test.each([
+  ...["amd64", "aarch64", "x64", "ARM64"].map((name) => [
+    `Architectures: [${name}]`,
+    `Architectures: "${name}" is not x86_64 or arm64`,
+  ]),
   ["Timeout: 0", 'Timeout: "0" is not a whole number of seconds from 1 to 1800'],
   ["Timeout: 1801", 'Timeout: "1801" is not a whole number of seconds from 1 to 1800'],
   ["Timeout: 0.5", 'Timeout: "0.5" is not a whole number of seconds from 1 to 1800'],

@@ -58,7 +58,7 @@ export function wrongSettings(described: TemplateFunction, path: string): readon
 type AppliedRule = readonly [property: string, value: unknown, rule: Rule];
 
 function settingRules(described: TemplateFunction): readonly AppliedRule[] {
-  const { name, timeout, memory, concurrency, managedInstances } = described;
+  const { name, timeout, memory, concurrency, managedInstances, architecture } = described;
   const timeoutMsMax = managedInstances ? MANAGED_TIMEOUT_MS_MAX : TIMEOUT_MS_MAX;
   return [
     [
@@ -69,6 +69,7 @@ function settingRules(described: TemplateFunction): readonly AppliedRule[] {
           ? undefined
           : `"${text}" is not a function name: 1 to 64 letters, digits, - and _`,
     ],
+    ["Architectures", architecture, oneOf("x86_64", "arm64")],
     ["Timeout", timeout, wholeNumber(1, timeoutMsMax / 1000, " of seconds")],
     ["MemorySize", memory, wholeNumber(MEMORY_MB_MIN, MEMORY_MB_MAX)],
     ["PerExecutionEnvironmentMaxConcurrency", concurrency, wholeNumber(1, CONCURRENCY_MAX)],

@@ -60,18 +60,43 @@ test("check warns of a template of another architecture, by any name of it", asy
   const cwd = packaged(", Architectures: [x86_64]", ARM64);
   const warning = `warning: template.yaml has the architecture x86_64, this is a function for arm64
   on AWS a bootstrap for the other one fails with: Runtime.InvalidEntrypoint
-  fix: Architectures: [arm64], or --arch amd64
+  fix: Architectures: [arm64], or --arch x86_64
 `;
-  for (const name of ["arm64", "aarch64"]) {
+  for (const name of ["arm64", "aarch64", "ARM64"]) {
     expect(await tool(["check", "--arch", name], { cwd })).toMatchObject({
       status: 0,
       errors: `${warning}no errors\n`,
     });
   }
-  expect(await tool(["check", "--arch", "x86_64"], { cwd })).toMatchObject({ status: 1 });
-  const wrong = await tool(["check", "--arch", "mips"], { cwd });
-  expect(wrong.status).toBe(2);
-  expect(wrong.errors).toContain("It is amd64 or arm64.");
+  for (const name of ["x86_64", "x86-64", "amd64", "x64", "AMD64"]) {
+    const { status, errors } = await tool(["check", "--arch", name], { cwd });
+    expect(status).toBe(1);
+    expect(errors).toContain("error: bootstrap is for arm64, the function for x86_64 ");
+  }
+  for (const name of ["mips", "i386", "arm", ""]) {
+    const wrong = await tool(["check", "--arch", name], { cwd });
+    expect(wrong.status).toBe(2);
+    expect(wrong.errors).toContain("It is x86_64 or arm64.");
+  }
+});
+
+test("an architecture has one name in all that is said of it, AWS's", async () => {
+  const right = HERE === "arm64" ? ARM64 : X86_64;
+  const said: string[] = [
+    (await tool(["check", "--help"])).out,
+    (await tool(["package", "--help"])).out,
+  ];
+  for (const arch of ["amd64", "aarch64"]) {
+    for (const properties of ["", ", Architectures: [arm64]", ", Architectures: [x86_64]"]) {
+      const cwd = packaged(properties, arch === "amd64" ? ARM64 : X86_64);
+      said.push((await tool(["check", "--arch", arch], { cwd })).errors);
+      said.push((await tool(["package", "-o", "/dev/null", "--arch", arch], { cwd })).errors);
+    }
+  }
+  const own = packaged("", right);
+  said.push((await tool(["package", "-o", "/dev/null", "--with-bootstrap"], { cwd: own })).errors);
+  const words = said.join("\n").match(/\b(?:amd64|x64|x86[-_]64|aarch64|arm64)\b/gi) ?? [];
+  expect([...new Set(words)].sort()).toEqual(["arm64", "x86_64"]);
 });
 
 test("templates that are for something else say nothing", async () => {

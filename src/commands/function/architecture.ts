@@ -17,12 +17,15 @@ import { InvalidArgumentError, Option } from "commander";
 import { templateFunction } from "../../template/function.ts";
 import { CommandError } from "../cli/exit-status.ts";
 
-/** Our names of Lambda's architectures; those of AWS and of `uname -m` are understood too. */
+/** Lambda's architectures, as our files are named. Messages have AWS's names alone, as templates do. */
 export type FunctionArchitecture = "amd64" | "arm64";
 
+/** AWS's names, and those of `uname -m`, Debian, Docker and Node.js. */
 const NAMES: ReadonlyMap<string, FunctionArchitecture> = new Map([
   ["amd64", "amd64"],
   ["x86_64", "amd64"],
+  ["x86-64", "amd64"],
+  ["x64", "amd64"],
   ["arm64", "arm64"],
   ["aarch64", "arm64"],
 ]);
@@ -32,10 +35,10 @@ export const TEMPLATE_FILE = "template.yaml";
 
 /** The option of `check` and `package`; see {@link functionArchitecture} where it is not given. */
 export function archOption(): Option {
-  const description = "amd64 or arm64 (default: of template.yaml, else this computer's)";
+  const description = "x86_64 or arm64 (default: of template.yaml, else this computer's)";
   return new Option("--arch <name>", description).argParser((name: string) => {
-    const meant = NAMES.get(name);
-    if (meant === undefined) throw new InvalidArgumentError("It is amd64 or arm64.");
+    const meant = NAMES.get(name.toLowerCase());
+    if (meant === undefined) throw new InvalidArgumentError("It is x86_64 or arm64.");
     return meant;
   });
 }
