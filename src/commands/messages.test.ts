@@ -244,6 +244,21 @@ test("a log line stands before the JSON of the response", () => {
     `handler wrote to stdout before its JSON payload ("greeting Ada")
   stdout is the response; send logs to stderr: echo "greeting Ada" >&2`,
   );
+  for (const [text, shown] of [
+    ["one\ntwo\n[1]", '"one" and 1 more line'],
+    ['\n\n{\n  "a": 1\n}\n', ""],
+    [`${"step\n".repeat(19)}{"a":\n1}`, '"step" and 18 more lines'],
+    [`${"step\n".repeat(20)}{"a":1}`, '"step" and 19 more lines'],
+    [`${"step\n".repeat(21)}{"a":1}`, ""],
+    ["{not\n[json\n{}", '"{not" and 1 more line'],
+    ["one\n2", ""],
+    ["one\n{", ""],
+  ] as const) {
+    const warning = outputWarning(Buffer.from(text));
+    if (shown === "") expect(warning).toBeUndefined();
+    else
+      expect(warning).toStartWith(`handler wrote to stdout before its JSON payload (${shown})\n`);
+  }
   expect(outputWarning(Buffer.from('{"a":1}\n'))).toBeUndefined();
   expect(outputWarning(Buffer.from("two\nlines\n"))).toBeUndefined();
 });

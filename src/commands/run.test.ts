@@ -249,16 +249,22 @@ test("when nobody reads any more, everything ends, without a word", async () => 
   while (existsSync(`/proc/${pid}/cmdline`)) await Bun.sleep(5);
 });
 
-test("run warns of a line that stands before the JSON of a response", async () => {
-  const folder = functionFolder({
-    "function.sh": `handler() { echo "greeting"; printf '{"a":%s}' "$1"; }\n`,
-  });
-  const { status, errors } = await tool(["run", folder, ...CURL_LOOP], { input: "1" });
-  expect(status).toBe(0);
-  expect(errors).toContain(
-    'warning: handler wrote to stdout before its JSON payload ("greeting")\n',
-  );
-});
+test.each([
+  [`echo "greeting"; printf '{"a":%s}' "$1"`, '"greeting"'],
+  ["echo one; echo two; echo '[1]'", '"one" and 1 more line'],
+  [`echo 'a "quoted" line'; printf '{\\n"a": 1\\n}\\n'`, '"a \\"quoted\\" line"'],
+])(
+  "run and invoke warn of lines that stand before the JSON of a response: %s",
+  async (script, shown) => {
+    const folder = functionFolder({ "function.sh": `handler() { ${script}; }\n` });
+    const warning = `warning: handler wrote to stdout before its JSON payload (${shown})\n`;
+    const ran = await tool(["run", folder, ...CURL_LOOP], { input: "1" });
+    expect(ran.status).toBe(0);
+    expect(ran.errors).toContain(warning);
+    const once = ["invoke", "--dir", folder, "--bootstrap", CURL_LOOP[1] ?? "", "-d", "1"];
+    expect((await tool(once)).errors).toContain(warning);
+  },
+);
 
 test.each([
   ["without a function", "x".repeat(5000)],

@@ -83,18 +83,28 @@ export function timeoutSummary(
   return lines.join("\n");
 }
 
-/** A warning when a log line stands before the JSON of a response. */
+/** Log lines before a payload that are looked past. */
+const OUTPUT_LINES_MAX = 20;
+
+/** A warning when log lines stand before the JSON of a response. */
 export function outputWarning(body: Uint8Array): string | undefined {
-  const end = body.indexOf(0x0a);
-  if (end === -1 || isJson(body)) return undefined;
-  const rest = body.subarray(end + 1);
-  const line = new TextDecoder().decode(body.subarray(0, end));
-  const isContainer = /^\s*[{[]/.test(new TextDecoder().decode(rest.subarray(0, 64)));
-  if (!isContainer || !isJson(rest)) return undefined;
-  return (
-    `handler wrote to stdout before its JSON payload (${JSON.stringify(line)})\n` +
-    `  stdout is the response; send logs to stderr: echo ${JSON.stringify(line)} >&2`
-  );
+  if (isJson(body)) return undefined;
+  let start = 0;
+  for (let lines = 1; lines <= OUTPUT_LINES_MAX; lines += 1) {
+    const end = body.indexOf(0x0a, start);
+    if (end === -1) return undefined;
+    start = end + 1;
+    const rest = body.subarray(start);
+    const isContainer = /^\s*[{[]/.test(new TextDecoder().decode(rest.subarray(0, 64)));
+    if (!isContainer || !isJson(rest)) continue;
+    const line = JSON.stringify(new TextDecoder().decode(body.subarray(0, body.indexOf(0x0a))));
+    const more = lines === 1 ? "" : ` and ${lines - 1} more line${lines === 2 ? "" : "s"}`;
+    return (
+      `handler wrote to stdout before its JSON payload (${line}${more})\n` +
+      `  stdout is the response; send logs to stderr: echo ${line} >&2`
+    );
+  }
+  return undefined;
 }
 
 function logLines(log: string): readonly string[] {
