@@ -15,6 +15,11 @@ tool: bootstrap dist/lambda-shell-linux-amd64 dist/lambda-shell-linux-arm64 dist
 dist/lambda-shell-linux-%: $(TOOL_SOURCES) node_modules/.package-lock.json
 	$(BUN) build/compile.ts lambda-shell $*
 
+# The tests run the tool from its sources, by another Bun than the one that is compiled into it.
+.PHONY: test-tool
+test-tool: dist/lambda-shell-linux-$(ARCH) dist/bootstrap-$(ARCH) test-packages ## test: Run the tool's own tests with the compiled tool
+	LAMBDA_SHELL=$< $(BUN) test ./src/commands ./src/function-tests ./src/completion
+
 # Needs python3 with venv, node with npm, cmake, g++, go, cargo, a JDK, Maven, curl, jq; what is built stays in cache/compat.
 .PHONY: compat
 compat: dist/bootstrap-$(ARCH) ## test: Run AWS's own clients and callers, unmodified, against the host

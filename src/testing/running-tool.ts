@@ -5,7 +5,7 @@
  */
 
 import { writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 import { temporaryFolder } from "./temporary-folder.ts";
 
@@ -36,9 +36,14 @@ export interface ToolOptions {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
+/** The compiled tool, where the tests are to run that: another Bun is inside it. */
+const COMPILED = process.env["LAMBDA_SHELL"];
+
 /** The command line that runs the tool with these arguments. */
 export function toolCommand(args: readonly string[]): readonly string[] {
-  return [process.execPath, ENTRY, ...args];
+  return COMPILED === undefined
+    ? [process.execPath, ENTRY, ...args]
+    : [resolve(ROOT, COMPILED), ...args];
 }
 
 /** Runs the tool to its end. */

@@ -223,7 +223,7 @@ test("a port that is taken, a wrong format, a wrong time: one line and a status"
   expect(taken.status).toBe(5);
   expect(taken.errors).toMatch(
     new RegExp(
-      `^error: port ${port} on 127\\.0\\.0\\.1 is in use by pid \\d+ \\([\\w.]+\\)\n  use --port`,
+      `^error: port ${port} on 127\\.0\\.0\\.1 is in use by pid \\d+ \\([\\w.-]+\\)\n  use --port`,
     ),
   );
   const format = await tool(SERVE, { environment: { RESPONSE_FORMAT: "XML" } });
