@@ -10,6 +10,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 
+import { reportErrors } from "./plain-errors.ts";
+
 /** A folder or a file of src/. */
 interface Room {
   readonly path: string;
@@ -214,6 +216,7 @@ function cycles(
 }
 
 if (import.meta.main) {
+  reportErrors();
   const { files, problems } = checkRooms(join(import.meta.dir, ".."));
   if (problems.length > 0) {
     console.error(problems.join("\n"));

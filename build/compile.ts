@@ -16,6 +16,7 @@ import { join } from "node:path";
 import { type Architecture, architecture, ARCHITECTURES } from "./architectures.ts";
 import { bunExecutable, compilerBun, lockedBun } from "./bun-executable.ts";
 import { optimize } from "./optimizer.ts";
+import { reportErrors } from "./plain-errors.ts";
 import { readProfile } from "./prefetch/hot-pages.ts";
 import { addStub } from "./prefetch/prefetch.ts";
 import type { ProgramEnvironment } from "./prefetch/stub.ts";
@@ -179,6 +180,7 @@ function finish(program: Program, target: Architecture, compiled: Uint8Array): U
 }
 
 if (import.meta.main) {
+  reportErrors();
   const [programName = "bootstrap", ...names] = process.argv.slice(2);
   const program = PROGRAMS[programName];
   if (program === undefined) {

@@ -41,7 +41,6 @@ import {
   writeInputs,
 } from "./layer/inputs.ts";
 import { stageJq } from "./layer/jq.ts";
-import { main, SaidError } from "./layer/main.ts";
 import { compressModels, shrinkModels } from "./layer/models.ts";
 import { DIST } from "./layer/paths.ts";
 import { step } from "./layer/progress.ts";
@@ -49,6 +48,7 @@ import { bootstrapParts, caBundleParts, writeProvenance } from "./layer/provenan
 import { prune } from "./layer/prune.ts";
 import { type LayerReport, writeReport } from "./layer/report.ts";
 import { workFolder } from "./layer/work-folder.ts";
+import { reportErrors, SaidError } from "./plain-errors.ts";
 
 /** Builds every zip for one architecture. */
 async function buildLayer(target: Architecture, inputs?: Inputs): Promise<LayerReport> {
@@ -131,7 +131,7 @@ async function buildBeside(target: Architecture): Promise<LayerReport> {
   return { ...((await Bun.file(file).json()) as LayerReport), target };
 }
 
-await main(async () => {
+async function buildAll(): Promise<void> {
   const { values, positionals } = parseArgs({
     options: { report: { type: "string" } },
     allowPositionals: true,
@@ -165,4 +165,7 @@ await main(async () => {
   );
   console.log(writeReport(reports));
   console.log(await writeChecksums());
-});
+}
+
+reportErrors("CACHE=FOLDER and DIST=FOLDER name other folders for the cache and for the result");
+await buildAll();

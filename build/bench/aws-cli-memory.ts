@@ -14,6 +14,9 @@ import { architecture, HOST_ARCHITECTURE } from "../architectures.ts";
 import { MotoServer } from "../deployments/moto-server.ts";
 import { formatTable } from "../layer/table.ts";
 import { FinishedLayer } from "../layer/testing/finished-layer.ts";
+import { reportErrors } from "../plain-errors.ts";
+
+reportErrors();
 
 /** Size of the file that is copied to measure memory, in bytes. */
 const COPIED_BYTES = 50_000_000;

@@ -18,8 +18,11 @@ import { MotoServer } from "../deployments/moto-server.ts";
 import { formatTable } from "../layer/table.ts";
 import { FinishedLayer } from "../layer/testing/finished-layer.ts";
 import { installedAwsCli } from "../layer/testing/untouched-aws-cli.ts";
+import { reportErrors } from "../plain-errors.ts";
 import { ControlGroup } from "./control-group.ts";
 import { format, summarize, summarizeRatios } from "./statistics.ts";
+
+reportErrors();
 
 const RUNS = Number(process.env["RUNS"] ?? 15);
 

@@ -20,6 +20,7 @@ import { join } from "node:path";
 import { HOST_ARCHITECTURE } from "../architectures.ts";
 import { lockedBun } from "../bun-executable.ts";
 import { BOOTSTRAP, compile } from "../compile.ts";
+import { reportErrors } from "../plain-errors.ts";
 import { ColdDevice } from "./cold-start-device.ts";
 import { makeImage } from "./cold-start-image.ts";
 import { type ColdStart, measureStart } from "./cold-start-run.ts";
@@ -203,13 +204,16 @@ async function main(rounds: number): Promise<void> {
       rounds,
       rows,
     };
-    writeFileSync(join(results, `${day}-cold-start.json`), `${JSON.stringify(result, null, 2)}\n`);
+    const output = join(results, `${day}-cold-start.json`);
+    writeFileSync(output, `${JSON.stringify(result, null, 2)}\n`);
+    console.log(`wrote ${output}`);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
 if (import.meta.main) {
+  reportErrors();
   const obstacle = storeObstacle();
   if (obstacle !== undefined) {
     console.log(`bench-cold: skipped, ${obstacle}`);

@@ -14,7 +14,10 @@ import { mkdirSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 
+import { reportErrors } from "../plain-errors.ts";
 import { bareRuntime, CALLERS, emulator, naiveHost, serve } from "./host/subjects.ts";
+
+reportErrors();
 
 const SPIN = join(import.meta.dir, "host-spin");
 const ROUNDS = Number(process.argv[2] ?? 5);
@@ -66,7 +69,7 @@ const spread = (values: readonly number[], digits: number) =>
 
 // A subject that does not respond must not hold up everything after the bench.
 setTimeout(() => {
-  console.error("failed to finish in time");
+  console.error(`error: the bench did not end within ${TIME_MS_MAX / 60_000} minutes`);
   process.exit(1);
 }, TIME_MS_MAX).unref();
 
@@ -125,7 +128,14 @@ for (const [what = "", value = ""] of lines) console.log(`${what.padEnd(58)} ${v
 const day = new Date().toISOString().slice(0, 10);
 const results = join(import.meta.dir, "results");
 mkdirSync(results, { recursive: true });
-await Bun.write(join(results, `${day}-host.json`), `${JSON.stringify(rows, undefined, 2)}\n`);
+const output = join(results, `${day}-host.json`);
+await Bun.write(output, `${JSON.stringify(rows, undefined, 2)}\n`);
+console.log(`wrote ${output}`);
 const held = median(rows.addedMs) <= ADDED_MS_MAX && median(rows.ratio) >= NAIVE_RATIO_MIN;
-if (!held) console.error("the host is slower than its specification allows");
+if (!held) {
+  console.error(
+    'error: the host is slower than the lines with "at most" and "at least" allow: repeat it while ' +
+      "nothing else runs; if it stays, a change has made the host slower",
+  );
+}
 process.exitCode = held ? 0 : 1;

@@ -14,10 +14,13 @@ import { cpus, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 import { formatTable } from "../layer/table.ts";
+import { reportErrors } from "../plain-errors.ts";
 import { countCalls, tracing } from "./runtime/process-costs.ts";
 import { inTurn, jsonEvent, run, Samples } from "./runtime/run.ts";
 import { CURL_LOOP, makeSubjects, RUNTIME, type Subject } from "./runtime/subjects.ts";
 import { format, summarize, summarizeRatios, type Summary } from "./statistics.ts";
+
+reportErrors();
 
 const ROUNDS = 30;
 /** Warm events in each round, after the first. */
@@ -73,6 +76,7 @@ try {
   const results = { date, machine, rounds: ROUNDS, milliseconds, ratios, programs };
   const output = join(import.meta.dir, "results", `${date}-loops.json`);
   writeFileSync(output, `${JSON.stringify(results, null, 2)}\n`);
+  console.log(`wrote ${output}`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

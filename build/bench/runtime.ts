@@ -21,6 +21,7 @@ import { HOST_ARCHITECTURE } from "../architectures.ts";
 import { lockedBun } from "../bun-executable.ts";
 import { BOOTSTRAP, compile } from "../compile.ts";
 import { formatTable } from "../layer/table.ts";
+import { reportErrors } from "../plain-errors.ts";
 import {
   type CallCounts,
   countCalls,
@@ -43,6 +44,8 @@ import {
   type Subject,
 } from "./runtime/subjects.ts";
 import { format, summarize, summarizeRatios, type Summary } from "./statistics.ts";
+
+reportErrors();
 
 const { values } = parseArgs({
   options: { rounds: { type: "string", default: "30" }, baseline: { type: "string" } },
@@ -265,6 +268,7 @@ try {
     costs,
   };
   writeFileSync(output, `${JSON.stringify(results, null, 2)}\n`);
+  console.log(`wrote ${output}`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

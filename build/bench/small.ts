@@ -18,11 +18,14 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import { formatTable } from "../layer/table.ts";
+import { reportErrors } from "../plain-errors.ts";
 import { ControlGroup } from "./control-group.ts";
 import { entering } from "./runtime/processor-time.ts";
 import { inTurn, jsonEvent, run, Samples } from "./runtime/run.ts";
 import { BASELINE, compileC, CURL_LOOP, makeSubjects, RUNTIME } from "./runtime/subjects.ts";
 import { format, summarize, summarizeRatios, type Summary } from "./statistics.ts";
+
+reportErrors();
 
 const { values } = parseArgs({
   options: { rounds: { type: "string", default: "15" }, baseline: { type: "string" } },
@@ -110,6 +113,7 @@ try {
   mkdirSync(join(import.meta.dir, "results"), { recursive: true });
   const output = join(import.meta.dir, "results", `${date}-small.json`);
   writeFileSync(output, `${JSON.stringify(results, null, 2)}\n`);
+  console.log(`wrote ${output}`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

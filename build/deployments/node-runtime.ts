@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { zip } from "../../src/zip.ts";
 import { type Architecture, ARCHITECTURES } from "../architectures.ts";
 import { npmPackageFile } from "../npm-package-file.ts";
+import { reportErrors } from "../plain-errors.ts";
 
 const DIST = join(import.meta.dir, "../../dist");
 const CACHE = join(import.meta.dir, "../../cache");
@@ -65,5 +66,6 @@ export async function buildNodeLayer(target: Architecture): Promise<string> {
 }
 
 if (import.meta.main) {
+  reportErrors();
   for (const target of ARCHITECTURES) console.log(await buildNodeLayer(target));
 }

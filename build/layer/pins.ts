@@ -14,10 +14,10 @@ import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync }
 import { join } from "node:path";
 
 import { ARCHITECTURES, HOST_ARCHITECTURE } from "../architectures.ts";
+import { reportErrors } from "../plain-errors.ts";
 import { run } from "./command.ts";
 import { cached, DebianArchive } from "./debian.ts";
 import { sha256OfFile } from "./download.ts";
-import { main } from "./main.ts";
 import { LAYER, ROOT } from "./paths.ts";
 import { downloadWithPip, newestOnPyPI } from "./pip.ts";
 import { SOURCES, type Sources } from "./sources.ts";
@@ -193,21 +193,21 @@ export function isNewer(version: string, than: string): boolean {
 }
 
 if (import.meta.main) {
-  await main(async () => {
-    const update = process.argv[2] === "update";
-    const found = await oldPins(SOURCES);
-    for (const { warning, renew } of found) {
-      const how = renew === undefined ? "" : `; renew it: ${UPDATE}`;
-      // Where a runner of GitHub reads along, it shows the line beside the change.
-      const mark = process.env["GITHUB_ACTIONS"] === "true" ? "::warning::" : "warning: ";
-      console.log(`${mark}${warning}${how}`);
-    }
-    if (found.length === 0) console.log("no pin of layer/sources.json is old");
-    if (!update) return;
+  reportErrors("CACHE=FOLDER names another folder for the cache");
+  const update = process.argv[2] === "update";
+  const found = await oldPins(SOURCES);
+  for (const { warning, renew } of found) {
+    const how = renew === undefined ? "" : `; renew it: ${UPDATE}`;
+    // Where a runner of GitHub reads along, it shows the line beside the change.
+    const mark = process.env["GITHUB_ACTIONS"] === "true" ? "::warning::" : "warning: ";
+    console.log(`${mark}${warning}${how}`);
+  }
+  if (found.length === 0) console.log("no pin of layer/sources.json is old");
+  if (update) {
     let text = readFileSync(FILE, "utf8");
     for (const { renew } of found) if (renew !== undefined) text = (await renew())(text);
     writeFileSync(`${FILE}.unfinished`, text);
     renameSync(`${FILE}.unfinished`, FILE);
     console.log(`wrote ${FILE}: look at the difference, then make dist test-layer test-aws-cli`);
-  });
+  }
 }

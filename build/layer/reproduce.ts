@@ -20,6 +20,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 
+import { reportErrors } from "../plain-errors.ts";
 import { run } from "./command.ts";
 import { DOWNLOADS } from "./download.ts";
 import { ROOT } from "./paths.ts";
@@ -74,6 +75,7 @@ async function build(copy: string, settings: BuildSettings): Promise<Map<string,
 }
 
 if (import.meta.main) {
+  reportErrors();
   const folder = workFolder("reproduce");
   const copies = BUILDS.map(({ name }) => join(folder, name));
   // Both before the first build: the sources may change while it runs.

@@ -15,6 +15,7 @@ import { dirname, join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { type Architecture, ARCHITECTURES } from "../architectures.ts";
 import { outcomeOf } from "../layer/command.ts";
+import { reportErrors } from "../plain-errors.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 const DIST = join(ROOT, "dist");
@@ -152,6 +153,7 @@ async function npm(args: readonly string[], cwd: string): Promise<string> {
 }
 
 if (import.meta.main) {
+  reportErrors();
   rmSync(NPM_DIST, { recursive: true, force: true });
   const tarballs: string[] = [];
   for (const each of packages()) {

@@ -26,6 +26,7 @@ import { ColdStartApi } from "../bench/cold-start-api.ts";
 import { BlockStore, compileStore, storeObstacle } from "../bench/cold-start-store.ts";
 import { lockedBun } from "../bun-executable.ts";
 import { BOOTSTRAP, compile } from "../compile.ts";
+import { reportErrors } from "../plain-errors.ts";
 import { PT_LOAD, readBuildId, readHeader, readProgramHeaders, readSections } from "./elf.ts";
 import { formatRuns, mergeRuns, type PageProfile, profilePath } from "./hot-pages.ts";
 import { PAGE_BYTES, type PageRun } from "./stub.ts";
@@ -175,6 +176,7 @@ function obstacle(target: Architecture): string | undefined {
 }
 
 if (import.meta.main) {
+  reportErrors();
   const [name, executable] = process.argv.slice(2);
   for (const target of name === undefined ? ARCHITECTURES : [architecture(name)]) {
     const reason = obstacle(target);

@@ -10,6 +10,8 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { reportErrors } from "../plain-errors.ts";
+
 const ROOT = join(import.meta.dir, "..", "..");
 const FIXTURES = join(ROOT, "fixtures", "compat");
 const CACHE = join(ROOT, "cache", "compat");
@@ -117,6 +119,7 @@ function isPresent(tool: string): boolean {
 }
 
 if (import.meta.main) {
+  reportErrors();
   for (const { name, tools, inputs, build } of CLIENTS) {
     const missing = tools.filter((tool) => !isPresent(tool));
     if (missing.length > 0) {

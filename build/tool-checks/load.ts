@@ -15,6 +15,10 @@ import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { reportErrors } from "../plain-errors.ts";
+
+reportErrors();
+
 const ROOT = join(import.meta.dir, "..", "..");
 const EVENTS = Number(process.argv[2] ?? 200_000);
 const SEED = Number(process.argv[3] ?? 20_261_120);

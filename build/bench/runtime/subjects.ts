@@ -43,7 +43,7 @@ const FILE_HANDLER = "#!/bin/sh\nexec cat\n";
 /**
  * Lays out the handlers in a folder and says what must be run with them.
  * @param baseline Another executable of the runtime to compare with, if any.
- * @throws {Error} When the runtime has not been compiled.
+ * @throws {Error} When the runtime has not been compiled, or the baseline is not there.
  */
 export async function makeSubjects(
   folder: string,
@@ -51,6 +51,9 @@ export async function makeSubjects(
 ): Promise<Subject[]> {
   const bootstrap = join(ROOT, "dist", `bootstrap-${HOST_ARCHITECTURE?.name}`);
   if (!existsSync(bootstrap)) throw new Error(`failed to find ${bootstrap}: run make bootstrap`);
+  if (baseline !== undefined && !existsSync(baseline)) {
+    throw new Error(`failed to find ${baseline}: BASELINE is another executable of the runtime`);
+  }
   const bashAsSh = join(folder, "sh");
   if (!existsSync(bashAsSh)) symlinkSync("/bin/bash", bashAsSh);
   const shells = { dash: "/bin/dash", bash: bashAsSh } as const;

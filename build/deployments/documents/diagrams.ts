@@ -11,6 +11,7 @@ import { join } from "node:path";
 
 import { instance } from "@viz-js/viz";
 
+import { reportErrors } from "../../plain-errors.ts";
 import { ROOT } from "../layer-dist.ts";
 
 const DIAGRAMS = join(ROOT, "layer/diagrams");
@@ -43,5 +44,6 @@ export async function drawDiagrams(): Promise<readonly Diagram[]> {
 }
 
 if (import.meta.main) {
+  reportErrors();
   for (const { file, svg } of await drawDiagrams()) writeFileSync(file, svg);
 }

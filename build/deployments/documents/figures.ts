@@ -12,6 +12,7 @@ import { join } from "node:path";
 
 import { z } from "zod";
 
+import { reportErrors } from "../../plain-errors.ts";
 import { ROOT } from "../layer-dist.ts";
 
 const README = join(ROOT, "README.md");
@@ -107,6 +108,7 @@ export function quotedResults(text: string): string | undefined {
 }
 
 if (import.meta.main) {
+  reportErrors();
   const newest = readdirSync(join(ROOT, RESULTS))
     .filter((name) => name.endsWith("-runtime.json"))
     .sort()

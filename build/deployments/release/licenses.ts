@@ -11,10 +11,14 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { licenseTexts } from "../../licenses.macro.ts";
+import { reportErrors } from "../../plain-errors.ts";
 import { ROOT } from "../layer-dist.ts";
 
 /** Name of the file in dist/ and in a release. */
 export const LICENSES_FILE = "LICENSES.txt";
 
 // What `lambda-shell --licenses` prints.
-if (import.meta.main) writeFileSync(join(ROOT, "dist", LICENSES_FILE), licenseTexts());
+if (import.meta.main) {
+  reportErrors();
+  writeFileSync(join(ROOT, "dist", LICENSES_FILE), licenseTexts());
+}

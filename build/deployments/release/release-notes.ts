@@ -13,6 +13,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { licenseTexts } from "../../licenses.macro.ts";
+import { reportErrors } from "../../plain-errors.ts";
 import { VERSION } from "../version.ts";
 import { commonSources, type PartSource } from "./layer-sources.ts";
 import { LICENSES_FILE } from "./licenses.ts";
@@ -122,6 +123,7 @@ export function releaseNotes(
 }
 
 if (import.meta.main) {
+  reportErrors();
   writeFileSync(join(DIST, LICENSES_FILE), licenseTexts());
   checkInputs(JSON.parse(readFileSync(join(DIST, INPUTS_NAME), "utf8")));
   const artefacts = readArtefacts();

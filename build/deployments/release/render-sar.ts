@@ -14,6 +14,7 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
+import { reportErrors } from "../../plain-errors.ts";
 import { VERSION } from "../version.ts";
 
 const ROOT = join(import.meta.dir, "../../..");
@@ -86,6 +87,7 @@ export function renderAll(output: string, environment: Environment): void {
 }
 
 if (import.meta.main) {
+  reportErrors();
   const output = join(ROOT, "dist/sar");
   renderAll(output, process.env);
   console.log(`dist/sar: ${readdirSync(output).sort().join(" ")}`);

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { CommandError } from "./command.ts";
+import { CommandError } from "./layer/command.ts";
 
 /** Reasons of the file system, in words. */
 const FILE_SYSTEM_REASONS: Readonly<Record<string, string>> = {
@@ -18,39 +18,39 @@ const FILE_SYSTEM_REASONS: Readonly<Record<string, string>> = {
   EROFS: "the file system is read-only",
 };
 
+/** What helps after a target that was run as root, as the tests are. */
+const TAKE_BACK = `if make was run with sudo, take the files back: sudo chown -R "$(id -u):$(id -g)" .`;
+
 /** An error that somebody else has told already. */
 export class SaidError extends Error {
   override readonly name = "SaidError";
 }
 
 /**
- * Runs a program of the build. If it throws, prints the error as one line on standard error and
- * ends with status 1; with DEBUG set, the stack and the failed program's output follow.
+ * From now on, an error that nothing catches ends this process with status 1 and one line on standard
+ * error; with DEBUG set, the stack and the failed program's output follow.
+ * @param elsewhere What to do when a file cannot be written, besides what the reason says.
  */
-export async function main(program: () => Promise<void>): Promise<void> {
-  try {
-    await program();
-  } catch (error) {
-    if (!(error instanceof SaidError)) console.error(describe(error));
+export function reportErrors(elsewhere?: string): void {
+  const end = (error: unknown) => {
+    if (!(error instanceof SaidError)) console.error(describe(error, elsewhere));
     if (process.env["DEBUG"]) console.error(details(error));
     else if (isSurprise(error)) console.error("(DEBUG=1 shows where)");
     // The event "exit" still removes what is half done.
     process.exit(1);
-  }
+  };
+  process.on("uncaughtException", end);
+  process.on("unhandledRejection", end);
 }
 
 /** An error in one line; tables that an error brings along stay below it. */
-export function describe(error: unknown): string {
+function describe(error: unknown, elsewhere: string | undefined): string {
   if (!(error instanceof Error)) return `error: ${String(error)}`;
-  const { code, path } = error as NodeJS.ErrnoException;
-  const reason = FILE_SYSTEM_REASONS[code ?? ""];
-  if (reason !== undefined && path !== undefined) {
-    return (
-      `error: failed to write ${path}: ${reason}; ` +
-      "CACHE=FOLDER and DIST=FOLDER name other folders for the cache and for the result"
-    );
-  }
-  return `error: ${error.message}`;
+  const { code = "", path } = error as NodeJS.ErrnoException;
+  const reason = FILE_SYSTEM_REASONS[code];
+  if (reason === undefined || path === undefined) return `error: ${error.message}`;
+  const remedies = [code === "EACCES" || code === "EPERM" ? TAKE_BACK : undefined, elsewhere];
+  return [`error: failed to write ${path}: ${reason}`, ...remedies.filter(Boolean)].join("; ");
 }
 
 /** Errors that no message was written for: where they happened helps more than what they say. */

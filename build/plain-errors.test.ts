@@ -1,0 +1,109 @@
+import { describe, expect, test } from "bun:test";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { temporaryFolder } from "../src/testing/temporary-folder.ts";
+
+const ROOT = join(import.meta.dir, "..");
+/** A user who is not root, where the tests are. */
+const AS_NOBODY =
+  process.getuid?.() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
+
+const folder = temporaryFolder("plain-errors");
+chmodSync(folder, 0o755);
+mkdirSync(join(folder, "closed"), { mode: 0o555 });
+let programs = 0;
+
+/** Runs a program with reportErrors() above its statements. */
+function run(statements: string, options: { elsewhere?: string; debug?: boolean } = {}) {
+  programs += 1;
+  const file = join(folder, `${programs}.ts`);
+  writeFileSync(
+    file,
+    `import { writeFileSync } from "node:fs";
+     import { reportErrors, SaidError } from "${ROOT}/build/plain-errors.ts";
+     process.on("exit", () => console.log("swept"));
+     reportErrors(${JSON.stringify(options.elsewhere)});
+     ${statements}\n`,
+  );
+  const { stdout, stderr, exitCode } = Bun.spawnSync([...AS_NOBODY, process.execPath, file], {
+    env: { PATH: "/usr/bin:/bin", ...(options.debug ? { DEBUG: "1" } : {}) },
+  });
+  return { output: stdout.toString(), errors: stderr.toString(), exitCode };
+}
+
+describe("reportErrors()", () => {
+  test.each([
+    ["thrown at once", 'throw new Error("failed to X: y");'],
+    ["thrown later", 'await Bun.sleep(1); throw new Error("failed to X: y");'],
+    [
+      "thrown in a function",
+      'async function f() { throw new Error("failed to X: y"); } await f();',
+    ],
+    ["of a promise that nothing waits for", 'Promise.reject(new Error("failed to X: y"));'],
+    ["with a cause", 'throw new Error("failed to X: y", { cause: new Error("z") });'],
+  ])("prints an error in one line: %s", (_, statements) => {
+    expect(run(`${statements}\nawait Bun.sleep(1000);`)).toEqual({
+      output: "swept\n",
+      errors: "error: failed to X: y\n",
+      exitCode: 1,
+    });
+  });
+
+  test("lets finally and using clean up before", () => {
+    const { output } = run(`
+      await using thing = { [Symbol.asyncDispose]: async () => console.log("disposed") };
+      try { throw new Error("failed to X: y"); } finally { console.log("finally"); }`);
+    expect(output).toBe("finally\ndisposed\nswept\n");
+  });
+
+  test("says nothing of what was said already", () => {
+    expect(run('throw new SaidError("x");')).toEqual({
+      output: "swept\n",
+      errors: "",
+      exitCode: 1,
+    });
+  });
+
+  test("says how to see the place of an error that has no message of its own", () => {
+    const { errors } = run("undefined.x;");
+    expect(errors).toMatch(/^error: .*undefined.*\n\(DEBUG=1 shows where\)\n$/);
+  });
+
+  test("shows the place, and that of the cause, on request", () => {
+    const { errors } = run('throw new Error("x", { cause: new Error("z") });', { debug: true });
+    expect(
+      errors.match(/^error: x\n(?:.*\n)*Error: x\n +at .*\n(?:.*\n)*Error: z\n +at /),
+    ).toBeTruthy();
+  });
+
+  test("says how to take back what belongs to root", () => {
+    const path = join(folder, "closed/file");
+    const { errors } = run(`writeFileSync("${path}", "");`, { elsewhere: "DIST names another" });
+    expect(errors).toBe(
+      `error: failed to write ${path}: this user may not write there; if make was run with sudo, ` +
+        'take the files back: sudo chown -R "$(id -u):$(id -g)" .; DIST names another\n',
+    );
+  });
+
+  test("says only what helps of another reason", () => {
+    const { errors } = run(`writeFileSync("${folder}/1.ts/file", "");`);
+    expect(errors).toBe(
+      `error: failed to write ${folder}/1.ts/file: a part of the path is a file, not a folder\n`,
+    );
+  });
+});
+
+test("every program of the build that make runs reports its errors so", () => {
+  const makefiles = readdirSync(join(ROOT, "build"), { recursive: true })
+    .map((name) => `build/${name}`)
+    .filter((name) => name.endsWith("/targets.mk"));
+  expect(makefiles).not.toEqual([]);
+  const recipes = ["Makefile", ...makefiles].map((name) => readFileSync(join(ROOT, name), "utf8"));
+  const files = new Set(recipes.join("\n").match(/(?<=\$\(BUN\) )build\/\S+\.ts/g));
+  expect([...files]).toContain("build/compile.ts");
+  const silent = [...files].filter((file) => {
+    return !/^ *reportErrors\(/m.test(readFileSync(join(ROOT, file), "utf8"));
+  });
+  expect(silent).toEqual([]);
+});
