@@ -1,6 +1,6 @@
 # Every verb of the project. Logic lives in build/*.ts; each target here says what, not how.
-# Needs git, make, npm and a shell, and what `make system-packages` installs; Bun comes pinned from
-# package-lock.json.
+# Needs git, make, npm, Python 3 and a shell; each target names the packages of the system that it needs
+# besides. Bun comes pinned from package-lock.json.
 
 SHELL := /bin/sh
 BUN := node_modules/.bin/bun
@@ -22,6 +22,7 @@ help: ## daily: Show this list
 
 # npm writes its own record of what is installed; when the lock file is newer, install again.
 node_modules/.package-lock.json: package-lock.json
+	@build/own-files.sh . node_modules
 	npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
@@ -29,22 +30,27 @@ node_modules/.package-lock.json: package-lock.json
 bootstrap: dist/bootstrap-amd64 dist/bootstrap-arm64 ## build: Compile the runtime for both architectures
 
 dist/bootstrap-%: $(BOOTSTRAP_SOURCES) node_modules/.package-lock.json
+	@build/own-files.sh . dist
 	$(BUN) build/compile.ts bootstrap $*
 
-# What the tests run beside our own programs; the emulator, and a C library for it, are for the other
-# architecture's executable. gencat stands for the C library's headers, which have no program.
-TEST_PROGRAMS := apt-ftparchive=apt-utils bash=bash busybox=busybox cc=gcc curl=curl file=file \
-  fish=fish gdb=gdb gencat=libc6-dev gpg=gpg gpg-agent=gpg-agent jq=jq ksh93=ksh93u+m mksh=mksh \
-  prove=perl python3:ensurepip=python3-venv readelf=binutils \
-  /usr/share/i18n/charmaps/SHIFT_JIS.gz=locales shellcheck=shellcheck strace=strace \
-  setpriv=util-linux unshare=util-linux unzip=unzip zip=zip zsh=zsh \
+# What make quick runs: the shells of the tests, the sources of the locales in which they run.
+QUICK_PROGRAMS := bash=bash busybox=busybox dash=dash ksh93=ksh93u+m mksh=mksh python3=python3 \
+  /usr/share/i18n/charmaps/SHIFT_JIS.gz=locales shellcheck=shellcheck unzip=unzip
+
+# What all tests run; the emulator, and a C library for it, are for the other architecture's
+# executable. gencat stands for the C library's headers, which have no program.
+TEST_PROGRAMS := $(QUICK_PROGRAMS) apt-ftparchive=apt-utils cc=gcc curl=curl file=file \
+  fish=fish gdb=gdb gencat=libc6-dev gpg=gpg gpg-agent=gpg-agent jq=jq \
+  prove=perl python3:ensurepip=python3-venv readelf=binutils strace=strace \
+  setpriv=util-linux unshare=util-linux zip=zip zsh=zsh \
   aarch64-linux-gnu-as=binutils-aarch64-linux-gnu qemu-aarch64-static=qemu-user-static \
   /usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1=libc6-arm64-cross
 
-# What any target below runs, in one list: each target looks for its own part before it starts, and
-# installs that as root. A run that is not root's (a runner of GitHub's) calls this with sudo first.
+# What the tests, the layers, the deployments and a release run, in one list: each target looks for its
+# own part before it starts, and installs that as root. A run that is not root's (a runner of GitHub's)
+# calls this with sudo first.
 .PHONY: system-packages
-system-packages: ## daily: Install the system packages that the targets need (root, apt)
+system-packages: ## daily: Install the system packages of tests, layers and deployments (root, apt)
 	@build/system-packages.sh $(TEST_PROGRAMS) $(LAYER_PROGRAMS) $(LAYER_TEST_PROGRAMS) \
 	  $(DEPLOYMENT_PROGRAMS) $(RELEASE_PROGRAMS)
 
@@ -55,18 +61,18 @@ test-packages:
 # Said before anything is built: after ten minutes it would be one error among thousands of tests.
 .PHONY: root
 root:
-	@[ "$$(id -u)" = 0 ] || { printf '%s\n' "make test needs root, to make sandboxes like Lambda's. Run:" \
-	  '  sudo env PATH="$$PATH" make test' 'or, for what needs no root: make quick' >&2; exit 1; }
+	@[ "$$(id -u)" = 0 ] || { printf '%s\n' "error: make $(firstword $(MAKECMDGOALS)) needs root. Run:" \
+	  '  sudo env PATH="$$PATH" make $(MAKECMDGOALS)' 'What needs no root: make quick' >&2; exit 1; }
 
 .PHONY: test
-test: root bootstrap test-packages ## daily: Run every test (root) except those of the finished layer
+test: root test-packages bootstrap ## daily: Run every test (root) except those of the finished layer
 	$(BUN) test ./src ./build
 
 # Minutes of each fuzz; SEED=N in the environment repeats a run.
 MINUTES := 2
 
 .PHONY: fuzz
-fuzz: bootstrap test-packages ## test: Try random input for minutes (MINUTES, SEED), longer than test does
+fuzz: test-packages bootstrap ## test: Try random input for minutes (MINUTES, SEED), longer than test does
 	FUZZ_MINUTES=$(MINUTES) $(BUN) test --timeout 7200000 $(patsubst %,./%,$(wildcard src/*/*.fuzz.ts))
 
 .PHONY: lint
@@ -81,6 +87,7 @@ BENCH_PYTHON_READY := cache/bench-python/.ready
 
 $(BENCH_PYTHON_READY): fixtures/compat/python/requirements.txt
 	@build/system-packages.sh python3:ensurepip=python3-venv
+	@build/own-files.sh . cache cache/bench-python
 	rm -rf cache/bench-python
 	python3 -m venv cache/bench-python
 	cache/bench-python/bin/pip install --quiet --disable-pip-version-check \
@@ -88,14 +95,17 @@ $(BENCH_PYTHON_READY): fixtures/compat/python/requirements.txt
 	@touch $@
 
 .PHONY: bench
-bench: bootstrap $(BENCH_PYTHON_READY) ## bench: Compare the runtime with a curl loop, Python and C (BASELINE=another bootstrap), the host with a naive one
-	@build/system-packages.sh strace=strace gcc=gcc gencat=libc6-dev curl=curl
+bench: bench-packages bootstrap $(BENCH_PYTHON_READY) ## bench: Compare the runtime with a curl loop, Python and C (BASELINE=another bootstrap), the host with a naive one
 	$(BUN) build/bench/runtime.ts $(if $(BASELINE),--baseline $(BASELINE))
 	$(MAKE) bench-host
 
+.PHONY: bench-packages
+bench-packages:
+	@build/system-packages.sh strace=strace gcc=gcc gencat=libc6-dev curl=curl \
+	  python3:ensurepip=python3-venv
+
 .PHONY: bench-small
-bench-small: bootstrap ## bench: Compare at 128, 256 and 512 MB, with that share of a processor (root)
-	@build/system-packages.sh gcc=gcc gencat=libc6-dev curl=curl
+bench-small: root bench-packages bootstrap ## bench: Compare at 128, 256 and 512 MB, with that share of a processor (root)
 	$(BUN) build/bench/small.ts
 
 # The rooms whose tests start neither a compiled program nor a server's worth of processes.
@@ -103,11 +113,15 @@ QUICK_TESTS := ./src/runtime ./src/handler ./src/host/invocation ./src/host/http
   ./src/zip.test.ts ./build/check-rooms.test.ts ./build/private-names.test.ts ./build/optimizer.test.ts
 
 .PHONY: quick
-quick: check fmt-check lint ## daily: Check types, format, rooms, lints and unit tests: no root, under a minute
+quick: quick-packages check fmt-check lint ## daily: Check types, format, rooms, lints and unit tests: no root, under a minute
 	$(BUN) test $(QUICK_TESTS)
 
+.PHONY: quick-packages
+quick-packages:
+	@build/system-packages.sh $(QUICK_PROGRAMS)
+
 .PHONY: ok
-ok: check fmt-check lint test ## daily: Run everything that a commit needs: check, fmt-check, lint, test
+ok: root test-packages check fmt-check lint test ## daily: Run everything that a commit needs: check, fmt-check, lint, test
 
 .PHONY: check
 check: node_modules/.package-lock.json ## daily: Check the types

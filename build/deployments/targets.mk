@@ -16,6 +16,7 @@ $(PYTHON_READY): build/deployments/requirements.txt
 	@build/system-packages.sh python3:ensurepip=python3-venv
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$$(python3 --version) is too old: the locked tools (aws, sam, moto) need Python 3.11 or newer" >&2; exit 1; }
+	@build/own-files.sh . cache cache/python
 	rm -rf cache/python
 	python3 -m venv cache/python
 	cache/python/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
@@ -25,6 +26,7 @@ $(PYTHON_READY): build/deployments/requirements.txt
 BOTOCORE_READY := cache/botocore/.ready
 
 $(BOTOCORE_READY): build/deployments/botocore.txt $(PYTHON_READY)
+	@build/own-files.sh cache cache/botocore
 	rm -rf cache/botocore
 	cache/python/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
 	  --target cache/botocore -r $<
@@ -35,6 +37,7 @@ CHECKOV_READY := cache/checkov/.ready
 
 $(CHECKOV_READY): build/deployments/checkov.txt
 	@build/system-packages.sh python3:ensurepip=python3-venv
+	@build/own-files.sh . cache cache/checkov
 	rm -rf cache/checkov
 	python3 -m venv cache/checkov
 	cache/checkov/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
@@ -44,7 +47,8 @@ $(CHECKOV_READY): build/deployments/checkov.txt
 test: $(PYTHON_READY)
 
 layer/cdk/node_modules/.package-lock.json: layer/cdk/package-lock.json
-	cd layer/cdk && npm ci --no-audit --no-fund
+	@build/own-files.sh layer/cdk layer/cdk/node_modules
+	cd layer/cdk && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .PHONY: node-layer
@@ -75,6 +79,7 @@ deployments: $(PYTHON_READY) $(BOTOCORE_READY) $(CHECKOV_READY) layer/cdk/node_m
 .PHONY: newest-tools
 newest-tools: $(PYTHON_READY) $(BOTOCORE_READY) node_modules/.package-lock.json ## test: Report whether the newest cfn-lint, SAM and CDK know customer-managed runtimes
 	@build/system-packages.sh python3:ensurepip=python3-venv
+	@build/own-files.sh . cache cache/newest
 	rm -rf cache/newest
 	python3 -m venv cache/newest
 	cache/newest/bin/pip install --quiet --disable-pip-version-check \

@@ -4,9 +4,13 @@ LAYER_PROGRAMS := dpkg-deb=dpkg readelf=binutils patch=patch python3:pip=python3
 LAYER_TEST_PROGRAMS := apt-ftparchive=apt-utils gpg=gpg gpg-agent=gpg-agent unzip=unzip bsdtar=libarchive-tools qemu-aarch64-static=qemu-user-static \
   unshare=util-linux diff=diffutils
 
-.PHONY: dist
-dist: bootstrap tool ## build: Build every artefact: executables, layers, checksums
+# Looked for before anything is compiled.
+.PHONY: layer-packages
+layer-packages:
 	@build/system-packages.sh $(LAYER_PROGRAMS)
+
+.PHONY: dist
+dist: layer-packages bootstrap tool ## build: Build every artefact: executables, layers, checksums
 	$(BUN) build/layer.ts
 	@$(MAKE) --no-print-directory remove-old-zips
 
@@ -43,7 +47,7 @@ test-aws-cli: node_modules/.package-lock.json ## test: Run the tests of the AWS 
 	$(BUN) test --timeout 600000 $(wildcard ./build/layer/*.suite.ts)
 
 .PHONY: bench-aws-cli
-bench-aws-cli: node_modules/.package-lock.json $(PYTHON_READY) ## bench: Time the layer's AWS CLI beside the untouched one (root)
+bench-aws-cli: root node_modules/.package-lock.json $(PYTHON_READY) ## bench: Time the layer's AWS CLI beside the untouched one (root)
 	$(BUN) build/bench/aws-cli.ts
 	$(BUN) build/bench/aws-cli-memory.ts
 

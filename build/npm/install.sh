@@ -8,10 +8,27 @@ set -eu
 
 dist=$1
 prefix=$2
+# Not every shell expands the ~ of PREFIX=~/folder: it would be a folder of that name here.
+# shellcheck disable=SC2088
+case $prefix in
+  '~' | '~/'*) prefix=$HOME${prefix#'~'} ;;
+  '' | /*) ;;
+  *) prefix=$PWD/$prefix ;;
+esac
 lib=$prefix/lib/lambda-shell-runtime
 bash_completion=$prefix/share/bash-completion/completions/lambda-shell
 fish_completion=$prefix/share/fish/vendor_completions.d/lambda-shell.fish
 zsh_completion=$prefix/share/zsh/site-functions/_lambda-shell
+
+target=install
+[ "$dist" != --remove ] || target=uninstall
+for folder in "$lib" "$prefix/bin" "$prefix/share"; do
+  until [ -e "$folder/" ]; do folder=${folder%/*}; done
+  [ ! -w "$folder/" ] || continue
+  printf 'error: failed to %s: this user may not write to %s. Run:\n' "$target" "$folder" >&2
+  printf '  sudo make %s PREFIX=%s\nor name another folder by PREFIX=\n' "$target" "$prefix" >&2
+  exit 1
+done
 
 if [ "$dist" = --remove ]; then
   rm -f -- "$prefix/bin/lambda-shell" "$bash_completion" "$fish_completion" "$zsh_completion"

@@ -4,6 +4,7 @@ HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,amd64)
 
 # The tool finds the bootstrap beside the file that this leads to.
 dist/lambda-shell: dist/lambda-shell-linux-$(HOST_ARCH) dist/bootstrap-$(HOST_ARCH)
+	@build/own-files.sh dist
 	ln -sf lambda-shell-linux-$(HOST_ARCH) $@
 
 PREFIX ?= $(HOME)/.local
@@ -17,6 +18,7 @@ uninstall: ## build: Remove what make install put into PREFIX
 	@build/npm/install.sh --remove '$(DESTDIR)$(PREFIX)'
 
 layer/cdk/build/lib/index.js: layer/cdk/node_modules/.package-lock.json $(wildcard layer/cdk/lib/*.ts) layer/cdk/tsconfig.json
+	@build/own-files.sh layer/cdk layer/cdk/build
 	rm -rf layer/cdk/build/lib
 	cd layer/cdk && node_modules/.bin/tsc
 	@touch $@

@@ -13,6 +13,7 @@ run: dist/bootstrap-$(ARCH) ## daily: Run the example function with an event (EV
 tool: bootstrap dist/lambda-shell-linux-amd64 dist/lambda-shell-linux-arm64 dist/lambda-shell ## build: Compile the developer tool: dist/lambda-shell, for both architectures
 
 dist/lambda-shell-linux-%: $(TOOL_SOURCES) node_modules/.package-lock.json
+	@build/own-files.sh . dist
 	$(BUN) build/compile.ts lambda-shell $*
 
 # The tests run the tool from its sources, by another Bun than the one that is compiled into it.

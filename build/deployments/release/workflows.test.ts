@@ -83,8 +83,8 @@ async function programs(targets: readonly string[]): Promise<readonly string[]> 
 }
 
 test.each([
-  ...["lint", "test", "dist", "smoke-layer", "test-layer", "test-aws-cli", "pins"],
-  ...["deployments", "reproduce", "release"],
+  ...["lint", "quick", "test", "fuzz", "dist", "smoke-layer", "test-layer", "test-aws-cli", "pins"],
+  ...["deployments", "reproduce", "release", "bench", "bench-small"],
 ])(
   "make system-packages has all that make %s looks for",
   async (target) => {

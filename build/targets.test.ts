@@ -1,0 +1,210 @@
+/**
+ * What make says to somebody who has only what README.md names: which packages to install, that root
+ * is needed, or that files belong to root. It says so before it builds anything. And where `make install`
+ * puts the tool.
+ *
+ * @module
+ */
+
+import { describe, expect, test } from "bun:test";
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { FURTHER_SHELLS, SHELLS } from "../src/testing/shells.ts";
+import { temporaryFolder } from "../src/testing/temporary-folder.ts";
+
+const ROOT = join(import.meta.dir, "..");
+const AS_NOBODY =
+  process.getuid?.() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
+
+/** A folder for PATH, of scripts by their names. */
+function programs(scripts: Readonly<Record<string, string>>): string {
+  const folder = temporaryFolder("programs");
+  chmodSync(folder, 0o755);
+  for (const [name, text] of Object.entries(scripts)) {
+    writeFileSync(join(folder, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+  }
+  return folder;
+}
+
+function run(command: readonly string[], PATH: string, cwd = ROOT) {
+  const { stdout, stderr, exitCode } = Bun.spawnSync([...command], { cwd, env: { PATH } });
+  return { output: stdout.toString(), errors: stderr.toString(), exitCode };
+}
+
+describe("system-packages.sh", () => {
+  const find = (PATH: string, ...pairs: string[]) =>
+    run(["/bin/sh", "build/system-packages.sh", ...pairs], PATH);
+  const MISSING = ["a=x", "/nothing=y", "python3:no_such_module=z", "b=x"] as const;
+
+  test("says nothing where all is there", () => {
+    const PATH = `${programs({ id: "echo 1000" })}:/usr/bin:/bin`;
+    const { errors, exitCode } = find(PATH, "awk=mawk", "/bin/sh=dash", "python3:json=python3");
+    expect([errors, exitCode]).toEqual(["", 0]);
+  });
+
+  test("prints the command that installs what is missing to a user", () => {
+    const PATH = programs({ id: "echo 1000", "apt-get": "exit 9" });
+    const { errors, exitCode } = find(PATH, ...MISSING, "apt-get=apt");
+    expect(errors).toBe(
+      "error: packages of the system are missing. Install them, then run make again:\n" +
+        "  sudo apt-get update && sudo apt-get install x y z\n",
+    );
+    expect(exitCode).toBe(1);
+  });
+
+  test.each(["0", "1000"])("names the programs where there is no apt-get, to user %s", (user) => {
+    const { errors, exitCode } = find(programs({ id: `echo ${user}` }), ...MISSING);
+    expect(errors).toBe(
+      "error: these programs are missing: a /nothing python3:no_such_module b\n" +
+        "  install them (on Debian and Ubuntu the packages are: x y z), then run make again\n",
+    );
+    expect(exitCode).toBe(1);
+  });
+
+  test("installs what is missing as root, without a question", () => {
+    const PATH = programs({ id: "echo 0", "apt-get": 'echo "$DEBIAN_FRONTEND $*" >&3' });
+    const log = join(temporaryFolder("apt"), "log");
+    const command = 'exec /bin/sh build/system-packages.sh "$@" 3> "$LOG"';
+    const { stderr, exitCode } = Bun.spawnSync(["/bin/sh", "-c", command, "sh", ...MISSING], {
+      cwd: ROOT,
+      env: { PATH, LOG: log },
+    });
+    expect([stderr.toString(), exitCode]).toEqual(["installing x y z\n", 0]);
+    expect(Bun.spawnSync(["cat", log]).stdout.toString()).toBe(
+      "noninteractive install -y -qq --no-install-recommends x y z\n",
+    );
+  });
+
+  test("reads the list of packages when they are not found, and shows why that fails", () => {
+    const PATH = programs({ id: "echo 0", "apt-get": 'echo "E: $1 failed" >&2; exit 100' });
+    const { errors, exitCode } = find(PATH, ...MISSING);
+    expect(errors).toBe(
+      "installing x y z\nE: update failed\nerror: apt-get failed to install x y z\n",
+    );
+    expect(exitCode).toBe(1);
+  });
+});
+
+describe("own-files.sh", () => {
+  const folder = temporaryFolder("own-files");
+  chmodSync(folder, 0o777);
+  mkdirSync(join(folder, "mine"));
+  chmodSync(join(folder, "mine"), 0o777);
+  mkdirSync(join(folder, "roots"), { mode: 0o555 });
+  const check = (cwd: string, ...folders: string[]) =>
+    run(
+      [...AS_NOBODY, "/bin/sh", join(ROOT, "build/own-files.sh"), ...folders],
+      "/usr/bin:/bin",
+      cwd,
+    );
+  const advice = (name: string) =>
+    `error: ${name} belongs to another user (to root, if make was run with sudo). ` +
+    'To take it back, run:\n  sudo chown -R "$(id -u):$(id -g)" .\n';
+
+  test("says nothing of a folder that is not there, or can be written", () => {
+    expect(check(folder, ".", "none", "mine")).toEqual({ output: "", errors: "", exitCode: 0 });
+  });
+
+  test.each([
+    ["a folder", () => folder, ["mine", "roots"], "roots"],
+    ["the clone", () => join(folder, "roots"), ["."], "this folder"],
+  ])("says how to take back %s of root's", (_, cwd, folders, name) => {
+    expect(check(cwd(), ...folders)).toEqual({ output: "", errors: advice(name), exitCode: 1 });
+  });
+});
+
+describe("install.sh", () => {
+  const clone = temporaryFolder("clone");
+  chmodSync(clone, 0o777);
+  mkdirSync(join(clone, "dist"));
+  for (const name of ["LICENSE", "NOTICE", "dist/bootstrap-amd64", "dist/bootstrap-arm64"]) {
+    writeFileSync(join(clone, name), "");
+  }
+  writeFileSync(join(clone, "dist/lambda-shell"), "#!/bin/sh\necho done\n", { mode: 0o755 });
+  const home = join(clone, "home");
+  mkdirSync(home);
+  chmodSync(home, 0o777);
+  const install = (dist: string, prefix: string) =>
+    run(
+      [...AS_NOBODY, "env", `HOME=${home}`, join(ROOT, "build/npm/install.sh"), dist, prefix],
+      "/usr/bin:/bin",
+      clone,
+    );
+
+  test.each([
+    ["~", () => home],
+    ["~/.local", () => join(home, ".local")],
+    ["a folder/b", () => join(clone, "a folder/b")],
+    ["~x", () => join(clone, "~x")],
+    [`${clone}/whole`, () => join(clone, "whole")],
+  ])("takes the folder that was meant by PREFIX=%s", (prefix, folder) => {
+    expect(install("dist", prefix)).toEqual({
+      output:
+        `installed ${folder()}/bin/lambda-shell\n` +
+        `it is not in your PATH yet: export PATH="${folder()}/bin:$PATH"\n`,
+      errors: "",
+      exitCode: 0,
+    });
+    expect(run([join(folder(), "bin/lambda-shell")], "/usr/bin:/bin").output).toBe("done\n");
+    expect(install("--remove", prefix).output).toBe(`removed lambda-shell from ${folder()}\n`);
+    expect(existsSync(join(folder(), "bin/lambda-shell"))).toBe(false);
+  });
+
+  test.each([
+    ["install", "dist"],
+    ["uninstall", "--remove"],
+  ])("says how to %s where root alone may", (target, dist) => {
+    const prefix = temporaryFolder("roots");
+    chmodSync(prefix, 0o555);
+    expect(install(dist, prefix)).toEqual({
+      output: "",
+      errors:
+        `error: failed to ${target}: this user may not write to ${prefix}. Run:\n` +
+        `  sudo make ${target} PREFIX=${prefix}\nor name another folder by PREFIX=\n`,
+      exitCode: 1,
+    });
+  });
+});
+
+/** The recipes of targets, as make prints them, without the flags of the make that may run this test. */
+function recipes(...targets: string[]): string {
+  const { output } = run(
+    ["make", "--dry-run", "--always-make", ...targets],
+    process.env["PATH"] ?? "",
+  );
+  return output.replaceAll("\\\n", " ");
+}
+
+describe("make", () => {
+  test.each([
+    ...["quick", "test", "fuzz", "ok", "dist", "bench"],
+    ...["bench-small", "bench-cold", "page-profile", "test-kernels"],
+  ])("looks for the packages of %s before anything is compiled", (target) => {
+    const text = recipes(target);
+    expect(text).toContain("build/system-packages.sh");
+    const [before] = text.split("build/system-packages.sh");
+    expect(before).not.toMatch(/bun (build\/compile|check|test)/);
+  });
+
+  test.each(["test", "ok", "bench-small", "bench-cold", "bench-aws-cli", "page-profile"])(
+    "says at once that %s needs root, and how to run it so",
+    (target) => {
+      const PATH = `${programs({ id: "echo 1000" })}:${process.env["PATH"]}`;
+      const { errors, exitCode } = run(["make", target], PATH);
+      expect(errors).toStartWith(
+        `error: make ${target} needs root. Run:\n  sudo env PATH="$PATH" make ${target}\n` +
+          "What needs no root: make quick\n",
+      );
+      expect(exitCode).toBe(2);
+    },
+  );
+
+  test("looks for every shell that the quick tests run in", () => {
+    const [, names = ""] = /^build\/system-packages\.sh( .*)/m.exec(recipes("quick")) ?? [];
+    for (const { name, shebang } of [...SHELLS, ...FURTHER_SHELLS]) {
+      const program = { "bash as sh": "bash", ksh93: "ksh93" }[name as string];
+      expect(names).toContain(` ${program ?? shebang.replace(/^#!\/bin\/| .*/g, "")}=`);
+    }
+  });
+});
