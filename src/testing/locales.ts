@@ -42,7 +42,9 @@ export function localeVariables(name: string): Record<string, string> {
   if (source === undefined || charset === undefined) return { LC_ALL: name };
   folder ??= temporaryFolder("locales");
   const path = join(folder, name);
-  if (!existsSync(path)) {
+  // Where a source is missing, localedef leaves an empty folder.
+  const isThere = () => existsSync(join(path, "LC_CTYPE"));
+  if (!isThere()) {
     // Shift JIS is not quite a superset of ASCII: it is compiled with a warning, by --force.
     const command = [
       "localedef",
@@ -55,7 +57,10 @@ export function localeVariables(name: string): Record<string, string> {
       path,
     ];
     const { stderr } = Bun.spawnSync(command, { stdout: "ignore" });
-    if (!existsSync(path)) throw new Error(`failed to compile ${name}: ${stderr.toString()}`);
+    if (!isThere()) {
+      const reason = stderr.toString().trim();
+      throw new Error(`failed to compile ${name} (package locales): ${reason}`);
+    }
   }
   return { LC_ALL: name, LOCPATH: folder };
 }
