@@ -43,8 +43,8 @@ export function addCheckCommand(program: Command): void {
     .command("check")
     .summary("find what would fail on AWS, with its fix")
     .description(
-      "Check a function's folder as Lambda would find it: handler, scripts, programs, line\n" +
-        "ends, modes, architecture, sizes, and the configuration of template.yaml or\n" +
+      "Check a function's folder as Lambda would find it: handler, scripts, programs, line " +
+        "ends, modes, architecture, sizes, and the configuration of template.yaml or " +
         "lambda-shell.toml. Exit status 1 when something would fail.",
     )
     .argument("[dir]", "folder of the function", ".")

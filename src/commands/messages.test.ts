@@ -128,8 +128,36 @@ test("the runtime ended with a status that has a meaning", () => {
     `Runtime.ExitError after 12 ms: exit status 127
   last lines on stderr:
     function.sh: line 3: jqq: command not found
-  127 means a command was not found; PATH inside the function: /opt/bin:/usr/local/bin:/usr/bin:/bin`,
+  127 means a command was not found: install it where the function runs, or add it as a layer (here: --layer DIR); PATH inside the function: /opt/bin:/usr/local/bin:/usr/bin:/bin`,
   );
+});
+
+test.each([
+  ["exit status 126", 126, "chmod"],
+  [
+    "the handler exited with status 126 (a command was not executable): ./x: Permission",
+    126,
+    "chmod",
+  ],
+  [
+    "the handler exited with status 126 (an argument, or the environment, was too long): x",
+    126,
+    "",
+  ],
+  ["the handler exited with status 126 (a folder is not a command): ./x (a command)", 126, ""],
+  ["the handler exited with status 127 (a command was not found): x: not found", 127, "layer"],
+  ["the handler exited with status 127: (a folder is not a command)", 127, "layer"],
+  [
+    "function.sh, while it was loaded, exited with status 127 (a command was not found): x",
+    127,
+    "layer",
+  ],
+  ["the handler exited with status 127 (the interpreter of a script was not found): x", 127, ""],
+  ["the handler exited with status 1 (a command was not found): x", 1, ""],
+])("the hint fits the cause: %s", (message, exitStatus, remedy) => {
+  const of = { errorType: "Function.ExitError", durationMs: 1, log: "", path: "/bin" };
+  const [, hint = ""] = failureSummary({ ...of, message, exitStatus }).split("\n");
+  expect(/chmod|layer/.exec(hint)?.[0] ?? hint).toBe(remedy);
 });
 
 test("the function timed out", () => {
@@ -228,6 +256,12 @@ test.each([
   ["Runtime.ExitError", "RequestId: 1 Error: Runtime exited with error: exit status 127", true],
   ["Function.ExitError", "handler exited with status 127 (a command was not found): x", true],
   ["Function.ExitError", "handler exited with status 1: deploy: status 127 of the job", false],
+  [
+    "Runtime.InitError",
+    "/x/function.sh, while it was loaded, exited with status 127 (a command was not found): x",
+    true,
+  ],
+  ["Runtime.InitError", "/x/function.sh cannot be used: status 127", false],
   ["Job.Failed", "the job ended with status 127", false],
   ["Error", "status 126", false],
 ])(

@@ -43,9 +43,9 @@ export function addPackageCommand(program: Command): void {
     .command("package")
     .summary("a reproducible function zip")
     .description(
-      "Write a function's folder as a zip for Lambda: sorted, dated 1980, modes 0755 and 0644.\n" +
+      "Write a function's folder as a zip for Lambda: sorted, dated 1980, modes 0755 and 0644. " +
         "Prints the path; size, hash and what was left out go to standard error.\n\n" +
-        `Left out are ${LEFT_OUT.join(", ")},\n` +
+        `Left out are ${LEFT_OUT.join(", ")}, ` +
         "the zip itself and NAME.zip of an earlier run, and what --exclude names.",
     )
     .argument("[dir]", "folder of the function", ".")

@@ -36,7 +36,8 @@ export function addCompletionCommand(
     .summary("a script that completes commands in your shell")
     .description(
       "Print a script for bash, zsh or fish that completes commands, options and files:\n" +
-        "  lambda-shell completion bash > ~/.local/share/bash-completion/completions/lambda-shell\n" +
+        "  lambda-shell completion bash \\\n" +
+        "    > ~/.local/share/bash-completion/completions/lambda-shell\n" +
         '  lambda-shell completion zsh > "${fpath[1]}/_lambda-shell"\n' +
         "  lambda-shell completion fish > ~/.config/fish/completions/lambda-shell.fish",
     )

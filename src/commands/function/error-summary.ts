@@ -63,11 +63,32 @@ export function failureSummary(failure: Failure): string {
   const { errorType, message, exitStatus, durationMs, log, path } = failure;
   const after = durationMs ? ` after ${Math.round(durationMs)} ms` : "";
   const lines = [`${errorType}${after}: ${message}`, ...logLines(log)];
-  if (exitStatus === 126) lines.push("  126 means a command is not executable: chmod +x it");
-  if (exitStatus === 127) {
-    lines.push(`  127 means a command was not found; PATH inside the function: ${path}`);
-  }
+  const hint = statusHint(exitStatus, message, path);
+  if (hint !== undefined) lines.push(`  ${hint}`);
   return lines.join("\n");
+}
+
+/** What helps when a shell could not start a command; shells say 126 and 127 of other causes too. */
+function statusHint(
+  exitStatus: number | undefined,
+  message: string,
+  path: string,
+): string | undefined {
+  // The cause, if the runtime has found it in the shell's words.
+  const cause = /^[^:(]*\bstatus \d+ \(([^)]*)/.exec(message)?.[1];
+  if (
+    exitStatus === 126 &&
+    (cause ?? "a command was not executable") === "a command was not executable"
+  ) {
+    return "126 means a command is not executable: chmod +x it";
+  }
+  if (exitStatus === 127 && (cause ?? "a command was not found") === "a command was not found") {
+    return (
+      "127 means a command was not found: install it where the function runs, or add it as a layer " +
+      `(here: --layer DIR); PATH inside the function: ${path}`
+    );
+  }
+  return undefined;
 }
 
 /** What a time-out killed, and how to allow more. */
@@ -122,7 +143,7 @@ function toldFailure(
   const { errorType, errorMessage } = errorMembers(body, recordedType);
   const message = errorMessage.replace(/^RequestId: \S+ Error: (Runtime exited with error: )?/, "");
   // Behind the first colon stand the handler's own words.
-  const isExit = errorType === "Runtime.ExitError" || errorType === "Function.ExitError";
+  const isExit = /^(?:Runtime\.ExitError|Runtime\.InitError|Function\.ExitError)$/.test(errorType);
   const status = isExit ? /^[^:]*\bstatus (\d+)\b/.exec(message)?.[1] : undefined;
   return { errorType, message, exitStatus: status === undefined ? undefined : Number(status) };
 }
