@@ -113,7 +113,7 @@ QUICK_TESTS := ./src/runtime ./src/handler ./src/host/invocation ./src/host/http
   ./src/zip.test.ts ./build/check-rooms.test.ts ./build/private-names.test.ts ./build/optimizer.test.ts
 
 .PHONY: quick
-quick: quick-packages check fmt-check lint ## daily: Check types, format, rooms, lints and unit tests: no root, under a minute
+quick: quick-packages check fmt-check lint ## daily: Check types, format, rooms, lints and unit tests: no root, about a minute
 	$(BUN) test $(QUICK_TESTS)
 
 .PHONY: quick-packages

@@ -366,6 +366,10 @@ share() {
 
 [ -z "$SHARED" ] || share
 
-say "published; a function uses it with these two lines:"
+if [ "$DRY_RUN" = 1 ]; then
+  say "nothing was published (DRY_RUN=1); a function would use it with these two lines:"
+else
+  say "published; a function uses it with these two lines:"
+fi
 printf 'Runtime: custom\n'
 printf 'RuntimeConfig: {RuntimeArn: "%s", RuntimeAlias: %s}\n' "$RUNTIME" "$ALIAS"

@@ -122,6 +122,7 @@ test("a fresh account gets repository, image, runtime, version and the alias pre
     "lambda-core create-runtime-alias",
   ]);
   expect(stdout).toBe(twoLines("preview"));
+  expect(stderr).toEndWith("published; a function uses it with these two lines:\n");
   const create = calls.find((call) => call.startsWith("lambda-core create-runtime-version"));
   expect(create).toContain(` --image-uri ${IMAGE} `);
   expect(calls.filter((call) => call.includes("stable"))).toEqual([]);
@@ -406,6 +407,9 @@ test("DRY_RUN=1 prints the commands of a first run and calls nothing", () => {
   expect(status).toBe(0);
   expect(calls).toEqual([]);
   expect(stderr.split("\n").filter((line) => line.startsWith("+ "))).toHaveLength(12);
+  expect(stderr).toEndWith(
+    "nothing was published (DRY_RUN=1); a function would use it with these two lines:\n",
+  );
 });
 
 test("without the zips of make dist nothing is built", () => {
