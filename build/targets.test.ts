@@ -114,6 +114,16 @@ describe("own-files.sh", () => {
   });
 });
 
+test("the clients of make compat name all tools that are missing at once, and where they are", () => {
+  const program = "build/tool-checks/compat-clients.ts";
+  const { errors, exitCode } = run([process.execPath, program], programs({ node: "", make: "" }));
+  expect(errors).toMatch(
+    /^error: failed to find python3, npm, cmake, .*: install what is missing\n$/,
+  );
+  expect(errors).toContain("go (1.26 or newer, https://go.dev/doc/install), cargo (");
+  expect(exitCode).toBe(1);
+});
+
 describe("install.sh", () => {
   const clone = temporaryFolder("clone");
   chmodSync(clone, 0o777);
@@ -179,7 +189,7 @@ function recipes(...targets: string[]): string {
 describe("make", () => {
   test.each([
     ...["quick", "test", "fuzz", "ok", "dist", "bench"],
-    ...["bench-small", "bench-cold", "page-profile", "test-kernels"],
+    ...["bench-small", "bench-cold", "page-profile", "test-kernels", "compat"],
   ])("looks for the packages of %s before anything is compiled", (target) => {
     const text = recipes(target);
     expect(text).toContain("build/system-packages.sh");

@@ -85,6 +85,12 @@ const CLIENTS: readonly Client[] = [
   },
 ];
 
+/** Where to get what Debian's packages have too old; `make compat` looks for those packages itself. */
+const WHERE: Readonly<Record<string, string>> = {
+  go: " (1.26 or newer, https://go.dev/doc/install)",
+  cargo: " (newer than Debian 12 has, https://rustup.rs)",
+};
+
 /** Debian's `aws` of version 2 with what it depends on, unpacked and not installed. */
 async function debianAwsCli(folder: string): Promise<void> {
   const plan = await output(["apt-get", "install", "-s", "--no-install-recommends", "awscli"]);
@@ -120,11 +126,14 @@ function isPresent(tool: string): boolean {
 
 if (import.meta.main) {
   reportErrors();
-  for (const { name, tools, inputs, build } of CLIENTS) {
-    const missing = tools.filter((tool) => !isPresent(tool));
-    if (missing.length > 0) {
-      throw new Error(`failed to prepare the ${name} client: not installed: ${missing.join(", ")}`);
-    }
+  // Before the first client is built: that takes minutes.
+  const tools = new Set(CLIENTS.flatMap((client) => client.tools));
+  const missing = [...tools].filter((tool) => !isPresent(tool));
+  if (missing.length > 0) {
+    const words = missing.map((tool) => `${tool}${WHERE[tool] ?? ""}`);
+    throw new Error(`failed to find ${words.join(", ")}: install what is missing`);
+  }
+  for (const { name, inputs, build } of CLIENTS) {
     const folder = join(CACHE, name);
     const stamp = join(folder, ".inputs");
     const wanted = inputs.map((file) => readFileSync(join(FIXTURES, file), "utf8")).join("\0");

@@ -21,9 +21,15 @@ dist/lambda-shell-linux-%: $(TOOL_SOURCES) node_modules/.package-lock.json
 test-tool: dist/lambda-shell-linux-$(ARCH) dist/bootstrap-$(ARCH) test-packages ## test: Run the tool's own tests with the compiled tool
 	LAMBDA_SHELL=$< $(BUN) test ./src/commands ./src/function-tests ./src/completion
 
-# Needs python3 with venv, node with npm, cmake, g++, go, cargo, a JDK, Maven, curl, jq; what is built stays in cache/compat.
+# Go and Rust must be newer than Debian's packages: compat-clients.ts says where to get them.
+.PHONY: compat-packages
+compat-packages:
+	@build/system-packages.sh python3:ensurepip=python3-venv cmake=cmake g++=g++ \
+	  javac=default-jdk-headless mvn=maven curl=curl jq=jq
+
+# What is built stays in cache/compat.
 .PHONY: compat
-compat: dist/bootstrap-$(ARCH) ## test: Run AWS's own clients and callers, unmodified, against the host
+compat: compat-packages dist/bootstrap-$(ARCH) ## test: Run AWS's own clients and callers, unmodified, against the host
 	$(BUN) build/tool-checks/compat-clients.ts
 	$(BUN) test ./src/conformance/clients/clients.compat.ts ./src/conformance/clients/callers.compat.ts
 
