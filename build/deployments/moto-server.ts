@@ -8,6 +8,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
+import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
 import { UNTIL_THIS_PROCESS_ENDS } from "./run.ts";
 
 /** The programs of requirements.txt, which `make python` installs, or those of `make newest-tools`. */
@@ -22,6 +23,15 @@ export function pythonProgram(name: string): string {
   const path = join(PYTHON_PROGRAMS, name);
   if (!existsSync(path)) throw new Error(`failed to find ${path}: run "make python" first`);
   return path;
+}
+
+/** What SAM needs to leave the network and the user's home folder alone. */
+export function samEnvironment(): Record<string, string> {
+  return {
+    SAM_CLI_TELEMETRY: "0",
+    __SAM_CLI_APP_DIR: temporaryFolder("sam-cli"),
+    AWS_DEFAULT_REGION: "us-east-1",
+  };
 }
 
 /** A running server; its state lives in its memory. */

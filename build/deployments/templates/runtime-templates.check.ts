@@ -14,7 +14,7 @@ import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 
 import { temporaryFolder } from "../../../src/testing/temporary-folder.ts";
 import { ROOT } from "../layer-dist.ts";
-import { MotoServer, pythonProgram } from "../moto-server.ts";
+import { MotoServer, pythonProgram, samEnvironment } from "../moto-server.ts";
 import { run } from "../run.ts";
 import {
   readTemplate,
@@ -239,7 +239,7 @@ describe("sam.yaml", () => {
         .replace(/ {6}RuntimeConfig:\n.*\n.*\n/, "")
         .replace(/ {2}Runtime(Arn|Alias):\n( {4}.*\n)+/g, "");
       writeFileSync(join(folder, "known.yaml"), known);
-      const env = { SAM_CLI_TELEMETRY: "0", AWS_DEFAULT_REGION: "us-east-1" };
+      const env = samEnvironment();
       const sam = [pythonProgram("sam"), "validate", "--lint", "--template"];
       await run([...sam, join(folder, "known.yaml")], { env });
       const whole = [...sam.filter((word) => word !== "--lint"), join(FOLDER, "sam.yaml")];

@@ -13,7 +13,7 @@ import { RecordedRuntimeApi } from "../../../src/testing/recorded-runtime-api.ts
 import { temporaryFolder } from "../../../src/testing/temporary-folder.ts";
 import { HOST_ARCHITECTURE } from "../../architectures.ts";
 import { LAYER_DIST, ROOT } from "../layer-dist.ts";
-import { MotoServer, PYTHON_PROGRAMS, pythonProgram } from "../moto-server.ts";
+import { MotoServer, PYTHON_PROGRAMS, pythonProgram, samEnvironment } from "../moto-server.ts";
 import { renderAll } from "../release/render-sar.ts";
 import { run } from "../run.ts";
 import { VERSION } from "../version.ts";
@@ -22,12 +22,7 @@ import { readTemplate, resolveResources } from "./cloudformation-template.ts";
 const LIMIT_MS = 300_000;
 const SAM = join(ROOT, "layer/sam");
 
-/** What SAM needs to leave the network and the user's own settings alone. */
-const SAM_ENVIRONMENT = {
-  SAM_CLI_TELEMETRY: "0",
-  AWS_DEFAULT_REGION: "us-east-1",
-  LAYER_DIST,
-};
+const SAM_ENVIRONMENT = { ...samEnvironment(), LAYER_DIST };
 
 const yamlFiles = (folder: string) =>
   readdirSync(folder)
@@ -47,9 +42,10 @@ describe("SAM", () => {
       `sam validate --lint and cfn-lint accept ${name}`,
       async () => {
         const sam = [pythonProgram("sam"), "validate", "--lint", "--template", template];
-        expect((await run(sam, { env: SAM_ENVIRONMENT })).stdout).toContain(
-          "is a valid SAM Template",
-        );
+        const home = temporaryFolder("home");
+        const { stdout } = await run(sam, { env: { ...SAM_ENVIRONMENT, HOME: home } });
+        expect(stdout).toContain("is a valid SAM Template");
+        expect(readdirSync(home)).toEqual([]);
         expect((await run([pythonProgram("cfn-lint"), template])).stdout).toBe("");
       },
       LIMIT_MS,
