@@ -4,6 +4,8 @@
 
 SHELL := /bin/sh
 BUN := node_modules/.bin/bun
+# Above the included files: make reads a prerequisite's variables once, where it stands.
+PYTHON_READY := cache/python/.ready
 BOOTSTRAP_SOURCES := $(wildcard src/bootstrap.ts src/runtime/* src/handler/* src/runtime-api/*) \
   build/compile.ts build/bun-executable.ts build/architectures.ts package-lock.json \
   build/optimizer.ts build/private-names.ts build/shrink.ts \
@@ -75,9 +77,12 @@ MINUTES := 2
 fuzz: test-packages bootstrap ## test: Try random input for minutes (MINUTES, SEED), longer than test does
 	FUZZ_MINUTES=$(MINUTES) $(BUN) test --timeout 7200000 $(patsubst %,./%,$(wildcard src/*/*.fuzz.ts))
 
-.PHONY: lint
-lint: node_modules/.package-lock.json ## daily: Check the rooms and run the linters of TypeScript and shell
+.PHONY: lint-packages
+lint-packages:
 	@build/system-packages.sh shellcheck=shellcheck
+
+.PHONY: lint
+lint: lint-packages node_modules/.package-lock.json ## daily: Check the rooms and run the linters of TypeScript and shell
 	$(BUN) build/check-rooms.ts
 	node_modules/@biomejs/cli-linux-*/biome lint --error-on-warnings
 	git ls-files '*.sh' '*.bash' .ci/run | xargs shellcheck
@@ -101,7 +106,7 @@ bench: bench-packages bootstrap $(BENCH_PYTHON_READY) ## bench: Compare the runt
 
 .PHONY: bench-packages
 bench-packages:
-	@build/system-packages.sh strace=strace gcc=gcc gencat=libc6-dev curl=curl \
+	@build/system-packages.sh strace=strace cc=gcc gencat=libc6-dev curl=curl \
 	  python3:ensurepip=python3-venv
 
 .PHONY: bench-small

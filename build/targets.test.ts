@@ -188,13 +188,21 @@ function recipes(...targets: string[]): string {
 
 describe("make", () => {
   test.each([
-    ...["quick", "test", "fuzz", "ok", "dist", "bench"],
-    ...["bench-small", "bench-cold", "page-profile", "test-kernels", "compat"],
-  ])("looks for the packages of %s before anything is compiled", (target) => {
-    const text = recipes(target);
-    expect(text).toContain("build/system-packages.sh");
-    const [before] = text.split("build/system-packages.sh");
-    expect(before).not.toMatch(/bun (build\/compile|check|test)/);
+    ...["quick", "test", "fuzz", "ok", "lint", "python", "dist", "reproduce", "pins", "compat"],
+    ...["test-layer", "smoke-layer", "test-aws-cli", "test-kernels", "deployments", "newest-tools"],
+    ...["bench", "bench-small", "bench-cold", "bench-aws-cli", "bench-host", "page-profile"],
+  ])("looks for all packages of %s before anything is built", (target) => {
+    const [before = "", ...after] = recipes(target).split(/^.*npm ci.*$|^.*bin\/(?:bun|pip) .*$/m);
+    const calls = (text: string) =>
+      (text.match(/^build\/system-packages\.sh .*$/gm) ?? []).flatMap((call) => call.split(" "));
+    expect(calls(before)).not.toEqual([]);
+    const late = calls(after.join("\n")).filter((word) => !calls(before).includes(word));
+    expect(late.filter((word) => word.includes("="))).toEqual([]);
+  });
+
+  test("reads no variable in a prerequisite that is set in a later file", () => {
+    const command = ["make", "--warn-undefined-variables", "--dry-run", "help"];
+    expect(run(command, process.env["PATH"] ?? "").errors).toBe("");
   });
 
   test.each(["test", "ok", "bench-small", "bench-cold", "bench-aws-cli", "page-profile"])(

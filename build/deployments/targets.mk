@@ -1,7 +1,5 @@
 # Targets of deployments and releases; the Makefile includes this file.
 
-PYTHON_READY := cache/python/.ready
-
 DEPLOYMENT_PROGRAMS := busybox=busybox python3:ensurepip=python3-venv setpriv=util-linux \
   unshare=util-linux unzip=unzip zip=zip
 # The layers of a release are made from Debian's packages, also where this is another system.
@@ -59,6 +57,11 @@ node-layer: node_modules/.package-lock.json ## build: Pack Node.js 16 as a layer
 sar: node_modules/.package-lock.json ## build: Render the templates of SAR
 	$(BUN) build/deployments/release/render-sar.ts
 
+# The first prerequisite below: before a layer is built.
+.PHONY: deployment-packages
+deployment-packages:
+	@build/system-packages.sh $(DEPLOYMENT_PROGRAMS) $(if $(wildcard dist/SHA256SUMS),,$(LAYER_PROGRAMS))
+
 # The checks need the zips of make dist; LAYER_DIST=FOLDER takes those of a release instead.
 ifndef LAYER_DIST
 deployments: dist/SHA256SUMS
@@ -70,8 +73,7 @@ dist/SHA256SUMS: dist/bootstrap-amd64 dist/bootstrap-arm64 dist/lambda-shell-lin
 	$(MAKE) dist
 
 .PHONY: deployments
-deployments: $(PYTHON_READY) $(BOTOCORE_READY) $(CHECKOV_READY) layer/cdk/node_modules/.package-lock.json node-layer ## test: Check all deployment options
-	@build/system-packages.sh $(DEPLOYMENT_PROGRAMS)
+deployments: deployment-packages $(PYTHON_READY) $(BOTOCORE_READY) $(CHECKOV_READY) layer/cdk/node_modules/.package-lock.json node-layer ## test: Check all deployment options
 	timeout 2700 $(BUN) test --timeout 300000 $(wildcard ./build/deployments/*.check.ts ./build/deployments/*/*.check.ts)
 
 # Not part of a check: it says when a tool learns what ours must be told, and so fails one day. Newer

@@ -33,8 +33,12 @@ compat: compat-packages dist/bootstrap-$(ARCH) ## test: Run AWS's own clients an
 	$(BUN) build/tool-checks/compat-clients.ts
 	$(BUN) test ./src/conformance/clients/clients.compat.ts ./src/conformance/clients/callers.compat.ts
 
+.PHONY: bench-host-packages
+bench-host-packages:
+	@build/system-packages.sh python3:ensurepip=python3-venv
+
 .PHONY: bench-host
-bench-host: dist/bootstrap-$(ARCH) $(PYTHON_READY) ## bench: Compare the host with the runtime alone, a naive host, AWS's emulator
+bench-host: bench-host-packages dist/bootstrap-$(ARCH) $(PYTHON_READY) ## bench: Compare the host with the runtime alone, a naive host, AWS's emulator
 	nice $(BUN) build/bench/host.ts
 
 .PHONY: load
