@@ -1,8 +1,10 @@
 /**
- * Puts measured figures into README.md, all from one file of build/bench/results: a table, and single
- * figures in the text, between comments that name them: `<!-- figure MEASURE / SUBJECT -->1.2<!-- / -->`.
+ * Puts measured figures into README.md: those of `make bench`, all from one file of build/bench/results, in a
+ * table and in the text, between comments that name them: `<!-- figure MEASURE / SUBJECT -->1.2<!-- / -->`;
+ * and those of build/bench/loops.ts from another one, as ratios to the curl loop of that same run:
+ * `<!-- loop MEASURE / SUBJECT -->1.2<!-- / -->`.
  *
- *     bun build/deployments/documents/figures.ts    # from the newest file
+ *     bun build/deployments/documents/figures.ts    # from the newest files
  *
  * @module
  */
@@ -24,6 +26,9 @@ const TABLE = /(<!-- figures -->\n)[\s\S]*?(<!-- \/figures -->)/;
 /** A figure in the text: a measure of the table, or `programs` for those started for a warm event. */
 const FIGURE = /(<!-- figure (.+?) \/ (.+?) -->)[^<]*(<!-- \/ -->)/g;
 
+/** A figure of another loop: a measure of that run, or `programs` as above. */
+const LOOP = /(<!-- loop (.+?) \/ (.+?) -->)[^<]*(<!-- \/ -->)/g;
+
 /** Medians by what was measured and by subject. */
 const MEASURES = z.record(z.string(), z.record(z.string(), z.looseObject({ median: z.number() })));
 
@@ -39,6 +44,12 @@ const RESULT = z.looseObject({
 });
 
 type Result = z.infer<typeof RESULT>;
+
+/** Results of other loops, as far as they are quoted. */
+const LOOPS = z.looseObject({
+  ratios: MEASURES,
+  programs: z.record(z.string(), z.number()),
+});
 
 /** The columns of the table: what each is called here, and in the results. */
 const COLUMNS = {
@@ -58,6 +69,21 @@ export function withFigures(text: string, file: string): string {
     .replace(FIGURE, (_, start, measure, subject, end) => {
       return `${start}${figure(result, measure, subject)}${end}`;
     });
+}
+
+/** A text with the figures of one file of results of other loops. */
+export function withLoops(text: string, file: string): string {
+  const result = LOOPS.parse(JSON.parse(readFileSync(join(ROOT, RESULTS, file), "utf8")));
+  return text.replace(LOOP, (_, start, measure, subject, end) => {
+    const value =
+      measure === "programs"
+        ? result.programs[subject]?.toString()
+        : result.ratios[measure]?.[subject]?.median.toPrecision(2);
+    if (value === undefined) {
+      throw new Error(`failed to find "${measure}" of "${subject}" in ${file}`);
+    }
+    return `${start}${value}${end}`;
+  });
 }
 
 function figure(result: Result, measure: string, subject: string): string {
@@ -102,17 +128,23 @@ function milliseconds(value: number | undefined): string {
   return value >= 100 ? value.toFixed(0) : value.toPrecision(2);
 }
 
-/** The file of results that a text names. */
-export function quotedResults(text: string): string | undefined {
-  return /results\/([\w.-]+-runtime\.json)/.exec(text)?.[1];
+/** The file of results of a bench that a text names. */
+export function quotedResults(text: string, bench: "runtime" | "loops"): string | undefined {
+  return new RegExp(`results/([\\w.-]+-${bench}\\.json)`).exec(text)?.[1];
 }
 
 if (import.meta.main) {
   reportErrors();
-  const newest = readdirSync(join(ROOT, RESULTS))
-    .filter((name) => name.endsWith("-runtime.json"))
-    .sort()
-    .at(-1);
-  if (newest === undefined) throw new Error(`failed to find results: run "make bench"`);
-  writeFileSync(README, withFigures(readFileSync(README, "utf8"), newest));
+  const newest = (bench: string) =>
+    readdirSync(join(ROOT, RESULTS))
+      .filter((name) => name.endsWith(`-${bench}.json`))
+      .sort()
+      .at(-1);
+  const [runtime, loops] = [newest("runtime"), newest("loops")];
+  if (runtime === undefined) throw new Error(`failed to find results: run "make bench"`);
+  if (loops === undefined) throw new Error("failed to find results: run build/bench/loops.ts");
+  const text = withFigures(readFileSync(README, "utf8"), runtime);
+  const quoted = quotedResults(text, "loops");
+  const named = quoted === undefined ? text : text.replaceAll(quoted, loops);
+  writeFileSync(README, withLoops(named, loops));
 }

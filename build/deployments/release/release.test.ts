@@ -10,7 +10,7 @@ import { basename, join } from "node:path";
 
 import { temporaryFolder } from "../../../src/testing/temporary-folder.ts";
 import { drawDiagrams } from "../documents/diagrams.ts";
-import { quotedResults, withFigures } from "../documents/figures.ts";
+import { quotedResults, withFigures, withLoops } from "../documents/figures.ts";
 import { ROOT } from "../layer-dist.ts";
 import { run } from "../run.ts";
 import { VERSION } from "../version.ts";
@@ -253,9 +253,17 @@ test("layer/sam/layer/Makefile works in a path with a space", async () => {
 
 test("the figures in README.md are those of the results that it names", async () => {
   const text = await Bun.file(join(ROOT, "README.md")).text();
-  const file = quotedResults(text);
-  expect(file).toBeDefined();
-  expect(withFigures(text, file ?? "")).toBe(text);
+  const runtime = quotedResults(text, "runtime");
+  const loops = quotedResults(text, "loops");
+  expect([runtime, loops]).not.toContain(undefined);
+  expect(withFigures(text, runtime ?? "")).toBe(text);
+  expect(withLoops(text, loops ?? "")).toBe(text);
+  // Each must stand in the text, or the comparison proves nothing.
+  for (const name of ["gkrizek", "ql4b"]) {
+    for (const measure of ["start to first response", "warm event, 50 B", "programs"]) {
+      expect(text).toContain(`<!-- loop ${measure} / ${name} -->`);
+    }
+  }
 });
 
 test("a figure of README.md that was not measured, or that somebody has changed, is found", () => {
