@@ -66,6 +66,9 @@ root:
 	@[ "$$(id -u)" = 0 ] || { printf '%s\n' "error: make $(firstword $(MAKECMDGOALS)) needs root. Run:" \
 	  '  sudo env PATH="$$PATH" make $(MAKECMDGOALS)' 'What needs no root: make quick' >&2; exit 1; }
 
+# Its tests come after minutes of building.
+release: root
+
 .PHONY: test
 test: root test-packages bootstrap ## daily: Run every test (root) except those of the finished layer
 	$(BUN) test ./src ./build
@@ -126,7 +129,7 @@ quick-packages:
 	@build/system-packages.sh $(QUICK_PROGRAMS)
 
 .PHONY: ok
-ok: root test-packages check fmt-check lint test ## daily: Run everything that a commit needs: check, fmt-check, lint, test
+ok: root test-packages check fmt-check lint test ## daily: Run everything that a commit needs (root): check, fmt-check, lint, test
 
 .PHONY: check
 check: node_modules/.package-lock.json ## daily: Check the types

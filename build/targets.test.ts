@@ -205,9 +205,13 @@ describe("make", () => {
     expect(run(command, process.env["PATH"] ?? "").errors).toBe("");
   });
 
-  test.each(["test", "ok", "bench-small", "bench-cold", "bench-aws-cli", "page-profile"])(
-    "says at once that %s needs root, and how to run it so",
+  const help = run(["make", "help"], process.env["PATH"] ?? "").output;
+  const forRoot = [...help.matchAll(/^ {2}([a-z-]+) .*\(root\)/gm)].map(([, name = ""]) => name);
+
+  test.each(["test", "ok", "release", ...forRoot])(
+    "says at once that %s needs root, as help does, and how to run it so",
     (target) => {
+      expect(forRoot).toContain(target);
       const PATH = `${programs({ id: "echo 1000" })}:${process.env["PATH"]}`;
       const { errors, exitCode } = run(["make", target], PATH);
       expect(errors).toStartWith(

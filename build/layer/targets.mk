@@ -32,14 +32,14 @@ reproduce: layer-packages node_modules/.package-lock.json ## test: Build everyth
 	$(BUN) build/layer/reproduce.ts
 
 .PHONY: test-layer
-test-layer: layer-test-packages node_modules/.package-lock.json $(PYTHON_READY) ## test: Test the finished zips of `make dist`
+test-layer: root layer-test-packages node_modules/.package-lock.json $(PYTHON_READY) ## test: Test the finished zips of `make dist` (root)
 	$(BUN) test --timeout 600000 $(wildcard ./build/layer/*.slow.ts)
 
 # The host's architecture whole, of the other one what an emulator does in seconds.
 SMOKE := ^($(if $(filter aarch64 arm64,$(shell uname -m)),arm64|amd64,amd64|arm64) (the |every |unzip|bin/))
 
 .PHONY: smoke-layer
-smoke-layer: layer-test-packages node_modules/.package-lock.json $(PYTHON_READY) ## test: Try the zips of `make dist` in two minutes
+smoke-layer: root layer-test-packages node_modules/.package-lock.json $(PYTHON_READY) ## test: Try the zips of `make dist` in two minutes (root)
 	$(BUN) test --timeout 600000 -t '$(SMOKE)' ./build/layer/layer.slow.ts
 
 .PHONY: test-aws-cli
