@@ -24,8 +24,7 @@ help: ## daily: Show this list
 
 # npm writes its own record of what is installed; when the lock file is newer, install again.
 node_modules/.package-lock.json: package-lock.json
-	@build/own-files.sh . node_modules
-	npm ci --no-audit --no-fund --loglevel=error
+	build/npm-ci.sh .
 	@touch $@
 
 .PHONY: bootstrap

@@ -177,6 +177,37 @@ describe("install.sh", () => {
   });
 });
 
+describe("npm-ci.sh", () => {
+  const NPM = (version: string) =>
+    `[ "$1" = --version ] && echo ${version} || echo "$(pwd -P): npm $*"`;
+  const ci = (scripts: Readonly<Record<string, string>>) =>
+    run(["/bin/sh", "build/npm-ci.sh", "layer/cdk"], programs({ id: "echo 1000", ...scripts }));
+
+  test.each(["9.2.0", "11.10.1"])("installs what is locked with npm %s", (version) => {
+    expect(ci({ npm: NPM(version) })).toEqual({
+      output: `${join(ROOT, "layer/cdk")}: npm ci --no-audit --no-fund --loglevel=error\n`,
+      errors: "",
+      exitCode: 0,
+    });
+  });
+
+  test.each(["8.5.1", "6.14.4"])("says that npm %s is too old", (version) => {
+    expect(ci({ npm: NPM(version) })).toEqual({
+      output: "",
+      errors:
+        `error: npm ${version} is too old: npm 9 or newer is needed, as Node.js 18 and newer have it\n` +
+        "  install a newer Node.js (https://nodejs.org), then run make again\n",
+      exitCode: 1,
+    });
+  });
+
+  test("says how to install npm where it is missing", () => {
+    const { errors, exitCode } = ci({ "apt-get": "" });
+    expect(errors).toContain("apt-get install npm\n");
+    expect(exitCode).toBe(1);
+  });
+});
+
 /** The recipes of targets, as make prints them, without the flags of the make that may run this test. */
 function recipes(...targets: string[]): string {
   const { output } = run(
@@ -192,7 +223,9 @@ describe("make", () => {
     ...["test-layer", "smoke-layer", "test-aws-cli", "test-kernels", "deployments", "newest-tools"],
     ...["bench", "bench-small", "bench-cold", "bench-aws-cli", "bench-host", "page-profile"],
   ])("looks for all packages of %s before anything is built", (target) => {
-    const [before = "", ...after] = recipes(target).split(/^.*npm ci.*$|^.*bin\/(?:bun|pip) .*$/m);
+    const [before = "", ...after] = recipes(target).split(
+      /^.*npm-ci\.sh .*$|^.*bin\/(?:bun|pip) .*$/m,
+    );
     const calls = (text: string) =>
       (text.match(/^build\/system-packages\.sh .*$/gm) ?? []).flatMap((call) => call.split(" "));
     expect(calls(before)).not.toEqual([]);

@@ -45,8 +45,7 @@ $(CHECKOV_READY): build/deployments/checkov.txt
 test: $(PYTHON_READY)
 
 layer/cdk/node_modules/.package-lock.json: layer/cdk/package-lock.json
-	@build/own-files.sh layer/cdk layer/cdk/node_modules
-	cd layer/cdk && npm ci --no-audit --no-fund --loglevel=error
+	build/npm-ci.sh layer/cdk
 	@touch $@
 
 .PHONY: node-layer
