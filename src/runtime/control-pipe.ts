@@ -74,7 +74,7 @@ export class ControlPipe {
   }
 
   /** The last command of a bash that has failed since it was forgotten, where that is known. */
-  get lastCommand(): LastCommand | undefined {
+  lastCommand(): LastCommand | undefined {
     this.#read();
     return this.#lastCommand;
   }
@@ -84,7 +84,7 @@ export class ControlPipe {
   }
 
   /** The command of the script at which a bash has ended while it loaded, where that is known. */
-  get failedCommand(): FailedCommand | undefined {
+  failedCommand(): FailedCommand | undefined {
     this.#read();
     return failedCommandIn(this.#reportText, this.path);
   }

@@ -145,13 +145,13 @@ export class ForkServer {
   }
 
   /** The last command of a bash that has failed in the current event, where that is known. */
-  get lastCommand(): LastCommand | undefined {
-    return this.#control.lastCommand;
+  lastCommand(): LastCommand | undefined {
+    return this.#control.lastCommand();
   }
 
   /** The command of the script at which a bash has ended while it loaded, where that is known. */
-  get failedCommand(): FailedCommand | undefined {
-    return this.#control.failedCommand;
+  failedCommand(): FailedCommand | undefined {
+    return this.#control.failedCommand();
   }
 
   /** Whether it can take an event. */

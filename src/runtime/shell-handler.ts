@@ -205,7 +205,7 @@ export class ShellHandler {
     const lastLine = this.#server.lastLines().at(-1) ?? "";
     const how = describeEnd(`${script}, while it was loaded,`, end, lastLine);
     if (lastLine !== "") return `${how}: ${lastLine}`;
-    const failed = this.#server.failedCommand;
+    const failed = this.#server.failedCommand();
     if (failed === undefined)
       return end.kind === "exited" ? `${how}${withoutWords(end.status)}` : how;
     // The script had come to its end: what has failed then is its sourcing.
@@ -217,7 +217,7 @@ export class ShellHandler {
 
   /** The last command of a bash that has failed, and the function. */
   #describeLastCommand(): string {
-    const last = this.#server.lastCommand;
+    const last = this.#server.lastCommand();
     // Our own commands have a backslash in front.
     if (last === undefined || last.command.startsWith("\\")) return "";
     const { command, functionName, caller, line } = last;
