@@ -255,6 +255,19 @@ describe("make", () => {
     },
   );
 
+  test("says before deployments are built that namespaces are not allowed", () => {
+    const stubs = programs({
+      id: "echo 1000",
+      unshare: '[ "$*" != "--mount --map-root-user true" ]',
+    });
+    const { output, errors } = run(["make", "deployments"], `${stubs}:${process.env["PATH"]}`);
+    expect(output).toBe("");
+    expect(errors).toStartWith(
+      "error: make deployments needs mount namespaces, which this user may not make here. Run:\n" +
+        '  sudo env PATH="$PATH" make deployments\n',
+    );
+  });
+
   test("looks for every shell that the quick tests run in", () => {
     const [, names = ""] = /^build\/system-packages\.sh( .*)/m.exec(recipes("quick")) ?? [];
     for (const { name, shebang } of [...SHELLS, ...FURTHER_SHELLS]) {
