@@ -87,7 +87,7 @@ lint-packages:
 lint: lint-packages node_modules/.package-lock.json ## daily: Check the rooms and run the linters of TypeScript and shell
 	$(BUN) build/check-rooms.ts
 	node_modules/@biomejs/cli-linux-*/biome lint --error-on-warnings
-	git ls-files '*.sh' '*.bash' .ci/run | xargs shellcheck
+	files=$$(git ls-files '*.sh' '*.bash' .ci/run) && shellcheck $$files
 
 # AWS's runtime client for Python, with which the runtime is compared.
 BENCH_PYTHON_READY := cache/bench-python/.ready

@@ -255,6 +255,15 @@ describe("make", () => {
     },
   );
 
+  test("shows what git says of a clone that it does not trust, and nothing after it", () => {
+    const stubs = programs({ git: "echo 'fatal: dubious ownership' >&2; exit 128" });
+    // The recipe's last line alone: what stands above it takes seconds.
+    const line = recipes("lint").match(/^.*git ls-files.*$/m)?.[0] ?? "";
+    const { output, errors, exitCode } = run(["/bin/sh", "-c", line], `${stubs}:/usr/bin:/bin`);
+    expect([output, errors]).toEqual(["", "fatal: dubious ownership\n"]);
+    expect(exitCode).toBe(128);
+  });
+
   test("says before deployments are built that namespaces are not allowed", () => {
     const stubs = programs({
       id: "echo 1000",
