@@ -8,7 +8,7 @@ BUN := node_modules/.bin/bun
 PYTHON_READY := cache/python/.ready
 BOOTSTRAP_SOURCES := $(wildcard src/bootstrap.ts src/runtime/* src/handler/* src/runtime-api/*) \
   build/compile.ts build/bun-executable.ts build/architectures.ts package-lock.json \
-  build/optimizer.ts build/private-names.ts build/shrink.ts \
+  build/optimizer.ts build/platform-names.ts build/private-names.ts build/shrink.ts \
   $(filter-out %.test.ts %.slow.ts,$(wildcard build/prefetch/*.ts build/shrink/*.ts)) \
   $(wildcard build/prefetch/profiles/*.json)
 

@@ -16,6 +16,9 @@ export interface Architecture {
   readonly bunPackage: "@oven/bun-linux-aarch64" | "@oven/bun-linux-x64";
   /** The name that it has in package.json, in the version that our executables are compiled with. */
   readonly compilerPackage: "bun-compiler-linux-arm64" | "bun-compiler-linux-x64";
+  /** The package of package.json with Closure Compiler's executable. */
+  readonly optimizerPackage:
+    "google-closure-compiler-linux-arm64" | "google-closure-compiler-linux";
   /** `process.arch` on such a machine. */
   readonly node: "arm64" | "x64";
   /** The machine name of ELF tools and qemu, as in `qemu-aarch64-static`. */
@@ -30,6 +33,7 @@ export const ARCHITECTURES: readonly Architecture[] = [
     bunTarget: "bun-linux-x64-baseline",
     bunPackage: "@oven/bun-linux-x64",
     compilerPackage: "bun-compiler-linux-x64",
+    optimizerPackage: "google-closure-compiler-linux",
     node: "x64",
     machine: "x86_64",
   },
@@ -39,6 +43,7 @@ export const ARCHITECTURES: readonly Architecture[] = [
     bunTarget: "bun-linux-arm64",
     bunPackage: "@oven/bun-linux-aarch64",
     compilerPackage: "bun-compiler-linux-arm64",
+    optimizerPackage: "google-closure-compiler-linux-arm64",
     node: "arm64",
     machine: "aarch64",
   },

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { optimize } from "./optimizer.ts";
 
-/** Runs a program that gives its outcome to a function `report`. */
+/** Runs a program, as strict as a module is, that gives its outcome to a function `report`. */
 function outcomeOf(program: string): unknown {
   let outcome: unknown;
   const report = (value: unknown) => {
@@ -10,16 +10,16 @@ function outcomeOf(program: string): unknown {
   };
   Reflect.set(globalThis, "reportOutcome", report);
   try {
-    new Function(program)();
+    new Function(`"use strict"; ${program}`)();
   } finally {
     Reflect.deleteProperty(globalThis, "reportOutcome");
   }
   return outcome;
 }
 
-/** A program whose outcome is that of an expression behind declarations. */
+/** A program whose outcome is that of an expression after declarations. */
 function program(declarations: string, expression: string): string {
-  return `"use strict"; ${declarations}\nReflect.get(globalThis, "reportOutcome")(${expression});`;
+  return `${declarations}\nReflect.get(globalThis, "reportOutcome")(${expression});`;
 }
 
 describe("optimize()", () => {
@@ -99,7 +99,10 @@ describe("optimize()", () => {
     const plain = program(declarations, expression);
     const before = outcomeOf(plain);
     expect(before).toBeDefined();
-    expect(outcomeOf(optimize(plain))).toEqual(before);
+    const made = optimize(plain);
+    expect(outcomeOf(made)).toEqual(before);
+    // Helpers of the compiler's own would have its licence.
+    expect(made).not.toContain("jscomp");
   });
 
   test("puts functions and methods that have one caller into it", () => {
@@ -114,8 +117,26 @@ describe("optimize()", () => {
     expect(made).not.toMatch(/function|increase|twice|=>/);
   });
 
-  test("refuses what is not a program, in the compiler's words", () => {
-    expect(() => optimize("class {")).toThrow();
-    expect(() => optimize("const a = 1; const a = 2;")).toThrow();
+  test("depends on nothing of the process that builds: no variable, and nothing that it has loaded", () => {
+    const { TMPDIR } = process.env;
+    process.env["TMPDIR"] = "/no/such/folder";
+    Reflect.set(globalThis, "loaded", { increase: 1 });
+    try {
+      const made = optimize("class A { increase() { A.n = 1; } } A.n = 0; new A().increase();");
+      expect(made).not.toContain("increase");
+    } finally {
+      Reflect.deleteProperty(globalThis, "loaded");
+      if (TMPDIR === undefined) delete process.env["TMPDIR"];
+      else process.env["TMPDIR"] = TMPDIR;
+    }
+  });
+
+  test.each([
+    ["class {", "Unexpected token"],
+    ["const a = 1; const a = 2;", "has already been declared"],
+    ["undeclared();", "variable undeclared is undeclared"],
+    ['import { a } from "bun:ffi"; a();', "bun:ffi"],
+  ])("refuses %s, and says why", (text, reason) => {
+    expect(() => optimize(text)).toThrow(reason);
   });
 });

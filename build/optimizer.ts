@@ -13,21 +13,31 @@
  * @module
  */
 
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 import { type Node, parse } from "acorn";
+
+import { HOST_ARCHITECTURE } from "./architectures.ts";
+import { compilerBun } from "./bun-executable.ts";
+import type { PlatformNames } from "./platform-names.ts";
 
 const FLAGS = [
   ...["--compilation_level", "ADVANCED", "--env", "CUSTOM", "--assume_function_wrapper"],
   // Of the newer forms only fields of classes are rewritten: the engine calls a function of its own for each
   // class that has some.
-  ...["--language_in", "UNSTABLE", "--language_out", "ECMASCRIPT_2021"],
-  ...["--rewrite_polyfills", "false", "--strict_mode_input", "--emit_use_strict", "false"],
+  ...["--language_out", "ECMASCRIPT_2021", "--rewrite_polyfills", "false"],
   // Types are TypeScript's matter, and its notes are not Closure's.
   ...["--warning_level", "QUIET"],
+  // Sources come and go through pipes, so that no folder is needed.
+  ...["--json_streams", "BOTH"],
 ];
+
+/** A text for the compiler, or one that it has made. */
+interface Source {
+  readonly path: string;
+  readonly src: string;
+}
 
 /** A node of the syntax tree, with the members that matter here. */
 interface Syntax extends Node {
@@ -45,38 +55,49 @@ interface Syntax extends Node {
  * @throws {Error} When the compiler refuses it, with its own words.
  */
 export function optimize(program: string): string {
-  const folder = mkdtempSync(join(tmpdir(), "lambda-shell-optimizer-"));
-  try {
-    const input = join(folder, "program.js");
-    const externs = join(folder, "externs.js");
-    const output = join(folder, "output.js");
-    writeFileSync(input, program);
-    writeFileSync(externs, externsOf(program));
-    const files = ["--js", input, "--externs", externs, "--js_output_file", output];
-    const { exitCode, stdout, stderr } = Bun.spawnSync([closureCompiler(), ...FLAGS, ...files]);
-    if (exitCode !== 0) throw new Error(`failed to optimize: ${stdout}${stderr}`);
-    return readFileSync(output, "utf8");
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const sources: readonly Source[] = [
+    { path: "externs.js", src: externsOf(program) },
+    { path: "program.js", src: program },
+  ];
+  const made = run([closureCompiler(), ...FLAGS], JSON.stringify(sources));
+  const [output] = JSON.parse(made) as readonly [Source];
+  return output.src;
 }
 
-/** The compiler's executable, which npm has installed for this machine. */
+/**
+ * Runs a program that reads its input and writes its output. It gets no variables: what it makes depends on
+ * nothing but its input.
+ */
+function run(command: string[], input = ""): string {
+  const child = Bun.spawnSync(command, {
+    stdin: Buffer.from(input),
+    cwd: import.meta.dir,
+    env: {},
+  });
+  if (child.exitCode === 0) return child.stdout.toString();
+  const end = child.signalCode ?? `status ${child.exitCode}`;
+  throw new Error(`failed to optimize: ${command[0]} ended with ${end}\n${child.stderr}`);
+}
+
+/**
+ * The compiler's executable, which npm has installed for this machine.
+ * @throws {Error} When it is not installed.
+ */
 function closureCompiler(): string {
-  for (const name of ["google-closure-compiler-linux", "google-closure-compiler-linux-arm64"]) {
-    const path = join(import.meta.dir, "../node_modules", name, "compiler");
-    if (existsSync(path)) return path;
-  }
-  throw new Error("failed to find the Closure Compiler in node_modules: run npm ci");
+  const name = HOST_ARCHITECTURE?.optimizerPackage;
+  const path = join(import.meta.dir, "../node_modules", name ?? "", "compiler");
+  if (name !== undefined && existsSync(path)) return path;
+  throw new Error(`failed to find the Closure Compiler (${path}): run npm ci`);
 }
 
 /** Declares for the compiler the variables and properties whose names it must keep. */
 function externsOf(program: string): string {
-  const variables = Object.getOwnPropertyNames(globalThis).filter(isIdentifier);
+  const names = run([compilerBun(), join(import.meta.dir, "platform-names.ts")]);
+  const { variables, properties } = JSON.parse(names) as PlatformNames;
   return [
     "/** @externs */",
-    ...variables.map((name) => `/** @const */ var ${name};`),
-    ...keptProperties(program).map((name) => `Object.prototype.${name};`),
+    ...variables.filter(isIdentifier).map((name) => `/** @const */ var ${name};`),
+    ...keptProperties(program, properties).map((name) => `Object.prototype.${name};`),
   ].join("\n");
 }
 
@@ -84,10 +105,11 @@ function externsOf(program: string): string {
  * The names of all properties but those that only members of the program's classes have: no key of an
  * object that is written out, which can become JSON or declare a function of the C library, and nothing that
  * an object of the platform has.
+ * @param platform The names of the platform's properties.
  */
-function keptProperties(program: string): string[] {
+function keptProperties(program: string, platform: readonly string[]): string[] {
   const members = new Set<string>();
-  const keys = platformProperties();
+  const keys = new Set(platform);
   const all = new Set<string>();
   const visit = (node: Syntax): void => {
     const name = propertyName(node);
@@ -110,34 +132,10 @@ function propertyName({ computed, key, property }: Syntax): string | undefined {
   return computed ? undefined : (name?.name ?? name?.value?.toString());
 }
 
-/** The names of what the platform's objects have, and those of the classes among its global variables. */
-function platformProperties(): Set<string> {
-  const variables = Object.getOwnPropertyNames(globalThis).map((name) =>
-    Reflect.get(globalThis, name),
-  );
-  const prototypes = variables.map((value) =>
-    isObject(value) ? Reflect.get(value, "prototype") : undefined,
-  );
-  const names = [...variables, ...prototypes, (Bun as unknown as { readonly FFI: object }).FFI]
-    .filter(isObject)
-    .flatMap(namesOf);
-  return new Set(names);
-}
-
-function namesOf(object: object): string[] {
-  const names = Object.getOwnPropertyNames(object);
-  const parent: unknown = Object.getPrototypeOf(object);
-  return isObject(parent) ? [...names, ...namesOf(parent)] : names;
-}
-
-function isObject(value: unknown): value is object {
-  return (typeof value === "object" && value !== null) || typeof value === "function";
-}
-
 function isIdentifier(name: string): boolean {
   return /^[A-Za-z_$][\w$]*$/.test(name);
 }
 
 function isNode(value: unknown): value is Syntax {
-  return isObject(value) && "type" in value && "start" in value;
+  return typeof value === "object" && value !== null && "type" in value && "start" in value;
 }
