@@ -50,9 +50,29 @@ describe("optimize()", () => {
       "[String(new S('m')), new S('m') instanceof Error, new S('n').message]",
     ],
     [
-      "a getter that does something",
-      "class C { $n = 0; get next() { this.$n += 1; return this.$n; } } const c = new C(); c.next; c.next;",
-      "c.next",
+      "objects of a class as others see them",
+      "class E { kind = 'e'; constructor(t) { this.written = t; } } const e = new E(Date.now() > 0);",
+      "[JSON.stringify(e), Object.keys(e).length, { ...e }.written, structuredClone(e).kind, ((({ kind, ...rest }) => rest)(e)).written]",
+    ],
+    [
+      "what a string names",
+      "class E { alpha = 1; run() { return this.alpha; } get beta() { return 2; } } const e = new E();",
+      "[e['alpha'], 'alpha' in e, e['run'](), 'run' in e, Reflect.get(e, 'beta'), Reflect.has(e, 'gamma'), e.run()]",
+    ],
+    [
+      "what is static, and `this` in it",
+      "class A { static count = 1; static make() { return new this(); } who() { return 'A'; } } class B extends A { who() { return 'B'; } } A.count += 1;",
+      "[A.make().who(), B.make().who(), B.count]",
+    ],
+    [
+      "getters, also where an object literal has one of the same name",
+      "class A { $n = 1; get groups() { return [this.$n]; } grow() { this.$n += 1; } } const groupsOf = (x) => x?.groups ?? []; const a = new A(); const before = a.groups; a.grow();",
+      "[before, groupsOf(a), groupsOf({ get groups() { return [7]; } }), groupsOf(undefined)]",
+    ],
+    [
+      "calls whose result nobody uses, also where a class has a method of that name that does nothing",
+      "const seen = []; const bound = (table) => { const all = {}; for (const name of Object.keys(table)) all[name] = (x) => { seen.push(name + x); return 0; }; return all; }; const lib = bound({ poll: {}, close: {} }); class P { poll() { return 1; } } const p = new P(); p.poll(); lib.poll(1); lib.close(2);",
+      "seen",
     ],
     [
       "computed names",
@@ -129,6 +149,20 @@ describe("optimize()", () => {
       if (TMPDIR === undefined) delete process.env["TMPDIR"];
       else process.env["TMPDIR"] = TMPDIR;
     }
+  });
+
+  test.each([
+    ["class A { get x() { A.n += 1; return 1; } }", "x has a getter that does more than return"],
+    ["const o = { get x() { const y = f(); return y; } };", "x has a getter that does more"],
+    ["class A { static get x() { f(); } }", "x has a getter that does more than return"],
+    ["class A { set x(v) { f(v); } }", "x has a setter"],
+    ["const o = { set x(v) { f(v); } };", "x has a setter"],
+    ["const o = { n: 1, twice() { return this.n * 2; } };", "`this` stands outside of a class"],
+    ["class A { static o = { f() { return this; } }; }", "`this` stands outside of a class"],
+    ["class A { f() { return { g: function () { return this; } }; } }", "`this` stands outside"],
+    ["function f() { return this; }", "`this` stands outside of a class"],
+  ])("refuses %s, which would do something else", (text, reason) => {
+    expect(() => optimize(text)).toThrow(reason);
   });
 
   test.each([

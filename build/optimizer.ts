@@ -6,8 +6,15 @@
  * into their callers; the source keeps the names that explain it. Until GET /next there are 154 functions
  * instead of 208 and 15 % fewer instructions (callgrind).
  *
- * A property that anything but our own classes may have keeps its name: what Bun or the C library looks up, what
- * becomes JSON.
+ * For that only methods and accessors of classes, and what was private in them, may get other names, or none.
+ * Every other property keeps its name: what Bun or the C library looks up, what becomes JSON, and what a
+ * string names.
+ *
+ * The compiler takes for granted, and says nothing where it is not so, that to read a property does nothing and
+ * does not throw, that an iterator need not be emptied if nobody uses what it yields, and that nobody looks at
+ * the length of a function or replaces what the language has. What is most easily written all the same is
+ * refused here: accessors that do something, and `this` in methods of object literals, which would become
+ * functions.
  *
  * @see https://github.com/google/closure-compiler/wiki/Flags-and-Options
  * @module
@@ -21,12 +28,15 @@ import { type Node, parse } from "acorn";
 import { HOST_ARCHITECTURE } from "./architectures.ts";
 import { compilerBun } from "./bun-executable.ts";
 import type { PlatformNames } from "./platform-names.ts";
+import { isPlainName } from "./private-names.ts";
 
 const FLAGS = [
   ...["--compilation_level", "ADVANCED", "--env", "CUSTOM", "--assume_function_wrapper"],
   // Of the newer forms only fields of classes are rewritten: the engine calls a function of its own for each
   // class that has some.
   ...["--language_out", "ECMASCRIPT_2021", "--rewrite_polyfills", "false"],
+  // Else `this` of a static method would be another object, and a subclass would not have what is static.
+  ...["--assume_static_inheritance_is_not_used", "false"],
   // Types are TypeScript's matter, and its notes are not Closure's.
   ...["--warning_level", "QUIET"],
   // Sources come and go through pipes, so that no folder is needed.
@@ -42,17 +52,18 @@ interface Source {
 /** A node of the syntax tree, with the members that matter here. */
 interface Syntax extends Node {
   readonly name?: string;
-  readonly value?: string | number;
+  readonly value?: unknown;
+  readonly kind?: string;
   readonly computed?: boolean;
   readonly key?: Syntax;
-  readonly object?: Syntax;
   readonly property?: Syntax;
+  readonly body?: Syntax | readonly Syntax[];
 }
 
 /**
  * Returns a program that does the same.
  * @param program A script without imports and exports, and without private names.
- * @throws {Error} When the compiler refuses it, with its own words.
+ * @throws {Error} When the compiler refuses it, with its own words, or would change what it does.
  */
 export function optimize(program: string): string {
   const sources: readonly Source[] = [
@@ -102,28 +113,54 @@ function externsOf(program: string): string {
 }
 
 /**
- * The names of all properties but those that only members of the program's classes have: no key of an
- * object that is written out, which can become JSON or declare a function of the C library, and nothing that
- * an object of the platform has.
+ * The names of all properties but those that only methods and accessors of the program's classes have, and
+ * what was private in them.
  * @param platform The names of the platform's properties.
  */
 function keptProperties(program: string, platform: readonly string[]): string[] {
-  const members = new Set<string>();
-  const keys = new Set(platform);
   const all = new Set<string>();
-  const visit = (node: Syntax): void => {
+  const members = new Set<string>();
+  const kept = new Set(platform);
+  const visit = (node: Syntax, hasThis: boolean): void => {
+    refuseChanged(node, hasThis);
     const name = propertyName(node);
     if (name !== undefined) {
       all.add(name);
-      if (node.type === "Property") keys.add(name);
-      else if (node.type !== "MemberExpression" || node.object?.type === "ThisExpression") {
-        members.add(name);
-      }
+      if (node.type === "MethodDefinition" || isPlainName(name)) members.add(name);
+      else if (node.type !== "MemberExpression") kept.add(name);
     }
-    for (const child of Object.values(node).flat()) if (isNode(child)) visit(child);
+    if (node.type === "Literal" && typeof node.value === "string") kept.add(node.value);
+    const isWithin = node.type === "ClassBody" || (hasThis && !isMethodOfLiteral(node));
+    for (const child of Object.values(node).flat()) if (isNode(child)) visit(child, isWithin);
   };
-  visit(parse(program, { ecmaVersion: "latest", sourceType: "module" }) as Syntax);
-  return [...all].filter((name) => !members.has(name) || keys.has(name)).filter(isIdentifier);
+  visit(parse(program, { ecmaVersion: "latest", sourceType: "module" }) as Syntax, false);
+  return [...all].filter((name) => !members.has(name) || kept.has(name)).filter(isIdentifier);
+}
+
+/**
+ * Refuses what would silently become something else.
+ * @param hasThis Whether `this` is an object of a class, or the class.
+ */
+function refuseChanged(node: Syntax, hasThis: boolean): void {
+  const refuse = (reason: string) => {
+    throw new Error(`failed to optimize: ${reason}`);
+  };
+  if (node.type === "ThisExpression" && !hasThis) refuse("`this` stands outside of a class");
+  if (node.kind === "set") refuse(`${propertyName(node)} has a setter: make it a method`);
+  if (node.kind === "get" && !isReturn(node.value)) {
+    refuse(`${propertyName(node)} has a getter that does more than return: make it a method`);
+  }
+}
+
+function isMethodOfLiteral({ type, value }: Syntax): boolean {
+  return type === "Property" && isNode(value) && value.type === "FunctionExpression";
+}
+
+/** Whether a function only returns something. */
+function isReturn(value: unknown): boolean {
+  const block = isNode(value) ? value.body : undefined;
+  const statements = isNode(block) ? block.body : undefined;
+  return Array.isArray(statements) && statements.every(({ type }) => type === "ReturnStatement");
 }
 
 /** The name by which a node declares or reaches a property, if that is written out. */

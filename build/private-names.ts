@@ -63,6 +63,11 @@ export function withoutPrivateNames(program: string): string {
   return applied(program, edits);
 }
 
+/** Whether a property's name is one that {@link withoutPrivateNames} has made. */
+export function isPlainName(name: string): boolean {
+  return name.startsWith(PREFIX);
+}
+
 /** The private names that a class declares. */
 function scopeOf({ body }: Syntax, suffix: string): Scope {
   const members = isNode(body) && Array.isArray(body.body) ? (body.body as readonly Syntax[]) : [];
