@@ -121,7 +121,7 @@ describe("optimize()", () => {
     expect(before).toBeDefined();
     const made = optimize(plain);
     expect(outcomeOf(made)).toEqual(before);
-    // Helpers of the compiler's own would have its licence.
+    // Functions that the compiler adds would bring its licence.
     expect(made).not.toContain("jscomp");
   });
 
