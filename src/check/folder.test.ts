@@ -76,6 +76,9 @@ function template(properties: string, runtime = "Runtime: provided.al2023\nLayer
   return `Resources:\n  Probe:\n    Type: AWS::Serverless::Function\n    Properties:\n${lines}\n`;
 }
 
+const CUSTOM_RUNTIME =
+  "Runtime: custom\nRuntimeConfig: { RuntimeArn: arn:aws:lambda:us-east-1:123456789012:runtime/shell, RuntimeAlias: a }";
+
 const MISTAKES: readonly (readonly [
   what: string,
   files: PlantedFiles,
@@ -613,19 +616,25 @@ const MISTAKES: readonly (readonly [
     "error: template.yaml: Probe: 6 layers, Lambda takes 5",
     "fix: put what belongs together into one layer",
   ],
-  [
-    "a bootstrap beside a customer-managed runtime",
-    {
-      "function.sh": OK,
-      "bootstrap +x": "#!/bin/sh\n",
-      "template.yaml": template(
-        "",
-        "Runtime: custom\nRuntimeConfig: { RuntimeArn: arn:aws:lambda:us-east-1:123456789012:runtime/shell, RuntimeAlias: a }",
-      ),
-    },
-    "warning: template.yaml: Probe: the folder has a bootstrap, and Runtime: custom brings one",
-    "fix: leave it out of the zip",
-  ],
+  ...(
+    [
+      ["", "#!/bin/sh\n"],
+      ["Layers: [a]", elf(X86_64)],
+      ["CodeUri: .", "#!/bin/bash\nexec ./run\n"],
+    ] as const
+  ).map(
+    ([properties, bootstrap]) =>
+      [
+        `a bootstrap beside a customer-managed runtime (${properties})`,
+        {
+          "function.sh": OK,
+          "bootstrap +x": bootstrap,
+          "template.yaml": template(properties, CUSTOM_RUNTIME),
+        },
+        "warning: template.yaml: Probe: the folder has a bootstrap, and Runtime: custom brings one",
+        "fix: leave it out of the zip: lambda-shell package --exclude bootstrap",
+      ] as const,
+  ),
   [
     "a customer-managed runtime that is not named",
     { "function.sh": OK, "template.yaml": template("", "Runtime: custom") },
@@ -771,6 +780,14 @@ const FINE: readonly (readonly [what: string, files: PlantedFiles, options?: Che
       "function.sh": OK,
       "deploy.sh +x": "#!/bin/bash\nzip -r x.zip . && aws s3 cp x.zip s3://x > out\n",
     },
+  ],
+  [
+    "a customer-managed runtime, and no bootstrap",
+    { "function.sh": OK, "template.yaml": template("", CUSTOM_RUNTIME) },
+  ],
+  [
+    "a bootstrap, and no customer-managed runtime",
+    { "function.sh": OK, "bootstrap +x": "#!/bin/sh\n", "template.yaml": template("") },
   ],
   ["a bootstrap of its own", { "bootstrap +x": "#!/bin/sh\n" }, { handler: "app.main" }],
   ["a handler in a layer", { README: "" }, { handler: "/opt/handlers/x.main" }],
