@@ -1,6 +1,12 @@
 import { expect, test } from "bun:test";
 
-import { CURL_LOOP, functionFolder, SCRIPTED, startTool } from "../../testing/running-tool.ts";
+import {
+  CURL_LOOP,
+  functionFolder,
+  SCRIPTED,
+  startTool,
+  tool,
+} from "../../testing/running-tool.ts";
 
 const FUNCTION = `handler() {
   echo plain >&2
@@ -75,7 +81,8 @@ test.each([
 });
 
 test("serve and dev show the restore of a snapshot, or that a runtime does not wait for it", async () => {
-  const options = ["--port", "0", "--snap-start", "--workers", "1"];
+  // Not the folder of the project, of which `dev` would watch everything.
+  const options = ["--port", "0", "--snap-start", "--workers", "1", functionFolder({ README: "" })];
   const serve = ["serve", "--metrics-port", "0", ...options];
   await using restored = await startTool([...serve, "--handler", "restore", ...SCRIPTED]);
   await restored.logged("RESTORE_START\n");
@@ -110,4 +117,37 @@ test("--log json has the restore of a snapshot, as the Telemetry API has it", as
     ],
     ["platform.restoreReport", { status: "success", metrics }],
   ]);
+});
+
+test.each([
+  ["serve", ["--metrics-port", "0", "--workers", "1"], "environment 0 failed to start: "],
+  ["dev", [], "error: worker 1 failed to start: "],
+  [
+    "serve",
+    ["--metrics-port", "0", "--workers", "1", "--log", "json"],
+    '"message":"environment 0 failed to start: ',
+  ],
+])(
+  "%s with %j says of a start that takes too long what its caller gets",
+  async (command, options, said) => {
+    const words = "Init timed out after 0.40 seconds";
+    const folder = functionFolder({ README: "" });
+    const started = [command, folder, "--port", "0", ...options, "--init-timeout", "400ms"];
+    await using served = await startTool([...started, "--handler", "init-hang", ...SCRIPTED]);
+    await served.logged(said + words);
+    const url = `${served.url}/2015-03-31/functions/function/invocations`;
+    const response = await fetch(url, { method: "POST", body: "{}" });
+    expect(await response.text()).toContain(`Error: ${words}"`);
+    expect(served.errors()).not.toContain("signal: killed");
+  },
+);
+
+test("run and invoke say of a start that takes too long that it does", async () => {
+  const error = "error: Sandbox.Timedout: Init timed out after 0.40 seconds\n";
+  const options = ["--init-timeout", "400ms", "--handler", "init-hang"];
+  const ran = await tool(["run", ...options, ...SCRIPTED], { input: "{}" });
+  expect(ran).toMatchObject({ status: 4, errors: error });
+  const folder = functionFolder({ "function.sh": "sleep 60\nhandler() { :; }\n" });
+  const once = ["invoke", "--dir", folder, "--init-timeout", "400ms", "-d", "{}"];
+  expect(await tool(once)).toMatchObject({ status: 4, errors: error });
 });
