@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
 import { architecture, HOST_ARCHITECTURE } from "../architectures.ts";
 import { sha256OfFile } from "./download.ts";
-import { DIST, ROOT } from "./paths.ts";
+import { CACHE, DIST, ROOT } from "./paths.ts";
 
 const HOST = HOST_ARCHITECTURE ?? architecture("amd64");
 
@@ -49,8 +49,6 @@ test("a build that was killed leaves no half artefact and does not disturb the n
   }
   expect(readdirSync(dist).filter((name) => name.endsWith(".zip"))).toHaveLength(3);
   // What the killed ones left in cache/work went with the last build.
-  const left = readdirSync(join(ROOT, "cache/work")).filter(
-    (pid) => !existsSync(join("/proc", pid)),
-  );
+  const left = readdirSync(join(CACHE, "work")).filter((pid) => !existsSync(join("/proc", pid)));
   expect(left).toEqual([]);
 });
