@@ -1,12 +1,12 @@
 /**
- * Finds the Bun that our executables are compiled with, pinned in package.json and checked against
- * package-lock.json. It is another version than the Bun that runs the builds and the tests:
- * build/README.md says why.
+ * Finds the two Buns that our executables are made of, pinned in package.json and checked against
+ * package-lock.json: the one that the runtime is compiled with, and the one that builds, tests and becomes
+ * the tool. build/README.md says why.
  *
  * @module
  */
 
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 
 import packageLock from "../package-lock.json" with { type: "json" };
@@ -19,28 +19,33 @@ export interface LockedPackage {
   readonly integrity: string;
 }
 
+/** One of the two Buns: the `small` one of the runtime, or the `newest`, which builds and tests. */
+export type BunChoice = "small" | "newest";
+
 /**
- * Returns how the Bun for an architecture is pinned.
+ * Returns how a Bun for an architecture is pinned.
  * @throws {Error} When it is not.
  */
-export function lockedBun(target: Architecture): LockedPackage {
+export function lockedBun(target: Architecture, choice: BunChoice = "small"): LockedPackage {
   const packages: Readonly<Record<string, Partial<LockedPackage>>> = packageLock.packages;
-  const { version, integrity } = packages[`node_modules/${target.compilerPackage}`] ?? {};
+  const name = choice === "small" ? target.compilerPackage : target.bunPackage;
+  const { version, integrity } = packages[`node_modules/${name}`] ?? {};
   if (version === undefined || integrity === undefined) {
-    throw new Error(
-      `failed to find ${target.compilerPackage} in package-lock.json: run npm install`,
-    );
+    throw new Error(`failed to find ${name} in package-lock.json: run npm install`);
   }
   return { version, integrity };
 }
 
 /**
- * Returns the path of Bun's executable for an architecture: what becomes ours.
+ * Returns the path of a Bun's executable for an architecture: what becomes ours.
  * @throws {Error} When npm cannot fetch it, or its integrity is not the lock file's.
  */
-export async function bunExecutable(target: Architecture): Promise<string> {
-  if (target === HOST_ARCHITECTURE) return compilerBun();
-  const { version, integrity } = lockedBun(target);
+export async function bunExecutable(
+  target: Architecture,
+  choice: BunChoice = "small",
+): Promise<string> {
+  if (target === HOST_ARCHITECTURE) return hostBun(choice);
+  const { version, integrity } = lockedBun(target, choice);
   return npmPackageFile({
     package: target.bunPackage,
     version,
@@ -51,12 +56,15 @@ export async function bunExecutable(target: Architecture): Promise<string> {
 }
 
 /**
- * Returns the path of the Bun that compiles, on this machine.
- * @throws {Error} When it is not installed: it runs on Linux with glibc only.
+ * Returns the path of a Bun on this machine.
+ * @throws {Error} When it is not installed: they run on Linux with glibc only.
  */
-export function compilerBun(): string {
+export function hostBun(choice: BunChoice): string {
+  const modules = join(import.meta.dir, "../node_modules");
+  // npm's package of Bun has it under a name of its own.
+  if (choice === "newest") return realpathSync(join(modules, ".bin/bun"));
   const name = HOST_ARCHITECTURE?.compilerPackage;
-  const path = join(import.meta.dir, "../node_modules", name ?? "", "bin/bun");
+  const path = join(modules, name ?? "", "bin/bun");
   if (name !== undefined && existsSync(path)) return path;
   const machine = `${process.platform} on ${process.arch}`;
   throw new Error(

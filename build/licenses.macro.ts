@@ -67,9 +67,9 @@ function licenseText(name: string): string {
 /** Every part with its licence, a text that several share once. */
 export function licenseTexts(): string {
   const file = (path: string) => readFileSync(join(ROOT, path), "utf8");
-  // The Bun that the executables are made of, which is not the one that builds them.
-  const bun = lockedPackages()["node_modules/bun-compiler-linux-x64"];
-  if (bun === undefined) throw new Error("failed to find Bun's compiler in package-lock.json");
+  // The Bun that the tool is made of, which is not the runtime's.
+  const bun = lockedPackages()["node_modules/bun"];
+  if (bun === undefined) throw new Error("failed to find bun in package-lock.json");
   const { version } = JSON.parse(file("package.json")) as { version: string };
   const parts: readonly LicensedPart[] = [
     {

@@ -26,7 +26,7 @@ import { join } from "node:path";
 import { type Node, parse } from "acorn";
 
 import { HOST_ARCHITECTURE } from "./architectures.ts";
-import { compilerBun } from "./bun-executable.ts";
+import { hostBun } from "./bun-executable.ts";
 import type { PlatformNames } from "./platform-names.ts";
 import { isPlainName } from "./private-names.ts";
 
@@ -103,7 +103,7 @@ function closureCompiler(): string {
 
 /** Declares for the compiler the variables and properties whose names it must keep. */
 function externsOf(program: string): string {
-  const names = run([compilerBun(), join(import.meta.dir, "platform-names.ts")]);
+  const names = run([hostBun("small"), join(import.meta.dir, "platform-names.ts")]);
   const { variables, properties } = JSON.parse(names) as PlatformNames;
   return [
     "/** @externs */",

@@ -15,6 +15,7 @@ import { cutIcuData } from "./shrink/icu-data.ts";
 const PROGRAM: Program = {
   entry: "build/shrink/fixtures/text.ts",
   outputName: ({ name }) => `text-${name}`,
+  bun: "small",
   environment: undefined,
   prefetch: false,
   shrink: false,

@@ -77,10 +77,6 @@ test("--licenses prints every text", async () => {
   ]) {
     expect(out).toContain(readFileSync(join(ROOT, file), "utf8").trim());
   }
-  // The Bun that compiles, of either architecture: it is what the executables are made of.
-  const { optionalDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
-  for (const name of ["bun-compiler-linux-x64", "bun-compiler-linux-arm64"]) {
-    const version = optionalDependencies[name].split("@").at(-1);
-    expect(out).toContain(`\nBun ${version}, with JavaScriptCore`);
-  }
+  // The Bun that the tool is made of, which runs this test too.
+  expect(out).toContain(`\nBun ${Bun.version}, with JavaScriptCore`);
 });

@@ -52,6 +52,7 @@ function program(name: string, environment: Program["environment"]): Program {
     entry: "build/prefetch/fixtures/variables.ts",
     outputName: (target) => `${name}-${target.name}`,
     environment,
+    bun: "small",
     prefetch: false,
     shrink: false,
     optimized: false,

@@ -22,6 +22,7 @@ import { ENTRY_AT, type ProgramEnvironment, TABLE_AT } from "./stub.ts";
 const PROGRAM: Program = {
   entry: "build/prefetch/fixtures/program.ts",
   outputName: ({ name }) => `program-${name}`,
+  bun: "small",
   environment: undefined,
   prefetch: false,
   shrink: false,

@@ -16,7 +16,7 @@ dist/lambda-shell-linux-%: $(TOOL_SOURCES) node_modules/.package-lock.json
 	@build/own-files.sh . dist
 	$(BUN) build/compile.ts lambda-shell $*
 
-# The tests run the tool from its sources, by another Bun than the one that is compiled into it.
+# The other tests run the tool from its sources, without what compiling makes of it.
 .PHONY: test-tool
 test-tool: dist/lambda-shell-linux-$(ARCH) dist/bootstrap-$(ARCH) test-packages ## test: Run the tool's own tests with the compiled tool
 	LAMBDA_SHELL=$< $(BUN) test ./src/commands ./src/function-tests ./src/completion

@@ -85,16 +85,9 @@ export function endGuarded(guardPid: number): void {
   }
 }
 
-/** The last signal that there is: it stands for every errno that has none of its own. */
-const LAST_SIGNAL = 64;
-
-/**
- * The errno with which a program was not executed, by the signal that its guard ended with; nothing where it
- * is not known.
- */
+/** The errno with which a program was not executed, by the signal that its guard ended with. */
 export function startErrno(signal: number): number | undefined {
-  const isErrno = signal > REFUSED_SIGNAL && signal < LAST_SIGNAL;
-  return isErrno ? signal - REFUSED_SIGNAL : undefined;
+  return signal > REFUSED_SIGNAL ? signal - REFUSED_SIGNAL : undefined;
 }
 
 let path: string | undefined | false = false;

@@ -124,8 +124,8 @@ export function isClosed(descriptor: number): boolean {
 }
 
 /**
- * Whether a descriptor is open for writing alone, as the standard input of `nohup` at a terminal is: Bun 1.4.2,
- * which the tool is compiled with, would try to read from it without end.
+ * Whether a descriptor is open for writing alone, as the standard input of `nohup` at a terminal is. Some versions of
+ * Bun try to read from it without end.
  */
 export function isForWriting(descriptor: number): boolean {
   return (openFlags(descriptor) & O_ACCMODE) === O_WRONLY;

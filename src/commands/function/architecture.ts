@@ -1,7 +1,7 @@
 /**
  * The architecture of a function, and the bootstrap that this tool brings for it.
  *
- * The tool does not carry our bootstrap inside itself, which would add 69 MB to its 90; it looks for
+ * The tool does not carry our bootstrap inside itself, which would add 69 MB to its 118; it looks for
  * `bootstrap-amd64` or `-arm64` next to its own executable (as in `dist/`), in the package of npm that
  * stands beside its own, in the `dist/` of the checkout that it runs from, and for `/opt/bootstrap`, where a
  * layer has it.

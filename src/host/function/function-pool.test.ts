@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { RESPONSE_BYTES_MAX } from "../../runtime-api/contract.ts";
@@ -140,9 +140,24 @@ test("a start that takes too long is ended", async () => {
   expect(await read(await probe.run({}))).toContain("Init timed out after 0.20 seconds");
 });
 
+const UNSTARTABLE = temporaryFolder("unstartable");
+symlinkSync("loop", join(UNSTARTABLE, "loop"));
+writeFileSync(join(UNSTARTABLE, "text"), "echo hi\n", { mode: 0o755 });
+writeFileSync(join(UNSTARTABLE, "shell"), "#!/no/such/shell\n", { mode: 0o755 });
+
 test.each([
   ["/no/such/bootstrap", "Couldn't find valid bootstrap(s): [/no/such/bootstrap]"],
   ["/etc/passwd", "fork/exec /etc/passwd: permission denied"],
+  ["/etc", "fork/exec /etc: permission denied"],
+  ["/etc/passwd/x", "fork/exec /etc/passwd/x: not a directory"],
+  ...[
+    ["text", "exec format error"],
+    ["shell", "no such file or directory"],
+    ["loop", "not a file that can be executed"],
+  ].map(([name = "", reason]) => {
+    const path = join(UNSTARTABLE, name);
+    return [path, `fork/exec ${path}: ${reason}`];
+  }),
 ])("a bootstrap that cannot be started (%s) is Runtime.InvalidEntrypoint", async (path, reason) => {
   await using probe = new Probe({ command: [path] });
   const outcome = await probe.run({}, { requestId: "R" });

@@ -8,7 +8,6 @@ import { existsSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 
 import { endGuarded, guarded, startErrno } from "../../guard/guard.ts";
-import { startFault } from "../../guard/start-fault.ts";
 import type { ProcessEnd } from "../invocation/platform-error.ts";
 import { drainLog } from "./log.ts";
 
@@ -65,7 +64,7 @@ export class RuntimeProcess {
         // Not of the terminal's group: what ends the tool must find the guard alive.
         detached: true,
         onExit: (_process, status, signal) =>
-          void onExit(processEnd(options, status, signal, this.#isGuarded)),
+          void onExit(processEnd(command, status, signal, this.#isGuarded)),
       });
       this.#pid = child.pid;
       logDrained = Promise.all([
@@ -153,27 +152,19 @@ function sendSignal(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/**
- * Bun names the signal, whatever its types say; a number is one that has no name, and older versions tell
- * nothing of such a one.
- */
+/** Bun names the signal, whatever its types say; a number is one that has no name. */
 function processEnd(
-  { command, directory, environment }: RuntimeProcessOptions,
+  command: readonly string[],
   status: number | null,
   signal: number | string | null,
   isGuarded: boolean,
 ): ProcessEnd {
   if (typeof signal === "string") return { kind: "signalled", signal };
-  if (status !== null) return { kind: "exited", status };
-  const errno = signal === null ? undefined : startErrno(signal);
-  const code =
-    errno === undefined
-      ? startFault(command, directory, environment)
-      : Object.entries(constants.errno).find(([, number]) => number === errno)?.[0];
-  if (!isGuarded || code === undefined) {
-    return { kind: "signalled", signal: `signal ${signal ?? "without a name"}` };
-  }
-  return { kind: "not-started", reason: startFailure(command, { code }) };
+  if (typeof signal !== "number") return { kind: "exited", status: status ?? 0 };
+  const errno = isGuarded ? startErrno(signal) : undefined;
+  if (errno === undefined) return { kind: "signalled", signal: `signal ${signal}` };
+  const code = Object.entries(constants.errno).find(([, number]) => number === errno)?.[0];
+  return { kind: "not-started", reason: startFailure(command, { code: code ?? "" }) };
 }
 
 /** Why a program was not executed, in the words of Lambda's supervisor. */
@@ -189,6 +180,8 @@ function startFailure([program = ""]: readonly string[], error: unknown): string
 const START_FAILURES: Readonly<Record<string, string>> = {
   E2BIG: "argument list too long",
   EACCES: "permission denied",
+  // The guard's last signal stands for every errno that has none of its own, as for a link to itself.
+  EMLINK: "not a file that can be executed",
   // The file is there: what its #! line or its ELF header names is not.
   ENOENT: "no such file or directory",
   ENOEXEC: "exec format error",
