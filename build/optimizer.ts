@@ -23,12 +23,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-import { type Node, parse } from "acorn";
-
 import { HOST_ARCHITECTURE } from "./architectures.ts";
 import { hostBun } from "./bun-executable.ts";
 import type { PlatformNames } from "./platform-names.ts";
 import { isPlainName } from "./private-names.ts";
+import { childrenOf, isSyntax, type Syntax, syntaxOf } from "./syntax-tree.ts";
 
 const FLAGS = [
   ...["--compilation_level", "ADVANCED", "--env", "CUSTOM", "--assume_function_wrapper"],
@@ -47,17 +46,6 @@ const FLAGS = [
 interface Source {
   readonly path: string;
   readonly src: string;
-}
-
-/** A node of the syntax tree, with the members that matter here. */
-interface Syntax extends Node {
-  readonly name?: string;
-  readonly value?: unknown;
-  readonly kind?: string;
-  readonly computed?: boolean;
-  readonly key?: Syntax;
-  readonly property?: Syntax;
-  readonly body?: Syntax | readonly Syntax[];
 }
 
 /**
@@ -131,9 +119,9 @@ function keptProperties(program: string, platform: readonly string[]): string[] 
     }
     if (node.type === "Literal" && typeof node.value === "string") kept.add(node.value);
     const isWithin = node.type === "ClassBody" || (hasThis && !isMethodOfLiteral(node));
-    for (const child of Object.values(node).flat()) if (isNode(child)) visit(child, isWithin);
+    for (const child of childrenOf(node)) visit(child, isWithin);
   };
-  visit(parse(program, { ecmaVersion: "latest", sourceType: "module" }) as Syntax, false);
+  visit(syntaxOf(program), false);
   return [...all].filter((name) => !members.has(name) || kept.has(name)).filter(isIdentifier);
 }
 
@@ -153,13 +141,13 @@ function refuseChanged(node: Syntax, hasThis: boolean): void {
 }
 
 function isMethodOfLiteral({ type, value }: Syntax): boolean {
-  return type === "Property" && isNode(value) && value.type === "FunctionExpression";
+  return type === "Property" && isSyntax(value) && value.type === "FunctionExpression";
 }
 
 /** Whether a function only returns something. */
 function isReturn(value: unknown): boolean {
-  const block = isNode(value) ? value.body : undefined;
-  const statements = isNode(block) ? block.body : undefined;
+  const block = isSyntax(value) ? value.body : undefined;
+  const statements = isSyntax(block) ? block.body : undefined;
   return Array.isArray(statements) && statements.every(({ type }) => type === "ReturnStatement");
 }
 
@@ -171,8 +159,4 @@ function propertyName({ computed, key, property }: Syntax): string | undefined {
 
 function isIdentifier(name: string): boolean {
   return /^[A-Za-z_$][\w$]*$/.test(name);
-}
-
-function isNode(value: unknown): value is Syntax {
-  return typeof value === "object" && value !== null && "type" in value && "start" in value;
 }

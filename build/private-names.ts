@@ -8,7 +8,7 @@
  * @module
  */
 
-import { type Node, parse } from "acorn";
+import { childrenOf, isSyntax, type Syntax, syntaxOf } from "./syntax-tree.ts";
 
 /** What the plain properties begin with, and no other name of the program. */
 const PREFIX = "$";
@@ -22,16 +22,6 @@ interface Edit {
 
 /** The private names of a class, with the plain ones. */
 type Scope = ReadonlyMap<string, string>;
-
-/** A node of the syntax tree, with the members that matter here. */
-interface Syntax extends Node {
-  readonly name?: string;
-  readonly operator?: string;
-  readonly left?: Syntax;
-  readonly key?: Syntax;
-  readonly superClass?: Syntax | null;
-  readonly body?: Syntax | readonly Syntax[];
-}
 
 /**
  * Returns the program with plain properties in place of private ones.
@@ -59,7 +49,7 @@ export function withoutPrivateNames(program: string): string {
     const inside = isClass ? [scopeOf(node, suffix), ...scopes] : scopes;
     for (const child of childrenOf(node)) visit(child, inside);
   };
-  visit(parse(program, { ecmaVersion: "latest", sourceType: "module" }) as Syntax, []);
+  visit(syntaxOf(program), []);
   return applied(program, edits);
 }
 
@@ -70,20 +60,13 @@ export function isPlainName(name: string): boolean {
 
 /** The private names that a class declares. */
 function scopeOf({ body }: Syntax, suffix: string): Scope {
-  const members = isNode(body) && Array.isArray(body.body) ? (body.body as readonly Syntax[]) : [];
+  const members =
+    isSyntax(body) && Array.isArray(body.body) ? (body.body as readonly Syntax[]) : [];
   const names = members
     .map(({ key }) => key)
     .filter((key) => key?.type === "PrivateIdentifier")
     .map((key) => key?.name ?? "");
   return new Map(names.map((name) => [name, `${PREFIX}${name}${suffix}`]));
-}
-
-function childrenOf(node: Syntax): Syntax[] {
-  return Object.values(node).flat().filter(isNode);
-}
-
-function isNode(value: unknown): value is Syntax {
-  return typeof value === "object" && value !== null && "type" in value && "start" in value;
 }
 
 function applied(program: string, edits: readonly Edit[]): string {
