@@ -92,13 +92,20 @@ const WRAPPERS: Readonly<Record<string, RegExp>> = {
 };
 
 /** Commands that bash has and other shells need not have. */
-const BASH_COMMANDS: ReadonlySet<string> = new Set([
+const BASH_COMMANDS: readonly string[] = [
   ...["source", "declare", "typeset", "shopt", "mapfile", "readarray", "pushd", "popd", "let"],
   ...["coproc", "compgen", "complete", "disown", "enable", "caller", "dirs"],
-]);
+];
 
 /** Names that `set -o` takes in bash alone. */
-const BASH_OPTIONS = /^(?:pipefail|errtrace|functrace|posix|braceexpand|histexpand|physical)$/;
+const BASH_OPTIONS = /(?:pipefail|errtrace|functrace|posix|braceexpand|histexpand|physical)/;
+
+/** Variables that bash sets. */
+const BASH_VARIABLES =
+  /(?:BASH\w*|S?RANDOM|SECONDS|EPOCH(?:SECONDS|REALTIME)|PIPESTATUS|FUNCNAME|E?UID|HOSTNAME|REPLY)/;
+
+/** What `trap` takes in bash alone. */
+const BASH_SIGNALS = /(?:ERR|DEBUG|RETURN|SIG[A-Z]+\d*)/;
 
 /**
  * What only bash knows, roughly: a text without any of it need not be taken apart. Everything that
@@ -107,11 +114,8 @@ const BASH_OPTIONS = /^(?:pipefail|errtrace|functrace|posix|braceexpand|histexpa
 export const MAYBE_BASH = new RegExp(
   [
     /\[\[|\(\(|<<<|[<>]\(|&>|>&|\|&|\$['"]|=\(|\+=|==|;&|\{[^}\n]*(?:,|\.\.)|\{\w+\}[<>]|%[^%\n]*[qQ(]/,
-    /\b(?:source|function|select|coproc|compgen|complete|disown|enable|caller|dirs)\b/,
-    /\b(?:declare|typeset|shopt|mapfile|readarray|pushd|popd|let)\b/,
-    /\b(?:S?RANDOM|SECONDS|EPOCH\w+|PIPESTATUS|FUNCNAME|BASH\w*|E?UID|HOSTNAME|REPLY)\b/,
-    /\b(?:pipefail|errtrace|functrace|posix|braceexpand|histexpand|physical)\b/,
-    /\b(?:ERR|DEBUG|RETURN|SIG[A-Z]+\d*)\b/,
+    anyWord("select", "function", ...BASH_COMMANDS),
+    anyWord(BASH_OPTIONS.source, BASH_VARIABLES.source, BASH_SIGNALS.source),
     /\$\{!|\$\{[\w[\]@*#]*[/^,:@[]/,
     /\b(?:echo|printf|read|local|export|readonly|wait|type|test)\s+-|\[\s+-v\s/,
   ]
@@ -119,9 +123,15 @@ export const MAYBE_BASH = new RegExp(
     .join("|"),
 );
 
-/** Variables that bash sets. */
-const BASH_VARIABLES =
-  /^(?:BASH\w*|RANDOM|SRANDOM|SECONDS|EPOCHSECONDS|EPOCHREALTIME|PIPESTATUS|FUNCNAME|UID|EUID|HOSTNAME|REPLY)$/;
+/** Matches a text that has one of some words. */
+function anyWord(...words: readonly string[]): RegExp {
+  return new RegExp(`\\b(?:${words.join("|")})\\b`);
+}
+
+/** Whether a whole word is of one form. */
+function isWord(form: RegExp, word: string): boolean {
+  return new RegExp(`^${form.source}$`).test(word);
+}
 
 class Reader implements ScriptReading {
   readonly commands: ScriptCommand[] = [];
@@ -312,12 +322,12 @@ function bashOnly(node: Node): string | undefined {
     }
     case "simple_expansion": {
       const name = node.text.slice(1);
-      return BASH_VARIABLES.test(name) ? node.text : undefined;
+      return isWord(BASH_VARIABLES, name) ? node.text : undefined;
     }
     case "command": {
       const name = node.childForFieldName("name")?.text ?? "";
       const words = node.childrenForFieldName("argument").map((word) => word?.text ?? "");
-      if (BASH_COMMANDS.has(name)) return name;
+      if (BASH_COMMANDS.includes(name)) return name;
       if (name === "echo" && /^-[neE]*e/.test(words[0] ?? "")) return "echo -e";
       if (name === "printf" && words[0] === "-v") return "printf -v";
       if (name === "read" && words.some((word) => /^-[a-zA-Z]*[aNnptdsu]/.test(word))) {
@@ -335,7 +345,7 @@ function bashOnlyWord(name: string, words: readonly string[]): string | undefine
   const [first = ""] = words;
   switch (name) {
     case "trap": {
-      const signal = words.find((word) => /^(?:ERR|DEBUG|RETURN|SIG[A-Z]+\d*)$/.test(word));
+      const signal = words.find((word) => isWord(BASH_SIGNALS, word));
       return signal === undefined ? undefined : `trap … ${signal}`;
     }
     case "kill": {
@@ -343,7 +353,7 @@ function bashOnlyWord(name: string, words: readonly string[]): string | undefine
       return signal === undefined ? undefined : `kill … ${signal}`;
     }
     case "set": {
-      const option = words.find((word) => BASH_OPTIONS.test(word));
+      const option = words.find((word) => isWord(BASH_OPTIONS, word));
       return option === undefined ? undefined : `set -o ${option}`;
     }
     case "wait":
