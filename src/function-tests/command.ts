@@ -5,7 +5,7 @@
  */
 
 import { writeFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { relative, resolve } from "node:path";
 import { styleText } from "node:util";
 
 import { type Command, Option } from "commander";
@@ -120,13 +120,16 @@ async function test(
   rememberOutput();
   const report = options.output === undefined ? undefined : resolve(options.output);
   const isOwn = (path: string) => resolve(path) === report || isOwnLog(path);
-  const folders = await watchFolders(directories, isOwn);
+  const folders = await watchFolders(directories, isOwn, (path) => {
+    const shown = relative(process.cwd(), path) || ".";
+    say("warning", `${shown} is written by the tests themselves: they do not run again for that`);
+  });
   while (interrupted() === undefined) {
     // As of any command, but it goes on.
     await once().catch(reportFailure);
     if (interrupted() !== undefined) break;
-    say("info", "\nwaiting for changes, Ctrl-C to end");
-    await Promise.race([folders.changed(), signal.promise]);
+    const changed = folders.changed(() => say("info", "\nwaiting for changes, Ctrl-C to end"));
+    await Promise.race([changed, signal.promise]);
   }
   await folders.close();
   return interrupted() ?? EXIT.ok;

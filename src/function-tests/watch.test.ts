@@ -84,3 +84,36 @@ test.each([
     await child.exited;
   },
 );
+
+test.each([
+  ["the same file", "echo x >> out"],
+  ["a file of another name each time", "echo x > out.$RANDOM"],
+  ["a file that it deletes again", "echo x > tmp; rm tmp"],
+])(
+  "a function that writes into its folder is not tested again and again: %s",
+  async (_what, command) => {
+    const folder = functionFolder({
+      "function.sh": `handler() { ${command}; echo 1; }\n`,
+      "tests/a.json": '{"event": 1, "expect": {"response": 1}}',
+    });
+    const log = join(temporaryFolder("log"), "log");
+    const args = ["test", "--watch", "--bootstrap", bootstrapExecutable(), "."];
+    const child = Bun.spawn(["sh", "-c", '> "$0" 2>&1 exec "$@"', log, ...toolCommand(args)], {
+      cwd: folder,
+      env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1" },
+      stdio: ["ignore", "ignore", "ignore"],
+    });
+    const rounds = () => readFileSync(log, "utf8").split("waiting for changes").length - 1;
+    while (!existsSync(log) || rounds() < 1) await Bun.sleep(5);
+    await Bun.sleep(1_500);
+    const before = rounds();
+    expect(before).toBeLessThanOrEqual(4);
+    await Bun.sleep(1_000);
+    expect(rounds()).toBe(before);
+    // What is saved while nothing runs is tested as ever.
+    writeFileSync(join(folder, "function.sh"), "handler() { echo 2; }\n");
+    while (!readFileSync(log, "utf8").includes("expected 1, got 2")) await Bun.sleep(5);
+    child.kill("SIGINT");
+    expect(await child.exited).toBe(130);
+  },
+);
