@@ -45,6 +45,20 @@ def memory_of(pid):
                 yield memory.read(end - start)
 
 
+def settled_descriptors(pid):
+    """What a process has open, once it has closed what a fork inherits and does not need."""
+    before = None
+    while True:
+        paths = set()
+        for name in os.listdir(f'/proc/{pid}/fd'):
+            with contextlib.suppress(FileNotFoundError):
+                paths.add(os.readlink(f'/proc/{pid}/fd/{name}'))
+        if paths == before:
+            return paths
+        before = paths
+        time.sleep(0.1)
+
+
 def secrets():
     """What the server and its spare hold after calls with secrets, and what else they hold."""
     secret = {'AWS_SECRET_ACCESS_KEY': 'hush-variable', 'AWS_SESSION_TOKEN': 'hush-token'}
@@ -56,7 +70,7 @@ def secrets():
         has_spare(OPT)
     found = []
     for pid in (servers(OPT)[0], *children(servers(OPT)[0])):
-        paths = {os.readlink(f'/proc/{pid}/fd/{name}') for name in os.listdir(f'/proc/{pid}/fd')}
+        paths = settled_descriptors(pid)
         own = re.compile(r'/dev/(null|urandom)|/proc/\d+|.*/libffi\.so\.8|anon_inode:\[pidfd\]|pipe:.*|socket:.*')
         found.append(
             {
