@@ -189,13 +189,24 @@ def servers(opt):
     return [pid for pid, parent in found.items() if parent not in found]
 
 
+def is_asleep(pid):
+    """Whether a process waits for something; one that ends does not."""
+    try:
+        with open(f'/proc/{pid}/stat') as file:
+            return file.read().rpartition(')')[2].split()[0] == 'S'
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def has_spare(opt):
     """Waits until the server has learned and has its spare; false if there is no server."""
     for _ in range(2000):
         running = servers(opt)
         if not running:
             return False
-        if len(running) == 1 and len(children(running[0])) == 1:
+        forks = children(running[0])
+        # The only fork can also be that of the last call, which has not been noticed to be over.
+        if len(running) == len(forks) == 1 and all(map(is_asleep, [*running, *forks])):
             return True
         time.sleep(0.005)
     raise TimeoutError(f'no spare: {[(pid, children(pid)) for pid in running]}')
