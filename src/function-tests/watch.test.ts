@@ -14,7 +14,7 @@ test("--watch runs the tests again after each change, also of a malformed test, 
     "tests/a.json": '{"event": 1, "expect": {"response": 1}}',
   });
   const args = ["test", "--watch", "--bootstrap", bootstrapExecutable(), "."];
-  const child = Bun.spawn([...toolCommand(args)], {
+  await using child = Bun.spawn([...toolCommand(args)], {
     cwd: folder,
     env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1" },
     stdin: "ignore",
@@ -98,7 +98,7 @@ test.each([
     });
     const log = join(temporaryFolder("log"), "log");
     const args = ["test", "--watch", "--bootstrap", bootstrapExecutable(), "."];
-    const child = Bun.spawn(["sh", "-c", '> "$0" 2>&1 exec "$@"', log, ...toolCommand(args)], {
+    await using child = Bun.spawn(["sh", "-c", '> "$0" 2>&1 exec "$@"', log, ...toolCommand(args)], {
       cwd: folder,
       env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1" },
       stdio: ["ignore", "ignore", "ignore"],
