@@ -16,7 +16,7 @@ import {
   RuntimeFamily,
 } from "aws-cdk-lib/aws-lambda";
 import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
-import type { Construct } from "constructs";
+import { Construct } from "constructs";
 
 import { ShellRuntimeLayer } from "./shell-runtime-layer.ts";
 import type { CustomRuntime } from "./shell-runtime.ts";
@@ -72,6 +72,8 @@ export class ShellFunction extends LambdaFunction {
         RuntimeArn: customRuntime.runtimeArn,
         RuntimeAlias: customRuntime.runtimeAlias ?? "stable",
       });
+      // The ARN is a text: without this, CloudFormation makes the function beside its runtime, too early.
+      if (Construct.isConstruct(customRuntime)) this.node.addDependency(customRuntime);
     }
   }
 }

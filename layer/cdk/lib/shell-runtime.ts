@@ -37,6 +37,8 @@ export interface CustomRuntime {
  */
 export class ShellRuntime extends Construct implements CustomRuntime {
   readonly runtimeArn: string;
+  /** `stable`, or `preview` as long as no version is stable. */
+  readonly runtimeAlias: string;
 
   constructor(scope: Construct, id: string, props: ShellRuntimeProps) {
     super(scope, id);
@@ -62,6 +64,7 @@ export class ShellRuntime extends Construct implements CustomRuntime {
       }).addDependency(version);
     alias("Preview", "preview", versionName, "PREVIEW");
     if (stableVersionName !== undefined) alias("Stable", "stable", stableVersionName, "GA");
+    this.runtimeAlias = stableVersionName === undefined ? "preview" : "stable";
     this.runtimeArn = Stack.of(this).formatArn({
       service: "lambda",
       resource: "runtime",

@@ -197,6 +197,27 @@ describe("a customer-managed runtime", () => {
     });
   });
 
+  test("is made before a function that uses it", () => {
+    const stack = new Stack(new App(), "Stack");
+    const customRuntime = new ShellRuntime(stack, "Shell", props);
+    new ShellFunction(stack, "Function", { code: HELLO, customRuntime });
+    const template = Template.fromStack(stack);
+    const made = ["Runtime", "RuntimeVersion", "RuntimeAlias"].flatMap((type) =>
+      Object.keys(template.findResources(`AWS::Lambda::${type}`)),
+    );
+    expect(made).toHaveLength(4);
+    template.hasResource("AWS::Lambda::Function", { DependsOn: Match.arrayWith(made.sort()) });
+  });
+
+  test("is used by its alias preview as long as it has no other", () => {
+    const stack = new Stack(new App(), "Stack");
+    const customRuntime = new ShellRuntime(stack, "Shell", { imageUri, versionName: "v1.1.0" });
+    new ShellFunction(stack, "Function", { code: HELLO, customRuntime });
+    Template.fromStack(stack).hasResourceProperties("AWS::Lambda::Function", {
+      RuntimeConfig: { RuntimeAlias: "preview" },
+    });
+  });
+
   test("may be named by its ARN and another alias", () => {
     const stack = new Stack(new App(), "Stack");
     const runtimeArn = "arn:aws:lambda:us-east-1:123456789012:runtime/shell";
