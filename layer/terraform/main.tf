@@ -97,7 +97,12 @@ resource "aws_lambda_function" "function" {
     }
   }
 
-  depends_on = [aws_cloudwatch_log_group.function, aws_iam_role_policy_attachment.log]
+  # Lambda refuses a traced function whose role may not trace yet.
+  depends_on = [
+    aws_cloudwatch_log_group.function,
+    aws_iam_role_policy_attachment.log,
+    aws_iam_role_policy_attachment.trace,
+  ]
 
   lifecycle {
     precondition {

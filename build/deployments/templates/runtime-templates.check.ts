@@ -200,10 +200,14 @@ describe("consumer.yaml", () => {
     expect(faults(resources).join("\n")).toContain(fault);
   });
 
-  test("traces, and may trace, only where that is switched on", () => {
+  test("traces, and may trace from its role's beginning, only where that is switched on", () => {
     const traced = resolveResources(template("consumer.yaml"), { ...CONSUMER, Tracing: "Active" });
-    expect(resolved.has("TracePolicy")).toBe(false);
-    expect(JSON.stringify(traced.get("TracePolicy"))).toContain("xray:PutTraceSegments");
+    expect(resolved.get("Role")?.Properties).not.toHaveProperty("ManagedPolicyArns");
+    expect(traced.get("Role")?.Properties["ManagedPolicyArns"]).toEqual([
+      "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess",
+    ]);
+    // Lambda refuses a traced function whose role gets its permission later, from another resource.
+    expect([...traced.keys()]).toEqual(["Log", "Role", "Function"]);
   });
 
   test(
