@@ -23,7 +23,7 @@ resource "aws_lambda_layer_version" "runtime" {
   filename                 = var.layer_bucket == null ? var.layer_zip : null
   s3_bucket                = one(aws_s3_object.layer[*].bucket)
   s3_key                   = one(aws_s3_object.layer[*].key)
-  source_code_hash         = filebase64sha256(var.layer_zip)
+  source_code_hash         = var.layer_zip == null ? null : filebase64sha256(var.layer_zip)
   compatible_runtimes      = ["provided.al2023"]
   compatible_architectures = [var.architecture]
   license_info             = "Apache-2.0"

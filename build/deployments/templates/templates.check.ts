@@ -179,6 +179,32 @@ describe("Terraform", () => {
   );
 });
 
+test.if(TERRAFORM !== null).each([
+  ["no layer", []],
+  ["two layers", ["layer_zip", "layer_arn"]],
+])(
+  "terraform says what to give where the function has %s",
+  async (_, given) => {
+    const cwd = join(temporaryFolder("terraform"), "module");
+    cpSync(join(ROOT, "layer/terraform"), cwd, { recursive: true });
+    cpSync(join(import.meta.dir, "moto-provider.tf"), join(cwd, "provider_override.tf"));
+    const zip = join(cwd, "hello.zip");
+    await run(["zip", "-q", zip, "function.sh"], { cwd: join(ROOT, "fixtures/functions/hello") });
+    await using moto = await MotoServer.start();
+    const env = { ...moto.environment, TF_IN_AUTOMATION: "1", HOME: temporaryFolder("home") };
+    const terraform = (words: readonly string[], status = 0) =>
+      run([TERRAFORM ?? "", ...words], { cwd, env, status });
+    await terraform(["init", "-no-color", "-backend=false", ...terraformPlugins()]);
+    const variables = [
+      ...["-var=name=hello", `-var=code_zip=${zip}`],
+      ...given.map((name) => `-var=${name}=${zip}`),
+    ];
+    const { stderr } = await terraform(["plan", "-no-color", ...variables], 1);
+    expect(stderr).toContain("Give either layer_zip or layer_arn.");
+  },
+  LIMIT_MS,
+);
+
 test(
   "the workflows follow their schema",
   async () => {
