@@ -51,6 +51,21 @@ async function listeningUrl(child: Bun.Subprocess<"ignore", "inherit", "pipe">):
   }
 }
 
+test.each(["layer/container/Dockerfile", "layer/container/invoker.Dockerfile"])(
+  "%s is built for the other architecture without an emulator",
+  (dockerfile) => {
+    const other = HOST.name === "arm64" ? "amd64" : "arm64";
+    const image = buildForHost(dockerfile, {
+      TARGETARCH: other,
+      FUNCTION: "fixtures/functions/minimal",
+    });
+    // e_machine of an ELF file: 62 is x86-64, 183 is AArch64.
+    const machine = readFileSync(join(image.root, "opt/bootstrap")).readUInt16LE(18);
+    expect(machine).toBe(other === "arm64" ? 183 : 62);
+  },
+  LIMIT_MS,
+);
+
 describe("layer/container/Dockerfile", () => {
   const image = buildForHost("layer/container/Dockerfile", {
     FUNCTION: "fixtures/functions/minimal",

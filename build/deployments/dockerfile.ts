@@ -23,6 +23,7 @@ import {
 import { basename, dirname, join } from "node:path";
 
 import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
+import { HOST_ARCHITECTURE } from "../architectures.ts";
 
 /** A stage's root and what its image is run with. */
 export interface Image {
@@ -51,6 +52,11 @@ export interface BuildOptions {
 const LAMBDA_BASE = "public.ecr.aws/lambda/provided:al2023";
 const LAMBDA_ENTRYPOINT = ["/lambda-entrypoint.sh"];
 
+/** Before the name of a base: the stage is for the computer that builds, whatever the image is for. */
+const ON_THIS_COMPUTER = "--platform=${BUILDPLATFORM} ";
+
+const HOST = HOST_ARCHITECTURE?.name;
+
 const ENTER_ROOT = join(import.meta.dir, "enter-root.sh");
 
 /** The command line that runs something in an image. */
@@ -72,6 +78,8 @@ export function buildImage(dockerfile: string, options: BuildOptions): Image {
   const globals = new Map<string, string>();
   let image: Image | undefined;
   let variables = new Map<string, string>();
+  /** Whether the stage is for another architecture than this computer's. */
+  let foreign = false;
   for (const { instruction, text } of parse(readFileSync(dockerfile, "utf8"))) {
     const value = expand(text, image === undefined ? globals : variables);
     if (instruction === "ARG") {
@@ -81,13 +89,22 @@ export function buildImage(dockerfile: string, options: BuildOptions): Image {
       continue;
     }
     if (instruction === "FROM") {
-      const [from = "", , name] = expand(text, globals).split(/\s+/);
+      const native = text.startsWith(ON_THIS_COMPUTER);
+      const words = native ? text.slice(ON_THIS_COMPUTER.length) : text;
+      const [from = "", , name] = expand(words, globals).split(/\s+/);
       image = stageFrom(from, stages.get(from));
+      foreign = !native && (options.arguments["TARGETARCH"] ?? HOST) !== HOST;
       variables = new Map(image.environment);
       if (name !== undefined) stages.set(name, image);
       continue;
     }
     if (image === undefined) throw new Error(`${instruction} stands before FROM in ${dockerfile}`);
+    if (foreign && instruction === "RUN") {
+      throw new Error(
+        `failed to build for another architecture: RUN in ${dockerfile} would need an emulator; ` +
+          `put it into a stage with ${ON_THIS_COMPUTER.trim()}`,
+      );
+    }
     applyStep(image, instruction, value, stages, options);
     if (instruction === "ENV") variables.set(...assignment(value));
   }

@@ -3,10 +3,9 @@
 #
 #     make dist tool
 #     docker build -f layer/container/invoker.Dockerfile -t lambda-shell .
-#     docker run --rm -p 9000:8080 -v "$PWD/fixtures/functions/hello:/var/task:ro" lambda-shell
-#     curl -d '{}' http://127.0.0.1:9000/2015-03-31/functions/function/invocations
 
-FROM public.ecr.aws/docker/library/busybox:1.37 AS layer
+# The layer is unpacked by the computer that builds, so that no architecture needs an emulator.
+FROM --platform=${BUILDPLATFORM} public.ecr.aws/docker/library/busybox:1.37 AS layer
 ARG TARGETARCH
 COPY dist/lambda-shell-runtime-${TARGETARCH}-*.zip /layer.zip
 RUN mkdir /layer && unzip -q /layer.zip -d /layer
