@@ -2,11 +2,13 @@
 # Publishes the image of this folder as a version of a customer-managed runtime, in one Region.
 #
 #     publish.sh [--promote] [--name NAME] [--image URI] [--share-with ACCOUNT|o-ORGANIZATION]...
+#     publish.sh --image-only
 #
 # --promote          the alias "stable" moves to the version too; without it only "preview" does
 # --name             the runtime's name; "shell" unless said otherwise
 # --image            REPOSITORY@sha256:… of an image that is in ECR already; without it Docker builds
 #                    layer/runtime/Dockerfile for both architectures and pushes it to ECR
+# --image-only       stops when the image is in ECR and prints its URI, for publisher.yaml or CDK
 # --share-with       puts the runtime's resource policy: exactly these accounts and organizations
 # --share-actions    the actions of that policy, with commas between them
 #
@@ -24,6 +26,7 @@ VERSION=v$RELEASE
 REPOSITORY=lambda-shell-runtime
 NAME=shell
 IMAGE=
+IMAGE_ONLY=0
 PROMOTE=0
 SHARED=
 # What AWS's documentation names for reading a shared runtime.
@@ -42,6 +45,10 @@ usage() {
   exit 2
 }
 
+if [ "$*" = --image-only ]; then
+  IMAGE_ONLY=1
+  shift
+fi
 while [ $# -gt 0 ]; do
   case $1 in
     --promote) PROMOTE=1; shift; continue ;;
@@ -170,7 +177,7 @@ if [ "$DRY_RUN" = 1 ]; then
   ACCOUNT=${AWS_ACCOUNT_ID:-123456789012} PARTITION=aws
 else
   command -v aws > /dev/null || fail 'failed to find aws: install the AWS CLI'
-  aws lambda-core create-runtime --generate-cli-skeleton > /dev/null 2>&1 ||
+  [ "$IMAGE_ONLY" = 1 ] || aws lambda-core create-runtime --generate-cli-skeleton > /dev/null 2>&1 ||
     fail "this AWS CLI does not know customer-managed runtimes ($(aws --version 2>&1)): install a newer one; \"aws lambda-core create-runtime help\" must work"
   ask sts get-caller-identity --query '[Account, Arn]' --output text ||
     fail "failed to find the account in $REGION: check the credentials (AWS_PROFILE, aws configure): $ERROR"
@@ -238,6 +245,10 @@ if [ -z "$IMAGE" ]; then
     fi
   fi
   IMAGE=$URI@$OUT
+fi
+if [ "$IMAGE_ONLY" = 1 ]; then
+  printf '%s\n' "$IMAGE"
+  exit
 fi
 say "image $IMAGE"
 

@@ -191,6 +191,19 @@ test("an alias of an older version is moved, with its life cycle", () => {
   ]);
 });
 
+test.each([
+  ["a fresh account", FRESH, ["ecr create-repository", "docker login", "docker buildx"]],
+  ["an account that has it", PUBLISHED, []],
+])("--image-only gives %s the image and prints its URI", (_, account, made) => {
+  // No AWS CLI needs to know customer-managed runtimes for that.
+  const table = { ...account, "lambda-core_create-runtime_skeleton": ["252 Invalid choice"] };
+  const { status, stdout, calls, changes } = publish(table, ["--image-only"]);
+  expect(status).toBe(0);
+  expect(stdout).toBe(`${IMAGE}\n`);
+  expect(changes).toEqual([...made]);
+  expect(calls.filter((call) => call.startsWith("lambda"))).toEqual([]);
+});
+
 test("an image that is in ECR needs no Docker", () => {
   const { status, changes } = publish(FRESH, ["--image", IMAGE]);
   expect(status).toBe(0);
@@ -395,11 +408,14 @@ test.each([
   expect(calls).toEqual([]);
 });
 
-test.each([[["--nothing"]], [["--name"]], [["preview"]]])("%p shows the usage", (options) => {
-  const { status, stderr } = publish(FRESH, options);
-  expect(status).toBe(2);
-  expect(stderr).toStartWith("Publishes the image of this folder");
-});
+test.each([[["--nothing"]], [["--name"]], [["preview"]], [["--image-only", "--promote"]]])(
+  "%p shows the usage",
+  (options) => {
+    const { status, stderr } = publish(FRESH, options);
+    expect(status).toBe(2);
+    expect(stderr).toStartWith("Publishes the image of this folder");
+  },
+);
 
 test("DRY_RUN=1 prints the commands of a first run and calls nothing", () => {
   const options = ["--promote", "--share-with", "123456789012"];
