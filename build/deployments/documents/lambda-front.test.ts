@@ -29,13 +29,25 @@ let front: LambdaFront;
 
 beforeAll(async () => {
   moto = await MotoServer.start({ MOTO_IAM_LOAD_MANAGED_POLICIES: "true" });
-  front = LambdaFront.start(moto, 0);
+  front = LambdaFront.start(moto, { role: 0, pending: 0 });
 }, LIMIT_MS);
 
 afterAll(async () => {
   await front.stop();
   await moto.stop();
 });
+
+/** Another front for the calls of a block, which is as slow as AWS or slower. */
+function slowFront(delays: { readonly role: number; readonly pending: number }): AsyncDisposable {
+  const fast = front;
+  front = LambdaFront.start(moto, delays);
+  return {
+    async [Symbol.asyncDispose]() {
+      await front.stop();
+      front = fast;
+    },
+  };
+}
 
 async function aws(...words: string[]): Promise<string> {
   return (await run([pythonProgram("aws"), ...words], { env: front.environment })).stdout;
@@ -78,17 +90,26 @@ async function logOf(name: string): Promise<string> {
 test(
   "a role that has just been made is not taken",
   async () => {
-    const patient = front;
-    front = LambdaFront.start(moto, 600_000);
-    try {
-      await role("new-role");
-      expect(await failure(...create("early", await zipFile(), "new-role"))).toContain(
-        "The role defined for the function cannot be assumed by Lambda.",
-      );
-    } finally {
-      await front.stop();
-      front = patient;
-    }
+    await using _ = slowFront({ role: 600_000, pending: 0 });
+    await role("new-role");
+    expect(await failure(...create("early", await zipFile(), "new-role"))).toContain(
+      "The role defined for the function cannot be assumed by Lambda.",
+    );
+  },
+  LIMIT_MS,
+);
+
+test(
+  "a function that has just been made is invoked only after its waiter has waited",
+  async () => {
+    await using _ = slowFront({ role: 0, pending: 5_000 });
+    await role("pending");
+    await aws(...create("pending", await zipFile(), "pending"));
+    const output = join(temporaryFolder("output"), "response.json");
+    const invoke = ["lambda", "invoke", "--function-name", "pending", "--payload", "{}", output];
+    expect(await failure(...invoke)).toContain("in the following state: Pending");
+    await aws("lambda", "wait", "function-active-v2", "--function-name", "pending");
+    expect(JSON.parse(await aws(...invoke)).StatusCode).toBe(200);
   },
   LIMIT_MS,
 );

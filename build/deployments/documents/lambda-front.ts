@@ -4,8 +4,9 @@
  * Every request goes to moto, but for those that invoke a function: the zip of CreateFunction is
  * unpacked and run by `lambda-shell serve`. What follows from the documentation is added, since a
  * document that forgets it would fail on AWS and pass here: Lambda does not take a role that has just
- * been made, nor a zip above its direct limit, nor a runtime for another architecture; and a
- * function's log appears in CloudWatch if its role may write it.
+ * been made, nor a zip above its direct limit, nor a runtime for another architecture; it does not
+ * invoke a function that is still pending; and a function's log appears in CloudWatch if its role may
+ * write it.
  *
  * It is as far from AWS as moto is: nothing checks signatures or the permissions of the caller.
  *
@@ -21,8 +22,15 @@ import { ROOT } from "../layer-dist.ts";
 import type { MotoServer } from "../moto-server.ts";
 import { run } from "../run.ts";
 
-/** How long a new role is not taken, in ms. On AWS that varies, and is about 5 to 10 s. */
-const ROLE_DELAY_MS = 9_000;
+/** How long things are not ready, in ms. */
+interface Delays {
+  /** A new role cannot be assumed. On AWS that varies, and is about 5 to 10 s. */
+  readonly role: number;
+  /** A new function is pending. On AWS that is some seconds. */
+  readonly pending: number;
+}
+
+const DELAYS: Delays = { role: 9_000, pending: 5_000 };
 
 /** Largest zip that CreateFunction takes in its own request, in bytes. */
 const ZIP_BYTES_MAX = 52_428_800;
@@ -49,6 +57,8 @@ interface CreateFunction {
 interface Deployed {
   readonly request: CreateFunction;
   readonly folder: string;
+  /** In ms of the monotonic clock. */
+  readonly active: number;
   host?: Promise<Host>;
 }
 
@@ -72,15 +82,15 @@ class Refusal extends Error {
 /** The running front. */
 export class LambdaFront {
   readonly #moto: MotoServer;
-  readonly #roleDelayMs: number;
+  readonly #delays: Delays;
   readonly #server: Bun.Server<undefined>;
   readonly #functions = new Map<string, Deployed>();
   /** When each role was made, in ms of the monotonic clock. */
   readonly #roles = new Map<string, number>();
 
-  private constructor(moto: MotoServer, roleDelayMs: number) {
+  private constructor(moto: MotoServer, delays: Delays) {
     this.#moto = moto;
-    this.#roleDelayMs = roleDelayMs;
+    this.#delays = delays;
     this.#server = Bun.serve({
       port: 0,
       hostname: "127.0.0.1",
@@ -89,12 +99,9 @@ export class LambdaFront {
     });
   }
 
-  /**
-   * Starts in front of a server, which stays its owner's.
-   * @param roleDelayMs How long a new role is not taken.
-   */
-  static start(moto: MotoServer, roleDelayMs: number = ROLE_DELAY_MS): LambdaFront {
-    return new LambdaFront(moto, roleDelayMs);
+  /** Starts in front of a server, which stays its owner's. */
+  static start(moto: MotoServer, delays: Delays = DELAYS): LambdaFront {
+    return new LambdaFront(moto, delays);
   }
 
   /** The variables with which `aws` finds it. */
@@ -140,15 +147,20 @@ export class LambdaFront {
       decompress: false,
       ...(body.length === 0 ? {} : { body }),
     });
-    return new Response(await response.bytes(), {
-      status: response.status,
-      headers: response.headers,
-    });
+    const responseHeaders = new Headers(response.headers);
+    let content: string | Uint8Array = await response.bytes();
+    if (performance.now() < (this.#functions.get(name)?.active ?? 0)) {
+      content = Buffer.from(content)
+        .toString()
+        .replace(/("State": ?)"Active"/, '$1"Pending"');
+      responseHeaders.delete("content-length");
+    }
+    return new Response(content, { status: response.status, headers: responseHeaders });
   }
 
   async #create(request: CreateFunction): Promise<void> {
     const made = this.#roles.get(request.Role.split("/").at(-1) ?? "");
-    if (made !== undefined && performance.now() - made < this.#roleDelayMs) {
+    if (made !== undefined && performance.now() - made < this.#delays.role) {
       const message = "The role defined for the function cannot be assumed by Lambda.";
       throw new Refusal(400, "InvalidParameterValueException", message);
     }
@@ -162,7 +174,8 @@ export class LambdaFront {
     const file = join(temporaryFolder("zip"), "function.zip");
     writeFileSync(file, zip);
     await run(["unzip", "-q", file, "-d", folder]);
-    this.#functions.set(request.FunctionName, { request, folder });
+    const active = performance.now() + this.#delays.pending;
+    this.#functions.set(request.FunctionName, { request, folder, active });
   }
 
   async #delete(name: string): Promise<void> {
@@ -176,6 +189,13 @@ export class LambdaFront {
     const deployed = this.#functions.get(name.split(":").at(-1) ?? "");
     if (deployed === undefined) {
       throw new Refusal(404, "ResourceNotFoundException", `Function not found: ${name}`);
+    }
+    if (performance.now() < deployed.active) {
+      throw new Refusal(
+        409,
+        "ResourceConflictException",
+        "The operation cannot be performed at this time. The function is currently in the following state: Pending",
+      );
     }
     const [architecture = "x86_64"] = deployed.request.Architectures ?? [];
     const machine = readFileSync(join(deployed.folder, "bootstrap")).readUInt16LE(18);
