@@ -155,6 +155,13 @@ describe("a function", () => {
         "",
       ].join("\n"),
     );
+    // A handler's file is that of the function, wherever the runtime is started.
+    for (const folder of ["", "var/runtime"]) {
+      writeFileSync(
+        join(image.root, folder, "function.sh"),
+        `handler() { printf '"of /${folder}"'; }\n`,
+      );
+    }
   }, LIMIT_MS);
 
   /** One event through a runtime that is started in this way. */

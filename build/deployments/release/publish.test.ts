@@ -230,6 +230,31 @@ test.each([
   LIMIT_MS,
 );
 
+test(
+  "every call names the account, by an owner or an ARN, where AWS has a member for it",
+  async () => {
+    const calls: string[] = [];
+    for (const command of ["all", "layers", "setup", "deploy", "delete", "check"]) {
+      // Not the default bucket, whose name has the account.
+      const settings = { DRY_RUN: "1", ENV: "dev", AWS_ACCOUNT_ID: ACCOUNT, S3_BUCKET: "mine" };
+      const { stderr } = await publish("http://127.0.0.1:1", command, settings);
+      calls.push(...stderr.split("\n").filter((line) => line.startsWith("+ aws ")));
+    }
+    expect(calls.length).toBeGreaterThan(10);
+    const without = calls
+      .filter((call) => !call.includes(ACCOUNT))
+      .map((call) => call.split(" ").slice(4, 6).join(" "));
+    expect(without).toEqual([
+      "cloudformation deploy",
+      // The change set is the ARN that AWS has returned.
+      "cloudformation wait",
+      "cloudformation execute-change-set",
+      "sts get-caller-identity",
+    ]);
+  },
+  LIMIT_MS,
+);
+
 test("make help lists every command of publish.sh", async () => {
   const script = await Bun.file(join(ROOT, "build/deployments/release/publish.sh")).text();
   const commands = /^ {2}([a-z0-9 |]+)\) find_account/m.exec(script)?.[1]?.split(" | ") ?? [];
