@@ -110,7 +110,7 @@ publish-setup: ## release: Make the bucket that SAR and Lambda read
 publish-deploy: ## release: Deploy a stack with both layers from SAR
 publish-delete: ## release: Delete the applications (ENV=prod: with ALLOW_PROD_DELETE=1)
 publish-check: ## release: Report whether publishing is possible: tools, files, account
-$(PUBLISH): publish-%:
+$(PUBLISH): publish-%: node_modules/.package-lock.json
 	build/deployments/release/publish.sh $*
 
 .PHONY: publish-runtime
