@@ -98,11 +98,14 @@ test.each([
     });
     const log = join(temporaryFolder("log"), "log");
     const args = ["test", "--watch", "--bootstrap", bootstrapExecutable(), "."];
-    await using child = Bun.spawn(["sh", "-c", '> "$0" 2>&1 exec "$@"', log, ...toolCommand(args)], {
-      cwd: folder,
-      env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1" },
-      stdio: ["ignore", "ignore", "ignore"],
-    });
+    await using child = Bun.spawn(
+      ["sh", "-c", '> "$0" 2>&1 exec "$@"', log, ...toolCommand(args)],
+      {
+        cwd: folder,
+        env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1" },
+        stdio: ["ignore", "ignore", "ignore"],
+      },
+    );
     const rounds = () => readFileSync(log, "utf8").split("waiting for changes").length - 1;
     while (!existsSync(log) || rounds() < 1) await Bun.sleep(5);
     await Bun.sleep(1_500);
