@@ -22,7 +22,7 @@ import {
   type HttpServerLimits,
   type RequestHead,
 } from "./http/server.ts";
-import type { InvocationOutcome } from "./invocation/outcome.ts";
+import { type InvocationOutcome, StreamFailure } from "./invocation/outcome.ts";
 import type { HostLog } from "./invocation/platform-log.ts";
 
 /** What one port serves. */
@@ -203,11 +203,17 @@ export class HostServer implements HttpHandler {
     }
     if (adapted.log !== undefined) log(adapted.log.level, adapted.log.message);
     const outcome = await pool.invoke({ ...adapted.request, signal: gone });
-    const response = await adapter.toResponse(outcome, request);
     if (outcome.kind !== "stream") count(isFailure(outcome));
     else void outcome.end.then(({ kind }) => count(kind === "function-error"));
-    if (response.log !== undefined) log(response.log.level, response.log.message);
-    return sink === undefined ? response : sink.deliver(response);
+    try {
+      const response = await adapter.toResponse(outcome, request);
+      if (response.log !== undefined) log(response.log.level, response.log.message);
+      return sink === undefined ? response : await sink.deliver(response);
+    } catch (error) {
+      if (!(error instanceof StreamFailure)) throw error;
+      // Nothing has been sent of it yet, so that its error can be the response.
+      return adapter.toResponse(error.end, request);
+    }
   }
 
   #counted(route: HttpRoute): HttpRoute {

@@ -167,12 +167,13 @@ export class HttpServer {
       share.set(heldBytes(response));
       await writeResponse(outgoing, response, head.method, this.#handler.log);
     } catch (error) {
+      const hasBegun = outgoing.headersSent;
       // A response that broke off must not look complete.
-      if (outgoing.headersSent) outgoing.destroy();
-      if (error instanceof StreamFailure) return;
+      if (hasBegun) outgoing.destroy();
+      if (hasBegun && error instanceof StreamFailure) return;
       // Our own fault: the caller still gets a response, the person at the terminal the reason.
       this.#handler.log("error", `failed to respond to ${head.method} ${head.rawPath}: ${error}`);
-      if (outgoing.headersSent) return;
+      if (hasBegun) return;
       outgoing.writeHead(500, { "Content-Type": "text/plain" });
       outgoing.end();
     }

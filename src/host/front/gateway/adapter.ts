@@ -80,7 +80,7 @@ async function outcomeResponse(
     }
     case "stream": {
       if (!streaming) return bufferedStream(kind, outcome, request, names);
-      const split = await splitPrelude(chunksOrFailure(outcome));
+      const split = await splitPrelude(chunksOrFailure(outcome), outcome.contentType);
       return streamedResponse(split, outcome.contentType) ?? refusedPrelude(kind, split);
     }
     case "function-error":
@@ -99,7 +99,7 @@ async function bufferedStream(
 ): Promise<HttpResponse> {
   const whole = await wholeOutcome(outcome);
   if (whole.kind !== "response") return outcomeResponse(kind, whole, request, names, false);
-  const split = await splitPrelude(inOnePiece(whole.body));
+  const split = await splitPrelude(inOnePiece(whole.body), whole.contentType);
   if (split.prelude === undefined) return outcomeResponse(kind, whole, request, names, false);
   const response = streamedResponse(split);
   if (response === undefined) return refusedPrelude(kind, split);

@@ -124,6 +124,41 @@ test.each([100, 101, 103, 99, 600])(
   },
 );
 
+const INTEGRATION = "application/vnd.awslambda.http-integration-response";
+
+test.each([
+  ["stream-error", "one that says so"],
+  ["stream-break", "one that breaks off"],
+  ["stream-and-die", "one whose runtime dies"],
+  ["stream-and-hang", "one that takes too long"],
+])("a stream that fails before its prelude is whole is an error: %s, %s", async (action) => {
+  const adapter = obeying("function-url", "response-stream");
+  await using served = await serveFunction({ adapter, settings: { timeoutMs: 1_000 } });
+  for (const chunks of [['{"statusCode":'], ["{", `"x":"${"y".repeat(5_000)}"}`]]) {
+    const event = JSON.stringify({ do: action, type: INTEGRATION, chunks });
+    const response = await rawExchange(served.url, "POST /", [], event);
+    expect([response.status, response.body]).toEqual([502, "Internal Server Error"]);
+    expect(response.headers["x-amzn-requestid"]).toMatch(/^[0-9a-f-]{36}$/);
+  }
+  expect((await returns(served, "x")).status).toBe(200);
+});
+
+test("a stream without a prelude reaches the caller as it is written", async () => {
+  const adapter = obeying("function-url", "response-stream");
+  await using served = await serveFunction({ adapter, settings: { timeoutMs: 60_000 } });
+  for (const type of ["text/event-stream", "application/json"]) {
+    const event = { do: "stream-and-hang", type, chunks: ["{", "first"] };
+    const gone = new AbortController();
+    const request = { method: "POST", body: JSON.stringify(event), signal: gone.signal };
+    const response = await fetch(served.url, request);
+    expect([response.status, response.headers.get("content-type")]).toEqual([200, type]);
+    const { value } = (await response.body?.getReader().read()) ?? {};
+    expect(Buffer.from(value ?? []).toString()).toBe("{first");
+    gone.abort();
+    served.pool.reload();
+  }
+});
+
 const MIB = 1024 * 1024;
 
 /** Invokes the function by Lambda's API. */

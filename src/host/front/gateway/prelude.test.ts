@@ -1,15 +1,21 @@
 import { expect, test } from "bun:test";
 
-import { PRELUDE_BYTES_MAX, PRELUDE_DELIMITER } from "../../../runtime-api/contract.ts";
+import {
+  CONTENT_TYPE,
+  PRELUDE_BYTES_MAX,
+  PRELUDE_DELIMITER,
+} from "../../../runtime-api/contract.ts";
 import { splitPrelude } from "./prelude.ts";
 
 async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
-async function split(prelude: string, body: string, size: number) {
+const TYPE = CONTENT_TYPE.httpIntegrationResponse;
+
+async function split(prelude: string, body: string, size: number, type: string | undefined = TYPE) {
   const bytes = Buffer.concat([Buffer.from(prelude), PRELUDE_DELIMITER, Buffer.from(body)]);
-  const { prelude: parsed, body: rest } = await splitPrelude(pieces(bytes, size));
+  const { prelude: parsed, body: rest } = await splitPrelude(pieces(bytes, size), type);
   const chunks: Uint8Array[] = [];
   for await (const chunk of rest) chunks.push(chunk);
   return { parsed, rest: Buffer.concat(chunks), whole: bytes };
@@ -43,3 +49,19 @@ test("a stream that does not begin with a JSON object is passed on whole", async
     expect(rest.equals(whole)).toBe(true);
   }
 });
+
+test.each([undefined, "text/plain", "application/json", "application/octet-stream"])(
+  "a stream of the type %s is passed on from its first byte: only its type can announce a prelude",
+  async (type) => {
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from("{");
+      await Promise.withResolvers().promise;
+    }
+    const { prelude: parsed, body } = await splitPrelude(endless(), type);
+    expect(parsed).toBeUndefined();
+    for await (const chunk of body) {
+      expect(Buffer.from(chunk).toString()).toBe("{");
+      break;
+    }
+  },
+);

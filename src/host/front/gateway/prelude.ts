@@ -7,9 +7,13 @@
  * @module
  */
 
-import { PRELUDE_BYTES_MAX, PRELUDE_DELIMITER } from "../../../runtime-api/contract.ts";
+import {
+  CONTENT_TYPE,
+  PRELUDE_BYTES_MAX,
+  PRELUDE_DELIMITER,
+} from "../../../runtime-api/contract.ts";
 import type { HttpResponse } from "../../http/message.ts";
-import { lastOfEachName, responseStatus } from "./response.ts";
+import { isObject, lastOfEachName, responseStatus } from "./response.ts";
 
 /** A streamed response split into what the prelude says and the rest. */
 export interface SplitStream {
@@ -19,11 +23,21 @@ export interface SplitStream {
   readonly discard: () => Promise<void>;
 }
 
-/** Reads as far as the end of the prelude; a stream without one is passed on whole. */
-export async function splitPrelude(chunks: AsyncIterable<Uint8Array>): Promise<SplitStream> {
+/**
+ * Reads as far as the end of the prelude. A stream without one is passed on whole, and at once where its type
+ * says that it has none.
+ * @param contentType As the runtime has sent it.
+ */
+export async function splitPrelude(
+  chunks: AsyncIterable<Uint8Array>,
+  contentType: string | undefined,
+): Promise<SplitStream> {
   const iterator = chunks[Symbol.asyncIterator]();
   const discard = async () => void (await iterator.return?.());
   let head = Buffer.alloc(0);
+  if (contentType?.startsWith(CONTENT_TYPE.httpIntegrationResponse) !== true) {
+    return { prelude: undefined, body: following(head, iterator), discard };
+  }
   for (;;) {
     const { done, value } = await iterator.next();
     if (value !== undefined) head = Buffer.concat([head, value]);
@@ -83,16 +97,14 @@ async function* following(
 function parsePrelude(bytes: Uint8Array): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? { ...value }
-      : undefined;
+    return isObject(value) ? value : undefined;
   } catch {
     return undefined;
   }
 }
 
 function object(value: unknown): Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
+  return isObject(value) ? value : {};
 }
 
 function list(value: unknown): readonly unknown[] {
