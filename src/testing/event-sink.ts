@@ -18,8 +18,12 @@ export interface EventSink {
 /**
  * Starts a sink on a free port.
  * @param status HTTP status of its next response.
+ * @param headers Of each response.
  */
-export async function startSink(status: () => number = () => 200): Promise<EventSink> {
+export async function startSink(
+  status: () => number = () => 200,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<EventSink> {
   const received: { type: string | undefined; body: string }[] = [];
   const server = createServer((request, response) => {
     let body = "";
@@ -28,7 +32,7 @@ export async function startSink(status: () => number = () => 200): Promise<Event
     });
     request.on("end", () => {
       received.push({ type: request.headers["content-type"], body });
-      response.writeHead(status()).end();
+      response.writeHead(status(), headers).end();
     });
   });
   const listening = Promise.withResolvers<void>();

@@ -44,10 +44,14 @@ export class Sink implements ResponseSink {
       if (attempt > 0) await Bun.sleep(RETRY_PAUSE_MS * 2 ** (attempt - 1));
       try {
         const signal = AbortSignal.timeout(DELIVERY_TIMEOUT_MS);
-        const received = await fetch(this.#url, { method: "POST", headers, body, signal });
+        // Followed, most redirects would become a GET, and the event would be lost.
+        const received = await fetch(this.#url, {
+          ...{ method: "POST", headers, body, signal },
+          redirect: "manual",
+        });
         await received.arrayBuffer();
         if (received.ok) return caller;
-        problem = `status ${received.status}`;
+        problem = `status ${received.status}${redirection(received)}`;
         // What a sink calls the sender's fault will not get better.
         if (received.status < 500 && received.status !== 429) break;
       } catch (error) {
@@ -57,6 +61,12 @@ export class Sink implements ResponseSink {
     this.#log("warning", `failed to deliver to ${this.#url}: ${problem}`);
     return { status: 502, headers: [], body: "" };
   }
+}
+
+/** Where a response sends its caller, for the person who can set the sink to that. */
+function redirection({ headers }: Response): string {
+  const location = headers.get("location");
+  return location === null ? "" : `, a redirect\n  set the sink to where it leads: ${location}`;
 }
 
 /** All bytes of a body. */
