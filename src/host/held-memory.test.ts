@@ -84,7 +84,7 @@ test("a body without a length is counted as it comes", async () => {
   expect((await chunked()).status).toBe(200);
 });
 
-test("a response that its caller does not take is counted until he takes it, or goes", async () => {
+test("a response that its caller does not take is counted until the caller takes it, or goes", async () => {
   await using served = await serve();
   const caller = connect(Number(new URL(served.url).port), "127.0.0.1");
   caller.pause();
@@ -95,6 +95,26 @@ test("a response that its caller does not take is counted until he takes it, or 
   caller.destroy();
   while ((await status()) !== 200) await Bun.sleep(5);
 });
+
+test.each([true, false])(
+  "an event without a caller who waits is counted until it is over (its caller stays: %j)",
+  async (stays) => {
+    await using served = await serve();
+    await post(served, slow(100, 0));
+    const event = slow(700 * KIB, 600);
+    const head = `POST ${INVOKE} HTTP/1.1\r\nHost: x\r\nX-Amz-Invocation-Type: Event\r\n`;
+    const caller = connect(Number(new URL(served.url).port), "127.0.0.1");
+    caller.on("error", () => undefined);
+    caller.write(`${head}Content-Length: ${event.length}\r\n\r\n${event}`);
+    await new Promise((resolve) => caller.once("data", resolve));
+    if (!stays) caller.destroy();
+    await Bun.sleep(50);
+    expect((await post(served, slow(400 * KIB, 0))).status).toBe(429);
+    while (served.pool.inFlight > 0) await Bun.sleep(5);
+    expect((await post(served, slow(400 * KIB, 0))).status).toBe(200);
+    caller.destroy();
+  },
+);
 
 test("nothing stays counted of requests that broke off, were refused or failed", async () => {
   await using served = await serve();

@@ -14,6 +14,7 @@ import type { FunctionPool } from "../function/function-pool.ts";
 import { compactJson, isJson, JsonBoundary, parseJson } from "../http/json-text.ts";
 import {
   type FunctionErrorOutcome,
+  REJECTION,
   type WholeOutcome,
   wholeOutcome,
 } from "../invocation/outcome.ts";
@@ -24,7 +25,7 @@ export type Framing = "auto" | "lines" | "json" | "nul";
 /** All framings, for the command line. */
 export const FRAMINGS = ["auto", "lines", "json", "nul"] as const satisfies readonly Framing[];
 
-/** One event with the number of the line it begins on, from 1, or a piece that is none. */
+/** One event with the number of the line it begins on, from 1, or a piece that is not an event. */
 export type FramedEvent =
   | { readonly kind: "event"; readonly line: number; readonly bytes: Uint8Array }
   | { readonly kind: "invalid"; readonly line: number; readonly reason: string };
@@ -200,7 +201,9 @@ export async function runEvents(
       outcomes.add(outcomeName(outcome));
       if (outcome.kind === "response") options.onResponse?.(outcome.body);
       if (outcome.kind === "function-error") options.onFunctionError(outcome);
-      if (outcome.kind === "rejected") options.complain(`line ${event.line}: ${outcome.reason}`);
+      if (outcome.kind === "rejected") {
+        options.complain(`line ${event.line} was not run: ${REJECTION[outcome.reason].words}`);
+      }
       return (options.format ?? resultLine)(outcome);
     });
     const before = options.unordered ? Promise.resolve() : written;

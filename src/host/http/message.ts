@@ -37,6 +37,8 @@ export interface HttpResponse {
   readonly body: Uint8Array | string | AsyncIterable<Uint8Array>;
   /** Whether the function failed; of a streamed body once its end has come. Absent, the status tells. */
   readonly failed?: boolean | Promise<boolean>;
+  /** Fulfilled when the request's body is needed no more; absent where that is so with the response. */
+  readonly requestDone?: Promise<void>;
   /** What the developer should know of this response; the caller does not get it. */
   readonly log?: LogMessage;
 }
@@ -112,7 +114,7 @@ interface MediaType {
   readonly charset: string | undefined;
 }
 
-/** Reads a Content-Type; one that is none, or absent, has an empty essence. */
+/** Reads a Content-Type; one that is malformed, or absent, has an empty essence. */
 export function mediaType(text = ""): MediaType {
   try {
     const { essence, params } = new MIMEType(text);

@@ -199,7 +199,19 @@ export class HttpServer {
     if (!gone.signal.aborted) this.#owed.add(outgoing);
     if (isRefused) return route.noRoom();
     if (body.kind === "too-large") return route.tooLarge;
-    return route.respond({ ...head, body: body.bytes }, gone.signal);
+    const response = await route.respond({ ...head, body: body.bytes }, gone.signal);
+    if (response.requestDone !== undefined) {
+      void this.#hold(body.bytes.byteLength, response.requestDone);
+    }
+    return response;
+  }
+
+  /** Counts the bytes of a request that is needed after its response, whether its caller is still there or not. */
+  async #hold(byteLength: number, done: Promise<void>): Promise<void> {
+    this.#heldBytes += byteLength;
+    await done;
+    this.#heldBytes -= byteLength;
+    letGo(byteLength);
   }
 
   /** Takes room for bytes of a request; one that is alone always has it. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { CONTENT_TYPE, RESPONSE_BYTES_MAX } from "../../runtime-api/contract.ts";
+import { CONTENT_TYPE, EVENT_BYTES_MAX, RESPONSE_BYTES_MAX } from "../../runtime-api/contract.ts";
 import type { PlatformErrorType } from "../../runtime-api/function-error.ts";
 
 /** One event with what its caller said about it. */
@@ -56,17 +56,31 @@ export type RejectionReason =
 export interface RejectionStatus {
   readonly status: 413 | 429 | 503;
   readonly headers: readonly (readonly [name: string, value: string])[];
+  /** The reason, for the person at the terminal. */
+  readonly words: string;
 }
 
 const RETRY_AFTER = [["Retry-After", "1"]] as const;
 
 /** The status of each reason, and what the caller should do. */
 export const REJECTION: Readonly<Record<RejectionReason, RejectionStatus>> = {
-  "event-too-large": { status: 413, headers: [] },
-  "queue-full": { status: 429, headers: RETRY_AFTER },
-  "queue-timeout": { status: 429, headers: RETRY_AFTER },
-  draining: { status: 503, headers: RETRY_AFTER },
-  "caller-gone": { status: 503, headers: RETRY_AFTER },
+  "event-too-large": {
+    status: 413,
+    headers: [],
+    words: `it has more than the ${EVENT_BYTES_MAX} bytes that Lambda takes`,
+  },
+  "queue-full": {
+    status: 429,
+    headers: RETRY_AFTER,
+    words: "no environment was free, and too many events were waiting",
+  },
+  "queue-timeout": {
+    status: 429,
+    headers: RETRY_AFTER,
+    words: "no environment was free in time",
+  },
+  draining: { status: 503, headers: RETRY_AFTER, words: "the function is being stopped" },
+  "caller-gone": { status: 503, headers: RETRY_AFTER, words: "its caller has gone" },
 };
 
 /** Where a function error comes from. */

@@ -61,6 +61,20 @@ export function lambdaError(
   };
 }
 
+/** The refusal of a parameter whose value is not one that Lambda's model allows. */
+export function invalidParameter(
+  member: string,
+  value: string,
+  constraint: string,
+  requestId: string,
+): HttpResponse {
+  const message =
+    `1 validation error detected: Value '${value}' at '${member}' failed to satisfy ` +
+    `constraint: Member must ${constraint}`;
+  const members = { Type: "User", message };
+  return lambdaError(400, "InvalidParameterValueException", members, requestId);
+}
+
 /** A response of Lambda's API in JSON. */
 export function lambdaResponse(value: unknown, requestId: string, status = 200): HttpResponse {
   return {

@@ -11,7 +11,7 @@ import type { FunctionRegistry } from "../../function/function-registry.ts";
 import { type HttpRequest, type HttpResponse, queryPairs } from "../../http/message.ts";
 import { functionArn, type FunctionSettings, partitionOf } from "../../invocation/settings.ts";
 import type { InvokeMode } from "../adapter.ts";
-import { lambdaResponse, notImplemented } from "./contract.ts";
+import { invalidParameter, lambdaResponse, notImplemented } from "./contract.ts";
 
 /** What a description has that is not of the function's own settings. */
 export interface DescribeOptions {
@@ -27,7 +27,12 @@ export interface DescribeOptions {
 /** Responds to ListFunctions, a page at a time. */
 export function listFunctions(request: HttpRequest, options: DescribeOptions): HttpResponse {
   const marker = queryValue(request, "Marker");
-  const maxItems = Number(queryValue(request, "MaxItems") ?? LIST_ITEMS_MAX);
+  const asked = queryValue(request, "MaxItems") ?? String(LIST_ITEMS_MAX);
+  if (!/^[1-9]\d*$/.test(asked)) {
+    const constraint = "have value greater than or equal to 1";
+    return invalidParameter("maxItems", asked, constraint, request.requestId);
+  }
+  const maxItems = Math.min(Number(asked), LIST_ITEMS_MAX);
   const all = options.registry.pools.map(({ settings }) => settings);
   const start = marker === undefined ? 0 : all.findIndex(({ name }) => name > marker);
   const page = start === -1 ? [] : all.slice(start, start + maxItems);

@@ -27,6 +27,7 @@ import { reportLines } from "../../invocation/platform-log.ts";
 import {
   CLIENT_CONTEXT_BYTES_MAX,
   INVOKE_HEADER,
+  invalidParameter,
   lambdaError,
   notImplemented,
   UNHANDLED,
@@ -70,12 +71,10 @@ export function invokeRequest(
   const invocationType = INVOCATION_TYPES.find((type) => type === named);
   const logType = headers[INVOKE_HEADER.logType] ?? "None";
   const tenantId = headers[INVOKE_HEADER.tenantId];
-  const invalid = (member: string, value: string, constraint: string) => {
-    const message =
-      `1 validation error detected: Value '${value}' at '${member}' failed to satisfy ` +
-      `constraint: Member must satisfy ${constraint}`;
-    return refused(400, "InvalidParameterValueException", { Type: "User", message }, requestId);
-  };
+  const invalid = (member: string, value: string, constraint: string): InvokeRequest => ({
+    kind: "refused",
+    response: invalidParameter(member, value, `satisfy ${constraint}`, requestId),
+  });
   if (invocationType === undefined) {
     return invalid("invocationType", named, "enum value set: [Event, RequestResponse, DryRun]");
   }

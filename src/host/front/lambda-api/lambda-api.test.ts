@@ -1,10 +1,22 @@
 import { expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
+import { join } from "node:path";
 
 import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
-import { type RunningHost, serveFunction, TEST_NAMES } from "../../../testing/host/running-host.ts";
+import {
+  type RunningHost,
+  serveFunction,
+  TEST_NAMES,
+  testSettings,
+} from "../../../testing/host/running-host.ts";
+import { temporaryFolder } from "../../../testing/temporary-folder.ts";
+import { FunctionPool } from "../../function/function-pool.ts";
+import { FunctionRegistry } from "../../function/function-registry.ts";
+import type { HttpRequest } from "../../http/message.ts";
 import { plainAdapter } from "../adapter.ts";
 import { gatewayAdapter } from "../gateway/adapter.ts";
+import { listFunctions } from "./describe.ts";
 
 const FUNCTIONS = "/2015-03-31/functions";
 const ARN = "arn:aws:lambda:us-east-1:123456789012:function:probe";
@@ -79,7 +91,7 @@ test("Event is accepted and tried again, DryRun runs nothing", async () => {
   ]);
   while (!served.log().includes("in the background")) await Bun.sleep(5);
   await invoke(served, { do: "error" }, { "X-Amz-Invocation-Type": "Event" });
-  while (!served.messages.some((line) => line.includes("dropped after 3 attempts")))
+  while (!served.messages.some((line) => line.includes("dropped after 3 failed attempts")))
     await Bun.sleep(20);
   expect(served.messages.filter((line) => line.includes("again in"))).toHaveLength(2);
   const old = await send(served.url, "/2014-11-13/functions/probe/invoke-async", {
@@ -116,6 +128,57 @@ test("a full queue is 429 with Retry-After", async () => {
   expect(refused[0]?.body).toBe(
     '{"Type":"User","message":"Rate Exceeded.","Reason":"ReservedFunctionConcurrentInvocationLimitExceeded"}',
   );
+});
+
+test.each([
+  ["/2015-03-31/functions/probe/invocations", "Event"],
+  ["/2014-11-13/functions/probe/invoke-async", "RequestResponse"],
+])("an event without a caller who waits is refused, or run: %s", async (path, type) => {
+  const seen = join(temporaryFolder("later"), "seen");
+  const variables = { SEEN_FILE: seen };
+  await using served = await serveFunction({ settings: { queueMax: 3, variables } });
+  await invoke(served, {});
+  const headers = { "X-Amz-Invocation-Type": type };
+  const later = (event: unknown) =>
+    send(served.url, path, { method: "POST", headers, body: JSON.stringify(event) });
+  const begun = () => (existsSync(seen) ? readFileSync(seen, "utf8").trim().split("\n") : []);
+  const ids = Array.from({ length: 12 }, (_, at) => at + 1);
+  const responses = await Promise.all(ids.map((id) => later({ do: "slow-echo", ms: 200, id })));
+  const accepted = ids.filter((_, at) => responses[at]?.status === 202);
+  const refused = responses.filter(({ status }) => status !== 202);
+  expect(refused.length).toBeGreaterThan(0);
+  for (const each of refused) {
+    expect([
+      each.status,
+      each.headers.get("x-amzn-errortype"),
+      each.headers.get("retry-after"),
+    ]).toEqual([429, "TooManyRequestsException", "1"]);
+  }
+  while (begun().length < accepted.length) await Bun.sleep(10);
+  expect(
+    begun()
+      .map(Number)
+      .sort((a, b) => a - b),
+  ).toEqual(accepted);
+  expect(served.messages).toEqual([]);
+});
+
+test("an accepted event that finds the queue full when it is tried again is not dropped for that", async () => {
+  await using served = await serveFunction({ settings: { queueMax: 1, timeoutMs: 30_000 } });
+  await invoke(served, {});
+  await invoke(served, { do: "error", id: 1 }, { "X-Amz-Invocation-Type": "Event" });
+  while (!served.messages.some((each) => each.includes("again in 1 s"))) await Bun.sleep(5);
+  // One event runs, one waits, for longer than three attempts take.
+  while (served.pool.counts.ready === 0) await Bun.sleep(5);
+  const running = invoke(served, { do: "slow-echo", ms: 6_000 });
+  while (served.pool.counts.busy === 0) await Bun.sleep(5);
+  const waiting = invoke(served, {});
+  while (served.pool.queueLength === 0) await Bun.sleep(5);
+  expect((await Promise.all([running, waiting])).map(({ status }) => status)).toEqual([200, 200]);
+  expect(served.messages.join("\n")).toContain("no environment was free");
+  expect(served.messages.join("\n")).not.toContain("dropped");
+  while (!served.messages.some((each) => each.includes("dropped after 3 failed")))
+    await Bun.sleep(20);
 });
 
 test("an invalid parameter or body is 400 with its class", async () => {
@@ -238,6 +301,38 @@ test("ListFunctions and its relatives have the members that AWS's have", async (
     501,
     "NotImplemented",
   ]);
+});
+
+test.each(["0", "-1", "1.5", "many", ""])("a listing of %j items is refused", async (items) => {
+  await using served = await serveFunction();
+  const response = await send(served.url, `${FUNCTIONS}?MaxItems=${items}`);
+  expect([response.status, response.headers.get("x-amzn-errortype")]).toEqual([
+    400,
+    "InvalidParameterValueException",
+  ]);
+});
+
+test("a listing has at most 50 functions, and tells where the next one begins", () => {
+  const names = Array.from({ length: 120 }, (_, at) => `f${String(at).padStart(3, "0")}`);
+  const registry = new FunctionRegistry(
+    names.map((name) => new FunctionPool(testSettings({ name }))),
+  );
+  const options = {
+    registry,
+    invokeMode: "buffered",
+    showVariables: false,
+    baseUrl: () => "",
+  } as const;
+  const pages: string[][] = [];
+  for (let marker: string | undefined = ""; marker !== undefined;) {
+    const rawQuery: string = `MaxItems=1000${marker === "" ? "" : `&Marker=${marker}`}`;
+    const { body } = listFunctions({ rawQuery, requestId: "" } as HttpRequest, options);
+    const { Functions, NextMarker } = JSON.parse(String(body));
+    pages.push(Functions.map((each: { FunctionName: string }) => each.FunctionName));
+    marker = NextMarker;
+  }
+  expect(pages.map(({ length }) => length)).toEqual([50, 50, 20]);
+  expect(pages.flat()).toEqual(names);
 });
 
 test("client context, trace and tenant reach the runtime", async () => {

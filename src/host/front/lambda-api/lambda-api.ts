@@ -11,7 +11,11 @@ import type { FunctionPool } from "../../function/function-pool.ts";
 import type { FunctionLookup, FunctionRegistry } from "../../function/function-registry.ts";
 import { decodePath, type HttpRequest, type HttpResponse } from "../../http/message.ts";
 import type { HttpRoute, RequestHead } from "../../http/server.ts";
-import type { InvocationOutcome, InvocationRequest } from "../../invocation/outcome.ts";
+import {
+  type InvocationOutcome,
+  type InvocationRequest,
+  REJECTION,
+} from "../../invocation/outcome.ts";
 import type { HostLog } from "../../invocation/platform-log.ts";
 import type { FunctionSettings } from "../../invocation/settings.ts";
 import { INVOKE_HEADER, lambdaError, lambdaResponse, notImplemented } from "./contract.ts";
@@ -71,7 +75,7 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** Bytes beyond the limit that are read so that the refusal can be Lambda's own. */
 const OVERSIZE_BYTES = 64;
 
-/** The route of a request of Lambda's API; nothing when it is none. */
+/** The route of a request of Lambda's API; nothing for any other request. */
 export function lambdaRoute(head: RequestHead, options: LambdaApiOptions): HttpRoute | undefined {
   const match = API_PATH.exec(head.rawPath);
   if (match === null) return undefined;
@@ -173,9 +177,10 @@ async function invoke(
   switch (options.invoke === undefined ? read.invocationType : "RequestResponse") {
     case "DryRun":
       return { status: 204, headers: [[INVOKE_HEADER.requestId, requestId]], body: "" };
-    case "Event":
-      void invokeInBackground(pool, read.request, options.asyncRetries, options.log);
-      return { status: 202, headers: [[INVOKE_HEADER.requestId, requestId]], body: "" };
+    case "Event": {
+      const accepted = { headers: [[INVOKE_HEADER.requestId, requestId]], body: "" } as const;
+      return invokeLater(pool, read.request, options, { status: 202, ...accepted });
+    }
     case "RequestResponse": {
       const outcome = await pool.invoke({ ...read.request, signal: gone });
       if (options.invoke !== undefined) return options.invoke.response(outcome, pool.settings);
@@ -206,35 +211,58 @@ async function invokeAsync(
 ): Promise<HttpResponse> {
   const read = invokeRequest(http, qualifier);
   if (read.kind === "refused") return read.response;
-  void invokeInBackground(pool, read.request, options.asyncRetries, options.log);
-  return lambdaResponse({ Status: 202 }, http.requestId, 202);
+  const accepted = lambdaResponse({ Status: 202 }, http.requestId, 202);
+  return invokeLater(pool, read.request, options, accepted);
+}
+
+/** Begins to run an event whose caller does not wait; one that finds no place now is refused. */
+async function invokeLater(
+  pool: FunctionPool,
+  request: InvocationRequest,
+  options: LambdaApiOptions,
+  accepted: HttpResponse,
+): Promise<HttpResponse> {
+  const first = pool.invoke(request);
+  // A refusal is known at once, all else takes its time.
+  const refused = await Promise.race([first, undefined]);
+  if (refused?.kind === "rejected") {
+    return rejectedResponse(refused.reason, request.requestId ?? "");
+  }
+  return { ...accepted, requestDone: runToEnd(pool, request, first, options) };
 }
 
 /**
- * Runs an event whose caller does not wait, until it succeeds or has failed too often.
+ * Runs an event whose caller does not wait, until it succeeds or has failed too often. That no environment
+ * was free is no failure of its.
+ * @param first Its first attempt.
  * @see https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
  */
-async function invokeInBackground(
+async function runToEnd(
   pool: FunctionPool,
   request: InvocationRequest,
-  retries: number,
-  log: HostLog,
+  first: Promise<InvocationOutcome>,
+  { asyncRetries, log }: LambdaApiOptions,
 ): Promise<void> {
-  for (let attempt = 0; ; attempt += 1) {
-    const outcome = await pool.invoke(request);
-    if (outcome.kind === "response") return;
-    if (outcome.kind === "stream") {
-      for await (const _chunk of outcome.chunks);
-      if ((await outcome.end).kind === "complete") return;
-    }
-    const why = outcome.kind === "rejected" ? outcome.reason : "the function failed";
-    const id = request.requestId ?? "";
-    if (attempt >= retries || (outcome.kind === "rejected" && outcome.reason === "draining")) {
-      log("warning", `asynchronous event ${id} dropped after ${attempt + 1} attempts: ${why}`);
+  const id = request.requestId ?? "";
+  let failures = 0;
+  for (let outcome = await first; ; outcome = await pool.invoke(request)) {
+    if (await hasSucceeded(outcome)) return;
+    const rejection = outcome.kind === "rejected" ? outcome.reason : undefined;
+    if (rejection === undefined) failures += 1;
+    const why = rejection === undefined ? "the function failed" : REJECTION[rejection].words;
+    if (failures > asyncRetries || rejection === "draining") {
+      log("warning", `asynchronous event ${id} dropped after ${failures} failed attempts: ${why}`);
       return;
     }
-    const pauseMs = RETRY_PAUSE_MS * 2 ** attempt;
-    log("info", `asynchronous event ${id} failed (${why}), again in ${pauseMs / 1000} s`);
+    const pauseMs = RETRY_PAUSE_MS * 2 ** Math.max(0, failures - 1);
+    log("info", `asynchronous event ${id} is tried again in ${pauseMs / 1000} s: ${why}`);
     await Bun.sleep(pauseMs);
   }
+}
+
+/** Whether a response has come, to its last byte. */
+async function hasSucceeded(outcome: InvocationOutcome): Promise<boolean> {
+  if (outcome.kind !== "stream") return outcome.kind === "response";
+  for await (const _chunk of outcome.chunks);
+  return (await outcome.end).kind === "complete";
 }
