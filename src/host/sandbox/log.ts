@@ -61,7 +61,10 @@ export async function drainLog(
   }
 }
 
-/** Hands on whole lines, for logs of several environments side by side. */
+/** Longest line that is handed on whole, in characters; CloudWatch takes events of as many bytes. */
+const LINE_LENGTH_MAX = 1024 * 1024;
+
+/** Hands on whole lines, for logs of several environments side by side; one that is too long comes in pieces. */
 class LineSplitter {
   #rest = "";
   readonly #decoder = new TextDecoder();
@@ -72,9 +75,14 @@ class LineSplitter {
   }
 
   add(chunk: Uint8Array): void {
-    const lines = (this.#rest + this.#decoder.decode(chunk, { stream: true })).split("\n");
-    this.#rest = lines.pop() ?? "";
-    for (const line of lines) this.#take(line);
+    const [first = "", ...others] = this.#decoder.decode(chunk, { stream: true }).split("\n");
+    // Only added to, so that a line of many pieces is not copied with each of them.
+    this.#rest += first;
+    for (const line of others) {
+      this.#take(this.#rest);
+      this.#rest = line;
+    }
+    if (this.#rest.length > LINE_LENGTH_MAX) this.flush();
   }
 
   /** Hands on what stands after the last line feed. */
