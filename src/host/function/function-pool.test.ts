@@ -166,6 +166,28 @@ test.each([
   );
 });
 
+test("a runtime that ends again and again while it waits is started with growing pauses", async () => {
+  const starts = join(temporaryFolder("host"), "starts");
+  const request = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n";
+  // It asks for an event, and has gone after some milliseconds.
+  const script = `echo >> '${starts}'
+exec 3<> "/dev/tcp/\${AWS_LAMBDA_RUNTIME_API/://}"
+printf '${request}' >&3
+read -t 0.02 <&3`;
+  await using probe = new Probe({ command: ["/bin/bash", "-c", script] });
+  await Bun.sleep(3_000);
+  const count = () => readFileSync(starts, "utf8").length;
+  // After 50, 100, 200, 400, 800 and 1600 ms.
+  expect(count()).toBeGreaterThan(3);
+  expect(count()).toBeLessThanOrEqual(7);
+  // An event does not wait for the end of a pause.
+  const before = count();
+  const startedAtMs = performance.now();
+  expect(await read(await probe.run({}))).toStartWith("[exit] ");
+  expect(performance.now() - startedAtMs).toBeLessThan(1_000);
+  expect(count()).toBeGreaterThan(before);
+});
+
 test("events wait in a bounded queue; what does not fit is rejected", async () => {
   await using probe = new Probe({ queueMax: 2, environments: 1 });
   await probe.run({});

@@ -3,8 +3,8 @@
  *
  * Every entrance calls {@link FunctionPool.invoke}; everything else here keeps environments alive.
  * The fewest that are wanted are started at once, more when events wait, and those are ended again
- * when they have been idle. One that ends is replaced: at once after a while of service, with
- * growing pauses when it fails to start again and again.
+ * when they have been idle. One that ends is replaced: at once when it has served an event, with
+ * growing pauses when none does again and again.
  * @module
  */
 
@@ -29,7 +29,7 @@ import {
 import type { LogSink } from "../sandbox/log.ts";
 import { InvocationQueue } from "./invocation-queue.ts";
 
-/** First pause before an environment that could not start is started again, in milliseconds. */
+/** First pause before an environment that has served no event is started again, in milliseconds. */
 const RESTART_PAUSE_MS = 50;
 
 /** Longest such pause, in milliseconds. */
@@ -63,6 +63,8 @@ export class FunctionPool {
   readonly #inFlight = new Set<PendingInvocation>();
   #settings: FunctionSettings;
   #startFailures = 0;
+  /** Ends in a row of environments that were ready and have served no event. */
+  #idleEnds = 0;
   #lastFailure: StartFailure | undefined;
   #draining = false;
   #stopped = false;
@@ -147,6 +149,7 @@ export class FunctionPool {
     this.#settings = settings;
     this.#lastFailure = undefined;
     this.#startFailures = 0;
+    this.#idleEnds = 0;
     for (const environment of this.#environments) {
       if (environment !== undefined) this.#retire(environment);
     }
@@ -305,25 +308,30 @@ export class FunctionPool {
       this.#environments[environment.index] = undefined;
       this.#forgetIdle(environment);
       if (this.#stopped) return;
-      if (failure === undefined) return this.#fill();
-      this.#onStartFailure(environment.index, failure);
+      if (failure !== undefined) return this.#onStartFailure(environment.index, failure);
+      if (environment.served > 0) return this.#fill();
+      this.#idleEnds += 1;
+      this.#restartLater(environment.index, this.#idleEnds);
     },
-    onOutcome: (_invocation, report, status) => this.#observer.onOutcome?.(report, status),
+    onOutcome: (_invocation, report, status) => {
+      this.#idleEnds = 0;
+      this.#observer.onOutcome?.(report, status);
+    },
   };
+
+  /** Starts an environment again after a pause; an event that finds no other one ends the pause. */
+  #restartLater(index: number, endsInARow: number): void {
+    const pauseMs = Math.min(RESTART_PAUSE_MS * 2 ** (endsInARow - 1), RESTART_PAUSE_MAX_MS);
+    const restart = () => {
+      this.#restarts.delete(index);
+      this.#fill();
+    };
+    this.#restarts.set(index, setTimeout(restart, pauseMs));
+  }
 
   #onStartFailure(index: number, failure: StartFailure): void {
     this.#startFailures += 1;
-    const pauseMs = Math.min(
-      RESTART_PAUSE_MS * 2 ** (this.#startFailures - 1),
-      RESTART_PAUSE_MAX_MS,
-    );
-    this.#restarts.set(
-      index,
-      setTimeout(() => {
-        this.#restarts.delete(index);
-        this.#fill();
-      }, pauseMs),
-    );
+    this.#restartLater(index, this.#startFailures);
     if (this.#anyAlive()) return;
     this.#lastFailure = failure;
     const all = this.#startFailures >= START_FAILURES_MAX;
