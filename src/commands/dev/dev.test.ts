@@ -177,7 +177,7 @@ test("init, check and package make a zip that is the same twice", async () => {
   expect((await tool(["package", "-o", "broken.zip"], { cwd })).status).toBe(1);
   expect(existsSync(join(cwd, "broken.zip"))).toBe(false);
   const template = await Bun.file(join(cwd, "template.yaml")).text();
-  expect(template).toContain("FunctionName: hello\n");
+  expect(template).toContain('FunctionName: "hello"\n');
 });
 
 test("help reads on 80 columns, without a line or a command that is broken early", async () => {

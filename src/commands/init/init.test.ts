@@ -2,8 +2,11 @@ import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { parse } from "yaml";
+
 import { tool } from "../../testing/running-tool.ts";
 import { temporaryFolder } from "../../testing/temporary-folder.ts";
+import { awsArchitecture, localArchitecture } from "../function/architecture.ts";
 
 test("init makes a function that runs as it is", async () => {
   const cwd = temporaryFolder("init");
@@ -34,3 +37,18 @@ test.each(["", "a b", "x".repeat(65)])("init refuses the name %j", async (name) 
   expect(errors).toContain("is not a function name");
   expect(status).toBe(2);
 });
+
+test.each(["resize-arm64", "x86_64", "on", "no", "null", "0123", "1e3", "-x", "NAME"])(
+  "the template of %s names that function, and no other",
+  async (name) => {
+    const cwd = temporaryFolder("init");
+    expect(await tool(["init", "--", name], { cwd })).toMatchObject({ status: 0 });
+    // As AWS reads it: what is not in quotes may be a number, or true or false.
+    const text = readFileSync(join(cwd, name, "template.yaml"), "utf8");
+    const { Resources } = parse(text, { version: "1.1", logLevel: "error" });
+    const { FunctionName, Architectures } = Resources.Function.Properties;
+    expect([FunctionName, Architectures]).toEqual([name, [awsArchitecture(localArchitecture())]]);
+    const checked = await tool(["check", join(cwd, name)]);
+    expect(checked.errors).toContain("no problems found");
+  },
+);

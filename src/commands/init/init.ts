@@ -40,7 +40,8 @@ function init(folder: string): number {
   }
   // For the architecture that `package` takes, so that the zip and the template agree.
   const architecture = awsArchitecture(localArchitecture());
-  const template = templateYaml.replaceAll("NAME", name).replaceAll("arm64", architecture);
+  // The name comes last, since it may have an architecture's in it.
+  const template = templateYaml.replaceAll("arm64", architecture).replaceAll("NAME", name);
   const files: readonly (readonly [string, string, number])[] = [
     ["function.sh", functionSh, 0o644],
     ["event.json", eventJson, 0o644],
