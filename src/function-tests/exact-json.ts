@@ -4,14 +4,7 @@
  * @module
  */
 
-/** A number that JavaScript would round or write otherwise, as it stands in its text. */
-class ExactNumber {
-  readonly source: string;
-
-  constructor(source: string) {
-    this.source = source;
-  }
-}
+import { isExactNumber, parseExactly } from "../host/http/json-text.ts";
 
 /** A value of JSON. */
 type Json = unknown;
@@ -29,18 +22,6 @@ export interface Difference {
 
 /** Longest piece of a value that is shown, in characters. */
 const SHOWN_LENGTH_MAX = 120;
-
-/**
- * Parses JSON.
- * @throws {SyntaxError} When the text is something else.
- */
-function parseExactly(text: string): Json {
-  return JSON.parse(text, (_key: string, value: Json, context?: { source?: string }) => {
-    const source = context?.source;
-    if (typeof value !== "number" || source === undefined || String(value) === source) return value;
-    return new ExactNumber(source);
-  });
-}
 
 /**
  * Finds where a JSON text differs from the expected one; white space and the order of members do not
@@ -101,7 +82,7 @@ export function jsonDifferences(
  * @throws {SyntaxError} When a text is not JSON.
  */
 export function projectJson(expected: string, actual: string): string {
-  return written(project(parseExactly(expected), parseExactly(actual)));
+  return JSON.stringify(project(parseExactly(expected), parseExactly(actual)));
 }
 
 function project(wanted: Json, given: Json): Json {
@@ -112,12 +93,12 @@ function project(wanted: Json, given: Json): Json {
 
 function isObject(value: Json): value is Record<string, Json> {
   if (typeof value !== "object" || value === null) return false;
-  return !Array.isArray(value) && !(value instanceof ExactNumber);
+  return !Array.isArray(value) && !isExactNumber(value);
 }
 
 /** One text for each value that is neither list nor object; lists and objects are unlike each other. */
 function scalarText(value: Json): string {
-  if (value instanceof ExactNumber) return decimal(value.source);
+  if (isExactNumber(value)) return decimal(value.rawJSON);
   if (typeof value === "number") return decimal(String(value));
   if (Array.isArray(value)) return "list";
   return typeof value === "object" && value !== null ? "object" : JSON.stringify(value);
@@ -164,19 +145,8 @@ function count(length: number): string {
 
 /** A value on one line, cut where it is long. */
 function shown(value: Json): string {
-  const text = written(value);
+  const text = JSON.stringify(value);
   return text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX)}…` : text;
-}
-
-/** A value as JSON text, its numbers as they were written. */
-function written(value: Json): string {
-  if (value instanceof ExactNumber) return value.source;
-  if (Array.isArray(value)) return `[${value.map(written).join(",")}]`;
-  if (!isObject(value)) return JSON.stringify(value);
-  const members = Object.entries(value).map(
-    ([key, each]) => `${JSON.stringify(key)}:${written(each)}`,
-  );
-  return `{${members.join(",")}}`;
 }
 
 function memberPath(path: string, key: string): string {

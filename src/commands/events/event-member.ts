@@ -9,6 +9,7 @@
  * @module
  */
 
+import { isExactNumber, parseExactly } from "../../host/http/json-text.ts";
 import { CommandError } from "../cli/exit-status.ts";
 
 /** A value of JSON whose numbers keep all their digits. */
@@ -31,21 +32,6 @@ export function setMembers(event: Uint8Array, assignments: readonly string[]): U
   }
   for (const assignment of assignments) root = setMember(root, assignment);
   return Buffer.from(JSON.stringify(root));
-}
-
-/** Parses JSON; a number that JavaScript would round stays as it is written. */
-function parseExactly(text: string): Json {
-  return JSON.parse(text, (_key: string, value: Json, context?: { source?: string }) => {
-    const source = context?.source;
-    if (typeof value !== "number" || source === undefined || String(value) === source) return value;
-    return rawJson(source);
-  });
-}
-
-/** `JSON.rawJSON`, which the library's types do not know yet. */
-function rawJson(source: string): Json {
-  const json: object = JSON;
-  return "rawJSON" in json && typeof json.rawJSON === "function" ? json.rawJSON(source) : source;
 }
 
 function setMember(root: Json, assignment: string): Json {
@@ -87,12 +73,7 @@ function splitAssignment(assignment: string): {
 }
 
 function isContainer(value: Json): value is Container {
-  return typeof value === "object" && value !== null && !isRawNumber(value);
-}
-
-/** True for a number that is kept as it is written. */
-function isRawNumber(value: object): boolean {
-  return "rawJSON" in value && Object.isFrozen(value);
+  return typeof value === "object" && value !== null && !isExactNumber(value);
 }
 
 function checkIndex(

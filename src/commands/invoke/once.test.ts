@@ -48,6 +48,31 @@ test("-o headers prints those that a server has", async () => {
   );
 });
 
+test.each([
+  [
+    '{"id":12345678901234567890,"n":[1.0,1e400,-0,0.10]}',
+    '{\n  "id": 12345678901234567890,\n  "n": [\n    1.0,\n    1e400,\n    -0,\n    0.10\n  ]\n}\n',
+  ],
+  ["12345678901234567890", "12345678901234567890\n"],
+  ['{"__proto__":1,"a":"\\u0000"}', '{\n  "__proto__": 1,\n  "a": "\\u0000"\n}\n'],
+  ["no JSON", "no JSON\n"],
+])("-o json prints %s with every digit", async (event, shown) => {
+  const file = join(functionFolder({ event }), "event");
+  const folder = functionFolder({ "function.sh": `handler() { cat '${file}'; }\n` });
+  const started = ["--bootstrap", CURL_LOOP[1] ?? "", "--dir", folder];
+  expect((await tool(["invoke", "-o", "json", ...started])).out).toBe(shown);
+  await using server = await startTool([
+    "serve",
+    folder,
+    "--port",
+    "0",
+    "--metrics-port",
+    "0",
+    ...CURL_LOOP,
+  ]);
+  expect((await tool(["invoke", "-o", "json", "--url", server.url])).out).toBe(shown);
+});
+
 test("--event prints no response, but what went wrong", async () => {
   const accepted = "202 · ran in the foreground (no server for --event)\n";
   expect(await once("--event")).toEqual({ status: 0, out: "", errors: accepted });

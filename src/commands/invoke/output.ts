@@ -5,6 +5,7 @@
  */
 
 import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
+import { decodeUtf8, parseExactly } from "../../host/http/json-text.ts";
 import type { InvocationReport } from "../../host/invocation/outcome.ts";
 import { EXIT } from "../cli/exit-status.ts";
 import { unknownFunction } from "../cli/suggest.ts";
@@ -65,8 +66,10 @@ export function writePayload(body: Uint8Array, form: OutputForm | undefined): vo
 }
 
 function prettyJson(body: Uint8Array): string | undefined {
+  const text = decodeUtf8(body);
+  if (text === undefined) return undefined;
   try {
-    return `${JSON.stringify(JSON.parse(new TextDecoder().decode(body)), undefined, 2)}\n`;
+    return `${JSON.stringify(parseExactly(text), undefined, 2)}\n`;
   } catch {
     return undefined;
   }

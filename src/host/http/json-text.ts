@@ -19,7 +19,7 @@ const SPACES = new Set([0x20, 0x09, 0x0a, 0x0d]);
 const OPENING = new Set([0x7b, 0x5b]);
 const CLOSING = new Set([0x7d, 0x5d]);
 
-/** Text of UTF-8 bytes, a byte-order mark included; nothing when they are none. */
+/** Text of UTF-8 bytes, a byte-order mark included; nothing when they are not UTF-8. */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -34,6 +34,30 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
  */
 export function parseJson(bytes: Uint8Array): unknown {
   return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+}
+
+/**
+ * Parses JSON. A number that JavaScript would round or write otherwise stays as it is written, also for
+ * `JSON.stringify()`; see {@link isExactNumber}.
+ * @throws {SyntaxError} When the text is something else.
+ */
+export function parseExactly(text: string): unknown {
+  return JSON.parse(text, (_key: string, value: unknown, context?: { source?: string }) => {
+    const source = context?.source;
+    if (typeof value !== "number" || source === undefined || String(value) === source) return value;
+    return (JSON as unknown as { rawJSON: (json: string) => unknown }).rawJSON(source);
+  });
+}
+
+/** A number as it is written, where JavaScript would write it otherwise. */
+interface ExactNumber {
+  readonly rawJSON: string;
+}
+
+/** True for a number that {@link parseExactly} has left as it is written. */
+export function isExactNumber(value: unknown): value is ExactNumber {
+  const isObject = typeof value === "object" && value !== null;
+  return isObject && "rawJSON" in value && Object.isFrozen(value);
 }
 
 /** Why a text is not JSON. */
