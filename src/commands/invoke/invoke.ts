@@ -28,7 +28,7 @@ interface InvokeOptions extends FunctionOptions, EventOptions {
   readonly fail: boolean;
   readonly dir: string;
   readonly repeat?: string;
-  readonly parallel: string;
+  readonly parallel?: string;
   readonly profile?: boolean;
 }
 
@@ -60,12 +60,12 @@ export function addInvokeCommand(program: Command): void {
       ).choices(["raw", "json", "headers"]),
     )
     .option("--repeat <n>", "send it this often and print the times")
-    .option("--parallel <n>", "this many at the same time", "1")
+    .option("--parallel <n>", "with --repeat: this many at the same time (default: 1)")
     .option("--profile", "run it here; say where its time went, and what it would cost")
     .option("--no-fail", "exit 0 on function errors");
   const common = new Set(command.options);
   addFunctionOptions(command).action(async (name: string | undefined, options: InvokeOptions) => {
-    if (options.profile === true) excludeProfile(options);
+    excludeOthers(options);
     // Those that say how a function is started.
     const starting = command.options
       .filter((option) => !common.has(option) || option.long === "--dir")
@@ -78,12 +78,18 @@ export function addInvokeCommand(program: Command): void {
   });
 }
 
-/** A function that somebody else runs cannot be looked into, and times of many events are not one's. */
-function excludeProfile({ url, remote, repeat, event }: InvokeOptions): void {
-  const others = { "--url": url, "--remote": remote, "--repeat": repeat, "--event": event };
-  for (const [option, value] of Object.entries(others)) {
-    if (value !== undefined) throw new CommandError(`--profile and ${option} exclude each other`);
-  }
+/** @throws {CommandError} When an option would have no effect beside another. */
+function excludeOthers(options: InvokeOptions): void {
+  const { profile, url, remote, repeat, event, tail, output, parallel } = options;
+  const refuse = (option: string, others: Readonly<Record<string, unknown>>) => {
+    const other = Object.keys(others).find((name) => others[name] !== undefined);
+    if (other !== undefined) throw new CommandError(`${option} and ${other} exclude each other`);
+  };
+  // A function that somebody else runs cannot be looked into, and times of many events are not one's.
+  const running = { "--url": url, "--remote": remote, "--repeat": repeat, "--event": event };
+  if (profile === true) refuse("--profile", running);
+  if (repeat !== undefined) refuse("--repeat", { "--tail": tail, "--output": output });
+  else if (parallel !== undefined) throw new CommandError("--parallel needs --repeat N");
 }
 
 /** @param starting Options that matter only where the function is started here. */
@@ -109,7 +115,8 @@ async function invoke(
       ? undefined
       : {
           count: positive(options.repeat, "--repeat"),
-          parallel: positive(options.parallel, "--parallel"),
+          parallel: positive(options.parallel ?? "1", "--parallel"),
+          fail: options.fail,
         };
   let response: Response;
   try {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import {
@@ -10,6 +10,7 @@ import {
   tool,
   toolCommand,
 } from "../../testing/running-tool.ts";
+import { temporaryFolder } from "../../testing/temporary-folder.ts";
 
 const FOLDER = functionFolder({
   "function.sh": `handler() { case $1 in *fail*) return 3 ;; *) printf '%s' "$1" ;; esac; }\n`,
@@ -88,6 +89,24 @@ test("--repeat repeats it in one environment", async () => {
   const failed = await once("--repeat", "2", "-d", '"fail"');
   expect(failed.status).toBe(1);
   expect(failed.errors).toStartWith("0 ok · 2 failed · ");
+  const uncounted = await once("--repeat", "2", "-d", '"fail"', "--no-fail");
+  expect(uncounted.status).toBe(0);
+  expect(uncounted.errors).toStartWith("0 ok · 2 failed · ");
+});
+
+test.each([
+  [["--repeat", "2", "--tail"], "--repeat and --tail exclude each other"],
+  [["--repeat", "2", "-o", "json"], "--repeat and --output exclude each other"],
+  [["--parallel", "2"], "--parallel needs --repeat N"],
+  [["--profile", "--event"], "--profile and --event exclude each other"],
+  [["--remote", "--parallel", "2"], "--parallel needs --repeat N"],
+])("options without effect are refused: %j", async (options, message) => {
+  const refused = { status: 2, out: "", errors: `error: ${message}\n` };
+  expect(await once(...options)).toEqual(refused);
+  expect(await tool(["invoke", "--url", "http://127.0.0.1:1", ...options])).toMatchObject({
+    status: 2,
+    out: "",
+  });
 });
 
 test.each([["SIGINT", 130] as const, ["SIGTERM", 143] as const])(
@@ -106,6 +125,26 @@ test.each([["SIGINT", 130] as const, ["SIGTERM", 143] as const])(
     while (!existsSync(started)) await Bun.sleep(5);
     child.kill(signal);
     expect(await outputOf(child)).toEqual({ status, out: "", errors: "" });
+  },
+);
+
+test.each([["SIGINT", 130] as const, ["SIGTERM", 143] as const, ["SIGHUP", 129] as const])(
+  "%s ends a call of AWS, and leaves nothing of its event behind",
+  async (signal, status) => {
+    const [programs, temporary] = [temporaryFolder("aws"), temporaryFolder("event")];
+    writeFileSync(join(programs, "aws"), "#!/bin/sh\nexec sleep 60\n", { mode: 0o755 });
+    const child = Bun.spawn([...toolCommand(["invoke", "probe", "--remote", "-d", "{}"])], {
+      env: { PATH: `${programs}:${process.env["PATH"]}`, TMPDIR: temporary },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const events = () => [...new Bun.Glob("*/event").scanSync(temporary)];
+    while (events().length === 0) await Bun.sleep(5);
+    await Bun.sleep(100);
+    child.kill(signal);
+    expect(await outputOf(child)).toEqual({ status, out: "", errors: "" });
+    expect(readdirSync(temporary)).toEqual([]);
   },
 );
 

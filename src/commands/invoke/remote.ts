@@ -12,6 +12,7 @@ import { z } from "zod";
 
 import { guarded } from "../../guard/guard.ts";
 import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
+import { onInterrupt } from "../cli/ending.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { reachDirectly } from "../cli/options.ts";
 import { startVariables } from "../cli/start-variables.ts";
@@ -55,6 +56,9 @@ export async function invokeRemote(
   const endpoint = AWS_ENDPOINT_URL_LAMBDA ?? AWS_ENDPOINT_URL ?? "";
   if (URL.canParse(endpoint)) reachDirectly(new URL(endpoint));
   const folder = mkdtempSync(join(tmpdir(), "lambda-shell-"));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  process.on("exit", remove);
+  const interrupted = onInterrupt(() => process.exit(interrupted()));
   try {
     const event = join(folder, "event");
     const response = join(folder, "response");
@@ -63,7 +67,8 @@ export async function invokeRemote(
     // An Event invocation has no response.
     return remoteResponse(metadata, options.event === true ? null : readFileSync(response));
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    process.off("exit", remove);
+    remove();
   }
 }
 
