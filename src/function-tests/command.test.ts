@@ -337,7 +337,8 @@ test("an event that Lambda would not take is told as such", async () => {
   const { status, out } = await runTests(folder, "--update");
   expect(status).toBe(1);
   expect(out).toStartWith(
-    "FAIL  events/huge.json\n      the event is larger than the 6 MiB that Lambda takes\n" +
+    "FAIL  events/huge.json\n" +
+      "      the event was not run: it has more than the 6291456 bytes that Lambda takes\n" +
       "wrote events/large.json\n",
   );
 });

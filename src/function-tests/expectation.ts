@@ -5,7 +5,6 @@
  */
 
 import { decodeUtf8, isJson } from "../host/http/json-text.ts";
-import type { RejectionReason } from "../host/invocation/outcome.ts";
 import { type Difference, jsonDifferences, projectJson, textContrast } from "./exact-json.ts";
 import type { Expectation } from "./test-file.ts";
 
@@ -24,13 +23,6 @@ export interface Received {
   readonly log: string;
   /** An error in words. */
   readonly summary?: string;
-}
-
-/** Why an event was not run, for the person who wrote the test. */
-export function rejectionProblem(reason: RejectionReason): string {
-  return reason === "event-too-large"
-    ? "the event is larger than the 6 MiB that Lambda takes"
-    : `the event was not run: ${reason}`;
 }
 
 /**
@@ -174,8 +166,10 @@ function recordedError(text: string): Readonly<Record<string, string>> | undefin
   try {
     error = JSON.parse(text);
   } catch {
-    return { error: "{}" };
+    // Not JSON, as below.
   }
+  // Of what is not an object no member can be expected.
+  if (typeof error !== "object" || error === null || Array.isArray(error)) return undefined;
   const { errorType, errorMessage } = error as { errorType?: unknown; errorMessage?: unknown };
   if (/^(Runtime|Sandbox)\./.test(String(errorType))) return undefined;
   // A request id is another one at the next event.

@@ -8,12 +8,11 @@
  */
 
 import { errorSummary } from "../commands/function/error-summary.ts";
-import { parseTime } from "../commands/function/settings.ts";
 import { FunctionPool } from "../host/function/function-pool.ts";
-import { type WholeOutcome, wholeOutcome } from "../host/invocation/outcome.ts";
+import { REJECTION, type WholeOutcome, wholeOutcome } from "../host/invocation/outcome.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
 import { LogTail } from "../host/sandbox/log.ts";
-import { problemsOf, type Received, rejectionProblem } from "./expectation.ts";
+import { problemsOf, type Received } from "./expectation.ts";
 import type { FunctionTest } from "./suite.ts";
 
 /** What is kept of one test's log, in bytes. */
@@ -119,15 +118,15 @@ class Slot {
     this.#pool?.kill();
   }
 
-  async #poolFor({ handler, env, timeout }: FunctionTest): Promise<FunctionPool> {
-    const key = JSON.stringify([handler, Object.entries(env), timeout]);
+  async #poolFor({ handler, env, timeoutMs }: FunctionTest): Promise<FunctionPool> {
+    const key = JSON.stringify([handler, Object.entries(env), timeoutMs]);
     if (this.#pool !== undefined && this.#settingsKey === key) return this.#pool;
     await this.#pool?.stop();
     const settings = {
       ...this.#base,
       handler: handler ?? this.#base.handler,
       variables: { ...this.#base.variables, ...env },
-      timeoutMs: timeout === undefined ? this.#base.timeoutMs : (parseTime(timeout) ?? 0),
+      timeoutMs: timeoutMs ?? this.#base.timeoutMs,
       environments: 1,
     };
     this.#settingsKey = key;
@@ -150,7 +149,9 @@ function resultOf(
     problems: [problem],
     log,
   });
-  if (outcome.kind === "rejected") return failure(rejectionProblem(outcome.reason));
+  if (outcome.kind === "rejected") {
+    return failure(`the event was not run: ${REJECTION[outcome.reason].words}`);
+  }
   const { body, report } = outcome;
   const received: Received =
     outcome.kind === "response"

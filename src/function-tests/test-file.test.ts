@@ -27,7 +27,7 @@ test("a test has everything that its file says", () => {
         },
         handler: "function.other",
         env: { A: "1" },
-        timeout: "1m30s",
+        timeoutMs: 90_000,
         headers: { "Lambda-Runtime-X": "y" },
         expected: {
           responseContains: '{"n": 1.50}',
@@ -45,6 +45,8 @@ test.each([
   ["Windows line ends", `{\r\n"event": {}\r\n}\r\n`],
   ["a list", `[{"event": 1}, {"event": null, "expect": {"response": null}}]`],
   ["a time as a number", `{"event": {}, "timeout": 3}`],
+  ["Lambda's longest time", `{"event": {}, "timeout": "30m"}`],
+  ["Lambda's longest time in seconds", `{"event": {}, "timeout": 1800}`],
   ["any error", `{"event": {}, "expect": {"error": {}}}`],
   ["an example", `{"example": "sqs-event", "set": ["Records.0.body=hi"]}`],
 ])("a file may have %s", (_name, text) => {
@@ -117,6 +119,14 @@ test.each<[string, string]>([
     ':1:27: a value of env is a text in quotes, as in {"GREETING": "Ciao", "LIMIT": "3"}',
   ],
   ['{"event": 1, "env": {"a b": "3"}}', ':1:22: not a variable name: "a b"'],
+  ...["_HANDLER", "AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT"].map(
+    (name) =>
+      [
+        `{"event": 1, "env": {"${name}": "x"}}`,
+        `:1:22: Lambda sets the variable ${name} itself\n` +
+          '  what a test can choose of that has members of its own: "handler", "timeout", "headers"',
+      ] as [string, string],
+  ),
   [
     '{"event": 1, "env": ["N=3"]}',
     ':1:21: env is an object of texts, as in {"GREETING": "Ciao", "LIMIT": "3"}',
@@ -131,8 +141,10 @@ test.each<[string, string]>([
     ':1:26: "Lambda-Runtime-Aws-Request-Id" is not a header that an event can have: its name is Lambda-Runtime-…,\n' +
       "  and request id and deadline are the host's",
   ],
-  ['{"event": 1, "timeout": "soon"}', ":1:25: timeout is a time from 1ms to 15m: 3, 500ms, 1m30s"],
-  ['{"event": 1, "timeout": 0}', ":1:25: timeout is a time from 1ms to 15m: 3, 500ms, 1m30s"],
+  ['{"event": 1, "timeout": "soon"}', ':1:25: "soon" is not a duration between 1ms and 30m'],
+  ['{"event": 1, "timeout": 0}', ':1:25: "0" is not a duration between 1ms and 30m'],
+  ['{"event": 1, "timeout": 1801}', ':1:25: "1801" is not a duration between 1ms and 30m'],
+  ['{"event": 1, "timeout": null}', ":1:25: timeout is a time: 3, 500ms, 1m30s"],
   ['{"event": 1, "name": 3}', ":1:22: name is a text"],
   ['{"event": 1, "name": ""}', ":1:22: name is empty: leave it out, or say what the test shows"],
   ['{"event": 1, "expect": "ok"}', ':1:24: expect is an object, as in {"response": {"ok": true}}'],

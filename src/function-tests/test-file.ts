@@ -19,8 +19,9 @@ import { dirname, resolve } from "node:path";
 import { z } from "zod";
 
 import { closest } from "../commands/cli/suggest.ts";
-import { parseTime } from "../commands/function/settings.ts";
+import { eventTime } from "../commands/function/settings.ts";
 import { compactJson } from "../host/http/json-text.ts";
+import { PLATFORM_VARIABLES } from "../host/sandbox/variables.ts";
 import { HEADER, INVOCATION_HEADER_PREFIX } from "../runtime-api/contract.ts";
 import { JsonSource, type Place } from "./json-source.ts";
 
@@ -34,8 +35,8 @@ export interface TestDescription {
   readonly handler?: string;
   /** Variables of the function, for this test alone. */
   readonly env: Readonly<Record<string, string>>;
-  /** As of `--timeout`. */
-  readonly timeout?: string;
+  /** As of `--timeout`, in milliseconds. */
+  readonly timeoutMs?: number;
   /** Further headers of the event at the Runtime API. */
   readonly headers: Readonly<Record<string, string>>;
   /** Absent until somebody has said what must come back. */
@@ -76,8 +77,6 @@ export type TestFileResult =
 const EVENT_FORMS = ["event", "eventFile", "example"] as const;
 const JSON_RESPONSES = ["response", "responseContains"] as const;
 const RESPONSE_FORMS = [...JSON_RESPONSES, "responseText", "responseBase64"] as const;
-
-const TIME = "timeout is a time from 1ms to 15m: 3, 500ms, 1m30s";
 
 function text(name: string) {
   return z.string({ error: `${name} is a text` });
@@ -134,19 +133,14 @@ const testSchema = z.strictObject({
   handler: text("handler").optional(),
   env: texts("env", '{"GREETING": "Ciao", "LIMIT": "3"}').default({}),
   timeout: z
-    .union([z.string(), z.number().transform(String)], { error: TIME })
-    .refine((time) => isTimeout(parseTime(time)), TIME)
+    .union([z.string(), z.number().transform(String)], {
+      error: "timeout is a time: 3, 500ms, 1m30s",
+    })
+    .pipe(eventTime)
     .optional(),
   headers: texts("headers", '{"Lambda-Runtime-Example": "one"}').default({}),
   expect: expectSchema.optional(),
 });
-
-/** Lambda's longest time for an event, in milliseconds. */
-const TIMEOUT_MAX_MS = 900_000;
-
-function isTimeout(ms: number | undefined): boolean {
-  return ms !== undefined && ms >= 1 && ms <= TIMEOUT_MAX_MS;
-}
 
 /** Headers of an event that only the host can know. */
 const HOST_HEADERS = [HEADER.requestId, HEADER.deadlineMs].map((name) => name.toLowerCase());
@@ -203,6 +197,13 @@ function readTest(source: JsonSource, file: string, place: Place): TestDescripti
     const words = `not a variable name: "${wrongName}"`;
     return source.complaint([...place, "env"], words, wrongName);
   }
+  const platforms = Object.keys(data.env).find((name) => PLATFORM_VARIABLES.includes(name));
+  if (platforms !== undefined) {
+    const words =
+      `Lambda sets the variable ${platforms} itself\n` +
+      '  what a test can choose of that has members of its own: "handler", "timeout", "headers"';
+    return source.complaint([...place, "env"], words, platforms);
+  }
   const wrongHeader = Object.keys(data.headers).find((name) => !isEventHeader(name));
   if (wrongHeader !== undefined) {
     const words = `"${wrongHeader}" is not a header that an event can have: its name is Lambda-Runtime-…,\n  and request id and deadline are the host's`;
@@ -218,7 +219,7 @@ function readTest(source: JsonSource, file: string, place: Place): TestDescripti
     event: eventSource(data, source, place, file),
     ...(data.handler === undefined ? {} : { handler: data.handler }),
     env: data.env,
-    ...(data.timeout === undefined ? {} : { timeout: data.timeout }),
+    ...(data.timeout === undefined ? {} : { timeoutMs: data.timeout }),
     headers: data.headers,
     ...(expected === undefined ? {} : { expected }),
     place,

@@ -16,6 +16,7 @@ import { FunctionRegistry } from "../../host/function/function-registry.ts";
 import { newTraceId } from "../../host/invocation/invocation.ts";
 import {
   LOG_TAIL_BYTES_MAX,
+  REJECTION,
   type StreamEnd,
   type WholeOutcome,
   wholeOutcome,
@@ -165,7 +166,7 @@ async function print(
   { output, isWritten }: OutputOptions & { readonly isWritten: boolean },
 ): Promise<void> {
   if (end.kind === "rejected") {
-    say("error", `the event was not run: ${end.reason}`);
+    say("error", `the event was not run: ${REJECTION[end.reason].words}`);
     return;
   }
   const failed = end.kind === "function-error";
