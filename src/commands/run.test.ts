@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { EVENT_BYTES_MAX } from "../runtime-api/contract.ts";
@@ -40,6 +40,24 @@ test("--unordered prints responses as they come", async () => {
       .split("\n")
       .map((line) => JSON.parse(line).id),
   ).toEqual([2, 1]);
+});
+
+test("a program without a path is the one that a shell would run", async () => {
+  const [, loop = ""] = CURL_LOOP;
+  const folders = [temporaryFolder("programs"), temporaryFolder("programs")];
+  for (const [at, mode] of [0o644, 0o755].entries()) {
+    copyFileSync(loop, join(folders[at] ?? "", "my-runtime"));
+    chmodSync(join(folders[at] ?? "", "my-runtime"), mode);
+  }
+  const folder = functionFolder({ "function.sh": "handler() { echo 1; }\n" });
+  const environment = { PATH: `${folders.join(":")}:${process.env["PATH"]}` };
+  const ran = await tool(["run", folder, "--", "my-runtime"], { environment, input: "{}" });
+  expect(ran).toMatchObject({ status: 0, out: "1\n" });
+  const missing = await tool(["run", folder, "--", "no-such-runtime"], { environment });
+  expect(missing).toMatchObject({
+    status: 2,
+    errors: "error: command not found: no-such-runtime\n",
+  });
 });
 
 test("an empty line is the event {}", async () => {

@@ -170,6 +170,11 @@ function runSettings(
 
 function inputEvents(options: RunOptions): AsyncIterable<FramedEvent> {
   if (options.eventFile !== undefined) {
+    if (options.framing !== "auto") {
+      throw new CommandError(
+        "--event-file and --framing exclude each other: the file is one event",
+      );
+    }
     return framedEvents(chunksOf(readInputFile(options.eventFile, "--event-file")), "nul");
   }
   if (process.stdin.isTTY) say("info", "reading events from the terminal, Ctrl-D to end");
@@ -180,7 +185,7 @@ async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
-/** Nothing on standard input is one event, `{}`; at a terminal it is none. */
+/** Nothing on standard input is the event `{}`, but not at a terminal. */
 async function* withDefault(
   events: AsyncIterable<FramedEvent>,
   wanted: boolean,

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { statSync } from "node:fs";
-import { basename, delimiter, resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { parseEnv } from "node:util";
 
 import type { Command } from "commander";
@@ -288,11 +287,9 @@ function bootstrapCommand(
 /** The file of a program: a path as it stands, a bare name by the search path. */
 function executable(program: string): string {
   if (program.includes("/")) return resolve(program);
-  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
-    const path = resolve(folder, program);
-    if (statSync(path, { throwIfNoEntry: false })?.isFile() === true) return path;
-  }
-  throw new CommandError(`command not found: ${program}`);
+  const path = Bun.which(program);
+  if (path === null) throw new CommandError(`command not found: ${program}`);
+  return resolve(path);
 }
 
 /** Where the variables come from, each in the order in which it was given. */
