@@ -38,7 +38,7 @@ const EXAMPLE_CREDENTIALS = {
 const NAME = "refunc";
 const NAMESPACE = "refunc";
 const TIMEOUT_SECONDS = 30;
-const MEMORY_MB = 1536;
+const MEMORY_MB = "1536";
 
 /** First number that an account id of refunc's runner does not reach. */
 const ACCOUNT_IDS = 2 ** 31;
@@ -101,7 +101,7 @@ function defaultsOf(definition: Definition, ours: Variables) {
   const handler = envs["AWS_LAMBDA_FUNCTION_HANDLER"] ?? envs["_HANDLER"] ?? definition.spec?.entry;
   return {
     name: definition.metadata?.name ?? (ours["AWS_LAMBDA_FUNCTION_NAME"] || NAME),
-    memoryMb: MEMORY_MB,
+    memory: MEMORY_MB,
     timeout: String(runtime?.timeout || TIMEOUT_SECONDS),
     inheritEnvironment: true,
     ...(handler === undefined ? {} : { handler: expanded(handler, ours) }),

@@ -105,10 +105,10 @@ test.each<[string, string | undefined]>([
 test.each([{}, { AWS_LAMBDA_FUNCTION_TIMEOUT: "", AWS_LAMBDA_FUNCTION_MEMORY_SIZE: "" }])(
   "without variables, or with empty ones (%j), there are 300 seconds and 3008 MB",
   (variables) => {
-    expect(rie.serve.defaults(variables)).toEqual({
+    expect(rie.serve.defaults(variables)).toMatchObject({
       name: "test_function",
       timeout: "300",
-      memoryMb: 3008,
+      memory: "3008",
     });
   },
 );

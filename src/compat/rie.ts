@@ -20,7 +20,11 @@ export const rie = {
       name: "test_function",
       // An empty one is as good as none.
       timeout: variables["AWS_LAMBDA_FUNCTION_TIMEOUT"] || TIMEOUT,
-      memoryMb: Number(variables["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] || MEMORY_MB),
+      memory: variables["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] || MEMORY_MB,
+      variables: {
+        timeout: "AWS_LAMBDA_FUNCTION_TIMEOUT",
+        memory: "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+      },
     }),
   },
 } as const;
@@ -29,7 +33,7 @@ export const rie = {
 const TIMEOUT = "300";
 
 /** Memory that it reports, in MB. */
-const MEMORY_MB = 3008;
+const MEMORY_MB = "3008";
 
 /** The emulator's response: no header says that anything went wrong, and the type is sniffed as Go does. */
 async function rieResponse(

@@ -42,6 +42,26 @@ test("dev serves, says where, and reloads what has changed", async () => {
   expect(await dev.stop("SIGINT")).toBe(0);
 });
 
+test.each([
+  [["--format", "rest"], "REST API       URL/"],
+  [["--format", "http-api-v2"], "HTTP API       URL/"],
+  [["--format", "cloudevents"], "CloudEvents    URL/"],
+  [["--route", "GET /x=probe"], "HTTP API       URL/lambda-url/probe/"],
+  [[], "Function URL   URL/"],
+])("with %j dev calls its address what it is", async (options, line) => {
+  const template = `Resources:
+  Probe:
+    Type: AWS::Serverless::Function
+    Properties: { FunctionName: probe, Runtime: provided.al2, Handler: function.handler }
+`;
+  const folder = functionFolder({ "function.sh": hello("one"), "template.yaml": template });
+  const from = ["--template", join(folder, "template.yaml")];
+  await using dev = await startTool([...DEV, folder, ...from, ...options, ...CURL_LOOP]);
+  await dev.logged("Ctrl-C to stop");
+  expect(dev.errors()).toContain(`\n  ${line.replace("URL/", `${dev.url}/`)}\n`);
+  expect(dev.errors()).toContain("probe  (function.handler, provided.al2, 128 MB, 3 s)\n");
+});
+
 test("an event that runs during a reload ends with the version that it began with", async () => {
   const slow = (word: string) => `handler() { sleep 0.6; printf '${word}'; }\n`;
   const folder = functionFolder({ "function.sh": slow("old") });

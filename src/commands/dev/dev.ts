@@ -7,7 +7,7 @@
 import { type Command, Option } from "commander";
 
 import packageJson from "../../../package.json" with { type: "json" };
-import { serveAdapter, type ServeFormat } from "../../host/front/select.ts";
+import { serveAdapter } from "../../host/front/select.ts";
 import { FunctionPool } from "../../host/function/function-pool.ts";
 import { FunctionRegistry } from "../../host/function/function-registry.ts";
 import { Metrics } from "../../host/function/metrics.ts";
@@ -31,6 +31,7 @@ import {
   graceMs,
   heldBytes,
   lambdaApiOptions,
+  refuseUnused,
   type ServeOptions,
 } from "../serve/serve.ts";
 import { serveVariables } from "../serve/variables.ts";
@@ -39,12 +40,20 @@ import { untilReady, watchFunction } from "./reload.ts";
 import type { FolderWatch } from "./watch.ts";
 
 interface DevOptions extends ServeOptions, AttachOptions {
+  readonly format?: DevFormat;
   readonly watch: boolean;
   readonly route?: readonly string[];
 }
 
-/** Forms of the requests that are neither Lambda's API nor the host's own. */
-const FRONT_ENDS = ["function-url", "http-api-v2", "http-api-v1", "rest", "cloudevents"] as const;
+/** Forms of the requests that are neither Lambda's API nor the host's own, and what people call them. */
+const FRONT_ENDS = {
+  "function-url": "Function URL",
+  "http-api-v2": "HTTP API",
+  "http-api-v1": "HTTP API",
+  rest: "REST API",
+  cloudevents: "CloudEvents",
+} as const;
+type DevFormat = keyof typeof FRONT_ENDS;
 
 const DEFAULT_PORT = 9000;
 
@@ -67,7 +76,7 @@ export function addDevCommand(program: Command): void {
       new Option(
         "--format <form>",
         "form of events (default: function-url; with --route http-api-v2)",
-      ).choices(FRONT_ENDS),
+      ).choices(Object.keys(FRONT_ENDS)),
     )
     .addOption(collected("--route <route>", "function of a path, as in 'GET /x/{id}=hello'"))
     .option("--no-watch", "do not reload")
@@ -89,6 +98,7 @@ async function dev(
   rememberOutput();
   const port = portNumber([["--port", options.port]], DEFAULT_PORT);
   const grace = graceMs(options.grace);
+  refuseUnused(options, formatOf(options));
   const metrics = new Metrics({
     prefix: "function",
     name: "",
@@ -119,7 +129,7 @@ async function dev(
   await listenOrExplain(server, options.host ?? "127.0.0.1", port);
   endWithOutput(() => killAll(pools));
   for (const pool of pools) pool.start();
-  banner(pools, server.baseUrl, options.route);
+  banner(pools, server.baseUrl, options);
   const watches = options.watch && attached === undefined ? pools.map(watchOne) : [];
   for (const pool of pools) await sayHints(pool.settings);
   if (attached !== undefined) sayAttachable(pools, attached);
@@ -183,8 +193,12 @@ function sayAttachable(pools: readonly FunctionPool[], port: number): void {
   say("info", "start your runtime with these variables; events wait for it · Ctrl-C to stop");
 }
 
+function formatOf({ format, route }: DevOptions): DevFormat {
+  return format ?? (route === undefined ? "function-url" : "http-api-v2");
+}
+
 function devServer(registry: FunctionRegistry, metrics: Metrics, options: DevOptions): HostServer {
-  const format: ServeFormat = options.format ?? (options.route ? "http-api-v2" : "function-url");
+  const format = formatOf(options);
   const names = registry.pools.map(({ settings }) => settings.name);
   const variables = serveVariables({});
   if (variables.kind === "invalid") throw new CommandError(variables.message);
@@ -210,27 +224,28 @@ function killAll(pools: readonly FunctionPool[]): void {
   for (const pool of pools) pool.kill();
 }
 
-function banner(
-  pools: readonly FunctionPool[],
-  baseUrl: string,
-  routes: readonly string[] | undefined,
-): void {
+function banner(pools: readonly FunctionPool[], baseUrl: string, options: DevOptions): void {
+  const { route: routes } = options;
+  const label = FRONT_ENDS[formatOf(options)].padEnd(LABEL_LENGTH);
   for (const [at, { settings }] of pools.entries()) {
-    const { name, handler, memoryMb, timeoutMs } = settings;
+    const { name, handler, runtime, memoryMb, timeoutMs } = settings;
     const bounds = `${memoryMb} MB, ${timeoutMs / 1000} s`;
     say(
       "info",
-      `lambda-shell ${packageJson.version}  ${name}  (${handler}, provided.al2023, ${bounds})`,
+      `lambda-shell ${packageJson.version}  ${name}  (${handler}, ${runtime}, ${bounds})`,
     );
     say(
       "info",
-      `  Function URL   ${baseUrl}${at === 0 && routes === undefined ? "/" : `/lambda-url/${name}/`}`,
+      `  ${label}${baseUrl}${at === 0 && routes === undefined ? "/" : `/lambda-url/${name}/`}`,
     );
     say("info", `  Invoke API     ${baseUrl}/2015-03-31/functions/${name}/invocations`);
   }
   for (const route of routes ?? []) say("info", `  Route          ${route}`);
   say("info", `  AWS CLI        export AWS_ENDPOINT_URL_LAMBDA=${baseUrl}`);
 }
+
+/** Width of what stands before an address. */
+const LABEL_LENGTH = "Function URL   ".length;
 
 function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
@@ -267,7 +282,7 @@ function routeTable(
 }
 
 /** What a gateway says to a path that it does not know. */
-function unroutedResponse(format: ServeFormat): HttpResponse {
+function unroutedResponse(format: DevFormat): HttpResponse {
   if (format !== "rest") return jsonResponse(404, { message: "Not Found" });
   return jsonResponse(403, { message: "Missing Authentication Token" }, [
     ["x-amzn-ErrorType", "MissingAuthenticationTokenException"],

@@ -10,7 +10,7 @@ const NAMED = { name: "probe" } as const;
 
 const given = (member: string, value: string, managedInstances = false) => {
   const text = { ...NAMED, [member]: value } as unknown as Parameters<typeof parseSettings>[0];
-  const parsed = parseSettings(text, { managedInstances });
+  const parsed = parseSettings(text, managedInstances);
   return parsed.kind === "valid" ? parsed.settings : parsed.message;
 };
 

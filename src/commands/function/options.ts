@@ -20,7 +20,13 @@ import { startVariables } from "../cli/start-variables.ts";
 import { say } from "../cli/terminal.ts";
 import { findBootstrap } from "./architecture.ts";
 import { KNOWN_RUNTIMES, OS_ONLY_RUNTIMES } from "./runtimes.ts";
-import { DEFAULT_HANDLER, type FunctionConfig, functionConfig, parseSettings } from "./settings.ts";
+import {
+  DEFAULT_HANDLER,
+  type FunctionConfig,
+  functionConfig,
+  type InvalidSetting,
+  parseSettings,
+} from "./settings.ts";
 
 /** The options as commander hands them over. */
 export interface FunctionOptions {
@@ -54,7 +60,7 @@ export function addFunctionOptions(command: Command, workers = "1"): Command {
     .option("--name <name>", "name of the function (default: the folder's)")
     .option("--bootstrap <path>", "bootstrap to run (default: DIR/bootstrap, else this tool's)")
     .option("--timeout <time>", "time for one event: 3, 500ms, 1m30s (default: 3)")
-    .option("--init-timeout <time>", "time to get ready (default: 10)")
+    .option("--init-timeout <time>", "time to load the function (default: 10)")
     .option("--memory <MB>", "memory size, enforced if given (default: 128)")
     .option("--region <region>", "region in ARNs (default: AWS_REGION or us-east-1)")
     .option("--template <file>", "SAM template to take the function's settings from")
@@ -64,10 +70,10 @@ export function addFunctionOptions(command: Command, workers = "1"): Command {
     .addOption(collected("--layer <dir>", "folder that stands in for a layer's /opt"))
     .option("--workers <n>", `execution environments, or min:max (default: ${workers})`)
     .option("--snap-start", "start it as from a snapshot, as SnapStart does")
-    .option("--managed-instances", "as on Lambda Managed Instances")
-    .option("--concurrency <n>", "events at a time there (AWS_LAMBDA_MAX_CONCURRENCY)")
+    .option("--managed-instances", "run it as on Lambda Managed Instances")
+    .option("--concurrency <n>", "events at a time in one environment (default: 1, managed: 8)")
     .option("--queue <n>", "events that may wait (default: 100)")
-    .option("--queue-timeout <time>", "longest wait of an event (default: none)");
+    .option("--queue-timeout <time>", "longest wait for a free environment (default: none)");
 }
 
 /** What a command adds to the options, as the variables of a container do. */
@@ -75,9 +81,11 @@ export interface SettingsDefaults {
   readonly handler?: string;
   readonly name?: string;
   readonly timeout?: string;
-  readonly memoryMb?: number;
+  readonly memory?: string;
   readonly workers?: string;
   readonly inheritEnvironment?: boolean;
+  /** The variables that values of these names are from, for messages. */
+  readonly variables?: Readonly<Record<string, string>>;
   /** See {@link FunctionSettings.attachedPort}; no bootstrap is looked for then. */
   readonly attachedPort?: number;
 }
@@ -102,7 +110,8 @@ export function functionSettings(
       ? `\n  an event is read from standard input: lambda-shell run < ${directory}`
       : `\n  put the bootstrap command after --: -- ${directory}`,
   );
-  const name = described?.name ?? options.name ?? defaults.name ?? functionName(root);
+  const named = described?.name ?? options.name;
+  const name = named ?? defaults.name ?? functionName(root);
   const config = { ...present(described ?? {}), ...functionConfig(root, name) };
   const managedInstances = options.managedInstances ?? described?.managedInstances ?? false;
   const snapStart = options.snapStart ?? described?.snapStart ?? false;
@@ -110,26 +119,32 @@ export function functionSettings(
     throw new CommandError("SnapStart and Managed Instances exclude each other");
   }
   const managedLoops = described?.concurrency ?? DEFAULT_MANAGED_CONCURRENCY;
-  const text = {
-    timeout: options.timeout ?? config.timeout ?? defaults.timeout,
-    initTimeout: options.initTimeout,
+  const given = {
+    name: named,
+    timeout: options.timeout ?? config.timeout,
     memory: options.memory ?? config.memory,
-    workers: options.workers ?? config.workers ?? defaults.workers,
+    workers: options.workers ?? config.workers,
+  };
+  const text = {
+    name,
+    timeout: given.timeout ?? defaults.timeout,
+    initTimeout: options.initTimeout,
+    memory: given.memory ?? defaults.memory,
+    workers: given.workers ?? defaults.workers,
     concurrency: options.concurrency ?? (managedInstances ? managedLoops : undefined),
     queue: options.queue,
     queueTimeout: options.queueTimeout,
-    name,
   };
-  const parsed = parseSettings(text, { memoryMb: defaults.memoryMb, managedInstances });
-  if (parsed.kind === "invalid") throw new CommandError(parsed.message);
+  const parsed = parseSettings(text, managedInstances);
+  if (parsed.kind === "invalid") throw new CommandError(settingFault(parsed, given, defaults));
   const { settings } = parsed;
   const { attachedPort } = defaults;
-  const given = withoutPlatforms({ ...config.env, ...functionVariables(options) });
+  const variables = withoutPlatforms({ ...config.env, ...functionVariables(options) });
   warnOfUnknown(described, {
-    ...given,
+    ...variables,
     Handler: options.handler ?? config.handler,
-    Timeout: options.timeout ?? config.timeout,
-    MemorySize: options.memory ?? config.memory,
+    Timeout: given.timeout,
+    MemorySize: given.memory,
     CodeUri: directory === "." ? undefined : directory,
   });
   const inherit = options.inheritEnv ?? defaults.inheritEnvironment ?? false;
@@ -153,10 +168,23 @@ export function functionSettings(
     handler: options.handler ?? config.handler ?? defaults.handler ?? environmentHandler(),
     region: options.region ?? config.region ?? process.env["AWS_REGION"] ?? DEFAULT_SETTINGS.region,
     memoryEnforced: options.memory !== undefined,
-    variables: { ...described?.variables, ...given },
+    variables: { ...described?.variables, ...variables },
     inherited: inherit ? definedOnly(startVariables()) : {},
     layers: (options.layer ?? []).map(layerFolder),
   };
+}
+
+/**
+ * What is wrong with a setting, by the name under which it was written.
+ * @param given What options, files and templates say, which is not a variable's.
+ */
+function settingFault(
+  { field, reason, message }: InvalidSetting,
+  given: Readonly<Record<string, string | undefined>>,
+  { variables = {} }: SettingsDefaults,
+): string {
+  const variable = given[field] === undefined ? variables[field] : undefined;
+  return variable === undefined ? message : `${variable}: ${reason}`;
 }
 
 /** Events at a time in an environment of Managed Instances where nothing is said: Rust's, which is OS-only too. */
@@ -237,7 +265,7 @@ const PLATFORM_OPTIONS: Readonly<Record<string, string>> = {
 
 /**
  * A layer's folder.
- * @throws {CommandError} When it is none.
+ * @throws {CommandError} When it is not a folder.
  */
 export function layerFolder(layer: string): string {
   requireFolder(resolve(layer), `--layer ${layer}`);
@@ -300,7 +328,7 @@ interface VariableOptions {
 
 /**
  * Reads them; `--env` counts more than a file, and what is later more than what was before.
- * @throws {CommandError} When a file cannot be read or a name is none.
+ * @throws {CommandError} When a file cannot be read or a name is not a variable's.
  */
 function functionVariables(options: VariableOptions): Record<string, string> {
   const variables: Record<string, string> = {};

@@ -126,12 +126,6 @@ function settingsSchema(timeoutMsMax: number) {
   });
 }
 
-/** What the bounds depend on, and what counts where nothing is said. */
-interface SettingsRules {
-  readonly memoryMb?: number | undefined;
-  readonly managedInstances?: boolean;
-}
-
 /** Settings as text, before they are checked. */
 type SettingsText = {
   readonly [Key in keyof z.input<ReturnType<typeof settingsSchema>>]: string | undefined;
@@ -150,23 +144,24 @@ type ParsedSettings = Pick<
   | "queueTimeoutMs"
 >;
 
+/** A setting that is wrong. */
+export interface InvalidSetting {
+  readonly kind: "invalid";
+  readonly field: string;
+  readonly reason: string;
+  /** Both, as of an option of the command line. */
+  readonly message: string;
+}
+
 /** Checked settings, or what is wrong. */
 type SettingsResult =
-  | { readonly kind: "valid"; readonly settings: ParsedSettings }
-  | {
-      readonly kind: "invalid";
-      /** The setting that is wrong. */
-      readonly field: string;
-      readonly reason: string;
-      /** Both, as of an option of the command line. */
-      readonly message: string;
-    };
+  { readonly kind: "valid"; readonly settings: ParsedSettings } | InvalidSetting;
 
-/** Checks the settings that users write. */
-export function parseSettings(
-  text: SettingsText,
-  { memoryMb, managedInstances = false }: SettingsRules = {},
-): SettingsResult {
+/**
+ * Checks the settings that users write.
+ * @param managedInstances Whether events may take as long as on Managed Instances.
+ */
+export function parseSettings(text: SettingsText, managedInstances = false): SettingsResult {
   const given = Object.fromEntries(Object.entries(text).filter(([, value]) => value !== undefined));
   const schema = settingsSchema(managedInstances ? MANAGED_TIMEOUT_MS_MAX : TIMEOUT_MS_MAX);
   const parsed = schema.safeParse(given);
@@ -185,7 +180,7 @@ export function parseSettings(
       name,
       timeoutMs: timeout ?? DEFAULT_SETTINGS.timeoutMs,
       initTimeoutMs: initTimeout ?? DEFAULT_SETTINGS.initTimeoutMs,
-      memoryMb: memory ?? memoryMb ?? DEFAULT_SETTINGS.memoryMb,
+      memoryMb: memory ?? DEFAULT_SETTINGS.memoryMb,
       ...(workers ?? { environments: DEFAULT_SETTINGS.environments }),
       concurrency: concurrency ?? DEFAULT_SETTINGS.concurrency,
       queueMax: queue ?? DEFAULT_SETTINGS.queueMax,

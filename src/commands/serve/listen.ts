@@ -6,6 +6,8 @@
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
+import { hostAndPort } from "../../host/server.ts";
+import { systemFault } from "../cli/ending.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 
 /** A setting's text with the option or variable that it comes from; absent where nothing is said. */
@@ -13,7 +15,7 @@ type Written = readonly [origin: string, text: string | undefined];
 
 /**
  * The port that was written down first.
- * @throws {CommandError} When it is none.
+ * @throws {CommandError} When it is not a port.
  */
 export function portNumber(places: readonly Written[], fallback: number): number {
   const [origin, text] = places.find(([, each]) => each !== undefined) ?? [];
@@ -43,10 +45,28 @@ export async function listenOrExplain(
   try {
     return await listener.listen(host, port);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    if (code === "EADDRINUSE")
-      throw new CommandError(portTaken(host, port, portHolder(port), option), EXIT.unreachable);
-    throw new CommandError(`failed to listen on ${host}:${port}: ${code}`, EXIT.unreachable);
+    throw new CommandError(listenFault(error, host, port, option), EXIT.unreachable);
+  }
+}
+
+/** Why a server cannot listen, and what to do. */
+export function listenFault(error: unknown, host: string, port: number, option: string): string {
+  const fault = systemFault(error);
+  const failed = `failed to listen on ${hostAndPort(host, port)}`;
+  switch (fault?.code) {
+    case "EADDRINUSE":
+      return portTaken(host, port, portHolder(port), option);
+    case "EACCES":
+      return `${failed}: the port is for root alone\n  use ${option} 8080, or any other from 1024 on`;
+    // Bun's error for a name that leads to no address has no code.
+    case "EADDRNOTAVAIL":
+    case undefined:
+      return (
+        `${failed}: this computer does not have that address\n` +
+        "  use --host 127.0.0.1, or 0.0.0.0 for all addresses"
+      );
+    default:
+      return `${failed}: ${fault?.fact}`;
   }
 }
 

@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 
 import { functionFolder, SCRIPTED, startTool, tool } from "../../testing/running-tool.ts";
+import { listenFault } from "./listen.ts";
 
 const WRONG: readonly (readonly [
   args: readonly string[],
@@ -16,6 +17,55 @@ const WRONG: readonly (readonly [
     ["serve"],
     { METRICS_PROMETHEUS_PORT: "abc" },
     'METRICS_PROMETHEUS_PORT: invalid port "abc" (0-65535)',
+  ],
+  [
+    ["serve"],
+    { INVOKER_COUNT: "many" },
+    'INVOKER_COUNT: "many" is not a whole number from 1 to 1000, or the fewest and the most, as in 1:10',
+  ],
+  [["serve"], { FUNCTION_TTL: "2h" }, 'FUNCTION_TTL: "2h" is not a duration between 1ms and 30m'],
+  [
+    ["serve"],
+    { AWS_LAMBDA_FUNCTION_NAME: "a b" },
+    'AWS_LAMBDA_FUNCTION_NAME: "a b" is not a function name: 1 to 64 letters, digits, - and _',
+  ],
+  [
+    ["serve", "--name", "a b"],
+    { AWS_LAMBDA_FUNCTION_NAME: "c d" },
+    '--name: "a b" is not a function name: 1 to 64 letters, digits, - and _',
+  ],
+  [
+    ["serve", "--compat", "rie"],
+    { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: "1 GB" },
+    'AWS_LAMBDA_FUNCTION_MEMORY_SIZE: "1 GB" is not a whole number from 16 to 32768',
+  ],
+  [
+    ["serve", "--compat", "rie"],
+    { AWS_LAMBDA_FUNCTION_TIMEOUT: "soon" },
+    'AWS_LAMBDA_FUNCTION_TIMEOUT: "soon" is not a duration between 1ms and 30m',
+  ],
+  ...[
+    ["--ce-input", "data"],
+    ["--ce-output", "binary"],
+    ["--ce-batch"],
+    ["--require-prefer-reply"],
+  ].map(
+    (option) =>
+      [
+        ["serve", ...option],
+        {},
+        `${option[0]} has no effect with the format plain\n  add --format cloudevents, or leave it out`,
+      ] as const,
+  ),
+  [
+    ["dev", "--ce-batch"],
+    {},
+    "--ce-batch has no effect with the format function-url\n  add --format cloudevents, or leave it out",
+  ],
+  [
+    ["serve", "--binary-media-types", "image/*"],
+    { RESPONSE_FORMAT: "CLOUDEVENTS" },
+    "--binary-media-types has no effect with the format cloudevents\n  add --format rest, or leave it out",
   ],
   [["serve", "--grace", "x"], {}, '--grace: "x" is not a duration: 10, 500ms, 1m30s'],
   [["serve", "--async-retries", "x"], {}, '--async-retries: "x" is not a whole number from 0 to 2'],
@@ -45,9 +95,31 @@ test.each(WRONG)("%j with %j ends with: %s", async (args, environment, message) 
   expect(result).toEqual({ status: 2, out: "", errors: `error: ${message}\n` });
 });
 
+const ANY_ADDRESS = "use --host 127.0.0.1, or 0.0.0.0 for all addresses";
+
+test.each([
+  ["192.0.2.1", "192.0.2.1:8099: this computer does not have that address"],
+  ["2001:db8::1", "[2001:db8::1]:8099: this computer does not have that address"],
+  ["no-such-host.invalid", "no-such-host.invalid:8099: this computer does not have that address"],
+])("the address %s cannot be listened on, and the fix is said", async (host, fault) => {
+  for (const command of ["serve", "dev"]) {
+    const result = await tool([command, "--host", host, "--port", "8099", ...SCRIPTED]);
+    const errors = `error: failed to listen on ${fault}\n  ${ANY_ADDRESS}\n`;
+    expect(result).toEqual({ status: 5, out: "", errors });
+  }
+});
+
+test("a port that is for root alone is told as such, with another", () => {
+  const error = Object.assign(new Error("listen EACCES"), { code: "EACCES" });
+  expect(listenFault(error, "::1", 80, "--port")).toBe(
+    "failed to listen on [::1]:80: the port is for root alone\n" +
+      "  use --port 8080, or any other from 1024 on",
+  );
+});
+
 test("an option wins over a variable that is wrong", async () => {
   const args = ["serve", "--port", "0", "--metrics-port", "0", "--workers", "1", ...SCRIPTED];
-  const environment = { PORT: "abc", METRICS_PROMETHEUS_PORT: "abc" };
+  const environment = { PORT: "abc", METRICS_PROMETHEUS_PORT: "abc", INVOKER_COUNT: "abc" };
   await using served = await startTool(args, { environment });
   expect((await fetch(served.url, { method: "POST", body: "{}" })).status).toBe(200);
 });

@@ -210,9 +210,9 @@ test("metrics have a port of their own; one that is taken is a warning", async (
       'namespace_name="team",event_type="asked",event_source="/s"} 1\n',
   );
   await using other = await startTool(args, { environment });
-  await other.logged(
-    `warning: port ${port} for metrics is in use, they are at /_lambda-shell/metrics only\n`,
-  );
+  await other.logged("warning: metrics are at /_lambda-shell/metrics only: ");
+  await other.logged(`port ${port} on 127.0.0.1 is in use by pid ${served.pid} (`);
+  await other.logged(`\n  use --metrics-port ${port + 1}\n`);
   expect((await post(other.url, "{}")).status).toBe(200);
 });
 

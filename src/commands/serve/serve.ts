@@ -6,10 +6,15 @@
 
 import { type Command, Option } from "commander";
 
-import type { Adapter, InvokeMode } from "../../host/front/adapter.ts";
+import type { Adapter } from "../../host/front/adapter.ts";
 import type { InvokeCompat } from "../../host/front/lambda-api/lambda-api.ts";
 import { ASYNC_RETRIES } from "../../host/front/lambda-api/lambda-api.ts";
-import { SERVE_FORMATS, serveAdapter, type ServeFormat } from "../../host/front/select.ts";
+import {
+  type AdapterOptions,
+  SERVE_FORMATS,
+  serveAdapter,
+  type ServeFormat,
+} from "../../host/front/select.ts";
 import { type ResponseSink, Sink } from "../../host/front/sink.ts";
 import { FunctionPool } from "../../host/function/function-pool.ts";
 import { FunctionRegistry } from "../../host/function/function-registry.ts";
@@ -32,7 +37,7 @@ import {
   type SettingsDefaults,
 } from "../function/options.ts";
 import { parseTime } from "../function/settings.ts";
-import { listenOrExplain, portNumber } from "./listen.ts";
+import { listenFault, listenOrExplain, portNumber } from "./listen.ts";
 import {
   countedObserver,
   hostObserver,
@@ -44,19 +49,12 @@ import {
 import { type ServeVariables, serveVariables } from "./variables.ts";
 
 /** Options of `serve`, and of `dev` where it has the same. */
-export interface ServeOptions extends FunctionOptions {
+export interface ServeOptions extends FunctionOptions, AdapterOptions {
   readonly host?: string;
   readonly port?: string;
   readonly format?: ServeFormat;
   readonly compat?: string;
-  readonly sink?: string;
   readonly metricsPort?: string;
-  readonly ceInput?: "event" | "data";
-  readonly ceOutput: "auto" | "structured" | "binary" | "none";
-  readonly ceBatch?: boolean;
-  readonly requirePreferReply?: boolean;
-  readonly invokeMode: InvokeMode;
-  readonly binaryMediaTypes?: string;
   readonly cors?: string;
   readonly heldMemory: string;
   readonly grace: string;
@@ -77,7 +75,7 @@ interface ServerCompat {
   /** What counts where neither the command line nor `serve`'s own variables say anything. */
   readonly defaults: (
     variables: Readonly<Record<string, string | undefined>>,
-  ) => Pick<SettingsDefaults, "name" | "timeout" | "memoryMb">;
+  ) => Pick<SettingsDefaults, "name" | "timeout" | "memory" | "variables">;
   /** @param given What the command line says of the queue. */
   readonly settings?: (
     settings: FunctionSettings,
@@ -108,13 +106,17 @@ export function addServeCommand(program: Command): void {
     .argument("[command...]", "bootstrap command, after --")
     .option("--host <address>", "address to bind (default: 127.0.0.1; Knative: 0.0.0.0)")
     .option("--port <n>", "port, 0 for any free one (default: PORT or 8080)")
-    .addOption(new Option("--format <form>", "form of events").choices(SERVE_FORMATS))
+    .addOption(
+      new Option("--format <form>", "how requests become events (default: plain)").choices(
+        SERVE_FORMATS,
+      ),
+    )
     .addOption(
       new Option("--compat <host>", "reproduce another emulator's behavior, bugs included").choices(
         SERVERS,
       ),
     )
-    .option("--sink <url>", "send replies there (default: K_SINK)")
+    .option("--sink <url>", "send replies to this address, not to the caller (default: K_SINK)")
     .option("--metrics-port <n>", "port of /metrics, 0 for none (default: 9092)");
   addHttpOptions(addFunctionOptions(command, DEFAULT_WORKERS)).action(
     async (_dir, _rest, options: ServeOptions) => {
@@ -128,31 +130,31 @@ export function addServeCommand(program: Command): void {
 export function addHttpOptions(command: Command): Command {
   return command
     .addOption(
-      new Option("--ce-input <form>", "what the function gets of a CloudEvent").choices([
-        "event",
-        "data",
-      ]),
+      new Option(
+        "--ce-input <form>",
+        "what the function gets: the whole CloudEvent, or its data",
+      ).choices(["event", "data"]),
     )
     .addOption(
-      new Option("--ce-output <mode>", "mode of replied CloudEvents")
+      new Option("--ce-output <mode>", "mode of CloudEvents in responses")
         .choices(["auto", "structured", "binary", "none"])
         .default("auto"),
     )
     .option("--ce-batch", "take batches of CloudEvents: an invocation each, in order")
     .option("--require-prefer-reply", "reply with events only to `Prefer: reply`, else 202")
     .addOption(
-      new Option("--invoke-mode <mode>", "of the Function URL")
+      new Option("--invoke-mode <mode>", "hand responses on whole, or as they are written")
         .choices(["buffered", "response-stream"])
         .default("buffered"),
     )
-    .option("--binary-media-types <types>", "of a REST API, as in 'image/*, application/pdf'")
-    .option("--cors <origins>", "allow these origins, * for all")
-    .option("--held-memory <MB>", "of requests and responses at a time, more get 429", "32")
-    .option("--grace <time>", "time for open events on shutdown", "10")
+    .option("--binary-media-types <types>", "a REST API hands on as base64: 'image/*, font/woff'")
+    .option("--cors <origins>", "origins that browsers may call from, * for all")
+    .option("--held-memory <MB>", "memory for requests and responses; beyond it, 429", "32")
+    .option("--grace <time>", "time that running events have when it is stopped", "10")
     .option("--async-retries <n>", "retries of Event invocations, 0 to 2", String(ASYNC_RETRIES))
     .option("--show-env", "show values of variables in GetFunction")
     .addOption(new Option("--log <form>", "form of the log").choices(LOG_FORMS).default("text"))
-    .option("--quiet", "no START, END and REPORT lines");
+    .option("--quiet", "print no START, END and REPORT lines");
 }
 
 async function serve(
@@ -183,6 +185,7 @@ async function serve(
   );
   const grace = graceMs(options.grace);
   const format = options.format ?? variables.format ?? "plain";
+  refuseUnused(options, format);
   const metrics = metricsOf(variables);
   const pool = new FunctionPool(settings, countedObserver(observerOf(settings, options), metrics));
   metrics.watch([pool]);
@@ -257,9 +260,32 @@ function metricsOf(variables: ServeVariables): Metrics {
   });
 }
 
+/** Options that one format alone has, and whether they are given. */
+const FORMAT_OPTIONS: readonly (readonly [
+  option: string,
+  format: ServeFormat,
+  isGiven: (options: ServeOptions) => boolean,
+])[] = [
+  ["--ce-input", "cloudevents", ({ ceInput }) => ceInput !== undefined],
+  ["--ce-output", "cloudevents", ({ ceOutput }) => ceOutput !== "auto"],
+  ["--ce-batch", "cloudevents", ({ ceBatch }) => ceBatch === true],
+  ["--require-prefer-reply", "cloudevents", (each) => each.requirePreferReply === true],
+  ["--binary-media-types", "rest", (each) => each.binaryMediaTypes !== undefined],
+];
+
+/** @throws {CommandError} When an option has no effect in the format. */
+export function refuseUnused(options: ServeOptions, format: ServeFormat): void {
+  for (const [option, wanted, isGiven] of FORMAT_OPTIONS) {
+    if (wanted === format || !isGiven(options)) continue;
+    throw new CommandError(
+      `${option} has no effect with the format ${format}\n  add --format ${wanted}, or leave it out`,
+    );
+  }
+}
+
 /**
  * The time of `--grace`, in milliseconds.
- * @throws {CommandError} When it is none.
+ * @throws {CommandError} When it is not a duration.
  */
 export function graceMs(text: string): number {
   const ms = parseTime(text);
@@ -285,7 +311,7 @@ export function heldBytes(text: string): number {
 
 /**
  * The number of `--async-retries`, with Lambda's bounds.
- * @throws {CommandError} When it is none.
+ * @throws {CommandError} When it is not such a number.
  */
 export function asyncRetries(text: string): number {
   const retries = Number(text);
@@ -324,6 +350,13 @@ function readVariables(): ServeVariables {
 const FORMAT_TIMEOUT = "10s";
 const DEFAULT_WORKERS = "4";
 
+/** The variables that stand for options. */
+const SETTING_VARIABLES = {
+  name: "AWS_LAMBDA_FUNCTION_NAME",
+  timeout: "FUNCTION_TTL",
+  workers: "INVOKER_COUNT",
+} as const;
+
 function serveDefaults(
   compatible: ServerCompat | undefined,
   variables: ServeVariables,
@@ -340,6 +373,7 @@ function serveDefaults(
     ...(timeout === undefined ? {} : { timeout }),
     workers: variables.workers ?? DEFAULT_WORKERS,
     inheritEnvironment: variables.ownsEnvironment || compatible !== undefined,
+    variables: { ...SETTING_VARIABLES, ...defaults.variables },
   };
 }
 
@@ -353,8 +387,9 @@ async function serveMetrics(metrics: Metrics, address: string, port: number): Pr
   });
   try {
     await server.listen(address, port);
-  } catch {
-    say("warning", `port ${port} for metrics is in use, they are at /_lambda-shell/metrics only`);
+  } catch (error) {
+    const why = listenFault(error, address, port, "--metrics-port");
+    say("warning", `metrics are at /_lambda-shell/metrics only: ${why}`);
   }
   return () => server.close();
 }

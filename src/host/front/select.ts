@@ -27,8 +27,8 @@ export type ServeFormat = (typeof SERVE_FORMATS)[number];
 const CE_TYPE = "ce.klr.triggermesh.io";
 const CE_SOURCE = "knative-lambda-runtime";
 
-/** What an adapter is chosen by. */
-interface AdapterOptions {
+/** What an adapter is chosen by, as the command line has it. */
+export interface AdapterOptions {
   readonly sink?: string;
   readonly ceInput?: "event" | "data";
   readonly ceOutput: "auto" | "structured" | "binary" | "none";
