@@ -127,6 +127,21 @@ test("a zip that cannot be uploaded at once is warned of, and made", async () =>
   }
 });
 
+test("more files than a zip can hold are refused, with the fix", async () => {
+  const folder = functionFolder(HANDLER);
+  const make = 'mkdir many && cd many && seq "$1" | xargs touch';
+  Bun.spawnSync(["sh", "-c", make, "sh", "65535"], { cwd: folder });
+  for (const options of [[], ["--no-check"]]) {
+    const { status, out, errors } = await tool(["package", ...options], { cwd: folder });
+    expect([status, out]).toEqual([2, ""]);
+    expect(errors).toBe(
+      "error: failed to write zip: 65536 entries, at most 65535\n  leave files out: --exclude PATTERN\n",
+    );
+  }
+  const fewer = await tool(["package", "--exclude", "many/1"], { cwd: folder });
+  expect([fewer.status, fewer.errors]).toEqual([0, expect.stringContaining("left out: many/1\n")]);
+});
+
 test("files and folders whose names are not UTF-8 are left out, and named", async () => {
   const folder = functionFolder(HANDLER);
   const named = (bytes: readonly number[]) =>

@@ -75,7 +75,7 @@ async function packageFolder(directory: string, options: PackageOptions): Promis
     ...ownOutputs(root, output),
     ...(options.exclude ?? []),
   ]);
-  const bytes = zip(entries(root, files, architecture, options));
+  const bytes = archived(entries(root, files, architecture, options));
   try {
     writeFileSync(output, bytes);
   } catch (error) {
@@ -89,6 +89,19 @@ async function packageFolder(directory: string, options: PackageOptions): Promis
     say("warning", `more than ${ZIP_UPLOAD_BYTES_MAX} bytes must be uploaded through S3`);
   }
   return EXIT.ok;
+}
+
+/**
+ * The zip of some entries.
+ * @throws {CommandError} When they are more, or larger, than a zip for Lambda can be.
+ */
+function archived(all: readonly (ZipEntry | EmptyFolder)[]): Uint8Array {
+  try {
+    return zip(all);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new CommandError(`${error.message}\n  leave files out: --exclude PATTERN`);
+  }
 }
 
 /** Names that a message shows before it only counts. */
