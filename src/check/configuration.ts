@@ -139,7 +139,7 @@ function checkRuntime({ directory, template }: CheckTarget): readonly Finding[] 
       warning(
         `${place}: there is neither a bootstrap in the folder nor a layer`,
         "on AWS this fails with: Runtime.InvalidEntrypoint",
-        "fix: Layers with lambda-shell-runtime's, or lambda-shell package --with-bootstrap",
+        "fix: add the layer lambda-shell-runtime, or package it with lambda-shell package --with-bootstrap",
       ),
     );
   }

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 
-import { type CheckOptions, checkTarget } from "../commands/check.ts";
+import { type CheckOptions, checkTargets } from "../commands/check.ts";
 import { otherSh } from "../commands/function/handler.ts";
 import { KNOWN_RUNTIMES } from "../commands/function/runtimes.ts";
 import { tool } from "../testing/running-tool.ts";
@@ -42,7 +42,7 @@ function folder(files: PlantedFiles): string {
 
 /** What is found in a folder, an entry for each, its lines joined. */
 async function found(root: string, options: CheckOptions = {}): Promise<readonly string[]> {
-  const findings = await checkFolder(checkTarget(root, { arch: "amd64", ...options }));
+  const findings = await checkFolder(checkTargets(root, { arch: "amd64", ...options }));
   return findings.map(({ level, message }) => `${level}: ${message}`.replaceAll("\n  ", " | "));
 }
 
@@ -321,6 +321,19 @@ const MISTAKES: readonly (readonly [
     "error: function.sh:1: ../common/lib.sh is not a part of the function's folder",
     "fix: copy it into the folder",
   ],
+  ...["./lib", "./lib/", '"$LAMBDA_TASK_ROOT"', "./linked"].map(
+    (source) =>
+      [
+        `a folder that is loaded as if it were a file: ${source}`,
+        {
+          "function.sh": `. ${source}\n${OK}`,
+          "lib/a.sh": "",
+          linked: "-> lib",
+        },
+        "error: function.sh:1: ",
+        "is a folder, not a file | on AWS this fails with: Is a directory | fix: name a file in it",
+      ] as const,
+  ),
   [
     "a file that sh looks for in PATH",
     { "function.sh": `. lib.sh\n${OK}`, "lib.sh": "" },
@@ -497,19 +510,19 @@ const MISTAKES: readonly (readonly [
     "a folder that is too large",
     { "function.sh": OK, big: new Uint8Array(262_144_001) },
     "error: the folder has 262144018 bytes, a function with its layers at most 262144000",
-    "InvalidParameterValueException",
+    "fix: leave out what the function does not need",
   ],
   [
     "a folder that is too large for an upload",
     { "function.sh": OK, big: new Uint8Array(104_857_601) },
     "warning: the folder has 104857618 bytes",
-    "larger ones go through S3",
+    "fix: upload a larger zip to S3",
   ],
   [
     "a folder that is as large as may be",
     { "function.sh": OK, big: new Uint8Array(262_144_000 - OK.length) },
     "warning: the folder has 262144000 bytes",
-    "larger ones go through S3",
+    "fix: upload a larger zip to S3",
   ],
   // The configuration.
   [
@@ -605,7 +618,7 @@ const MISTAKES: readonly (readonly [
     "neither a bootstrap nor a layer",
     { "function.sh": OK, "template.yaml": template("", "Runtime: provided.al2023") },
     "warning: template.yaml: Probe: there is neither a bootstrap in the folder nor a layer",
-    "fix: Layers with lambda-shell-runtime's, or lambda-shell package --with-bootstrap",
+    "fix: add the layer lambda-shell-runtime, or package it with lambda-shell package --with-bootstrap",
   ],
   [
     "six layers",
@@ -845,6 +858,52 @@ test.each([
   expect(await found(folder(files))).toEqual([
     `hint: template.yaml: Probe: without effect on this computer: ${names}`,
   ]);
+});
+
+/** A template with three functions, of which the last has its code elsewhere. */
+function severalFunctions(second: string): string {
+  const properties = "Runtime: provided.al2023, Layers: [a]";
+  const resource = (name: string, more: string) =>
+    `  ${name}:\n    Type: AWS::Serverless::Function\n    Properties: { ${properties}, ${more} }\n`;
+  return (
+    "Resources:\n" +
+    resource("Elsewhere", "CodeUri: other, Handler: x.y, Timeout: 9999") +
+    resource("First", "CodeUri: ., Handler: function.handler") +
+    resource("Second", `CodeUri: ., ${second}`)
+  );
+}
+
+test.each([
+  ["Handler: second.main", "error: no file for the handler second.main"],
+  ["Handler: function.main", 'error: handler "main" not found in function.sh'],
+  ["Handler: function.handler, Timeout: 9999", "error: template.yaml: Second: Timeout"],
+  ["Handler: function.handler, Runtime: custom", "error: template.yaml: Second: RuntimeConfig"],
+  [
+    "Handler: function.handler, Environment: { Variables: { A-B: x } }",
+    'error: the variable "A-B" has a name',
+  ],
+])(
+  "every function of the template whose code is in the folder is looked at: %s",
+  async (second, finding) => {
+    // No object has a member twice.
+    const text = severalFunctions(second).replace(
+      /Runtime: provided\.al2023(?=.*Runtime:)/,
+      "Tags: {}",
+    );
+    const findings = await found(folder({ "function.sh": OK, "template.yaml": text }));
+    expect(findings.map((each) => each.slice(0, finding.length))).toEqual([finding]);
+  },
+);
+
+test("functions of one folder that are right have no findings, and what is wrong with it is said once", async () => {
+  const text = severalFunctions("Handler: second.main");
+  const files = { "function.sh": OK, "second.sh": "main() { :; }\n", "template.yaml": text };
+  expect(await found(folder(files))).toEqual([]);
+  const damaged = await found(folder({ ...files, "lib.sh": crlf("x\n") }));
+  expect(damaged.length).toBe(1);
+  // An option is for one function.
+  const chosen = { handler: "function.handler" };
+  expect(await found(folder({ "function.sh": OK, "template.yaml": text }), chosen)).toEqual([]);
 });
 
 test.each([...KNOWN_RUNTIMES].sort())("%s is known as a runtime of Lambda's", async (runtime) => {

@@ -8,6 +8,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 
 import { folderContent, type FolderFile } from "../commands/function/files.ts";
+import { startOfFile } from "../commands/function/handler.ts";
 import { shebangWords } from "../handler/script.ts";
 import { UNZIPPED_BYTES_MAX, ZIP_UPLOAD_BYTES_MAX } from "../runtime-api/contract.ts";
 import { checkConfiguration } from "./configuration.ts";
@@ -19,17 +20,19 @@ import { checkText, lineEnds } from "./scripts.ts";
 
 const ORDER = { error: 0, warning: 1, hint: 2 } as const;
 
-/** Everything that is wrong with a folder, errors first. */
-export async function checkFolder(target: CheckTarget): Promise<readonly Finding[]> {
-  const { files, leftOut } = folderContent(target.directory);
-  const isLeftOut = (path: string) =>
-    leftOut.some((each) => (each.endsWith("/") ? path.startsWith(each) : path === each));
-  const findings = [
-    ...checkBootstrap(target),
-    ...(await checkHandler(target, isLeftOut)),
-    ...checkFiles(target, files),
-    ...checkConfiguration(target),
-  ];
+/** Everything that is wrong with the functions of one folder, errors first. */
+export async function checkFolder(targets: readonly CheckTarget[]): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const [at, target] of targets.entries()) {
+    const { files, leftOut } = folderContent(target.directory);
+    const isLeftOut = (path: string) =>
+      leftOut.some((each) => (each.endsWith("/") ? path.startsWith(each) : path === each));
+    // What the folder has is the same for all of them.
+    if (at === 0) findings.push(...checkBootstrap(target));
+    findings.push(...(await checkHandler(target, isLeftOut)));
+    if (at === 0) findings.push(...checkFiles(target, files));
+    findings.push(...checkConfiguration(target));
+  }
   const seen = new Set<string>();
   return findings
     .filter(({ message }) => !seen.has(message) && seen.add(message))
@@ -99,13 +102,14 @@ function checkFiles(target: CheckTarget, files: readonly FolderFile[]): readonly
       error(
         `the folder has ${byteLength} bytes, a function with its layers at most ${UNZIPPED_BYTES_MAX}`,
         "on AWS the upload fails with: InvalidParameterValueException",
+        "fix: leave out what the function does not need, or make it a container image",
       ),
     );
   } else if (byteLength > ZIP_UPLOAD_BYTES_MAX * 2) {
     findings.push(
       warning(
         `the folder has ${byteLength} bytes; a direct upload takes zips of ${ZIP_UPLOAD_BYTES_MAX} bytes`,
-        "larger ones go through S3",
+        "fix: upload a larger zip to S3 first, as sam deploy and aws cloudformation package do",
       ),
     );
   }
@@ -133,9 +137,6 @@ function checkLink(
   return [warning(`${path} links to ${target}, which is not there`, `fix: rm ${path}`)];
 }
 
-/** Beginning of a file that tells what it is, in bytes. */
-const KIND_BYTES = 64;
-
 /** Packages of Node.js bring scripts for other systems, which nobody runs. */
 const OTHERS_FILES = /(^|\/)node_modules\//;
 
@@ -144,7 +145,7 @@ function checkContent(
   { directory, architecture, layers }: CheckTarget,
   { path, mode }: FolderFile & { kind: "file" },
 ): readonly Finding[] {
-  const start = beginning(join(directory, path));
+  const start = startOfFile(join(directory, path)) ?? "";
   if (start.startsWith("\x7fELF")) {
     const elf = readElf(readFileSync(join(directory, path)));
     return elf === undefined ? [] : checkElf(path, elf, architecture);
@@ -170,12 +171,4 @@ function interpreterFix(interpreter: string): string {
   if (/^(?:dash|ash|busybox)$/.test(name)) return "#!/bin/sh";
   if (/^(?:bash|sh|env)$/.test(name)) return `#!/usr/bin/${name}`;
   return `#!/usr/bin/env ${name}, and a layer with bin/${name}`;
-}
-
-function beginning(path: string): string {
-  try {
-    return readFileSync(path).subarray(0, KIND_BYTES).toString("latin1");
-  } catch {
-    return "";
-  }
 }

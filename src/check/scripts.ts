@@ -192,6 +192,15 @@ function sourced(
       ),
     };
   }
+  if (modeOf(join(directory, path)) === undefined) {
+    return {
+      finding: error(
+        `${place}: ${source} is a folder, not a file`,
+        "on AWS this fails with: Is a directory",
+        "fix: name a file in it",
+      ),
+    };
+  }
   if (leftOut(path)) {
     return {
       finding: error(

@@ -13,7 +13,7 @@ import type { CheckTarget } from "../check/finding.ts";
 import { checkFolder } from "../check/folder.ts";
 import { missingFileFix, shellDifference } from "../check/handler.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
-import { RefusedSetting, templateFunction } from "../template/function.ts";
+import { type TemplateFunction, templateFunctions } from "../template/function.ts";
 import { wrongSettings } from "../template/wrong-settings.ts";
 import { CommandError, EXIT } from "./cli/exit-status.ts";
 import { requireFolder } from "./cli/input.ts";
@@ -60,7 +60,7 @@ export function addCheckCommand(program: Command): void {
 async function check(directory: string, options: CheckOptions): Promise<number> {
   const root = resolve(directory);
   requireFolder(root, directory);
-  const findings = await checkFolder(checkTarget(root, options));
+  const findings = await checkFolder(checkTargets(root, options));
   for (const { level, message } of findings) say(level, message);
   if (findings.some(({ level }) => level === "error")) return EXIT.functionError;
   const isClean = findings.every(({ level }) => level === "hint");
@@ -69,41 +69,40 @@ async function check(directory: string, options: CheckOptions): Promise<number> 
 }
 
 /**
- * What is checked: the options, else `lambda-shell.toml`, else the template, else what is usual.
+ * What is checked: the options, else `lambda-shell.toml`, else the template, else what is usual. A folder
+ * may be that of several functions of its template.
  * @throws {CommandError} When one of them cannot be read.
  */
-export function checkTarget(root: string, options: CheckOptions): CheckTarget {
-  const { refused, ...template } = functionTemplate(root, options.template);
-  const described = template.template?.described;
-  const config = functionConfig(root, described?.name ?? functionName(root));
-  return {
-    directory: root,
-    handler: options.handler ?? config.handler ?? described?.handler ?? DEFAULT_HANDLER,
-    architecture: functionArchitecture(root, options.arch),
-    variables: { ...described?.variables, ...config.env },
-    layers: (options.layer ?? []).map(layerFolder),
-    refused: refused ?? [],
-    ...template,
-  };
+export function checkTargets(root: string, options: CheckOptions): readonly CheckTarget[] {
+  const file = options.template ?? join(root, TEMPLATE_FILE);
+  const functions = ownFunctions(root, options.template);
+  const architecture = functionArchitecture(root, options.arch);
+  const layers = (options.layer ?? []).map(layerFolder);
+  return (functions.length === 0 ? [undefined] : functions).map((described) => {
+    const config = functionConfig(root, described?.name ?? functionName(root));
+    return {
+      ...{ directory: root, architecture, layers },
+      handler: options.handler ?? config.handler ?? described?.handler ?? DEFAULT_HANDLER,
+      variables: { ...described?.variables, ...config.env },
+      refused: described === undefined ? [] : wrongSettings(described, file),
+      ...(described === undefined
+        ? {}
+        : { template: { file: options.template ?? TEMPLATE_FILE, described } }),
+    };
+  });
 }
 
-/** The template that is named, else the folder's own where it is for this folder; and what Lambda refuses of it. */
-function functionTemplate(
-  root: string,
-  named: string | undefined,
-): Pick<CheckTarget, "template"> & { readonly refused?: readonly string[] } {
+/** The functions of the folder in its own template; of one that is named the first, where it is for other folders. */
+function ownFunctions(root: string, named: string | undefined): readonly TemplateFunction[] {
   const path = named ?? join(root, TEMPLATE_FILE);
-  if (named === undefined && !existsSync(path)) return {};
+  if (named === undefined && !existsSync(path)) return [];
   try {
-    const described = templateFunction(path, undefined);
-    // Another template may be for functions in other folders.
-    if (named === undefined && described.directory !== root) return {};
-    const template = { file: named ?? TEMPLATE_FILE, described };
-    return { template, refused: wrongSettings(described, path) };
+    const functions = templateFunctions(path);
+    const own = functions.filter(({ directory }) => directory === root);
+    return named === undefined || own.length > 0 ? own : functions.slice(0, 1);
   } catch (error) {
-    if (error instanceof RefusedSetting) return { refused: [error.message] };
     // Nobody has asked for it: it may be for something else altogether.
-    if (named === undefined && error instanceof CommandError) return {};
+    if (named === undefined && error instanceof CommandError) return [];
     throw error;
   }
 }

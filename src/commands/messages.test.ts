@@ -34,7 +34,7 @@ function folder(files: Readonly<Record<string, string | Uint8Array>>): string {
 
 async function check(directory: string, handler = "function.handler"): Promise<readonly string[]> {
   const common = { architecture: "amd64", variables: {}, layers: [], refused: [] } as const;
-  const findings = await checkFolder({ directory, handler, ...common });
+  const findings = await checkFolder([{ directory, handler, ...common }]);
   return findings.map(({ level, message }) => `${level}: ${message}`);
 }
 

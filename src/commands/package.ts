@@ -13,7 +13,7 @@ import type { Command } from "commander";
 import { checkFolder } from "../check/folder.ts";
 import { ZIP_UPLOAD_BYTES_MAX } from "../runtime-api/contract.ts";
 import { type EmptyFolder, zip, type ZipEntry } from "../zip.ts";
-import { checkTarget } from "./check.ts";
+import { checkTargets } from "./check.ts";
 import { CommandError, EXIT } from "./cli/exit-status.ts";
 import { requireFolder, unreadable } from "./cli/input.ts";
 import { collected } from "./cli/options.ts";
@@ -67,7 +67,7 @@ async function packageFolder(directory: string, options: PackageOptions): Promis
   const output = resolve(options.output ?? `${basename(root)}.zip`);
   const architecture = functionArchitecture(root, options.arch);
   if (options.check) {
-    const findings = await checkFolder(checkTarget(root, options));
+    const findings = await checkFolder(checkTargets(root, options));
     for (const { level, message } of findings) say(level, message);
     if (findings.some(({ level }) => level === "error")) return EXIT.functionError;
   }

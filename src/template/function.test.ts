@@ -6,6 +6,7 @@ import { join } from "node:path";
 
 import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { templateFunction } from "./function.ts";
+import { wrongSettings } from "./wrong-settings.ts";
 
 const INDENT = "      ";
 
@@ -398,5 +399,7 @@ test.each([
   ],
 ])("%s is refused: %s", (properties, why) => {
   const path = template(properties);
-  expect(() => templateFunction(path, undefined)).toThrow(`${path}: Probe: ${why}`);
+  const [first, ...others] = wrongSettings(templateFunction(path, undefined), path);
+  expect(first).toStartWith(`${path}: Probe: ${why}`);
+  expect(others).toEqual([]);
 });

@@ -58,6 +58,8 @@ export interface TemplateFunction {
   readonly configuration: Readonly<Record<string, unknown>>;
   /** Properties that change nothing on this computer, as the template names them. */
   readonly idle: readonly string[];
+  /** What Lambda would refuse of its runtime: the property and why. */
+  readonly refused: readonly string[];
   readonly unknown: readonly UnknownSetting[];
 }
 
@@ -66,9 +68,6 @@ export interface CustomRuntime {
   readonly RuntimeArn: string;
   readonly RuntimeAlias: string;
 }
-
-/** A value that Lambda would refuse; the message names its place. */
-export class RefusedSetting extends CommandError {}
 
 /** A setting whose value only a deployment knows. */
 export interface UnknownSetting {
@@ -79,24 +78,34 @@ export interface UnknownSetting {
 }
 
 /**
- * Reads a function from a template: the one of a logical id or name, else the first.
+ * Reads the functions of a template, in its order.
  * @param region Region of the deployment, for what refers to it.
- * @throws {CommandError} When there is no such file or function, or its runtime is wrong.
+ * @throws {CommandError} When there is no such file, or it is not a template.
+ */
+export function templateFunctions(
+  path: string,
+  region: string = process.env["AWS_REGION"] ?? DEFAULT_SETTINGS.region,
+): readonly TemplateFunction[] {
+  const document = readTemplate(path, region);
+  return document.functions.map((each) => new Description(path, each, document).describe());
+}
+
+/**
+ * Reads a function from a template: the one of a logical id or name, else the first.
+ * @param region As of {@link templateFunctions}.
+ * @throws {CommandError} When there is no such file or function.
  */
 export function templateFunction(
   path: string,
   wanted: string | undefined,
-  region: string = process.env["AWS_REGION"] ?? DEFAULT_SETTINGS.region,
+  region?: string,
 ): TemplateFunction {
-  const document = readTemplate(path, region);
-  const { functions } = document;
+  const functions = templateFunctions(path, region);
   const named = functions.find(({ logicalId, name }) => wanted === logicalId || wanted === name);
   const chosen = wanted === undefined ? functions[0] : named;
-  if (chosen === undefined) {
-    const known = functions.map(({ logicalId }) => logicalId).join(", ") || "none";
-    throw new CommandError(`no function ${wanted ?? ""} in ${path}\n  functions: ${known}`);
-  }
-  return new Description(path, chosen, document).describe();
+  if (chosen !== undefined) return chosen;
+  const known = functions.map(({ logicalId }) => logicalId).join(", ") || "none";
+  throw new CommandError(`no function ${wanted ?? ""} in ${path}\n  functions: ${known}`);
 }
 
 /** How a folder is set that the template does not tell. */
@@ -113,6 +122,7 @@ class Description {
   readonly #properties: Properties;
   readonly #template: Template;
   readonly #scope: TemplateScope;
+  readonly #refused: string[] = [];
   readonly #unknown: UnknownSetting[] = [];
 
   constructor(
@@ -167,6 +177,7 @@ class Description {
         ...(runtimeConfig === undefined ? {} : { RuntimeConfig: runtimeConfig }),
       },
       idle: [...idle, ...(inS3?.modeProperty === undefined ? [] : [inS3.modeProperty])],
+      refused: this.#refused,
       unknown: this.#unknown,
     };
   }
@@ -200,42 +211,42 @@ class Description {
     return Object.fromEntries(members);
   }
 
-  /**
-   * The customer-managed runtime.
-   * @throws {RefusedSetting} When it stands without `Runtime: custom`, or the other way round, or is wrong.
-   */
+  /** The customer-managed runtime; nothing where there is none, or what is written of it is refused. */
   #customRuntime(): CustomRuntime | undefined {
     const { Runtime, RuntimeConfig } = this.#properties;
     const isCustom = textOf(this.#known("Runtime")) === "custom";
-    const refused = (property: string, why: string) =>
-      new RefusedSetting(`${this.#path}: ${this.#logicalId}: ${property}: ${why}`);
     if (RuntimeConfig === undefined && !isCustom) return undefined;
     if (textOf(this.#known("PackageType")) === "Image") {
-      throw refused("PackageType", "Image and a customer-managed runtime exclude each other");
+      return this.#refuse("PackageType", "Image and a customer-managed runtime exclude each other");
     }
     if (!isCustom) {
       // Only a deployment knows which runtime it is.
       if (Runtime !== undefined && this.#known("Runtime") === undefined) return undefined;
-      throw refused("RuntimeConfig", "needs Runtime: custom");
+      return this.#refuse("RuntimeConfig", "needs Runtime: custom");
     }
     if (!isObject(RuntimeConfig)) {
-      throw refused("RuntimeConfig", "Runtime: custom needs it, with RuntimeArn and RuntimeAlias");
+      const why = "Runtime: custom needs it, with RuntimeArn and RuntimeAlias";
+      return this.#refuse("RuntimeConfig", why);
     }
     const found: Record<string, string> = {};
     for (const [name, pattern] of CUSTOM_RUNTIME_PATTERNS) {
       const written = RuntimeConfig[name];
-      if (written === undefined) throw refused(`RuntimeConfig.${name}`, "is missing");
+      if (written === undefined) return this.#refuse(`RuntimeConfig.${name}`, "is missing");
       const resolved = resolveIntrinsics(written, this.#scope);
       const text = resolved.kind === "known" ? textOf(resolved.value) : undefined;
       if (text !== undefined && !pattern.test(text)) {
-        throw refused(`RuntimeConfig.${name}`, `"${text}" does not match ${pattern.source}`);
+        return this.#refuse(`RuntimeConfig.${name}`, `"${text}" does not match ${pattern.source}`);
       }
       found[name] = text ?? placeholder(resolved);
     }
     return { RuntimeArn: found["RuntimeArn"] ?? "", RuntimeAlias: found["RuntimeAlias"] ?? "" };
   }
 
-  /** Of the REST APIs in the template, all together: which of them the function is behind is not looked for. */
+  #refuse(property: string, why: string): undefined {
+    this.#refused.push(`${property}: ${why}`);
+  }
+
+  /** Of the REST APIs in the template, all together: which of them calls the function is not looked for. */
   #binaryMediaTypes(): readonly string[] {
     const { Resources, Globals } = this.#template;
     const apis = Object.values(Resources).filter(({ Type }) =>

@@ -43,11 +43,12 @@ type Rule = (value: unknown) => string | undefined;
 /** What Lambda would refuse of a template, one line for each value, with its place. */
 export function wrongSettings(described: TemplateFunction, path: string): readonly string[] {
   const rules = [...settingRules(described), ...memberRules(described)];
-  const wrong = rules.flatMap(([property, value, rule]) => {
+  const refused = rules.flatMap(([property, value, rule]) => {
     // What is not written has a default; what only a deployment knows cannot be told.
     const reason = value === undefined ? undefined : rule(value);
     return reason === undefined ? [] : [`${property}: ${reason}`];
   });
+  const wrong = [...described.refused, ...refused];
   const reserved = Object.keys(described.variables).filter((each) =>
     RESERVED_VARIABLES.includes(each),
   );

@@ -14,7 +14,7 @@ import { dirname, join } from "node:path";
 
 import { InvalidArgumentError, Option } from "commander";
 
-import { templateFunction } from "../../template/function.ts";
+import { templateFunctions } from "../../template/function.ts";
 import { CommandError } from "../cli/exit-status.ts";
 
 /** Lambda's architectures, as our files are named. Messages have AWS's names alone, as templates do. */
@@ -56,10 +56,9 @@ export function templateArchitecture(directory: string): FunctionArchitecture | 
   const path = join(directory, TEMPLATE_FILE);
   if (!existsSync(path)) return undefined;
   try {
-    const described = templateFunction(path, undefined);
     // Another template may be for functions in other folders.
-    if (described.directory !== directory) return undefined;
-    return NAMES.get(described.architecture ?? "");
+    const own = templateFunctions(path).find((each) => each.directory === directory);
+    return NAMES.get(own?.architecture ?? "");
   } catch (error) {
     // Nobody has asked for the template: it may be for something else altogether.
     if (error instanceof CommandError) return undefined;
