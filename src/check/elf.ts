@@ -30,7 +30,7 @@ const PT_INTERP = 3;
 /** glibc of `provided.al2023` is 2.34. */
 const LAMBDA_GLIBC_MINOR = 34;
 
-/** Reads an ELF file; nothing when the bytes are none. */
+/** Reads an ELF file; nothing when the bytes are something else. */
 export function readElf(bytes: Uint8Array): ElfFile | undefined {
   if (bytes.byteLength < HEADER_BYTES || !MAGIC.equals(bytes.subarray(0, MAGIC.length))) {
     return undefined;

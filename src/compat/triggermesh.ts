@@ -175,7 +175,7 @@ function converted(status: number, body: Uint8Array, options: TriggermeshOptions
     return text(status, sortedEvent(body, defaults), options);
   }
   if (defaults.type === "") return text(status, "", options);
-  // Its events are text throughout: bytes that are none become replacement characters.
+  // Its events are text throughout: other bytes become replacement characters.
   const utf8 = Buffer.from(new TextDecoder().decode(body));
   const wrapped = wrapData(utf8, { ...defaults, subject: undefined });
   return text(status, formatStructured(wrapped), options);

@@ -52,7 +52,7 @@ function rawArguments(command: Command): readonly string[] {
 /**
  * An address of http or https.
  * @param source Where it comes from, such as `--url`.
- * @throws {CommandError} When it is none.
+ * @throws {CommandError} When it is not one.
  */
 export function requireHttpUrl(text: string, source: string, example: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;

@@ -1,5 +1,5 @@
 /**
- * `dev --attach`: the Runtime API for a runtime that the user starts himself, as in a debugger.
+ * `dev --attach`: the Runtime API for a runtime that the user starts, as in a debugger.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export interface AttachOptions {
 
 /**
  * The port of the Runtime API; nothing without `--attach`.
- * @throws {CommandError} When another option starts a runtime, or the port is none or taken.
+ * @throws {CommandError} When another option starts a runtime, or the port is invalid or taken.
  */
 export async function attachedPort(
   options: AttachOptions,

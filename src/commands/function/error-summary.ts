@@ -142,7 +142,7 @@ function toldFailure(
 ): Pick<Failure, "errorType" | "message" | "exitStatus"> {
   const { errorType, errorMessage } = errorMembers(body, recordedType);
   const message = errorMessage.replace(/^RequestId: \S+ Error: (Runtime exited with error: )?/, "");
-  // Behind the first colon stand the handler's own words.
+  // After the first colon come the handler's own words.
   const isExit = /^(?:Runtime\.ExitError|Runtime\.InitError|Function\.ExitError)$/.test(errorType);
   const status = isExit ? /^[^:]*\bstatus (\d+)\b/.exec(message)?.[1] : undefined;
   return { errorType, message, exitStatus: status === undefined ? undefined : Number(status) };

@@ -202,7 +202,7 @@ const REQUEST = /^(?:([A-Za-z]+) +)?(\/[^\s#?]*)(?:\?([^\s#]*))?$/;
 /**
  * Makes the event.
  * @param lines Headers as `Name: value`; a Content-Type that is missing is guessed from the body.
- * @throws {CommandError} When the request or a header is none.
+ * @throws {CommandError} When the request or a header is malformed.
  */
 function functionUrlEvent(
   request: string,

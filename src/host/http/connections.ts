@@ -68,7 +68,7 @@ export class Connections {
   /**
    * Notes a request.
    * @param isRefused Whether nobody knows where it ends.
-   * @returns Whether it is one: bytes after the last request are none, and get no response.
+   * @returns False for what comes after the last request: it is not a request, and gets no response.
    */
   begin(incoming: IncomingMessage, outgoing: ServerResponse, isRefused: boolean): boolean {
     const { socket } = incoming;

@@ -19,7 +19,7 @@ export class Cors {
     this.#origins = origins.split(",").map((origin) => origin.trim());
   }
 
-  /** The response to a preflight request; nothing when it is none. */
+  /** The response to a preflight request; nothing for any other request. */
   preflight(request: Pick<HttpRequest, "method" | "headers">): HttpResponse | undefined {
     const wanted = request.headers["access-control-request-method"];
     if (request.method !== "OPTIONS" || wanted === undefined) return undefined;

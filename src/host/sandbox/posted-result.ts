@@ -129,7 +129,7 @@ export class PostedStream implements AsyncIterable<Uint8Array> {
   }
 }
 
-/** True when the caller is to get the response while it is written. */
+/** True when the caller gets the response while it is written. */
 export function isStreamed(
   mode: string,
   contentType: string | undefined,

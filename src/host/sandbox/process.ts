@@ -191,7 +191,7 @@ const START_FAILURES: Readonly<Record<string, string>> = {
 
 /**
  * A runtime that somebody else starts, in a debugger for instance. It stands for the process, and
- * ends when the environment is to end.
+ * ends when the environment must end.
  */
 export class AttachedRuntime {
   readonly pid = undefined;

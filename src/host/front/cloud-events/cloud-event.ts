@@ -2,7 +2,7 @@
  * A CloudEvent 1.0: its attributes, its data, what makes it valid, and its JSON form.
  *
  * A codec of our own, since the SDK for JavaScript (10.0.0) drops falsy data, decodes no headers,
- * and accepts events that are none. JSON data is kept as it is written, so no number loses a digit.
+ * and accepts events that are not valid. JSON data is kept as it is written, so no number loses a digit.
  * @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
  * @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
  * @module
@@ -36,7 +36,7 @@ export interface CloudEvent {
   readonly data: CloudEventData;
 }
 
-/** An event, or why it is none. */
+/** An event, or why it is not valid. */
 export type CloudEventResult =
   | { readonly kind: "event"; readonly event: CloudEvent }
   | { readonly kind: "invalid"; readonly reason: string };
