@@ -44,6 +44,9 @@ Conditions:
   IsOther: !Not [!Condition IsTest]
   IsBoth: !And [!Condition IsTest, !Equals [a, a]]
   IsUnsaid: !Equals [!Ref Unsaid, x]
+  IsItself: !Condition IsItself
+  IsOne: !Not [!Condition IsTwo]
+  IsTwo: !And [!Condition IsTest, !Condition IsOne]
 `;
 
 /** The value of a variable that is written so, or why it is left out. */
@@ -100,6 +103,8 @@ test.each([
   ['!Join ["-", [a, !Ref Bucket]]', "only a deployment knows !Ref Bucket"],
   ["!If [IsUnsaid, a, b]", "only a deployment knows !Ref Unsaid"],
   ["!If [NoSuch, a, b]", "only a deployment knows !If"],
+  ["!If [IsItself, a, b]", "only a deployment knows !Condition IsItself"],
+  ["!If [IsOne, a, b]", "only a deployment knows !Condition IsOne"],
   ["!ImportValue other", "only a deployment knows !ImportValue other"],
   ["!FindInMap [Sizes, nowhere, name]", "only a deployment knows !FindInMap"],
   ['"{{resolve:ssm:/a/b}}"', "only a deployment knows {{resolve:ssm:/a/b}}"],

@@ -185,10 +185,12 @@ function call(name: string, argument: unknown, scope: TemplateScope): unknown {
   }
 }
 
-/** A named condition; nothing when there is none. */
+/** A named condition; nothing where it is not defined, or refers to itself. */
 function condition(name: string, scope: TemplateScope): boolean | undefined {
   const written = member(scope.conditions, [name]);
-  return written === undefined ? undefined : evaluate(written, scope) === true;
+  if (written === undefined) return undefined;
+  const conditions = { ...(scope.conditions as object), [name]: undefined };
+  return evaluate(written, { ...scope, conditions }) === true;
 }
 
 function member(value: unknown, path: readonly string[]): unknown {
