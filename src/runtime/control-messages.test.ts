@@ -3,17 +3,17 @@ import { describe, expect, test } from "bun:test";
 import { ControlReader } from "./control-messages.ts";
 
 const CONTROL = "/proc/8/fd/7";
-const OUTPUT = "/proc/8/fd/10";
+const ENDED = "/proc/8/fd/10/ended-m3x8/";
 
 function messages(...texts: readonly string[]) {
-  const reader = new ControlReader(CONTROL, OUTPUT);
+  const reader = new ControlReader(CONTROL, ENDED);
   return texts.flatMap((text) => reader.take(text));
 }
 
 describe("control messages", () => {
   test.each([
-    ["dash", `f: 43: cannot open ${OUTPUT}/ended/137/: No such file\n`],
-    ["bash", `f: line 6: ${OUTPUT}/ended/0/: Not a directory\n`],
+    ["dash", `f: 43: cannot open ${ENDED}137/: No such file\n`],
+    ["bash", `f: line 6: ${ENDED}0/: Not a directory\n`],
   ])("the end of an idle fork, in the words of %s", (_, line) => {
     expect(messages(line)).toEqual([{ kind: "ended" }]);
     expect(messages(line, line + line)).toEqual([
@@ -49,7 +49,7 @@ describe("control messages", () => {
 
   test("other words are not a message, however long", () => {
     expect(messages("words\n", "x".repeat(100_000), "\n", "\n")).toEqual([]);
-    const line = `${"x".repeat(100_000)}${OUTPUT}/ended/0/: Not a directory\n`;
+    const line = `${"x".repeat(100_000)}${ENDED}0/: Not a directory\n`;
     expect(messages(line.slice(0, 100_000), line.slice(100_000))).toEqual([{ kind: "ended" }]);
   });
 });

@@ -34,9 +34,9 @@ export class ControlReader {
   readonly #left: string;
   #unfinished = "";
 
-  /** @param control The path of CONTROL. @param output The path of OUTPUT. */
-  constructor(control: string, output: string) {
-    this.#ended = `${output}/ended/`;
+  /** @param control The path of CONTROL. @param ended The path in front of a status. */
+  constructor(control: string, ended: string) {
+    this.#ended = ended;
     this.#left = `${control}/left/`;
   }
 

@@ -34,8 +34,8 @@ export interface ControlListener {
 export class ControlPipe {
   readonly #readEnd: number;
   readonly writeEnd: number;
-  /** The path of OUTPUT. */
-  readonly #output: string;
+  /** The path in front of a status. */
+  readonly #ended: string;
   readonly #poller: Poller;
   readonly #listener: ControlListener;
   readonly #messages: ControlReader;
@@ -43,19 +43,19 @@ export class ControlPipe {
   #isReported = false;
   #lastCommand: LastCommand | undefined;
 
-  /** Owns both ends of the pipe. @param output The path of OUTPUT. */
+  /** Owns both ends of the pipe. @param ended The path in front of a status. */
   constructor(
     [readEnd, writeEnd]: readonly [number, number],
-    output: string,
+    ended: string,
     poller: Poller,
     listener: ControlListener,
   ) {
     this.#readEnd = readEnd;
     this.writeEnd = writeEnd;
-    this.#output = output;
+    this.#ended = ended;
     this.#poller = poller;
     this.#listener = listener;
-    this.#messages = new ControlReader(this.path, output);
+    this.#messages = new ControlReader(this.path, ended);
     poller.watch(readEnd, () => this.#read());
   }
 
@@ -110,7 +110,7 @@ export class ControlPipe {
       length > 2 * REPORT_PART_MAX
         ? all.slice(0, REPORT_PART_MAX) + all.slice(length - REPORT_PART_MAX)
         : all;
-    const report = parseLoadReport(this.#reportText, this.path, this.#output);
+    const report = parseLoadReport(this.#reportText, this.path, this.#ended);
     if (report === undefined) return;
     this.#listener.shell.report = report;
     this.#isReported = true;

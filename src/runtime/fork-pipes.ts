@@ -56,6 +56,7 @@ export class ForkPipes implements SharedPipes<OutputPipe> {
   /** Descriptors whose paths stay the same, with another pipe behind them for each event. */
   readonly #outputSlot: number;
   readonly #nextSlot: number;
+  readonly #word = Math.random().toString(36).slice(2);
   /** The pipe that NEXT leads to now. */
   #next: NextPipe;
   readonly #lateOutputs: LateOutputs;
@@ -80,6 +81,11 @@ export class ForkPipes implements SharedPipes<OutputPipe> {
   /** The path of OUTPUT. */
   get output(): string {
     return pathOf(this.#outputSlot);
+  }
+
+  /** The path in front of a status: below that of OUTPUT, and with a word that no event can know. */
+  get ended(): string {
+    return `${this.output}/ended-${this.#word}/`;
   }
 
   /** The path of NEXT. */

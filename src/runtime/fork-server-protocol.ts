@@ -17,6 +17,8 @@ export interface ForkServerWords {
   /** Paths of the runtime's pipes. */
   readonly CONTROL: string;
   readonly OUTPUT: string;
+  /** Below OUTPUT, in front of a status. */
+  readonly ENDED: string;
   readonly NEXT: string;
   readonly LIFELINE: string;
 }
@@ -25,7 +27,7 @@ export interface ForkServerWords {
 const REPORT_BEGINNING = `\n  if { \\:; } 2>"@CONTROL@" <"@CONTROL@/sourced/`;
 const REPORT_END = `\n  } >"@CONTROL@" 2>/dev/null\n`;
 /** By this the runtime knows that a report is complete; in front of the loop the loop says it. */
-const REPORTED = `  if { \\:; } 2>"@OUTPUT@" <"@OUTPUT@/ended/$?/"; then \\:; fi`;
+const REPORTED = `  if { \\:; } 2>"@OUTPUT@" <"@ENDED@$?/"; then \\:; fi`;
 
 const POSIX_SIDE = forkServerText("fork-server.sh");
 const BASH_SIDE = forkServerText("fork-server.bash");

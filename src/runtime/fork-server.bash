@@ -40,7 +40,7 @@
   } >"@CONTROL@" 2>/dev/null
   # One line, as in fork-server.sh.
   @ONE_LINE@
-  if { \:; } 2>"@OUTPUT@" <"@OUTPUT@/ended/$?/"; then \:; fi;
+  if { \:; } 2>"@OUTPUT@" <"@ENDED@$?/"; then \:; fi;
   ( (
     # shellcheck disable=SC1091 # a pipe to which nothing is ever written
     if \. "@LIFELINE@"; then
@@ -52,7 +52,7 @@
     fi
   ) & );
   @FORK@;
-  while { ! { { \:; } <"@OUTPUT@/ended/$?/"; }; } 2>"@OUTPUT@"; do
+  while { ! { { \:; } <"@ENDED@$?/"; }; } 2>"@OUTPUT@"; do
     (
       # shellcheck disable=SC1091 # written for each event: it sets $1 and $2
       \. "@NEXT@";

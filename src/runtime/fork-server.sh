@@ -53,7 +53,7 @@
   # them. From here on all becomes one line, hence the semicolons: a message names the line that it comes from,
   # and the runtime knows the loop's by this one.
   @ONE_LINE@
-  if { \:; } 2>"@OUTPUT@" <"@OUTPUT@/ended/$?/"; then \:; fi;
+  if { \:; } 2>"@OUTPUT@" <"@ENDED@$?/"; then \:; fi;
   ( (
     # shellcheck disable=SC1091 # a pipe to which nothing is ever written
     if \. "@LIFELINE@"; then
@@ -66,7 +66,7 @@
     fi
   ) & );
   @FORK@;
-  while { ! { { \:; } <"@OUTPUT@/ended/$?/"; }; } 2>"@OUTPUT@"; do
+  while { ! { { \:; } <"@ENDED@$?/"; }; } 2>"@OUTPUT@"; do
     (
       # Only this makes ksh93 fork for a subshell.
       # shellcheck disable=SC3045 # ksh93 has it

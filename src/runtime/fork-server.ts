@@ -121,7 +121,7 @@ export class ForkServer {
       this.#stderrWriteEnd = stderrWriteEnd;
       this.#stderr = new LogPipe(stderrReadEnd, poller, log, { lastLines: this.#lastLines });
       this.#process.watch();
-      this.#control = new ControlPipe(control, this.#forks.output, poller, {
+      this.#control = new ControlPipe(control, this.#forks.ended, poller, {
         shell: this.shell,
         onIdleEnd: () => this.#hearIdleEnd(),
       });
@@ -252,6 +252,7 @@ export class ForkServer {
       FUNCTION: isFunction ? handler.functionName : ":",
       CONTROL: control,
       OUTPUT: this.#forks.output,
+      ENDED: this.#forks.ended,
       NEXT: this.#forks.next,
       LIFELINE: pathOf(this.#lifeline[0]),
     };

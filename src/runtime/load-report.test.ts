@@ -4,7 +4,7 @@ import { parseLoadReport } from "./load-report.ts";
 import { OutputSplitter } from "./status-message.ts";
 
 const CONTROL = "/proc/8/fd/7";
-const OUTPUT = "/proc/8/fd/10";
+const ENDED = "/proc/8/fd/10/ended-m3x8/";
 
 /** A report of dash. */
 function dashReport({
@@ -19,7 +19,7 @@ function dashReport({
     `f: 41: cannot open ${CONTROL}/defined//${prefix}/: No such file\n`,
     description ?? "handler is a shell function\n",
     `f: 42: cannot open ${CONTROL}/named/: No such file\n`,
-    `f: 43: cannot open ${OUTPUT}/ended/0/: No such file\n`,
+    `f: 43: cannot open ${ENDED}0/: No such file\n`,
   ].join("");
 }
 
@@ -38,11 +38,11 @@ function bashReport({
     facts,
     `f: line 5: ${CONTROL}/defined/${now}/+ /: Not a directory\n`,
     names,
-    `f: line 5: ${OUTPUT}/ended/1/: Not a directory\n`,
+    `f: line 5: ${ENDED}1/: Not a directory\n`,
   ].join("");
 }
 
-const parse = (text: string) => parseLoadReport(text, CONTROL, OUTPUT);
+const parse = (text: string) => parseLoadReport(text, CONTROL, ENDED);
 const stateOf = (text: string) => parse(text)?.state;
 
 describe("a load report", () => {
@@ -96,7 +96,7 @@ describe("a load report", () => {
 
   test("tells how the end of a fork will be told", () => {
     const splitter = new OutputSplitter(parse(dashReport({}))?.message ?? expect.unreachable());
-    const end = `out${`f: 43: cannot open ${OUTPUT}/ended/3/: No such file\n`}`;
+    const end = `out${`f: 43: cannot open ${ENDED}3/: No such file\n`}`;
     expect(splitter.take(Buffer.from(end), false).toString()).toBe("out");
     expect(splitter.status).toBe(3);
   });
@@ -142,7 +142,7 @@ describe("a load report", () => {
     [
       "without commands",
       `f: line 5: ${CONTROL}/sourced/0/c/${OPTIONS}/x/: Not a directory\n` +
-        `f: line 5: ${OUTPUT}/ended/1/: Not a directory\n`,
+        `f: line 5: ${ENDED}1/: Not a directory\n`,
       "DEBUG",
     ],
   ])("of a bash %s says what hinders it", (_, text, words) => {

@@ -61,14 +61,13 @@ export function failedCommandIn(text: string, control: string): FailedCommand | 
  * Reads a report; undefined if it is not complete.
  * @param text What has come through CONTROL.
  * @param control The path of CONTROL.
- * @param output The path of OUTPUT.
+ * @param mark The path in front of a status.
  */
 export function parseLoadReport(
   text: string,
   control: string,
-  output: string,
+  mark: string,
 ): LoadReport | undefined {
-  const mark = `${output}/ended/`;
   const markAt = text.indexOf(mark);
   const end = text.indexOf("\n", markAt);
   if (markAt < 0 || end < 0) return undefined;

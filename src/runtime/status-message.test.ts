@@ -2,16 +2,23 @@ import { describe, expect, test } from "bun:test";
 
 import { OutputSplitter, StatusMessage } from "./status-message.ts";
 
-const MARK = "/proc/8/fd/11/ended/";
+const MARK = "/proc/8/fd/11/ended-m3x8/";
 
 /** How each shell writes that a fork has ended: the pieces that it writes at once. */
 const SHELLS: Readonly<Record<string, readonly string[]>> = {
-  dash: ["/var/task/f.h: 43: ", "cannot open /proc/8/fd/11/ended/0/: No such file", "\n"],
-  bash: ["/var/task/f.h: line 62: /proc/8/fd/11/ended/0/: Not a directory\n"],
-  "bash in German": ["/var/task/f.h: Zeile 62: /proc/8/fd/11/ended/0/: Ist kein Verzeichnis\n"],
-  ash: ["/var/task/f.h: ", "line 42: ", "can't open /proc/8/fd/11/ended/0/: no such file", "\n"],
-  ksh93: ["/var/task/f.h: line 42: /proc/8/fd/11/ended/0/: cannot open [Not a directory]\n"],
-  mksh: ["W: /var/task/f.h: /proc/8/fd/11/ended/0/: open: Not a directory\n"],
+  dash: ["/var/task/f.h: 43: ", "cannot open /proc/8/fd/11/ended-m3x8/0/: No such file", "\n"],
+  bash: ["/var/task/f.h: line 62: /proc/8/fd/11/ended-m3x8/0/: Not a directory\n"],
+  "bash in German": [
+    "/var/task/f.h: Zeile 62: /proc/8/fd/11/ended-m3x8/0/: Ist kein Verzeichnis\n",
+  ],
+  ash: [
+    "/var/task/f.h: ",
+    "line 42: ",
+    "can't open /proc/8/fd/11/ended-m3x8/0/: no such file",
+    "\n",
+  ],
+  ksh93: ["/var/task/f.h: line 42: /proc/8/fd/11/ended-m3x8/0/: cannot open [Not a directory]\n"],
+  mksh: ["W: /var/task/f.h: /proc/8/fd/11/ended-m3x8/0/: open: Not a directory\n"],
 };
 
 function messageOf(pieces: readonly string[]): StatusMessage {
@@ -20,7 +27,7 @@ function messageOf(pieces: readonly string[]): StatusMessage {
 }
 
 function withStatus(text: string, status: number): string {
-  return text.replace("/ended/0/", `/ended/${status}/`);
+  return text.replace("/ended-m3x8/0/", `/ended-m3x8/${status}/`);
 }
 
 interface Split {
@@ -90,8 +97,21 @@ describe.each(Object.entries(SHELLS))("%s", (_, pieces) => {
     expect(split(message, [`a${beginning}`, "b"]).output).toBe(`a${beginning}b`);
   });
 
+  test("the path without a number after it is output, wherever reads end", () => {
+    const line = `while { ! { { \\:; } <"${MARK}$?/"; }; } 2>"/proc/8/fd/11"; do`;
+    for (const output of [line, `${line}\n`, `${line}\0${line}`, MARK, `${MARK}x`, `${MARK}$?`]) {
+      const whole = output + withStatus(text, 7);
+      expect(split(message, [whole])).toEqual({ output, status: 7, rest: "" });
+      for (let at = 1; at < output.length; at += 1) {
+        const reads = [output.slice(0, at), whole.slice(at)];
+        expect([at, split(message, reads)]).toEqual([at, { output, status: 7, rest: "" }]);
+      }
+      expect(message.removedFrom(Buffer.from(`${whole}late`)).toString()).toBe(`${output}late`);
+    }
+  });
+
   test("other messages of the shell are output", () => {
-    const other = text.replace("/ended/0/", "/other/0/");
+    const other = text.replace("/ended-m3x8/0/", "/other/0/");
     expect(split(message, [other, text])).toEqual({ output: other, status: 0, rest: "" });
   });
 });
@@ -100,18 +120,19 @@ describe("a message that is not as it was learnt", () => {
   const message = messageOf(SHELLS["bash"] ?? []);
 
   test("with another number of a line", () => {
-    const text = "out/var/task/f.h: line 7: /proc/8/fd/11/ended/3/: Not a directory\n";
+    const text = "out/var/task/f.h: line 7: /proc/8/fd/11/ended-m3x8/3/: Not a directory\n";
     expect(split(message, [text])).toEqual({ output: "out", status: 3, rest: "" });
   });
 
   test("with words of another process in it", () => {
     const dash = messageOf(SHELLS["dash"] ?? []);
-    const text = "out/var/task/f.h: 43: latecannot open /proc/8/fd/11/ended/3/: No such file\n";
+    const text =
+      "out/var/task/f.h: 43: latecannot open /proc/8/fd/11/ended-m3x8/3/: No such file\n";
     expect(split(dash, [text])).toEqual({ output: "out", status: 3, rest: "" });
   });
 
   test("with words that are in no way known", () => {
-    expect(split(message, ["out/proc/8/fd/11/ended/3/\n"])).toEqual({
+    expect(split(message, ["out/proc/8/fd/11/ended-m3x8/3/\n"])).toEqual({
       output: "out",
       status: 3,
       rest: "",

@@ -3,8 +3,10 @@
  * that what a background process writes later comes after it, however late the runtime reads.
  *
  * The message is what the shell says of a redirection that it cannot make, such as
- * `/var/task/function.handler: line 9: /proc/8/fd/11/ended/0/: Not a directory`: words of the shell, which
- * are learnt from the first such message, a path that no handler writes by chance, and a line end.
+ * `/var/task/function.handler: line 9: /proc/8/fd/11/ended-m3x8/0/: Not a directory`: words of the shell,
+ * which are learnt from the first such message, a path, and a line end. A word in the path is drawn by
+ * lot, so that an event that a handler repeats cannot end its output. The shell's command line has the path, too,
+ * and a handler may print that, as `ps` does; but there no number follows it.
  *
  * @module
  */
@@ -12,6 +14,8 @@
 /** How far in front of the path the message may begin, in bytes, if it is not as it was learnt. */
 const BEGINNING_BYTES_MAX = 8 * 1024;
 const LINE_FEED = 0x0a;
+const DIGIT_0 = 0x30;
+const DIGIT_9 = 0x39;
 const SLASH = 0x2f;
 const NOTHING: Buffer = Buffer.alloc(0);
 
@@ -36,6 +40,16 @@ export class StatusMessage {
     this.#words = words;
   }
 
+  /** Where in a text the first mark of a status is; negative if there is none. */
+  markIn(bytes: Buffer): number {
+    const { mark } = this;
+    for (let at = bytes.indexOf(mark); at >= 0; at = bytes.indexOf(mark, at + 1)) {
+      const next = bytes[at + mark.length];
+      if (next === undefined || (next >= DIGIT_0 && next <= DIGIT_9)) return at;
+    }
+    return -1;
+  }
+
   /** Where in a text the message around a mark begins. */
   startOf(bytes: Buffer, markAt: number): number {
     const wordsLength = this.#words.length;
@@ -53,7 +67,7 @@ export class StatusMessage {
 
   /** A text without the messages in it. */
   removedFrom(bytes: Buffer): Buffer {
-    const markAt = bytes.indexOf(this.mark);
+    const markAt = this.markIn(bytes);
     if (markAt < 0) return bytes;
     const lineEnd = bytes.indexOf(LINE_FEED, markAt);
     const before = bytes.subarray(0, this.startOf(bytes, markAt));
@@ -110,7 +124,7 @@ export class OutputSplitter {
    */
   take(bytes: Buffer, isCut: boolean): Buffer {
     const all = this.#held === undefined ? bytes : Buffer.concat([this.#held, bytes]);
-    const markAt = all.indexOf(this.#message.mark);
+    const markAt = this.#message.markIn(all);
     const start =
       markAt < 0 ? this.#message.unfinishedStart(all, isCut) : this.#message.startOf(all, markAt);
     const lineEnd = markAt < 0 ? -1 : all.indexOf(LINE_FEED, markAt);

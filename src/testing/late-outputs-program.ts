@@ -22,7 +22,7 @@ export interface LateOutputsTrial {
 }
 
 /** The path in front of a status, in the messages that do not belong in the log. */
-export const MARK = "/proc/8/fd/11/ended/";
+export const MARK = "/proc/8/fd/11/ended-m3x8/";
 /** The message of a shell that a fork has ended. */
 export const ENDED = `f: line 62: ${MARK}0/: Not a directory\n`;
 
