@@ -1,6 +1,6 @@
 /** Mistakes that work here and fail on Lambda, one of a kind in each folder, and none where there is none. */
 
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import {
   chmodSync,
   existsSync,
@@ -938,6 +938,32 @@ test.each(["handler() {\n if true; then\n}\n", "handler() {\n", "handler() { ech
     const findings = await found(folder({ "function.sh": script }));
     expect(findings.length).toBe(1);
     expect(findings[0]).toStartWith("error: syntax error in function.sh");
+  },
+);
+
+describe.each(["#!/bin/bash", "#!/bin/sh", ""])(
+  "of patterns under %j that the script turns on",
+  (line) => {
+    const pattern =
+      'handler() { case $1 in +([0-9])) echo "number" ;; !(x|y)) echo "$1" ;; esac; }';
+    test.each([
+      ["by themselves", "shopt -s extglob"],
+      ["with another option", "shopt -s nullglob extglob"],
+      ["in a command that may fail", "shopt -s extglob || exit"],
+    ])("%s nothing is said", async (_, head) => {
+      const findings = await found(folder({ "function.sh": `${line}\n${head}\n${pattern}\n` }));
+      expect(findings.filter((each) => each.includes("syntax"))).toEqual([]);
+    });
+
+    test("and of others the syntax error, by its own line", async () => {
+      const broken = await found(
+        folder({ "function.sh": `${line}\nshopt -s extglob\n${pattern}\n)\n` }),
+      );
+      expect(broken[0]).toStartWith("error: syntax error in function.sh");
+      expect(broken[0]).toContain("line 4");
+      const without = await found(folder({ "function.sh": `${line}\n${pattern}\n` }));
+      expect(without[0]).toStartWith("error: syntax error in function.sh");
+    });
   },
 );
 

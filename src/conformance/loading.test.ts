@@ -55,10 +55,13 @@ describe.each(ALL)("%s", (shell) => {
     expect(await load(shell, "", { files, handler: "a/b.handler" })).toBe("event");
   });
 
-  test.concurrent("an alias of the handler's name does not hide it", async () => {
-    const text = `handler() { ${SAY}; }\nalias handler='echo alias'`;
-    expect(await load(shell, text)).toBe("event");
-  });
+  test.concurrent.each(["echo alias", "exit 3", "", "handler more", "command"])(
+    "an alias of the handler's name does not hide it: %p",
+    async (alias) => {
+      const text = `handler() { ${SAY}; }\nalias handler='${alias}'`;
+      expect(await load(shell, text)).toBe("event");
+    },
+  );
 
   test.concurrent("an alias that spoils the definition is told by the shell's words", async () => {
     const text = `alias handler='echo alias'\nhandler() { ${SAY}; }`;
@@ -213,12 +216,55 @@ describe.each(BASHES)("a file that ends %s without a word", (shell) => {
 });
 
 describe.each(["dash", "busybox ash"] as const)("in %s", (shell) => {
-  test.concurrent("a file that ends its shell without a word gets the likely reasons", async () => {
-    const { errorMessage } = (await load(
-      shell,
-      "set -e\nhandler() { :; }\nfalse",
-    )) as FunctionError;
-    expect(errorMessage).toContain("status 1: it called exit, or a command failed under set -e");
+  test.concurrent.each([
+    ["set -e\nhandler() { :; }\nfalse", 1],
+    ["handler() { :; }\nset -e\nx=$(exit 7)\n:", 7],
+    ["set -eu\nhandler() { :; }\n[ a = b ] && handler", 1],
+    ["handler() { :; }\nexit 9", 9],
+  ])(
+    "a file that ends its shell without a word gets the likely reasons: %j",
+    async (text, status) => {
+      const { errorType, errorMessage } = (await load(shell, text)) as FunctionError;
+      expect(errorType).toBe("Runtime.InitError");
+      expect(errorMessage).toContain(
+        `status ${status}: it called exit, or a command failed under set -e`,
+      );
+    },
+  );
+});
+
+/** Of patterns that bash only knows when the file has turned them on. */
+const EXTENDED = `handler() { case $1 in +([0-9])) echo number ;; *) ${SAY} ;; esac; }`;
+
+describe.each(BASHES)("in %s, patterns that the file turns on", (shell) => {
+  test.concurrent.each([
+    ["at its beginning", `shopt -s extglob\n${EXTENDED}\nfalse`],
+    ["for its functions alone", `shopt -s extglob\n${EXTENDED}\nshopt -u extglob\nfalse`],
+    ["by a file that it sources", `. ./lib.sh\n${EXTENDED}\n[ -n "\${UNSET-}" ] && VERBOSE=1`],
+    ["before a test that fails", `shopt -s nullglob extglob\n${EXTENDED}\ngrep -q x /dev/null`],
+  ])("are not a syntax error, also after a last command that fails: %s", async (_, text) => {
+    const files = {
+      "function.sh": text,
+      "lib.sh": { text: "shopt -s extglob", shebang: false },
+    } as const;
+    expect(await load(shell, "", { files })).toBe("event");
+  });
+
+  test.concurrent("are not taken for the reason why the file has ended its shell", async () => {
+    expect(await load(shell, `shopt -s extglob\n${EXTENDED}\nexit 3`)).toMatchObject({
+      errorType: "Runtime.InitError",
+      errorMessage: expect.stringContaining("exited with status 3"),
+    });
+  });
+
+  test.concurrent.each([
+    ["in a file that turns them on", `shopt -s extglob\n${EXTENDED}\n)`],
+    ["in a file that does not", EXTENDED],
+    ["before they are turned on", `${EXTENDED}\nshopt -s extglob\n`],
+  ])("a syntax error is told as such %s", async (_, text) => {
+    const error = (await load(shell, text)) as FunctionError;
+    expect(error.errorType).toMatch(/UserCodeSyntaxError|HandlerNotFound/);
+    expect(error.errorMessage).toContain("syntax error near");
   });
 });
 

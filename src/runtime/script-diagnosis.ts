@@ -12,30 +12,62 @@ import { type ShellOptions, spawnShell } from "./shell-process.ts";
 
 /** Longest text of a shell about a syntax error, in bytes. */
 const TEXT_BYTES_MAX = 4 * 1024;
+/** Has bash know what a script may turn on; other shells refuse it. */
+const EXTENDED_PATTERNS = ["-O", "extglob"];
 
 /**
- * What the handler's own shell says of the script's syntax (`sh -n`); undefined if it is right, or if
- * that shell cannot be started now.
+ * What the handler's own shell says of the script's syntax (`sh -n`), if it said the same when it loaded the
+ * script: that may turn on syntax that the check does not know (`shopt -s extglob`), or return before the end
+ * of the file. Undefined also if that shell cannot be started now.
+ * @param lines The last lines that the shell wrote while it loaded the script.
  */
-export function syntaxError(options: ShellOptions, poller: Poller): string | undefined {
-  const { handler } = options;
+export function syntaxError(
+  options: ShellOptions,
+  lines: readonly string[],
+  poller: Poller,
+): string | undefined {
+  if (lines.length === 0) return undefined;
+  for (const further of [[], EXTENDED_PATTERNS]) {
+    const text = complaint(options, further, poller);
+    if (text === undefined) return undefined;
+    if (!text.split(/\r?\n/).some((line) => isSaid(line, lines))) continue;
+    const hasCarriageReturns = readScript(options.handler.script).includes("\r\n");
+    const hint = hasCarriageReturns
+      ? ` (it has CRLF line ends: convert it to LF, for example with sed -i 's/\\r$//')`
+      : "";
+    return `${text.trim()}${hint}`;
+  }
+  return undefined;
+}
+
+/** What a shell says that only reads the script; undefined if it has no complaint. */
+function complaint(
+  options: ShellOptions,
+  further: readonly string[],
+  poller: Poller,
+): string | undefined {
   const [readEnd, writeEnd] = pipe();
-  const pid = startCheck(options, writeEnd);
+  const pid = startCheck(options, further, writeEnd);
   close(writeEnd);
   const text = readText(readEnd, poller);
   close(readEnd);
   const end = pid === undefined ? undefined : waitForEnd(pid, poller);
-  if (end === undefined || (end.kind === "exited" && end.status === 0)) return undefined;
-  const hasCarriageReturns = readScript(handler.script).includes("\r\n");
-  const hint = hasCarriageReturns
-    ? ` (it has CRLF line ends: convert it to LF, for example with sed -i 's/\\r$//')`
-    : "";
-  return `${text.trim()}${hint}`;
+  return end === undefined || (end.kind === "exited" && end.status === 0) ? undefined : text;
 }
 
-function startCheck(options: ShellOptions, output: number): number | undefined {
+/** Whether the words of a line, which follow names of files and lines in them, are among others. */
+function isSaid(line: string, lines: readonly string[]): boolean {
+  const words = line.slice(line.lastIndexOf(": ") + 1);
+  return words !== "" && lines.some((other) => other.endsWith(words));
+}
+
+function startCheck(
+  options: ShellOptions,
+  further: readonly string[],
+  output: number,
+): number | undefined {
   try {
-    return spawnShell(options, ["-n", options.handler.script], output);
+    return spawnShell(options, [...further, "-n", options.handler.script], output);
   } catch (error) {
     if (error instanceof SystemError) return undefined;
     throw error;

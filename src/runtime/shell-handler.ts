@@ -137,7 +137,7 @@ export class ShellHandler {
       if (loading.kind === "loaded") this.#warnOfReadonly(loading.report.state.readonlyNames);
       return;
     }
-    const stackTrace = this.#server.lastLines();
+    const stackTrace = this.#loadingLines();
     this.#server.close();
     throw new InitFailure({ ...failure, stackTrace });
   }
@@ -200,6 +200,12 @@ export class ShellHandler {
     this.#server.close();
   }
 
+  /** What the shell has said while it loaded the script, up to now. */
+  #loadingLines(): string[] {
+    this.#server.passLog();
+    return this.#server.lastLines();
+  }
+
   #describeLoadingEnd(end: ExitStatus): string {
     const { script } = this.#options.handler;
     const lastLine = this.#server.lastLines().at(-1) ?? "";
@@ -236,7 +242,7 @@ export class ShellHandler {
     const { script, functionName } = handler;
     // Some shells end at a syntax error, others go on with what they have understood.
     if (loading.kind === "ended" || loading.report.status !== 0) {
-      const text = syntaxError(this.#options, this.#poller);
+      const text = syntaxError(this.#options, this.#loadingLines(), this.#poller);
       if (text !== undefined)
         return { errorType: "Runtime.UserCodeSyntaxError", errorMessage: text };
     }
@@ -269,7 +275,7 @@ export class ShellHandler {
     }
     const defined = names.length === 0 ? "no function" : names.join(", ");
     // Bash adds the line of the script to its words.
-    const lines = this.#server.lastLines();
+    const lines = this.#loadingLines();
     const why = lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1);
     const others = names.includes(functionName)
       ? `it is in the text, but is not a function after the file is loaded${why === undefined ? "" : `: ${why}`}`

@@ -10,6 +10,7 @@ import {
   constants,
   existsSync,
   openSync,
+  readFileSync,
   readSync,
   realpathSync,
   statSync,
@@ -41,7 +42,7 @@ type FunctionHandler = Handler & { readonly kind: "function" };
 /** What this computer's shell says of the syntax of a function handler's script; nothing when it is right. */
 export function localSyntaxError({ script, shell }: FunctionHandler): string | undefined {
   const program = existsSync(shell.path) ? shell.path : baseName(shell.path);
-  return complaintOf([program, ...shell.options, "-n", script]);
+  return complaintOf([program, ...shell.options], script);
 }
 
 /**
@@ -51,14 +52,19 @@ export function localSyntaxError({ script, shell }: FunctionHandler): string | u
 export function syntaxError(script: string, shell: Shell): string | undefined {
   const name = baseName(shell.path);
   const bash = name === "sh" || name === "bash" ? Bun.which("bash") : null;
-  if (bash === null) return complaintOf([name, ...shell.options, "-n", script]);
+  if (bash === null) return complaintOf([name, ...shell.options], script);
   const mode = name === "sh" ? ["--posix"] : [];
-  return complaintOf([bash, ...mode, ...shell.options, "-n", script]);
+  return complaintOf([bash, ...mode, ...shell.options], script);
 }
 
-function complaintOf(command: readonly string[]): string | undefined {
+function complaintOf(shell: readonly string[], script: string): string | undefined {
   try {
-    const check = Bun.spawnSync([...command], {
+    const [program = ""] = shell;
+    const isBash = baseName(realPath(Bun.which(program) ?? program)) === "bash";
+    // What the script itself turns on, a bash does not know that only reads it.
+    const isExtended = isBash && readFileSync(script, "utf8").includes("extglob");
+    const further = isExtended ? ["-O", "extglob"] : [];
+    const check = Bun.spawnSync([...shell, ...further, "-n", script], {
       stdin: "ignore",
       stdout: "ignore",
       stderr: "pipe",
