@@ -173,9 +173,56 @@ test.concurrent(
   },
 );
 
+describe("a GET /next that breaks off", () => {
+  test.concurrent.each([1, 2, 3])("%d times is repeated by its loop", async (times) => {
+    await using environment = await EnvironmentUnderTest.start({ files, env: severalLoops(2) });
+    const { api, bootstrap, taskRoot } = environment;
+    await api.idle(2);
+    const loops = loopIds(bootstrap.pid);
+    const busy = await busyLoop(environment, "wait 1");
+    for (let time = 0; time < times; time += 1) api.failNext({ kind: "reset" });
+    expect((await api.invoke({ body: "next" })).latin1).toBe("next");
+    expect([loopIds(bootstrap.pid), busy.invocation.posts]).toEqual([loops, []]);
+    writeFileSync(join(taskRoot, "go"), "");
+    expect((await busy.invocation.posted).latin1).toBe("wait 1");
+    expect(bootstrap.stderr.split("\n").filter((line) => line.includes("FATAL"))).toEqual([]);
+  });
+
+  test.concurrent.each([
+    [
+      "again and again",
+      [{ kind: "reset" }, { kind: "reset" }, { kind: "reset" }, { kind: "reset" }],
+    ],
+    ["with status 403", [{ kind: "status", status: 403 }]],
+    ["with status 500", [{ kind: "status", status: 500 }]],
+  ] as const)("%s ends its loop alone, which is started again", async (_, failures) => {
+    await using environment = await EnvironmentUnderTest.start({ files, env: severalLoops(2) });
+    const { api, bootstrap, taskRoot } = environment;
+    await api.idle(2);
+    const busy = await busyLoop(environment, "wait 1");
+    const [other] = loopIds(bootstrap.pid).filter((pid) => pid !== busy.loop);
+    for (const failure of failures) api.failNext(failure);
+    await bootstrap.logged("it is started again");
+    expect((await api.invoke({ body: "next" })).latin1).toBe("next");
+    const loops = loopIds(bootstrap.pid);
+    expect([loops.length, loops.includes(busy.loop), loops.includes(other ?? 0)]).toEqual([
+      2,
+      true,
+      false,
+    ]);
+    expect(busy.invocation.posts).toEqual([]);
+    writeFileSync(join(taskRoot, "go"), "");
+    expect((await busy.invocation.posted).latin1).toBe("wait 1");
+  });
+});
+
 test.concurrent("the runtime ends when the Runtime API is gone, after a few attempts", async () => {
-  await using environment = await EnvironmentUnderTest.start({ files, env: severalLoops(3) });
+  await using environment = await EnvironmentUnderTest.start({
+    files: { "function.sh": "handler() { setsid sleep 60 >/dev/null 2>&1 & }" },
+    env: severalLoops(3),
+  });
   const { api, bootstrap, exited, taskRoot } = environment;
+  await api.invoke();
   await api.idle(3);
   await api.stop();
   expect(await exited).toEqual({ status: 1, signal: null });
@@ -184,8 +231,14 @@ test.concurrent("the runtime ends when the Runtime API is gone, after a few atte
 });
 
 describe("when the supervisor is killed, its loops end, and their handlers", () => {
-  test.concurrent.each(["SIGKILL", "SIGABRT", "SIGSEGV"] as const)("by %s", async (signal) => {
-    await using environment = await EnvironmentUnderTest.start({ files, env: severalLoops(3) });
+  const signals = ["SIGKILL", "SIGABRT", "SIGSEGV"] as const;
+  const ends = SHELLS.flatMap(({ name }) => signals.map((signal) => [signal, name] as const));
+  test.concurrent.each(ends)("by %s, in %s", async (signal, shell) => {
+    await using environment = await EnvironmentUnderTest.start({
+      shell,
+      files,
+      env: severalLoops(3),
+    });
     const { api, bootstrap, exited, taskRoot } = environment;
     await api.idle(3);
     await busyLoop(environment, "wait 1");

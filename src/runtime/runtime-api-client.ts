@@ -83,9 +83,11 @@ export class RuntimeApiClient {
     this.#slot = slot;
     this.#nextWatch = slot && {
       onAsked: () => slot.set(LOOP_STATE.waiting),
-      onHead: (_, headers) => {
+      onHead: (status, headers) => {
         const invocation = invocationOf(headers);
         if (invocation !== undefined) slot.begin(invocation);
+        // The next life of a loop that ends at a refusal must not wait for what has come.
+        else if (status >= STATUS.ok) slot.set(LOOP_STATE.settled);
       },
     };
   }

@@ -342,6 +342,8 @@ export class Supervisor {
     loop.startAtMs = now + delayMs;
     const isAnyLeft = this.#loops.some(({ pid }) => pid !== undefined);
     if (!isAnyLeft && this.#failures.areTooMany) {
+      // Shells of loops that have ended may still be there, and what these have left behind.
+      endAllBelow(this.#below);
       throw new Error("no loop is left, and the last attempts to start one have failed");
     }
     return delayMs;
