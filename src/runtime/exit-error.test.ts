@@ -20,6 +20,12 @@ describe("a shell's status", () => {
     }
   });
 
+  test("is a signal of ksh93 from 257 on", () => {
+    for (const signal of [1, 9, 15, 31, 34, 64]) {
+      expect(exitStatusOf(256 + signal)).toEqual({ kind: "signaled", signal });
+    }
+  });
+
   test("decides the type of the error", () => {
     for (let status = 1; status <= 255; status += 1) {
       const isSignal = status > 128 && status < 160;

@@ -10,6 +10,8 @@ import type { ExitStatus } from "./process.ts";
 
 /** Shells report death by signal N as exit status 128 + N. */
 const SIGNAL_STATUS_BASE = 128;
+/** Above all exit statuses: ksh93 reports it as 256 + N. */
+const KSH93_STATUS_BASE = 256;
 /** Longest error message, in UTF-16 units. */
 const MESSAGE_LENGTH_MAX = 2048;
 
@@ -57,6 +59,9 @@ export interface LostStatus {
 
 /** Reads a shell's `$?`, in which an exit status and a signal share one number. */
 export function exitStatusOf(shellStatus: number): ExitStatus {
+  if (shellStatus > KSH93_STATUS_BASE) {
+    return { kind: "signaled", signal: shellStatus - KSH93_STATUS_BASE };
+  }
   const signal = shellStatus - SIGNAL_STATUS_BASE;
   return signal >= 1 && signal <= signalNames().length
     ? { kind: "signaled", signal }
