@@ -262,6 +262,14 @@ test("what was received on one connection is forgotten on the next", () => {
   expect(plain(reader.read())).toMatchObject({ status: 200, body: "y", isLast: false });
 });
 
+test("on the next connection nothing has been received before the first byte", () => {
+  const reader = readerOf(Buffer.from(`${OK}Content-Length: 5\r\n\r\nab`), [7]);
+  expect(() => reader.read()).toThrow(ConnectionError);
+  expect(reader.hasReceived).toBe(true);
+  reader.reset();
+  expect(reader.hasReceived).toBe(false);
+});
+
 test("random responses are read as they are, in random pieces", () => {
   for (let seed = 0; seed < 5_000; seed += 1) tryValidResponses(new Random(seed));
 });

@@ -73,7 +73,7 @@ export class HttpResponseReader {
   /** Forgets what was received, for a new connection. */
   reset(): void {
     this.#start = this.#end = 0;
-    this.#isAtEnd = false;
+    this.#isAtEnd = this.#hasReceived = false;
   }
 
   /** Whether something has been received that was not read yet. */

@@ -67,7 +67,7 @@ export function remember(pid: number): void {
   children.set(pid, undefined);
 }
 
-/** Makes no more of a child than of any other process that ends below this one. */
+/** Stops tracking the end of a child. */
 export function forget(pid: number): void {
   children.delete(pid);
 }
