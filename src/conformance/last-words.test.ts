@@ -12,6 +12,7 @@ import {
   type EnvironmentOptions,
   EnvironmentUnderTest,
 } from "../testing/environment-under-test.ts";
+import { childrenOf, signal } from "../testing/process-facts.ts";
 import { FURTHER_SHELLS, type ShellName, SHELLS } from "../testing/shells.ts";
 
 const ALL = [...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name);
@@ -43,6 +44,11 @@ async function fail(
   expect((await api.invoke({ body: "ok" })).latin1).toBe("fine");
   await api.idle();
   return { error: post.json() as FunctionError, log: bootstrap.stderr };
+}
+
+/** Kills the loaded shell. */
+function killShell({ bootstrap }: EnvironmentUnderTest): void {
+  signal(childrenOf(bootstrap.pid).at(0), "SIGKILL");
 }
 
 /** A handler that fails in a way, or responds. */
@@ -126,19 +132,26 @@ describe.each(POSIX_SHELLS)("in %s", (shell) => {
     ]);
   });
 
-  test.concurrent("lines of a shell that has been loaded again are not in an error", async () => {
+  test.concurrent.each([
+    ["by its event", "handler() {", (_: EnvironmentUnderTest) => undefined],
+    ["between two events", "handler() {", killShell],
+    ["and says something as it loads", "echo loading >&2\nhandler() {", killShell],
+    ["and must be warned of", "readonly LAMBDA_RUNTIME_TRACE_ID\nhandler() {", killShell],
+  ])("lines of a shell that was killed %s are not in an error", async (_, head, strike) => {
     await using environment = await EnvironmentUnderTest.start({
       shell,
-      files: { "function.sh": 'handler() { [ "$1" = kill ] && kill -9 $$; return 3; }' },
+      files: { "function.sh": `${head} [ "$1" = kill ] && kill -9 $$; return 3; }` },
     });
     const { api, bootstrap } = environment;
-    await api.invoke({ body: "kill" });
-    await bootstrap.logged("loading it again");
+    await api.invoke({ body: strike === killShell ? "live" : "kill" });
+    await api.idle();
+    strike(environment);
     const error = (await api.invoke({ body: "fail" })).json() as FunctionError;
     expect([error.errorMessage, error.stackTrace]).toEqual([
       "the handler exited with status 3",
       [],
     ]);
+    expect(bootstrap.stderr).toContain("loading it again");
   });
 });
 

@@ -10,7 +10,7 @@ import { describe, expect, test } from "bun:test";
 import { PATH } from "../runtime-api/contract.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
 import { expectError } from "../testing/expectations.ts";
-import { marked } from "../testing/process-facts.ts";
+import { childrenOf, descendants, descriptors, marked, stateOf } from "../testing/process-facts.ts";
 import { FURTHER_SHELLS, SHELLS } from "../testing/shells.ts";
 
 const env = { AWS_LAMBDA_INITIALIZATION_TYPE: "snap-start" };
@@ -110,6 +110,33 @@ describe("after the restore", () => {
     }
   });
 });
+
+describe.each([...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name))(
+  "in a snapshot of %s",
+  (shell) => {
+    test.concurrent.each([
+      ["without hooks", files],
+      ["with hooks", HOOKED],
+      ["that takes its time", { "function.sh": "sleep 0.3; handler() { printf '%s' \"$1\"; }" }],
+    ])(
+      "there is the loaded shell, but no fork of it and no timer: a file %s",
+      async (_, scripts) => {
+        await using environment = await EnvironmentUnderTest.start({ shell, files: scripts, env });
+        const { api, bootstrap } = environment;
+        const { promise: until, resolve: restore } = Promise.withResolvers<void>();
+        api.restoreResponses.push({ kind: "status", status: 200, until });
+        await api.until(() => api.restores.length === 1);
+        // Longer than any fork would take to be made.
+        await Bun.sleep(200);
+        const living = descendants(bootstrap.pid).filter((pid) => stateOf(pid) !== "Z");
+        expect(living).toEqual(childrenOf(bootstrap.pid).slice(0, 1));
+        expect(descriptors(bootstrap.pid).filter((link) => link.includes("timer"))).toEqual([]);
+        restore();
+        expect((await api.invoke({ body: "x" })).latin1).toStartWith("x");
+      },
+    );
+  },
+);
 
 test.concurrent.each([1, 2])("a wait that is broken off is repeated: %d times", async (times) => {
   await using environment = await EnvironmentUnderTest.start({ files, env });

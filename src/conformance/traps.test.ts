@@ -1,0 +1,105 @@
+/**
+ * Traps of a file and of its handler run in an event as they would in bash itself: each as often as it has to.
+ *
+ * @module
+ */
+
+import { describe, expect, test } from "bun:test";
+
+import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
+import { expectOutcome } from "../testing/expectations.ts";
+
+/** What the file has, and what its handler must write. */
+const TRAPS: readonly (readonly [string, string, string])[] = [
+  [
+    "RETURN, of a local variable under set -u",
+    "set -u; handler() { local t; t=$(mktemp -d); trap 'rm -rf \"$t\"' RETURN; printf ok; }",
+    "ok",
+  ],
+  ["RETURN, that writes", "handler() { trap 'printf ,done' RETURN; printf x; }", "x,done"],
+  ["RETURN, before an exit", "handler() { trap 'printf ,done' RETURN; printf x; exit 0; }", "x"],
+  ["RETURN, of the file", "trap 'printf ,done' RETURN; handler() { printf x; }", "x"],
+  [
+    "RETURN, of the file, that functions inherit",
+    "set -T; trap 'printf ,done' RETURN; f() { :; }; handler() { f; printf x; }",
+    ",donex,done",
+  ],
+  [
+    "RETURN, after a file that the handler sources",
+    "handler() { trap 'printf ,done' RETURN; . ./lib.sh; printf x; }",
+    ",donex,done",
+  ],
+  ["EXIT", "handler() { trap 'printf ,bye' EXIT; printf x; }", "x,bye"],
+  [
+    "EXIT and RETURN",
+    "handler() { trap 'printf ,bye' EXIT; trap 'printf ,done' RETURN; printf x; }",
+    "x,done,bye",
+  ],
+  [
+    "ERR, that functions inherit",
+    "set -E; f() { false; }; handler() { trap 'printf E' ERR; f; printf x; }",
+    "EEx",
+  ],
+  ["ERR, of the file", "trap 'printf E' ERR; handler() { false; printf x; }", "x"],
+  [
+    "ERR, of the file, that functions inherit",
+    "set -E; trap 'printf E' ERR; handler() { false; printf x; }",
+    "Ex",
+  ],
+  ["DEBUG", "handler() { trap 'printf .' DEBUG; :; printf x; }", "..x"],
+  [
+    "DEBUG, of the file, that functions inherit",
+    "set -T; trap 'printf .' DEBUG; handler() { :; printf x; }",
+    "....x",
+  ],
+];
+
+describe.each(["bash", "bash as sh"] as const)("in %s", (shell) => {
+  test.concurrent.each(TRAPS)(
+    "a trap runs as often as it has to: %s",
+    async (_, text, response) => {
+      await using environment = await EnvironmentUnderTest.start({
+        shell,
+        files: { "function.sh": text, "lib.sh": { text: ":", shebang: false } },
+      });
+      const { api, bootstrap } = environment;
+      // A large event may take another way to the handler.
+      for (const body of ["small", "large ".repeat(60_000), "small"]) {
+        const invocation = api.enqueue({ body });
+        await invocation.posted;
+        expectOutcome(invocation, { response });
+      }
+      await api.idle();
+      // Traps of the file run while it is loaded, too.
+      expect(bootstrap.stderr).toMatch(/^(?:\.|,done)*$/);
+    },
+  );
+
+  test.concurrent.each([
+    ["a descriptor of a number", "exec 5>>trace; BASH_XTRACEFD=5; set -x"],
+    ["a descriptor that bash has chosen", "exec {BASH_XTRACEFD}>>trace; set -x"],
+    ["a high descriptor", "exec 20>>trace; BASH_XTRACEFD=20; set -x"],
+    ["a descriptor of the handler's own", ""],
+  ])("a trace on %s has the handler's commands and no other", async (_, head) => {
+    const tracing = head === "" ? "exec 5>>trace; BASH_XTRACEFD=5; set -x;" : "";
+    await using environment = await EnvironmentUnderTest.start({
+      shell,
+      files: { "function.sh": `${head}\nhandler() { ${tracing} : traced; printf x; }` },
+    });
+    const { api, bootstrap, taskRoot } = environment;
+    for (const body of ["one", "two"]) expect((await api.invoke({ body })).latin1).toBe("x");
+    await api.idle();
+    const trace = await Bun.file(`${taskRoot}/trace`).text();
+    const commands = (body: string) => [
+      ...(head === "" ? [] : [`handler ${body}`]),
+      ": traced",
+      "printf x",
+    ];
+    const traced = trace
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.replace(/^\++ /, ""));
+    expect(traced).toEqual([...commands("one"), ...commands("two")]);
+    expect(bootstrap.stderr).toBe("");
+  });
+});
