@@ -26,8 +26,8 @@ import {
 import { reportLines } from "../../invocation/platform-log.ts";
 import {
   CLIENT_CONTEXT_BYTES_MAX,
-  INVOKE_HEADER,
   invalidParameter,
+  INVOKE_HEADER,
   lambdaError,
   notImplemented,
   UNHANDLED,
