@@ -45,6 +45,12 @@ static char *filled_in(const char *text, char *const words[][2]) {
     if (!matched) *to++ = *text++;
   }
   *to = 0;
+  for (char *at = filled; (at = strchr(at, '@')) != NULL; at++) {
+    size_t length = strspn(at + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_");
+    if (length == 0 || at[length + 1] != '@') continue;
+    fprintf(stderr, "floor: the fork server has a word that is not known here: %.*s\n", (int)length + 2, at);
+    exit(2);
+  }
   return filled;
 }
 
@@ -109,7 +115,8 @@ int main(int argc, char **argv) {
   sprintf(ended, "%s/ended/", output_path);
   char *words[][2] = {{"@SCRIPT@", argv[2]},       {"@FUNCTION@", argv[3]},   {"@CONTROL@", control_path},
                       {"@OUTPUT@", output_path},   {"@NEXT@", next_path},     {"@LIFELINE@", lifeline_path},
-                      {"@CALL@", call},            {"@REPORT_FAILURE@", ""},  {NULL, NULL}};
+                      {"@CALL@", call},            {"@REPORT_FAILURE@", ""},  {"@ENDED@", ended},
+                      {NULL, NULL}};
   char *shell_arguments[] = {argv[4], "-c", filled_in(argv[1], words), argv[2], NULL};
   extern char **environ;
   pid_t shell;
