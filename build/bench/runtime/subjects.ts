@@ -8,8 +8,7 @@
 import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
-import bashSide from "../../../src/runtime/fork-server.bash" with { type: "text" };
-import posixSide from "../../../src/runtime/fork-server.sh" with { type: "text" };
+import { forkServerText } from "../../../src/runtime/fork-server-text.macro.ts";
 import { HOST_ARCHITECTURE } from "../../architectures.ts";
 
 const ROOT = join(import.meta.dir, "../../..");
@@ -101,7 +100,7 @@ export async function makeSubjects(
   if (floor === undefined) return subjects;
   for (const shell of ["dash", "bash"] as const) {
     const script = join(taskRoot[shell], "function.sh");
-    const text = shell === "bash" ? bashSide : posixSide;
+    const text = forkServerText(shell === "bash" ? "fork-server.bash" : "fork-server.sh");
     const command = [floor, text, script, "handler", shells[shell], shell];
     subjects.push({ ...common, name: FLOOR[shell], command, taskRoot: taskRoot[shell] });
   }
