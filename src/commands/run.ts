@@ -24,7 +24,7 @@ import { endWithOutput, onInterrupt } from "./cli/ending.ts";
 import { CommandError, EXIT, outcomeStatus } from "./cli/exit-status.ts";
 import { readInputFile, standardInput } from "./cli/input.ts";
 import { splitCommand } from "./cli/options.ts";
-import { say } from "./cli/terminal.ts";
+import { logOut, say, written } from "./cli/terminal.ts";
 import * as compat from "./compat.ts";
 import { errorSummary, outputWarning } from "./function/error-summary.ts";
 import {
@@ -116,7 +116,7 @@ async function run(
 ): Promise<number> {
   const runner = COMPAT[options.envelope]?.run;
   const settings = runSettings(directory, bootstrap, options);
-  const pool = new FunctionPool(settings, { onLog: (chunk) => void process.stderr.write(chunk) });
+  const pool = new FunctionPool(settings, { onLog: logOut });
   const stopped = Promise.withResolvers<undefined>();
   const interrupted = onInterrupt(() => {
     pool.kill();
@@ -136,7 +136,7 @@ async function run(
     skipInvalid: options.skipInvalid ?? runner !== undefined,
     unordered: options.unordered ?? false,
     parallel: settings.environments * settings.concurrency,
-    write: writeOut,
+    write: (bytes) => written(process.stdout, bytes),
     complain: (message) => unlessStopped(() => say("error", `${message}`)),
     onResponse: (body) => {
       const warning = outputWarning(body);
@@ -198,13 +198,6 @@ async function* withDefault(
   if (!any && wanted && !process.stdin.isTTY) {
     yield { kind: "event", line: 1, bytes: Buffer.from("{}") };
   }
-}
-
-/** Writes to standard output and waits until it is taken, so that a slow reader slows us down. */
-function writeOut(bytes: Uint8Array): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  process.stdout.write(bytes, () => resolve());
-  return promise;
 }
 
 function md5(bytes: Uint8Array): string {

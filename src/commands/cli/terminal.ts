@@ -19,18 +19,41 @@ export function printMessagesAsJson(): void {
 
 /** Prints a message after its level; one that only informs stands alone. */
 export function say(level: LogLevel, message: string): void {
-  process.stderr.write(`${asJson ? jsonMessage(level, message) : labelled(level, message)}\n`);
+  void logOut(`${asJson ? jsonMessage(level, message) : labelled(level, message)}\n`);
+}
+
+let taken: Promise<void> = Promise.resolve();
+
+/** Writes to standard error; see {@link logTaken}. */
+export function logOut(text: string | Uint8Array): Promise<void> {
+  taken = written(process.stderr, text);
+  return taken;
+}
+
+/**
+ * Fulfilled when all that was written there has been taken, or cannot be. A function writes its log faster than
+ * a terminal shows it, and what waits for that would be in memory.
+ */
+export function logTaken(): Promise<void> {
+  return taken;
+}
+
+/** Writes to a stream; fulfilled when that has been taken, or cannot be. */
+export function written(stream: NodeJS.WriteStream, bytes: string | Uint8Array): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  stream.write(bytes, () => resolve());
+  return promise;
 }
 
 /** What was written last, a text for each write. */
-const written: string[] = [];
+const remembered: string[] = [];
 
 /** Texts that are kept, and how much of the end of each, in characters. */
-const WRITTEN_MAX = 16;
-const WRITTEN_LENGTH_MAX = 200;
+const REMEMBERED_MAX = 16;
+const REMEMBERED_LENGTH_MAX = 200;
 
 /** Texts that are shorter could stand in any file. */
-const WRITTEN_LENGTH_MIN = 12;
+const REMEMBERED_LENGTH_MIN = 12;
 
 /** From now on what is written to standard output and standard error is known to {@link isOwnLog}. */
 export function rememberOutput(): void {
@@ -38,8 +61,8 @@ export function rememberOutput(): void {
     const write = stream.write.bind(stream) as (...args: readonly unknown[]) => boolean;
     stream.write = (chunk: string | Uint8Array, ...rest: readonly unknown[]) => {
       const text = (typeof chunk === "string" ? chunk : Buffer.from(chunk).toString()).trim();
-      if (text.length >= WRITTEN_LENGTH_MIN) written.push(text.slice(-WRITTEN_LENGTH_MAX));
-      if (written.length > WRITTEN_MAX) written.shift();
+      if (text.length >= REMEMBERED_LENGTH_MIN) remembered.push(text.slice(-REMEMBERED_LENGTH_MAX));
+      if (remembered.length > REMEMBERED_MAX) remembered.shift();
       return write(chunk, ...rest);
     };
   }
@@ -54,7 +77,7 @@ const TAIL_BYTES = 8 * 1024;
  */
 export function isOwnLog(path: string): boolean {
   const tail = endOfFile(path);
-  return tail !== "" && written.some((text) => tail.includes(text));
+  return tail !== "" && remembered.some((text) => tail.includes(text));
 }
 
 /** The end of a file; nothing of what is not one, or cannot be read. */

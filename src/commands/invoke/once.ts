@@ -28,7 +28,7 @@ import { sayHints } from "../check.ts";
 import { endWithOutput, onInterrupt } from "../cli/ending.ts";
 import { CommandError, EXIT, outcomeStatus } from "../cli/exit-status.ts";
 import { unknownFunction } from "../cli/suggest.ts";
-import { say } from "../cli/terminal.ts";
+import { say, written } from "../cli/terminal.ts";
 import { awsArchitecture, functionArchitecture } from "../function/architecture.ts";
 import { errorSummary, outputWarning } from "../function/error-summary.ts";
 import { functionHandler } from "../function/handler.ts";
@@ -102,7 +102,7 @@ export async function invokeOnce(
     const outcome =
       isUnattended || options.output === "headers" ? await wholeOutcome(first) : first;
     if (outcome.kind === "stream") {
-      for await (const chunk of outcome.chunks) process.stdout.write(chunk);
+      for await (const chunk of outcome.chunks) await written(process.stdout, chunk);
     }
     const end = outcome.kind === "stream" ? await outcome.end : outcome;
     // What a signal has killed is not a response.

@@ -21,7 +21,7 @@ import {
   startLine,
 } from "../../host/invocation/platform-log.ts";
 import { EnvironmentLines } from "../../host/sandbox/log.ts";
-import { say } from "../cli/terminal.ts";
+import { logOut, logTaken, say } from "../cli/terminal.ts";
 
 /** Forms of the log of `serve` and `dev`. */
 export const LOG_FORMS = ["text", "json"] as const;
@@ -39,13 +39,16 @@ export function jsonObserver(functionName: string, quiet: boolean): PoolObserver
   );
   const print = (type: string, environment: number, record: string) => {
     const head = { time: new Date().toISOString(), type, functionName, environment };
-    process.stderr.write(`${JSON.stringify(head).slice(0, -1)},"record":${record}}\n`);
+    void logOut(`${JSON.stringify(head).slice(0, -1)},"record":${record}}\n`);
   };
   const platform = (type: string, environment: number, record: unknown) => {
     if (!quiet) print(`platform.${type}`, environment, JSON.stringify(record));
   };
   return {
-    onLog: (chunk, environment) => lines.add(chunk, environment),
+    onLog: (chunk, environment) => {
+      lines.add(chunk, environment);
+      return logTaken();
+    },
     onDelivered: ({ requestId }, environment) =>
       platform("start", environment, { requestId, version: "$LATEST" }),
     onOutcome: (report, status) => {
@@ -125,7 +128,7 @@ interface PlatformLog {
   /** No lines of the platform's own. */
   readonly quiet: boolean;
   readonly platform: (text: string) => void;
-  readonly output: (chunk: Uint8Array) => void;
+  readonly output: (chunk: Uint8Array) => Promise<void>;
 }
 
 /** Lambda's own lines and the function's, on standard error. */
@@ -133,9 +136,9 @@ export function platformLog(quiet: boolean): PlatformLog {
   return {
     quiet,
     platform: (text) => {
-      if (!quiet) process.stderr.write(text);
+      if (!quiet) void logOut(text);
     },
-    output: (chunk) => void process.stderr.write(chunk),
+    output: logOut,
   };
 }
 
@@ -193,7 +196,10 @@ export function devObserver(): PoolObserver {
     say("info", `${several ? `  ${environment + 1} | ` : "  | "}${line}`);
   });
   return {
-    onLog: (chunk, environment) => lines.add(chunk, environment),
+    onLog: (chunk, environment) => {
+      lines.add(chunk, environment);
+      return logTaken();
+    },
     onDelivered: ({ requestId }, environment) => {
       const cold = served.has(environment) ? "" : " cold";
       served.add(environment);

@@ -384,7 +384,7 @@ interface ExtensionProcessOptions {
   readonly programs: readonly string[];
   readonly directory: string;
   readonly environment: Readonly<Record<string, string>>;
-  readonly onLog: (chunk: Uint8Array) => void;
+  readonly onLog: (chunk: Uint8Array) => unknown;
   /** One has ended though nobody has asked it to. */
   readonly onCrash: (failure: ExtensionFailure) => void;
 }

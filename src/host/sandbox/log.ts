@@ -6,8 +6,8 @@
 
 import { LOG_TAIL_BYTES_MAX } from "../invocation/outcome.ts";
 
-/** Receives a function's log as it is written. */
-export type LogSink = (chunk: Uint8Array, environment: number) => void;
+/** Receives a function's log as it is written; no more is read until a promise that it returns is fulfilled. */
+export type LogSink = (chunk: Uint8Array, environment: number) => unknown;
 
 /** Keeps the last bytes of a stream that never ends. */
 export class LogTail {
@@ -51,13 +51,13 @@ const EMPTY = new Uint8Array(0);
  */
 export async function drainLog(
   stream: ReadableStream<Uint8Array>,
-  take: (chunk: Uint8Array) => void,
+  take: (chunk: Uint8Array) => unknown,
 ): Promise<void> {
   const reader = stream.getReader();
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    take(value);
+    await take(value);
   }
 }
 
@@ -134,10 +134,11 @@ export class EnvironmentLog {
     this.#sink = sink;
   }
 
-  take(chunk: Uint8Array): void {
+  /** @returns As a {@link LogSink}. */
+  take(chunk: Uint8Array): unknown {
     this.#changedAtMs = performance.now();
     this.#tail.add(chunk);
-    this.#sink(chunk, this.#index);
+    return this.#sink(chunk, this.#index);
   }
 
   /** Forgets what belongs to earlier events. */

@@ -24,7 +24,7 @@ interface RuntimeProcessOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** Memory of the whole group above which it is killed, in bytes; none when absent. */
   readonly memoryBytesMax?: number;
-  readonly onLog: (chunk: Uint8Array) => void;
+  readonly onLog: (chunk: Uint8Array) => unknown;
   /** Called once, when the process has ended and its log has arrived. */
   readonly onEnd: (end: ProcessEnd) => void;
 }
