@@ -12,7 +12,7 @@ import {
   type EnvironmentOptions,
   EnvironmentUnderTest,
 } from "../testing/environment-under-test.ts";
-import { childrenOf, signal } from "../testing/process-facts.ts";
+import { childrenOf, signal, stateOf } from "../testing/process-facts.ts";
 import { FURTHER_SHELLS, type ShellName, SHELLS } from "../testing/shells.ts";
 
 const ALL = [...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name);
@@ -47,8 +47,11 @@ async function fail(
 }
 
 /** Kills the loaded shell. */
-function killShell({ bootstrap }: EnvironmentUnderTest): void {
-  signal(childrenOf(bootstrap.pid).at(0), "SIGKILL");
+async function killShell({ bootstrap }: EnvironmentUnderTest): Promise<void> {
+  const shell = childrenOf(bootstrap.pid).at(0) ?? 0;
+  signal(shell, "SIGKILL");
+  // An event that is there before it has ended may be its own.
+  while (!/^[ZX]?$/.test(stateOf(shell))) await Bun.sleep(1);
 }
 
 /** A handler that fails in a way, or responds. */
@@ -145,7 +148,7 @@ describe.each(POSIX_SHELLS)("in %s", (shell) => {
     const { api, bootstrap } = environment;
     await api.invoke({ body: strike === killShell ? "live" : "kill" });
     await api.idle();
-    strike(environment);
+    await strike(environment);
     const error = (await api.invoke({ body: "fail" })).json() as FunctionError;
     expect([error.errorMessage, error.stackTrace]).toEqual([
       "the handler exited with status 3",
