@@ -150,6 +150,10 @@ export class HostServer implements HttpHandler {
     if (routes !== undefined && named === null && route === undefined) return immediate(unrouted);
     const name = route?.functionName ?? named?.[1];
     const lookup = name === undefined ? undefined : registry.find(name, undefined);
+    if (named !== null && lookup?.kind !== "found" && registry.pools.length > 1) {
+      const names = registry.pools.map(({ settings }) => settings.name).join(", ");
+      return immediate(textResponse(404, `function "${name}" not found\n  available: ${names}\n`));
+    }
     const pool = lookup?.kind === "found" ? lookup.pool : registry.defaultPool;
     if (pool === undefined) return immediate(textResponse(404, "there is no function\n"));
     const adapter = this.#adapterFor(pool);

@@ -102,6 +102,13 @@ test("dev serves several functions, each under its name", async () => {
     expect([status, out]).toEqual([0, `{"message":"${name}"}`]);
   }
   expect(await (await fetch(`${dev.url}/lambda-url/resize/`)).text()).toBe('{"message":"resize"}');
+  for (const path of ["/lambda-url/helo", "/lambda-url/helo/x?y=1"]) {
+    const response = await fetch(dev.url + path);
+    expect([response.status, await response.text()]).toEqual([
+      404,
+      'function "helo" not found\n  available: hello, resize\n',
+    ]);
+  }
   const unknown = await tool(["invoke", "helo", "--url", dev.url]);
   expect(unknown).toMatchObject({
     status: 2,
