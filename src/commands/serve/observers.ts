@@ -20,8 +20,16 @@ import {
   restoreStartLine,
   startLine,
 } from "../../host/invocation/platform-log.ts";
-import { EnvironmentLines } from "../../host/sandbox/log.ts";
+import { EnvironmentLines, type LogSink } from "../../host/sandbox/log.ts";
 import { logOut, logTaken, say } from "../cli/terminal.ts";
+
+/** Hands a log on by lines, and reads no more of it than standard error has taken. */
+function byLines(lines: EnvironmentLines): LogSink {
+  return (chunk, environment) => {
+    lines.add(chunk, environment);
+    return logTaken();
+  };
+}
 
 /** Forms of the log of `serve` and `dev`. */
 export const LOG_FORMS = ["text", "json"] as const;
@@ -45,10 +53,7 @@ export function jsonObserver(functionName: string, quiet: boolean): PoolObserver
     if (!quiet) print(`platform.${type}`, environment, JSON.stringify(record));
   };
   return {
-    onLog: (chunk, environment) => {
-      lines.add(chunk, environment);
-      return logTaken();
-    },
+    onLog: byLines(lines),
     onDelivered: ({ requestId }, environment) =>
       platform("start", environment, { requestId, version: "$LATEST" }),
     onOutcome: (report, status) => {
@@ -196,10 +201,7 @@ export function devObserver(): PoolObserver {
     say("info", `${several ? `  ${environment + 1} | ` : "  | "}${line}`);
   });
   return {
-    onLog: (chunk, environment) => {
-      lines.add(chunk, environment);
-      return logTaken();
-    },
+    onLog: byLines(lines),
     onDelivered: ({ requestId }, environment) => {
       const cold = served.has(environment) ? "" : " cold";
       served.add(environment);
