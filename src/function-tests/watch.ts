@@ -18,8 +18,8 @@ const IGNORED = /(^|\/)(\.git|node_modules|\.aws-sam)(\/|$)|~$|\.sw[a-z]$/;
 export interface WatchedFolders {
   /**
    * Called when a run has ended; fulfilled at the next change, or at once when there was one in the run. What
-   * the run itself has written is none.
-   * @param onWait Called when there was none in the run: whatever changes from then on is a change.
+   * the run itself has written does not count.
+   * @param onWait Called when nothing has changed in the run: from then on every change counts.
    */
   readonly changed: (onWait: () => void) => Promise<void>;
   readonly close: () => Promise<void>;

@@ -232,8 +232,8 @@ async function invokeLater(
 }
 
 /**
- * Runs an event whose caller does not wait, until it succeeds or has failed too often. That no environment
- * was free is no failure of its.
+ * Runs an event whose caller does not wait, until it succeeds or has failed too often. An attempt for which no
+ * environment was free does not count.
  * @param first Its first attempt.
  * @see https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
  */
