@@ -37,6 +37,7 @@ function run(inherited: InheritedEnvironment, environment: Environment, log: Log
   const poller = new Poller();
   const loop = concurrency > 1 ? Loop.from(process.argv.slice(2)) : undefined;
   const handler = environment.handler || handlerArgument(loop);
+  if (loop !== undefined) log.shareBy(loop.board);
   const client = lazy(() => new RuntimeApiClient(address, poller, log, taskRoot, loop));
   const parts = { inherited, environment, handler, address, log, poller, client };
   try {

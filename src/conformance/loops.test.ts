@@ -33,6 +33,15 @@ const files = {
 
 const severalLoops = (count: number) => ({ AWS_LAMBDA_MAX_CONCURRENCY: String(count) });
 
+/** Locks what loops lock while they write to the log, as one that was stopped meanwhile would. */
+const LOCK_HOLDER = `
+import fcntl, sys, time
+board = open(sys.argv[1], "r+b", buffering=0)
+fcntl.lockf(board, fcntl.LOCK_EX, 1)
+print("locked", flush=True)
+time.sleep(60)
+`;
+
 /** How much memory the largest number of loops may take, in bytes: four MB each. */
 const MEMORY_FOR_ALL_BYTES = CONCURRENCY_MAX * 4_000_000;
 
@@ -359,4 +368,55 @@ async function expectAllServe({ api }: EnvironmentUnderTest, count: number): Pro
   }
   await api.idle(count);
   expect(api.requests.filter(({ path }) => path === PATH.next).length).toBe(2 * count);
+}
+
+test.concurrent.each(SHELLS.map(({ name }) => name))(
+  "%s: long lines of several loops do not mix in the log",
+  async (shell) => {
+    const bytes = 200_000;
+    await using environment = await EnvironmentUnderTest.start({
+      shell,
+      files: {
+        "function.sh": `line=$(head -c ${bytes} /dev/zero | tr '\\0' x)
+          handler() { printf '%s %s %s\\n' "$1" "$line" "$1" >&2; }`,
+      },
+      env: { AWS_LAMBDA_MAX_CONCURRENCY: "4", AWS_LAMBDA_LOG_FORMAT: "JSON" },
+    });
+    const { api, bootstrap } = environment;
+    await api.idle(4);
+    const ids = Array.from({ length: 40 }, (_, index) => `event-${index}`);
+    const invocations = ids.map((body) => api.enqueue({ body }));
+    await Promise.all(invocations.map(({ posted }) => posted));
+    const lines = bootstrap.stderr.split("\n").filter((line) => line.includes("xxx"));
+    const messages = lines.map((line) => (JSON.parse(line) as { message: string }).message);
+    const whole = ids.map((id) => `${id} ${"x".repeat(bytes)} ${id}`);
+    expect(messages.toSorted().map(brief)).toEqual(whole.toSorted().map(brief));
+  },
+);
+
+test.concurrent("a log that another loop keeps locked is written to all the same", async () => {
+  await using environment = await EnvironmentUnderTest.start({
+    files: { "function.sh": `handler() { printf '%s' "$1"; echo "log of $1" >&2; }` },
+    env: severalLoops(2),
+  });
+  const { api, bootstrap } = environment;
+  await api.idle(2);
+  const [loop] = loopIds(bootstrap.pid);
+  const holder = Bun.spawn(["python3", "-c", LOCK_HOLDER, `/proc/${loop}/fd/0`], {
+    stdout: "pipe",
+  });
+  try {
+    await holder.stdout.getReader().read();
+    for (const body of ["one", "two", "three", "four", "five"]) {
+      expect((await api.invoke({ body })).latin1).toBe(body);
+      await bootstrap.logged(`log of ${body}`);
+    }
+  } finally {
+    holder.kill();
+  }
+});
+
+/** The ends of a long line, and how long it is. */
+function brief(line: string): string {
+  return `${line.slice(0, 10)} ${line.length} ${line.slice(-10)}`;
 }

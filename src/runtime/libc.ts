@@ -156,9 +156,10 @@ export function writeAll(descriptor: number, bytes: Uint8Array): void {
 }
 
 // Only several loops need these.
-const positioned = lazy(
+const shared = lazy(
   () =>
     dlopen(LIBC, {
+      lockf: { args: ["i32", "i32", "i64"], returns: "i32" },
       pread: { args: ["i32", "ptr", "u64", "i64"], returns: "i32" },
       pwrite: { args: ["i32", "ptr", "u64", "i64"], returns: "i32" },
     }).symbols,
@@ -166,12 +167,27 @@ const positioned = lazy(
 
 /** Reads a part of a file, which may have its end before. */
 export function readAt(descriptor: number, into: Uint8Array, offset: number): void {
-  checked("pread", positioned().pread(descriptor, into, into.byteLength, offset));
+  checked("pread", shared().pread(descriptor, into, into.byteLength, offset));
 }
 
 /** Writes a part of a file in memory: all of it, or nothing. */
 export function writeAt(descriptor: number, bytes: Uint8Array, offset: number): void {
-  checked("pwrite", positioned().pwrite(descriptor, bytes, bytes.byteLength, offset));
+  checked("pwrite", shared().pwrite(descriptor, bytes, bytes.byteLength, offset));
+}
+
+const F_ULOCK = 0;
+const F_TLOCK = 2;
+
+/**
+ * Takes the lock of a file, which this process loses when it ends; false if another process has it.
+ * @see https://man7.org/linux/man-pages/man3/lockf.3.html
+ */
+export function tryLock(descriptor: number): boolean {
+  return shared().lockf(descriptor, F_TLOCK, 1) === 0;
+}
+
+export function unlock(descriptor: number): void {
+  shared().lockf(descriptor, F_ULOCK, 1);
 }
 
 /** Writes a few bytes to a pipe, all at once; false if nobody has it open to read. */

@@ -7,7 +7,7 @@
 import type { LastLines } from "./last-lines.ts";
 import { lazy } from "./lazy.ts";
 import { close, read, setBlocking, WOULD_BLOCK } from "./libc.ts";
-import { type Log, splitLines, writeLog } from "./log.ts";
+import { type Log, splitLines } from "./log.ts";
 import type { Poller } from "./poller.ts";
 
 /** Longest unfinished line that waits for its end before it is framed, in bytes: Lambda's record. */
@@ -100,7 +100,7 @@ export class LogPipe {
     if (bytes.length === 0) return;
     this.#options.lastLines?.take(bytes);
     if (this.#log.settings.json) this.#frame(bytes);
-    else writeLog(bytes);
+    else this.#log.writeBytes(bytes);
   }
 
   #frame(bytes: Buffer): void {
@@ -121,7 +121,8 @@ export class LogPipe {
   }
 
   #writeFramed(line: Buffer): void {
-    if (line.length > 0) writeLog(Buffer.concat([this.#log.framed(line), Buffer.from("\n")]));
+    if (line.length > 0)
+      this.#log.writeBytes(Buffer.concat([this.#log.framed(line), Buffer.from("\n")]));
   }
 }
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { writeAll } from "./libc.ts";
+import { sleep, tryLock, unlock, writeAll } from "./libc.ts";
 
 /** Lambda's log levels, least important first. */
 const LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"] as const;
@@ -20,6 +20,8 @@ export interface LogSettings {
 }
 
 const STDERR = 2;
+/** Longest wait for another process that is writing to the log, in milliseconds. */
+const LOCK_WAIT_MS = 5000;
 export const LINE_FEED = 0x0a;
 
 export function parseLogLevel(text: string): LogLevel {
@@ -32,8 +34,21 @@ export class Log {
   /** The event that is being handled, if any. */
   requestId: string | undefined;
 
+  /** A file that the processes which write to this log lock meanwhile; undefined if there is one only. */
+  #lock: number | undefined;
+  #lockWaitMs = LOCK_WAIT_MS;
+
   constructor(settings: LogSettings) {
     this.settings = settings;
+  }
+
+  /**
+   * From now on, what this process writes at once does not mix with what others do: the system keeps only
+   * writes of up to 4 KiB together when a log is not read as fast as it is written.
+   * @param lock The descriptor of a file that all of them have open.
+   */
+  shareBy(lock: number): void {
+    this.#lock = lock;
   }
 
   /** Writes a line of the runtime's own. */
@@ -42,7 +57,7 @@ export class Log {
     const line = this.settings.json
       ? this.#record(level, { message })
       : `[${level}] ${this.requestId === undefined ? "" : `${this.requestId} `}${message}`;
-    writeLog(Buffer.from(`${line}\n`));
+    this.writeBytes(Buffer.from(`${line}\n`));
   }
 
   /** Writes a record of the runtime's own that has fields instead of a message. */
@@ -51,7 +66,17 @@ export class Log {
     const line = this.settings.json
       ? this.#record(level, fields)
       : `[${level}] ${JSON.stringify(fields)}`;
-    writeLog(Buffer.from(`${line}\n`));
+    this.writeBytes(Buffer.from(`${line}\n`));
+  }
+
+  /** Writes bytes as they are; a log that is gone must not end the runtime. */
+  writeBytes(bytes: Uint8Array): void {
+    try {
+      if (this.#lock === undefined) writeAll(STDERR, bytes);
+      else this.#writeLocked(this.#lock, bytes);
+    } catch {
+      // There is nowhere left to say so.
+    }
   }
 
   /** Writes lines of a handler's. */
@@ -60,7 +85,7 @@ export class Log {
     if (rest.length > 0) lines.push(rest);
     for (const line of lines) {
       const written = this.settings.json && line.length > 0 ? this.framed(line) : line;
-      writeLog(Buffer.concat([written, Buffer.from("\n")]));
+      this.writeBytes(Buffer.concat([written, Buffer.from("\n")]));
     }
   }
 
@@ -71,6 +96,18 @@ export class Log {
     return Buffer.from(this.#record("INFO", { message: text }));
   }
 
+  #writeLocked(lock: number, bytes: Uint8Array): void {
+    let isLocked = tryLock(lock);
+    for (let waitedMs = 0; !isLocked && waitedMs < this.#lockWaitMs; waitedMs += 1) {
+      sleep(1);
+      isLocked = tryLock(lock);
+    }
+    // Whoever has it may have been stopped: that is waited for once.
+    this.#lockWaitMs = isLocked ? LOCK_WAIT_MS : 0;
+    writeAll(STDERR, bytes);
+    if (isLocked) unlock(lock);
+  }
+
   #isWanted(level: LogLevel): boolean {
     return LEVELS.indexOf(level) >= LEVELS.indexOf(this.settings.level);
   }
@@ -78,15 +115,6 @@ export class Log {
   #record(level: LogLevel, fields: Readonly<Record<string, string | number>>): string {
     const timestamp = new Date().toISOString();
     return JSON.stringify({ timestamp, level, ...fields, requestId: this.requestId });
-  }
-}
-
-/** Writes to the log; a log that is gone must not end the runtime. */
-export function writeLog(bytes: Uint8Array): void {
-  try {
-    writeAll(STDERR, bytes);
-  } catch {
-    // There is nowhere left to say so.
   }
 }
 

@@ -63,6 +63,8 @@ export class Loop {
   readonly isFirst: boolean;
   readonly slot: LoopSlot;
   readonly connection: SharedConnection | undefined;
+  /** The board that it shares with its supervisor and the other loops. */
+  readonly board = BOARD;
   readonly #supervisor: number;
 
   private constructor(args: readonly string[]) {

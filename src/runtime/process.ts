@@ -215,9 +215,11 @@ export function endWithParent(parent: number): void {
 export function signalDescriptor(signal: number): number {
   // A pipe that is full must not stop whom the signal has interrupted.
   const [readEnd, writeEnd] = pipe(O_NONBLOCK);
-  if (readEnd === signal) {
-    // The read end has the number that the write end needs: a second pipe while this one holds it.
+  if (readEnd === SIGNAL.terminate || readEnd === SIGNAL.child) {
+    // A write end needs the number that the read end has, where this process was started with the lower
+    // ones in use: another pipe while this one holds it.
     const descriptor = signalDescriptor(signal);
+    if (readEnd !== signal) close(readEnd);
     close(writeEnd);
     return descriptor;
   }

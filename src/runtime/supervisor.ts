@@ -84,7 +84,7 @@ export class Supervisor {
   readonly #poller: Poller;
   readonly #log: Log;
   readonly #loops: SupervisedLoop[] = [];
-  readonly #board = new LoopBoard();
+  readonly #board: LoopBoard;
   readonly #failures = new RestartFailures();
   readonly #timer: Timer;
   /** Connections are kept below this descriptor. */
@@ -120,6 +120,8 @@ export class Supervisor {
     // Before anything else is opened.
     endOnTermination(poller, () => this.#below);
     this.#watchChildren();
+    this.#board = new LoopBoard();
+    log.shareBy(this.#board.descriptor);
     unblockSignals();
     becomeSubreaper();
     this.#timer = new Timer(poller, () => {
