@@ -57,7 +57,13 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     expect((await api.invoke({ body: "innocent" })).latin1).toBe("innocent");
   });
 
-  test.concurrent("its place tells what was written late, not the time of reading", async () => {
+  test.concurrent.each([
+    ["by a subshell", "printf late"],
+    ["by a program", "sh -c 'printf late'"],
+    ["by a process without a parent", "(sh -c 'sleep 0.01; printf late' &)"],
+    ["in pieces", 'for piece in l a t e; do printf "$piece"; done'],
+    ["more than a pipe holds", "head -c 100000 /dev/zero | tr '\\0' x; printf late"],
+  ])("its place tells what was written late %s, not the time of reading", async (_, write) => {
     // The runtime is stopped until the shell has said the status, which it does before the next fork, and the
     // background process has written.
     const text = `handler() {
@@ -67,7 +73,8 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
       printf own
       (
         while read -r now <$children; [ -z "$now" ] || [ "$now" = "$before" ]; do sleep 0.01; done
-        printf late
+        ( ${write} ) &
+        sleep 0.02
         kill -CONT "$PPID"
       ) &
       kill -STOP "$PPID"

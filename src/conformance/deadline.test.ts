@@ -145,6 +145,19 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     expect(bootstrap.stderr).toContain("ended at its deadline");
   });
 
+  test.concurrent.each([null, "", "0", "600000", "soon", "1e15", "-1", "99999999999999999999"])(
+    "the deadline %p never comes",
+    async (deadline) => {
+      await using environment = await EnvironmentUnderTest.start({
+        shell,
+        files: filesWith('sleep 0.3; printf "%s" "${LAMBDA_RUNTIME_DEADLINE_MS-unset}"'),
+        env: MANAGED,
+      });
+      const post = await environment.api.invoke({ headers: { [HEADER.deadlineMs]: deadline } });
+      expect(post.latin1).toBe(deadline === null || deadline === "" ? "unset" : deadline);
+    },
+  );
+
   test(`${EVENTS} events with short deadlines leave nothing`, async () => {
     await using environment = await EnvironmentUnderTest.start({
       shell,
@@ -248,18 +261,6 @@ describe("the time at which an event is ended", () => {
       error: { errorType: "Sandbox.Timedout" },
     });
   });
-
-  test.concurrent.each([null, "", "0", "600000", "soon", "1e15", "-1", "99999999999999999999"])(
-    "never comes with the deadline %p",
-    async (deadline) => {
-      await using environment = await EnvironmentUnderTest.start({
-        files: filesWith('sleep 0.3; printf "%s" "${LAMBDA_RUNTIME_DEADLINE_MS-unset}"'),
-        env: MANAGED,
-      });
-      const post = await environment.api.invoke({ headers: { [HEADER.deadlineMs]: deadline } });
-      expect(post.latin1).toBe(deadline === null || deadline === "" ? "unset" : deadline);
-    },
-  );
 });
 
 describe("an event that comes after its deadline", () => {

@@ -9,8 +9,8 @@
 import { describe, expect, test } from "bun:test";
 
 import { PATH } from "../runtime-api/contract.ts";
+import { difference } from "../testing/bytes.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
-import { expectOutcome } from "../testing/expectations.ts";
 import { memoryLimit } from "../testing/memory-limit.ts";
 import { anonymousBytes } from "../testing/process-facts.ts";
 import { type ShellName, SHELLS } from "../testing/shells.ts";
@@ -39,19 +39,32 @@ const GREEDY = `
 const KINDS = ["doubles", "program", "pipeline", "background", "program", "pipeline", "background"];
 
 describe.each(SHELLS.map(({ name }) => name))("with little memory, %s", (shell) => {
-  test(`echoes ${LARGE_EVENTS} events of 6 MB in a row`, async () => {
+  test.each([
+    ["echoes", `printf '%s' "$1"`, LARGE_EVENT],
+    ["counts", "wc -c | tr -dc 0-9", Buffer.from("6000000")],
+    ["responds as much to", "head -c 5000000 /dev/zero", Buffer.alloc(5_000_000)],
+    [
+      "streams as much for",
+      `printf '{}\\0\\0\\0\\0\\0\\0\\0\\0'; head -c 5000000 /dev/zero`,
+      Buffer.concat([Buffer.from("{}"), Buffer.alloc(8 + 5_000_000)]),
+    ],
+  ])(`%s ${LARGE_EVENTS} events of 6 MB in a row`, async (_, body, response) => {
     using limit = memoryLimit(MEMORY_BYTES);
     {
       await using environment = await EnvironmentUnderTest.start({
         shell,
-        files: { "function.sh": "handler() { printf '%s' \"$1\"; }" },
+        files: { "function.sh": `handler() { ${body}; }` },
         wrapper: limit.wrapper,
       });
       const { api, bootstrap } = environment;
       for (let at = 0; at < LARGE_EVENTS; at += 1) {
         const invocation = api.enqueue({ body: LARGE_EVENT });
         await Promise.race([invocation.posted, bootstrap.exited]);
-        expectOutcome(invocation, { echo: true });
+        expect(invocation.posts.map(({ path }) => path)).toEqual([
+          PATH.response(invocation.requestId),
+        ]);
+        const { body: posted } = await invocation.posted;
+        expect(difference(posted, response)).toBeUndefined();
         await api.idle();
         expect(anonymousBytes(bootstrap.pid)).toBeLessThan(IDLE_BYTES_MAX);
         api.forget();

@@ -22,6 +22,7 @@ const EVENTS: readonly (readonly [ShellName, number])[] = [
   ["dash", 50],
   ["busybox ash", 50],
   ["bash", 10],
+  ["bash as sh", 10],
 ];
 
 /** Ways to reach the limit; what is started lives into the events that follow. */
