@@ -96,10 +96,10 @@ export class HandlerResponse {
     }
   }
 
-  /** Lets go of what was kept; returns how many bytes that were. */
+  /** Lets go of what was kept; returns how many bytes have been in buffers: a stream has passed through some. */
   release(): number {
     this.#kept = Buffer.alloc(0);
-    return this.#keptBytes;
+    return this.#stream === undefined ? this.#keptBytes : this.#totalBytes;
   }
 
   /** What a failed handler has written is not a response; the reason may be in it. */

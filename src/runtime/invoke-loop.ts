@@ -45,7 +45,7 @@ export class InvokeLoop {
     }
   }
 
-  /** Handles one event; returns the size of the response in bytes, as far as it was kept. */
+  /** Handles one event; returns how many bytes of its response have been in buffers. */
   #handle(invocation: Invocation): number {
     const response = new HandlerResponse(this.#client, invocation, this.#log);
     const guard = this.#guard;
