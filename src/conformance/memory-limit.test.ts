@@ -21,7 +21,7 @@ const MEMORY_BYTES = 128 * MEBIBYTE;
 const LARGE_EVENT = Buffer.from(`{"text":"${"x".repeat(6_000_000 - 11)}"}`);
 const LARGE_EVENTS = 20;
 /** More than the runtime has when it is idle, far less than one large event, in bytes. */
-const IDLE_BYTES_MAX = 10 * MEBIBYTE;
+const IDLE_BYTES_MAX = 8 * MEBIBYTE;
 /** Megabytes of memory, and how many events ask for more of them: killing takes a while. */
 const GREEDY_EVENTS: Partial<Record<ShellName, readonly [number, number]>> = {
   dash: [128, 160],

@@ -30,7 +30,8 @@ function linesOf(
   { event = "e", headers = {}, name = "handler", exitReport = "", seesCall = false } = {},
 ): string[] {
   const scripts = new EventScripts(name, { ...DASH, ...state }, exitReport, seesCall);
-  const text = scripts.callFunction(invocationOf(event, headers), PATHS).toString("latin1");
+  const pieces = scripts.callFunction(invocationOf(event, headers), PATHS);
+  const text = Buffer.concat(pieces).toString("latin1");
   expect(text).toEndWith("\n");
   return text.slice(0, -1).split("\n");
 }
@@ -180,7 +181,7 @@ describe("the script of an event", () => {
   test("of a file becomes it", () => {
     const scripts = new EventScripts(undefined, DASH, "");
     const command = ["/bin/sh", "/var/task/it's.sh"];
-    const text = scripts.execFile(invocationOf("e"), PATHS, command).toString();
+    const text = Buffer.concat(scripts.execFile(invocationOf("e"), PATHS, command)).toString();
     expect(text.split("\n").at(-2)).toBe("\\exec '/bin/sh' \"/var/task/it's.sh\"");
   });
 });
@@ -205,7 +206,7 @@ function runIn(name: ShellName, event: string): Buffer {
   const folder = temporaryFolder("event");
   const paths = { input: "/dev/null", output: join(folder, "output") };
   const scripts = new EventScripts("handler", { ...DASH, isPosix: true }, "");
-  const script = scripts.callFunction(invocationOf(event), paths);
+  const script = Buffer.concat(scripts.callFunction(invocationOf(event), paths));
   const [program = "", ...options] = shell(name).shebang.slice("#!".length).split(" ");
   const say = name === "mksh" ? 'print -rn -- "$1"' : "printf '%s' \"$1\"";
   const text = `handler() { ${say}; }\nset --\n( \\. ./event\n\\eval "$1"\nhandler "$1" )`;

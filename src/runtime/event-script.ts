@@ -54,6 +54,8 @@ const RESTORED_FLAGS = ["a", "b", "C", "e", "f", "k", "m", "u", "v"];
  * of what it takes dash (measured).
  */
 const PARAMETER_BYTES_MAX = 256 * 1024;
+/** Longest event, in bytes, that is copied into its script: what is sent in one piece is no longer either. */
+const COPIED_BYTES_MAX = 4096;
 /** Bash's options that POSIX mode turns on, with how leaving the mode leaves them. */
 const POSIX_MODE_OPTIONS = [
   ["expand_aliases", false],
@@ -121,7 +123,7 @@ export class EventScripts {
   }
 
   /** The call of a handler function, with the event as its only argument. */
-  callFunction(invocation: Invocation, paths: EventPaths): Buffer {
+  callFunction(invocation: Invocation, paths: EventPaths): readonly Uint8Array[] {
     const lines = this.#prologue(invocation, paths);
     const { event } = invocation;
     if (event.length > this.#parameterBytesMax) {
@@ -138,9 +140,13 @@ export class EventScripts {
   }
 
   /** The replacement of the fork by a handler file. */
-  execFile(invocation: Invocation, paths: EventPaths, command: readonly string[]): Buffer {
+  execFile(
+    invocation: Invocation,
+    paths: EventPaths,
+    command: readonly string[],
+  ): readonly Uint8Array[] {
     const call = Buffer.from(`\\exec ${command.map(quote).join(" ")}\n`);
-    return Buffer.concat([Buffer.from(this.#prologue(invocation, paths), "latin1"), call]);
+    return [Buffer.concat([Buffer.from(this.#prologue(invocation, paths), "latin1"), call])];
   }
 
   /**
@@ -186,19 +192,18 @@ export function textOf(latin1: string): string {
   return Buffer.from(latin1, "latin1").toString("utf8");
 }
 
-/** Text, an event in quotes, and text: in one buffer, since an event may be a good part of the memory. */
-function joined(before: string, event: Uint8Array, after: string): Buffer {
+/** Text, an event in quotes, and text: a long event as it is between them, since it may be a good part of the memory. */
+function joined(before: string, event: Uint8Array, after: string): readonly Uint8Array[] {
   const bytes = Buffer.from(event.buffer, event.byteOffset, event.byteLength);
   if (!isPlain(bytes)) {
     // NUL is what no shell can hold.
     const quoted = quote(bytes.toString("latin1").replaceAll("\0", ""));
-    return Buffer.from(before + quoted + after, "latin1");
+    return [Buffer.from(before + quoted + after, "latin1")];
   }
-  const script = Buffer.allocUnsafe(before.length + bytes.length + "''".length + after.length);
-  const start = script.write(`${before}'`, 0, "latin1");
-  const end = start + bytes.copy(script, start);
-  script.write(`'${after}`, end, "latin1");
-  return script;
+  if (bytes.length > COPIED_BYTES_MAX) {
+    return [Buffer.from(`${before}'`, "latin1"), bytes, Buffer.from(`'${after}`, "latin1")];
+  }
+  return [Buffer.from(`${before}'${bytes.toString("latin1")}'${after}`, "latin1")];
 }
 
 /** `lambda-runtime-trace-id` is exported as `LAMBDA_RUNTIME_TRACE_ID`; undefined if it is not to be. */

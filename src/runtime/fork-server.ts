@@ -50,14 +50,19 @@ export interface HandlerEnd {
 
 /** What a fork is sent: a script or, where that is long, only the name of the file that holds it. */
 interface SendableScript {
-  readonly sent: Buffer;
+  readonly sent: Uint8Array;
   readonly file: number | undefined;
+  /** How many bytes of it are copies, of which the strings that it was made of are several more. */
+  readonly copiedBytes: number;
 }
 
 /** What watches over an event. */
 export interface EventWatch extends TurnWatch {
-  /** The event goes to a fork, as soon as there is one that takes it. */
-  onBegin(): void;
+  /**
+   * The event goes to a fork, as soon as there is one that takes it.
+   * @param copiedBytes How many bytes its copies had, which nobody uses any more.
+   */
+  onBegin(copiedBytes: number): void;
 }
 
 /** What a fork server is started with. */
@@ -178,7 +183,7 @@ export class ForkServer {
     }
     this.#hooksRun += 1;
     this.#lastLines.clear();
-    const { sent, file } = this.#sendable(this.#loadedScripts().callHook(name));
+    const { sent, file } = this.#sendable([this.#loadedScripts().callHook(name)]);
     this.#control.expectReport();
     writeAll(pipe[1], sent);
     // Closed twice they might be somebody else's.
@@ -218,7 +223,7 @@ export class ForkServer {
     this.#forks.onOutput = onOutput;
     const script = this.#sendable(this.#eventScript(invocation, pathOf(input)));
     // From here on the event is the shell's alone.
-    watch.onBegin();
+    watch.onBegin(script.copiedBytes);
     const end = this.#run(script, watch);
     close(input);
     this.#stderr.drain();
@@ -261,7 +266,7 @@ export class ForkServer {
     return forkServerScript(words, this.shell.mayTrap(), hooks);
   }
 
-  #eventScript(invocation: Invocation, input: string): Buffer {
+  #eventScript(invocation: Invocation, input: string): readonly Uint8Array[] {
     const scripts = this.#loadedScripts();
     const paths = { input, output: this.#forks.output };
     const { handler } = this.#options;
@@ -283,15 +288,19 @@ export class ForkServer {
       output += Buffer.from(bytes).toString("latin1");
     };
     const redirection = `\\exec >${this.#forks.output} 2>/dev/null`;
-    const turn = this.#turn(this.#sendable(Buffer.from(`${redirection}\n${commands}\n\\exit\n`)));
+    const turn = this.#turn(this.#sendable([Buffer.from(`${redirection}\n${commands}\n\\exit\n`)]));
     return { status: turn.kind === "ended" ? turn.status : undefined, output };
   }
 
   /** Puts a long script into a file, since a pipe would not take it at once. */
-  #sendable(script: Buffer): SendableScript {
-    if (script.length <= SENT_BYTES_MAX) return { sent: script, file: undefined };
-    const file = memoryFile(script);
-    return { sent: Buffer.from(`\\. ${pathOf(file)}\n`), file };
+  #sendable(script: readonly Uint8Array[]): SendableScript {
+    const [first] = script;
+    if (script.length === 1 && first !== undefined && first.length <= SENT_BYTES_MAX) {
+      return { sent: first, file: undefined, copiedBytes: 0 };
+    }
+    const file = memoryFile(...script);
+    const sent = Buffer.from(`\\. ${pathOf(file)}\n`);
+    return { sent, file, copiedBytes: script.length === 1 ? (first?.length ?? 0) : 0 };
   }
 
   /** Has a fork run a script. */

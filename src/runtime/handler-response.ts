@@ -15,6 +15,7 @@ import type { FunctionError } from "../runtime-api/function-error.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { characterFrom } from "./last-lines.ts";
 import type { Log } from "./log.ts";
+import { free } from "./memory.ts";
 import type { ResponseStream } from "./response-stream.ts";
 import type { RuntimeApiClient } from "./runtime-api-client.ts";
 
@@ -23,14 +24,19 @@ const KEPT_BYTES_MAX = RESPONSE_BYTES_MAX + 1;
 /** How much of a failed handler's standard output goes to the log, in bytes. */
 const LOGGED_BYTES_MAX = 16 * 1024;
 const FIRST_CAPACITY_BYTES = 1024;
+/** Most room, in bytes, that is kept from one response to the next. */
+const SPARE_BYTES_MAX = 128 * 1024;
 const OPENING_BRACE = 0x7b;
+
+/** The room of the response before: fresh memory costs more than what most handlers write. */
+let spare: Buffer | undefined;
 
 /** The response to one event; memory is bounded whatever the handler writes. */
 export class HandlerResponse {
   readonly #client: RuntimeApiClient;
   readonly #invocation: Invocation;
   readonly #log: Log;
-  #kept: Buffer = Buffer.alloc(0);
+  #kept = spare ?? Buffer.alloc(0);
   #keptBytes = 0;
   #totalBytes = 0;
   #mayStream = true;
@@ -52,7 +58,6 @@ export class HandlerResponse {
       if (!this.#mayStream || !this.#hasPrelude()) return;
       this.#stream = this.#client.beginStream(this.#invocation);
       this.#stream.write(this.#kept.subarray(0, this.#keptBytes));
-      this.#kept = Buffer.alloc(0);
     } else {
       this.#stream.write(bytes);
     }
@@ -96,10 +101,17 @@ export class HandlerResponse {
     }
   }
 
-  /** Lets go of what was kept; returns how many bytes have been in buffers: a stream has passed through some. */
+  /** Lets go of what was kept; returns how many bytes were streamed, which have passed through small buffers. */
   release(): number {
+    const kept = this.#kept;
     this.#kept = Buffer.alloc(0);
-    return this.#stream === undefined ? this.#keptBytes : this.#totalBytes;
+    if (kept.length <= SPARE_BYTES_MAX) {
+      spare = kept;
+    } else {
+      spare = undefined;
+      free(kept);
+    }
+    return this.#stream === undefined ? 0 : this.#totalBytes;
   }
 
   /** What a failed handler has written is not a response; the reason may be in it. */
@@ -120,6 +132,7 @@ export class HandlerResponse {
       const capacity = Math.max(FIRST_CAPACITY_BYTES, needed, this.#kept.length * 2);
       const larger = Buffer.allocUnsafeSlow(Math.min(capacity, KEPT_BYTES_MAX));
       this.#kept.copy(larger, 0, 0, this.#keptBytes);
+      free(this.#kept);
       this.#kept = larger;
     }
     this.#kept.set(taken, this.#keptBytes);

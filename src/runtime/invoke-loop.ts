@@ -10,13 +10,12 @@ import type { DeadlineGuard } from "./deadline-guard.ts";
 import { deadlineOf, timeoutError } from "./deadline.ts";
 import { HandlerResponse } from "./handler-response.ts";
 import type { Log } from "./log.ts";
+import { collect, free } from "./memory.ts";
 import { reap } from "./process.ts";
 import type { RuntimeApiClient } from "./runtime-api-client.ts";
 import type { ShellHandler } from "./shell-handler.ts";
 
 const NOTHING = new Uint8Array(0);
-/** From how many bytes that nobody uses any more they are worth the time to free them. */
-const FREED_BYTES_MIN = 1024 * 1024;
 
 /** Handles events one after the other; comes back only by an exception, which ends the process. */
 export class InvokeLoop {
@@ -39,13 +38,13 @@ export class InvokeLoop {
       // What has ended in the background meanwhile takes up the room of a process until then.
       reap();
       this.#log.requestId = invocation.requestId;
-      const responseBytes = this.#handle(invocation);
-      freeBuffers(responseBytes);
+      const streamedBytes = this.#handle(invocation);
+      collect(streamedBytes);
       this.#log.requestId = undefined;
     }
   }
 
-  /** Handles one event; returns how many bytes of its response have been in buffers. */
+  /** Handles one event; returns how many bytes of its response were streamed. */
   #handle(invocation: Invocation): number {
     const response = new HandlerResponse(this.#client, invocation, this.#log);
     const guard = this.#guard;
@@ -56,8 +55,8 @@ export class InvokeLoop {
       return 0;
     }
     const error = this.#handler.invoke(invocation, (bytes) => response.write(bytes), {
-      onBegin: () => {
-        this.#release(invocation);
+      onBegin: (copiedBytes) => {
+        this.#release(invocation, copiedBytes);
         if (deadline === undefined) return;
         const shell = () => this.#handler.shell;
         guard.begin({ deadline, shell, onDeadline: () => response.abandon() });
@@ -73,22 +72,10 @@ export class InvokeLoop {
   }
 
   /** The event is the shell's now, and a good part of the memory: the shell needs the room. */
-  #release(invocation: Invocation): void {
-    const { byteLength } = invocation.event;
+  #release(invocation: Invocation, copiedBytes: number): void {
+    const { event } = invocation;
     invocation.event = NOTHING;
-    // There was a script with the event in it, too.
-    freeBuffers(2 * byteLength);
+    free(event);
+    collect(copiedBytes);
   }
-}
-
-/**
- * Gives the memory of buffers that nobody refers to any more back to the system, if they are large.
- *
- * The garbage collector would come for it, but not before the next event: with a memory of 128 MB
- * there is no room for two events of 6 MB and what a shell makes of one. A collection takes about a
- * millisecond, an event of a megabyte at least ten times that (measured), and smaller ones do not
- * get here.
- */
-function freeBuffers(bytes: number): void {
-  if (bytes >= FREED_BYTES_MIN) Bun.gc(true);
 }

@@ -122,10 +122,10 @@ export function setBlocking(descriptor: number, isBlocking: boolean): void {
 const MFD_CLOEXEC = 1;
 const MEMORY_FILE_NAME = cString("lambda-event");
 
-/** Makes an anonymous file in memory that holds the given bytes. */
-export function memoryFile(contents?: Uint8Array): number {
+/** Makes an anonymous file in memory that holds the given bytes, one piece after the other. */
+export function memoryFile(...pieces: readonly Uint8Array[]): number {
   const descriptor = checked("memfd_create", libc.memfd_create(MEMORY_FILE_NAME, MFD_CLOEXEC));
-  if (contents !== undefined) writeAll(descriptor, contents);
+  for (const piece of pieces) writeAll(descriptor, piece);
   return descriptor;
 }
 
