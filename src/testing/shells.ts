@@ -7,7 +7,7 @@
  * @module
  */
 
-import { mkdirSync, symlinkSync } from "node:fs";
+import { chmodSync, mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
 import { temporaryFolder } from "./temporary-folder.ts";
@@ -27,7 +27,10 @@ const BASH = "/bin/bash";
 
 /** A shell under another name, in a folder of its own. */
 function named(name: string, path: string): string {
-  const folder = join(temporaryFolder("shell"), "bin");
+  const parent = temporaryFolder("shell");
+  // For tests in which another user runs it.
+  chmodSync(parent, 0o755);
+  const folder = join(parent, "bin");
   mkdirSync(folder);
   symlinkSync(path, join(folder, name));
   return join(folder, name);
