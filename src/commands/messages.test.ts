@@ -298,20 +298,23 @@ test("a log line stands before the JSON of the response", () => {
 });
 
 test.each([
-  ['{"name":1', 9, "unexpected end"],
-  ['{"a":}', 5, 'unexpected "}"'],
+  ['{"name":1', 9, 'it ends before the closing "}"'],
+  ['{"a":}', 5, 'expected a value, got "}"'],
   ["nope", 0, 'unexpected "nope"'],
   ["{'a':1}", 1, `unexpected "'a'"`],
   ['{"a":tru}', 5, 'unexpected "tru"'],
-  ['{"a":1,}', 7, 'unexpected "}"'],
-  ['{"a":01}', 6, 'unexpected "1"'],
+  ['{"a":1,}', 7, 'expected the name of a member in double quotes, got "}"'],
+  ['{"a":01}', 6, 'a comma is missing before "1"'],
   ['{"a":"x}', 5, "a string without its closing quote"],
-  ['{"a":"\\x"}', 5, "a string with an invalid escape"],
+  ['{"a":"\\x"}', 5, 'a string with an invalid escape: a backslash is written "\\\\"'],
+  ['{"a":"\\u12"}', 5, 'a string with an invalid escape: a backslash is written "\\\\"'],
+  ['{"a":"b\tc"}', 5, 'a string with a control character: write "\\t"'],
   ['{"a":1} {}', 8, 'unexpected "{"'],
-  ["/* */ 1", 0, 'unexpected "/* */"'],
-  ["", 0, "unexpected end"],
-  ["[1,2", 4, "unexpected end"],
-  ['{"a" 1}', 5, 'unexpected "1"'],
+  ["/* */ 1", 0, "JSON has no comments"],
+  ["", 0, "expected a value, got the end"],
+  ["[1,2", 4, 'it ends before the closing "]"'],
+  ['{"a" 1}', 5, 'a colon is missing before "1"'],
+  ['{"a":1 "b":2}', 7, 'a comma is missing before "\\"b\\""'],
 ])("the payload %j is wrong at offset %i: %s", (text, offset, what) => {
   expect(payloadComplaint(Buffer.from(text), `-d ${text}`)).toBe(
     `payload is not valid JSON (offset ${offset}: ${what})

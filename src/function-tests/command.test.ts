@@ -265,7 +265,7 @@ test.each<[string, Readonly<Record<string, string>>, readonly string[], string]>
     },
     [],
     `3 tests are malformed, and no test was run
-  tests/a.json:1:2: not JSON: the end of the file comes before the closing "}"
+  tests/a.json:1:2: not JSON: it ends before the closing "}"
   tests/b.json:1:2: unknown member "evnt"
     did you mean "event"?
     a file that is nothing but an event belongs in the folder events

@@ -4,14 +4,7 @@
  * @module
  */
 
-import {
-  findNodeAtLocation,
-  type Node,
-  parse,
-  type ParseError,
-  parseTree,
-  printParseErrorCode,
-} from "jsonc-parser";
+import { findNodeAtLocation, type Node, parse, parseTree } from "jsonc-parser";
 
 import { decodeUtf8, jsonFault } from "../host/http/json-text.ts";
 
@@ -22,9 +15,6 @@ export type Place = readonly (string | number)[];
 export type JsonSourceResult =
   | { readonly kind: "json"; readonly source: JsonSource }
   | { readonly kind: "fault"; readonly complaint: string };
-
-/** Longest piece of a text that is shown again, in characters. */
-const SHOWN_LENGTH_MAX = 20;
 
 /** The text of a JSON file, and what stands where. */
 export class JsonSource {
@@ -48,8 +38,12 @@ export class JsonSource {
     const text = decodeUtf8(bytes)?.replace(/^\ufeff/, "");
     if (text === undefined) return fault(": not UTF-8: save the file in that encoding");
     if (text.trim() === "") return fault(': the file is empty: write a test, as in {"event": {}}');
-    const wrong = syntaxFault(text);
-    if (wrong !== undefined) return fault(`:${position(text, wrong.offset)}: ${wrong.words}`);
+    const wrong = jsonFault(text);
+    if (wrong !== undefined) {
+      const { offset = 0, words, isComment } = wrong;
+      const fix = isComment ? ': say it in the "name" of the test' : "";
+      return fault(`:${position(text, offset)}: not JSON: ${words}${fix}`);
+    }
     const tree = parseTree(text);
     if (tree === undefined) return fault(": not JSON");
     return { kind: "json", source: new JsonSource(text, file, tree) };
@@ -93,47 +87,6 @@ export class JsonSource {
       node = names.findLast(({ value }) => value === member) ?? node;
     }
     return `${this.#file}:${position(this.#text, node.offset)}: ${words}`;
-  }
-}
-
-/** What is wrong with a text, and where; nothing when it is JSON. */
-function syntaxFault(
-  text: string,
-): { readonly offset: number; readonly words: string } | undefined {
-  const fault = jsonFault(text);
-  if (fault === undefined) return undefined;
-  const { error, place } = fault;
-  if (place === undefined) return { offset: 0, words: `not JSON: ${String(error)}` };
-  return { offset: place.offset, words: `not JSON: ${factOf(text, place)}` };
-}
-
-function factOf(text: string, { offset, length, error }: ParseError): string {
-  const piece = JSON.stringify(text.slice(offset, offset + Math.min(length, SHOWN_LENGTH_MAX)));
-  switch (printParseErrorCode(error)) {
-    case "UnexpectedEndOfString":
-      return 'a text without its closing quote in the same line: a line feed is written "\\n"';
-    case "InvalidUnicode":
-    case "InvalidEscapeCharacter":
-      return 'a text with an invalid escape: a backslash is written "\\\\"';
-    case "InvalidCharacter":
-      return 'a text with a control character: a line feed is written "\\n"';
-    case "InvalidCommentToken":
-    case "UnexpectedEndOfComment":
-      return 'JSON has no comments: say it in the "name" of the test';
-    case "CommaExpected":
-      return `a comma is missing before ${piece}`;
-    case "ColonExpected":
-      return `a colon is missing before ${piece}`;
-    case "PropertyNameExpected":
-      return `expected the name of a member in double quotes, got ${piece}`;
-    case "ValueExpected":
-      return `expected a value, got ${length === 0 ? "the end of the file" : piece}`;
-    case "CloseBraceExpected":
-      return 'the end of the file comes before the closing "}"';
-    case "CloseBracketExpected":
-      return 'the end of the file comes before the closing "]"';
-    default:
-      return length === 0 ? "unexpected end of the file" : `unexpected ${piece}`;
   }
 }
 

@@ -68,7 +68,7 @@ test("a test without a name is named by its file, and by its number in a list", 
 test.each<[string, string]>([
   ["", ': the file is empty: write a test, as in {"event": {}}'],
   [" \n", ': the file is empty: write a test, as in {"event": {}}'],
-  ['{"event": {}', ':1:13: not JSON: the end of the file comes before the closing "}"'],
+  ['{"event": {}', ':1:13: not JSON: it ends before the closing "}"'],
   ['{"event": {},}', ':1:14: not JSON: expected the name of a member in double quotes, got "}"'],
   ["{event: {}}", ':1:2: not JSON: unexpected "event"'],
   ["{'event': {}}", ":1:2: not JSON: unexpected \"'event'\""],
@@ -79,11 +79,11 @@ test.each<[string, string]>([
   ],
   [
     '{"event": "C:\\dir"}',
-    ':1:11: not JSON: a text with an invalid escape: a backslash is written "\\\\"',
+    ':1:11: not JSON: a string with an invalid escape: a backslash is written "\\\\"',
   ],
   [
     '{"event": "a\nb"}',
-    ':1:11: not JSON: a text without its closing quote in the same line: a line feed is written "\\n"',
+    ':1:11: not JSON: a string without its closing quote in the same line: a line feed is written "\\n"',
   ],
   ["7", ':1:1: a file has one test or a list of them, each an object: {"event": …, "expect": …}'],
   ["[]", ':1:1: the list has no test: write one, as in [{"event": {}}]'],

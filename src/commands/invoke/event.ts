@@ -8,7 +8,6 @@ import { randomUUID } from "node:crypto";
 import { validateHeaderName, validateHeaderValue } from "node:http";
 
 import type { Command } from "commander";
-import { type ParseError, printParseErrorCode } from "jsonc-parser";
 
 import packageJson from "../../../package.json" with { type: "json" };
 import {
@@ -116,34 +115,14 @@ export function payloadComplaint(bytes: Uint8Array, source: string): string | un
   const text = new TextDecoder().decode(bytes);
   const fault = jsonFault(text);
   if (fault === undefined) return undefined;
-  const { error, place } = fault;
-  const where =
-    place === undefined ? String(error) : `offset ${place.offset}: ${fact(text, place)}`;
+  const { offset, words } = fault;
+  const where = offset === undefined ? words : `offset ${offset}: ${words}`;
   const lines = [`payload is not valid JSON (${where})`];
-  if (place !== undefined && source.startsWith("-d ") && !text.includes("\n")) {
-    lines.push(`  ${source}`, `  ${" ".repeat("-d ".length + place.offset)}^`);
+  if (offset !== undefined && source.startsWith("-d ") && !text.includes("\n")) {
+    lines.push(`  ${source}`, `  ${" ".repeat("-d ".length + offset)}^`);
   }
   lines.push("hint: use -f event.json, -d @event.json or pipe with -d -");
   return lines.join("\n");
-}
-
-/** Longest piece of a text that is shown again, in characters. */
-const SHOWN_LENGTH_MAX = 20;
-
-function fact(text: string, { offset, length, error }: ParseError): string {
-  switch (printParseErrorCode(error)) {
-    case "UnexpectedEndOfString":
-      return "a string without its closing quote";
-    case "InvalidUnicode":
-    case "InvalidEscapeCharacter":
-      return "a string with an invalid escape";
-    case "InvalidCharacter":
-      return "a string with a control character";
-    // The rest is something that does not belong where it stands.
-    default:
-      if (length === 0) return "unexpected end";
-      return `unexpected ${JSON.stringify(text.slice(offset, offset + Math.min(length, SHOWN_LENGTH_MAX)))}`;
-  }
 }
 
 function excluding(first: string, second: string): CommandError {

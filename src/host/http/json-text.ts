@@ -5,11 +5,11 @@
  * With a scanner of our own: JSON.parse loses digits of numbers, and jsonc-parser, which keeps places,
  * wants its whole text as a string. Standard input has no end that one could wait for, and an event
  * of 6 MiB takes its parseTree() three times as long as rawMembers() (measured). Where a text is not JSON,
- * jsonc-parser says the place.
+ * jsonc-parser says the place; the words for what is wrong there stand here.
  * @module
  */
 
-import { parse, type ParseError } from "jsonc-parser";
+import { parse, type ParseError, printParseErrorCode } from "jsonc-parser";
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -62,9 +62,11 @@ export function isExactNumber(value: unknown): value is ExactNumber {
 
 /** Why a text is not JSON. */
 export interface JsonFault {
-  readonly error: unknown;
-  /** Where, if that can be told. */
-  readonly place: ParseError | undefined;
+  /** Where, in UTF-16 units; nothing when that cannot be told. */
+  readonly offset: number | undefined;
+  readonly words: string;
+  /** Whether it is a comment, which other forms of JSON have. */
+  readonly isComment: boolean;
 }
 
 /** What is wrong with a text; nothing when it is JSON, as JSON.parse and a function's jq say. */
@@ -75,7 +77,50 @@ export function jsonFault(text: string): JsonFault | undefined {
   } catch (error) {
     const faults: ParseError[] = [];
     parse(text, faults, { disallowComments: true });
-    return { error, place: faults[0] };
+    const [first] = faults;
+    if (first === undefined) return { offset: undefined, words: String(error), isComment: false };
+    const isComment = /Comment/.test(printParseErrorCode(first.error));
+    return { offset: first.offset, words: faultWords(text, first), isComment };
+  }
+}
+
+/** Longest piece of a text that is shown again, in characters. */
+const SHOWN_LENGTH_MAX = 20;
+
+function faultWords(text: string, { offset, length, error }: ParseError): string {
+  const whole = text.slice(offset, offset + length);
+  const piece = length === 0 ? "the end" : JSON.stringify(whole.slice(0, SHOWN_LENGTH_MAX));
+  switch (printParseErrorCode(error)) {
+    case "UnexpectedEndOfString": {
+      const isBroken = text.includes("\n", offset);
+      return `a string without its closing quote${isBroken ? ' in the same line: a line feed is written "\\n"' : ""}`;
+    }
+    case "InvalidUnicode":
+    case "InvalidEscapeCharacter":
+      return 'a string with an invalid escape: a backslash is written "\\\\"';
+    case "InvalidCharacter": {
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what JSON refuses.
+      const [character = ""] = /[\x00-\x1f]/.exec(whole) ?? [];
+      return `a string with a control character: write ${JSON.stringify(character)}`;
+    }
+    case "InvalidCommentToken":
+    case "UnexpectedEndOfComment":
+      return "JSON has no comments";
+    case "CommaExpected":
+      return `a comma is missing before ${piece}`;
+    case "ColonExpected":
+      return `a colon is missing before ${piece}`;
+    case "PropertyNameExpected":
+      return `expected the name of a member in double quotes, got ${piece}`;
+    case "ValueExpected":
+      return `expected a value, got ${piece}`;
+    case "CloseBraceExpected":
+      return 'it ends before the closing "}"';
+    case "CloseBracketExpected":
+      return 'it ends before the closing "]"';
+    // The rest is something that does not belong where it stands.
+    default:
+      return `unexpected ${length === 0 ? "end" : piece}`;
   }
 }
 
