@@ -189,6 +189,24 @@ test("a handler that is in another script is named, with the option and as a tem
   expect(ran).toMatchObject({ status: 0, errors: "" });
 });
 
+test("conditions in a circle are an error of check, said once, and of --template", async () => {
+  const resource = "{ Type: AWS::Serverless::Function, Properties: { Runtime: provided.al2023 } }";
+  const template = `Conditions: { A: !Condition B, B: !Not [!Condition A] }
+Resources: { One: ${resource}, Two: ${resource} }
+`;
+  const folder = functionFolder({ "function.sh": HANDLER, "template.yaml": template });
+  const complaint = "Conditions: they refer to each other in a circle: A -> B -> A";
+  const checked = await tool(["check", folder]);
+  expect(checked.status).toBe(1);
+  expect(checked.errors.split(complaint).length - 1).toBe(1);
+  expect(checked.errors).toContain(
+    `error: template.yaml: ${complaint}\n  on AWS the deployment fails`,
+  );
+  const file = join(folder, "template.yaml");
+  const run = await tool(["run", "--template", file, folder], { input: "{}" });
+  expect(run).toEqual({ status: 2, out: "", errors: `error: ${file}: ${complaint}\n` });
+});
+
 test("check takes the template that is named, and the folder's own", async () => {
   const template = `Resources:
   Probe:

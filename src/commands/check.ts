@@ -78,13 +78,16 @@ export function checkTargets(root: string, options: CheckOptions): readonly Chec
   const functions = ownFunctions(root, options.template);
   const architecture = functionArchitecture(root, options.arch);
   const layers = (options.layer ?? []).map(layerFolder);
+  // What is wrong with the whole template is said once, not for each of its functions.
+  const said = new Set<string>();
+  const firstSaid = (each: string) => !said.has(each) && said.add(each).size > 0;
   return (functions.length === 0 ? [undefined] : functions).map((described) => {
     const config = functionConfig(root, described?.name ?? functionName(root));
     return {
       ...{ directory: root, architecture, layers },
       handler: options.handler ?? config.handler ?? described?.handler ?? DEFAULT_HANDLER,
       variables: { ...described?.variables, ...config.env },
-      refused: described === undefined ? [] : wrongSettings(described, file),
+      refused: described === undefined ? [] : wrongSettings(described, file).filter(firstSaid),
       ...(described === undefined
         ? {}
         : { template: { file: options.template ?? TEMPLATE_FILE, described } }),

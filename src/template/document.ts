@@ -13,6 +13,7 @@ import { CommandError } from "../commands/cli/exit-status.ts";
 import { readInputFile } from "../commands/cli/input.ts";
 import { DEFAULT_SETTINGS, functionArn, partitionOf } from "../host/invocation/settings.ts";
 import {
+  circularConditions,
   NO_VALUE,
   resolveIntrinsics,
   SHORT_FORM_TAGS,
@@ -59,6 +60,8 @@ export interface TemplateDocument {
   readonly template: Template;
   readonly scope: TemplateScope;
   readonly functions: readonly WrittenFunction[];
+  /** Conditions that refer to each other in a circle, as {@link circularConditions} has them. */
+  readonly circle: readonly string[] | undefined;
 }
 
 /**
@@ -76,7 +79,7 @@ export function readTemplate(path: string, region: string): TemplateDocument {
     name: nameOf(logicalId, properties, scope),
     properties,
   }));
-  return { template, scope, functions };
+  return { template, scope, functions, circle: circularConditions(template.Conditions) };
 }
 
 type FunctionResource = readonly [logicalId: string, properties: Properties];

@@ -58,6 +58,8 @@ export interface TemplateFunction {
   readonly configuration: Readonly<Record<string, unknown>>;
   /** Properties that change nothing on this computer, as the template names them. */
   readonly idle: readonly string[];
+  /** Conditions of the template that refer to each other in a circle, the first one again at the end. */
+  readonly circle?: readonly string[] | undefined;
   /** What Lambda would refuse of its runtime: the property and why. */
   readonly refused: readonly string[];
   readonly unknown: readonly UnknownSetting[];
@@ -122,13 +124,14 @@ class Description {
   readonly #properties: Properties;
   readonly #template: Template;
   readonly #scope: TemplateScope;
+  readonly #circle: TemplateDocument["circle"];
   readonly #refused: string[] = [];
   readonly #unknown: UnknownSetting[] = [];
 
   constructor(
     path: string,
     { logicalId, name, properties }: TemplateDocument["functions"][number],
-    { template, scope }: TemplateDocument,
+    { template, scope, circle }: TemplateDocument,
   ) {
     this.#path = path;
     this.#logicalId = logicalId;
@@ -136,6 +139,7 @@ class Description {
     this.#properties = properties;
     this.#template = template;
     this.#scope = scope;
+    this.#circle = circle;
   }
 
   describe(): TemplateFunction {
@@ -177,6 +181,7 @@ class Description {
         ...(runtimeConfig === undefined ? {} : { RuntimeConfig: runtimeConfig }),
       },
       idle: [...idle, ...(inS3?.modeProperty === undefined ? [] : [inS3.modeProperty])],
+      circle: this.#circle,
       refused: this.#refused,
       unknown: this.#unknown,
     };

@@ -185,6 +185,48 @@ function call(name: string, argument: unknown, scope: TemplateScope): unknown {
   }
 }
 
+/**
+ * Conditions that refer to each other in a circle, the first one again at the end; nothing when none do.
+ * @param conditions The section of the template.
+ */
+export function circularConditions(conditions: unknown): readonly string[] | undefined {
+  const done = new Set<string>();
+  const circleOf = (name: string, path: readonly string[]): readonly string[] | undefined => {
+    const at = path.indexOf(name);
+    if (at !== -1) return [...path.slice(at), name];
+    if (done.has(name)) return undefined;
+    const circle = firstOf(namedConditions(member(conditions, [name])), (next) =>
+      circleOf(next, [...path, name]),
+    );
+    done.add(name);
+    return circle;
+  };
+  const isSection = typeof conditions === "object" && conditions !== null;
+  return firstOf(isSection ? Object.keys(conditions) : [], (name) => circleOf(name, []));
+}
+
+/** What is found of the first name of which something is. */
+function firstOf<Found>(
+  names: readonly string[],
+  find: (name: string) => Found | undefined,
+): Found | undefined {
+  for (const name of names) {
+    const found = find(name);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** The conditions that a value refers to, however deep. */
+function namedConditions(value: unknown): readonly string[] {
+  if (typeof value !== "object" || value === null) return [];
+  const called = functionOf(value);
+  if (called?.name === "Condition") return [String(called.argument)];
+  const below = Object.values(value).flatMap(namedConditions);
+  const isChoice = called?.name === "Fn::If" && Array.isArray(called.argument);
+  return isChoice ? [String(called.argument[0]), ...below] : below;
+}
+
 /** A named condition; nothing where it is not defined, or refers to itself. */
 function condition(name: string, scope: TemplateScope): boolean | undefined {
   const written = member(scope.conditions, [name]);

@@ -8,17 +8,24 @@ import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { templateFunction } from "./function.ts";
 import { wrongSettings } from "./wrong-settings.ts";
 
-/** What is wrong with a function of these properties, without the place. */
-function wrongOf(properties: string): readonly string[] {
+/** A template with a function of these properties. */
+function template(properties: string, sections = ""): string {
   const path = join(temporaryFolder("template"), "template.yaml");
   writeFileSync(
     path,
-    `Resources:
+    `${sections}
+Resources:
   Probe:
     Type: AWS::Serverless::Function
     Properties: { ${properties} }
 `,
   );
+  return path;
+}
+
+/** What is wrong with a function of these properties, without the place. */
+function wrongOf(properties: string): readonly string[] {
+  const path = template(properties);
   const place = `${path}: Probe: `;
   return wrongSettings(templateFunction(path, undefined), path).map((each) => {
     expect(each).toStartWith(place);
@@ -154,4 +161,32 @@ test.each([
 
 test("all that is wrong is told at once", () => {
   expect(wrongOf("Timeout: 0, MemorySize: 1, PublishTo: x").length).toBe(3);
+});
+
+test.each([
+  ["A: !Condition A", "A refers to itself"],
+  ["A: !Not [!Condition A]", "A refers to itself"],
+  ["A: { Condition: A }", "A refers to itself"],
+  ["A: !Not [!Condition B], B: !Not [!Condition A]", "A -> B -> A"],
+  [
+    'A: !Equals [a, a], B: !And [!Condition A, !Condition C], C: { "Fn::Or": [{ Condition: B }] }',
+    "B -> C -> B",
+  ],
+  ["A: !Condition B, B: !Condition C, C: !Condition D, D: !Condition B", "B -> C -> D -> B"],
+  ["A: !If [B, a, b], B: !Condition A", "A -> B -> A"],
+])("conditions that refer to each other in a circle are refused: %s", (conditions, circle) => {
+  const path = template("", `Conditions: { ${conditions} }`);
+  const words = circle.includes("->") ? "they refer to each other in a circle: " : "";
+  expect(wrongSettings(templateFunction(path, undefined), path)).toEqual([
+    `${path}: Conditions: ${words}${circle}`,
+  ]);
+});
+
+test.each([
+  "A: !Equals [a, a], B: !And [!Condition A, !Condition A], C: !Or [!Condition B, !Condition A]",
+  "A: !Condition NoSuch",
+  "A: !Equals [A, Condition]",
+])("conditions that lead to an end are taken: %s", (conditions) => {
+  const path = template("", `Conditions: { ${conditions} }`);
+  expect(wrongSettings(templateFunction(path, undefined), path)).toEqual([]);
 });

@@ -53,7 +53,20 @@ export function wrongSettings(described: TemplateFunction, path: string): readon
     RESERVED_VARIABLES.includes(each),
   );
   if (reserved.length > 0) wrong.push(`Environment: ${reservedComplaint(reserved)}`);
-  return wrong.map((each) => `${path}: ${described.logicalId}: ${each}`);
+  return [
+    ...circleComplaint(described, path),
+    ...wrong.map((each) => `${path}: ${described.logicalId}: ${each}`),
+  ];
+}
+
+/** CloudFormation takes no template with such conditions, whether or not a function depends on them. */
+function circleComplaint({ circle = [] }: TemplateFunction, path: string): readonly string[] {
+  const [first, second, ...more] = circle;
+  if (first === undefined) return [];
+  if (more.length === 0 && first === second) {
+    return [`${path}: Conditions: ${first} refers to itself`];
+  }
+  return [`${path}: Conditions: they refer to each other in a circle: ${circle.join(" -> ")}`];
 }
 
 type AppliedRule = readonly [property: string, value: unknown, rule: Rule];
