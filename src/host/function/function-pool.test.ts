@@ -64,7 +64,7 @@ const FAULTS: readonly (readonly [event: Record<string, unknown>, outcome: strin
 ];
 
 test.each(FAULTS)(
-  "FunctionHost.invoke() of %j ends in %s, and the next event succeeds",
+  "invoke() of %j ends in %s, and the next event succeeds",
   async (event, expected) => {
     await using probe = new Probe();
     const outcome = await probe.run(event, { requestId: "R" });
