@@ -13,6 +13,8 @@ export const EXIT = {
   crashed: 4,
   unreachable: 5,
   throttled: 6,
+  /** A server has failed, redirects, or responds with what is not a function's result. */
+  serverError: 7,
   /** Nobody reads standard output any more; a shell's number for SIGPIPE. */
   outputClosed: 141,
 } as const;

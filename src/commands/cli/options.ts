@@ -60,6 +60,14 @@ export function requireHttpUrl(text: string, source: string, example: string): U
   throw new CommandError(`${source} ${text}: not an http(s) URL\n  write: ${example}`);
 }
 
+/** The address of a path below that of a server, which may have a path of its own, as behind a gateway. */
+export function addressBelow(server: string, path: string, query = ""): URL {
+  const address = new URL(server);
+  address.pathname = address.pathname.replace(/\/$/, "") + path;
+  address.search = query;
+  return address;
+}
+
 /** Names and addresses by which a computer calls itself, as WHATWG's URL writes them. */
 const LOOPBACK =
   /^(?:(?:.*\.)?localhost\.?|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[::1?\]|\[::ffff:7f.*\])$/;

@@ -9,11 +9,18 @@ import { type Command, Option } from "commander";
 import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
 import { PATH } from "../../runtime-api/contract.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
-import { reachDirectly, requireHttpUrl } from "../cli/options.ts";
+import { addressBelow, reachDirectly, requireHttpUrl } from "../cli/options.ts";
 import { addFunctionOptions, type FunctionOptions } from "../function/options.ts";
 import { addEventOptions, type EventOptions, invokeEvent } from "./event.ts";
 import { invokeOnce } from "./once.ts";
-import { type OutputForm, printResult, repeatInvoke, type Repetition } from "./output.ts";
+import {
+  type OutputForm,
+  printResult,
+  refusalOf,
+  repeatInvoke,
+  type Repetition,
+  responseBody,
+} from "./output.ts";
 import { invokeRemote } from "./remote.ts";
 
 /** Options of the command. */
@@ -66,6 +73,7 @@ export function addInvokeCommand(program: Command): void {
   const common = new Set(command.options);
   addFunctionOptions(command).action(async (name: string | undefined, options: InvokeOptions) => {
     excludeOthers(options);
+    if (name !== undefined) refuseEventAsName(name, options);
     // Those that say how a function is started.
     const starting = command.options
       .filter((option) => !common.has(option) || option.long === "--dir")
@@ -80,7 +88,7 @@ export function addInvokeCommand(program: Command): void {
 
 /** @throws {CommandError} When an option would have no effect beside another. */
 function excludeOthers(options: InvokeOptions): void {
-  const { profile, url, remote, repeat, event, tail, output, parallel } = options;
+  const { profile, url, remote, repeat, event, tail, output, parallel, clientContext } = options;
   const refuse = (option: string, others: Readonly<Record<string, unknown>>) => {
     const other = Object.keys(others).find((name) => others[name] !== undefined);
     if (other !== undefined) throw new CommandError(`${option} and ${other} exclude each other`);
@@ -90,6 +98,19 @@ function excludeOthers(options: InvokeOptions): void {
   if (profile === true) refuse("--profile", running);
   if (repeat !== undefined) refuse("--repeat", { "--tail": tail, "--output": output });
   else if (parallel !== undefined) throw new CommandError("--parallel needs --repeat N");
+  // Of an event that is not waited for nothing comes back, and its function gets no client context.
+  const waiting = { "--tail": tail, "--output": output, "--client-context": clientContext };
+  if (event === true) refuse("--event", waiting);
+}
+
+/** @throws {CommandError} When an event stands where the name does, as where another tool's `--event` takes one. */
+function refuseEventAsName(name: string, { event }: InvokeOptions): void {
+  const isFile = /\.jsonc?$/i.test(name) || name.includes("/");
+  if (!isFile && !/^[{["@]/.test(name)) return;
+  const option = isFile || name.startsWith("@") ? `-f ${name.replace(/^@/, "")}` : `-d '${name}'`;
+  const flag =
+    event === true ? "\n  --event takes no value: it does not wait for the response" : "";
+  throw new CommandError(`${name}: not a function's name\n  give an event with ${option}${flag}`);
 }
 
 /** @param starting Options that matter only where the function is started here. */
@@ -157,8 +178,10 @@ function repeatOnServer(
       if (!(error instanceof Unreachable)) throw error;
       throw new CommandError(`no response from ${url}: ${error.message}`, EXIT.unreachable);
     });
-    await response.arrayBuffer();
-    return response.ok && !response.headers.has(INVOKE_HEADER.functionError);
+    const body = await responseBody(response, url);
+    const refusal = await refusalOf(response, body, name, { ...options, url });
+    if (refusal !== undefined) return refusal;
+    return response.headers.has(INVOKE_HEADER.functionError) ? "function-error" : "success";
   };
   return repeatInvoke(sendOne, () => coldStarts(url), repetition);
 }
@@ -166,7 +189,7 @@ function repeatOnServer(
 /** Whether a server responds there, whatever it says. One that does not is told of when it has the event. */
 async function isServed(url: string): Promise<boolean> {
   const signal = AbortSignal.timeout(PROBE_MS);
-  return fetch(new URL(PATH.ping, url), { signal }).then(
+  return fetch(addressBelow(url, PATH.ping), { signal, redirect: "manual" }).then(
     () => true,
     () => false,
   );
@@ -219,9 +242,11 @@ function send(
 ): Promise<Response> {
   const query =
     options.qualifier === undefined ? "" : `?Qualifier=${encodeURIComponent(options.qualifier)}`;
-  const path = `/2015-03-31/functions/${encodeURIComponent(name)}/invocations${query}`;
-  return fetch(new URL(path, url), {
+  const path = `/2015-03-31/functions/${encodeURIComponent(name)}/invocations`;
+  return fetch(addressBelow(url, path, query), {
     method: "POST",
+    // Followed, most redirects would become a GET without the event, whose response would be taken for its result.
+    redirect: "manual",
     headers: requestHeaders(options),
     body: payload,
     // Nothing comes while the function runs; Bun gives a silent server up after 6 minutes (measured).
@@ -249,11 +274,13 @@ function unreachable(error: unknown): never {
 /** Lambda's longest function, on Managed Instances, and a minute more, in milliseconds. */
 const INVOKE_TIMEOUT_MS = 5_460_000;
 
-/** Environments that the server has started until now. */
-async function coldStarts(url: string): Promise<number> {
-  const response = await fetch(new URL("/_lambda-shell/metrics", url)).catch(unreachable);
-  const text = await response.text();
-  return Number(/^lambda_shell_cold_starts_total (\d+)$/m.exec(text)?.[1] ?? 0);
+/** Environments that the server has started until now, where it tells. */
+async function coldStarts(url: string): Promise<number | undefined> {
+  const address = addressBelow(url, "/_lambda-shell/metrics");
+  const response = await fetch(address, { redirect: "manual" }).catch(unreachable);
+  const text = await response.text().catch(() => "");
+  const count = /^lambda_shell_cold_starts_total (\d+)$/m.exec(text)?.[1];
+  return count === undefined ? undefined : Number(count);
 }
 
 function positive(text: string, option: string): number {

@@ -17,6 +17,7 @@ import { newTraceId } from "../../host/invocation/invocation.ts";
 import {
   LOG_TAIL_BYTES_MAX,
   REJECTION,
+  type RejectionReason,
   type StreamEnd,
   type WholeOutcome,
   wholeOutcome,
@@ -37,6 +38,7 @@ import {
   type OutputOptions,
   repeatInvoke,
   type Repetition,
+  type Sent,
   successLine,
   writeHeaders,
   writePayload,
@@ -75,6 +77,10 @@ export async function invokeOnce(
     onDelivered: ({ deliveredAtMs }) => profile?.delivered(deliveredAtMs),
   });
   const asked = readRequest(name, payload, options, new FunctionRegistry([pool]));
+  if (repetition !== undefined && asked.invocationType === "Event") {
+    const fix = "start one with lambda-shell dev, or leave out --event";
+    throw new CommandError(`--event with --repeat needs a server\n  ${fix}`);
+  }
   const interrupted = onInterrupt(() => pool.kill());
   endWithOutput(() => pool.kill());
   pool.start();
@@ -88,19 +94,22 @@ export async function invokeOnce(
     await profile?.close();
   }
 
-  async function sendAgain(): Promise<boolean> {
-    const outcome = await pool.invoke(asked.request);
+  async function sendAgain(): Promise<Sent> {
+    const outcome = await wholeOutcome(await pool.invoke(asked.request));
     const signalled = interrupted();
     if (signalled !== undefined) throw new CommandError("interrupted", signalled);
-    return (await wholeOutcome(outcome)).kind === "response";
+    if (outcome.kind !== "rejected") {
+      return outcome.kind === "response" ? "success" : "function-error";
+    }
+    return new CommandError(rejectionWords(outcome.reason), outcomeStatus(outcome.kind));
   }
 
   async function runOnce(): Promise<number> {
     const isUnattended = asked.invocationType === "Event";
     const first = await pool.invoke({ ...asked.request, logTail: true });
-    // As a server's response, whose headers stand in front of the whole.
-    const outcome =
-      isUnattended || options.output === "headers" ? await wholeOutcome(first) : first;
+    // As a server's response, whose headers stand in front of the whole; a part of it is not JSON.
+    const isWhole = isUnattended || options.output === "headers" || options.output === "json";
+    const outcome = isWhole ? await wholeOutcome(first) : first;
     if (outcome.kind === "stream") {
       for await (const chunk of outcome.chunks) await written(process.stdout, chunk);
     }
@@ -158,6 +167,10 @@ function readRequest(
   throw new CommandError(`${status}: ${String(body).trim()}`);
 }
 
+function rejectionWords(reason: RejectionReason): string {
+  return `the event was not run: ${REJECTION[reason].words}`;
+}
+
 /** Prints what a server's response would have, and more of an error. */
 async function print(
   end: WholeOutcome | StreamEnd,
@@ -166,7 +179,7 @@ async function print(
   { output, isWritten }: OutputOptions & { readonly isWritten: boolean },
 ): Promise<void> {
   if (end.kind === "rejected") {
-    say("error", `the event was not run: ${REJECTION[end.reason].words}`);
+    say("error", rejectionWords(end.reason));
     return;
   }
   const failed = end.kind === "function-error";

@@ -7,7 +7,8 @@
 import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
 import { decodeUtf8, parseExactly } from "../../host/http/json-text.ts";
 import type { InvocationReport } from "../../host/invocation/outcome.ts";
-import { EXIT } from "../cli/exit-status.ts";
+import { CommandError, EXIT } from "../cli/exit-status.ts";
+import { addressBelow } from "../cli/options.ts";
 import { unknownFunction } from "../cli/suggest.ts";
 import { say } from "../cli/terminal.ts";
 import { outputWarning, serverErrorSummary } from "../function/error-summary.ts";
@@ -20,23 +21,39 @@ export interface OutputOptions {
   readonly output?: OutputForm;
   readonly fail: boolean;
   readonly tail?: boolean;
+  readonly event?: boolean;
 }
 
-/** Prints the response of a server and returns the exit status. */
+/** Status of a response that is a function's result, and of an event that nobody waits for. */
+const OK = 200;
+const ACCEPTED = 202;
+
+/**
+ * Prints the response of a server and returns the exit status.
+ * @throws {CommandError} When it is not a function's result.
+ */
 export async function printResult(
   response: Response,
   name: string,
   url: string,
   options: OutputOptions,
 ): Promise<number> {
-  const body = new Uint8Array(await response.arrayBuffer());
-  if (response.status === 202 || response.status === 204) {
-    say("info", `${response.status} · accepted, the function runs in the background`);
+  const body = await responseBody(response, url);
+  const refusal = await refusalOf(response, body, name, { ...options, url });
+  if (refusal !== undefined) throw refusal;
+  if (response.status === ACCEPTED) {
+    say("info", `${ACCEPTED} · accepted, the function runs in the background`);
     return EXIT.ok;
   }
-  if (response.status !== 200) return refused(response, body, name, url);
-  const log = Buffer.from(response.headers.get(INVOKE_HEADER.logResult) ?? "", "base64").toString();
-  if (options.tail === true) process.stderr.write(functionLines(log));
+  if (options.event === true) {
+    say("warning", "--event: the server has waited for the function, and sent its response");
+  }
+  const logResult = response.headers.get(INVOKE_HEADER.logResult);
+  const log = Buffer.from(logResult ?? "", "base64").toString();
+  if (options.tail === true) {
+    if (logResult === null) say("warning", "--tail: the server has sent no log");
+    process.stderr.write(functionLines(log));
+  }
   if (options.output === "headers") writeHeaders(response.headers);
   writePayload(body, options.output);
   if (response.headers.get(INVOKE_HEADER.functionError) === null) {
@@ -113,32 +130,99 @@ function functionLines(log: string): string {
     .join("\n");
 }
 
-async function refused(
-  response: Response,
-  body: Uint8Array,
-  name: string,
-  url: string,
-): Promise<number> {
-  const text = new TextDecoder().decode(body);
-  switch (response.status) {
-    case 404: {
-      const known: unknown = await fetch(new URL("/_lambda-shell/functions", url))
-        .then((response) => response.json())
-        .catch(() => ({}));
-      say("error", `${unknownFunction(name, functionNames(known))}`);
-      return EXIT.usage;
-    }
-    case 429:
-      say("error", "throttled (429): every worker is busy and the queue is full");
-      return EXIT.throttled;
-    // Everything else in the server's own words.
-    default:
-      say("error", `${response.status}: ${text.trim()}`);
-      return EXIT.usage;
+/**
+ * All of a response.
+ * @throws {CommandError} When it broke off.
+ */
+export async function responseBody(response: Response, url: string): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await response.arrayBuffer());
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CommandError(`the response of ${url} broke off: ${why}`, EXIT.unreachable);
   }
 }
 
-function functionNames(value: unknown): readonly string[] {
+/** Who has responded, and to what. */
+interface RefusalContext {
+  /** Empty for AWS. */
+  readonly url: string;
+  readonly event?: boolean;
+}
+
+/** Why a response is not a function's result, in the server's words, and what to do; nothing when it is one. */
+export async function refusalOf(
+  response: Response,
+  body: Uint8Array,
+  name: string,
+  { url, event }: RefusalContext,
+): Promise<CommandError | undefined> {
+  const { status, headers } = response;
+  if (status === OK || (status === ACCEPTED && event === true)) return undefined;
+  const server = url === "" ? "AWS" : `the server at ${url}`;
+  const told = `${status}: ${serverWords(response, body)}`;
+  const isLambda = headers.has(INVOKE_HEADER.requestId);
+  const whose =
+    isLambda || url === "" ? "" : `\n  check that ${NAMED_BY} names a server of Lambda's API`;
+  if (status >= 500) {
+    const run =
+      status === NOT_IMPLEMENTED ? "" : "\n  its log says why; the event may have been run";
+    return new CommandError(`${server} failed: ${told}${run}${whose}`, EXIT.serverError);
+  }
+  if (status >= 300 && status < 400) return redirection(response, server);
+  if (status === 429) {
+    const words = "throttled (429): every worker is busy and the queue is full";
+    return new CommandError(words, EXIT.throttled);
+  }
+  const known = status === 404 ? await functionNames(url) : [];
+  if (known.length > 0) return new CommandError(unknownFunction(name, known));
+  if (status >= 400) return new CommandError(`${told}${whose}`);
+  const what = `${server} sent no result of a function: ${told}`;
+  return new CommandError(`${what}${whose}`, EXIT.serverError);
+}
+
+/** What Lambda and its emulators say of an operation that they do not have. */
+const NOT_IMPLEMENTED = 501;
+
+/** Where the address of the server comes from. */
+const NAMED_BY = "--url or AWS_ENDPOINT_URL_LAMBDA";
+
+/** Where Lambda's API begins in the path of an address. */
+const API_PATH = /\/2015-03-31\/functions\/.*$/;
+
+function redirection(response: Response, server: string): CommandError {
+  const location = response.headers.get("location");
+  const where = location === null ? "without saying where" : `to ${location}`;
+  const target = location === null ? null : URL.parse(location, response.url);
+  const fix =
+    target !== null && API_PATH.test(target.pathname)
+      ? `use --url ${target.origin}${target.pathname.replace(API_PATH, "")}`
+      : `name the server of Lambda's API itself with ${NAMED_BY}`;
+  return new CommandError(
+    `${server} redirects (${response.status}) ${where}\n  an event is not sent on; ${fix}`,
+    EXIT.serverError,
+  );
+}
+
+/** Most of a server's own words that is shown, in characters; it may be a page of HTML. */
+const WORDS_LENGTH_MAX = 1000;
+
+/** What a server says of its refusal, without what would change a terminal. */
+function serverWords({ statusText }: Response, body: Uint8Array): string {
+  const text = new TextDecoder().decode(body).trim();
+  const words = text === "" ? statusText || "(without a word)" : text;
+  const shown = words.length > WORDS_LENGTH_MAX ? `${words.slice(0, WORDS_LENGTH_MAX)}…` : words;
+  return shown.replace(/[^\P{Cc}\n\t]/gu, "\ufffd");
+}
+
+/** The functions of a server of this tool's; none where it is another's. */
+async function functionNames(url: string): Promise<readonly string[]> {
+  if (url === "") return [];
+  const value: unknown = await fetch(addressBelow(url, "/_lambda-shell/functions"), {
+    redirect: "manual",
+  })
+    .then((response) => response.json())
+    .catch(() => ({}));
   if (typeof value !== "object" || value === null || !("functions" in value)) return [];
   return Array.isArray(value.functions) ? value.functions.map(String) : [];
 }
@@ -151,18 +235,24 @@ export interface Repetition {
   readonly fail: boolean;
 }
 
+/** What became of an event: the function's success or error, or why it has no result. */
+export type Sent = "success" | "function-error" | CommandError;
+
 /**
  * Sends an event over and over.
- * @param send Sends it once; whether the function succeeded.
- * @returns 0 when all succeeded, or when failures do not count; else 1.
+ * @param send Sends it once.
+ * @param coldStarts Environments that have been started until now, where that is known.
+ * @returns 0 when all succeeded, or when errors of the function do not count; else 1.
+ * @throws {CommandError} After the times, when events have no result: the first reason.
  */
 export async function repeatInvoke(
-  send: () => Promise<boolean>,
-  coldStarts: () => Promise<number>,
+  send: () => Promise<Sent>,
+  coldStarts: () => Promise<number | undefined>,
   { count, parallel, fail }: Repetition,
 ): Promise<number> {
   const timesMs: number[] = [];
-  let failed = 0;
+  const refusals: CommandError[] = [];
+  let errors = 0;
   let left = count;
   const coldBefore = await coldStarts();
   const startedAtMs = performance.now();
@@ -170,22 +260,31 @@ export async function repeatInvoke(
     while (left > 0) {
       left -= 1;
       const sentAtMs = performance.now();
-      const succeeded = await send();
+      const sent = await send();
       timesMs.push(performance.now() - sentAtMs);
-      if (!succeeded) failed += 1;
+      if (sent instanceof CommandError) refusals.push(sent);
+      else if (sent === "function-error") errors += 1;
     }
   };
   await Promise.all(Array.from({ length: parallel }, loop));
   const seconds = (performance.now() - startedAtMs) / 1000;
-  const cold = (await coldStarts()) - coldBefore;
+  const coldAfter = await coldStarts().catch(() => undefined);
+  const isColdKnown = coldBefore !== undefined && coldAfter !== undefined;
   timesMs.sort((a, b) => a - b);
   const quantile = (share: number) =>
     (timesMs[Math.min(timesMs.length - 1, Math.floor(share * timesMs.length))] ?? 0).toFixed(1);
+  const failed = errors + refusals.length;
   say(
     "info",
     `${count - failed} ok · ${failed} failed · p50 ${quantile(0.5)} ms · ` +
-      `p95 ${quantile(0.95)} ms · max ${quantile(1)} ms · ${cold} cold starts · ` +
+      `p95 ${quantile(0.95)} ms · max ${quantile(1)} ms · ` +
+      `${isColdKnown ? `${coldAfter - coldBefore} cold starts · ` : ""}` +
       `${Math.round(count / seconds)} req/s`,
   );
-  return failed === 0 || !fail ? EXIT.ok : EXIT.functionError;
+  const [first] = refusals;
+  if (first !== undefined) {
+    const words = `${refusals.length} of ${count} events: ${first.message}`;
+    throw new CommandError(words, first.exitStatus);
+  }
+  return errors === 0 || !fail ? EXIT.ok : EXIT.functionError;
 }

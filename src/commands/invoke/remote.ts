@@ -109,8 +109,12 @@ async function run(command: readonly string[]): Promise<z.output<typeof metadata
 
 function failureStatus(errors: string): number {
   if (errors.includes("TooManyRequestsException")) return EXIT.throttled;
+  if (AWS_FAULT.test(errors)) return EXIT.serverError;
   return /could not connect|timeout on endpoint/i.test(errors) ? EXIT.unreachable : EXIT.usage;
 }
+
+/** How the `aws` command names an error of Lambda's own: by its status where it has no other name. */
+const AWS_FAULT = /\((?:5\d\d|Service(?:Unavailable)?Exception|Internal\w*)\)/;
 
 /** The same response as a server's, so that it is printed as one. */
 function remoteResponse(
