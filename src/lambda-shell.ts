@@ -68,6 +68,7 @@ program.on("option:licenses", () => {
 guardOutput();
 try {
   await program.parseAsync();
+  await endAfterOutput(Number(process.exitCode ?? EXIT.ok));
 } catch (error) {
   const status = reportFailure(error);
   if (error instanceof CommanderError && error.code === PRINT_LICENSES) await printLicenses();

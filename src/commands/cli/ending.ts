@@ -11,7 +11,7 @@ import { constants } from "node:os";
 import { CommanderError } from "commander";
 
 import { CommandError, EXIT } from "./exit-status.ts";
-import { say } from "./terminal.ts";
+import { abandonUnread, closed, isAbandoned, noteFailure, say } from "./terminal.ts";
 
 /**
  * Says what went wrong and returns the exit status.
@@ -100,6 +100,7 @@ export function guardOutput(): void {
     end(faultStatus(code), `failed to write standard output: ${fact}`);
   });
   process.stderr.on("error", (error: unknown) => {
+    noteFailure(process.stderr);
     // There is no place left to say anything else, and the payloads may still be wanted.
     if (systemFault(error)?.code === "EPIPE") end(EXIT.outputClosed, "");
   });
@@ -149,15 +150,14 @@ function end(status: number, message: string): never {
 
 /**
  * Ends the process with a status as soon as what it has printed is written: a command that failed may have
- * left a server open, with which the process would live on, and say nothing.
+ * left a server open, with which the process would live on, and say nothing. One that a signal has ended does
+ * not wait for a reader that has stopped.
  */
 export async function endAfterOutput(status: number): Promise<never> {
-  for (const stream of [process.stdout, process.stderr]) {
-    // The event of an error comes after this call, and guardOutput() speaks then.
-    await new Promise<void>((resolve) => void stream.end(() => setImmediate(resolve)));
-  }
+  for (const stream of [process.stdout, process.stderr]) await closed(stream);
   for (const kill of kills) kill();
-  process.exit(status);
+  // What standard output has lost is not a success.
+  process.exit(isAbandoned(process.stdout) ? (signalStatus ?? status) : status);
 }
 
 /** Signals by which somebody ends a command: Ctrl-C, a closed terminal, a service manager. */
@@ -169,6 +169,9 @@ const ENDING_SIGNALS = [
   "SIGUSR1",
   "SIGUSR2",
 ] as const satisfies readonly NodeJS.Signals[];
+
+/** 128 and the number of the first signal that came. */
+let signalStatus: number | undefined;
 
 /**
  * Calls back on the first signal of {@link ENDING_SIGNALS}; the second ends the process at once.
@@ -186,6 +189,8 @@ export function onInterrupt(stop: () => void, kill: () => void = stop): () => nu
         process.exit(exitStatus);
       }
       status = exitStatus;
+      signalStatus ??= exitStatus;
+      abandonUnread();
       stop();
     });
   }

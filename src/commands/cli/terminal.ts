@@ -38,11 +38,93 @@ export function logTaken(): Promise<void> {
   return taken;
 }
 
+/** What waits for a stream to take what was written, and how much that has taken. */
+interface Output {
+  readonly waiting: Set<() => void>;
+  writesTaken: number;
+  /** True when nobody reads it, and nothing more is written. */
+  isAbandoned: boolean;
+  hasFailed: boolean;
+}
+
+const outputs = new Map<NodeJS.WriteStream, Output>();
+
+function outputOf(stream: NodeJS.WriteStream): Output {
+  const known = outputs.get(stream);
+  if (known !== undefined) return known;
+  const made: Output = { waiting: new Set(), writesTaken: 0, isAbandoned: false, hasFailed: false };
+  outputs.set(stream, made);
+  return made;
+}
+
 /** Writes to a stream; fulfilled when that has been taken, or cannot be. */
 export function written(stream: NodeJS.WriteStream, bytes: string | Uint8Array): Promise<void> {
+  return whenTaken(stream, (taken) => void stream.write(bytes, taken));
+}
+
+/** Closes a stream; fulfilled when all that was written there has been taken, or cannot be. */
+export function closed(stream: NodeJS.WriteStream): Promise<void> {
+  return whenTaken(stream, (taken) => {
+    // Bun calls nobody back of one that has had an error.
+    if (outputOf(stream).hasFailed) taken();
+    // The event of an error comes after this call, and guardOutput() speaks then.
+    else stream.end(() => setImmediate(taken));
+  });
+}
+
+/** Notes that a stream could not be written once; it may be again, as a disk that was full. */
+export function noteFailure(stream: NodeJS.WriteStream): void {
+  outputOf(stream).hasFailed = true;
+}
+
+function whenTaken(stream: NodeJS.WriteStream, write: (taken: () => void) => void): Promise<void> {
+  const output = outputOf(stream);
   const { promise, resolve } = Promise.withResolvers<void>();
-  stream.write(bytes, () => resolve());
+  if (output.isAbandoned) {
+    resolve();
+    return promise;
+  }
+  output.waiting.add(resolve);
+  write(() => {
+    output.writesTaken += 1;
+    output.waiting.delete(resolve);
+    resolve();
+  });
   return promise;
+}
+
+/** How long a command that is told to end waits for somebody to read on, in milliseconds, and how often it looks. */
+const UNREAD_MS = 3_000;
+const LOOK_MS = 500;
+
+/**
+ * From now on a stream of which nothing is taken for a while is given up, with all that it has not taken: a command
+ * that somebody wants to end must not wait for a reader that has stopped.
+ */
+export function abandonUnread(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    const output = outputOf(stream);
+    let taken = output.writesTaken;
+    let sinceMs = performance.now();
+    const look = () => {
+      // Bun tells of a pipe only what is taken whole, and not how much waits for it.
+      if (output.waiting.size === 0 || output.writesTaken !== taken) sinceMs = performance.now();
+      else if (performance.now() - sinceMs >= UNREAD_MS) abandon(output);
+      taken = output.writesTaken;
+    };
+    setInterval(look, LOOK_MS).unref();
+  }
+}
+
+/** Whether a stream has been given up with what it had not taken. */
+export function isAbandoned(stream: NodeJS.WriteStream): boolean {
+  return outputOf(stream).isAbandoned;
+}
+
+function abandon(output: Output): void {
+  output.isAbandoned = true;
+  for (const resolve of output.waiting) resolve();
+  output.waiting.clear();
 }
 
 /** What was written last, a text for each write. */
