@@ -18,9 +18,15 @@ import {
   wrapData,
 } from "../host/front/cloud-events/cloud-event.ts";
 import { cloudEventDefaults, type FrontVariables, type ServeFormat } from "../host/front/select.ts";
-import { DELIVERY_TIMEOUT_MS, type ResponseSink, wholeBody } from "../host/front/sink.ts";
+import {
+  DELIVERY_TIMEOUT_MS,
+  type ResponseSink,
+  TOO_LARGE,
+  wholeBody,
+} from "../host/front/sink.ts";
 import { compactJson, rawMembers } from "../host/http/json-text.ts";
 import type { HttpRequest, HttpResponse } from "../host/http/message.ts";
+import type { Caller } from "../host/http/server.ts";
 import {
   type InvocationOutcome,
   type InvocationRequest,
@@ -47,7 +53,7 @@ export const triggermesh = {
     }),
     settings: blockingSettings,
     sink: (url: string, log: HostLog): ResponseSink => ({
-      deliver: (response) => deliver(response, url, log),
+      deliver: (response, hold) => deliver(response, hold, url, log),
     }),
   },
 } as const;
@@ -78,13 +84,19 @@ function blockingSettings(
 }
 
 /** Delivers every response, empty ones and errors too, once; the sink's own status does not count. */
-async function deliver(response: HttpResponse, url: string, log: HostLog): Promise<HttpResponse> {
-  const body = await wholeBody(response.body);
+async function deliver(
+  response: HttpResponse,
+  hold: Caller["hold"],
+  url: string,
+  log: HostLog,
+): Promise<HttpResponse> {
   const headers = response.headers.map(([name, value]) => [name, value] as [string, string]);
   try {
+    const body = await wholeBody(response.body, hold);
+    if (body === undefined) throw new RangeError(TOO_LARGE);
     const signal = AbortSignal.timeout(DELIVERY_TIMEOUT_MS);
     const received = await fetch(url, { method: "POST", headers, body, signal });
-    await received.arrayBuffer();
+    await received.body?.cancel();
     return { status: response.status, headers: [], body: "" };
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);

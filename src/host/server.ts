@@ -16,6 +16,7 @@ import type { Cors } from "./http/cors.ts";
 import { type HttpRequest, type HttpResponse, jsonResponse, textResponse } from "./http/message.ts";
 import { DEFAULT_KEY, type RouteTable } from "./http/route-table.ts";
 import {
+  type Caller,
   type HttpHandler,
   type HttpRoute,
   HttpServer,
@@ -170,8 +171,8 @@ export class HostServer implements HttpHandler {
         const request = { ...head, ...target, body: new Uint8Array(0) };
         return adapter.toResponse({ kind: "rejected", reason: "queue-full" }, request);
       },
-      respond: async (request, gone) => {
-        const response = await this.#invoke(pool, adapter, { ...request, ...target }, gone);
+      respond: async (request, caller) => {
+        const response = await this.#invoke(pool, adapter, { ...request, ...target }, caller);
         return cors === undefined ? response : cors.apply(request, response);
       },
     };
@@ -189,13 +190,13 @@ export class HostServer implements HttpHandler {
     pool: FunctionPool,
     adapter: Adapter,
     request: HttpRequest,
-    gone: AbortSignal,
+    caller: Caller,
   ): Promise<HttpResponse> {
     const { metrics, sink, log } = this.#options;
     const startedAtMs = performance.now();
     const adapted = adapter.toRequest(request);
     if (adapted.kind === "batch") {
-      return adapted.run((element, each) => this.#invoke(pool, each, element, gone));
+      return adapted.run((element, each) => this.#invoke(pool, each, element, caller));
     }
     const labels = adapted.kind === "invoke" ? adapted.labels : undefined;
     const [type, source] = labels ?? eventLabels(request);
@@ -206,13 +207,14 @@ export class HostServer implements HttpHandler {
       return adapted.response;
     }
     if (adapted.log !== undefined) log(adapted.log.level, adapted.log.message);
-    const outcome = await pool.invoke({ ...adapted.request, signal: gone });
+    const outcome = await pool.invoke({ ...adapted.request, signal: caller.gone });
     if (outcome.kind !== "stream") count(isFailure(outcome));
     else void outcome.end.then(({ kind }) => count(kind === "function-error"));
     try {
       const response = await adapter.toResponse(outcome, request);
       if (response.log !== undefined) log(response.log.level, response.log.message);
-      return sink === undefined ? response : await sink.deliver(response);
+      if (sink === undefined) return response;
+      return await sink.deliver(response, caller.hold).finally(() => caller.hold(0));
     } catch (error) {
       if (!(error instanceof StreamFailure)) throw error;
       // Nothing has been sent of it yet, so that its error can be the response.
@@ -223,9 +225,9 @@ export class HostServer implements HttpHandler {
   #counted(route: HttpRoute): HttpRoute {
     return {
       ...route,
-      respond: async (request, gone) => {
+      respond: async (request, caller) => {
         const startedAtMs = performance.now();
-        const response = await route.respond(request, gone);
+        const response = await route.respond(request, caller);
         const count = (failed: boolean) => {
           const latencyMs = performance.now() - startedAtMs;
           this.#options.metrics.countRequest(PLAIN_TYPE, UNKNOWN_SOURCE, failed, latencyMs);

@@ -28,14 +28,24 @@ export interface HttpHandler {
   readonly log: HostLog;
 }
 
+/** Who waits for a response. */
+export interface Caller {
+  /** Fires when the caller has closed the connection. */
+  readonly gone: AbortSignal;
+  /**
+   * Counts so many bytes that are kept, besides those of the request, until there is a response: whether the caller
+   * is still there or not.
+   */
+  readonly hold: (byteLength: number) => void;
+}
+
 /** Reads at most so much and then responds. */
 export interface HttpRoute {
   readonly bodyBytesMax: number;
   readonly tooLarge: HttpResponse;
   /** What a caller gets for whose body there is no room now. */
   readonly noRoom: () => HttpResponse | Promise<HttpResponse>;
-  /** @param gone Fires when the caller has closed the connection. */
-  respond(request: HttpRequest, gone: AbortSignal): HttpResponse | Promise<HttpResponse>;
+  respond(request: HttpRequest, caller: Caller): HttpResponse | Promise<HttpResponse>;
 }
 
 /** Largest request line with headers, in bytes; Lambda and API Gateway allow less. */
@@ -150,7 +160,7 @@ export class HttpServer {
     }
     const head = requestHead(incoming);
     const gone = new AbortController();
-    const share = new Share((bytes) => (this.#heldBytes += bytes));
+    const share = new Share(this.#count);
     outgoing.on("close", () => {
       letGo(share.bytes);
       share.end();
@@ -199,12 +209,24 @@ export class HttpServer {
     if (!gone.signal.aborted) this.#owed.add(outgoing);
     if (isRefused) return route.noRoom();
     if (body.kind === "too-large") return route.tooLarge;
-    const response = await route.respond({ ...head, body: body.bytes }, gone.signal);
+    const kept = new Share(this.#count);
+    const caller = { gone: gone.signal, hold: (byteLength: number) => kept.set(byteLength) };
+    let response: HttpResponse;
+    try {
+      response = await route.respond({ ...head, body: body.bytes }, caller);
+    } finally {
+      letGo(kept.bytes);
+      kept.end();
+    }
     if (response.requestDone !== undefined) {
       void this.#hold(body.bytes.byteLength, response.requestDone);
     }
     return response;
   }
+
+  readonly #count = (byteLength: number): void => {
+    this.#heldBytes += byteLength;
+  };
 
   /** Counts the bytes of a request that is needed after its response, whether its caller is still there or not. */
   async #hold(byteLength: number, done: Promise<void>): Promise<void> {

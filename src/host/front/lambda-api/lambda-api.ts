@@ -84,7 +84,7 @@ export function lambdaRoute(head: RequestHead, options: LambdaApiOptions): HttpR
     bodyBytesMax: EVENT_BYTES_MAX + OVERSIZE_BYTES,
     tooLarge: requestTooLarge(isAsync ? ASYNC_EVENT_BYTES_MAX : EVENT_BYTES_MAX, head.requestId),
     noRoom: () => rejectedResponse("queue-full", head.requestId),
-    respond: (request, gone) => respond(match[1] ?? "", match[2] ?? "", request, gone, options),
+    respond: (request, { gone }) => respond(match[1] ?? "", match[2] ?? "", request, gone, options),
   };
 }
 
