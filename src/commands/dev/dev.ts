@@ -29,7 +29,7 @@ import { countedObserver, devObserver, jsonObserver } from "../serve/observers.t
 import {
   addHttpOptions,
   graceMs,
-  heldBytes,
+  httpLimits,
   lambdaApiOptions,
   refuseUnused,
   type ServeOptions,
@@ -215,7 +215,7 @@ function devServer(registry: FunctionRegistry, metrics: Metrics, options: DevOpt
           unrouted: unroutedResponse(format),
         }),
     healthPaths: false,
-    limits: { heldBytesMax: heldBytes(options.heldMemory) },
+    limits: httpLimits(options),
     log: say,
   });
 }

@@ -85,6 +85,14 @@ const WRONG: readonly (readonly [
     {},
     '--held-memory: "x" is not a whole number of MB from 1 to 1048576',
   ],
+  ...["0", "99ms", "25h", "x"].map(
+    (text) =>
+      [
+        ["serve", "--stall-timeout", text],
+        {},
+        `--stall-timeout: "${text}" is not a duration between 100ms and 24h`,
+      ] as const,
+  ),
   [["dev", "--port", "abc"], {}, '--port: invalid port "abc" (0-65535)'],
   [["dev", "--grace", "x"], {}, '--grace: "x" is not a duration: 10, 500ms, 1m30s'],
   [["dev", "--async-retries", "3"], {}, '--async-retries: "3" is not a whole number from 0 to 2'],

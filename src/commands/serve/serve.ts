@@ -20,7 +20,7 @@ import { FunctionPool } from "../../host/function/function-pool.ts";
 import { FunctionRegistry } from "../../host/function/function-registry.ts";
 import { Metrics } from "../../host/function/metrics.ts";
 import { Cors } from "../../host/http/cors.ts";
-import { HttpServer } from "../../host/http/server.ts";
+import { HttpServer, type HttpServerLimits } from "../../host/http/server.ts";
 import type { HostLog } from "../../host/invocation/platform-log.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { hostAndPort, HostServer, metricsResponse } from "../../host/server.ts";
@@ -57,6 +57,7 @@ export interface ServeOptions extends FunctionOptions, AdapterOptions {
   readonly metricsPort?: string;
   readonly cors?: string;
   readonly heldMemory: string;
+  readonly stallTimeout: string;
   readonly grace: string;
   readonly asyncRetries: string;
   readonly showEnv?: boolean;
@@ -150,6 +151,7 @@ export function addHttpOptions(command: Command): Command {
     .option("--binary-media-types <types>", "a REST API hands on as base64: 'image/*, font/woff'")
     .option("--cors <origins>", "origins that browsers may call from, * for all")
     .option("--held-memory <MB>", "memory for requests and responses; beyond it, 429", "32")
+    .option("--stall-timeout <time>", "time in which a caller must send or take something", "60")
     .option("--grace <time>", "time that running events have when it is stopped", "10")
     .option("--async-retries <n>", "retries of Event invocations, 0 to 2", String(ASYNC_RETRIES))
     .option("--show-env", "show values of variables in GetFunction")
@@ -236,7 +238,7 @@ function hostServer(
       serveAdapter(each.settings, format, options, variables),
     metrics,
     healthPaths: !ownsEveryPath,
-    limits: { heldBytesMax: heldBytes(options.heldMemory) },
+    limits: httpLimits(options),
     log: say,
     ...(sinkUrl === undefined
       ? {}
@@ -294,6 +296,23 @@ export function graceMs(text: string): number {
   return ms;
 }
 
+/** Bounds of `--stall-timeout`, in milliseconds. */
+const STALL_MS_MIN = 100;
+const STALL_MS_MAX = 86_400_000;
+
+/**
+ * How the server of `serve` or `dev` is bounded.
+ * @throws {CommandError} When an option is not what it should be.
+ */
+export function httpLimits({ heldMemory, stallTimeout }: ServeOptions): HttpServerLimits {
+  const stallMs = parseTime(stallTimeout);
+  if (stallMs === undefined || stallMs < STALL_MS_MIN || stallMs > STALL_MS_MAX) {
+    const words = `--stall-timeout: "${stallTimeout}" is not a duration between 100ms and 24h`;
+    throw new CommandError(words);
+  }
+  return { heldBytesMax: heldBytes(heldMemory), stallMs };
+}
+
 /** Most that `--held-memory` may be, in MB. */
 const HELD_MEMORY_MB_MAX = 1024 * 1024;
 
@@ -301,7 +320,7 @@ const HELD_MEMORY_MB_MAX = 1024 * 1024;
  * The bytes of `--held-memory`.
  * @throws {CommandError} When it is not a number of megabytes.
  */
-export function heldBytes(text: string): number {
+function heldBytes(text: string): number {
   const mb = Number(text);
   if (/^\d+$/.test(text) && mb >= 1 && mb <= HELD_MEMORY_MB_MAX) return mb * 1024 * 1024;
   throw new CommandError(

@@ -7,15 +7,18 @@
  * @module
  */
 
+import { readFileSync } from "node:fs";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 
-/** How long a connection may take for the head of its next request, in milliseconds. */
+/** How long callers may take, in milliseconds. */
 export interface ConnectionTimes {
-  /** For the first one. */
+  /** For the head of the first request. */
   readonly firstHeadMs: number;
-  /** For each that follows. */
+  /** For the head of each that follows. */
   readonly nextHeadMs: number;
+  /** How long its caller may take nothing of a response that waits for it, in milliseconds. */
+  readonly stallMs: number;
 }
 
 /** How long after the end of what a caller sends it is asked whether it still reads, in milliseconds. */
@@ -84,6 +87,9 @@ export class Connections {
       else this.#awaitHead(socket, connection, this.#times.nextHeadMs);
     });
     probeAtEnd(incoming, outgoing);
+    // One that waits for the response before it is not the caller's to take.
+    const isFirst = () => connection.open.values().next().value === incoming;
+    endWhenStalled(socket, outgoing, isFirst, this.#times.stallMs);
     return true;
   }
 
@@ -133,4 +139,55 @@ function probeAtEnd({ socket, httpVersion }: IncomingMessage, outgoing: ServerRe
     clearTimeout(timer);
     socket.off("end", probe);
   });
+}
+
+/** How often in that time it is looked whether a response is taken. */
+const STALL_LOOKS = 4;
+
+/** Closes the connection of a caller that takes nothing of a response that waits for it, for so long. */
+function endWhenStalled(
+  socket: Socket,
+  outgoing: ServerResponse,
+  isFirst: () => boolean,
+  stallMs: number,
+): void {
+  let before = "";
+  let sinceMs = performance.now();
+  const look = () => {
+    const waiting = isFirst() ? waitingBytes(socket, outgoing) : "";
+    if (waiting === "" || waiting !== before) sinceMs = performance.now();
+    else if (performance.now() - sinceMs >= stallMs) socket.destroy();
+    before = waiting;
+  };
+  const timer = setInterval(look, stallMs / STALL_LOOKS).unref();
+  outgoing.on("close", () => clearInterval(timer));
+}
+
+/** What waits for a caller, here and in the kernel, in a text that changes when it takes something; empty when nothing does. */
+function waitingBytes(socket: Socket, outgoing: ServerResponse): string {
+  const isWaiting = outgoing.writableEnded || outgoing.writableLength > 0;
+  if (!isWaiting) return "";
+  // Of a response that is written at once, Bun tells only when the kernel has taken the whole.
+  return `${socket.bytesWritten} ${outgoing.writableLength} ${kernelQueue(socket)}`;
+}
+
+/**
+ * The bytes that the kernel has for a caller: those that it has not been able to send, or that are not confirmed. It
+ * takes more from here only when a third of its buffer is free, megabytes, for which a slow caller needs minutes.
+ * @see https://docs.kernel.org/networking/proc_net_tcp.html
+ */
+function kernelQueue({ localPort = 0, remotePort = 0 }: Socket): string {
+  const [here, there] = [localPort, remotePort].map((port) => port.toString(16).padStart(4, "0"));
+  const line = RegExp(`:${here} [0-9a-f]+:${there} [0-9a-f]{2} ([0-9a-f]+):`, "gi");
+  const tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(readTable);
+  return tables.flatMap((text) => [...text.matchAll(line)].map(([, bytes]) => bytes)).join();
+}
+
+function readTable(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    // Of another system, or one without IPv6.
+    return "";
+  }
 }

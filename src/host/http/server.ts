@@ -68,15 +68,18 @@ const KEEP_ALIVE_TIMEOUT_MS = 75_000;
  */
 export const HELD_BYTES_MAX = 32 * 1024 * 1024;
 
-/** How long the next bytes of a body may take, in milliseconds. */
-const BODY_IDLE_MS = 60_000;
+/**
+ * How long a caller may send nothing of a body that it has begun, or take nothing of a response that waits for
+ * it, in milliseconds; as usual servers have it.
+ */
+const STALL_MS = 60_000;
 
 /** How the server is bounded. */
 export interface HttpServerLimits {
   /** See {@link HELD_BYTES_MAX}; a single request always has room. */
   readonly heldBytesMax?: number | undefined;
-  /** See {@link BODY_IDLE_MS}. */
-  readonly bodyIdleMs?: number | undefined;
+  /** See {@link STALL_MS}. */
+  readonly stallMs?: number | undefined;
   /** See {@link FIRST_HEAD_MS}. */
   readonly firstHeadMs?: number | undefined;
 }
@@ -87,7 +90,7 @@ export class HttpServer {
   readonly #connections: Connections;
   readonly #handler: HttpHandler;
   readonly #heldBytesMax: number;
-  readonly #bodyIdleMs: number;
+  readonly #stallMs: number;
   #heldBytes = 0;
   #isFull = false;
   /** Responses whose request has been read and whose last byte has not been taken. */
@@ -98,13 +101,13 @@ export class HttpServer {
     handler: HttpHandler,
     {
       heldBytesMax = HELD_BYTES_MAX,
-      bodyIdleMs = BODY_IDLE_MS,
+      stallMs = STALL_MS,
       firstHeadMs = FIRST_HEAD_MS,
     }: HttpServerLimits = {},
   ) {
     this.#handler = handler;
     this.#heldBytesMax = heldBytesMax;
-    this.#bodyIdleMs = bodyIdleMs;
+    this.#stallMs = stallMs;
     this.#server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, outgoing) => {
       void this.#serve(request, outgoing);
     });
@@ -113,6 +116,7 @@ export class HttpServer {
       firstHeadMs,
       // What comes just as the time that callers are told has passed still has its response.
       nextHeadMs: KEEP_ALIVE_TIMEOUT_MS + 1000,
+      stallMs,
     });
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
       const status =
@@ -201,7 +205,7 @@ export class HttpServer {
       if (declared === 0) isRefused ||= !this.#takeRoom(share, byteLength);
       return !isRefused;
     };
-    const idle = setTimeout(() => incoming.socket.destroy(), this.#bodyIdleMs);
+    const idle = setTimeout(() => incoming.socket.destroy(), this.#stallMs);
     incoming.on("data", () => idle.refresh());
     const body = await readBody(incoming, route.bodyBytesMax, hasRoom);
     clearTimeout(idle);
