@@ -63,7 +63,7 @@ const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 
 /**
  * Bytes of requests and of whole responses that are held at the same time where nothing else is said. The
- * host needs some seven times as much for them: the body, the event that is made of it, what waits in
+ * host needs some eight times as much for them: the body, the event that is made of it, what waits in
  * sockets.
  */
 export const HELD_BYTES_MAX = 32 * 1024 * 1024;
