@@ -161,7 +161,12 @@ function serverUrl({ url }: InvokeOptions): { readonly url: string; readonly nam
   const text = url ?? variable ?? DEFAULT_URL;
   const source = url === undefined ? "AWS_ENDPOINT_URL_LAMBDA" : "--url";
   const example = `${source}${url === undefined ? "=" : " "}${DEFAULT_URL}`;
-  reachDirectly(requireHttpUrl(text, source, example));
+  const address = requireHttpUrl(text, source, example);
+  if (address.search !== "" || address.hash !== "") {
+    const words = "the address of a server has neither a query nor a fragment";
+    throw new CommandError(`${source} ${text}: ${words}\n  write: ${example}`);
+  }
+  reachDirectly(address);
   return { url: text, named: (url ?? variable) !== undefined };
 }
 

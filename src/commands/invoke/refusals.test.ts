@@ -177,6 +177,19 @@ test("an address with a path of its own keeps it", async () => {
   expect(server.seen).toEqual([`POST /below${INVOCATION}`, `POST /below${INVOCATION}`]);
 });
 
+test.each(["?token=1", "/below?a", "#top"])(
+  "an address with %s is refused, not sent without it",
+  async (rest) => {
+    const url = `http://127.0.0.1:1${rest}`;
+    const words = "the address of a server has neither a query nor a fragment";
+    const given = await tool(["invoke", "--url", url, "-d", "{}"]);
+    expect(given).toMatchObject({ status: 2, out: "" });
+    expect(given.errors).toStartWith(`error: --url ${url}: ${words}\n  write: --url http://`);
+    const environment = { AWS_ENDPOINT_URL_LAMBDA: url };
+    expect((await tool(["invoke", "-d", "{}"], { environment })).errors).toContain(words);
+  },
+);
+
 test("a result that breaks off is an error in one line", async () => {
   await using server = await serve((response) => {
     response.writeHead(200, { ...LAMBDA, "Content-Length": 1_000_000 });
