@@ -128,12 +128,16 @@ async function dev(
   const stop = stopSignal(() => killAll(pools));
   await listenOrExplain(server, options.host ?? "127.0.0.1", port);
   endWithOutput(() => killAll(pools));
+  const startedAtMs = performance.now();
   for (const pool of pools) pool.start();
   banner(pools, server.baseUrl, options);
   const watches = options.watch && attached === undefined ? pools.map(watchOne) : [];
+  // Not after the hints: to find them takes longer than to start.
+  const waited = attached === undefined ? untilReady(pools) : Promise.resolve();
+  const firstReady = waited.then(() => performance.now() - startedAtMs);
   for (const pool of pools) await sayHints(pool.settings);
   if (attached !== undefined) sayAttachable(pools, attached);
-  else await Promise.race([sayReady(pools, watches, stop), stop.arrived]);
+  else await Promise.race([sayReady(pools, watches, stop, startedAtMs, firstReady), stop.arrived]);
   await stop.arrived;
   await server.drain(grace);
   for (const watch of watches) watch.close();
@@ -163,10 +167,10 @@ async function sayReady(
   pools: readonly FunctionPool[],
   watches: readonly FolderWatch[],
   stop: StopSignal,
+  startedAtMs: number,
+  firstReady: Promise<number>,
 ): Promise<void> {
-  const startedAtMs = performance.now();
-  await untilReady(pools);
-  const readyMs = Math.round(performance.now() - startedAtMs);
+  const readyMs = Math.round(await firstReady);
   await Promise.all(watches.map(({ ready }) => ready));
   if (stop.hasArrived()) return;
   const files = pools.reduce(
