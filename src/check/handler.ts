@@ -133,18 +133,25 @@ function rejected(
   }
 }
 
-/** What to do about a handler that has no file, for those who run it here; nothing where it has one. */
-export function missingFileFix(directory: string, handler: string): string | undefined {
+/**
+ * What to do about a handler that has no file, for those who run it here; nothing where it has one.
+ * @param option The option that names the function's folder, where it is not an argument.
+ */
+export function missingFileFix(
+  directory: string,
+  handler: string,
+  option?: string,
+): string | undefined {
   const resolved = functionHandler(directory, handler);
   const isMissing = resolved.kind === "rejected" && resolved.errorType === "Runtime.NoSuchHandler";
-  return isMissing ? otherPlace(directory, handler) : undefined;
+  return isMissing ? otherPlace(directory, handler, option) : undefined;
 }
 
 /** Folders that a message names. */
 const FOLDERS_MAX = 3;
 
 /** Where a handler without a file is instead, or how to make it; nothing where that cannot be told. */
-function otherPlace(directory: string, handler: string): string | undefined {
+function otherPlace(directory: string, handler: string, option?: string): string | undefined {
   const wanted = handler.slice(handler.lastIndexOf(".") + 1);
   const scripts = [...new Bun.Glob("*.sh").scanSync(directory)].sort();
   const other = scripts.find((script) =>
@@ -154,11 +161,18 @@ function otherPlace(directory: string, handler: string): string | undefined {
     const name = `${other.replace(/\.sh$/, "")}.${wanted}`;
     return `set --handler ${name}, in a template Handler: ${name}`;
   }
-  return otherFolder(directory, handler);
+  return otherFolder(directory, handler, option);
 }
 
-/** Which folder below has the handler's file, or how to fill an empty one; nothing where neither helps. */
-export function otherFolder(directory: string, handler: string): string | undefined {
+/**
+ * Which folder below has the handler's file, or how to fill an empty one; nothing where neither helps.
+ * @param option As above.
+ */
+export function otherFolder(
+  directory: string,
+  handler: string,
+  option?: string,
+): string | undefined {
   const script = `${handler.slice(0, handler.lastIndexOf("."))}.sh`;
   if (existsSync(join(directory, script))) return undefined;
   const entries = readdirSync(directory, { withFileTypes: true })
@@ -169,7 +183,8 @@ export function otherFolder(directory: string, handler: string): string | undefi
     .map(({ name }) => name);
   if (folders.length > 0) {
     const shown = folders.slice(0, FOLDERS_MAX).join(", ");
-    return `name the folder of the function: ${shown}${folders.length > FOLDERS_MAX ? ", …" : ""}`;
+    const how = option === undefined ? "" : ` with ${option}`;
+    return `name the folder of the function${how}: ${shown}${folders.length > FOLDERS_MAX ? ", …" : ""}`;
   }
   // What `init` makes has the usual handler.
   if (entries.length > 0 || handler !== DEFAULT_HANDLER) return undefined;

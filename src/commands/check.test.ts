@@ -149,7 +149,11 @@ test.each(EMPTY_FOLDERS)("%s: every command says what to do", async (_what, make
   expect(ran.status).toBe(4);
   expect(ran.errors.split(`hint: ${fix}\n`).length).toBe(2);
   const directory = args.flatMap((folder) => ["--dir", folder]);
-  expect((await tool(["invoke", ...directory], { cwd })).errors).toContain(`hint: ${fix}\n`);
+  // Its argument is a name: of the running functions, or on AWS.
+  const fixOfInvoke = fix.replace("of the function: ", "of the function with --dir: ");
+  expect((await tool(["invoke", ...directory], { cwd })).errors).toContain(
+    `hint: ${fixOfInvoke}\n`,
+  );
   const tested = await tool(["test", ...args], { cwd });
   expect(tested.status).toBe(2);
   expect(tested.errors).toEndWith(`events/*.json\n  ${fix}\n`);

@@ -114,14 +114,15 @@ function ownFunctions(root: string, named: string | undefined): readonly Templat
  * Says what to do about a handler that is not there, and what of a function works on Lambda and may fail
  * here, since `sh` is another shell on this computer: once for each thing. A runtime of somebody else's may
  * load scripts as it likes.
+ * @param option The option that names the function's folder, where it is not an argument.
  */
-export async function sayHints({
-  directory,
-  handler,
-  command,
-}: Pick<FunctionSettings, "directory" | "handler" | "command">): Promise<void> {
+export async function sayHints(
+  { directory, handler, command }: Pick<FunctionSettings, "directory" | "handler" | "command">,
+  option?: string,
+): Promise<void> {
   if (!isOurBootstrap(command)) return;
-  const hint = missingFileFix(directory, handler) ?? (await shellDifference(directory, handler));
+  const hint =
+    missingFileFix(directory, handler, option) ?? (await shellDifference(directory, handler));
   if (hint === undefined || saidHints.has(hint)) return;
   saidHints.add(hint);
   say("hint", hint);

@@ -30,6 +30,20 @@ test("a function of another name is not run", async () => {
   expect(await once("a b")).toMatchObject({ status: 2, out: "" });
 });
 
+test("a folder in the place of the name is pointed to --dir", async () => {
+  const cwd = join(
+    functionFolder({ "function.sh": "handler() { printf ok; }\n" }, "greeter"),
+    "..",
+  );
+  const named = await tool(["invoke", "greeter"], { cwd });
+  expect(named.status).toBe(2);
+  expect(named.errors).toEndWith("\n  to run the folder greeter: --dir greeter\n");
+  expect(await tool(["invoke", "--dir", "greeter"], { cwd })).toMatchObject({
+    status: 0,
+    out: "ok",
+  });
+});
+
 test("what a server refuses is refused", async () => {
   const { status, out, errors } = await once("--client-context", "nojson");
   expect([status, out]).toEqual([2, ""]);

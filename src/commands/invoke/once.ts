@@ -5,6 +5,8 @@
  */
 
 import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 
 import {
   type InvokeRequest,
@@ -84,7 +86,7 @@ export async function invokeOnce(
   const interrupted = onInterrupt(() => pool.kill());
   endWithOutput(() => pool.kill());
   pool.start();
-  const saidHints = sayHints(settings);
+  const saidHints = sayHints(settings, "--dir");
   try {
     if (repetition === undefined) return await runOnce();
     return await repeatInvoke(sendAgain, async () => coldStarts, repetition);
@@ -146,7 +148,11 @@ function readRequest(
   const found = registry.find(name, qualifier);
   if (found.kind === "unknown") {
     const known = registry.pools.map(({ settings }) => settings.name);
-    throw new CommandError(unknownFunction(name, known));
+    // Other commands take the folder as their argument.
+    const folder = existsSync(join(name, "."))
+      ? `\n  to run the folder ${name}: --dir ${name}`
+      : "";
+    throw new CommandError(unknownFunction(name, known) + folder);
   }
   if (found.kind !== "found") throw new CommandError(`400: ${found.message}`);
   const http = {
