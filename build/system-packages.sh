@@ -30,7 +30,7 @@ fi >&2
 
 if [ "$(id -u)" != 0 ]; then
   printf 'error: packages of the system are missing. Install them, then run make again:\n'
-  printf '  sudo apt-get update && sudo apt-get install%s\n' "$packages"
+  printf '  sudo apt-get update && sudo apt-get install --no-install-recommends%s\n' "$packages"
   exit 1
 fi >&2
 

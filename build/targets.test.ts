@@ -48,7 +48,7 @@ describe("system-packages.sh", () => {
     const { errors, exitCode } = find(PATH, ...MISSING, "apt-get=apt");
     expect(errors).toBe(
       "error: packages of the system are missing. Install them, then run make again:\n" +
-        "  sudo apt-get update && sudo apt-get install x y z\n",
+        "  sudo apt-get update && sudo apt-get install --no-install-recommends x y z\n",
     );
     expect(exitCode).toBe(1);
   });
@@ -203,7 +203,7 @@ describe("npm-ci.sh", () => {
 
   test("says how to install npm where it is missing", () => {
     const { errors, exitCode } = ci({ "apt-get": "" });
-    expect(errors).toContain("apt-get install npm\n");
+    expect(errors).toContain("apt-get install --no-install-recommends npm\n");
     expect(exitCode).toBe(1);
   });
 });
