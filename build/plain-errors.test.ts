@@ -2,12 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { AS_NOBODY } from "../src/testing/as-nobody.ts";
 import { temporaryFolder } from "../src/testing/temporary-folder.ts";
 
 const ROOT = join(import.meta.dir, "..");
-/** A user who is not root, where the tests are. */
-const AS_NOBODY =
-  process.getuid?.() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
 
 const folder = temporaryFolder("plain-errors");
 chmodSync(folder, 0o755);

@@ -10,12 +10,11 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { AS_NOBODY } from "../src/testing/as-nobody.ts";
 import { FURTHER_SHELLS, SHELLS } from "../src/testing/shells.ts";
 import { temporaryFolder } from "../src/testing/temporary-folder.ts";
 
 const ROOT = join(import.meta.dir, "..");
-const AS_NOBODY =
-  process.getuid?.() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
 
 /** A folder for PATH, of scripts by their names. */
 function programs(scripts: Readonly<Record<string, string>>): string {
