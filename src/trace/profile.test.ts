@@ -5,7 +5,7 @@ import { expect, test } from "bun:test";
 import { bootstrapExecutable } from "../testing/bootstrap-process.ts";
 import { functionFolder, tool } from "../testing/running-tool.ts";
 import { estimates } from "./price.ts";
-import { Profile } from "./profile.ts";
+import { Profile, profileText } from "./profile.ts";
 import type { TraceRecord } from "./trace-reader.ts";
 
 /** Records as `line pid depth at text`; the file of a command without a place is empty. */
@@ -137,6 +137,19 @@ handler() {
   echo "$y$x"
 }
 `;
+
+test.each([
+  ["one after the other", [60, 30], false],
+  ["of a pipeline", [90, 90], true],
+])(
+  "shares of commands %s: whether it is said why they are more than the whole",
+  (_, times, said) => {
+    const own = times.map((timeMs, at) => ({ place: `f:${at}`, text: "cmd", count: 1, timeMs }));
+    const rest = { place: "", text: "the shell and the runtime", count: 1, timeMs: 10 };
+    const text = profileText([...own, rest], { fromMs: 0, toMs: 100 });
+    expect(text.includes("at the same time")).toBe(said);
+  },
+);
 
 test("invoke --profile shows the slowest command first, and keeps to the response on standard output", async () => {
   const folder = functionFolder({ "function.sh": SLOW });

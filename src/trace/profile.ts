@@ -20,6 +20,9 @@ const RECORDS_MAX = 200_000;
 /** Commands that are shown. */
 const ROWS_MAX = 15;
 
+/** The sum of all shares from which on it is said why they are more than the whole; below, it is rounding. */
+const OVERLAP_SHOWN = 1.05;
+
 /** Longest text of a command that is shown, in characters. */
 const TEXT_LENGTH_MAX = 60;
 
@@ -223,7 +226,12 @@ export function profileText(rows: readonly ProfileRow[], span: Span): string {
     );
   });
   const more = hidden > 0 ? `${" ".repeat(30)}and ${hidden} more commands\n` : "";
-  return lines.join("") + more;
+  const sumMs = rows.reduce((sum, { timeMs }) => sum + timeMs, 0);
+  const overlap =
+    sumMs > spanMs * OVERLAP_SHOWN
+      ? "  commands of a pipeline run at the same time: each has all of its time\n"
+      : "";
+  return lines.join("") + more + overlap;
 }
 
 /** Milliseconds of a tick, in which /proc counts on every Linux. */
