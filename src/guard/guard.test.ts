@@ -1,7 +1,7 @@
 /** Nothing that the tool starts outlives it, whatever ends it. */
 
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { ARCHITECTURES } from "../../build/architectures.ts";
@@ -120,6 +120,13 @@ const FAMILY: Readonly<Record<string, string>> = {
   deep: "setsid sh -c 'setsid -f $F.member deep; exec sleep 1000' &",
 };
 
+/** A folder for nothing but those files; what else a test writes goes beside it. */
+function familyFolder(): string {
+  const folder = join(temporaryFolder("family"), "numbers");
+  mkdirSync(folder);
+  return folder;
+}
+
 /** A script that starts the whole family and then waits. */
 function familyScript(folder: string): string {
   const member = `#!/bin/sh\necho $$ > ${folder}/$1\nexec /bin/sleep 1000\n`;
@@ -166,7 +173,7 @@ function startTool(folder: string, before = ""): Bun.Subprocess {
 test.each(["SIGKILL", "SIGHUP", "SIGQUIT", "SIGTERM", "SIGALRM"] as const)(
   "%s that ends the tool ends everything that it started",
   async (signal) => {
-    const folder = temporaryFolder("family");
+    const folder = familyFolder();
     const tool = startTool(folder);
     const pids = await family(folder);
     tool.kill(signal);
@@ -176,7 +183,7 @@ test.each(["SIGKILL", "SIGHUP", "SIGQUIT", "SIGTERM", "SIGALRM"] as const)(
 );
 
 test("the tool's whole group is killed, where children are reaped unseen: nothing is left", async () => {
-  const folder = temporaryFolder("family");
+  const folder = familyFolder();
   const tool = startTool(folder, "trap '' CHLD;");
   const pids = await family(folder);
   process.kill(-tool.pid, "SIGKILL");
@@ -185,7 +192,7 @@ test("the tool's whole group is killed, where children are reaped unseen: nothin
 });
 
 test("a program that ends takes everything along that it started", async () => {
-  const folder = temporaryFolder("family");
+  const folder = familyFolder();
   const end = ending(
     sh(
       familyScript(folder).replace(
@@ -201,7 +208,7 @@ test("a program that ends takes everything along that it started", async () => {
 });
 
 test("a guard that is asked to, ends everything, also when it has been stopped", async () => {
-  const folder = temporaryFolder("family");
+  const folder = familyFolder();
   const guard = guarded(sh(familyScript(folder)));
   const child = Bun.spawn({ ...guard, cmd: guard?.cmd ?? [], detached: true });
   const pids = await family(folder);
