@@ -216,9 +216,12 @@ static socklen_t server_name(struct sockaddr_un *name) {
 static int call_file(int count, char **words) {
     uint32_t counts[2] = {count, 0};
     size_t size = sizeof counts;
+    struct rlimit limit;
     for (int i = 0; i < count; i += 1) size += strlen(words[i]) + 1;
     for (char **variable = environ; *variable; variable += 1, counts[1] += 1)
         size += strlen(*variable) + 1;
+    /* The limit of file sizes counts for a memory file too: SIGXFSZ would end this process. */
+    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur < size) return -1;
     int file = memfd_create("aws", MFD_CLOEXEC);
     if (file < 0) return -1;
     char *content = ftruncate(file, size) != 0

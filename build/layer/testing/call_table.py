@@ -240,6 +240,9 @@ call('a value from standard input', *put, 'file:///dev/stdin', input='value')
 
 # Limits and places.
 call('a file larger than its limit', 's3', 'cp', 's3://calls/in', 'out', limits={'FSIZE': [5000, 5000]})
+for size in (0, 1, 200):
+    call(f'files of at most {size} bytes', *WHO, limits={'FSIZE': [size, size]}, plain=True)
+call('no file, and SIGXFSZ is ignored', '--version', limits={'FSIZE': [0, -1]}, ignored=['SIGXFSZ'], plain=True)
 call('few descriptors', 's3', 'cp', 's3://calls/in', 'out', limits={'NOFILE': [256, 256]})
 call('very few descriptors', *WHO, limits={'NOFILE': [64, 64]}, plain=True)
 call('a strict mask', 's3', 'cp', 's3://calls/in', 'out', umask='077')
