@@ -1,17 +1,20 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 
 import { download, DOWNLOADS, HashMismatchError, UnreachableError } from "./download.ts";
+import { CACHE } from "./paths.ts";
 
 const CONTENT = randomBytes(300_000);
 const SHA256 = new Bun.CryptoHasher("sha256").update(CONTENT).digest("hex");
 
 /** Bytes after which the server breaks off, by number of request; none: it sends everything. */
 let breaksAfter: number[] = [];
+/** Whether it says nothing more instead. */
+let isSilent = false;
 let ranges: (string | undefined)[] = [];
 let etag = '"one"';
 let server: Server;
@@ -23,6 +26,10 @@ beforeAll(async () => {
     ranges.push(request.headers.range);
     const wanted = request.headers["if-range"] === etag ? request.headers.range : undefined;
     const start = Number(/^bytes=(\d+)-$/.exec(wanted ?? "")?.[1] ?? 0);
+    if (start >= CONTENT.length) {
+      response.writeHead(416).end();
+      return;
+    }
     response.writeHead(start > 0 ? 206 : 200, {
       etag,
       "content-length": CONTENT.length - start,
@@ -33,6 +40,7 @@ beforeAll(async () => {
       return;
     }
     response.write(CONTENT.subarray(start, start + breakAfter), () => {
+      if (isSilent) return;
       // Time for the client to read it.
       setTimeout(() => response.destroy(), 150);
     });
@@ -43,6 +51,7 @@ beforeAll(async () => {
 
 beforeEach(() => {
   breaksAfter = [];
+  isSilent = false;
   ranges = [];
   etag = '"one"';
   name = `test-${process.pid}-${Math.random()}`;
@@ -50,8 +59,9 @@ beforeEach(() => {
 
 afterAll(() => {
   server.close();
-  for (const path of new Bun.Glob(`test-${process.pid}-*`).scanSync({ cwd: DOWNLOADS })) {
-    rmSync(join(DOWNLOADS, path));
+  server.closeAllConnections();
+  for (const path of new Bun.Glob(`{downloads,locks}/*test-${process.pid}-*`).scanSync(CACHE)) {
+    rmSync(join(CACHE, path));
   }
 });
 
@@ -86,6 +96,45 @@ test("download() starts again when the server has another file now", async () =>
   etag = '"two"';
   const path = await download(url, name, SHA256);
   expect(readFileSync(path).equals(CONTENT)).toBe(true);
+});
+
+test.each([
+  ["all bytes", CONTENT.length],
+  ["more bytes than there are", CONTENT.length + 1],
+])("download() starts again where a killed build has left %s unnamed", async (_, bytes) => {
+  writeFileSync(join(DOWNLOADS, `${name}.part`), Buffer.alloc(bytes));
+  writeFileSync(join(DOWNLOADS, `${name}.tag`), etag);
+  const path = await download(url, name, SHA256);
+  expect(readFileSync(path).equals(CONTENT)).toBe(true);
+  expect(ranges).toEqual([`bytes=${bytes}-`, undefined]);
+});
+
+test("download() goes on where a server has fallen silent", async () => {
+  isSilent = true;
+  breaksAfter = [100_000];
+  const path = await download(url, name, SHA256, 200);
+  expect(readFileSync(path).equals(CONTENT)).toBe(true);
+  expect(ranges).toEqual([undefined, "bytes=100000-"]);
+});
+
+test("download() of one file, several times at once, fetches it once", async () => {
+  const program = `
+    const { download } = await import(${JSON.stringify(join(import.meta.dir, "download.ts"))});
+    await download(${JSON.stringify(url)}, ${JSON.stringify(name)}, ${JSON.stringify(SHA256)});`;
+  const builds = [1, 2, 3].map(() =>
+    Bun.spawn([process.execPath, "-e", program], { stdout: "ignore", stderr: "pipe" }),
+  );
+  for (const build of builds) {
+    expect(await new Response(build.stderr).text()).toBe("");
+    expect(await build.exited).toBe(0);
+  }
+  expect(ranges).toEqual([undefined]);
+});
+
+test("download() does not try again where it cannot write", async () => {
+  symlinkSync("/dev/full", join(DOWNLOADS, `${name}.part`));
+  await expect(download(url, name, SHA256)).rejects.toThrow("ENOSPC");
+  expect(ranges).toEqual([undefined]);
 });
 
 test("download() refuses and deletes bytes with another hash", async () => {

@@ -19,14 +19,18 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 
+import { exclusively } from "./exclusive.ts";
 import { CACHE } from "./paths.ts";
 import { progress } from "./progress.ts";
 
 /** Times that a download is taken up again before it counts as failed. */
 const ATTEMPTS = 3;
 
-/** Longest silence of a server, in ms. */
+/** Longest silence of a server, before its response and within, in ms. */
 const SILENCE_MS = 30_000;
+
+/** "Range Not Satisfiable": there is nothing after what we have. */
+const NOTHING_LEFT = 416;
 
 /** The folder of finished and unfinished downloads. */
 export const DOWNLOADS = join(CACHE, "downloads");
@@ -45,17 +49,26 @@ export class HashMismatchError extends Error {
  * Returns the path of a downloaded file, from the cache when it is there.
  * @param name File name in the cache; a pinned file's name holds its version.
  * @param sha256 What the bytes must hash to, in hex; undefined if a signature is checked instead.
+ * @param silenceMs Longest silence of the server; tests have less patience.
  * @throws {UnreachableError} When the host does not respond.
  * @throws {HashMismatchError} When the bytes are others; they are deleted.
  */
-export async function download(url: string, name: string, sha256?: string): Promise<string> {
+export async function download(
+  url: string,
+  name: string,
+  sha256?: string,
+  silenceMs = SILENCE_MS,
+): Promise<string> {
   mkdirSync(DOWNLOADS, { recursive: true });
   const path = join(DOWNLOADS, name);
-  if (!existsSync(path)) await fetchWhole(url, path);
+  // Another build may be fetching the same file: both would write into one unfinished file.
+  await exclusively(`download-${name}`, async () => {
+    if (!existsSync(path)) await fetchWhole(url, path, silenceMs);
+  });
   if (sha256 !== undefined) {
     const actual = await sha256OfFile(path);
     if (actual !== sha256) {
-      rmSync(path);
+      rmSync(path, { force: true });
       throw new HashMismatchError(
         `failed to verify ${url}: expected SHA-256 ${sha256}, got ${actual}`,
       );
@@ -71,10 +84,10 @@ export async function sha256OfFile(path: string): Promise<string> {
   return hash.digest("hex");
 }
 
-async function fetchWhole(url: string, path: string): Promise<void> {
+async function fetchWhole(url: string, path: string, silenceMs: number): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await fetchRest(url, path);
+      await fetchRest(url, path, silenceMs);
       return;
     } catch (error) {
       // An interrupted transfer goes on where it stopped; a host's refusal does not change.
@@ -89,57 +102,109 @@ class InterruptedError extends Error {
 }
 
 /** Fetches what is missing of `PATH.part`, then renames it. */
-async function fetchRest(url: string, path: string): Promise<void> {
+async function fetchRest(url: string, path: string, silenceMs: number): Promise<void> {
   const part = `${path}.part`;
   const tagFile = `${path}.tag`;
   const tag = existsSync(tagFile) ? readFileSync(tagFile, "utf8") : "";
   const have = existsSync(part) && tag !== "" ? statSync(part).size : 0;
-  const response = await request(url, have > 0 ? { range: `bytes=${have}-`, "if-range": tag } : {});
-  const resumed = response.status === 206;
-  if (!resumed) {
-    writeFileSync(part, "");
-    writeFileSync(tagFile, strongTag(response));
+  const silence = new Silence(silenceMs);
+  try {
+    const range = have > 0 ? { range: `bytes=${have}-`, "if-range": tag } : {};
+    const response = await request(url, range, silence);
+    if (response.status === NOTHING_LEFT) {
+      // A build was killed between the last byte and the new name.
+      rmSync(tagFile);
+      throw new InterruptedError(`failed to download ${url}: HTTP status ${response.status}`);
+    }
+    if (response.status !== 206) {
+      writeFileSync(part, "");
+      writeFileSync(tagFile, strongTag(response));
+    }
+    await receive(url, response, part, silence);
+  } finally {
+    silence.end();
   }
+  rmSync(tagFile, { force: true });
+  renameSync(part, path);
+}
+
+/** Appends the bytes of a response to a file. */
+async function receive(
+  url: string,
+  response: Response,
+  part: string,
+  silence: Silence,
+): Promise<void> {
   const expected = Number(response.headers.get("content-length") ?? Number.NaN);
   const show = progress(`download ${url.split("/").at(-1)}`, expected);
   let received = 0;
+  let isWriting = false;
   try {
     for await (const chunk of response.body ?? []) {
+      silence.broken();
+      isWriting = true;
       appendFileSync(part, chunk);
+      isWriting = false;
       received += chunk.length;
       show(received);
     }
   } catch (error) {
-    throw new InterruptedError(`failed to download ${url}: broke off after ${received} bytes`, {
-      cause: error,
-    });
+    // A full disk, for one: another try would not help.
+    if (isWriting) throw error;
+    throw new InterruptedError(
+      `failed to download ${url}: broke off after ${received} bytes; run again to resume`,
+      { cause: error },
+    );
   }
   if (Number.isFinite(expected) && received !== expected) {
     throw new InterruptedError(
       `failed to download ${url}: got ${received} of ${expected} bytes; run again to resume`,
     );
   }
-  rmSync(tagFile, { force: true });
-  renameSync(part, path);
 }
 
-async function request(url: string, headers: Record<string, string>): Promise<Response> {
-  const silence = new AbortController();
-  const timer = setTimeout(() => silence.abort(), SILENCE_MS);
+/** Aborts a request whose server is silent for too long. */
+class Silence {
+  readonly #controller = new AbortController();
+  readonly #timer: Timer;
+
+  constructor(ms: number) {
+    this.#timer = setTimeout(() => this.#controller.abort(), ms);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** The server has sent something. */
+  broken(): void {
+    this.#timer.refresh();
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+async function request(
+  url: string,
+  range: Record<string, string>,
+  silence: Silence,
+): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(url, {
       // Bun would unpack a compressed response, and its length would no longer be the file's.
-      headers: { ...headers, "accept-encoding": "identity" },
+      headers: { ...range, "accept-encoding": "identity" },
       signal: silence.signal,
     });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new UnreachableError(`failed to reach ${new URL(url).host}: ${reason}`, { cause: error });
-  } finally {
-    clearTimeout(timer);
   }
-  if (response.status !== 200 && response.status !== 206) {
+  silence.broken();
+  const wanted = "range" in range ? [200, 206, NOTHING_LEFT] : [200];
+  if (!wanted.includes(response.status)) {
     throw new Error(`failed to download ${url}: HTTP status ${response.status}`);
   }
   return response;
