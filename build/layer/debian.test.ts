@@ -4,7 +4,7 @@
  */
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { architecture } from "../architectures.ts";
@@ -62,6 +62,26 @@ beforeEach(async () => {
 });
 
 const open = (suites = SUITES) => new DebianArchive("amd64", suites, archive.origin);
+
+/** What a machine that went down, or half a copy, makes of a file in the cache. */
+const DAMAGES: readonly (readonly [string, (content: Buffer) => Buffer])[] = [
+  ["empty", () => Buffer.alloc(0)],
+  ["cut off", (content) => content.subarray(0, content.length - 1)],
+  ["full of zeros", (content) => Buffer.alloc(content.length)],
+  ["followed by other bytes", (content) => Buffer.concat([content, content])],
+];
+
+function damage(packages: readonly DebianPackage[], by: (content: Buffer) => Buffer): void {
+  for (const { sha256 } of packages)
+    writeFileSync(cached(sha256), by(readFileSync(cached(sha256))));
+}
+
+function expectWhole(packages: readonly DebianPackage[]): void {
+  for (const { sha256 } of packages) {
+    const content = readFileSync(cached(sha256));
+    expect(new Bun.CryptoHasher("sha256").update(content).digest("hex")).toBe(sha256);
+  }
+}
 
 const versions = (packages: readonly DebianPackage[]) =>
   packages.map(({ name, version }) => `${name} ${version}`);
@@ -151,6 +171,13 @@ describe("time passes", () => {
   });
 });
 
+test.each(DAMAGES)("a package in the cache that is %s is fetched again", async (_, by) => {
+  const packages = await open().take(["program"]);
+  damage(packages, by);
+  expect(await open().take(["program"])).toEqual(packages);
+  expectWhole(packages);
+});
+
 describe("a recorded set", () => {
   const target = architecture("amd64");
   let input: DebianInput;
@@ -172,6 +199,13 @@ describe("a recorded set", () => {
   test("is taken from the cache without asking anybody", async () => {
     await fetchRecorded(input, target, places());
     expect(archive.requests).toEqual([]);
+  });
+
+  test.each(DAMAGES)("of which the cache has one that is %s is fetched again", async (_, by) => {
+    damage(input.packages.slice(0, 1), by);
+    await fetchRecorded(input, target, places());
+    expectWhole(input.packages);
+    expect(archive.requests.filter((path) => path.endsWith(".deb")).length).toBeLessThan(3);
   });
 
   test("is taken from the mirror while it has it, and from the snapshots afterwards", async () => {

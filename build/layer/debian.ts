@@ -13,7 +13,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { join } from "node:path";
 
 import { CommandError, run } from "./command.ts";
-import { DOWNLOADS, sha256OfFile } from "./download.ts";
+import { DOWNLOADS, isKept, sha256OfFile } from "./download.ts";
 import { exclusively } from "./exclusive.ts";
 import { CACHE } from "./paths.ts";
 import { step, watchBytes } from "./progress.ts";
@@ -167,7 +167,7 @@ export class DebianArchive {
     const what = `Debian packages for ${this.#architecture}`;
     // Another build may be fetching the same ones.
     await exclusively("debian-packages", async () => {
-      const missing = packages.filter(({ sha256 }) => !existsSync(cached(sha256)));
+      const missing = await missingOf(packages);
       if (missing.length > 0) await this.#fetchFromMirror(missing, what);
     });
     return new Map(packages.map(({ name, sha256 }) => [name, cached(sha256)]));
@@ -419,6 +419,13 @@ export async function fetchFiles(files: readonly WantedFile[], what: string): Pr
     }
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Those of some packages that are not in the cache. */
+export async function missingOf(packages: readonly DebianPackage[]): Promise<DebianPackage[]> {
+  const missing: DebianPackage[] = [];
+  for (const each of packages) if (!(await isKept(each.sha256))) missing.push(each);
+  return missing;
 }
 
 /** Where a verified file stands in the cache: under its hash. */

@@ -21,7 +21,7 @@ import { join } from "node:path";
 
 import { exclusively } from "./exclusive.ts";
 import { CACHE } from "./paths.ts";
-import { progress } from "./progress.ts";
+import { progress, step } from "./progress.ts";
 
 /** Times that a download is taken up again before it counts as failed. */
 const ATTEMPTS = 3;
@@ -75,6 +75,19 @@ export async function download(
     }
   }
   return path;
+}
+
+/**
+ * Whether a file is in the cache under its hash, whole. One that is not what its name says is removed:
+ * a machine that went down, or a cache that was copied in part, leaves such files.
+ */
+export async function isKept(sha256: string): Promise<boolean> {
+  const path = join(DOWNLOADS, sha256);
+  if (!existsSync(path)) return false;
+  if ((await sha256OfFile(path)) === sha256) return true;
+  step(`${path} is damaged: fetch it again`);
+  rmSync(path, { force: true });
+  return false;
 }
 
 /** Computes a file's SHA-256, in hex. */

@@ -14,12 +14,12 @@ import packageLock from "../../package-lock.json" with { type: "json" };
 import type { Architecture } from "../architectures.ts";
 import { writeWhole } from "./artifacts.ts";
 import {
-  cached,
   DebianError,
   type DebianOrigin,
   debianOrigin,
-  type DebianPackage,
   fetchFiles,
+  missingOf,
+  OutOfStepError,
 } from "./debian.ts";
 import { ROOT } from "./paths.ts";
 import { step } from "./progress.ts";
@@ -129,7 +129,8 @@ export async function fetchRecorded(
   target: Architecture,
   { origin, snapshots = process.env["DEBIAN_SNAPSHOTS"] || SOURCES.debian.snapshots }: Places = {},
 ): Promise<void> {
-  if (missingOf(input).length === 0) return;
+  let missing = await missingOf(input.packages);
+  if (missing.length === 0) return;
   const { debian, security } =
     origin ?? (await debianOrigin().catch(() => ({ debian: "", security: "" })));
   const day = afterwards(input.date);
@@ -140,10 +141,8 @@ export async function fetchRecorded(
       "debian-security": `${snapshots}/debian-security/${day}`,
     },
   ];
-  let fault: unknown;
+  let fault: DebianError | undefined;
   for (const place of places) {
-    const missing = missingOf(input);
-    if (missing.length === 0) return;
     try {
       await fetchFiles(
         missing.map((wanted) => ({ ...wanted, url: `${place[wanted.archive]}/${wanted.path}` })),
@@ -152,13 +151,14 @@ export async function fetchRecorded(
     } catch (error) {
       if (!(error instanceof DebianError)) throw error;
       fault = error;
-      const left = missingOf(input).length;
-      if (left > 0) step(`${place.debian} lacks ${left} of the recorded packages`);
     }
+    missing = await missingOf(missing);
+    if (missing.length === 0) return;
+    // What it does not have needs no explanation.
+    const reason = !fault || fault instanceof OutOfStepError ? "" : `: ${fault.message}`;
+    step(`${place.debian} lacks ${missing.length} of the recorded packages${reason}`);
   }
-  const gone = missingOf(input);
-  if (gone.length === 0) return;
-  const names = gone.map(({ name, version }) => `${name} ${version}`).join(", ");
+  const names = missing.map(({ name, version }) => `${name} ${version}`).join(", ");
   throw new DebianError(
     `failed to build from the recorded inputs: gone from the cache, from the mirror and from ` +
       `${snapshots}, or not to be reached there: ${names}; DEBIAN_SNAPSHOTS=URL names another ` +
@@ -171,10 +171,6 @@ export async function fetchRecorded(
 export interface Places {
   readonly origin?: Pick<DebianOrigin, "debian" | "security">;
   readonly snapshots?: string;
-}
-
-function missingOf(input: DebianInput): DebianPackage[] {
-  return input.packages.filter(({ sha256: hash }) => !existsSync(cached(hash)));
 }
 
 /**

@@ -9,7 +9,7 @@
  */
 
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 import { CACHE } from "./paths.ts";
 import type { Saving } from "./prune.ts";
@@ -45,18 +45,32 @@ export async function compressModels(tree: string, fromTheEnd: boolean): Promise
   });
 }
 
-async function compressed(text: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+/** Where the cache has a model compressed. */
+export function keptModel(text: Uint8Array): string {
   const hash = new Bun.CryptoHasher("sha256").update(text).digest("hex");
-  const folder = join(CACHE, "models", `zstd-${ZSTD_LEVEL}-bun-${Bun.version}`);
-  const kept = join(folder, hash);
-  if (existsSync(kept)) return readFileSync(kept);
+  return join(CACHE, "models", `zstd-${ZSTD_LEVEL}-bun-${Bun.version}`, hash);
+}
+
+async function compressed(text: Buffer<ArrayBuffer>): Promise<Uint8Array> {
+  const kept = keptModel(text);
+  const before = existsSync(kept) ? readFileSync(kept) : undefined;
+  if (before !== undefined && (await isCompressedOf(before, text))) return before;
   const bytes = await Bun.zstdCompress(text, { level: ZSTD_LEVEL });
-  mkdirSync(folder, { recursive: true });
-  const unfinished = join(workFolder("model"), hash);
+  mkdirSync(dirname(kept), { recursive: true });
+  const unfinished = join(workFolder("model"), basename(kept));
   writeFileSync(unfinished, bytes);
   renameSync(unfinished, kept);
   rmSync(dirname(unfinished), { recursive: true });
   return bytes;
+}
+
+/** Whether what the cache has is whole: damaged, it would end up in the layer unnoticed. */
+async function isCompressedOf(bytes: Uint8Array<ArrayBuffer>, text: Buffer): Promise<boolean> {
+  try {
+    return text.equals(await Bun.zstdDecompress(bytes));
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -5,11 +5,11 @@
  * @module
  */
 
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { CommandError, run } from "./command.ts";
-import { DOWNLOADS, HashMismatchError, sha256OfFile } from "./download.ts";
+import { DOWNLOADS, HashMismatchError, isKept, sha256OfFile } from "./download.ts";
 import { exclusively } from "./exclusive.ts";
 import { step } from "./progress.ts";
 import { workFolder } from "./work-folder.ts";
@@ -50,7 +50,7 @@ def prepare_metadata_for_build_wheel(folder, config_settings=None):
 export async function fetchFromPyPI(pinned: PinnedFile): Promise<string> {
   const kept = join(DOWNLOADS, pinned.sha256);
   await exclusively(`pypi-${pinned.name}`, async () => {
-    if (!existsSync(kept)) await fetchWith(pinned, kept);
+    if (!(await isKept(pinned.sha256))) await fetchWith(pinned, kept);
   });
   return kept;
 }
