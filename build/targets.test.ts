@@ -7,8 +7,17 @@
  */
 
 import { describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { isAbsolute, join } from "node:path";
 
 import { AS_NOBODY } from "../src/testing/as-nobody.ts";
 import { FURTHER_SHELLS, SHELLS } from "../src/testing/shells.ts";
@@ -110,6 +119,45 @@ describe("own-files.sh", () => {
     ["the clone", () => join(folder, "roots"), ["."], "this folder"],
   ])("says how to take back %s of root's", (_, cwd, folders, name) => {
     expect(check(cwd(), ...folders)).toEqual({ output: "", errors: advice(name), exitCode: 1 });
+  });
+});
+
+describe("copy-executables.sh", () => {
+  const NAMES = ["bootstrap-amd64", "bootstrap-arm64"].concat([
+    "lambda-shell-linux-amd64",
+    "lambda-shell-linux-arm64",
+  ]);
+  const clone = () => {
+    const folder = temporaryFolder("clone");
+    mkdirSync(join(folder, "dist"));
+    for (const name of NAMES) writeFileSync(join(folder, "dist", name), name, { mode: 0o755 });
+    mkdirSync(join(folder, "elsewhere/dist"), { recursive: true });
+    symlinkSync("dist", join(folder, "link"));
+    return folder;
+  };
+  const copy = (folder: string, to: string) =>
+    run(
+      ["env", `CDPATH=${folder}/elsewhere`, join(ROOT, "build/copy-executables.sh"), to],
+      "/usr/bin:/bin",
+      folder,
+    );
+
+  test.each(["new", "a new folder/below", "-n", "elsewhere/dist", temporaryFolder("absolute")])(
+    "copies them whole to %s",
+    (to) => {
+      const folder = clone();
+      expect(copy(folder, to)).toEqual({ output: "", errors: "", exitCode: 0 });
+      const copies = join(isAbsolute(to) ? "" : folder, to);
+      expect(readdirSync(copies).sort()).toEqual(NAMES);
+      for (const name of NAMES) expect(readFileSync(join(copies, name), "utf8")).toBe(name);
+      expect(lstatSync(join(copies, "bootstrap-arm64")).mode & 0o777).toBe(0o755);
+    },
+  );
+
+  test.each(["dist", "./dist/", "link", "dist/../dist"])("leaves them alone in %s", (to) => {
+    const folder = clone();
+    expect(copy(folder, to)).toEqual({ output: "", errors: "", exitCode: 0 });
+    expect(readdirSync(join(folder, "dist")).sort()).toEqual(NAMES);
   });
 });
 
@@ -235,6 +283,27 @@ describe("make", () => {
   test("reads no variable in a prerequisite that is set in a later file", () => {
     const command = ["make", "--warn-undefined-variables", "--dry-run", "help"];
     expect(run(command, process.env["PATH"] ?? "").errors).toBe("");
+  });
+
+  test.each([
+    ["no DIST", [], [], "dist"],
+    ["an empty one", ["DIST="], [], "dist"],
+    ["one in the environment", ["DIST=/else where"], [], "/else where"],
+    ["one after make", [], ["DIST=../else"], "../else"],
+    ["both", ["DIST=/one"], ["DIST=/another"], "/another"],
+  ])("builds into the folder that it is told, with %s", (_, variables, words, folder) => {
+    const command = ["env", ...variables, "make", "--dry-run", "--always-make", "dist", ...words];
+    const { output } = run(command, process.env["PATH"] ?? "");
+    expect(output).toContain(`build/copy-executables.sh '${folder}'\n`);
+    expect(output).toContain(`find '${folder}' `);
+    // What the recipe's programs find in their environment.
+    const file = join(temporaryFolder("makefile"), "Makefile");
+    writeFileSync(file, `include Makefile\nshow:\n\t@echo "$\${DIST:-dist}"\n`);
+    const shown = run(
+      ["env", ...variables, "make", "-f", file, "show", ...words],
+      process.env["PATH"] ?? "",
+    );
+    expect(shown.output).toBe(`${folder}\n`);
   });
 
   const help = run(["make", "help"], process.env["PATH"] ?? "").output;

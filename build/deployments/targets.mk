@@ -76,7 +76,7 @@ endif
 # What make dist writes last; it is made again only when something that goes into a layer is newer.
 dist/SHA256SUMS: dist/bootstrap-amd64 dist/bootstrap-arm64 dist/lambda-shell-linux-amd64 \
   dist/lambda-shell-linux-arm64 build/layer.ts $(wildcard build/layer/*.ts layer/*.json)
-	$(MAKE) dist
+	$(MAKE) dist DIST=dist
 
 .PHONY: deployments
 deployments: namespaces $(PYTHON_READY) $(BOTOCORE_READY) $(CHECKOV_READY) layer/cdk/node_modules/.package-lock.json node-layer ## test: Check all deployment options

@@ -18,7 +18,7 @@ import {
   readFileSync,
   rmSync,
 } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 import { reportErrors } from "../plain-errors.ts";
 import { run } from "./command.ts";
@@ -33,6 +33,9 @@ const BUILDS = [
   { name: "one", TZ: "Pacific/Kiritimati", umask: "0022" },
   { name: "another-at-a-longer-path", TZ: "America/Adak", umask: "0077" },
 ] as const;
+
+/** The record to build from, if there is one, by a path that holds in both. */
+const INPUTS = process.env["INPUTS"] ? { INPUTS: resolve(ROOT, process.env["INPUTS"]) } : {};
 
 type BuildSettings = (typeof BUILDS)[number];
 
@@ -61,7 +64,8 @@ async function build(copy: string, settings: BuildSettings): Promise<Map<string,
   step(`build in ${settings.name} (TZ=${settings.TZ}, umask ${settings.umask})`);
   await run(["sh", "-c", `umask ${settings.umask} && exec make dist`], {
     cwd: copy,
-    env: { TZ: settings.TZ },
+    // Folders of the caller's would be the same for both.
+    env: { TZ: settings.TZ, CACHE: "cache", DIST: "dist", ...INPUTS },
   });
   const sums = readFileSync(join(copy, "dist/SHA256SUMS"), "utf8");
   rmSync(copy, { recursive: true });

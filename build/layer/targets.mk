@@ -15,10 +15,15 @@ layer-test-packages:
 
 .PHONY: dist
 dist: layer-packages bootstrap tool ## build: Build every artefact: executables, layers, checksums
+	@build/copy-executables.sh '$(DIST)'
 	$(BUN) build/layer.ts
 	@$(MAKE) --no-print-directory remove-old-zips
 
-DIST := dist
+# Exported to recipes where it comes from the caller, by a variable or after make.
+DIST ?= dist
+ifeq ($(DIST),)
+override DIST := dist
+endif
 LAYER_VERSION := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' package.json)
 
 # The Dockerfiles and the constructs take the zip that fits: there must be one, not one a version.
