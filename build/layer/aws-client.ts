@@ -5,10 +5,11 @@
  * @module
  */
 
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import type { Architecture } from "../architectures.ts";
+import { isWholeElf } from "./elf.ts";
 import { exclusively } from "./exclusive.ts";
 import { CACHE, LAYER } from "./paths.ts";
 import { SOURCES } from "./sources.ts";
@@ -34,7 +35,7 @@ export async function compileAwsClient(target: Architecture, started: Started): 
   recipe.update(readFileSync(SOURCE));
   const kept = join(CACHE, "aws-client", `${target.name}-${recipe.digest("hex").slice(0, 16)}`);
   await exclusively(`aws-client-${target.name}`, async () => {
-    if (existsSync(kept)) return;
+    if (isWholeElf(kept)) return;
     const folder = workFolder("aws-client");
     try {
       await compileC(target, [...words, SOURCE, "-o", "aws"], folder);

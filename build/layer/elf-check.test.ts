@@ -1,11 +1,12 @@
 import { expect, test } from "bun:test";
-import { copyFileSync, mkdirSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
 import { architecture, HOST_ARCHITECTURE } from "../architectures.ts";
 import { run } from "./command.ts";
 import { checkElfFiles } from "./elf-check.ts";
+import { isWholeElf } from "./elf.ts";
 
 const HOST = HOST_ARCHITECTURE ?? architecture("amd64");
 const OTHER = architecture(HOST.name === "amd64" ? "arm64" : "amd64");
@@ -57,4 +58,22 @@ test("checkElfFiles() accepts a program with the layer's own libc, and names the
   await expect(checkElfFiles(tree, HOST)).rejects.toThrow(
     "aws-cli/bin/program: the layer lacks libc.so.6",
   );
+});
+
+test("an executable that is not whole is told from one that is", async () => {
+  const folder = temporaryFolder("elf");
+  const program = join(folder, "program");
+  await Bun.write(join(folder, "main.c"), "int main(void) { return 0; }\n");
+  await run(["cc", "-static", "-o", program, join(folder, "main.c")]);
+  await run(["rm", join(folder, "main.c")]);
+  expect(isWholeElf(program)).toBe(true);
+  const whole = readFileSync(program);
+  for (const length of [0, 3, 4, 63, 64, 1000, whole.length >> 1, whole.length - 1]) {
+    writeFileSync(program, whole.subarray(0, length));
+    expect({ length, isWhole: isWholeElf(program) }).toEqual({ length, isWhole: false });
+  }
+  await expect(checkElfFiles(folder, HOST)).rejects.toThrow("program: is cut off");
+  writeFileSync(program, Buffer.alloc(whole.length));
+  expect(isWholeElf(program)).toBe(false);
+  expect(isWholeElf(join(folder, "none"))).toBe(false);
 });

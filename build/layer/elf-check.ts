@@ -9,7 +9,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 
 import type { Architecture } from "../architectures.ts";
-import { type ElfFile, readElfFiles } from "./elf.ts";
+import { type ElfFile, isWholeElf, readElfFiles } from "./elf.ts";
 import { walk } from "./tree.ts";
 
 /** glibc of Amazon Linux 2023, which Lambda's `provided.al2023` is. */
@@ -65,6 +65,7 @@ function faultsOf(
   opt: ReadonlySet<string>,
 ): string[] {
   const faults: string[] = [];
+  if (!isWholeElf(elf.path)) faults.push(`${path}: is cut off`);
   if (elf.machine !== MACHINES[target.name]) faults.push(`${path}: is for ${elf.machine}`);
   if (ownLibraryNames !== undefined) {
     const missing = elf.needed.filter((name) => !ownLibraryNames.has(name));

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs";
 
 import { run } from "./command.ts";
 
@@ -23,6 +23,9 @@ export interface ElfFile {
   readonly glibc: string | undefined;
 }
 
+/** Length of the header of a file for 64 bits. */
+const ELF_HEADER_BYTES = 64;
+
 /** Files that one readelf reads: an argument list has its limits. */
 const FILES_PER_RUN = 200;
 
@@ -36,6 +39,26 @@ export function isElf(path: string): boolean {
     closeSync(file);
   }
   return magic.toString("latin1") === "\x7fELF";
+}
+
+/**
+ * Whether a file is there, ELF, and has all that its header names. What is cut off begins like a whole one,
+ * and readelf only warns.
+ */
+export function isWholeElf(path: string): boolean {
+  if (!existsSync(path) || !isElf(path)) return false;
+  const bytes = readFileSync(path);
+  if (bytes.length < ELF_HEADER_BYTES) return false;
+  const offset = (at: number) => Number(bytes.readBigUInt64LE(at));
+  const table = (at: number, size: number) =>
+    at + bytes.readUInt16LE(size) * bytes.readUInt16LE(size + 2);
+  const segments = offset(32);
+  const segmentsEnd = table(segments, 54);
+  if (Math.max(segmentsEnd, table(offset(40), 58)) > bytes.length) return false;
+  for (let at = segments; at < segmentsEnd; at += bytes.readUInt16LE(54)) {
+    if (offset(at + 8) + offset(at + 32) > bytes.length) return false;
+  }
+  return true;
 }
 
 /** Reads those of the given files that are ELF. */

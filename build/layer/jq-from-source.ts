@@ -9,20 +9,13 @@
  * @module
  */
 
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import type { Architecture } from "../architectures.ts";
 import { run } from "./command.ts";
 import { HashMismatchError, sha256OfFile } from "./download.ts";
+import { isWholeElf } from "./elf.ts";
 import { exclusively } from "./exclusive.ts";
 import type { Part } from "./part.ts";
 import { CACHE, LAYER } from "./paths.ts";
@@ -54,7 +47,7 @@ export async function buildJq(target: Architecture): Promise<BuiltJq> {
   recipe.update(readFileSync(DATES_PATCH));
   const kept = join(CACHE, "jq", `${target.name}-${recipe.digest("hex").slice(0, 16)}`);
   await exclusively(`jq-${target.name}`, async () => {
-    if (!existsSync(kept)) await compile(kept, target);
+    if (!isWholeElf(join(kept, "jq"))) await compile(kept, target);
   });
   return { executable: join(kept, "jq"), parts: await partsOf(kept, target) };
 }
@@ -105,6 +98,7 @@ async function compile(kept: string, target: Architecture): Promise<void> {
     renameSync(join(source, "vendor/oniguruma/COPYING"), join(built, "oniguruma.txt"));
     writeFileSync(join(built, "oniguruma-version"), onigurumaVersion(source));
     mkdirSync(dirname(kept), { recursive: true });
+    rmSync(kept, { recursive: true, force: true });
     renameSync(built, kept);
   } finally {
     rmSync(folder, { recursive: true, force: true });
