@@ -26,7 +26,7 @@ import { stageAwsCli } from "./aws-cli.ts";
 import { run } from "./command.ts";
 import { DOWNLOADS, UnreachableError } from "./download.ts";
 import { shrinkModels } from "./models.ts";
-import { ROOT } from "./paths.ts";
+import { CACHE, ROOT } from "./paths.ts";
 import { SignatureError } from "./pgp-signature.ts";
 
 const AMD64 = architecture("amd64");
@@ -94,8 +94,8 @@ beforeEach(() => {
 
 afterAll(() => {
   server.close();
-  for (const path of new Bun.Glob(`*-2.${process.pid}.*`).scanSync({ cwd: DOWNLOADS })) {
-    rmSync(join(DOWNLOADS, path));
+  for (const path of new Bun.Glob(`{downloads,locks}/*-2.${process.pid}.*`).scanSync(CACHE)) {
+    rmSync(join(CACHE, path));
   }
 });
 

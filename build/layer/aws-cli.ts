@@ -9,7 +9,7 @@
  * @module
  */
 
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 
 import type { Architecture } from "../architectures.ts";
 import { newestInput, stageDebianAwsCli } from "./aws-cli-debian.ts";
@@ -76,6 +76,12 @@ async function fromRecord(
     await fetchRecorded(recorded, target);
     return fromDebian(tree, target, recorded);
   }
+  if (recorded.kind === "file" && ["auto", "debian", "upstream"].includes(choice)) {
+    throw new Error(
+      `failed to build from the recorded inputs: their AWS CLI ${recorded.version} was a file: ` +
+        "name it with AWS_CLI=/path/to/zip",
+    );
+  }
   const staged =
     recorded.kind === "upstream"
       ? await fromUpstream(tree, target, { ...pinned, version: recorded.version })
@@ -88,7 +94,7 @@ async function fromRecord(
 }
 
 async function fromFile(tree: string, target: Architecture, path: string): Promise<StagedAwsCli> {
-  if (!existsSync(path)) {
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) {
     throw new Error(
       `failed to find the AWS CLI at ${path}: AWS_CLI is auto, upstream, debian or a zip's path`,
     );

@@ -30,15 +30,22 @@ export const INPUTS_NAME = "inputs.json";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
+/** A package's name becomes a part of paths. */
+const packageName = z.string().regex(/^[a-z0-9][a-z0-9+.-]*$/);
+
 const debianPackageSchema = z.strictObject({
-  name: z.string(),
+  name: packageName,
   version: z.string(),
-  source: z.string(),
+  source: packageName,
   archive: z.enum(["debian", "debian-security"]),
-  path: z.string(),
+  path: z.string().regex(/^pool\/(?:[^./][^/]*\/)+[^./][^/]*_(?:all|amd64|arm64)\.deb$/),
   sha256,
   bytes: z.int(),
 });
+
+function hasAwsCli(packages: readonly { readonly name: string }[]): boolean {
+  return packages.some(({ name }) => name === SOURCES.awsCli.debian.package);
+}
 
 const fileSchema = z.strictObject({ version: z.string(), url: z.string(), sha256 });
 
@@ -47,7 +54,7 @@ const awsCliSchema = z.discriminatedUnion("kind", [
     kind: z.literal("debian"),
     /** When the archive was last changed, as its snapshots name it: 20261030T080801Z. */
     date: z.string().regex(/^\d{8}T\d{6}Z$/),
-    packages: z.array(debianPackageSchema),
+    packages: z.array(debianPackageSchema).refine(hasAwsCli, "the AWS CLI is not among them"),
   }),
   z.strictObject({ kind: z.literal("upstream"), ...fileSchema.shape }),
   z.strictObject({ kind: z.literal("file"), version: z.string(), sha256 }),
@@ -116,7 +123,22 @@ export function readInputs(path: string | undefined): Inputs | undefined {
         `has ${bunVersion()}: check out the commit that it was made from`,
     );
   }
+  for (const name of ["amd64", "arm64"] as const) checkArchitecture(path, name, inputs[name]);
   return inputs;
+}
+
+/** @throws {Error} When a package is for another architecture than it is recorded for. */
+function checkArchitecture(
+  path: string,
+  name: Architecture["name"],
+  inputs: ArchitectureInputs | undefined,
+): void {
+  if (inputs?.awsCli.kind !== "debian") return;
+  const other = inputs.awsCli.packages.find((each) => !each.path.match(`_(all|${name}).deb$`));
+  if (other === undefined) return;
+  throw new Error(
+    `failed to build from ${path}: ${name}: ${other.path} is for another architecture`,
+  );
 }
 
 /**

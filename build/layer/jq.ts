@@ -9,14 +9,22 @@
  * @module
  */
 
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, realpathSync } from "node:fs";
-import { join } from "node:path";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+} from "node:fs";
+import { join, resolve } from "node:path";
 
 import type { Architecture } from "../architectures.ts";
 import { run } from "./command.ts";
 import { download, sha256OfFile, UnreachableError } from "./download.ts";
 import { LAMBDA_LIBRARIES } from "./elf-check.ts";
-import { readElfFiles } from "./elf.ts";
+import { isWholeElf, readElfFiles } from "./elf.ts";
 import type { JqInput } from "./inputs.ts";
 import { buildJq, JQ_LICENSE } from "./jq-from-source.ts";
 import type { Part } from "./part.ts";
@@ -80,6 +88,12 @@ async function fromRecord(
   choice: string,
   upstream: UpstreamJq,
 ): Promise<StagedJq> {
+  if (recorded.kind === "file" && ["auto", "source", "upstream"].includes(choice)) {
+    throw new Error(
+      `failed to build from the recorded inputs: their jq ${recorded.version} was a file: ` +
+        "name it with JQ=/path/to/jq",
+    );
+  }
   const staged = await (recorded.kind === "source"
     ? fromSource(tree, target)
     : recorded.kind === "upstream"
@@ -121,9 +135,14 @@ async function fromSource(tree: string, target: Architecture): Promise<StagedJq>
   };
 }
 
-async function fromFile(tree: string, path: string): Promise<StagedJq> {
-  if (!existsSync(path)) {
-    throw new Error(`failed to find jq at ${path}: JQ is auto, upstream, source or its path`);
+async function fromFile(tree: string, choice: string): Promise<StagedJq> {
+  // Run by a name without a slash, it would be looked for in PATH.
+  const path = resolve(choice);
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) {
+    throw new Error(`failed to find jq at ${choice}: JQ is auto, upstream, source or its path`);
+  }
+  if (!isWholeElf(path)) {
+    throw new Error(`failed to take jq from ${choice}: it is not an executable (ELF), or cut off`);
   }
   place(tree, path);
   await placeLibraries(tree, path);

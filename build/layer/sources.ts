@@ -95,5 +95,6 @@ export function parseFile<T>(path: string, schema: z.ZodType<T>): T {
   const result = schema.safeParse(content);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
-  throw new Error(`failed to read ${path}: ${issue?.path.join(".")}: ${issue?.message}`);
+  const place = issue === undefined || issue.path.length === 0 ? "" : `${issue.path.join(".")}: `;
+  throw new Error(`failed to read ${path}: ${place}${issue?.message}`);
 }
