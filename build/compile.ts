@@ -124,9 +124,14 @@ export async function compile(
   target: Architecture,
   folder: string,
 ): Promise<string> {
-  const output = join(folder, program.outputName(target));
-  const unfinished = `${output}.unfinished`;
-  const bundle = `${output}.unfinished.js`;
+  const name = program.outputName(target);
+  const output = join(folder, name);
+  // Of this process's own: two may compile the same program. A build of the layer removes what is left of
+  // one that was killed (layer/artifacts.ts). The names in it are the same each time, as Bun keeps them.
+  const work = join(folder, `.${name}.${process.pid}.unfinished`);
+  mkdirSync(work, { recursive: true });
+  const unfinished = join(work, `${name}.unfinished`);
+  const bundle = `${unfinished}.js`;
   try {
     if (program.optimized) {
       await build(program.bun, [
@@ -164,7 +169,7 @@ export async function compile(
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new Error(`failed to compile ${program.entry} for ${target.name}: ${reason}`, { cause });
   } finally {
-    for (const path of [bundle, unfinished]) rmSync(path, { force: true });
+    rmSync(work, { recursive: true, force: true });
   }
   return output;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { lstatSync, readdirSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { version } from "../../package.json" with { type: "json" };
@@ -36,3 +36,21 @@ test.each(["077", "027", "000"])(
     });
   },
 );
+
+test("what killed builds have left unfinished goes, and nothing else", async () => {
+  const dist = temporaryFolder("unfinished");
+  // No process has this number.
+  const dead = 4_194_305;
+  const kept = [`.x.${process.pid}.unfinished`, `x.${dead}.unfinished`, ".x.unfinished", "x"];
+  for (const name of [`.x.zip.${dead}.unfinished`, `..${dead}.unfinished`, ...kept]) {
+    writeFileSync(join(dist, name), "");
+  }
+  mkdirSync(join(dist, `.bootstrap-amd64.${dead}.unfinished/below`), { recursive: true });
+  mkdirSync(join(dist, `.bootstrap-amd64.${process.pid}.unfinished`));
+  const script = `import { sweepUnfinished } from ${JSON.stringify(join(import.meta.dir, "artifacts.ts"))};
+    sweepUnfinished();`;
+  await run([process.execPath, "-e", script], { env: { DIST: dist } });
+  expect(readdirSync(dist).sort()).toEqual(
+    [...kept, `.bootstrap-amd64.${process.pid}.unfinished`].sort(),
+  );
+});

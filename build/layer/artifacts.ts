@@ -111,6 +111,8 @@ export function sweepUnfinished(): void {
   if (!existsSync(DIST)) return;
   for (const name of readdirSync(DIST)) {
     const pid = /^\..*\.(\d+)\.unfinished$/.exec(name)?.[1];
-    if (pid !== undefined && !existsSync(join("/proc", pid))) rmSync(join(DIST, name));
+    if (pid !== undefined && !existsSync(join("/proc", pid))) {
+      rmSync(join(DIST, name), { recursive: true, force: true });
+    }
   }
 }

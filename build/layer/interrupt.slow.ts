@@ -17,6 +17,28 @@ const HOST = HOST_ARCHITECTURE ?? architecture("amd64");
 /** Moments of the kills, in ms after the start: unpacking, compressing, compiling, zipping. */
 const KILLS_MS = [700, 2_500, 6_000, 12_000, 20_000];
 
+test("executables that are compiled twice at the same time are whole", async () => {
+  const folder = temporaryFolder("compiled-twice");
+  const program = `
+    const { BOOTSTRAP, compile } = await import(${JSON.stringify(join(ROOT, "build/compile.ts"))});
+    await compile(BOOTSTRAP, ${JSON.stringify(HOST)}, ${JSON.stringify(folder)});`;
+  const hash = await sha256OfFile(join(DIST, `bootstrap-${HOST.name}`));
+  for (const laterMs of [0, 300, 900]) {
+    const compilers: Bun.Subprocess<"ignore", "ignore", "pipe">[] = [];
+    for (const _ of [1, 2]) {
+      compilers.push(
+        Bun.spawn([process.execPath, "-e", program], { stdout: "ignore", stderr: "pipe" }),
+      );
+      await Bun.sleep(laterMs);
+    }
+    for (const compiler of compilers) {
+      expect(await new Response(compiler.stderr).text()).toBe("");
+    }
+    expect(await sha256OfFile(join(folder, `bootstrap-${HOST.name}`))).toBe(hash);
+    expect(readdirSync(folder)).toEqual([`bootstrap-${HOST.name}`]);
+  }
+});
+
 test("a build that was killed leaves no half artefact and does not disturb the next", async () => {
   const dist = temporaryFolder("interrupted-dist");
   const executable = `bootstrap-${HOST.name}`;
