@@ -92,6 +92,28 @@ describe("reportErrors()", () => {
   });
 });
 
+/** A statement that runs a program which fails with these lines. */
+const failing = (...lines: string[]) =>
+  `await run(["sh", "-c", 'printf "%s\\\\n" "$@" >&2; exit 2', "sh", ...${JSON.stringify(lines)}]);`;
+
+test.each([
+  ["of this process", 'writeFileSync("/dev/full", "x");', "failed to write .*: the disk is full"],
+  [
+    "of a program that says it in its first line",
+    failing("tar: x: Cannot write: No space left on device", "tar: Exiting due to previous errors"),
+    "failed to run sh .*: status 2: tar: x: Cannot write: No space left on device",
+  ],
+  [
+    "of a program that says it in its last line",
+    failing("ERROR: Exception:", "Traceback", "OSError: [Errno 28] No space left on device"),
+    "failed to run sh .*: status 2: OSError: \\[Errno 28\\] No space left on device",
+  ],
+])("reportErrors() says of a full disk that it is full, and what to do: %s", (_, text, message) => {
+  const command = `import { run } from "${ROOT}/build/layer/command.ts";`;
+  const { errors } = run(`${command}\n${text}`, { elsewhere: "DIST names another" });
+  expect(errors).toMatch(new RegExp(`^error: ${message}.*; DIST names another\n$`, "s"));
+});
+
 test("every program of the build that make runs reports its errors so", () => {
   const makefiles = readdirSync(join(ROOT, "build"), { recursive: true })
     .map((name) => `build/${name}`)

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { CommandError } from "./layer/command.ts";
+import { CommandError, FULL_DISK } from "./layer/command.ts";
 
 /** Reasons of the file system, in words. */
 const FILE_SYSTEM_REASONS: Readonly<Record<string, string>> = {
@@ -48,9 +48,14 @@ function describe(error: unknown, elsewhere: string | undefined): string {
   if (!(error instanceof Error)) return `error: ${String(error)}`;
   const { code = "", path } = error as NodeJS.ErrnoException;
   const reason = FILE_SYSTEM_REASONS[code];
-  if (reason === undefined || path === undefined) return `error: ${error.message}`;
+  const isFull = code === "ENOSPC" || code === "EDQUOT";
+  if (reason === undefined || (path === undefined && !isFull)) {
+    const remedy = FULL_DISK.test(error.message) ? elsewhere : undefined;
+    return [`error: ${error.message}`, remedy].filter(Boolean).join("; ");
+  }
   const remedies = [code === "EACCES" || code === "EPERM" ? TAKE_BACK : undefined, elsewhere];
-  return [`error: failed to write ${path}: ${reason}`, ...remedies.filter(Boolean)].join("; ");
+  const failure = `error: failed to write ${path ?? "a file"}: ${reason}`;
+  return [failure, ...remedies.filter(Boolean)].join("; ");
 }
 
 /** Errors that no message was written for: where they happened helps more than what they say. */

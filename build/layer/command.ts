@@ -7,6 +7,9 @@
 /** Lines of a failed program's output that are kept for the report of an error. */
 const KEPT_LINES = 40;
 
+/** What programs say of a file system that takes no more; it says more than what else they say. */
+export const FULL_DISK = /No space left on device|NoSpaceLeft|Disk quota exceeded/i;
+
 /** Longest quotation of a failed program's output in a message, in characters. */
 const QUOTED_CHARACTERS = 400;
 
@@ -103,9 +106,13 @@ export async function outcomeOf(
   return { output, errors, status };
 }
 
-/** The line of a failed program's output that says most: the first that speaks of an error. */
+/**
+ * The line of a failed program's output that says most: one that speaks of a full disk, else the first that
+ * speaks of an error.
+ */
 function tellingLine(lines: readonly string[]): string {
   const line =
+    lines.find((candidate) => FULL_DISK.test(candidate)) ??
     lines.find((candidate) => /^E: |\b(error|fatal|failed)\b/i.test(candidate)) ??
     lines.findLast((candidate) => candidate.trim() !== "") ??
     "it printed nothing";

