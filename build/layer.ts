@@ -42,7 +42,7 @@ import {
 } from "./layer/inputs.ts";
 import { stageJq } from "./layer/jq.ts";
 import { compressModels, shrinkModels } from "./layer/models.ts";
-import { DIST } from "./layer/paths.ts";
+import { checkCachePath, DIST } from "./layer/paths.ts";
 import { step } from "./layer/progress.ts";
 import { bootstrapParts, caBundleParts, writeProvenance } from "./layer/provenance.ts";
 import { prune } from "./layer/prune.ts";
@@ -136,6 +136,7 @@ async function buildAll(): Promise<void> {
     options: { report: { type: "string" } },
     allowPositionals: true,
   });
+  checkCachePath();
   const targets = positionals.length > 0 ? positionals.map(architecture) : ARCHITECTURES;
   const recorded = readInputs(process.env["INPUTS"]);
   for (const { name } of targets) {
