@@ -10,7 +10,9 @@
  * @module
  */
 
+import { dlopen, FFIType } from "bun:ffi";
 import { cpSync, existsSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -131,11 +133,21 @@ async function buildBeside(target: Architecture): Promise<LayerReport> {
   return { ...((await Bun.file(file).json()) as LayerReport), target };
 }
 
+/** From now on the kernel ends this process when the one that has started it ends, by whatever. */
+function endWithParent(): void {
+  const PR_SET_PDEATHSIG = 1;
+  const libc = dlopen("libc.so.6", {
+    prctl: { args: [FFIType.i32, FFIType.u64], returns: FFIType.i32 },
+  });
+  libc.symbols.prctl(PR_SET_PDEATHSIG, constants.signals.SIGTERM);
+}
+
 async function buildAll(): Promise<void> {
   const { values, positionals } = parseArgs({
     options: { report: { type: "string" } },
     allowPositionals: true,
   });
+  if (values.report !== undefined) endWithParent();
   checkCachePath();
   const targets = positionals.length > 0 ? positionals.map(architecture) : ARCHITECTURES;
   const recorded = readInputs(process.env["INPUTS"]);

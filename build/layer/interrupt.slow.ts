@@ -8,7 +8,7 @@ import { copyFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
-import { architecture, HOST_ARCHITECTURE } from "../architectures.ts";
+import { architecture, ARCHITECTURES, HOST_ARCHITECTURE } from "../architectures.ts";
 import { sha256OfFile } from "./download.ts";
 import { CACHE, DIST, ROOT } from "./paths.ts";
 
@@ -38,6 +38,37 @@ test("executables that are compiled twice at the same time are whole", async () 
     expect(readdirSync(folder)).toEqual([`bootstrap-${HOST.name}`]);
   }
 });
+
+test.each(["SIGTERM", "SIGKILL", "SIGHUP"] as const)(
+  "with a build that %s ends, the build for the other architecture ends",
+  async (signal) => {
+    const dist = temporaryFolder("ended-dist");
+    for (const { name } of ARCHITECTURES) {
+      copyFileSync(join(DIST, `bootstrap-${name}`), join(dist, `bootstrap-${name}`));
+    }
+    const build = Bun.spawn([process.execPath, join(ROOT, "build/layer.ts")], {
+      env: { ...process.env, DIST: dist },
+      stdout: "ignore",
+      stderr: "ignore",
+    });
+    await Bun.sleep(1_500);
+    const children = () =>
+      readFileSync(`/proc/${build.pid}/task/${build.pid}/children`, "utf8").trim().split(" ");
+    const beside = children().filter((pid) =>
+      readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("\0--report\0"),
+    );
+    expect(beside).toHaveLength(1);
+    build.kill(signal);
+    await build.exited;
+    const isRunning = (pid: string) =>
+      existsSync(`/proc/${pid}`) &&
+      !readFileSync(`/proc/${pid}/status`, "utf8").includes("(zombie)");
+    for (let waitedMs = 0; beside.some(isRunning) && waitedMs < 5_000; waitedMs += 100) {
+      await Bun.sleep(100);
+    }
+    expect(beside.filter(isRunning)).toEqual([]);
+  },
+);
 
 test("a build that was killed leaves no half artefact and does not disturb the next", async () => {
   const dist = temporaryFolder("interrupted-dist");
