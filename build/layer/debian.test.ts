@@ -346,6 +346,26 @@ describe("a mirror that breaks", () => {
     },
   );
 
+  test.each([
+    ["403", "/testing/InRelease"],
+    ["500", "/testing/InRelease"],
+    ["429", "testing/main/binary-amd64/Packages"],
+    ["503", ".deb"],
+  ] as const)(
+    "a mirror that responds with %s for %s is said to, and what to do",
+    async (fault, end) => {
+      // Neither the index nor a package is that of a test before.
+      await archive.add("testing", { name: "library", version: "1:3", architecture: "amd64" });
+      await archive.publish();
+      archive.faults.set(end, { fault, times: 1000 });
+      await expectRefused(
+        open().take(["program"]),
+        DebianError,
+        new RegExp(`responds with ${fault} \\w[^;]* for http:\\S+: run .*DEBIAN_MIRROR=URL$`),
+      );
+    },
+  );
+
   test("a suite that the mirror lacks is named", async () => {
     const suites = { ...SUITES, base: "no-such-suite" };
     await expectRefused(

@@ -445,6 +445,10 @@ const OUT_OF_STEP =
 /** What apt says of a file that its index names and the mirror does not have. */
 const NOT_FOUND = /(\S+)\s+404\s+(?:Not Found|File not found)?/i;
 
+/** What apt says where a mirror, or a proxy in front of it, refuses a file or breaks off. */
+const REFUSED =
+  /Failed to fetch (\S+)\s+((?:(?!404)[45]\d\d\s|Error reading from server|Redirection loop)[^[\n]*)/;
+
 /** What may be right in some minutes. */
 const outOfStep: ReadonlySet<RegExp> = new Set([OUT_OF_STEP, NOT_FOUND]);
 
@@ -465,6 +469,12 @@ const REASONS: readonly (readonly [RegExp, (match: RegExpExecArray) => string])[
   [
     /Release file for (\S+) is not valid yet \(invalid for another ([^)]*)\)/,
     ([, url, time]) => `this machine's clock is ${time} behind that of ${url}: set it right`,
+  ],
+  [
+    REFUSED,
+    ([, url, answer]) =>
+      `the mirror responds with ${answer?.trim().replace(/\s+/g, " ")} for ${url}: run the command again in some minutes, ` +
+      "or name another mirror with DEBIAN_MIRROR=URL",
   ],
   [
     /(?:BADSIG|NO_PUBKEY|EXPKEYSIG|REVKEYSIG|is (?:not|no longer) signed|invalid signature|couldn't be verified|could not be verified|not valid|No good signature|Missing key).*/i,

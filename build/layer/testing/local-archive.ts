@@ -33,7 +33,7 @@ export interface MadePackage {
 }
 
 /** What the server does with a request instead of serving the file. */
-export type Fault = "404" | "truncated" | "other bytes";
+export type Fault = "403" | "404" | "429" | "500" | "503" | "truncated" | "other bytes";
 
 /** A served archive, and its archive of security updates. */
 export class LocalArchive {
@@ -249,7 +249,10 @@ export class LocalArchive {
     );
     const met = [...this.faults].find(([end, { times }]) => path.endsWith(end) && times > 0)?.[1];
     if (met !== undefined) met.times -= 1;
-    if (met?.fault === "404" || !existsSync(file)) return new Response("no", { status: 404 });
+    const status = /^\d+$/.test(met?.fault ?? "") ? Number(met?.fault) : 404;
+    if (status !== 404 || met?.fault === "404" || !existsSync(file)) {
+      return new Response("no", { status });
+    }
     const bytes = new Uint8Array(readFileSync(file));
     if (met?.fault === "truncated") return new Response(bytes.slice(0, bytes.length / 2));
     if (met?.fault === "other bytes") return new Response(bytes.map((byte) => byte ^ 1));
