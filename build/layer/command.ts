@@ -15,10 +15,10 @@ const QUOTED_CHARACTERS = 400;
 
 /**
  * Variables of the user that would change what programs of the build do: another loader path, other
- * settings of Python or apt, other options of tar and gzip.
+ * settings of Python or apt, other options of tar and gzip, of zig and the clang in it.
  */
 const UNWANTED_VARIABLES =
-  /^(LD_.*|PYTHON.*|APT_CONFIG|TAR_OPTIONS|GZIP|POSIXLY_CORRECT|POSIX_ME_HARDER|SOURCE_DATE_EPOCH|ZIG_.*|C_INCLUDE_PATH|CPATH|LIBRARY_PATH|PATCH_.*|QUOTING_STYLE|UNZIP|UNZIPOPT|BASH_ENV|ENV|CDPATH|MAKEFLAGS|MFLAGS|MAKELEVEL)$/;
+  /^(LD_.*|PYTHON.*|APT_CONFIG|TAR_OPTIONS|GZIP|POSIXLY_CORRECT|POSIX_ME_HARDER|SOURCE_DATE_EPOCH|ZIG_.*|CCC_.*|COMPILER_PATH|C_INCLUDE_PATH|CPATH|LIBRARY_PATH|PATCH_.*|QUOTING_STYLE|UNZIP|UNZIPOPT|BASH_ENV|ENV|CDPATH|MAKEFLAGS|MFLAGS|MAKELEVEL)$/;
 
 /** Where and how a program runs. */
 export interface CommandOptions {
