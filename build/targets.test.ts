@@ -309,7 +309,7 @@ describe("make", () => {
   const help = run(["make", "help"], process.env["PATH"] ?? "").output;
   const forRoot = [...help.matchAll(/^ {2}([a-z-]+) .*\(root\)/gm)].map(([, name = ""]) => name);
 
-  test.each(["test", "ok", "release", ...forRoot])(
+  test.each(["test", "ok", "deployments", "release", ...forRoot])(
     "says at once that %s needs root, as help does, and how to run it so",
     (target) => {
       expect(forRoot).toContain(target);
@@ -330,19 +330,6 @@ describe("make", () => {
     const { output, errors, exitCode } = run(["/bin/sh", "-c", line], `${stubs}:/usr/bin:/bin`);
     expect([output, errors]).toEqual(["", "fatal: dubious ownership\n"]);
     expect(exitCode).toBe(128);
-  });
-
-  test("says before deployments are built that namespaces are not allowed", () => {
-    const stubs = programs({
-      id: "echo 1000",
-      unshare: '[ "$*" != "--mount --map-root-user true" ]',
-    });
-    const { output, errors } = run(["make", "deployments"], `${stubs}:${process.env["PATH"]}`);
-    expect(output).toBe("");
-    expect(errors).toStartWith(
-      "error: make deployments needs mount namespaces, which this user may not make here. Run:\n" +
-        '  sudo env PATH="$PATH" make deployments\n',
-    );
   });
 
   test("looks for every shell that the quick tests run in", () => {

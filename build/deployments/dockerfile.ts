@@ -59,12 +59,10 @@ const HOST = HOST_ARCHITECTURE?.name;
 
 const ENTER_ROOT = join(import.meta.dir, "enter-root.sh");
 
-/** The command line that runs something in an image. */
+/** The command line by which root runs something in an image. */
 export function commandInImage(image: Image, command: readonly string[]): string[] {
-  // Without root's rights, a user namespace gives them for as long as the command runs.
-  const namespace = process.getuid?.() === 0 ? [] : ["--map-root-user"];
   return [
-    ...["unshare", "--mount", ...namespace, "sh", ENTER_ROOT],
+    ...["unshare", "--mount", "sh", ENTER_ROOT],
     ...[image.root, image.user, image.directory, ...command],
   ];
 }

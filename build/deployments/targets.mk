@@ -56,17 +56,10 @@ node-layer: node_modules/.package-lock.json ## build: Pack Node.js 16 as a layer
 sar: node_modules/.package-lock.json ## build: Render the templates of SAR
 	$(BUN) build/deployments/release/render-sar.ts
 
-# The first prerequisite below: before a layer is built.
+# Among the first prerequisites below: before a layer is built.
 .PHONY: deployment-packages
 deployment-packages:
 	@build/system-packages.sh $(DEPLOYMENT_PROGRAMS) $(if $(wildcard dist/SHA256SUMS),,$(LAYER_PROGRAMS))
-
-# The checks enter the roots of images. Ubuntu's AppArmor lets root alone make such a namespace.
-.PHONY: namespaces
-namespaces: deployment-packages
-	@unshare --mount $$([ "$$(id -u)" = 0 ] || echo --map-root-user) true 2>/dev/null || { printf '%s\n' \
-	  'error: make deployments needs mount namespaces, which this user may not make here. Run:' \
-	  '  sudo env PATH="$$PATH" make deployments' >&2; exit 1; }
 
 # The checks need the zips of make dist; LAYER_DIST=FOLDER takes those of a release instead.
 ifndef LAYER_DIST
@@ -78,8 +71,9 @@ dist/SHA256SUMS: dist/bootstrap-amd64 dist/bootstrap-arm64 dist/lambda-shell-lin
   dist/lambda-shell-linux-arm64 build/layer.ts $(wildcard build/layer/*.ts layer/*.json)
 	$(MAKE) dist DIST=dist
 
+# The checks enter the roots of images, and are there the users whom the images name.
 .PHONY: deployments
-deployments: namespaces $(PYTHON_READY) $(BOTOCORE_READY) $(CHECKOV_READY) layer/cdk/node_modules/.package-lock.json node-layer ## test: Check all deployment options
+deployments: root deployment-packages $(PYTHON_READY) $(BOTOCORE_READY) $(CHECKOV_READY) layer/cdk/node_modules/.package-lock.json node-layer ## test: Check all deployment options (root)
 	timeout 2700 $(BUN) test --timeout 300000 $(wildcard ./build/deployments/*.check.ts ./build/deployments/*/*.check.ts)
 
 # Not part of a check: it says when a tool learns what ours must be told, and so fails one day. Newer
