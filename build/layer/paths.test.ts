@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { checkCachePath } from "./paths.ts";
 
-test.each(["/a b", "/it's", "/100%/%s", "/$HOME", "/ö ü", "/back\\slash", "/[x]{y}", "/#,@~"])(
+test.each(["/a b", "/it's", "/$HOME", "/ö ü", "/back\\slash", "/[x]{y}", "/#,@~"])(
   "checkCachePath() accepts %j",
   (path) => {
     expect(() => checkCachePath(path)).not.toThrow();
@@ -10,6 +10,7 @@ test.each(["/a b", "/it's", "/100%/%s", "/$HOME", "/ö ü", "/back\\slash", "/[x
 );
 
 test.each([
+  ["/100%", '"%"'],
   ["/a:b", '":"'],
   ["/a;b", '";"'],
   ['/a"b', '"\\""'],
@@ -17,7 +18,7 @@ test.each([
   ["/a\nb", '"\\n"'],
 ])("checkCachePath() names what is wrong with %j, and what to do", (path, character) => {
   expect(() => checkCachePath(path)).toThrow(
-    `failed to use the cache ${JSON.stringify(path)}: its path has ${character}, which apt or ` +
-      "Python's loader does not understand; CACHE=FOLDER names another folder",
+    `failed to use the cache ${JSON.stringify(path)}: its path has ${character}, which apt, ` +
+      "zig or Python's loader takes for something else; CACHE=FOLDER names another folder",
   );
 });

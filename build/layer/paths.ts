@@ -21,8 +21,11 @@ export const LAYER = join(ROOT, "layer");
 /** Where a layer keeps its own papers: manifest, bill of materials, licences. */
 export const SHARE = "share/lambda-shell-runtime";
 
-/** Of these, apt's settings end at the first, and the loader of the layer's Python separates folders by the others. */
-const UNUSABLE = /[":;\p{Cc}]/u;
+/**
+ * apt's settings end at `"`, the loader of the layer's Python separates folders by `:` and `;`, and zig's
+ * linker writes other characters for `%`.
+ */
+const UNUSABLE = /["%:;\p{Cc}]/u;
 
 /**
  * Refuses a cache in which a build would fail after a minute, with other words.
@@ -33,6 +36,6 @@ export function checkCachePath(path = CACHE): void {
   if (character === undefined) return;
   throw new Error(
     `failed to use the cache ${JSON.stringify(path)}: its path has ${JSON.stringify(character)}, which ` +
-      "apt or Python's loader does not understand; CACHE=FOLDER names another folder",
+      "apt, zig or Python's loader takes for something else; CACHE=FOLDER names another folder",
   );
 }
