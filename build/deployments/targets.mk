@@ -59,7 +59,7 @@ sar: node_modules/.package-lock.json ## build: Render the templates of SAR
 # Among the first prerequisites below: before a layer is built.
 .PHONY: deployment-packages
 deployment-packages:
-	@build/system-packages.sh $(DEPLOYMENT_PROGRAMS) $(if $(wildcard dist/SHA256SUMS),,$(LAYER_PROGRAMS))
+	@build/system-packages.sh $(DEPLOYMENT_PROGRAMS) $(if $(LAYER_DIST),,$(LAYER_PROGRAMS))
 
 # The checks need the zips of make dist; LAYER_DIST=FOLDER takes those of a release instead.
 ifndef LAYER_DIST
