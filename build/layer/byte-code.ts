@@ -46,6 +46,8 @@ const PYTHON_ENVIRONMENT = { PYTHONHASHSEED: "0" };
 
 /** An account for calls that reach nobody, and no settings of the user who builds. */
 const NOBODY = {
+  PATH: "/usr/bin:/bin",
+  LC_ALL: "C.UTF-8",
   HOME: "/nonexistent",
   AWS_CONFIG_FILE: "/nonexistent",
   AWS_SHARED_CREDENTIALS_FILE: "/nonexistent",
@@ -98,9 +100,12 @@ async function stageHostPython(
   const sitePackages = join(tree, "aws-cli/lib", pythonOf(tree), "site-packages");
   const { patterns, modules } = recordedIn(tree);
   const script = join(import.meta.dir, "patterns.py");
-  await run([...pythonCommand(tree, host), script, sitePackages, patterns, modules], {
+  // With a proxy or a profile of the user's the commands would import other modules.
+  const variables = Object.entries({ ...PYTHON_ENVIRONMENT, ...NOBODY });
+  const environment = variables.map(([name, value]) => `${name}=${value}`);
+  const python = pythonCommand(tree, host);
+  await run(["env", "-i", ...environment, ...python, script, sitePackages, patterns, modules], {
     cwd: "/",
-    env: { ...PYTHON_ENVIRONMENT, ...NOBODY },
   });
 }
 

@@ -22,10 +22,10 @@ export const LAYER = join(ROOT, "layer");
 export const SHARE = "share/lambda-shell-runtime";
 
 /**
- * apt's settings end at `"`, the loader of the layer's Python separates folders by `:` and `;`, and zig's
- * linker writes other characters for `%`.
+ * apt's settings end at `"`, the loader of the layer's Python separates folders by `:` and `;`, zig's
+ * linker writes other characters for `%`, and the AWS CLI a variable's value for `$NAME`.
  */
-const UNUSABLE = /["%:;\p{Cc}]/u;
+const UNUSABLE = /["$%:;\p{Cc}]/u;
 
 /**
  * Refuses a cache in which a build would fail after a minute, with other words.
@@ -36,6 +36,6 @@ export function checkCachePath(path = CACHE): void {
   if (character === undefined) return;
   throw new Error(
     `failed to use the cache ${JSON.stringify(path)}: its path has ${JSON.stringify(character)}, which ` +
-      "apt, zig or Python's loader takes for something else; CACHE=FOLDER names another folder",
+      "apt, zig, Python's loader or the AWS CLI takes for something else; CACHE=FOLDER names another folder",
   );
 }
