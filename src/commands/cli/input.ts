@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readFileSync, statSync } from "node:fs";
+import { fstatSync, readFileSync, statSync } from "node:fs";
 
 import { isClosed, isForWriting, systemFault } from "./ending.ts";
 import { CommandError } from "./exit-status.ts";
@@ -45,6 +45,17 @@ export async function wholeStandardInput(): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of standardInput()) chunks.push(chunk);
   return new Uint8Array(Buffer.concat(chunks));
+}
+
+/** Whether standard input is a file in which there is something: a pipe may be there without anybody's wish. */
+export function isStandardInputGiven(): boolean {
+  try {
+    const status = fstatSync(0);
+    return status.isFile() && status.size > 0;
+  } catch {
+    // It is closed.
+    return false;
+  }
 }
 
 /**

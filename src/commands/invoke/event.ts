@@ -24,8 +24,9 @@ import type { HttpRequest } from "../../host/http/message.ts";
 import { newTraceId } from "../../host/invocation/invocation.ts";
 import { DEFAULT_SETTINGS } from "../../host/invocation/settings.ts";
 import { CommandError } from "../cli/exit-status.ts";
-import { readInputFile, wholeStandardInput } from "../cli/input.ts";
+import { isStandardInputGiven, readInputFile, wholeStandardInput } from "../cli/input.ts";
 import { collected } from "../cli/options.ts";
+import { say } from "../cli/terminal.ts";
 import { setMembers } from "../events/event-member.ts";
 import { setOption } from "../events/events.ts";
 
@@ -75,7 +76,7 @@ export async function invokeEvent(options: EventOptions): Promise<Uint8Array<Arr
   function made(): Uint8Array {
     if (http !== undefined) return functionUrlEvent(http, header ?? [], text?.bytes, region);
     if (ce !== undefined) return cloudEvent(ce, text?.bytes);
-    if (text === undefined) return Buffer.from("{}");
+    if (text === undefined) return nothingGiven();
     const complaint = payloadComplaint(text.bytes, text.source);
     // What comes through a pipe may be anything, as with the aws command.
     if (complaint !== undefined && text.source !== STDIN) throw new CommandError(complaint);
@@ -84,6 +85,12 @@ export async function invokeEvent(options: EventOptions): Promise<Uint8Array<Arr
 }
 
 const STDIN = "standard input";
+
+/** The event when no option names one. */
+function nothingGiven(): Uint8Array {
+  if (isStandardInputGiven()) say("hint", "the event is {}: -d - takes it from standard input");
+  return Buffer.from("{}");
+}
 
 /** What was typed, read or chosen; nothing when nothing was. */
 async function eventText(options: EventOptions): Promise<EventText | undefined> {

@@ -56,6 +56,28 @@ test("nothing on standard input is the event {}", async () => {
   expect(await once("-d", "-")).toMatchObject({ status: 0, out: "{}" });
 });
 
+test("a file on standard input that no option takes is spoken of", async () => {
+  const command = toolCommand(["invoke", ...ONCE]);
+  const event = join(temporaryFolder("event"), "event.json");
+  const hint = "hint: the event is {}: -d - takes it from standard input\n";
+  for (const [text, words] of [
+    ['{"id":1}', hint],
+    ["", ""],
+  ] as const) {
+    writeFileSync(event, text);
+    const child = Bun.spawn(["sh", "-c", '"$@" <"$0"', event, ...command], {
+      env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1" },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const { status, errors } = await outputOf(child);
+    expect([status, errors.includes("hint: the event"), errors.startsWith(words)]).toEqual([
+      0,
+      words !== "",
+      true,
+    ]);
+  }
+});
+
 test("-o headers prints those that a server has", async () => {
   const { out } = await once("-o", "headers", "-d", "[1]");
   expect(out).toMatch(
