@@ -10,13 +10,12 @@
  * @module
  */
 
-import { dlopen, FFIType } from "bun:ffi";
 import { cpSync, existsSync } from "node:fs";
-import { constants } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import { version } from "../package.json" with { type: "json" };
+import { endWithParent } from "../src/runtime/process.ts";
 import {
   type Architecture,
   architecture,
@@ -133,21 +132,12 @@ async function buildBeside(target: Architecture): Promise<LayerReport> {
   return { ...((await Bun.file(file).json()) as LayerReport), target };
 }
 
-/** From now on the kernel ends this process when the one that has started it ends, by whatever. */
-function endWithParent(): void {
-  const PR_SET_PDEATHSIG = 1;
-  const libc = dlopen("libc.so.6", {
-    prctl: { args: [FFIType.i32, FFIType.u64], returns: FFIType.i32 },
-  });
-  libc.symbols.prctl(PR_SET_PDEATHSIG, constants.signals.SIGTERM);
-}
-
 async function buildAll(): Promise<void> {
   const { values, positionals } = parseArgs({
     options: { report: { type: "string" } },
     allowPositionals: true,
   });
-  if (values.report !== undefined) endWithParent();
+  if (values.report !== undefined) endWithParent(process.ppid);
   checkCachePath();
   const targets = positionals.length > 0 ? positionals.map(architecture) : ARCHITECTURES;
   const recorded = readInputs(process.env["INPUTS"]);

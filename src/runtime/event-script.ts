@@ -10,7 +10,7 @@
 
 import { HEADER, INVOCATION_HEADER_PREFIX } from "../runtime-api/contract.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
-import { callOf } from "./fork-server-protocol.ts";
+import { callOf, SENT_BYTES_MAX } from "./fork-server-protocol.ts";
 import { lazy } from "./lazy.ts";
 import { isPlain, quote } from "./quote.ts";
 
@@ -54,8 +54,6 @@ const RESTORED_FLAGS = ["a", "b", "C", "e", "f", "k", "m", "u", "v"];
  * of what it takes dash (measured).
  */
 const PARAMETER_BYTES_MAX = 256 * 1024;
-/** Longest event, in bytes, that is copied into its script: what is sent in one piece is no longer either. */
-const COPIED_BYTES_MAX = 4096;
 /** Bash's options that POSIX mode turns on, with how leaving the mode leaves them. */
 const POSIX_MODE_OPTIONS = [
   ["expand_aliases", false],
@@ -200,7 +198,7 @@ function joined(before: string, event: Uint8Array, after: string): readonly Uint
     const quoted = quote(bytes.toString("latin1").replaceAll("\0", ""));
     return [Buffer.from(before + quoted + after, "latin1")];
   }
-  if (bytes.length > COPIED_BYTES_MAX) {
+  if (bytes.length > SENT_BYTES_MAX) {
     return [Buffer.from(`${before}'`, "latin1"), bytes, Buffer.from(`'${after}`, "latin1")];
   }
   return [Buffer.from(`${before}'${bytes.toString("latin1")}'${after}`, "latin1")];

@@ -8,6 +8,9 @@
 import { forkServerText } from "./fork-server-text.macro.ts" with { type: "macro" };
 import { quote } from "./quote.ts";
 
+/** Longest script, in bytes, that is sent through a pipe: as many fit into any pipe, and arrive at once. */
+export const SENT_BYTES_MAX = 4096;
+
 /** What stands in the shell's side between @ signs. */
 export interface ForkServerWords {
   /** The script to load. */

@@ -15,7 +15,11 @@ import { ControlPipe } from "./control-pipe.ts";
 import { EventScripts } from "./event-script.ts";
 import { exitStatusOf, type LostStatus } from "./exit-error.ts";
 import { ForkPipes, type OnOutput, type OutputPipe, type Own } from "./fork-pipes.ts";
-import { exitReport as exitReportTo, forkServerScript } from "./fork-server-protocol.ts";
+import {
+  exitReport as exitReportTo,
+  forkServerScript,
+  SENT_BYTES_MAX,
+} from "./fork-server-protocol.ts";
 import { ForkTurns, type TurnEnd, type TurnWatch } from "./fork-turns.ts";
 import { readScript } from "./handler-files.ts";
 import { LastLines } from "./last-lines.ts";
@@ -73,8 +77,6 @@ export interface ForkServerOptions extends ShellOptions {
 
 /** Most forks that may end without an event since the last one: more are a shell that is beyond use. */
 const IDLE_ENDS_MAX = 64;
-/** Longest script, in bytes, that is sent through a pipe: as many fit into any pipe, and arrive at once. */
-const SENT_BYTES_MAX = 4096;
 
 /** One loaded shell. When it dies another one is to be made. */
 export class ForkServer {
@@ -294,13 +296,14 @@ export class ForkServer {
 
   /** Puts a long script into a file, since a pipe would not take it at once. */
   #sendable(script: readonly Uint8Array[]): SendableScript {
-    const [first] = script;
-    if (script.length === 1 && first !== undefined && first.length <= SENT_BYTES_MAX) {
-      return { sent: first, file: undefined, copiedBytes: 0 };
+    // In several pieces an event stands as it came.
+    const [copy] = script.length === 1 ? script : [];
+    if (copy !== undefined && copy.length <= SENT_BYTES_MAX) {
+      return { sent: copy, file: undefined, copiedBytes: 0 };
     }
     const file = memoryFile(...script);
     const sent = Buffer.from(`\\. ${pathOf(file)}\n`);
-    return { sent, file, copiedBytes: script.length === 1 ? (first?.length ?? 0) : 0 };
+    return { sent, file, copiedBytes: copy?.length ?? 0 };
   }
 
   /** Has a fork run a script. */
