@@ -39,8 +39,8 @@ const ERROR_TYPES = ["Runtime.ExitError", "Function.KilledBySignal", "Runtime.In
 /** How long the killer waits, in ms, at most. */
 const PAUSE_MS = 40;
 /**
- * How many loops are killed, evenly over the events: one that is killed often is started again after ten
- * seconds only, and a runtime that could start none gives up.
+ * How many loops are killed, at most, evenly over the events: one that is killed often is started again after
+ * ten seconds only, and a runtime all of whose loops are killed while they load gives up.
  */
 const LOOPS_KILLED = 20;
 
@@ -87,14 +87,21 @@ export async function tryKilledLoops(
   };
   feeds.then(noteEnd, noteEnd);
   const strikes = { forks: 0, shells: 0, loops: 0, stops: 0 };
+  let handledAtKill = 0;
   while (!isOver) {
     await Bun.sleep(random.below(PAUSE_MS));
     const loop = random.pick(loopIds(bootstrap.pid));
     if (loop === undefined) continue;
-    if (begun >= (strikes.loops * events) / LOOPS_KILLED) await strikeLoop(loop, random, strikes);
-    else await strikeBelow(loop, random, strikes);
+    if (invocations.length - handledAtKill >= events / LOOPS_KILLED) {
+      handledAtKill = invocations.length;
+      await strikeLoop(loop, random, strikes);
+    } else {
+      await strikeBelow(loop, random, strikes);
+    }
   }
   await feeds;
+  // The supervisor may yet have to report what a loop was sending when it was killed.
+  for (const invocation of invocations) await api.until(() => isSettled(invocation));
   expect(bootstrap.ended).toBe(false);
   for (const invocation of invocations) expectOneResponse(invocation);
   return strikes;
@@ -150,11 +157,10 @@ function expectOneResponse(invocation: ScriptedInvocation): void {
   const { requestId, body, posts } = invocation;
   const text = body.toString();
   const [first, ...others] = posts;
-  if (first?.path === PATH.error(requestId)) {
-    expect(others.length).toBe(0);
-  } else if (first?.complete === true) {
-    // A loop that is killed at this very moment is taken for one that has not sent all: it is refused.
-    expect(others.filter(({ responseStatus }) => responseStatus !== STATUS.forbidden)).toEqual([]);
+  if (first?.complete === true) {
+    // A loop that is killed at this very moment is taken for one that has not sent all: that report is refused.
+    const refused = others.map(() => [PATH.error(requestId), STATUS.forbidden]);
+    expect(others.map(({ path, responseStatus }) => [path, responseStatus])).toEqual(refused);
   } else {
     // Its loop was killed while it sent the response. No error may follow any of a stream; but of one whose head is
     // all that was sent the supervisor may not know.
@@ -163,6 +169,13 @@ function expectOneResponse(invocation: ScriptedInvocation): void {
     const mayFollow = isStream(invocation) ? first?.latin1 === "" && paths.length > 0 : true;
     expect([text, paths]).toEqual([text, mayFollow ? [error] : []]);
   }
+}
+
+/** Whether what is to follow an event's first response has come: the error of one that was cut off, a refused report. */
+function isSettled(invocation: ScriptedInvocation): boolean {
+  const [first, ...others] = invocation.posts;
+  const isWhole = isStream(invocation) || first?.complete === true;
+  return (isWhole || others.length > 0) && others.every(({ responseStatus }) => responseStatus > 0);
 }
 
 function isStream({ body }: ScriptedInvocation): boolean {
