@@ -735,6 +735,10 @@ const FINE: readonly (readonly [what: string, files: PlantedFiles, options?: Che
   ["names that bash takes", { "function.sh": `#!/bin/bash\n${OK}my-f() { :; }\na::b() { :; }\n` }],
   ["names in a subshell's text", { "function.sh": `${OK}x='my-f() { :; }'\n` }],
   ["env and bash", { "function.sh": `#!/usr/bin/env bash\n${OK}` }],
+  [
+    "links to layers, to the folder of temporary files, and within the folder",
+    { "function.sh": OK, one: "-> /opt/lib/x", two: "-> /tmp/x", "lib/three": "-> ../function.sh" },
+  ],
   ["a shell of a layer", { "function.sh": `#!/opt/bin/mksh\n${OK}` }, { layer: [LAYER] }],
   [
     "programs that are asked for first",

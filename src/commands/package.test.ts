@@ -2,9 +2,9 @@
 
 import { expect, test } from "bun:test";
 import crypto from "node:crypto";
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 import { functionFolder, tool } from "../testing/running-tool.ts";
 
@@ -84,6 +84,51 @@ test("the zip itself and that of an earlier run are left out, wherever they lie"
     entries: first.entries,
     said: ["left out: a b[1].zip, out/x{y}.zip", ""],
   });
+});
+
+test("modes are 0755 for what anybody may execute and for bootstrap, else 0644", async () => {
+  const folder = functionFolder({ ...HANDLER, bootstrap: "#!/bin/sh\n" });
+  const modes = [0o400, 0o600, 0o640, 0o664, 0o666, 0o700, 0o710, 0o755, 0o775, 0o777, 0o4755];
+  for (const mode of modes) {
+    const path = join(folder, mode.toString(8));
+    writeFileSync(path, "");
+    chmodSync(path, mode);
+  }
+  const { entries } = await packaged(folder, "--no-check");
+  const expected = {
+    "100644": ["400", "600", "640", "664", "666", "function.sh"],
+    "100755": ["700", "710", "755", "775", "777", "4755", "bootstrap"],
+  };
+  const lines = Object.entries(expected).flatMap(([mode, names]) =>
+    names.map((name) => `${mode} ${name}`),
+  );
+  expect(entries.toSorted()).toEqual(lines.toSorted());
+});
+
+test("what would fail on Lambda is not packaged, but for --no-check", async () => {
+  for (const files of [
+    { "function.sh": "handler() { if; }\n" },
+    { "function.sh": "main() { :; }\n" },
+    { "function.sh": "handler() { :; }\r\n" },
+  ]) {
+    const folder = functionFolder(files);
+    const refused = await tool(["package"], { cwd: folder });
+    expect([refused.status, refused.out]).toEqual([1, ""]);
+    expect(refused.errors).toStartWith("error: ");
+    expect(existsSync(join(folder, `${basename(folder)}.zip`))).toBe(false);
+    const { status, entries } = await packaged(folder, "--no-check");
+    expect([status, entries]).toEqual([0, ["100644 function.sh"]]);
+  }
+});
+
+test("what may fail on Lambda is said, and packaged", async () => {
+  const folder = functionFolder(HANDLER);
+  symlinkSync("nowhere", join(folder, "link"));
+  const { status, errors } = await tool(["package"], { cwd: folder });
+  expect([status, errors]).toEqual([
+    0,
+    expect.stringContaining("warning: link links to nowhere, which is not there\n"),
+  ]);
 });
 
 test("--exclude leaves out by name and by path, and names it", async () => {
