@@ -41,7 +41,7 @@ async function locked<T>(name: string, work: () => Promise<T>): Promise<T> {
   try {
     let said = false;
     while (libc.symbols.flock(file, LOCK_EX_NB) !== 0) {
-      if (!said) step(`wait for another build, which uses ${name} of the cache`);
+      if (!said) step(`wait until another process is done with ${name} of the cache`);
       said = true;
       await Bun.sleep(WAIT_MS);
     }
