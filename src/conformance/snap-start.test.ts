@@ -240,6 +240,27 @@ describe.each([...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name))("hooks in 
     },
   );
 
+  test.concurrent.each([
+    ["no hook", ""],
+    ["a hook before the snapshot", "before_snapshot() { :; }"],
+    ["a hook after the restore", "after_restore() { :; }"],
+  ])("options and traps of the script are those of every event, with %s", async (_, hook) => {
+    for (const head of ["set -e", "set -fu", "set -abC", "set -euf; trap : TERM", "set -x"]) {
+      const options = async (initialization: string | null) => {
+        await using environment = await EnvironmentUnderTest.start({
+          shell,
+          files: {
+            "function.sh": `${hook}\n${head}\nhandler() { printf '%s' "$-"; (exit 3) || :; trap; }`,
+          },
+          env: { AWS_LAMBDA_INITIALIZATION_TYPE: initialization },
+        });
+        environment.api.restoreResponses.push({ kind: "status", status: 200 });
+        return (await environment.api.invoke()).latin1;
+      };
+      expect(await options("snap-start")).toBe(await options(null));
+    }
+  });
+
   test.concurrent("options and traps that a hook sets are those of every event", async () => {
     await using environment = await EnvironmentUnderTest.start({
       shell,

@@ -148,16 +148,17 @@ export class EventScripts {
   }
 
   /**
-   * Has the loaded shell itself call a function, with the state that the script has left, if it has one of
-   * that name.
+   * Has the loaded shell itself call a function, if it has one of that name; in any case with the state that the
+   * script has left, since the shell reports it again.
    */
   callHook(name: string): Buffer {
     const words = [`${name} is a function`, `${name} is a shell function`].map(quote);
-    const call = `\\set --; ${this.#hookRestoration}${name}`;
+    const restored = `\\set --; ${this.#hookRestoration}`;
     // In the background, which is a process of its own also in ksh93: there command may be unset.
     const description = `$({ \\unset -f command; \\command -V ${name}; } 2>/dev/null &)`;
     // The function's text may come after the words.
-    const commands = quote(`case ${description} in ${words.join("*|")}*) ${call} ;; esac`);
+    const cases = `${words.join("*|")}*) ${restored}${name} ;; *) ${restored};;`;
+    const commands = quote(`case ${description} in ${cases} esac`);
     return Buffer.from(`\\set -- ${commands}\n`, "latin1");
   }
 
