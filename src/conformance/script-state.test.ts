@@ -9,7 +9,7 @@ import { describe, expect, test } from "bun:test";
 
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
 import { expectOutcome } from "../testing/expectations.ts";
-import { FURTHER_SHELLS, type ShellName, SHELLS } from "../testing/shells.ts";
+import { FURTHER_SHELLS, shell as shellOf, type ShellName, SHELLS } from "../testing/shells.ts";
 
 const POSIX_SHELLS: readonly ShellName[] = ["dash", "busybox ash", "ksh93", "mksh"];
 const BASHES: readonly ShellName[] = ["bash", "bash as sh"];
@@ -155,4 +155,37 @@ describe.each(ALL)("%s", (shell) => {
       expect(log).not.toMatch(/\/fd\/|POSIXLY|called|alias|trap/);
     },
   );
+});
+
+/** What a handler can see of its shell's options. */
+const OPTIONS_SEEN =
+  "handler() { printf '%s\\n' function.*; set +o; shopt -p 2>/dev/null || :; }";
+
+const BASH_OPTIONS = [
+  ...["set -kT", "set -E", "set -o posix", "set -o pipefail"],
+  ...["shopt -s nullglob", "shopt -u sourcepath"],
+];
+
+describe.each(ALL)("the handler finds the options of %s as its file has left them", (shell) => {
+  const heads = [
+    ...["", "set -f", "set -e", "set -u", "set -aC", "set -b", "set -efu", "set +f"],
+    ...(BASHES.includes(shell) ? BASH_OPTIONS : []),
+  ];
+  test.concurrent.each(heads)("%j", async (head) => {
+    await using environment = await EnvironmentUnderTest.start({
+      shell,
+      files: { "function.sh": `${head}\n${OPTIONS_SEEN}\n` },
+      env: { LANG: "C.UTF-8" },
+    });
+    const { api, bootstrap, taskRoot } = environment;
+    const [program = "", ...options] = shellOf(shell).shebang.slice("#!".length).split(" ");
+    const call = [program, ...options, "-c", ". ./function.sh\nhandler event\n"];
+    const env = { PATH: "/usr/bin:/bin", LANG: "C.UTF-8" };
+    const plain = Bun.spawnSync(call, { cwd: taskRoot, env });
+    for (const event of ["one", "x".repeat(300_000)]) {
+      const response = await api.invoke({ body: event });
+      expect(response.latin1).toBe(plain.stdout.toString("latin1"));
+    }
+    expect(bootstrap.stderr).toBe(plain.stderr.toString());
+  });
 });

@@ -47,15 +47,15 @@ describe("the script of an event", () => {
     expect(linesOf(DASH)).toEqual([
       "\\exec </proc/8/fd/12 >/proc/8/fd/10",
       KNOWN,
-      "\\set -- '\\shift; ' 'e'",
+      "\\set -- '\\shift; \\set +f; ' 'e'",
     ]);
   });
 
   test("of bash leaves POSIX mode, and leaves the call to bash's side", () => {
     expect(linesOf(BASH).at(-1)).toBe(
-      "\\set -- '\\shift; \\set +o posix; \\command shopt -u inherit_errexit; ' 'e'",
+      "\\set -- '\\shift; \\set +f; \\set +o posix; \\command shopt -u inherit_errexit; ' 'e'",
     );
-    expect(linesOf(BASH_AS_SH).at(-1)).toBe("\\set -- '\\shift; ' 'e'");
+    expect(linesOf(BASH_AS_SH).at(-1)).toBe("\\set -- '\\shift; \\set +f; ' 'e'");
   });
 
   test("exports each header of an invocation, the trace id twice", () => {
@@ -93,21 +93,22 @@ describe("the script of an event", () => {
   });
 
   test.each<[string, Partial<ShellState>, string]>([
-    ["none", {}, ""],
-    ["some", { flags: "aeuc" }, "\\set -aeu; "],
-    ["every one that is turned off", { flags: "abCefkmuv" }, "\\set -abCefkmuv; "],
-    ["tracing, which is last", { flags: "ex" }, "\\set -e; \\set -x; "],
-    ["those that stay as they are", { flags: "hBHPETpt" }, ""],
-    ["an ERR trap", { traps: ["'a b' ERR"] }, "\\trap -- 'a b' ERR; "],
-    ["traps that are not inherited", { traps: ["'a' DEBUG", "'b' RETURN"] }, ""],
+    ["none", {}, "\\set +f; "],
+    ["some", { flags: "aeuc" }, "\\set -aeu +f; "],
+    ["every one that is turned off", { flags: "abCekmuv" }, "\\set -abCekmuv +f; "],
+    ["the one that is turned on", { flags: "f" }, ""],
+    ["tracing, which is last", { flags: "efx" }, "\\set -e; \\set -x; "],
+    ["those that stay as they are", { flags: "hBHPETpt" }, "\\set +f; "],
+    ["an ERR trap", { traps: ["'a b' ERR"] }, "\\trap -- 'a b' ERR; \\set +f; "],
+    ["traps that are not inherited", { traps: ["'a' DEBUG", "'b' RETURN"] }, "\\set +f; "],
     [
       "traps that are",
       { flags: "T", traps: ["'a' DEBUG", "'b' RETURN", "'c' ERR"] },
-      "\\trap -- 'c' ERR; \\trap -- 'a' DEBUG; \\trap -- 'b' RETURN; ",
+      "\\trap -- 'c' ERR; \\set +f; \\trap -- 'a' DEBUG; \\trap -- 'b' RETURN; ",
     ],
   ])("restores options and traps: %s", (_, state, commands) => {
     const [, , line = ""] = linesOf({ ...DASH, ...state });
-    const call = commands.includes(" ERR") ? '\\handler "$1"; \\exit' : "";
+    const call = commands.includes(" ERR") ? '\\handler "$@"; \\exit' : "";
     const quoted = `\\shift; ${commands}${call}`;
     expect(line).toContain(
       commands.includes("'") ? `"${quoted.replace(/[$"\\]/g, "\\$&")}"` : quoted,
@@ -115,38 +116,38 @@ describe("the script of an event", () => {
   });
 
   test.each<[string, Partial<ShellState>, string]>([
-    ["as they are by themselves", {}, "\\set +o posix; \\command shopt -u inherit_errexit; "],
-    ["with inherit_errexit", { bashOptions: [...OPTIONS, "inherit_errexit"] }, "\\set +o posix; "],
+    ["as they are by themselves", {}, "\\set +f; \\set +o posix; \\command shopt -u inherit_errexit; "],
+    ["with inherit_errexit", { bashOptions: [...OPTIONS, "inherit_errexit"] }, "\\set +f; \\set +o posix; "],
     [
       "with aliases",
       { bashOptions: [...OPTIONS, "expand_aliases"] },
-      "\\set +o posix; \\command shopt -s expand_aliases; \\command shopt -u inherit_errexit; ",
+      "\\set +f; \\set +o posix; \\command shopt -s expand_aliases; \\command shopt -u inherit_errexit; ",
     ],
     [
       "without any",
       { bashOptions: [""] },
-      "\\set +o posix; \\command shopt -u inherit_errexit interactive_comments sourcepath; ",
+      "\\set +f; \\set +o posix; \\command shopt -u inherit_errexit interactive_comments sourcepath; ",
     ],
     [
       "with a function named command",
       { functionNames: ["command"] },
-      "\\set +o posix; \\builtin shopt -u inherit_errexit; ",
+      "\\set +f; \\set +o posix; \\builtin shopt -u inherit_errexit; ",
     ],
     [
       "with command disabled",
       { disabledBuiltins: ["command"] },
-      "\\set +o posix; \\builtin shopt -u inherit_errexit; ",
+      "\\set +f; \\set +o posix; \\builtin shopt -u inherit_errexit; ",
     ],
     [
       "with functions named command and builtin",
       { functionNames: ["builtin", "command"] },
-      "\\set +o posix; \\shopt -u inherit_errexit; ",
+      "\\set +f; \\set +o posix; \\shopt -u inherit_errexit; ",
     ],
-    ["without shopt", { disabledBuiltins: ["shopt"] }, "\\set +o posix; "],
+    ["without shopt", { disabledBuiltins: ["shopt"] }, "\\set +f; \\set +o posix; "],
     [
       "tracing, which is last",
       { flags: "exhBc" },
-      "\\set -e; \\set +o posix; \\command shopt -u inherit_errexit; \\command set -x; ",
+      "\\set -e +f; \\set +o posix; \\command shopt -u inherit_errexit; \\command set -x; ",
     ],
   ])("restores bash's options: %s", (_, state, commands) => {
     expect(linesOf({ ...BASH, ...state }).at(-1)).toBe(`\\set -- '\\shift; ${commands}' 'e'`);
@@ -154,24 +155,24 @@ describe("the script of an event", () => {
 
   test("runs a report of the exit before all else", () => {
     expect(linesOf(BASH_AS_SH, { exitReport: "REPORT" }).at(-1)).toBe(
-      "\\set -- '\\shift; REPORT; ' 'e'",
+      "\\set -- '\\shift; REPORT; \\set +f; ' 'e'",
     );
   });
 
   test("calls a function of any name", () => {
     const event = "x".repeat(LARGE + 1);
-    expect(linesOf(DASH, { name: "my-handler", event })[2]).toStartWith("'my-handler' ");
-    expect(linesOf(DASH, { name: "time", event })[2]).toStartWith("\\time ");
+    expect(linesOf(DASH, { name: "my-handler", event })[2]).toStartWith("\\set +f; 'my-handler' ");
+    expect(linesOf(DASH, { name: "time", event })[2]).toStartWith("\\set +f; \\time ");
   });
 
   test("of a large event has it in the call, and ends the fork after it", () => {
     const event = "x".repeat(LARGE + 1);
     expect(linesOf(BASH_AS_SH, { event }).slice(2)).toEqual([
-      `\\handler '${event}'`,
+      `\\set +f; \\handler '${event}'`,
       "{ \\exit; } 2>/dev/null",
     ]);
     expect(linesOf({ ...BASH, flags: "ehBc" }, { event }).slice(2)).toEqual([
-      `\\set -e; \\set +o posix; \\command shopt -u inherit_errexit; \\handler '${event}'`,
+      `\\set -e +f; \\set +o posix; \\command shopt -u inherit_errexit; \\handler '${event}'`,
       "{ \\command exit; } 2>/dev/null",
     ]);
     expect(linesOf(BASH, { event: event.slice(1) }).at(-1)).toStartWith("\\set -- ");
@@ -209,7 +210,7 @@ function runIn(name: ShellName, event: string): Buffer {
   const script = Buffer.concat(scripts.callFunction(invocationOf(event), paths));
   const [program = "", ...options] = shell(name).shebang.slice("#!".length).split(" ");
   const say = name === "mksh" ? 'print -rn -- "$1"' : "printf '%s' \"$1\"";
-  const text = `handler() { ${say}; }\nset --\n( \\. ./event\n\\eval "$1"\nhandler "$1" )`;
+  const text = `handler() { ${say}; }\nset --\n( \\. ./event\n\\eval "$1"\nhandler "$@" )`;
   const file = join(folder, "event");
   writeFileSync(file, script);
   Bun.spawnSync([program, ...options, "-c", text], { cwd: folder, env: { PATH: "/usr/bin:/bin" } });

@@ -47,7 +47,9 @@ const HEADER_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-";
 const TRACE_HEADER = HEADER.traceId.toLowerCase();
 const TRACE_VARIABLE = "_X_AMZN_TRACE_ID";
 /** Options that the fork server turns off for itself, but for x, which traces what follows. */
-const RESTORED_FLAGS = ["a", "b", "C", "e", "f", "k", "m", "u", "v"];
+const RESTORED_FLAGS = ["a", "b", "C", "e", "k", "m", "u", "v"];
+/** The option that it turns on: an event is no pattern, and bash looks at each of its bytes for one. */
+const NO_PATTERNS = "f";
 /**
  * Longest event, in bytes, that always becomes a positional parameter before the call. A longer one may
  * stand in the call itself: expanding one of 6 MB takes a third of the time that reading it takes bash, half
@@ -132,7 +134,7 @@ export class EventScripts {
     // The fork server's text calls it, so that BASH_COMMAND is what fails in it. But mksh runs no ERR trap
     // for the last command of a fork.
     const isLast = this.#state.isBash || !this.#restoration.includes(" ERR; ");
-    const call = isLast ? "" : `${this.#call} "$1"; \\exit`;
+    const call = isLast ? "" : `${this.#call} "$@"; \\exit`;
     const commands = quote(`\\shift; ${this.#restoration}${call}`);
     return joined(`${lines}\\set -- ${commands} `, event, "\n");
   }
@@ -239,11 +241,13 @@ function restoration(state: ShellState): string {
   const { flags, isBash, isPosix, traps } = state;
   let letters = "";
   for (const letter of RESTORED_FLAGS) if (flags.includes(letter)) letters += letter;
+  const on = letters === "" ? "" : ` -${letters}`;
+  const off = flags.includes(NO_PATTERNS) ? "" : ` +${NO_PATTERNS}`;
   const isInherited = flags.includes("T");
   const isSeen = (trap: string) => !trap.endsWith(" ERR");
   let commands = "";
   for (const trap of traps) if (!isSeen(trap)) commands += `\\trap -- ${trap}; `;
-  if (letters !== "") commands += `\\set -${letters}; `;
+  if (on !== "" || off !== "") commands += `\\set${on}${off}; `;
   if (isBash && !isPosix) commands += leavePosixMode(state);
   const escaped = escapedBuiltin(state);
   // A fork has no DEBUG trap, and no RETURN trap, unless it inherits it, by `set -T`.

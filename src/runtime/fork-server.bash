@@ -27,8 +27,9 @@
     \trap
     # These would run here, too. The event sets them again in its fork.
     \trap - DEBUG RETURN ERR CHLD
-    # The script's options are the handler's alone: the event restores them in its fork.
-    \set +abCefkmnuv
+    # The script's options are the handler's alone: the event restores them in its fork. An event is no
+    # pattern: bash would look at each of its bytes for one.
+    \set -f +abCekmnuv
     \set --
     \readonly -p
     if { \:; } 2>"@CONTROL@" <"@CONTROL@/defined/$SHELLOPTS/${PS4-}/"; then \:; fi
@@ -58,8 +59,8 @@
       \. "@NEXT@";
       # What the event restores: after the file, at whose end a RETURN trap runs.
       \eval "${1-\\exit 125}";
-      # The event is $1 now.
-      @CALL@ "$1"
+      # All that is left is the event. Bash takes two thirds of the time of "$1" for it.
+      @CALL@ "$@"
     )
   done
 }

@@ -34,8 +34,9 @@
   if { \:; } 2>"@CONTROL@" <"@CONTROL@/sourced/$?/$-/"; then \:; fi
   {
     \trap
-    # The script's options are the handler's alone: the event restores them in its fork.
-    \set +abCefmnuvx
+    # The script's options are the handler's alone: the event restores them in its fork. An event is no
+    # pattern.
+    \set -f +abCemnuvx
     # These would run here, too, for whatever fails or ends. Not every shell knows all of them.
     \trap - CHLD
     # shellcheck disable=SC3047 # it says so, and goes on
@@ -75,8 +76,8 @@
       \. "@NEXT@";
       # What the event restores. The call is not in the file, which shells would name in messages.
       \eval "${1-\\exit 125}";
-      # The event is $1 now.
-      @CALL@ "$1"
+      # All that is left is the event.
+      @CALL@ "$@"
     )
   done
 }
