@@ -177,7 +177,7 @@ test("the tool needs no Node.js to run, and is the process that npx has started"
     mkdir f
     printf 'handler() { printf %%s "$1"; }' > f/function.sh
     ./node_modules/.bin/lambda-shell serve --port 0 --metrics-port 0 f 2> log &
-    until grep -q listening log; do sleep 0.05; done
+    until grep -qs listening log; do sleep 0.05; done
     [ "$(cat /proc/$!/comm)" = lambda-shell ]
     kill $!
     wait $!`;

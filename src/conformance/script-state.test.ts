@@ -158,8 +158,7 @@ describe.each(ALL)("%s", (shell) => {
 });
 
 /** What a handler can see of its shell's options. */
-const OPTIONS_SEEN =
-  "handler() { printf '%s\\n' function.*; set +o; shopt -p 2>/dev/null || :; }";
+const OPTIONS_SEEN = "handler() { printf '%s\\n' function.*; set +o; shopt -p 2>/dev/null || :; }";
 
 const BASH_OPTIONS = [
   ...["set -kT", "set -E", "set -o posix", "set -o pipefail"],

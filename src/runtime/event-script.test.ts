@@ -116,8 +116,16 @@ describe("the script of an event", () => {
   });
 
   test.each<[string, Partial<ShellState>, string]>([
-    ["as they are by themselves", {}, "\\set +f; \\set +o posix; \\command shopt -u inherit_errexit; "],
-    ["with inherit_errexit", { bashOptions: [...OPTIONS, "inherit_errexit"] }, "\\set +f; \\set +o posix; "],
+    [
+      "as they are by themselves",
+      {},
+      "\\set +f; \\set +o posix; \\command shopt -u inherit_errexit; ",
+    ],
+    [
+      "with inherit_errexit",
+      { bashOptions: [...OPTIONS, "inherit_errexit"] },
+      "\\set +f; \\set +o posix; ",
+    ],
     [
       "with aliases",
       { bashOptions: [...OPTIONS, "expand_aliases"] },
