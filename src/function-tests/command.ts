@@ -56,7 +56,7 @@ env, handler, timeout, headers   for this test alone
 expect   response: equal as JSON        responseContains: these members
          responseText, responseBase64: byte for byte
          responseMatches, errorMatches: a regular expression
-         error: {"errorType": …, "errorMessage": …}    logContains: a text
+         error: {"errorType": …, "errorMessage": …}    logContains: a string
 
 An event in events/ that no test names is a test that expects nothing yet:
 --update writes what comes back into tests/.

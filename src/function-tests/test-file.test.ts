@@ -116,7 +116,7 @@ test.each<[string, string]>([
   ['{"event": 1, "expect": {"response": 1, "response": 2}}', ':1:40: duplicate member "response"'],
   [
     '{"event": 1, "env": {"N": 3}}',
-    ':1:27: a value of env is a text in quotes, as in {"GREETING": "Ciao", "LIMIT": "3"}',
+    ':1:27: a value of env must be a string in quotes, as in {"GREETING": "Ciao", "LIMIT": "3"}',
   ],
   ['{"event": 1, "env": {"a b": "3"}}', ':1:22: not a variable name: "a b"'],
   ...["_HANDLER", "AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT"].map(
@@ -129,7 +129,7 @@ test.each<[string, string]>([
   ),
   [
     '{"event": 1, "env": ["N=3"]}',
-    ':1:21: env is an object of texts, as in {"GREETING": "Ciao", "LIMIT": "3"}',
+    ':1:21: env must be an object of strings, as in {"GREETING": "Ciao", "LIMIT": "3"}',
   ],
   [
     '{"event": 1, "headers": {"X-Name": "y"}}',
@@ -144,10 +144,13 @@ test.each<[string, string]>([
   ['{"event": 1, "timeout": "soon"}', ':1:25: "soon" is not a duration between 1ms and 30m'],
   ['{"event": 1, "timeout": 0}', ':1:25: "0" is not a duration between 1ms and 30m'],
   ['{"event": 1, "timeout": 1801}', ':1:25: "1801" is not a duration between 1ms and 30m'],
-  ['{"event": 1, "timeout": null}', ":1:25: timeout is a time: 3, 500ms, 1m30s"],
-  ['{"event": 1, "name": 3}', ":1:22: name is a text"],
+  ['{"event": 1, "timeout": null}', ":1:25: timeout must be a duration: 3, 500ms, 1m30s"],
+  ['{"event": 1, "name": 3}', ":1:22: name must be a string"],
   ['{"event": 1, "name": ""}', ":1:22: name is empty: leave it out, or say what the test shows"],
-  ['{"event": 1, "expect": "ok"}', ':1:24: expect is an object, as in {"response": {"ok": true}}'],
+  [
+    '{"event": 1, "expect": "ok"}',
+    ':1:24: expect must be an object, as in {"response": {"ok": true}}',
+  ],
   [
     '{"event": 1, "expect": {}}',
     ':1:1: expect is empty: say what must come back, as in {"response": {"ok": true}}, or leave it out:\n' +
@@ -167,10 +170,13 @@ test.each<[string, string]>([
   ],
   [
     '{"event": 1, "expect": {"error": "Oops"}}',
-    ':1:34: error is an object, as in {"errorType": "NotFound"}; {} is any error',
+    ':1:34: error must be an object, as in {"errorType": "NotFound"}; {} matches any error',
   ],
-  ['{"event": 1, "expect": {"responseBase64": "?"}}', ":1:43: responseBase64 is a text in base64"],
-  ['{"event": 1, "expect": {"logContains": 1}}', ":1:40: logContains is a text or a list of texts"],
+  ['{"event": 1, "expect": {"responseBase64": "?"}}', ":1:43: responseBase64 must be base64"],
+  [
+    '{"event": 1, "expect": {"logContains": 1}}',
+    ":1:40: logContains must be a string or a list of strings",
+  ],
   [
     '{"event": 1, "expect": {"responseMatches": "("}}',
     ":1:44: responseMatches: Invalid regular expression: missing )",

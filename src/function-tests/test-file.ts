@@ -78,12 +78,12 @@ const EVENT_FORMS = ["event", "eventFile", "example"] as const;
 const JSON_RESPONSES = ["response", "responseContains"] as const;
 const RESPONSE_FORMS = [...JSON_RESPONSES, "responseText", "responseBase64"] as const;
 
-function text(name: string) {
-  return z.string({ error: `${name} is a text` });
+function string(name: string) {
+  return z.string({ error: `${name} must be a string` });
 }
 
 function pattern(name: string) {
-  return text(name).transform((source, context) => {
+  return string(name).transform((source, context) => {
     try {
       return new RegExp(source);
     } catch (error) {
@@ -94,51 +94,55 @@ function pattern(name: string) {
   });
 }
 
-function texts(name: string, example: string) {
-  const value = z.string({ error: `a value of ${name} is a text in quotes, as in ${example}` });
-  return z.record(z.string(), value, { error: `${name} is an object of texts, as in ${example}` });
+function strings(name: string, example: string) {
+  const value = z.string({
+    error: `a value of ${name} must be a string in quotes, as in ${example}`,
+  });
+  return z.record(z.string(), value, {
+    error: `${name} must be an object of strings, as in ${example}`,
+  });
 }
 
 const expectSchema = z.strictObject(
   {
     response: z.unknown().optional(),
     responseContains: z.unknown().optional(),
-    responseText: text("responseText").optional(),
-    responseBase64: z.base64("responseBase64 is a text in base64").optional(),
+    responseText: string("responseText").optional(),
+    responseBase64: z.base64("responseBase64 must be base64").optional(),
     responseMatches: pattern("responseMatches").optional(),
     error: z
       .looseObject(
         {},
-        { error: 'error is an object, as in {"errorType": "NotFound"}; {} is any error' },
+        { error: 'error must be an object, as in {"errorType": "NotFound"}; {} matches any error' },
       )
       .optional(),
     errorMatches: pattern("errorMatches").optional(),
     logContains: z
       .union([z.string().transform((each) => [each]), z.array(z.string())], {
-        error: "logContains is a text or a list of texts",
+        error: "logContains must be a string or a list of strings",
       })
       .default([]),
   },
-  { error: 'expect is an object, as in {"response": {"ok": true}}' },
+  { error: 'expect must be an object, as in {"response": {"ok": true}}' },
 );
 
 const testSchema = z.strictObject({
-  name: text("name").min(1, "name is empty: leave it out, or say what the test shows").optional(),
+  name: string("name").min(1, "name is empty: leave it out, or say what the test shows").optional(),
   event: z.unknown().optional(),
-  eventFile: text("eventFile").optional(),
-  example: text("example").optional(),
+  eventFile: string("eventFile").optional(),
+  example: string("example").optional(),
   set: z
-    .array(z.string(), { error: 'set is a list of texts, as in ["Records.0.body=hi"]' })
+    .array(z.string(), { error: 'set must be a list of strings, as in ["Records.0.body=hi"]' })
     .default([]),
-  handler: text("handler").optional(),
-  env: texts("env", '{"GREETING": "Ciao", "LIMIT": "3"}').default({}),
+  handler: string("handler").optional(),
+  env: strings("env", '{"GREETING": "Ciao", "LIMIT": "3"}').default({}),
   timeout: z
     .union([z.string(), z.number().transform(String)], {
-      error: "timeout is a time: 3, 500ms, 1m30s",
+      error: "timeout must be a duration: 3, 500ms, 1m30s",
     })
     .pipe(eventTime)
     .optional(),
-  headers: texts("headers", '{"Lambda-Runtime-Example": "one"}').default({}),
+  headers: strings("headers", '{"Lambda-Runtime-Example": "one"}').default({}),
   expect: expectSchema.optional(),
 });
 

@@ -72,7 +72,7 @@ export class ShellFunction extends LambdaFunction {
         RuntimeArn: customRuntime.runtimeArn,
         RuntimeAlias: customRuntime.runtimeAlias ?? "stable",
       });
-      // The ARN is a text: without this, CloudFormation makes the function beside its runtime, too early.
+      // The ARN is a string: without this, CloudFormation makes the function beside its runtime, too early.
       if (Construct.isConstruct(customRuntime)) this.node.addDependency(customRuntime);
     }
   }

@@ -1,7 +1,7 @@
 /**
  * `--set path=value`: changes one member of an event.
  *
- *     --set Records.0.body=hi      a text stays a text; elsewhere JSON where it is JSON
+ *     --set Records.0.body=hi      a string stays a string; elsewhere JSON where it is JSON
  *     --set detail:='{"a":1}'      JSON, whatever stood there
  *
  * A number in the path is an element of a list, one after the last adds it; `\.` is a dot in a
@@ -105,11 +105,11 @@ function jsonValue(text: string, refuse: (reason: string) => CommandError): Json
   try {
     return parseExactly(text);
   } catch {
-    throw refuse("the value after := is not JSON; use = for a text");
+    throw refuse("the value after := is not JSON; use = for a string");
   }
 }
 
-/** Text where a text stands; else JSON where it is JSON. */
+/** Text where a string was; else JSON where it is JSON. */
 function plainValue(text: string, old: Json): Json {
   if (typeof old === "string") return text;
   try {
@@ -120,6 +120,6 @@ function plainValue(text: string, old: Json): Json {
 }
 
 function typeName(value: Json): string {
-  if (typeof value === "string") return "a text";
-  return typeof value === "boolean" ? "true or false" : "a number";
+  if (typeof value === "string") return "a string";
+  return typeof value === "boolean" ? "a boolean" : "a number";
 }

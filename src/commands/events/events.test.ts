@@ -91,7 +91,7 @@ test.each([
 
 test.each([
   ["{}", "a", "--set a: write path=value, as in --set Records.0.body=hi"],
-  ['{"a":"x"}', "a.b=1", '--set a.b=1: a is a text, it has no member "b"'],
+  ['{"a":"x"}', "a.b=1", '--set a.b=1: a is a string, it has no member "b"'],
   ["7", "a=1", '--set a=1: the event is a number, it has no member "a"'],
   ["12345678901234567890", "a=1", '--set a=1: the event is a number, it has no member "a"'],
   [
@@ -99,7 +99,7 @@ test.each([
     "a.5.b=1",
     '--set a.5.b=1: a is a list of 1 element, "5" is not one of 0 to 1 (the last adds one)',
   ],
-  ['{"a":1}', "a:={", "--set a:={: the value after := is not JSON; use = for a text"],
+  ['{"a":1}', "a:={", "--set a:={: the value after := is not JSON; use = for a string"],
   ["{", "a=1", "--set needs an event that is JSON"],
 ])("--set on %s: %s is refused with the fix", (event, assignment, message) => {
   expect(() => set(event, assignment)).toThrow(message);
