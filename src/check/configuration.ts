@@ -45,7 +45,7 @@ function checkHandlerName({ handler }: CheckTarget): readonly Finding[] {
     error(
       `the handler has a name that Lambda does not take: ${JSON.stringify(handler.slice(0, 40))}`,
       "on AWS the deployment fails with: ValidationException",
-      "fix: at most 128 characters, without blanks",
+      "fix: at most 128 characters, without white space",
     ),
   ];
 }

@@ -231,7 +231,7 @@ const MISTAKES: readonly (readonly [
     "a handler with a blank",
     { "function.sh": OK },
     'error: the handler has a name that Lambda does not take: "my function.handler"',
-    "fix: at most 128 characters, without blanks",
+    "fix: at most 128 characters, without white space",
     { handler: "my function.handler" },
   ],
   [

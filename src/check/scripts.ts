@@ -282,7 +282,7 @@ function readsInput({ name, words, hasInput }: ScriptCommand): string | undefine
 
 function eatenInput(place: string, name: string, fix: string): Finding {
   return warning(
-    `${place}: ${name} reads standard input, where the event is: it may wait for more of it, or eat it`,
+    `${place}: ${name} reads standard input, where the event is: it may wait for more input, or consume the event`,
     `fix: ${fix}${fix.includes("< /dev/null") ? "" : ", or < /dev/null after the command"}`,
   );
 }

@@ -72,7 +72,7 @@ export function addTestCommand(program: Command): void {
       "Run each test in tests/ and each event in events/ through the function, with its\n" +
         "real runtime, and compare what comes back.",
     )
-    .argument("[dir...]", "folders of functions")
+    .argument("[dir...]", "folders of functions (default: .)")
     .option("--filter <text>", "only tests with this in their name; /…/ is a pattern")
     .addOption(
       new Option("--reporter <form>", "form of the report").choices(REPORT_FORMS).default("pretty"),

@@ -199,7 +199,7 @@ function redirection(response: Response, server: string): CommandError {
       ? `use --url ${target.origin}${target.pathname.replace(API_PATH, "")}`
       : `name the server of Lambda's API itself with ${NAMED_BY}`;
   return new CommandError(
-    `${server} redirects (${response.status}) ${where}\n  an event is not sent on; ${fix}`,
+    `${server} redirects (${response.status}) ${where}\n  redirects are not followed; ${fix}`,
     EXIT.serverError,
   );
 }
@@ -210,7 +210,7 @@ const WORDS_LENGTH_MAX = 1000;
 /** What a server says of its refusal, without what would change a terminal. */
 function serverWords({ statusText }: Response, body: Uint8Array): string {
   const text = new TextDecoder().decode(body).trim();
-  const words = text === "" ? statusText || "(without a word)" : text;
+  const words = text === "" ? statusText || "(no message)" : text;
   const shown = words.length > WORDS_LENGTH_MAX ? `${words.slice(0, WORDS_LENGTH_MAX)}…` : words;
   return shown.replace(/[^\P{Cc}\n\t]/gu, "\ufffd");
 }

@@ -90,7 +90,7 @@ test.each([301, 302, 303, 307, 308])(
     });
     const message =
       `the server at ${server.url} redirects (${status}) to ${elsewhere.url}${INVOCATION}\n` +
-      `  an event is not sent on; use --url ${elsewhere.url}\n`;
+      `  redirects are not followed; use --url ${elsewhere.url}\n`;
     expect(await invoke(server)).toEqual({ status: 7, out: "", errors: `error: ${message}` });
     expect(await invoke(server, "--event")).toMatchObject({ status: 7, out: "" });
     const environment = { AWS_ENDPOINT_URL_LAMBDA: server.url };
@@ -125,7 +125,7 @@ test.each([
   expect(status).toBe(7);
   expect(errors).toBe(
     `error: the server at ${server.url} redirects (302) ${where}\n` +
-      `  an event is not sent on; ${fix.replace("SERVER", server.url)}\n`,
+      `  redirects are not followed; ${fix.replace("SERVER", server.url)}\n`,
   );
 });
 

@@ -142,13 +142,16 @@ export function addHttpOptions(command: Command): Command {
         .default("auto"),
     )
     .option("--ce-batch", "take batches of CloudEvents: an invocation each, in order")
-    .option("--require-prefer-reply", "reply with events only to `Prefer: reply`, else 202")
+    .option("--require-prefer-reply", "reply only to senders of `Prefer: reply`, 202 to others")
     .addOption(
-      new Option("--invoke-mode <mode>", "hand responses on whole, or as they are written")
+      new Option("--invoke-mode <mode>", "send responses whole, or as they are written")
         .choices(["buffered", "response-stream"])
         .default("buffered"),
     )
-    .option("--binary-media-types <types>", "a REST API hands on as base64: 'image/*, font/woff'")
+    .option(
+      "--binary-media-types <types>",
+      "types that a REST API sends as base64: 'image/*, font/woff'",
+    )
     .option("--cors <origins>", "origins that browsers may call from, * for all")
     .option("--held-memory <MB>", "memory for requests and responses; beyond it, 429", "32")
     .option("--stall-timeout <time>", "time in which a caller must send or take something", "60")
