@@ -157,11 +157,11 @@ describe("layer/container/invoker.Dockerfile", () => {
     async () => {
       const child = start(image, { PORT: "0" });
       const url = await listeningUrl(child);
-      const reply = await fetch(`${url}/2015-03-31/functions/function/invocations`, {
+      const response = await fetch(`${url}/2015-03-31/functions/function/invocations`, {
         method: "POST",
         body: '{"name":"Lambda"}',
       });
-      expect(await reply.json()).toEqual(HELLO_RESPONSE);
+      expect(await response.json()).toEqual(HELLO_RESPONSE);
       expect((await fetch(`${url}/health/readiness`)).status).toBe(200);
       child.kill("SIGTERM");
       expect(await child.exited).toBe(0);
@@ -183,7 +183,7 @@ describe("layer/container/invoker.Dockerfile", () => {
         K_SERVICE: "hello",
       });
       const url = await listeningUrl(child);
-      const reply = await fetch(url, {
+      const response = await fetch(url, {
         method: "POST",
         headers: {
           "content-type": "application/json",
@@ -194,11 +194,11 @@ describe("layer/container/invoker.Dockerfile", () => {
         },
         body: '{"name":"Knative"}',
       });
-      expect(await reply.json()).toEqual(readExample("cloud-events").tests[0]?.expect.response);
+      expect(await response.json()).toEqual(readExample("cloud-events").tests[0]?.expect.response);
       // A CloudEvent in the binary mode comes back in it.
-      expect(reply.headers.get("ce-specversion")).toBe("1.0");
-      expect(reply.headers.get("ce-type")).toBe("com.example.hello");
-      expect(reply.headers.get("ce-source")).toBe("/hello-shell");
+      expect(response.headers.get("ce-specversion")).toBe("1.0");
+      expect(response.headers.get("ce-type")).toBe("com.example.hello");
+      expect(response.headers.get("ce-source")).toBe("/hello-shell");
       child.kill("SIGTERM");
       expect(await child.exited).toBe(0);
     },

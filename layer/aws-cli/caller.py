@@ -138,7 +138,7 @@ class Process:
         self.folder = folder
         status = self.read('status').splitlines()
         self.status = dict(line.split(':\t', 1) for line in status if ':\t' in line)
-        # Behind the name, which may hold anything: state, parent, group, session, terminal ...
+        # After the name, which may hold anything: state, parent, group, session, terminal ...
         stat = self.read('stat').rpartition(')')[2].split()
         self.group, self.session, self.terminal = map(int, stat[2:5])
         self.alike = {'nice': stat[16], 'policy': stat[38], 'session': self.session}

@@ -75,7 +75,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
         },
       });
       await api.idle();
-      // The loaded shell and its guard, with the fork for the next event; perhaps that is to come.
+      // The loaded shell and its guard, with the fork for the next event; it may not be there yet.
       const left = (await marked(taskRoot)).filter(({ pid }) => pid !== bootstrap.pid);
       expect(left.filter(({ command }) => !command.includes(" -c "))).toEqual([]);
       expect((await api.invoke({ body: "next" })).latin1).toBe("next x");

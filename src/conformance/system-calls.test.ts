@@ -40,7 +40,7 @@ async function traced(
     expect((await api.invoke({ body })).latin1).toBe(String(body.length));
   }
   await api.idle();
-  // The fork for the next event is made while the runtime asks for it: it is to be counted, always.
+  // The fork for the next event is made while the runtime asks for it: it must always be counted.
   while (descendants(bootstrap.pid).length !== PROCESSES_AT_REST) await Bun.sleep(1);
   // strace itself takes no signals; it ends when the runtime below it has ended.
   const [runtime = 0] = descendants(bootstrap.pid);

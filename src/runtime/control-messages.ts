@@ -56,7 +56,7 @@ export class ControlReader {
 function leftMessage(line: string, mark: string): ControlMessage {
   const words = textOf(line.slice(line.indexOf(mark) + mark.length)).split("/");
   const [functionName = "", callLine = "", caller = "", ...command] = words;
-  // Behind the last slash are words of the shell.
+  // After the last slash are words of the shell.
   command.pop();
   return { kind: "left", functionName, line: callLine, caller, command: command.join("/") };
 }

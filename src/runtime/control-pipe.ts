@@ -68,7 +68,7 @@ export class ControlPipe {
     return this.#isReported;
   }
 
-  /** Takes what comes from now on for another load report: the shell is to run more in front of its loop. */
+  /** Takes what comes from now on for another load report: the shell will run more before its loop. */
   expectReport(): void {
     this.#isReported = false;
   }

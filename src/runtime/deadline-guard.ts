@@ -25,7 +25,7 @@ const CHECK_MS = 5;
 const ATTEMPTS_MAX = 200;
 const MS_PER_S = 1000;
 
-/** What is to end at the deadline. */
+/** What must end at the deadline. */
 export interface GuardedEvent {
   readonly deadline: Deadline;
   /** The loaded shell, whose fork handles the event. */

@@ -20,7 +20,7 @@ export interface Environment {
   /** LAMBDA_TASK_ROOT: the folder of the function's code. */
   readonly taskRoot: string;
   readonly log: LogSettings;
-  /** AWS_LAMBDA_MAX_CONCURRENCY: how many events are to be handled at once; 1 if it is not set. */
+  /** AWS_LAMBDA_MAX_CONCURRENCY: how many events are handled at once; 1 if it is not set. */
   readonly concurrency: number;
   /** Whether the platform leaves it to us to end events at their deadlines: on managed instances. */
   readonly endsEvents: boolean;

@@ -14,7 +14,7 @@ import { callOf, SENT_BYTES_MAX } from "./fork-server-protocol.ts";
 import { lazy } from "./lazy.ts";
 import { isPlain, quote } from "./quote.ts";
 
-/** Where the event's data is to be found, as paths that the shell can open. */
+/** Where the event's data is, as paths that the shell can open. */
 export interface EventPaths {
   /** The event's bytes: the handler's standard input. */
   readonly input: string;
@@ -127,7 +127,7 @@ export class EventScripts {
     const lines = this.#prologue(invocation, paths);
     const { event } = invocation;
     if (event.length > this.#parameterBytesMax) {
-      // When the handler has returned nothing of the file is left to be run, and nothing behind it may.
+      // After the handler has returned the file is at its end, and nothing after it may be run.
       const after = `\n${this.#exit}`;
       return joined(`${lines}${this.#restoration}${this.#call} `, event, after);
     }

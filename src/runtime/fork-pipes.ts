@@ -65,7 +65,7 @@ export class ForkPipes implements SharedPipes<OutputPipe> {
 
   /**
    * Leads NEXT to a pipe, and OUTPUT to CONTROL: until the first event, statuses are part of the load report.
-   * {@link start} is to follow as soon as the shell is started.
+   * {@link start} must be called as soon as the shell is started.
    */
   constructor(options: ForkPipesOptions, own: Own, poller: Poller, log: Log) {
     this.#options = options;

@@ -39,7 +39,7 @@ const NAME_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_01234
 /**
  * The text for `sh -c`. Whether the shell is bash is asked of the shell, by an arithmetic expansion that
  * no other has, since variables such as BASH_VERSION may be inherited.
- * @param reportsFailure Whether a failing command of the script is to be reported, where the shell can. The
+ * @param reportsFailure Whether a failing command of the script must be reported, where the shell can. The
  *   script could see how, in its list of traps.
  * @param hooks Paths of pipes, for each of which the loaded shell itself runs what comes from there.
  */

@@ -78,7 +78,7 @@ export interface ForkServerOptions extends ShellOptions {
 /** Most forks that may end without an event since the last one: more are a shell that is beyond use. */
 const IDLE_ENDS_MAX = 64;
 
-/** One loaded shell. When it dies another one is to be made. */
+/** One loaded shell. When it dies, another one must be made. */
 export class ForkServer {
   readonly #options: ForkServerOptions;
   readonly #poller: Poller;

@@ -150,7 +150,7 @@ export class HttpConnection {
     return this.#receive();
   }
 
-  /** Has whatever waits for the connection fail at once; {@link close} is to follow. */
+  /** Has whatever waits for the connection fail at once; {@link close} must be called next. */
   shutDown(): void {
     if (this.#socket !== undefined) shutDown(this.#socket);
   }

@@ -72,7 +72,7 @@ export function parseLoadReport(
   const end = text.indexOf("\n", markAt);
   if (markAt < 0 || end < 0) return undefined;
   const endedAt = text.lastIndexOf("\n", markAt) + 1;
-  // Behind the last slash of a line are words of the shell; only bash has lists of options in front of it.
+  // After the last slash of a line are words of the shell; only bash has lists of options before it.
   const [status = "", flags = "", ...lists] = lineBehind(text, `${control}/sourced/`).split("/");
   const isBash = lists.length > 1;
   const [shellOptions = "", bashOptions = ""] = isBash ? lists : [];

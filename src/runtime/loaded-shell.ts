@@ -164,7 +164,7 @@ function isFunction(description: string): boolean {
   return / is a (?:shell )?function$/m.test(description);
 }
 
-/** Has a shell say what stands behind a name. */
+/** Has a shell say what a name means. */
 function questionOf(name: string): string {
   return `\\unset -f command\n\\command unalias ${quote(name)}\n\\command -V ${quote(name)}`;
 }

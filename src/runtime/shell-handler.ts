@@ -61,7 +61,7 @@ export class ShellHandler {
   #hooksRun = 0;
 
   /**
-   * Starts the shell; {@link load} is to follow.
+   * Starts the shell; {@link load} must be called next.
    * @throws {InitFailure} When it can't be started.
    */
   constructor(options: ForkServerOptions, poller: Poller, log: Log) {

@@ -38,7 +38,7 @@ export interface SpawnOptions {
 
 // glibc's opaque types on 64-bit machines, sizes rounded up. All zero they are as their init functions
 // make them. Attributes begin with the flags (i16), the process group (i32 at 4) and the signals that
-// are to have their default (128 bytes at 8).
+// get their default action (128 bytes at 8).
 const FILE_ACTIONS_BYTES = 128;
 const ATTRIBUTES_BYTES = 512;
 const DEFAULT_SIGNALS_AT = 8;

@@ -49,7 +49,7 @@ const SIGNALS_READ_BYTES = 1024;
 
 /** What the supervisor needs for its loops. */
 export interface SupervisorOptions {
-  /** How many loops there are to be; no more than Lambda allows are made. */
+  /** How many loops are wanted; no more than Lambda allows are made. */
   readonly count: number;
   /** NUL-terminated `NAME=value` entries, for every loop. */
   readonly environment: readonly Uint8Array[];

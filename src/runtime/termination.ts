@@ -15,7 +15,7 @@ const CHECK_MS = 5;
 /** How often leftovers are looked for: each round ends all children of the round before. */
 const ROUNDS_MAX = 100;
 
-/** What is to end before this process does. */
+/** What must end before this process does. */
 export interface Terminable {
   /** Whom to ask first to end. */
   readonly processGroups: readonly number[];

@@ -171,7 +171,7 @@ function expectOneResponse(invocation: ScriptedInvocation): void {
   }
 }
 
-/** Whether what is to follow an event's first response has come: the error of one that was cut off, a refused report. */
+/** Whether what must follow an event's first response has come: the error of one that was cut off, a refused report. */
 function isSettled(invocation: ScriptedInvocation): boolean {
   const [first, ...others] = invocation.posts;
   const isWhole = isStream(invocation) || first?.complete === true;

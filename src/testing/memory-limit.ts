@@ -11,7 +11,7 @@ import { join } from "node:path";
 
 /** A control group whose processes share so much memory, and no swap. */
 export interface MemoryLimit extends Disposable {
-  /** The command in front of a program that is to run in the group. */
+  /** The command before a program that must run in the group. */
   readonly wrapper: readonly string[];
   /** How many processes of the group the kernel has killed for want of memory. */
   kills(): number;

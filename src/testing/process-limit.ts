@@ -6,7 +6,7 @@
  */
 
 /**
- * The command in front of a program that is to run with so many processes and threads at most, its own
+ * The command before a program that may have so many processes and threads at most, its own
  * included. It runs as a user whom nobody else is, so that only its own processes count.
  * @throws {Error} When the tests do not run as root.
  */

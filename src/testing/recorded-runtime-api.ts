@@ -44,7 +44,7 @@ export class RecordedRuntimeApi {
   readonly invocations: ScriptedInvocation[] = [];
   /** Posts to /init/error. */
   readonly initErrors: RecordedRequest[] = [];
-  /** GET /restore/next, and the responses that they are to get; without one there is no such path. */
+  /** GET /restore/next, and the responses that they get; without one there is no such path. */
   readonly restores: RecordedRequest[] = [];
   readonly restoreResponses: RestoreResponse[] = [];
   /** Posts to /restore/error. */

@@ -180,7 +180,7 @@ test.each([
 ])("its own log in the function's folder (%s) is not a change", async (_how, script, options) => {
   const folder = functionFolder({ "function.sh": says("one") });
   const pid = join(temporaryFolder("pid"), "pid");
-  // The tool is a process of its own in the pipe, which is to be ended.
+  // The tool is a process of its own in the pipe, so that the test can end it.
   const tool = ["sh", "-c", 'echo $$ > "$0"; exec "$@"', pid];
   const command = toolCommand([...DEV, folder, ...options, ...CURL_LOOP]);
   const child = Bun.spawn(["sh", "-c", script, "sh", ...tool, ...command], {
