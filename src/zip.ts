@@ -39,7 +39,7 @@ export interface EmptyFolder {
 }
 
 /** The largest number of entries without the zip64 format, which fflate does not write. */
-export const ZIP_ENTRIES_MAX = 65_535;
+const ZIP_ENTRIES_MAX = 65_535;
 
 /** The largest archive, in bytes, without the zip64 format. */
 export const ZIP_BYTES_MAX = 0xffff_ffff;

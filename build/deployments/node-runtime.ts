@@ -46,12 +46,12 @@ export async function nodeExecutable({ name }: Architecture): Promise<string> {
 }
 
 /** The name of the layer in dist/, without `.zip`. */
-export function nodeLayerName({ name }: Architecture): string {
+function nodeLayerName({ name }: Architecture): string {
   return `node-v${NODE[name].version}-layer-${name}`;
 }
 
 /** Packs the layer that holds `bin/node` alone, once for each version. */
-export async function buildNodeLayer(target: Architecture): Promise<string> {
+async function buildNodeLayer(target: Architecture): Promise<string> {
   const name = `${nodeLayerName(target)}.zip`;
   const cached = join(CACHE, name);
   if (!existsSync(cached)) {

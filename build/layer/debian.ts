@@ -434,7 +434,7 @@ export function cached(sha256: string): string {
 }
 
 /** A date as Debian's snapshots have it: 20261030T080801Z. */
-export function compactDate(date: Date): string {
+function compactDate(date: Date): string {
   return date.toISOString().replace(/[-:]|\.\d+/g, "");
 }
 

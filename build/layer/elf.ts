@@ -30,7 +30,7 @@ const ELF_HEADER_BYTES = 64;
 const FILES_PER_RUN = 200;
 
 /** Whether a file begins as ELF does. */
-export function isElf(path: string): boolean {
+function isElf(path: string): boolean {
   const magic = Buffer.alloc(4);
   const file = openSync(path, "r");
   try {

@@ -21,7 +21,7 @@ export const PT_LOAD = 1;
 /** `p_type` of the segment that names the dynamic loader. */
 export const PT_INTERP = 3;
 /** `p_type` of the note segment. */
-export const PT_NOTE = 4;
+const PT_NOTE = 4;
 /** `p_type` of the entry that describes the program header table itself. */
 export const PT_PHDR = 6;
 /** `sh_type` of a section that takes no room in the file. */

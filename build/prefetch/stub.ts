@@ -57,7 +57,7 @@ export const PROBES_MAX = 5;
 const EXECUTABLE = new TextEncoder().encode("/proc/self/exe\0");
 /** Where they have the labels; the last one is the end of what they assemble to. */
 export const ENTRY_AT = 0x130;
-export const VARIABLE_AT = 0x138;
+const VARIABLE_AT = 0x138;
 export const ENVIRONMENT_AT = 0x140;
 export const PREFIXES_AT = 0x148;
 const PROBES_AT = 0x150;

@@ -9,7 +9,7 @@
  */
 
 /** Version prefix of every Runtime API path. */
-export const API_VERSION = "2018-06-01";
+const API_VERSION = "2018-06-01";
 
 /** Runtime API paths, below `http://$AWS_LAMBDA_RUNTIME_API`. */
 export const PATH = {

@@ -74,7 +74,7 @@ export function expectError(post: RecordedRequest, expected: ErrorExpectation): 
 }
 
 /** Fails unless the text is as expected. */
-export function expectText(text: string, expected: TextExpectation): void {
+function expectText(text: string, expected: TextExpectation): void {
   if (typeof expected === "string") {
     expect(text).toBe(expected);
   } else if ("matches" in expected) {

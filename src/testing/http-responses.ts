@@ -65,7 +65,7 @@ function inAnyCase(random: Random, text: string): string {
 }
 
 /** Some responses on one connection: bytes in latin1, and what they are. */
-export function randomResponses(random: Random): { text: string; expected: ExpectedResponse[] } {
+function randomResponses(random: Random): { text: string; expected: ExpectedResponse[] } {
   let text = "";
   const expected: ExpectedResponse[] = [];
   for (let left = 1 + random.below(4); left > 0; left -= 1) {

@@ -65,7 +65,7 @@ export function readDocuments(): readonly Document[] {
  * Finds the fenced blocks of a text.
  * @throws {Error} When a block has no end.
  */
-export function readBlocks(markdown: string, path: string): readonly Block[] {
+function readBlocks(markdown: string, path: string): readonly Block[] {
   const blocks: Block[] = [];
   let heading = "";
   let open: { line: number; words: readonly string[]; text: string[] } | undefined;

@@ -18,7 +18,7 @@ const MANIFEST = "share/lambda-shell-runtime/manifest.json";
 const PARTS = ["awscli", "jq"] as const;
 
 /** Reads the sources from a layer's zip. */
-export async function layerSources(zip: string): Promise<readonly PartSource[]> {
+async function layerSources(zip: string): Promise<readonly PartSource[]> {
   const { stdout } = await run(["unzip", "-p", zip, MANIFEST]);
   const { parts } = JSON.parse(stdout) as { readonly parts: readonly PartSource[] };
   return PARTS.map((wanted) => {

@@ -66,7 +66,7 @@ const KEEP_ALIVE_TIMEOUT_MS = 75_000;
  * host needs some eight times as much for them: the body, the event that is made of it, what waits in
  * sockets.
  */
-export const HELD_BYTES_MAX = 32 * 1024 * 1024;
+const HELD_BYTES_MAX = 32 * 1024 * 1024;
 
 /**
  * How long a caller may send nothing of a body that it has begun, or take nothing of a response that waits for
