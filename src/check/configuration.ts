@@ -68,7 +68,7 @@ function checkVariables({ variables }: CheckTarget): readonly Finding[] {
       ? []
       : [
           error(
-            `the variables have ${byteLength} bytes, Lambda takes ${VARIABLES_BYTES_MAX}`,
+            `the variables have ${byteLength} bytes, Lambda takes at most ${VARIABLES_BYTES_MAX}`,
             "on AWS the deployment fails with: InvalidParameterValueException",
             "fix: put large values into a file, or into Parameter Store",
           ),
@@ -129,7 +129,7 @@ function checkRuntime({ directory, template }: CheckTarget): readonly Finding[] 
     );
   }
   if (layers !== undefined && layers > LAYERS_MAX) {
-    const words = `${place}: ${layers} layers, Lambda takes ${LAYERS_MAX}`;
+    const words = `${place}: ${layers} layers, Lambda takes at most ${LAYERS_MAX}`;
     const fails = "on AWS the deployment fails with: InvalidParameterValueException";
     findings.push(error(words, fails, "fix: put what belongs together into one layer"));
   }

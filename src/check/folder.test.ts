@@ -509,7 +509,7 @@ const MISTAKES: readonly (readonly [
   [
     "a folder that is too large",
     { "function.sh": OK, big: new Uint8Array(262_144_001) },
-    "error: the folder has 262144018 bytes, a function with its layers at most 262144000",
+    "error: the folder has 262144018 bytes, Lambda takes at most 262144000, layers included",
     "fix: leave out what the function does not need",
   ],
   [
@@ -531,7 +531,7 @@ const MISTAKES: readonly (readonly [
       "function.sh": OK,
       "template.yaml": template(`Environment: { Variables: { BIG: ${"x".repeat(4094)} } }`),
     },
-    "error: the variables have 4097 bytes, Lambda takes 4096",
+    "error: the variables have 4097 bytes, Lambda takes at most 4096",
     "fix: put large values into a file",
   ],
   [
@@ -626,7 +626,7 @@ const MISTAKES: readonly (readonly [
       "function.sh": OK,
       "template.yaml": template("Layers: [a, b, c, d, e, f]", "Runtime: provided.al2023"),
     },
-    "error: template.yaml: Probe: 6 layers, Lambda takes 5",
+    "error: template.yaml: Probe: 6 layers, Lambda takes at most 5",
     "fix: put what belongs together into one layer",
   ],
   ...(

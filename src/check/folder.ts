@@ -100,7 +100,7 @@ function checkFiles(target: CheckTarget, files: readonly FolderFile[]): readonly
   if (byteLength > UNZIPPED_BYTES_MAX) {
     findings.push(
       error(
-        `the folder has ${byteLength} bytes, a function with its layers at most ${UNZIPPED_BYTES_MAX}`,
+        `the folder has ${byteLength} bytes, Lambda takes at most ${UNZIPPED_BYTES_MAX}, layers included`,
         "on AWS the upload fails with: InvalidParameterValueException",
         "fix: leave out what the function does not need, or make it a container image",
       ),
@@ -108,7 +108,7 @@ function checkFiles(target: CheckTarget, files: readonly FolderFile[]): readonly
   } else if (byteLength > ZIP_UPLOAD_BYTES_MAX * 2) {
     findings.push(
       warning(
-        `the folder has ${byteLength} bytes; a direct upload takes zips of ${ZIP_UPLOAD_BYTES_MAX} bytes`,
+        `the folder has ${byteLength} bytes; a direct upload takes zips of at most ${ZIP_UPLOAD_BYTES_MAX} bytes`,
         "fix: upload a larger zip to S3 first, as sam deploy and aws cloudformation package do",
       ),
     );

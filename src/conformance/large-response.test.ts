@@ -40,7 +40,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
 
   test("a response one byte above the limit is refused and logged", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
-    const { api } = environment;
+    const { api, bootstrap } = environment;
     const above = await api.invoke({ body: `large ${RESPONSE_BYTES_MAX + 1}` });
     const at = await api.invoke({ body: `large ${RESPONSE_BYTES_MAX}` });
     expect([above.responseStatus, at.responseStatus]).toEqual([
@@ -48,6 +48,13 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
       STATUS.accepted,
     ]);
     expect(at.body.length).toBe(RESPONSE_BYTES_MAX);
+    await bootstrap.logged("write it to S3");
+    const told = bootstrap.stderr.split("\n").filter((line) => line.includes("the response has"));
+    expect(told).toEqual([
+      expect.stringContaining(
+        `has ${RESPONSE_BYTES_MAX + 1} bytes, Lambda takes at most ${RESPONSE_BYTES_MAX}: write it to S3`,
+      ),
+    ]);
   });
 
   test("a handler that fails after 200 MB of output has an error", async () => {

@@ -93,7 +93,7 @@ export class HandlerResponse {
       if (this.#totalBytes > RESPONSE_BYTES_MAX) {
         this.#log.write(
           "ERROR",
-          `the response has ${this.#totalBytes} bytes, Lambda takes ${RESPONSE_BYTES_MAX}: ` +
+          `the response has ${this.#totalBytes} bytes, Lambda takes at most ${RESPONSE_BYTES_MAX}: ` +
             "write it to S3, or stream it after an HTTP prelude",
         );
       }

@@ -146,7 +146,7 @@ export class Supervisor {
     if (wanted > count) {
       this.#log.write(
         "WARN",
-        `AWS_LAMBDA_MAX_CONCURRENCY is ${wanted}, Lambda allows ${count}: ` +
+        `AWS_LAMBDA_MAX_CONCURRENCY is ${wanted}, Lambda allows at most ${count}: ` +
           `${count} events are handled at once`,
       );
     }

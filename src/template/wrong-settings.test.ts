@@ -124,7 +124,7 @@ test.each([
     'TenancyConfig.TenantIsolationMode: "PER_USER" is not PER_TENANT',
   ],
   ["PublishTo: LATEST", 'PublishTo: "LATEST" is not LATEST_PUBLISHED'],
-  [`Description: ${"d".repeat(257)}`, "Description: has 257 characters, Lambda takes 256"],
+  [`Description: ${"d".repeat(257)}`, "Description: has 257 characters, Lambda takes at most 256"],
   [
     "Code: { S3Bucket: b, S3Key: k, S3ObjectStorageMode: LINK }",
     'Code.S3ObjectStorageMode: "LINK" is not COPY or REFERENCE',
@@ -147,7 +147,7 @@ test.each([
   ],
   [
     "FileSystemConfigs: [{ Arn: x, LocalMountPath: /mnt/a }, { Arn: y, LocalMountPath: /mnt/b }]",
-    "FileSystemConfigs: 2 file systems, Lambda takes 1",
+    "FileSystemConfigs: 2 file systems, Lambda takes at most 1",
   ],
   ...["AWS_LAMBDA_METADATA_API", "AWS_LAMBDA_METADATA_TOKEN", "LAMBDA_TASK_ROOT"].map((name) => [
     `Environment: { Variables: { ${name}: x } }`,

@@ -138,7 +138,7 @@ function fileSystemRules(configs: unknown): readonly AppliedRule[] {
     (count) =>
       configs.length <= FILE_SYSTEMS_MAX
         ? undefined
-        : `${count} file systems, Lambda takes ${FILE_SYSTEMS_MAX}`,
+        : `${count} file systems, Lambda takes at most ${FILE_SYSTEMS_MAX}`,
   ];
   const each = configs.flatMap((config): readonly AppliedRule[] => {
     const files = member(config, "S3FilesConfig");
@@ -195,7 +195,9 @@ function oneOf(...names: readonly string[]): Rule {
 function shorterThan(lengthMax: number): Rule {
   return (value) => {
     const { length } = String(value);
-    return length <= lengthMax ? undefined : `has ${length} characters, Lambda takes ${lengthMax}`;
+    return length <= lengthMax
+      ? undefined
+      : `has ${length} characters, Lambda takes at most ${lengthMax}`;
   };
 }
 
