@@ -20,7 +20,12 @@ import { FunctionPool } from "../../host/function/function-pool.ts";
 import { FunctionRegistry } from "../../host/function/function-registry.ts";
 import { Metrics } from "../../host/function/metrics.ts";
 import { Cors } from "../../host/http/cors.ts";
-import { HttpServer, type HttpServerLimits } from "../../host/http/server.ts";
+import {
+  HELD_BYTES_MAX,
+  HttpServer,
+  type HttpServerLimits,
+  STALL_MS,
+} from "../../host/http/server.ts";
 import type { HostLog } from "../../host/invocation/platform-log.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { hostAndPort, HostServer, metricsResponse } from "../../host/server.ts";
@@ -153,8 +158,16 @@ export function addHttpOptions(command: Command): Command {
       "types that a REST API sends as base64: 'image/*, font/woff'",
     )
     .option("--cors <origins>", "origins that browsers may call from, * for all")
-    .option("--held-memory <MB>", "memory for requests and responses; beyond it, 429", "32")
-    .option("--stall-timeout <time>", "time in which a caller must send or take something", "60")
+    .option(
+      "--held-memory <MB>",
+      "memory for requests and responses; beyond it, 429",
+      String(HELD_BYTES_MAX / MB_BYTES),
+    )
+    .option(
+      "--stall-timeout <time>",
+      "time in which a caller must send or take something",
+      String(STALL_MS / 1000),
+    )
     .option("--grace <time>", "time that running events have when it is stopped", "10")
     .option("--async-retries <n>", "retries of Event invocations, 0 to 2", String(ASYNC_RETRIES))
     .option("--show-env", "show values of variables in GetFunction")
@@ -316,7 +329,9 @@ export function httpLimits({ heldMemory, stallTimeout }: ServeOptions): HttpServ
   return { heldBytesMax: heldBytes(heldMemory), stallMs };
 }
 
-/** Most that `--held-memory` may be, in MB. */
+/** The unit of `--held-memory`. */
+const MB_BYTES = 1024 * 1024;
+/** Most that it may be, in MB. */
 const HELD_MEMORY_MB_MAX = 1024 * 1024;
 
 /**
@@ -325,7 +340,7 @@ const HELD_MEMORY_MB_MAX = 1024 * 1024;
  */
 function heldBytes(text: string): number {
   const mb = Number(text);
-  if (/^\d+$/.test(text) && mb >= 1 && mb <= HELD_MEMORY_MB_MAX) return mb * 1024 * 1024;
+  if (/^\d+$/.test(text) && mb >= 1 && mb <= HELD_MEMORY_MB_MAX) return mb * MB_BYTES;
   throw new CommandError(
     `--held-memory: "${text}" is not a whole number of MB from 1 to ${HELD_MEMORY_MB_MAX}`,
   );

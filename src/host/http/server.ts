@@ -66,13 +66,13 @@ const KEEP_ALIVE_TIMEOUT_MS = 75_000;
  * host needs some eight times as much for them: the body, the event that is made of it, what waits in
  * sockets.
  */
-const HELD_BYTES_MAX = 32 * 1024 * 1024;
+export const HELD_BYTES_MAX = 32 * 1024 * 1024;
 
 /**
  * How long a caller may send nothing of a body that it has begun, or take nothing of a response that waits for
  * it, in milliseconds; as usual servers have it.
  */
-const STALL_MS = 60_000;
+export const STALL_MS = 60_000;
 
 /** How the server is bounded. */
 export interface HttpServerLimits {
