@@ -2,7 +2,7 @@
  * An idle GET /next outlives every default time limit of HTTP clients. Takes seven minutes,
  * so it is not a part of the suite:
  *
- *     bun test ./src/testing/idle-wait.slow.ts
+ *     node_modules/.bin/bun test ./src/conformance/idle-wait.slow.ts
  *
  * @module
  */
@@ -10,13 +10,13 @@
 import { expect, test } from "bun:test";
 
 import { PATH } from "../runtime-api/contract.ts";
-import { EnvironmentUnderTest } from "./environment-under-test.ts";
+import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
 
 /** Longer than the 360 seconds after which Bun's `fetch` gives up (measured). */
 const IDLE_MS = 400_000;
 
 test(
-  `a wait of ${IDLE_MS / 1000} s on GET /next`,
+  `an event is handled after a wait of ${IDLE_MS / 1000} s, on the same connection`,
   async () => {
     const files = { "function.sh": "handler() { printf '%s' \"$1\"; }" };
     await using environment = await EnvironmentUnderTest.start({ files });
