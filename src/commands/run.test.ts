@@ -188,7 +188,7 @@ test("documents over several lines are found, and responses with line feeds made
   ).toBe(2);
 });
 
-test("the envelope and the ids of the old runner", async () => {
+test("the envelope and the ids of refunc's runner", async () => {
   const options = ["--envelope", "refunc"];
   const { out, status } = await run('{}\n{"do":"error"}\n{"do":"empty"}\n', ...options);
   expect(out.split("\n")).toEqual([

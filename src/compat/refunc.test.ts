@@ -46,7 +46,7 @@ test("nothing to run, or nothing of that name, is an error and no event is read"
   });
 });
 
-test("the variables of the prior runner, where the caller has none", async () => {
+test("the variables of refunc's runner, where the caller has none", async () => {
   const seen = await variables({});
   expect(seen).toMatchObject({
     AWS_REGION: "us-east-1",

@@ -7,7 +7,7 @@ import { SCRIPTED, startTool } from "../testing/running-tool.ts";
 const post = (url: string, body: string, headers: Record<string, string> = {}) =>
   fetch(url, { method: "POST", body, headers });
 
-test("--compat triggermesh responds as the old invoker does", async () => {
+test("--compat triggermesh responds as TriggerMesh's invoker does", async () => {
   const environment = { FUNCTION_TTL: "1", INVOKER_COUNT: "1", REQUEST_SIZE_LIMIT: "1" };
   const args = [
     "serve",

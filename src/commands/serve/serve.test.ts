@@ -16,7 +16,7 @@ const CE_JSON = "application/cloudevents+json";
 const post = (url: string, body: string, headers: Record<string, string> = {}) =>
   fetch(url, { method: "POST", body, headers });
 
-test("the CloudEvents example of the prior invoker gives a valid event of that type", async () => {
+test("the CloudEvents example of TriggerMesh's invoker gives a valid event of that type", async () => {
   const environment = { RESPONSE_FORMAT: "CLOUDEVENTS", CE_TYPE: "go-klr-cloudevent" };
   await using served = await startTool([...SERVE, ...SCRIPTED], { environment });
   expect(served.errors()).toContain(

@@ -41,18 +41,18 @@ async function shell(script: string, endpoint: string, cwd: string, version: "v1
   return outputOf(child);
 }
 
-const PRIOR_SCRIPT = `
+const SCRIPT_FOR_AWS = `
   aws --version >&2
   FUNCTION_NAME=$(aws lambda list-functions | jq -r '.Functions[0].FunctionName')
   aws lambda invoke --function-name $FUNCTION_NAME response.json
 `;
 
 test.each(["v1", "v2"] as const)(
-  "aws %s: the script of the prior system runs as it is in a folder that `dev` serves",
+  "aws %s: a script that was written for AWS runs as it is in a folder that `dev` serves",
   async (version) => {
     const folder = functionFolder({ "function.sh": 'handler() { printf \'{"got":%s}\' "$1"; }\n' });
     await using dev = await startTool(["dev", "--port", "0"], { cwd: folder });
-    const { status, out, errors } = await shell(PRIOR_SCRIPT, dev.url, folder, version);
+    const { status, out, errors } = await shell(SCRIPT_FOR_AWS, dev.url, folder, version);
     expect(errors).toStartWith(`aws-cli/${version.slice(1)}.`);
     expect({ status, errors: errors.replace(/^aws-cli.*\n/, "") }).toEqual({
       status: 0,

@@ -32,7 +32,7 @@ test.each(KINDS)("gatewayEvent() of the golden request for %s", (kind) => {
   expect(event).toEqual(events.events[kind]);
 });
 
-test("the prior host's API_GATEWAY form is the REST event", () => {
+test("TriggerMesh's API_GATEWAY form is the REST event", () => {
   expect(JSON.stringify(gatewayEvent("api-gateway", request(), TEST_NAMES))).toBe(
     JSON.stringify(gatewayEvent("rest", request(), TEST_NAMES)),
   );
