@@ -19,10 +19,14 @@ interface Served extends RunningHost {
   readonly begun: () => readonly string[];
 }
 
-async function serve(timeoutMs = 30_000): Promise<Served> {
+/** Longer than a test may take, so that no deadline frees what a caller has left. */
+const FOR_GOOD_MS = 900_000;
+
+async function serve(timeoutMs = FOR_GOOD_MS): Promise<Served> {
   const seen = join(temporaryFolder("callers"), "seen");
   const served = await serveFunction({
     adapter: plainAdapter(),
+    server: { limits: { stallMs: FOR_GOOD_MS } },
     settings: { timeoutMs, variables: { SEEN_FILE: seen } },
   });
   const begun = () => {
