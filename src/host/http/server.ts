@@ -185,7 +185,7 @@ export class HttpServer {
       // A response that broke off must not look complete.
       if (hasBegun) outgoing.destroy();
       if (hasBegun && error instanceof StreamFailure) return;
-      // Our own fault: the caller still gets a response, the person at the terminal the reason.
+      // Internal error: respond with 500 and log the reason.
       this.#handler.log("error", `failed to respond to ${head.method} ${head.rawPath}: ${error}`);
       if (hasBegun) return;
       outgoing.writeHead(500, { "Content-Type": "text/plain" });
@@ -390,7 +390,7 @@ async function writable(outgoing: ServerResponse): Promise<void> {
   outgoing.on("drain", resolve);
   outgoing.on("close", resolve);
   await promise;
-  // A long outgoing waits often, and each wait would leave a listener.
+  // A long response waits often, and each wait would leave a listener.
   outgoing.off("drain", resolve);
   outgoing.off("close", resolve);
 }
