@@ -112,8 +112,8 @@ function ownFunctions(root: string, named: string | undefined): readonly Templat
 
 /**
  * Says what to do about a handler that is not there, and what of a function works on Lambda and may fail
- * here, since `sh` is another shell on this computer: once for each thing. A runtime of somebody else's may
- * load scripts as it likes.
+ * here, since `sh` is another shell on this computer: once for each thing. Another runtime may load
+ * scripts as it likes.
  * @param option The option that names the function's folder, where it is not an argument.
  */
 export async function sayHints(

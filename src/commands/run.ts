@@ -34,7 +34,7 @@ import {
   type SettingsDefaults,
 } from "./function/options.ts";
 
-/** Another runner, as far as `run` can be it. */
+/** What `run --compat` does as another runner does it. */
 interface RunnerCompat {
   readonly format: NonNullable<StdioOptions["format"]>;
   /** Reads the definition of a function, or what counts without one. */

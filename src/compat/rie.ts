@@ -1,5 +1,5 @@
 /**
- * Invoke as AWS's Runtime Interface Emulator serves it, bug for bug, for `--compat rie`.
+ * Invoke as AWS's Runtime Interface Emulator serves it, bugs included, for `--compat rie`.
  *
  * @see https://github.com/aws/aws-lambda-runtime-interface-emulator
  * @module

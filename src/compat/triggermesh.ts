@@ -1,5 +1,5 @@
 /**
- * Requests and responses as TriggerMesh's invoker has them, fault for fault, for `--compat
+ * Requests and responses as TriggerMesh's invoker has them, bugs included, for `--compat
  * triggermesh`.
  *
  * @see https://github.com/triggermesh/aws-custom-runtime

@@ -18,7 +18,7 @@ export interface HttpResponse {
   readonly isLast: boolean;
 }
 
-/** Told of the head of a response, be it the final one or not. */
+/** Told of the head of a response, whether it is the final one or not. */
 export type OnHead = (status: number, headers: ReadonlyMap<string, string>) => void;
 
 /** The connection could not be made, or ended before the response was complete. */
@@ -98,7 +98,7 @@ export class HttpResponseReader {
     return response;
   }
 
-  /** Reads the next response, be it a final one or one that only announces it; throws as {@link read}. */
+  /** Reads the next response, a final one or one that only announces it; throws as {@link read}. */
   readOne(onHead?: OnHead): HttpResponse {
     const [statusLine = "", ...lines] = this.#readHead();
     const status = parseStatus(statusLine);

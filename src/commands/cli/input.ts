@@ -47,7 +47,7 @@ export async function wholeStandardInput(): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(Buffer.concat(chunks));
 }
 
-/** Whether standard input is a file in which there is something: a pipe may be there without anybody's wish. */
+/** Whether standard input is a file in which there is something: a pipe may be there although nobody meant it as input. */
 export function isStandardInputGiven(): boolean {
   try {
     const status = fstatSync(0);

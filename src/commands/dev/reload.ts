@@ -24,7 +24,7 @@ type FileOptions = Pick<FunctionOptions, "template" | "envFile">;
 
 /**
  * Reloads a function when its files change; one that is broken keeps running as it was. Whatever is
- * saved is served: a change waits at most for its like, or for the function's own work.
+ * saved is served: a change waits at most for further changes, or for the function's own work.
  * @param read Reads its settings again.
  */
 export function watchFunction(

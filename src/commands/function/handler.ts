@@ -61,7 +61,7 @@ function complaintOf(shell: readonly string[], script: string): string | undefin
   try {
     const [program = ""] = shell;
     const isBash = baseName(realPath(Bun.which(program) ?? program)) === "bash";
-    // What the script itself turns on, a bash does not know that only reads it.
+    // A bash that only reads the script (-n) does not run the command that turns this on.
     const isExtended = isBash && readFileSync(script, "utf8").includes("extglob");
     const further = isExtended ? ["-O", "extglob"] : [];
     const check = Bun.spawnSync([...shell, ...further, "-n", script], {

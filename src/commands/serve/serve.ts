@@ -70,7 +70,7 @@ export interface ServeOptions extends FunctionOptions, AdapterOptions {
   readonly log: LogForm;
 }
 
-/** Another server, as far as `serve` can be it. */
+/** What `serve --compat` does as another server does it. */
 interface ServerCompat {
   /** True when no path is Lambda's API or a probe's. */
   readonly ownsEveryPath?: boolean;

@@ -117,7 +117,7 @@ function firstOf(
   for (const name of names) {
     const value = variables[name];
     if (value === undefined) continue;
-    // EVENT and EVENT_TYPE are common words; they only count with a value of old.
+    // EVENT and EVENT_TYPE are common words; they only count with one of the values that TriggerMesh gave them.
     if (name.startsWith("EVENT") && FORMATS[value] === undefined) {
       continue;
     }

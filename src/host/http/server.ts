@@ -70,7 +70,7 @@ export const HELD_BYTES_MAX = 32 * 1024 * 1024;
 
 /**
  * How long a caller may send nothing of a body that it has begun, or take nothing of a response that waits for
- * it, in milliseconds; as usual servers have it.
+ * it, in milliseconds; as in other servers.
  */
 export const STALL_MS = 60_000;
 

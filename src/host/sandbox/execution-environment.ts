@@ -280,7 +280,7 @@ export class ExecutionEnvironment {
     this.#phase = "ending";
     this.#extensions?.kill();
     if (this.#process !== undefined) this.#process.kill();
-    // Until it has a port, its start sees to its end.
+    // One that has no port yet is ended by its start.
     else if (this.#extensions !== undefined) void this.#onRuntimeEnd({ kind: "exited", status: 0 });
   }
 

@@ -156,7 +156,7 @@ export class RunningEvents {
       this.#setConclusion(invocation, event, { status: error.origin, give });
     }
     event.stream?.fail(error);
-    // Its caller is content; the log says what has become of the rest.
+    // Its caller has the response already; the log says that the rest took too long.
     if (event.conclusion !== undefined && error.origin === "timeout") {
       event.conclusion = { ...event.conclusion, status: error.origin };
     }

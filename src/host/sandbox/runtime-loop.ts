@@ -64,7 +64,7 @@ const TRANSITIONS: Readonly<
   InvocationResponse: { sent: "RuntimeResponseSentState" },
   InvocationErrorResponse: { sent: "RuntimeResponseSentState" },
   RuntimeResponseSentState: { next: "Ready" },
-  // Of no use until its handler has ended, however long that takes.
+  // Takes no event until its handler has ended, however long that takes.
   Expired: { next: "Ready" },
   Terminated: {},
 };
