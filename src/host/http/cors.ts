@@ -37,6 +37,8 @@ export class Cors {
   apply(request: Pick<HttpRequest, "method" | "headers">, response: HttpResponse): HttpResponse {
     const ours = this.#headers(request);
     const names = new Set(ours.map(([name]) => name.toLowerCase()));
+    // What else the response depends on, only the function knows: Origin comes to that.
+    names.delete("vary");
     const kept = response.headers.filter(([name]) => !names.has(name.toLowerCase()));
     return { ...response, headers: [...kept, ...ours] };
   }
