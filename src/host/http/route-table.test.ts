@@ -11,6 +11,7 @@ const TABLE = new RouteTable(
     "GET /x/special=special",
     "GET /x/{id}/parts/{part}=part",
     "/files/{path+}=files",
+    "/files/{name}=file",
     "GET /=root",
   ].map((text) => parseRoute(text) ?? { key: "", functionName: text }),
 );
@@ -29,6 +30,7 @@ test.each([
   ["GET", "/x//7", "ANY /{proxy+}", { proxy: "x//7" }],
   ["GET", "/else/", "ANY /{proxy+}", { proxy: "else/" }],
   ["GET", "/files/a/b/c", "ANY /files/{path+}", { path: "a/b/c" }],
+  ["GET", "/files/a", "ANY /files/{name}", { name: "a" }],
   ["GET", "/files", "ANY /{proxy+}", { proxy: "files" }],
 ])("%s %s takes the route %s with %j", (method, path, key, parameters) => {
   const found = TABLE.find(method, path);
