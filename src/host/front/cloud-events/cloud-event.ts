@@ -76,8 +76,7 @@ export function validate(event: CloudEvent): CloudEventResult {
   }
   for (const [name, value] of attributes) {
     if (!ATTRIBUTE_NAME.test(name)) return invalid(`"${name}" is not an attribute name`);
-    const isInteger = typeof value === "number" && Number.isInteger(value);
-    if (typeof value === "number" && (!isInteger || value < -(2 ** 31) || value > 2 ** 31 - 1)) {
+    if (typeof value === "number" && !isInt32(value)) {
       return invalid(`${name} is not a 32-bit integer`);
     }
   }
@@ -87,6 +86,10 @@ export function validate(event: CloudEvent): CloudEventResult {
     if (NOT_URI.test(String(attributes.get(name) ?? ""))) return invalid(`${name} is not a URI`);
   }
   return { kind: "event", event };
+}
+
+function isInt32(value: number): boolean {
+  return Number.isInteger(value) && value >= -(2 ** 31) && value < 2 ** 31;
 }
 
 function invalid(reason: string): CloudEventResult {
@@ -184,7 +187,8 @@ export function dataOf(bytes: Uint8Array, type: string | undefined): CloudEventD
     return { kind: "json", json: new TextDecoder().decode(bytes).trim() };
   }
   const text = decodeUtf8(bytes);
-  const isText = type?.toLowerCase().startsWith("text/") === true || /[/+]xml\b/.test(type ?? "");
+  const { essence } = mediaType(type);
+  const isText = essence.startsWith("text/") || /[/+]xml$/.test(essence);
   if (isText && text !== undefined) return { kind: "text", text };
   return { kind: "binary", bytes };
 }

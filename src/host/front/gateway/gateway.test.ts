@@ -74,6 +74,7 @@ test("a REST API encodes only the types that it is told of", () => {
   expect(bodyOf("rest", "a=1", "image/png").isBase64Encoded).toBe(true);
   expect(matchesMediaType("anything/at-all", ["*/*"])).toBe(true);
   expect(matchesMediaType("Image/PNG; q=1", ["image/png"])).toBe(true);
+  expect(matchesMediaType("image/png", ["Image/*"])).toBe(true);
   expect(matchesMediaType(undefined, ["image/*"])).toBe(false);
 });
 

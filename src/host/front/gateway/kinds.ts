@@ -45,10 +45,10 @@ export function matchesMediaType(
   patterns: readonly string[],
 ): boolean {
   const { essence } = mediaType(contentType);
-  return patterns.some((pattern) => {
+  return patterns.some((written) => {
+    const pattern = written.toLowerCase();
     if (pattern === "*/*") return true;
-    if (pattern.endsWith("/*")) return essence.startsWith(pattern.slice(0, -1));
-    return essence === pattern.toLowerCase();
+    return pattern.endsWith("/*") ? essence.startsWith(pattern.slice(0, -1)) : essence === pattern;
   });
 }
 
