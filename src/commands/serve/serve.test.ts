@@ -36,7 +36,7 @@ test("the CloudEvents example of TriggerMesh's invoker gives a valid event of th
   });
 });
 
-test("CloudEvents: context of old, modes of the reply, statuses for a Knative sender", async () => {
+test("CloudEvents: TriggerMesh's context, modes of the reply, statuses for a Knative sender", async () => {
   const environment = {
     RESPONSE_FORMAT: "CLOUDEVENTS",
     CE_OVERRIDES_TYPE: "reply",
