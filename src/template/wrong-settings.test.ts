@@ -51,6 +51,8 @@ test.each([
   "MemorySize: 32768",
   `FunctionName: ${"n".repeat(64)}`,
   "CapacityProviderConfig: { Arn: x, PerExecutionEnvironmentMaxConcurrency: 1600, ExecutionEnvironmentMemoryGiBPerVCpu: 2.5 }",
+  "CapacityProviderConfig: { Arn: x, ExecutionEnvironmentMemoryGiBPerVCpu: 2 }",
+  "CapacityProviderConfig: { Arn: x, ExecutionEnvironmentMemoryGiBPerVCpu: 8 }",
   "EphemeralStorage: { Size: 512 }",
   "EphemeralStorage: { Size: 10240 }",
   "EphemeralStorage: { Size: 32768 }, AcceleratorConfig: { AcceleratorMemorySize: 1 }",

@@ -5,7 +5,7 @@ import {
   PRELUDE_BYTES_MAX,
   PRELUDE_DELIMITER,
 } from "../../../runtime-api/contract.ts";
-import { splitPrelude } from "./prelude.ts";
+import { splitPrelude, streamedResponse } from "./prelude.ts";
 
 async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
@@ -65,3 +65,44 @@ test.each([undefined, "text/plain", "application/json", "application/octet-strea
     }
   },
 );
+
+test("a stream without a delimiter within the limit is passed on while it goes on", async () => {
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from("{".padEnd(PRELUDE_BYTES_MAX));
+    await Promise.withResolvers().promise;
+  }
+  const { prelude: parsed, body } = await splitPrelude(endless(), TYPE);
+  expect(parsed).toBeUndefined();
+  for await (const chunk of body) {
+    expect(chunk.byteLength).toBe(PRELUDE_BYTES_MAX);
+    break;
+  }
+});
+
+type Header = readonly [string, string];
+const BYTES: Header = ["Content-Type", "application/octet-stream"];
+
+test.each<[string, Record<string, unknown> | undefined, string | undefined, number, Header[]]>([
+  ["no prelude", undefined, undefined, 200, [BYTES]],
+  ["no prelude, with a type", undefined, "text/plain", 200, [["Content-Type", "text/plain"]]],
+  ["{}", {}, "text/plain", 200, [BYTES]],
+  ["a status as text", { statusCode: "404" }, undefined, 404, [BYTES]],
+  [
+    "a type in any case",
+    { headers: { "content-TYPE": "text/csv" } },
+    undefined,
+    200,
+    [["content-TYPE", "text/csv"]],
+  ],
+  [
+    "a length, which is not that of the chunks",
+    { headers: { "Content-Length": 3 } },
+    undefined,
+    200,
+    [["x-amzn-remapped-content-length", "3"], BYTES],
+  ],
+])("the response to a stream with %s", (_, parsed, type, status, headers) => {
+  const body = pieces(Buffer.from("body"), 4);
+  const response = streamedResponse({ prelude: parsed, body, discard: async () => {} }, type);
+  expect(response).toEqual({ status, headers, body });
+});
