@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { LastLines } from "./last-lines.ts";
+import { characterFrom, LastLines } from "./last-lines.ts";
 import { prefixPattern } from "./traces.ts";
 
 const TRACING = {
@@ -87,5 +87,29 @@ describe("the last lines", () => {
     lastLines.take(bytes);
     bytes.fill("x");
     expect(lastLines.lines(TRACING)).toEqual(["first"]);
+  });
+});
+
+describe("where a character begins", () => {
+  // One byte, two, three and four, and one.
+  const bytes = Buffer.from("aé€😀b");
+
+  test.each([
+    [0, 0],
+    [1, 1],
+    [2, 3],
+    [3, 3],
+    [4, 6],
+    [5, 6],
+    [7, 10],
+    [9, 10],
+    [10, 10],
+    [11, 11],
+  ])("at byte %d or after it: at %d", (index, expected) => {
+    expect(characterFrom(bytes, index)).toBe(expected);
+  });
+
+  test("is three bytes later at most, where bytes only look like those of a character", () => {
+    expect(characterFrom(Buffer.alloc(8, 0x80), 1)).toBe(4);
   });
 });
