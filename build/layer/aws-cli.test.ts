@@ -182,7 +182,7 @@ test("a zip of one's own is taken as it is", async () => {
   expect(staged).toMatchObject({ kind: "upstream", version: "2.38.1" });
   await expect(
     stageAwsCli(temporaryFolder("tree"), AMD64, { choice: "/nowhere.zip" }),
-  ).rejects.toThrow("AWS_CLI is auto, upstream, debian or a zip's path");
+  ).rejects.toThrow("AWS_CLI must be auto, upstream, debian or a zip's path");
 });
 
 async function expectRefused(choice: string, message: string): Promise<void> {

@@ -96,7 +96,7 @@ async function fromRecord(
 async function fromFile(tree: string, target: Architecture, path: string): Promise<StagedAwsCli> {
   if (!statSync(path, { throwIfNoEntry: false })?.isFile()) {
     throw new Error(
-      `failed to find the AWS CLI at ${path}: AWS_CLI is auto, upstream, debian or a zip's path`,
+      `failed to find the AWS CLI at ${path}: AWS_CLI must be auto, upstream, debian or a zip's path`,
     );
   }
   const parts = await stageInstaller(tree, path, "a file given by AWS_CLI", target);

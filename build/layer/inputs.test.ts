@@ -104,10 +104,10 @@ test("only an executable is taken as jq, and only a file as the AWS CLI", async 
   const tree = temporaryFolder("tree");
   for (const choice of [folder, join(folder, "dangling"), "Upstream", "/nowhere"]) {
     await expect(stageJq(tree, AMD64, { choice })).rejects.toThrow(
-      `failed to find jq at ${choice}: JQ is auto, upstream, source or its path`,
+      `failed to find jq at ${choice}: JQ must be auto, upstream, source or its path`,
     );
     await expect(stageAwsCli(tree, AMD64, { choice })).rejects.toThrow(
-      `failed to find the AWS CLI at ${choice}: AWS_CLI is auto, upstream, debian or a zip's path`,
+      `failed to find the AWS CLI at ${choice}: AWS_CLI must be auto, upstream, debian or a zip's path`,
     );
   }
   for (const choice of [join(folder, "script"), "/etc/passwd"]) {

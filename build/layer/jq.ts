@@ -139,7 +139,9 @@ async function fromFile(tree: string, choice: string): Promise<StagedJq> {
   // Run by a name without a slash, it would be looked for in PATH.
   const path = resolve(choice);
   if (!statSync(path, { throwIfNoEntry: false })?.isFile()) {
-    throw new Error(`failed to find jq at ${choice}: JQ is auto, upstream, source or its path`);
+    throw new Error(
+      `failed to find jq at ${choice}: JQ must be auto, upstream, source or its path`,
+    );
   }
   if (!isWholeElf(path)) {
     throw new Error(`failed to take jq from ${choice}: it is not an executable (ELF), or cut off`);

@@ -22,7 +22,7 @@ ENV=${ENV:-prod}
 case $ENV in
   prod) suffix= ;;
   dev) suffix=-dev ;;
-  *) echo "unknown ENV $ENV: it is prod or dev" >&2; exit 2 ;;
+  *) echo "unknown ENV $ENV: it must be prod or dev" >&2; exit 2 ;;
 esac
 RELEASE=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' package.json)
 REGION=${LSR_AWS_REGION:-us-east-1}

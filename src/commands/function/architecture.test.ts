@@ -76,7 +76,7 @@ test("check warns of a template of another architecture, by any name of it", asy
   for (const name of ["mips", "i386", "arm", ""]) {
     const wrong = await tool(["check", "--arch", name], { cwd });
     expect(wrong.status).toBe(2);
-    expect(wrong.errors).toContain("It is x86_64 or arm64.");
+    expect(wrong.errors).toContain("It must be x86_64 or arm64.");
   }
 });
 

@@ -38,7 +38,7 @@ export function archOption(): Option {
   const description = "x86_64 or arm64 (default: of template.yaml, else this computer's)";
   return new Option("--arch <name>", description).argParser((name: string) => {
     const meant = NAMES.get(name.toLowerCase());
-    if (meant === undefined) throw new InvalidArgumentError("It is x86_64 or arm64.");
+    if (meant === undefined) throw new InvalidArgumentError("It must be x86_64 or arm64.");
     return meant;
   });
 }
