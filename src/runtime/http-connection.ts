@@ -16,11 +16,11 @@
 
 import {
   ConnectionError,
-  type HttpResponse,
   HttpResponseReader,
   isInterim,
   type OnHead,
   readerOf,
+  type ReceivedResponse,
 } from "./http-response-reader.ts";
 import { close, read, SystemError, WOULD_BLOCK } from "./libc.ts";
 import type { SharedConnection } from "./loop.ts";
@@ -72,7 +72,7 @@ export class HttpConnection {
   #hasAsked: boolean;
   readonly #responses = new HttpResponseReader((into) => this.#read(into));
   /** A final response that came before the request was complete. */
-  #earlyResponse: HttpResponse | undefined;
+  #earlyResponse: ReceivedResponse | undefined;
 
   /** @param shared A connection to begin with. */
   constructor(address: HttpAddress, poller: Poller, shared?: SharedConnection) {
@@ -106,7 +106,7 @@ export class HttpConnection {
    * @throws {ConnectionError} When the server cannot be reached or goes away.
    * @throws {HttpSyntaxError} When its response is not HTTP.
    */
-  get(request: Uint8Array, watch?: GetWatch): HttpResponse {
+  get(request: Uint8Array, watch?: GetWatch): ReceivedResponse {
     if (!this.#hasAsked) {
       this.#open();
       this.#send([request]);
@@ -120,7 +120,7 @@ export class HttpConnection {
    * Posts a body and waits for the response; throws as {@link get} does.
    * @param onSent Told when all of it was sent.
    */
-  post(path: string, headers: string, body: Uint8Array, onSent: () => void): HttpResponse {
+  post(path: string, headers: string, body: Uint8Array, onSent: () => void): ReceivedResponse {
     const length = headerLine("Content-Length", `${body.byteLength}`);
     const head = this.#head("POST", path, headers + length);
     const isSmall = body.byteLength <= ONE_SEND_BYTES_MAX;
@@ -145,7 +145,7 @@ export class HttpConnection {
   }
 
   /** Ends a chunked POST and waits for its response. */
-  endChunks(trailers: string): HttpResponse {
+  endChunks(trailers: string): ReceivedResponse {
     this.#send([Buffer.from(`0\r\n${trailers}\r\n`, "latin1")]);
     return this.#receive();
   }
@@ -236,7 +236,7 @@ export class HttpConnection {
   }
 
   /** The response that lies ahead in a connection that takes no more bytes, if there is one. */
-  #responseOfClosed(): HttpResponse | undefined {
+  #responseOfClosed(): ReceivedResponse | undefined {
     try {
       return this.#responses.read();
     } catch {
@@ -244,7 +244,7 @@ export class HttpConnection {
     }
   }
 
-  #receive(onHead?: OnHead): HttpResponse {
+  #receive(onHead?: OnHead): ReceivedResponse {
     const early = this.#earlyResponse;
     if (early !== undefined) {
       // The server may wait for the rest of the request yet.

@@ -9,7 +9,7 @@
  */
 
 /** What the server responded with. */
-export interface HttpResponse {
+export interface ReceivedResponse {
   readonly status: number;
   /** By lower-case name; values as bytes in latin1. */
   readonly headers: ReadonlyMap<string, string>;
@@ -92,14 +92,14 @@ export class HttpResponseReader {
    * @throws {ConnectionError} When the stream ends before the response does.
    * @throws {HttpSyntaxError} When it is not HTTP.
    */
-  read(onHead?: OnHead): HttpResponse {
+  read(onHead?: OnHead): ReceivedResponse {
     let response = this.readOne(onHead);
     while (isInterim(response)) response = this.readOne(onHead);
     return response;
   }
 
   /** Reads the next response, a final one or one that only announces it; throws as {@link read}. */
-  readOne(onHead?: OnHead): HttpResponse {
+  readOne(onHead?: OnHead): ReceivedResponse {
     const [statusLine = "", ...lines] = this.#readHead();
     const status = parseStatus(statusLine);
     const headers = parseFields(lines);
@@ -266,7 +266,7 @@ export function readerOf(bytes: Uint8Array): HttpResponseReader {
 }
 
 /** Whether a response only announces the one that counts: 100 Continue and its like. */
-export function isInterim({ status }: HttpResponse): boolean {
+export function isInterim({ status }: ReceivedResponse): boolean {
   return status < 200 && status !== SWITCHING_PROTOCOLS;
 }
 

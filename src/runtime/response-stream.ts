@@ -6,7 +6,7 @@
  */
 
 import type { HttpConnection } from "./http-connection.ts";
-import { ConnectionError, type HttpResponse } from "./http-response-reader.ts";
+import { ConnectionError, type ReceivedResponse } from "./http-response-reader.ts";
 
 export class ResponseStream {
   readonly #connection: HttpConnection;
@@ -37,7 +37,7 @@ export class ResponseStream {
    * @param trailers Lines of `headerLine`.
    * @returns The response, or why there is none.
    */
-  end(trailers: string): HttpResponse | ConnectionError {
+  end(trailers: string): ReceivedResponse | ConnectionError {
     const response = this.#attempt(() => this.#connection.endChunks(trailers));
     return this.#failure ?? response ?? new ConnectionError("the connection was closed", true);
   }

@@ -21,7 +21,7 @@ import {
 } from "../runtime-api/function-error.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { type GetWatch, headerLine, type HttpAddress, HttpConnection } from "./http-connection.ts";
-import { ConnectionError, type HttpResponse } from "./http-response-reader.ts";
+import { ConnectionError, type ReceivedResponse } from "./http-response-reader.ts";
 import type { Log, LogLevel } from "./log.ts";
 import { LOOP_STATE, type LoopSlot } from "./loop-board.ts";
 import type { Loop } from "./loop.ts";
@@ -230,7 +230,7 @@ export class RuntimeApiClient {
     this.#settle(path, response, refusalLevel);
   }
 
-  #post(path: string, headers: string, body: Uint8Array, onSent: () => void): HttpResponse {
+  #post(path: string, headers: string, body: Uint8Array, onSent: () => void): ReceivedResponse {
     return this.#connection.post(path, USER_AGENT + headers, body, onSent);
   }
 
@@ -259,7 +259,7 @@ export class RuntimeApiClient {
   }
 
   /** A response to a post: accepted, or refused in a way that ends the event but not the loop. */
-  #settle(path: string, response: HttpResponse, refusalLevel: LogLevel): void {
+  #settle(path: string, response: ReceivedResponse, refusalLevel: LogLevel): void {
     if (response.status === STATUS.accepted) return;
     const error = refusal(`POST ${path}`, response);
     if (response.status >= STATUS.internalServerError) throw error;
@@ -283,7 +283,7 @@ function reasonOf(failure: unknown): string {
   return failure instanceof Error ? failure.message : String(failure);
 }
 
-function refusal(request: string, { status, body }: HttpResponse): RuntimeApiError {
+function refusal(request: string, { status, body }: ReceivedResponse): RuntimeApiError {
   const text = Buffer.from(body).toString("utf8").trim().slice(0, QUOTED_LENGTH_MAX);
   return new RuntimeApiError(`the Runtime API responded to ${request} with ${status}: ${text}`);
 }

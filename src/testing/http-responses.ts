@@ -8,9 +8,9 @@ import { expect } from "bun:test";
 
 import {
   ConnectionError,
-  type HttpResponse,
   HttpResponseReader,
   HttpSyntaxError,
+  type ReceivedResponse,
 } from "../runtime/http-response-reader.ts";
 import type { Random } from "./random.ts";
 
@@ -37,7 +37,7 @@ export function readerOf(bytes: Uint8Array, pieces: readonly number[]): HttpResp
 }
 
 /** A response as plain data. */
-export function plain({ status, headers, body, isLast }: HttpResponse): ExpectedResponse {
+export function plain({ status, headers, body, isLast }: ReceivedResponse): ExpectedResponse {
   return {
     status,
     headers: Object.fromEntries(headers),

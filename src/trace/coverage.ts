@@ -9,8 +9,8 @@ import { join } from "node:path";
 
 import {
   type ParsedScript,
-  type ScriptCommand,
   scriptParser,
+  type TracedCommand,
   type UnknownLines,
 } from "./script-commands.ts";
 import { tracedWord, type TraceRecord } from "./trace-reader.ts";
@@ -88,8 +88,8 @@ export class Coverage {
 /** The commands of one file, with those that have been run. */
 class MeasuredFile {
   readonly #script: ParsedScript;
-  readonly #byTracedLine = new Map<number, ScriptCommand[]>();
-  readonly #run = new Set<ScriptCommand>();
+  readonly #byTracedLine = new Map<number, TracedCommand[]>();
+  readonly #run = new Set<TracedCommand>();
 
   constructor(script: ParsedScript) {
     this.#script = script;

@@ -13,8 +13,8 @@ import type { Node } from "web-tree-sitter";
 import { shellParser } from "../shell-grammar.ts";
 import { unquoted } from "./trace-reader.ts";
 
-/** One command of a script. */
-export interface ScriptCommand {
+/** One command of a script, as a trace names it. */
+export interface TracedCommand {
   /** The line on which it begins, from 1. */
   readonly line: number;
   /** The line that the trace names. */
@@ -32,7 +32,7 @@ export interface UnknownLines {
 
 /** A script taken apart. */
 export interface ParsedScript {
-  readonly commands: readonly ScriptCommand[];
+  readonly commands: readonly TracedCommand[];
   readonly unknown: readonly UnknownLines[];
 }
 
@@ -41,7 +41,7 @@ export async function scriptParser(): Promise<(text: string) => ParsedScript> {
   const parse = await shellParser();
   return (text) => {
     const tree = parse(text);
-    const commands: ScriptCommand[] = [];
+    const commands: TracedCommand[] = [];
     const unknown: UnknownLines[] = [];
     collect(tree.rootNode, commands, unknown);
     tree.delete();
@@ -52,7 +52,7 @@ export async function scriptParser(): Promise<(text: string) => ParsedScript> {
 const startLine = (node: Node) => node.startPosition.row + 1;
 const endLine = (node: Node) => node.endPosition.row + 1;
 
-function collect(node: Node, commands: ScriptCommand[], unknown: UnknownLines[]): void {
+function collect(node: Node, commands: TracedCommand[], unknown: UnknownLines[]): void {
   if (node.type === "ERROR" || node.isMissing) {
     const reason = "not understood as bash";
     unknown.push({ from: startLine(node), to: endLine(node), reason });
@@ -60,7 +60,7 @@ function collect(node: Node, commands: ScriptCommand[], unknown: UnknownLines[])
   }
   // What a command substitutes on its own line is run with it, and not counted.
   const isInner = /^(command|process)_substitution$/.test(node.type);
-  const found: ScriptCommand[] = isInner ? [] : commands;
+  const found: TracedCommand[] = isInner ? [] : commands;
   const command = commandOf(node);
   if (command !== undefined) found.push(command);
   for (const child of node.children) if (child !== null) collect(child, found, unknown);
@@ -72,7 +72,7 @@ function collect(node: Node, commands: ScriptCommand[], unknown: UnknownLines[])
   unknown.push({ from: Math.min(...lines), to: Math.max(...lines), reason });
 }
 
-function commandOf(node: Node): ScriptCommand | undefined {
+function commandOf(node: Node): TracedCommand | undefined {
   const [first] = node.children;
   if (first === undefined || first === null) return undefined;
   const made = (tracedLine: number, ...words: readonly string[]) => ({
