@@ -352,7 +352,7 @@ describe("a mirror that breaks", () => {
     ["429", "testing/main/binary-amd64/Packages"],
     ["503", ".deb"],
   ] as const)(
-    "a mirror that responds with %s for %s is said to, and what to do",
+    "a mirror that responds with %s for %s is named, with what to do",
     async (fault, end) => {
       // Neither the index nor a package is that of a test before.
       await archive.add("testing", { name: "library", version: "1:3", architecture: "amd64" });

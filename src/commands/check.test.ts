@@ -176,7 +176,7 @@ test.each([
   ["a handler of another name", {}, ["--handler", "app.main"]],
   ["files that may be a handler", { "app.py": "" }, []],
   ["a runtime of somebody else's", {}, CURL_LOOP],
-] as const)("with %s nobody speaks of init", async (_what, files, options) => {
+] as const)("with %s init is not suggested", async (_what, files, options) => {
   const cwd = emptyFolder("greeter");
   for (const [name, text] of Object.entries(files)) writeFileSync(join(cwd, name), text);
   const { status, errors } = await tool(["run", ...options], { cwd, input: "{}" });

@@ -306,7 +306,7 @@ test("as many loops as Lambda allows, and no more", async () => {
 });
 
 test.concurrent.each(["1601", "4096", "100000000000000000000000"])(
-  "%s loops are said to be cut before the first event is asked for",
+  "%s loops are cut, which is logged before the first event is asked for",
   async (count) => {
     await using environment = await EnvironmentUnderTest.start({
       files: { "function.sh": "while [ ! -e go ]; do sleep 0.02; done\nhandler() { :; }" },

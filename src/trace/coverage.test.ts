@@ -124,7 +124,7 @@ test.each(["#!/bin/bash", "#!/bin/sh", "#!/usr/bin/env bash"])(
   },
 );
 
-test("commands in a substitution over several lines are said not to be measured", async () => {
+test("commands in a substitution over several lines are reported as not measured", async () => {
   const { text } = await coverage({
     "function.sh":
       "#!/bin/bash\nhandler() {\n  x=$(\n    if true; then\n      echo 1\n    fi\n  )\n  echo $x\n}\n",

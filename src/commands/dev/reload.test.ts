@@ -253,7 +253,7 @@ test("a zip of the function's data is watched, and what it loads from node_modul
   await responded(dev.url, "two");
 });
 
-test("a worker that takes long to get ready is told of when it is", async () => {
+test("a worker that takes long to get ready is reported once it is ready", async () => {
   const folder = functionFolder({ "function.sh": `sleep 2.5\n${says("one")}` });
   await using dev = await startTool([...DEV, folder, ...CURL_LOOP]);
   await dev.logged("watching 1 file · no worker ready yet · Ctrl-C to stop\n");
@@ -263,7 +263,7 @@ test("a worker that takes long to get ready is told of when it is", async () => 
   await dev.logged("~ function.sh changed · worker 1 restarted (");
 });
 
-test("a function that cannot start is told of when it can", async () => {
+test("a function that cannot start is reported once it can", async () => {
   const folder = functionFolder({ "function.sh": "exit 3\n" });
   const bootstrap = join(folder, "bootstrap");
   const loop = readFileSync(CURL_LOOP[1] ?? "", "utf8");

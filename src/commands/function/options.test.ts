@@ -241,7 +241,7 @@ test.each(["AWS_LAMBDA_METADATA_API", "AWS_LAMBDA_METADATA_TOKEN", "AWS_REGION"]
   },
 );
 
-test("a wrong value in lambda-shell.toml is reported as such", async () => {
+test("a wrong value in lambda-shell.toml is reported with its place", async () => {
   const folder = functionFolder({ "lambda-shell.toml": '[function.probe]\ntimeout = "soon"\n' });
   expect(await seenWith(folder)).toMatchObject({
     status: 2,

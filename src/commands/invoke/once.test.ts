@@ -56,7 +56,7 @@ test("nothing on standard input is the event {}", async () => {
   expect(await once("-d", "-")).toMatchObject({ status: 0, out: "{}" });
 });
 
-test("a file on standard input that no option takes is spoken of", async () => {
+test("a file on standard input that no option takes is mentioned", async () => {
   const command = toolCommand(["invoke", ...ONCE]);
   const event = join(temporaryFolder("event"), "event.json");
   const hint = "hint: the event is {}: -d - takes it from standard input\n";

@@ -117,7 +117,7 @@ test.each([
     "to http://[",
     "name the server of Lambda's API itself with --url or AWS_ENDPOINT_URL_LAMBDA",
   ],
-])("a redirect to %j is told with what helps", async (location, where, fix) => {
+])("a redirect to %j is reported with the fix", async (location, where, fix) => {
   await using server = await serve((response) => {
     response.writeHead(302, location === "" ? {} : { Location: location }).end();
   });
