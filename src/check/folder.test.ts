@@ -341,6 +341,12 @@ const MISTAKES: readonly (readonly [
     "fix: . ./lib.sh",
   ],
   [
+    "a file that sh looks for in PATH only, whatever layers there are",
+    { "function.sh": `. lib.sh\n${OK}`, "lib.sh": "", "template.yaml": template("") },
+    "error: function.sh:1: . lib.sh is looked for in PATH only",
+    "fix: . ./lib.sh",
+  ],
+  [
     "a file that package leaves out",
     { "function.sh": `. ./.env\n${OK}`, ".env": "A=1\n" },
     "error: function.sh:1: ./.env is not in the zip: package leaves it out",
@@ -705,6 +711,17 @@ test("every option that check recommends is its own, or that of the command that
 const FINE: readonly (readonly [what: string, files: PlantedFiles, options?: CheckOptions])[] = [
   ["a function", { "function.sh": OK }],
   [
+    "commands with names that every object has",
+    { "function.sh": "handler() { constructor a; __proto__; toString | valueOf; }\n" },
+  ],
+  [
+    "a template with a resource of a type that every object has",
+    {
+      "function.sh": OK,
+      "template.yaml": "Resources:\n  X: { Type: constructor, Properties: { Timeout: 9999 } }\n",
+    },
+  ],
+  [
     "what only bash knows, in a script for bash",
     { "function.sh": "#!/bin/bash\nfunction handler { [[ $1 ]] && a=(1 2); }\n" },
   ],
@@ -730,6 +747,15 @@ const FINE: readonly (readonly [what: string, files: PlantedFiles, options?: Che
         { "function.sh": `${script}\n${OK}` },
       ] as const,
   ),
+  [
+    "a file that sh finds in a PATH of the script's own",
+    { "function.sh": `PATH=$LAMBDA_TASK_ROOT/lib:$PATH\n. common.sh\n${OK}` },
+  ],
+  [
+    "a file that sh finds in the PATH of a layer",
+    { "function.sh": `. common.sh\n${OK}` },
+    { layer: [folder({ "bin/common.sh": "" })] },
+  ],
   ["a file of another folder", { "function.sh": `cd /tmp; . ./made.sh\n${OK}` }],
   ["a file at home", { "function.sh": `. ~/.profile\n${OK}` }],
   ["names that bash takes", { "function.sh": `#!/bin/bash\n${OK}my-f() { :; }\na::b() { :; }\n` }],

@@ -42,11 +42,11 @@ export async function checkHandler(
   if (script === undefined) return findings;
   const shell = "shell" in resolved ? resolved.shell : BASH;
   const file = relative(directory, script);
-  const loaded = await loadScripts(directory, file, shell, leftOut);
-  const { scripts } = loaded;
   const hasUnknownLayers = layers.length === 0 && (template?.described.layers ?? 0) > 0;
   const isBrought = (program: string) =>
     hasUnknownLayers || layers.some((layer) => existsSync(join(layer, "bin", program)));
+  const loaded = await loadScripts(directory, file, shell, leftOut, isBrought);
+  const { scripts } = loaded;
   findings.push(...loaded.findings, ...checkScripts(directory, scripts, isBrought));
   if (resolved.kind === "function") findings.push(...missingFunction(resolved, scripts));
   const sh = baseName(shell.path) === "sh" ? otherSh() : undefined;
@@ -69,7 +69,13 @@ export async function shellDifference(
   const text = readOrNothing(resolved.script)?.toString("utf8") ?? "";
   if (!MAYBE_BASH.test(text) && !sourcesOthers(text)) return undefined;
   const file = relative(directory, resolved.script);
-  const { scripts } = await loadScripts(directory, file, resolved.shell, () => false);
+  const { scripts } = await loadScripts(
+    directory,
+    file,
+    resolved.shell,
+    () => false,
+    () => false,
+  );
   return otherShHint(scripts, sh)?.message;
 }
 

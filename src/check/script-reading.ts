@@ -34,6 +34,8 @@ export interface ScriptReading {
   readonly sources: readonly ScriptPlace[];
   /** True when it takes in a file whose path only the shell knows, or text that it makes. */
   readonly loadsUnknown: boolean;
+  /** True when it gives PATH a value of its own. */
+  readonly setsPath: boolean;
   /** Paths that it looks for, as by `[ -f PATH ]`. */
   readonly tested: ReadonlySet<string>;
   /** Paths that its output is redirected to. */
@@ -77,19 +79,19 @@ const OWN_FOLDER = new RegExp(
 const TASK_ROOT_VARIABLE = /^\$\{?LAMBDA_TASK_ROOT\}?$/;
 
 /** Programs that run another one with the words after their own options. */
-const WRAPPERS: Readonly<Record<string, RegExp>> = {
-  command: /^-p$/,
-  builtin: /^$/,
-  exec: /^-/,
-  env: /^(?:-|[A-Za-z_]\w*=)/,
-  nice: /^-|^\d+$/,
-  nohup: /^$/,
-  setsid: /^-/,
-  stdbuf: /^-/,
-  sudo: /^-/,
-  time: /^-/,
-  timeout: /^-|^[\d.]+[smhd]?$/,
-};
+const WRAPPERS: ReadonlyMap<string, RegExp> = new Map([
+  ["command", /^-p$/],
+  ["builtin", /^$/],
+  ["exec", /^-/],
+  ["env", /^(?:-|[A-Za-z_]\w*=)/],
+  ["nice", /^-|^\d+$/],
+  ["nohup", /^$/],
+  ["setsid", /^-/],
+  ["stdbuf", /^-/],
+  ["sudo", /^-/],
+  ["time", /^-/],
+  ["timeout", /^-|^[\d.]+[smhd]?$/],
+]);
 
 /** Commands that bash has and other shells need not have. */
 const BASH_COMMANDS: readonly string[] = [
@@ -137,6 +139,7 @@ class Reader implements ScriptReading {
   readonly commands: ScriptCommand[] = [];
   readonly sources: ScriptPlace[] = [];
   loadsUnknown = false;
+  setsPath = false;
   readonly tested = new Set<string>();
   readonly outputs: ScriptPlace[] = [];
   readonly functions = new Set<string>();
@@ -161,6 +164,9 @@ class Reader implements ScriptReading {
         this.definitions.push({ line: lineOf(node), text: name });
         break;
       }
+      case "variable_assignment":
+        this.setsPath ||= node.childForFieldName("name")?.text === "PATH";
+        break;
       case "file_redirect":
         this.#redirect(node);
         break;
@@ -191,9 +197,9 @@ class Reader implements ScriptReading {
       return;
     }
     for (
-      let options = WRAPPERS[name ?? ""];
+      let options = WRAPPERS.get(name ?? "");
       options !== undefined;
-      options = WRAPPERS[name ?? ""]
+      options = WRAPPERS.get(name ?? "")
     ) {
       // `command -v NAME` runs nothing.
       if (name === "command" && /^-[vV]/.test(words[0] ?? "")) break;

@@ -36,12 +36,14 @@ interface LoadedScripts {
  * Reads a script and those that it takes in, each once.
  * @param shell The shell that loads them all.
  * @param leftOut Whether `package` leaves a path out.
+ * @param isBrought Whether a layer brings a program, as far as that is known.
  */
 export async function loadScripts(
   directory: string,
   file: string,
   shell: Shell,
   leftOut: (path: string) => boolean,
+  isBrought: (program: string) => boolean,
 ): Promise<LoadedScripts> {
   const scripts: LoadedScript[] = [];
   const findings: Finding[] = [];
@@ -67,9 +69,12 @@ export async function loadScripts(
       defined: definedFunctions(text),
     });
     if (isPosix(shell)) findings.push(...functionNames(next, reading));
+    const isInPath = (name: string) =>
+      scripts.some((each) => each.reading.setsPath) ||
+      (isBrought(name) && !existsSync(join(directory, name)));
     for (const { line, text: source } of reading.sources) {
       const { path: found, finding } = sourced(
-        { directory, file: next, line, shell, leftOut },
+        { directory, file: next, line, shell, leftOut, isInPath },
         source,
       );
       if (finding !== undefined && !isOptional(source, reading)) findings.push(finding);
@@ -153,14 +158,17 @@ interface SourcePlace {
   readonly line: number;
   readonly shell: Shell;
   readonly leftOut: (path: string) => boolean;
+  /** Whether a file without a folder may be found in PATH. */
+  readonly isInPath: (name: string) => boolean;
 }
 
 /** The file of the function that is taken in, or why there is none on Lambda. */
 function sourced(
-  { directory, file, line, shell, leftOut }: SourcePlace,
+  { directory, file, line, shell, leftOut, isInPath }: SourcePlace,
   source: string,
 ): { readonly path?: string; readonly finding?: Finding } {
   const place = `${file}:${line}`;
+  if (!source.includes("/") && isInPath(source)) return {};
   if (!source.includes("/") && isPosix(shell)) {
     return {
       finding: error(
@@ -261,19 +269,23 @@ function probedBy({ name, words }: ScriptCommand): readonly string[] {
 }
 
 /** Programs that read standard input though nobody has asked them to, and what keeps them from it. */
-const INPUT_READERS: Readonly<Record<string, { readonly unless: RegExp; readonly fix: string }>> = {
-  ssh: { unless: /^-(?:[A-Za-z]*[nfG]|[OQV])/, fix: "ssh -n" },
-  ffmpeg: { unless: /^-nostdin$|^pipe:0?$|^-$|^-version$|^-h/, fix: "ffmpeg -nostdin" },
-  avconv: { unless: /^-nostdin$|^pipe:0?$|^-$/, fix: "avconv -nostdin" },
-  mplayer: { unless: /^-(?:noconsolecontrols|slave)$|^-$/, fix: "mplayer -noconsolecontrols" },
-  HandBrakeCLI: { unless: /^--(?:version|help)$/, fix: "HandBrakeCLI … < /dev/null" },
-  parallel: { unless: /^:::/, fix: "parallel … ::: ARGUMENTS" },
-  telnet: { unless: /^$/, fix: "telnet … < /dev/null" },
-};
+const INPUT_READERS: ReadonlyMap<string, { readonly unless: RegExp; readonly fix: string }> =
+  new Map([
+    ["ssh", { unless: /^-(?:[A-Za-z]*[nfG]|[OQV])/, fix: "ssh -n" }],
+    ["ffmpeg", { unless: /^-nostdin$|^pipe:0?$|^-$|^-version$|^-h/, fix: "ffmpeg -nostdin" }],
+    ["avconv", { unless: /^-nostdin$|^pipe:0?$|^-$/, fix: "avconv -nostdin" }],
+    [
+      "mplayer",
+      { unless: /^-(?:noconsolecontrols|slave)$|^-$/, fix: "mplayer -noconsolecontrols" },
+    ],
+    ["HandBrakeCLI", { unless: /^--(?:version|help)$/, fix: "HandBrakeCLI … < /dev/null" }],
+    ["parallel", { unless: /^:::/, fix: "parallel … ::: ARGUMENTS" }],
+    ["telnet", { unless: /^$/, fix: "telnet … < /dev/null" }],
+  ]);
 
 /** How to keep a program from the event; nothing when it is kept from it, or asked to read it. */
 function readsInput({ name, words, hasInput }: ScriptCommand): string | undefined {
-  const reader = INPUT_READERS[name];
+  const reader = INPUT_READERS.get(name);
   if (reader === undefined || hasInput) return undefined;
   return words.some((word) => word !== undefined && reader.unless.test(word))
     ? undefined
