@@ -42,11 +42,10 @@ const templateSchema = z.looseObject({
 /** A template as it is written. */
 export type Template = z.output<typeof templateSchema>;
 
-/** Types of functions, and where each names its code. */
-const CODE_PROPERTY: Readonly<Record<string, string>> = {
-  "AWS::Serverless::Function": "CodeUri",
-  "AWS::Lambda::Function": "Code",
-};
+const FUNCTION_TYPES: ReadonlySet<string> = new Set([
+  "AWS::Serverless::Function",
+  "AWS::Lambda::Function",
+]);
 
 /** A function as it is written. */
 interface WrittenFunction {
@@ -87,7 +86,7 @@ type FunctionResource = readonly [logicalId: string, properties: Properties];
 /** The functions of a template, with what `Globals` says of all of them. */
 function functionResources({ Resources, Globals }: Template): readonly FunctionResource[] {
   return Object.entries(Resources)
-    .filter(([, { Type }]) => Type in CODE_PROPERTY)
+    .filter(([, { Type }]) => FUNCTION_TYPES.has(Type))
     .map(([logicalId, { Type, Properties: own }]) => {
       const globals = Type === "AWS::Serverless::Function" ? (Globals?.Function ?? {}) : {};
       return [logicalId, withGlobals(globals, own ?? {})] as const;

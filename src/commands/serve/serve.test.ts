@@ -226,12 +226,13 @@ test("a port that is taken, a wrong format, a wrong time: one line and a status"
       `^error: port ${port} on 127\\.0\\.0\\.1 is in use by pid \\d+ \\([\\w.-]+\\)\n  use --port`,
     ),
   );
-  const format = await tool(SERVE, { environment: { RESPONSE_FORMAT: "XML" } });
-  expect(format).toMatchObject({
-    status: 2,
-    errors:
-      "error: RESPONSE_FORMAT=XML is not one of API_GATEWAY, CLOUDEVENTS, FUNCTION_URL, HTTP_API_V2, PLAIN\n",
-  });
+  for (const name of ["XML", "constructor"]) {
+    const format = await tool(SERVE, { environment: { RESPONSE_FORMAT: name } });
+    expect(format).toMatchObject({
+      status: 2,
+      errors: `error: RESPONSE_FORMAT=${name} is not one of API_GATEWAY, CLOUDEVENTS, FUNCTION_URL, HTTP_API_V2, PLAIN\n`,
+    });
+  }
   const size = await tool(SERVE, { environment: { REQUEST_SIZE_LIMIT: "5M" } });
   expect(size).toMatchObject({
     status: 2,

@@ -42,13 +42,13 @@ type VariablesResult =
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-const FORMATS: Readonly<Record<string, ServeFormat>> = {
-  API_GATEWAY: "api-gateway",
-  CLOUDEVENTS: "cloudevents",
-  FUNCTION_URL: "function-url",
-  HTTP_API_V2: "http-api-v2",
-  PLAIN: "plain",
-};
+const FORMATS: ReadonlyMap<string, ServeFormat> = new Map([
+  ["API_GATEWAY", "api-gateway"],
+  ["CLOUDEVENTS", "cloudevents"],
+  ["FUNCTION_URL", "function-url"],
+  ["HTTP_API_V2", "http-api-v2"],
+  ["PLAIN", "plain"],
+]);
 
 /** Bytes of one unit of REQUEST_SIZE_LIMIT. */
 const SIZE_UNIT_BYTES = 1_000_000;
@@ -58,9 +58,10 @@ export function serveVariables(variables: Variables): VariablesResult {
   const warnings: string[] = [];
   const named = (...names: readonly string[]) => firstOf(variables, names, warnings);
   const formatName = named("RESPONSE_FORMAT", "RESPONSE_WRAPPER", "EVENT_TYPE", "EVENT");
-  const format = formatName === undefined || formatName === "" ? undefined : FORMATS[formatName];
+  const format =
+    formatName === undefined || formatName === "" ? undefined : FORMATS.get(formatName);
   if (formatName !== undefined && formatName !== "" && format === undefined) {
-    const known = Object.keys(FORMATS).join(", ");
+    const known = [...FORMATS.keys()].join(", ");
     return { kind: "invalid", message: `RESPONSE_FORMAT=${formatName} is not one of ${known}` };
   }
   const timeout = variables["FUNCTION_TTL"];
@@ -118,7 +119,7 @@ function firstOf(
     const value = variables[name];
     if (value === undefined) continue;
     // EVENT and EVENT_TYPE are common words; they only count with one of the values that TriggerMesh gave them.
-    if (name.startsWith("EVENT") && FORMATS[value] === undefined) {
+    if (name.startsWith("EVENT") && !FORMATS.has(value)) {
       continue;
     }
     if (name !== current) {

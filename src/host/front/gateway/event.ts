@@ -221,18 +221,15 @@ function lowerCased(lines: HeaderLines): [string, string][] {
 
 /** Names as sent, but for those that CloudFront spells its own way. */
 function restCased(lines: HeaderLines): [string, string][] {
-  return lines.map(([name, value]) => [REST_NAMES[name.toLowerCase()] ?? name, value]);
+  return lines.map(([name, value]) => [REST_NAMES.get(name.toLowerCase()) ?? name, value]);
 }
 
-const REST_NAMES: Readonly<Record<string, string>> = {
-  authorization: "Authorization",
-  host: "Host",
-  "user-agent": "User-Agent",
-  "x-amzn-trace-id": "X-Amzn-Trace-Id",
-  "x-forwarded-for": "X-Forwarded-For",
-  "x-forwarded-port": "X-Forwarded-Port",
-  "x-forwarded-proto": "X-Forwarded-Proto",
-};
+const REST_NAMES: ReadonlyMap<string, string> = new Map(
+  [
+    ...["Authorization", "Host", "User-Agent", "X-Amzn-Trace-Id"],
+    ...["X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"],
+  ].map((name) => [name.toLowerCase(), name]),
+);
 
 function cookieList(lines: HeaderLines): string[] {
   return lines

@@ -32,6 +32,16 @@ test.each(KINDS)("gatewayEvent() of the golden request for %s", (kind) => {
   expect(event).toEqual(events.events[kind]);
 });
 
+test.each(KINDS)("headers with names that every object has keep them in %s", (kind) => {
+  const headerLines = [
+    ["constructor", "a"],
+    ["__proto__", "b"],
+  ] as const;
+  const { headers } = gatewayEvent(kind, request({ headerLines }), TEST_NAMES);
+  expect(Object.entries(headers as object)).toContainEqual(["constructor", "a"]);
+  expect(Object.entries(headers as object)).toContainEqual(["__proto__", "b"]);
+});
+
 test("TriggerMesh's API_GATEWAY form is the REST event", () => {
   expect(JSON.stringify(gatewayEvent("api-gateway", request(), TEST_NAMES))).toBe(
     JSON.stringify(gatewayEvent("rest", request(), TEST_NAMES)),
