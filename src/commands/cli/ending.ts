@@ -11,7 +11,14 @@ import { constants } from "node:os";
 import { CommanderError } from "commander";
 
 import { CommandError, EXIT } from "./exit-status.ts";
-import { abandonUnread, closed, isAbandoned, noteFailure, say } from "./terminal.ts";
+import {
+  abandonUnread,
+  closed,
+  isAbandoned,
+  neverWaitForTerminal,
+  noteFailure,
+  say,
+} from "./terminal.ts";
 
 /**
  * Says what went wrong and returns the exit status.
@@ -92,6 +99,7 @@ export function endWithOutput(kill: () => void): void {
  * it any more (`| head`), with one when it has no place (a full disk).
  */
 export function guardOutput(): void {
+  neverWaitForTerminal();
   if (isClosed(STDOUT)) {
     process.stdout.write = () => end(EXIT.usage, "failed to write standard output: it is closed");
   }

@@ -5,7 +5,9 @@
  * @module
  */
 
-import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
+import { dlopen } from "bun:ffi";
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
+import { isatty } from "node:tty";
 import { styleText } from "node:util";
 
 import type { LogLevel } from "../../host/invocation/platform-log.ts";
@@ -91,6 +93,39 @@ function whenTaken(stream: NodeJS.WriteStream, write: (taken: () => void) => voi
     resolve();
   });
   return promise;
+}
+
+/** fcntl(2)'s command that sets the flags of open(2). */
+const F_SETFL = 4;
+
+/**
+ * Has this process never wait for a terminal. One that is stopped (Ctrl-S), or whose connection hangs, takes nothing;
+ * in a write(2) that waits for it no signal reaches us, and no caller gets a response. To be called before anything
+ * uses the streams.
+ *
+ * The flag for that is shared with all that have the terminal by the same open(2), such as the shell, so it is opened
+ * again. Bun clears the flag when it makes a stream, and keeps what is not taken when it is set after that (measured).
+ */
+export function neverWaitForTerminal(): void {
+  const terminals = ([1, 2] as const).filter((descriptor) => isatty(descriptor));
+  if (process.platform !== "linux" || terminals.length === 0) return;
+  const { symbols } = dlopen("libc.so.6", {
+    dup2: { args: ["i32", "i32"], returns: "i32" },
+    fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
+  });
+  const flags = constants.O_WRONLY | constants.O_NONBLOCK;
+  for (const descriptor of terminals) {
+    try {
+      const again = openSync(`/proc/self/fd/${descriptor}`, flags | constants.O_NOCTTY);
+      symbols.dup2(again, descriptor);
+      closeSync(again);
+    } catch {
+      // It is another user's, as after su: it is waited for.
+      continue;
+    }
+    const stream = descriptor === 1 ? process.stdout : process.stderr;
+    symbols.fcntl(stream.fd, F_SETFL, flags);
+  }
 }
 
 /** How long a command that is told to end waits for somebody to read on, in milliseconds, and how often it looks. */

@@ -165,3 +165,56 @@ test.each([
   },
   TEST_MS,
 );
+
+/** Starts the tool at a terminal that is stopped; a line on standard input lets that go on. */
+async function atStoppedTerminal(args: readonly string[]) {
+  const driver = join(import.meta.dir, "..", "..", "testing", "stopped-terminal.py");
+  const child = Bun.spawn(["python3", driver, ...toolCommand(args)], {
+    env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1" },
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const { value } = await child.stderr.getReader().read();
+  return { child, pid: Number(new TextDecoder().decode(value)) };
+}
+
+test.each([...SERVERS])(
+  "%s %j responds and ends while its terminal is stopped",
+  async (command, options) => {
+    const folder = functionFolder({ "function.sh": "handler() { echo logged >&2; printf 1; }\n" });
+    const port = await freePort();
+    const args = [command, ...options, "--port", String(port), folder];
+    const { child, pid } = await atStoppedTerminal([...args, ...CURL_LOOP]);
+    const url = `http://127.0.0.1:${port}`;
+    await listening(url);
+    expect(await (await invoke(url)).text()).toBe("1");
+    const startedAtMs = performance.now();
+    process.kill(pid, "SIGTERM");
+    expect(await child.exited).toBe(0);
+    expect(performance.now() - startedAtMs).toBeLessThan(ENDED_MS);
+  },
+  TEST_MS,
+);
+
+test(
+  "all that is printed while a terminal is stopped stands there when it goes on",
+  async () => {
+    const length = 100_000;
+    const folder = functionFolder({
+      "function.sh": `handler() { printf '%0${length}d' 0; echo logged >&2; }\n`,
+      "event.json": "{}",
+    });
+    const args = ["run", "--event-file", join(folder, "event.json"), folder, ...CURL_LOOP];
+    const { child } = await atStoppedTerminal(args);
+    await Bun.sleep(2_000);
+    expect(child.exitCode).toBeNull();
+    child.stdin.write("\n");
+    void child.stdin.flush();
+    const shown = await new Response(child.stdout).text();
+    expect(await child.exited).toBe(0);
+    expect(shown).toContain("0".repeat(length));
+    expect(shown).toContain("logged");
+  },
+  TEST_MS,
+);
