@@ -13,7 +13,7 @@ import type { CheckTarget } from "../check/finding.ts";
 import { checkFolder } from "../check/folder.ts";
 import { missingFileFix, shellDifference } from "../check/handler.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
-import { type TemplateFunction, templateFunctions } from "../template/function.ts";
+import { type DescribedTemplate, templateFunctions } from "../template/function.ts";
 import { wrongSettings } from "../template/wrong-settings.ts";
 import { CommandError, EXIT } from "./cli/exit-status.ts";
 import { requireFolder } from "./cli/input.ts";
@@ -75,19 +75,20 @@ async function check(directory: string, options: CheckOptions): Promise<number> 
  */
 export function checkTargets(root: string, options: CheckOptions): readonly CheckTarget[] {
   const file = options.template ?? join(root, TEMPLATE_FILE);
-  const functions = ownFunctions(root, options.template);
+  const { functions, refused } = ownFunctions(root, options.template);
   const architecture = functionArchitecture(root, options.arch);
   const layers = (options.layer ?? []).map(layerFolder);
-  // What is wrong with the whole template is said once, not for each of its functions.
-  const said = new Set<string>();
-  const firstSaid = (each: string) => !said.has(each) && said.add(each).size > 0;
-  return (functions.length === 0 ? [undefined] : functions).map((described) => {
+  return (functions.length === 0 ? [undefined] : functions).map((described, at) => {
     const config = functionConfig(root, described?.name ?? functionName(root));
     return {
       ...{ directory: root, architecture, layers },
       handler: options.handler ?? config.handler ?? described?.handler ?? DEFAULT_HANDLER,
       variables: { ...described?.variables, ...config.env },
-      refused: described === undefined ? [] : wrongSettings(described, file).filter(firstSaid),
+      refused: [
+        // What is wrong with the whole template is the same for all of them.
+        ...(at === 0 ? refused : []),
+        ...(described === undefined ? [] : wrongSettings(described, file)),
+      ],
       ...(described === undefined
         ? {}
         : { template: { file: options.template ?? TEMPLATE_FILE, described } }),
@@ -96,16 +97,18 @@ export function checkTargets(root: string, options: CheckOptions): readonly Chec
 }
 
 /** The functions of the folder in its own template; of one that is named the first, where it is for other folders. */
-function ownFunctions(root: string, named: string | undefined): readonly TemplateFunction[] {
+function ownFunctions(root: string, named: string | undefined): DescribedTemplate {
+  const none = { functions: [], refused: [] };
   const path = named ?? join(root, TEMPLATE_FILE);
-  if (named === undefined && !existsSync(path)) return [];
+  if (named === undefined && !existsSync(path)) return none;
   try {
-    const functions = templateFunctions(path);
+    const { functions, refused } = templateFunctions(path);
     const own = functions.filter(({ directory }) => directory === root);
-    return named === undefined || own.length > 0 ? own : functions.slice(0, 1);
+    if (own.length > 0) return { functions: own, refused };
+    return named === undefined ? none : { functions: functions.slice(0, 1), refused };
   } catch (error) {
     // Nobody has asked for it: it may be for something else altogether.
-    if (named === undefined && error instanceof CommandError) return [];
+    if (named === undefined && error instanceof CommandError) return none;
     throw error;
   }
 }

@@ -59,8 +59,8 @@ export interface TemplateDocument {
   readonly template: Template;
   readonly scope: TemplateScope;
   readonly functions: readonly WrittenFunction[];
-  /** Conditions that refer to each other in a circle, as {@link circularConditions} has them. */
-  readonly circle: readonly string[] | undefined;
+  /** What CloudFormation would refuse of the whole, whatever a function depends on, with its place. */
+  readonly refused: readonly string[];
 }
 
 /**
@@ -78,7 +78,15 @@ export function readTemplate(path: string, region: string): TemplateDocument {
     name: nameOf(logicalId, properties, scope),
     properties,
   }));
-  return { template, scope, functions, circle: circularConditions(template.Conditions) };
+  const refused = circleComplaint(circularConditions(template.Conditions));
+  return { template, scope, functions, refused: refused.map((each) => `${path}: ${each}`) };
+}
+
+function circleComplaint(circle: readonly string[] = []): readonly string[] {
+  const [first, second, ...more] = circle;
+  if (first === undefined) return [];
+  if (more.length === 0 && first === second) return [`Conditions: ${first} refers to itself`];
+  return [`Conditions: they refer to each other in a circle: ${circle.join(" -> ")}`];
 }
 
 type FunctionResource = readonly [logicalId: string, properties: Properties];

@@ -58,11 +58,14 @@ export interface TemplateFunction {
   readonly configuration: Readonly<Record<string, unknown>>;
   /** Properties that change nothing on this computer, as the template names them. */
   readonly idle: readonly string[];
-  /** Conditions of the template that refer to each other in a circle, the first one again at the end. */
-  readonly circle?: readonly string[] | undefined;
   /** What Lambda would refuse of its runtime: the property and why. */
   readonly refused: readonly string[];
   readonly unknown: readonly UnknownSetting[];
+}
+
+/** The functions of a template, in its order. */
+export interface DescribedTemplate extends Pick<TemplateDocument, "refused"> {
+  readonly functions: readonly TemplateFunction[];
 }
 
 /** A customer-managed runtime as a function names it. */
@@ -80,29 +83,34 @@ export interface UnknownSetting {
 }
 
 /**
- * Reads the functions of a template, in its order.
+ * Reads the functions of a template.
  * @param region Region of the deployment, for what refers to it.
  * @throws {CommandError} When there is no such file, or it is not a template.
  */
 export function templateFunctions(
   path: string,
   region: string = process.env["AWS_REGION"] ?? DEFAULT_SETTINGS.region,
-): readonly TemplateFunction[] {
+): DescribedTemplate {
   const document = readTemplate(path, region);
-  return document.functions.map((each) => new Description(path, each, document).describe());
+  const { functions, refused } = document;
+  return {
+    functions: functions.map((each) => new Description(path, each, document).describe()),
+    refused,
+  };
 }
 
 /**
  * Reads a function from a template: the one of a logical id or name, else the first.
  * @param region As of {@link templateFunctions}.
- * @throws {CommandError} When there is no such file or function.
+ * @throws {CommandError} When there is no such file or function, or CloudFormation would refuse the whole.
  */
 export function templateFunction(
   path: string,
   wanted: string | undefined,
   region?: string,
 ): TemplateFunction {
-  const functions = templateFunctions(path, region);
+  const { functions, refused } = templateFunctions(path, region);
+  if (refused[0] !== undefined) throw new CommandError(refused[0]);
   const named = functions.find(({ logicalId, name }) => wanted === logicalId || wanted === name);
   const chosen = wanted === undefined ? functions[0] : named;
   if (chosen !== undefined) return chosen;
@@ -124,14 +132,13 @@ class Description {
   readonly #properties: Properties;
   readonly #template: Template;
   readonly #scope: TemplateScope;
-  readonly #circle: TemplateDocument["circle"];
   readonly #refused: string[] = [];
   readonly #unknown: UnknownSetting[] = [];
 
   constructor(
     path: string,
     { logicalId, name, properties }: TemplateDocument["functions"][number],
-    { template, scope, circle }: TemplateDocument,
+    { template, scope }: TemplateDocument,
   ) {
     this.#path = path;
     this.#logicalId = logicalId;
@@ -139,7 +146,6 @@ class Description {
     this.#properties = properties;
     this.#template = template;
     this.#scope = scope;
-    this.#circle = circle;
   }
 
   describe(): TemplateFunction {
@@ -181,7 +187,6 @@ class Description {
         ...(runtimeConfig === undefined ? {} : { RuntimeConfig: runtimeConfig }),
       },
       idle: [...idle, ...(inS3?.modeProperty === undefined ? [] : [inS3.modeProperty])],
-      circle: this.#circle,
       refused: this.#refused,
       unknown: this.#unknown,
     };

@@ -5,7 +5,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { temporaryFolder } from "../testing/temporary-folder.ts";
-import { templateFunction } from "./function.ts";
+import { templateFunction, templateFunctions } from "./function.ts";
 import { wrongSettings } from "./wrong-settings.ts";
 
 /** A template with a function of these properties. */
@@ -179,9 +179,7 @@ test.each([
 ])("conditions that refer to each other in a circle are refused: %s", (conditions, circle) => {
   const path = template("", `Conditions: { ${conditions} }`);
   const words = circle.includes("->") ? "they refer to each other in a circle: " : "";
-  expect(wrongSettings(templateFunction(path, undefined), path)).toEqual([
-    `${path}: Conditions: ${words}${circle}`,
-  ]);
+  expect(templateFunctions(path).refused).toEqual([`${path}: Conditions: ${words}${circle}`]);
 });
 
 test.each([
@@ -190,5 +188,5 @@ test.each([
   "A: !Equals [A, Condition]",
 ])("conditions that lead to an end are taken: %s", (conditions) => {
   const path = template("", `Conditions: { ${conditions} }`);
-  expect(wrongSettings(templateFunction(path, undefined), path)).toEqual([]);
+  expect(templateFunctions(path).refused).toEqual([]);
 });

@@ -40,7 +40,7 @@ const FILE_SYSTEMS_MAX = 1;
 /** Why a value is refused; nothing when it is not. */
 type Rule = (value: unknown) => string | undefined;
 
-/** What Lambda would refuse of a template, one line for each value, with its place. */
+/** What Lambda would refuse of a function, one line for each value, with its place. */
 export function wrongSettings(described: TemplateFunction, path: string): readonly string[] {
   const rules = [...settingRules(described), ...memberRules(described)];
   const refused = rules.flatMap(([property, value, rule]) => {
@@ -53,20 +53,7 @@ export function wrongSettings(described: TemplateFunction, path: string): readon
     RESERVED_VARIABLES.includes(each),
   );
   if (reserved.length > 0) wrong.push(`Environment: ${reservedComplaint(reserved)}`);
-  return [
-    ...circleComplaint(described, path),
-    ...wrong.map((each) => `${path}: ${described.logicalId}: ${each}`),
-  ];
-}
-
-/** CloudFormation takes no template with such conditions, whether or not a function depends on them. */
-function circleComplaint({ circle = [] }: TemplateFunction, path: string): readonly string[] {
-  const [first, second, ...more] = circle;
-  if (first === undefined) return [];
-  if (more.length === 0 && first === second) {
-    return [`${path}: Conditions: ${first} refers to itself`];
-  }
-  return [`${path}: Conditions: they refer to each other in a circle: ${circle.join(" -> ")}`];
+  return wrong.map((each) => `${path}: ${described.logicalId}: ${each}`);
 }
 
 type AppliedRule = readonly [property: string, value: unknown, rule: Rule];

@@ -57,7 +57,7 @@ export function templateArchitecture(directory: string): FunctionArchitecture | 
   if (!existsSync(path)) return undefined;
   try {
     // Another template may be for functions in other folders.
-    const own = templateFunctions(path).find((each) => each.directory === directory);
+    const own = templateFunctions(path).functions.find((each) => each.directory === directory);
     return NAMES.get(own?.architecture ?? "");
   } catch (error) {
     // Nobody has asked for the template: it may be for something else altogether.
