@@ -25,7 +25,7 @@ import {
   wholeBody,
 } from "../host/front/sink.ts";
 import { compactJson, rawMembers } from "../host/http/json-text.ts";
-import type { HttpRequest, HttpResponse } from "../host/http/message.ts";
+import { type HttpRequest, type HttpResponse, shownAddress } from "../host/http/message.ts";
 import type { Caller } from "../host/http/server.ts";
 import {
   type InvocationOutcome,
@@ -100,7 +100,7 @@ async function deliver(
     return { status: response.status, headers: [], body: "" };
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
-    log("warning", `failed to deliver to ${url}: ${problem}`);
+    log("warning", `failed to deliver to ${shownAddress(url)}: ${problem}`);
     return { status: 500, headers: [], body: "" };
   }
 }

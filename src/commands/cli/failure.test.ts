@@ -64,6 +64,29 @@ test.each([
   expect(result).toEqual({ status: 2, out: "", errors: `error: ${message}\n` });
 });
 
+const SECRETS = [
+  ["http://ada:s3cret@127.0.0.1:1", 5],
+  ["https://ada:s3:c@ret@127.0.0.1:1/api", 5],
+  ["http://ada:s3cret@127.0.0.1:1/?x=1", 2],
+  ["ftp://ada:s3cret@127.0.0.1", 2],
+  ["ada:s3cret@127.0.0.1", 2],
+  ["http://ada:s3cr/et@127.0.0.1", 2],
+  ["http://ada:s3cret@127.0.0.1:99999", 2],
+] as const;
+
+test.each(SECRETS)("the password of %s is not shown", async (url, expected) => {
+  const environment = { AWS_ENDPOINT_URL_LAMBDA: url };
+  for (const result of [
+    await tool(["invoke", "--url", url, "-d", "{}"]),
+    await tool(["invoke", "-d", "{}"], { environment }),
+    await tool(["invoke", "-d", "{}", "--repeat", "2"], { environment }),
+    await tool(["invoke", "-d", "{}", "--timeout", "1"], { environment }),
+  ]) {
+    expect(result.errors).toContain("ada:***@127.0.0.1");
+    expect([expected, 2]).toContain(result.status);
+  }
+});
+
 test("an endpoint of the environment that is not an address is named", async () => {
   const environment = { AWS_ENDPOINT_URL_LAMBDA: "ftp://x" };
   const { status, errors } = await tool(["invoke"], { environment });

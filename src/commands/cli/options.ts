@@ -7,6 +7,7 @@
 
 import { type Command, Option } from "commander";
 
+import { shownAddress } from "../../host/http/message.ts";
 import { CommandError } from "./exit-status.ts";
 
 /** What stands before and after `--`. */
@@ -57,7 +58,9 @@ function rawArguments(command: Command): readonly string[] {
 export function requireHttpUrl(text: string, source: string, example: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && /^https?:$/.test(url.protocol)) return url;
-  throw new CommandError(`${source} ${text}: not an http(s) URL\n  write: ${example}`);
+  throw new CommandError(
+    `${source} ${shownAddress(text)}: not an http(s) URL\n  write: ${example}`,
+  );
 }
 
 /** The address of a path below that of a server, which may have a path of its own, as behind a gateway. */

@@ -7,7 +7,7 @@
 import { type Command, Option } from "commander";
 
 import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
-import { PATH } from "../../runtime-api/contract.ts";
+import { shownAddress } from "../../host/http/message.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { addressBelow, reachDirectly, requireHttpUrl } from "../cli/options.ts";
 import { addFunctionOptions, type FunctionOptions } from "../function/options.ts";
@@ -55,7 +55,7 @@ export function addInvokeCommand(program: Command): void {
   addEventOptions(command)
     .option("--url <url>", "server (default: AWS_ENDPOINT_URL_LAMBDA or port 9000)")
     .option("--remote", "call the function on AWS, signed in as the aws command is")
-    .option("--dir <dir>", "folder of the function when no server runs", ".")
+    .option("--dir <dir>", "folder of the function, which is run here", ".")
     .option("--event", "do not wait for the response")
     .option("--tail", "print the function's log")
     .option("--client-context <json>", "client context")
@@ -88,7 +88,7 @@ export function addInvokeCommand(program: Command): void {
 
 /** @throws {CommandError} When an option would have no effect beside another. */
 function excludeOthers(options: InvokeOptions): void {
-  const { profile, url, remote, repeat, event, tail, output, parallel, clientContext } = options;
+  const { profile, url, remote, repeat, event, tail, output, clientContext } = options;
   const refuse = (option: string, others: Readonly<Record<string, unknown>>) => {
     const other = Object.keys(others).find((name) => others[name] !== undefined);
     if (other !== undefined) throw new CommandError(`${option} and ${other} exclude each other`);
@@ -97,10 +97,22 @@ function excludeOthers(options: InvokeOptions): void {
   const running = { "--url": url, "--remote": remote, "--repeat": repeat, "--event": event };
   if (profile === true) refuse("--profile", running);
   if (repeat !== undefined) refuse("--repeat", { "--tail": tail, "--output": output });
-  else if (parallel !== undefined) throw new CommandError("--parallel needs --repeat N");
+  refuseForMany(options);
   // Of an event that is not waited for nothing comes back, and its function gets no client context.
   const waiting = { "--tail": tail, "--output": output, "--client-context": clientContext };
   if (event === true) refuse("--event", waiting);
+}
+
+/** @throws {CommandError} When an option has no effect on as few events as are sent. */
+function refuseForMany({ repeat, parallel, workers, queue }: InvokeOptions): void {
+  const many = { "--parallel": parallel, "--workers": workers, "--queue": queue };
+  const [given] = Object.entries(many).find(([, value]) => value !== undefined) ?? [];
+  if (repeat === undefined && given !== undefined) {
+    throw new CommandError(`${given} needs --repeat N`);
+  }
+  if (Number(parallel) > Number(repeat)) {
+    throw new CommandError(`--parallel ${parallel}: --repeat sends only ${repeat} events`);
+  }
 }
 
 /** @throws {CommandError} When an event stands where the name does, as where another tool's `--event` takes one. */
@@ -124,11 +136,11 @@ async function invoke(
   if (options.profile === true) {
     return invokeOnce(name, payload, { ...options, headers }, undefined);
   }
-  const { url, named } = serverUrl(options);
-  if (starting.length > 0 && (await isServed(url))) {
+  const { url, source } = serverUrl(options);
+  if (starting.length > 0 && source !== undefined) {
     throw new CommandError(
-      `${starting.join(", ")}: the server at ${url} has started the function with settings of its own\n` +
-        "  give them to the server, or end it: without one the function is started here",
+      `${starting.join(", ")}: the server at ${shownAddress(url)} has started the function with settings of its own\n` +
+        `  give them to the server; without ${source} the function is started here`,
     );
   }
   const repeat =
@@ -139,6 +151,7 @@ async function invoke(
           parallel: positive(options.parallel ?? "1", "--parallel"),
           fail: options.fail,
         };
+  if (starting.length > 0) return invokeOnce(name, payload, { ...options, headers }, repeat);
   let response: Response;
   try {
     if (repeat !== undefined) return await repeatOnServer(url, name, payload, options, repeat);
@@ -146,28 +159,32 @@ async function invoke(
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
     // Only where nobody listens: an event that a server may have begun must not run a second time.
-    if (named || !error.refused) {
+    if (source !== undefined || !error.refused) {
       const what = error.refused ? "no server at" : "no response from";
-      throw new CommandError(`${what} ${url}: ${error.message}`, EXIT.unreachable);
+      throw new CommandError(`${what} ${shownAddress(url)}: ${error.message}`, EXIT.unreachable);
     }
     return invokeOnce(name, payload, { ...options, headers }, repeat);
   }
   return printResult(response, name, url, options);
 }
 
-/** The server that is called, and whether somebody named it. */
-function serverUrl({ url }: InvokeOptions): { readonly url: string; readonly named: boolean } {
+/** The server that is called, and where it is named; nothing where nobody has named one. */
+function serverUrl({ url }: InvokeOptions): { readonly url: string; readonly source?: string } {
   const variable = process.env["AWS_ENDPOINT_URL_LAMBDA"];
-  const text = url ?? variable ?? DEFAULT_URL;
+  const text = url ?? variable;
+  if (text === undefined) {
+    reachDirectly(new URL(DEFAULT_URL));
+    return { url: DEFAULT_URL };
+  }
   const source = url === undefined ? "AWS_ENDPOINT_URL_LAMBDA" : "--url";
   const example = `${source}${url === undefined ? "=" : " "}${DEFAULT_URL}`;
   const address = requireHttpUrl(text, source, example);
   if (address.search !== "" || address.hash !== "") {
     const words = "the address of a server has neither a query nor a fragment";
-    throw new CommandError(`${source} ${text}: ${words}\n  write: ${example}`);
+    throw new CommandError(`${source} ${shownAddress(text)}: ${words}\n  write: ${example}`);
   }
   reachDirectly(address);
-  return { url: text, named: (url ?? variable) !== undefined };
+  return { url: text, source };
 }
 
 function repeatOnServer(
@@ -181,7 +198,10 @@ function repeatOnServer(
     const response = await send(url, name, payload, { ...options, quiet: true }).catch((error) => {
       // The first request found the server: what is refused now is not a reason to run the function here.
       if (!(error instanceof Unreachable)) throw error;
-      throw new CommandError(`no response from ${url}: ${error.message}`, EXIT.unreachable);
+      throw new CommandError(
+        `no response from ${shownAddress(url)}: ${error.message}`,
+        EXIT.unreachable,
+      );
     });
     const body = await responseBody(response, url);
     const refusal = await refusalOf(response, body, name, { ...options, url });
@@ -190,18 +210,6 @@ function repeatOnServer(
   };
   return repeatInvoke(sendOne, () => coldStarts(url), repetition);
 }
-
-/** Whether a server responds there, whatever it says. One that does not is told of when it has the event. */
-async function isServed(url: string): Promise<boolean> {
-  const signal = AbortSignal.timeout(PROBE_MS);
-  return fetch(addressBelow(url, PATH.ping), { signal, redirect: "manual" }).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** How long a server may take to say that it is there, in milliseconds. */
-const PROBE_MS = 5_000;
 
 async function invokeOnAws(
   name: string | undefined,

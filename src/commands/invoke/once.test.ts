@@ -35,7 +35,8 @@ test("a folder in the place of the name is pointed to --dir", async () => {
     functionFolder({ "function.sh": "handler() { printf ok; }\n" }, "greeter"),
     "..",
   );
-  const named = await tool(["invoke", "greeter"], { cwd });
+  // With an option that starts the function no server is looked for: another one may be on the usual port.
+  const named = await tool(["invoke", "greeter", "--timeout", "3"], { cwd });
   expect(named.status).toBe(2);
   expect(named.errors).toEndWith("\n  to run the folder greeter: --dir greeter\n");
   expect(await tool(["invoke", "--dir", "greeter"], { cwd })).toMatchObject({
@@ -134,6 +135,9 @@ test.each([
   [["--repeat", "2", "--tail"], "--repeat and --tail exclude each other"],
   [["--repeat", "2", "-o", "json"], "--repeat and --output exclude each other"],
   [["--parallel", "2"], "--parallel needs --repeat N"],
+  [["--workers", "2"], "--workers needs --repeat N"],
+  [["--queue", "1"], "--queue needs --repeat N"],
+  [["--parallel", "3", "--repeat", "2"], "--parallel 3: --repeat sends only 2 events"],
   [["--profile", "--event"], "--profile and --event exclude each other"],
   [["--remote", "--parallel", "2"], "--parallel needs --repeat N"],
 ])("options without effect are refused: %j", async (options, message) => {
@@ -202,10 +206,23 @@ test("options that start a function are refused where a server has started it", 
   }
   const environment = { AWS_ENDPOINT_URL_LAMBDA: server.url };
   const several = ["invoke", "-d", "{}", "--env", "A=B", "--timeout", "1"];
-  expect((await tool(several, { environment })).errors).toStartWith("error: --timeout, --env: ");
+  const refused = (await tool(several, { environment })).errors;
+  expect(refused).toStartWith("error: --timeout, --env: ");
+  expect(refused).toEndWith(" without AWS_ENDPOINT_URL_LAMBDA the function is started here\n");
   expect(server.errors()).not.toContain("START");
   const taken = await tool(["invoke", "--url", server.url, "-d", "{}", "--qualifier", "live"]);
   expect(taken.status).toBe(0);
+});
+
+test("without an option and a server on the usual port the function is run here", async () => {
+  const isTaken = await fetch("http://127.0.0.1:9000").then(
+    () => true,
+    ({ code }) => code !== "ConnectionRefused",
+  );
+  // Somebody works with this computer.
+  if (isTaken) return;
+  const cwd = functionFolder({ "function.sh": "handler() { printf here; }\n" });
+  expect(await tool(["invoke", "-d", "{}"], { cwd })).toMatchObject({ status: 0, out: "here" });
 });
 
 test("invoke --remote refuses options that start a function here", async () => {

@@ -6,6 +6,7 @@
 
 import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
 import { decodeUtf8, parseExactly } from "../../host/http/json-text.ts";
+import { shownAddress } from "../../host/http/message.ts";
 import type { InvocationReport } from "../../host/invocation/outcome.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { addressBelow } from "../cli/options.ts";
@@ -139,7 +140,10 @@ export async function responseBody(response: Response, url: string): Promise<Uin
     return new Uint8Array(await response.arrayBuffer());
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new CommandError(`the response of ${url} broke off: ${why}`, EXIT.unreachable);
+    throw new CommandError(
+      `the response of ${shownAddress(url)} broke off: ${why}`,
+      EXIT.unreachable,
+    );
   }
 }
 
@@ -159,7 +163,7 @@ export async function refusalOf(
 ): Promise<CommandError | undefined> {
   const { status, headers } = response;
   if (status === OK || (status === ACCEPTED && event === true)) return undefined;
-  const server = url === "" ? "AWS" : `the server at ${url}`;
+  const server = url === "" ? "AWS" : `the server at ${shownAddress(url)}`;
   const told = `${status}: ${serverWords(response, body)}`;
   const isLambda = headers.has(INVOKE_HEADER.requestId);
   const whose =

@@ -92,10 +92,9 @@ test("--remote tells the aws command to reach an endpoint on this computer past 
 
 test("a server that breaks off has the event: it is not run here a second time", async () => {
   await using server = await serve((request) => request.socket.destroy());
-  const folder = functionFolder({ "function.sh": `handler() { printf '"run here"'; }\n` });
-  const options = ["--dir", folder, "--bootstrap", CURL_LOOP[1] ?? "", "-d", "{}"];
+  const cwd = functionFolder({ "function.sh": `handler() { printf '"run here"'; }\n` });
   const url = `http://127.0.0.1:${server.port}`;
-  const { status, out, errors } = await tool(["invoke", ...options, "--url", url]);
+  const { status, out, errors } = await tool(["invoke", "-d", "{}", "--url", url], { cwd });
   expect([status, out]).toEqual([5, ""]);
   expect(errors).toStartWith(`error: no response from ${url}: `);
 });

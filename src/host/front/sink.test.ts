@@ -29,10 +29,10 @@ test.each([301, 302, 303, 307, 308])(
   async (status) => {
     const elsewhere = await startSink();
     const sink = await startSink(() => status, { Location: `${elsewhere.url}/moved` });
-    await using served = await serveToSink(sink.url);
+    await using served = await serveToSink(sink.url.replace("//", "//ada:s3cret@"));
     expect((await served.post({ id: 1 })).status).toBe(502);
     expect(served.messages).toEqual([
-      `warning: failed to deliver to ${sink.url}: status ${status}, a redirect\n` +
+      `warning: failed to deliver to ${sink.url.replace("//", "//ada:***@")}: status ${status}, a redirect\n` +
         `  set the sink to where it leads: ${elsewhere.url}/moved`,
     ]);
     expect([sink.received.length, elsewhere.received.length]).toEqual([1, 0]);

@@ -5,7 +5,7 @@
  */
 
 import { RESPONSE_BYTES_MAX } from "../../runtime-api/contract.ts";
-import type { HttpResponse } from "../http/message.ts";
+import { type HttpResponse, shownAddress } from "../http/message.ts";
 import type { Caller } from "../http/server.ts";
 import type { HostLog } from "../invocation/platform-log.ts";
 
@@ -69,7 +69,7 @@ export class Sink implements ResponseSink {
   }
 
   #failed(problem: string): HttpResponse {
-    this.#log("warning", `failed to deliver to ${this.#url}: ${problem}`);
+    this.#log("warning", `failed to deliver to ${shownAddress(this.#url)}: ${problem}`);
     return { status: 502, headers: [], body: "" };
   }
 }

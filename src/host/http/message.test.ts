@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { parseTarget } from "./message.ts";
+import { parseTarget, shownAddress } from "./message.ts";
 
 test.each([
   ["/", { rawPath: "/", rawQuery: "" }],
@@ -14,4 +14,18 @@ test.each([
   ["http://user:secret@[::1]:80/", { rawPath: "/", rawQuery: "", host: "[::1]:80" }],
 ])("the target %s", (target, parts) => {
   expect(parseTarget(target)).toEqual(parts);
+});
+
+test.each([
+  ["http://x.example/a", "http://x.example/a"],
+  ["http://x.example:80/a@b?c=d:e@f", "http://x.example:80/a@b?c=d:e@f"],
+  ["http://ada@x.example/", "http://ada@x.example/"],
+  ["http://ada:s3cret@x.example:80/a", "http://ada:***@x.example:80/a"],
+  ["http://:s3cret@[::1]/a", "http://:***@[::1]/a"],
+  ["http://ada:s3:c@ret@x.example", "http://ada:***@x.example"],
+  ["http://ada:s3/c?r#et@x.example", "http://ada:***@x.example"],
+  ["ada:s3cret@x.example", "ada:***@x.example"],
+  ["", ""],
+])("the address %s is shown as %s", (text, shown) => {
+  expect(shownAddress(text)).toBe(shown);
 });

@@ -43,6 +43,12 @@ export interface HttpResponse {
   readonly log?: LogMessage;
 }
 
+/** An address as it may be shown: without its password, also where it is malformed. */
+export function shownAddress(text: string): string {
+  const password = URL.parse(text)?.host ? /(?<=^[^/]*\/\/[^/?#:]*):[^/?#]*@/ : /:(?!\/\/).*@/s;
+  return text.replace(password, ":***@");
+}
+
 /** A response of JSON text. */
 export function jsonResponse(
   status: number,
