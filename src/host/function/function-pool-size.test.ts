@@ -41,6 +41,32 @@ test("environments are started for events that wait, at most so many, and ended 
   expect(await echo(6)).toBe(6);
 });
 
+test("the first environment starts alone, and the others when it is ready", async () => {
+  const pool = new FunctionPool(testSettings({ environments: 4 }));
+  await using _ended = { [Symbol.asyncDispose]: () => pool.stop() };
+  for (const begin of [() => pool.start(), () => pool.reload()]) {
+    begin();
+    expect(pool.counts).toEqual({ starting: 1, ready: 0, busy: 0 });
+    while (pool.counts.ready < 4) await Bun.sleep(5);
+  }
+});
+
+test("what cannot start is tried by one environment at a time", async () => {
+  const failed: number[] = [];
+  const pool = new FunctionPool(testSettings({ environments: 4, handler: "init-error" }), {
+    onEnd: (environment, _end, failure) => {
+      if (failure !== undefined) failed.push(environment);
+    },
+  });
+  await using _ended = { [Symbol.asyncDispose]: () => pool.stop() };
+  pool.start();
+  while (failed.length < 3) {
+    expect(pool.counts.starting).toBeLessThanOrEqual(1);
+    await Bun.sleep(5);
+  }
+  expect(failed).toEqual([0, 0, 0]);
+});
+
 test.each([
   ["4", { environments: 4 }],
   ["2:2", { environments: 2 }],

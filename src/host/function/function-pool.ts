@@ -2,7 +2,8 @@
  * The engine: one function, its waiting events, and the execution environments that work on them.
  *
  * Every entrance calls {@link FunctionPool.invoke}; everything else here keeps environments alive.
- * The fewest that are wanted are started at once, more when events wait, and those are ended again
+ * The fewest that are wanted are started as soon as one of them has become ready, so that what cannot
+ * start says why once and not with each of them; more when events wait, and those are ended again
  * when they have been idle. One that ends is replaced: at once when it has served an event, with
  * growing pauses when none does again and again.
  * @module
@@ -62,6 +63,8 @@ export class FunctionPool {
   readonly #idleTimers = new Map<ExecutionEnvironment, Timer>();
   readonly #inFlight = new Set<PendingInvocation>();
   #settings: FunctionSettings;
+  /** True when the last start has become ready. */
+  #starts = false;
   #startFailures = 0;
   /** Ends in a row of environments that were ready and have served no event. */
   #idleEnds = 0;
@@ -148,6 +151,7 @@ export class FunctionPool {
   reload(settings: FunctionSettings = this.#settings): void {
     this.#settings = settings;
     this.#lastFailure = undefined;
+    this.#starts = false;
     this.#startFailures = 0;
     this.#idleEnds = 0;
     for (const environment of this.#environments) {
@@ -249,7 +253,8 @@ export class FunctionPool {
   #fill(): void {
     const { environments, environmentsMin = environments, concurrency } = this.#settings;
     const waiting = Math.ceil(this.#queue.length / concurrency);
-    const tooFew = environmentsMin - this.#living - this.#restarts.size;
+    const least = this.#starts ? environmentsMin : Math.min(environmentsMin, 1);
+    const tooFew = least - this.#living - this.#restarts.size;
     let wanted = Math.max(tooFew, waiting === 0 ? 0 : waiting - this.counts.starting);
     for (let index = 0; wanted > 0 && index < this.#environments.length; index += 1) {
       if (this.#environments[index] !== undefined || this.#restarts.has(index)) continue;
@@ -297,6 +302,10 @@ export class FunctionPool {
       this.#lastFailure = undefined;
       this.#watchIdle(environment);
       this.#dispatch();
+      if (!this.#starts) {
+        this.#starts = true;
+        this.#fill();
+      }
     },
     onEnd: (environment, end, failure) => {
       const current = this.#environments[environment.index] === environment;
@@ -330,6 +339,7 @@ export class FunctionPool {
   }
 
   #onStartFailure(index: number, failure: StartFailure): void {
+    this.#starts = false;
     this.#startFailures += 1;
     this.#restartLater(index, this.#startFailures);
     if (this.#anyAlive()) return;
