@@ -245,3 +245,18 @@ test("the guard of the other architecture starts programs and ends as they do", 
   expect(run("kill -TERM $$").signalCode).toBe("SIGTERM");
   expect(run('echo "$0 $1"', "a", "b").stdout.toString()).toBe("a b\n");
 });
+
+test("where files may have no bytes, programs run without a guard", () => {
+  const script = `import { guarded } from ${JSON.stringify(GUARD)}; console.log(guarded(["/bin/true"]));`;
+  const limited = [
+    "bash",
+    "-c",
+    'ulimit -f 0; exec "$@" | cat',
+    "sh",
+    process.execPath,
+    "-e",
+    script,
+  ];
+  const { stdout, stderr } = Bun.spawnSync(limited);
+  expect([stdout.toString(), stderr.toString()]).toEqual(["undefined\n", ""]);
+});

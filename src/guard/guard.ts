@@ -65,7 +65,7 @@ interface GuardedCommand {
  * signal that killed it; see {@link startErrno} for a program that cannot be executed.
  * @param command A path, not a name that is looked for, with the arguments.
  * @returns Nothing where no guard can be started: on another system, or where memory files may not be
- * executed.
+ * written or executed.
  */
 export function guarded(command: readonly string[]): GuardedCommand | undefined {
   const [program = ""] = command;
@@ -112,6 +112,11 @@ function makeGuard(): string | undefined {
   let file = symbols.memfd_create(name, MFD_CLOEXEC | MFD_EXEC);
   if (file < 0) file = symbols.memfd_create(name, MFD_CLOEXEC);
   if (file < 0) return undefined;
-  writeSync(file, Buffer.from(executable, "base64"));
+  try {
+    writeSync(file, Buffer.from(executable, "base64"));
+  } catch {
+    // Not even a file of 1 KB is allowed, by `ulimit -f`.
+    return undefined;
+  }
   return `/proc/${process.pid}/fd/${file}`;
 }

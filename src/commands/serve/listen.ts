@@ -34,7 +34,8 @@ interface Listener {
 
 /**
  * Listens, or says who has the port.
- * @throws {CommandError} When the port is taken or not allowed.
+ * @throws {CommandError} When the port is taken or not allowed, or the address is empty: Node would take that for
+ * all addresses, which a variable without a value must not be.
  */
 export async function listenOrExplain(
   listener: Listener,
@@ -42,6 +43,7 @@ export async function listenOrExplain(
   port: number,
   option = "--port",
 ): Promise<number> {
+  if (host === "") throw new CommandError(`--host: the address is empty\n${OTHER_ADDRESS}`);
   try {
     return await listener.listen(host, port);
   } catch (error) {
@@ -58,17 +60,17 @@ export function listenFault(error: unknown, host: string, port: number, option: 
       return portTaken(host, port, portHolder(port), option);
     case "EACCES":
       return `${failed}: the port is for root alone\n  use ${option} 8080, or any other from 1024 on`;
-    // Bun's error for a name that leads to no address has no code.
+    // Bun's error for a name that leads to no address may have no code.
     case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
     case undefined:
-      return (
-        `${failed}: this computer does not have that address\n` +
-        "  use --host 127.0.0.1, or 0.0.0.0 for all addresses"
-      );
+      return `${failed}: this computer does not have that address\n${OTHER_ADDRESS}`;
     default:
       return `${failed}: ${fault?.fact}`;
   }
 }
+
+const OTHER_ADDRESS = "  use --host 127.0.0.1, or 0.0.0.0 for all addresses";
 
 /** Who has the port, and what to do. */
 export function portTaken(

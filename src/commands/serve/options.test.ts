@@ -109,11 +109,21 @@ test.each([
   ["192.0.2.1", "192.0.2.1:8099: this computer does not have that address"],
   ["2001:db8::1", "[2001:db8::1]:8099: this computer does not have that address"],
   ["no-such-host.invalid", "no-such-host.invalid:8099: this computer does not have that address"],
+  ["[::1]", "[[::1]]:8099: this computer does not have that address"],
+  ["127.0.0.1:80", "[127.0.0.1:80]:8099: this computer does not have that address"],
 ])("the address %s cannot be listened on, and the fix is said", async (host, fault) => {
   for (const command of ["serve", "dev"]) {
     const result = await tool([command, "--host", host, "--port", "8099", ...SCRIPTED]);
     const errors = `error: failed to listen on ${fault}\n  ${ANY_ADDRESS}\n`;
     expect(result).toEqual({ status: 5, out: "", errors });
+  }
+});
+
+test("an empty address is not all addresses", async () => {
+  for (const command of ["serve", "dev"]) {
+    const result = await tool([command, "--host", "", "--port", "0", ...SCRIPTED]);
+    const errors = `error: --host: the address is empty\n  ${ANY_ADDRESS}\n`;
+    expect(result).toEqual({ status: 2, out: "", errors });
   }
 });
 
