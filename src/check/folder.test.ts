@@ -677,6 +677,25 @@ test.each(MISTAKES)(
   },
 );
 
+test.each(["my lib.sh", "it's.sh", "a\nb.sh", "$(id);.sh", "-n.sh", "back\\slash.sh"])(
+  "a fix that is a command mends the file %j when it is run",
+  async (name) => {
+    const root = folder({ "function.sh": OK });
+    writeFileSync(join(root, name), crlf("x=1\n"));
+    chmodSync(join(root, name), 0o600);
+    symlinkSync("nowhere", join(root, `${name}.link`));
+    const fixes = (await checkFolder(checkTargets(root, { arch: "amd64" })))
+      .map(({ message }) => /\n {2}fix: ((?:sed|chmod|rm) .*)$/s.exec(message)?.[1])
+      .filter((fix) => fix !== undefined);
+    expect(fixes.length).toBe(3);
+    for (const fix of fixes) {
+      const ran = Bun.spawnSync(["sh", "-c", fix], { cwd: root });
+      expect([fix, ran.stderr.toString(), ran.exitCode]).toEqual([fix, "", 0]);
+    }
+    expect(await found(root)).toEqual([]);
+  },
+);
+
 test("every option that check recommends is its own, or that of the command that it names", async () => {
   const help = async (command: string) => (await tool([command, "--help"])).out;
   const helps = new Map<string, string>();

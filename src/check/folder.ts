@@ -7,6 +7,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 
+import { pathWord } from "../commands/cli/suggest.ts";
 import { folderContent, type FolderFile } from "../commands/function/files.ts";
 import { startOfFile } from "../commands/function/handler.ts";
 import { shebangWords } from "../handler/script.ts";
@@ -91,7 +92,7 @@ function checkFiles(target: CheckTarget, files: readonly FolderFile[]): readonly
         warning(
           `${file.path} is not readable by others (mode ${mode})`,
           "a zip of these modes fails on AWS; lambda-shell package sets 0644",
-          `fix: chmod a+r ${file.path}`,
+          `fix: chmod a+r ${pathWord(file.path)}`,
         ),
       );
     }
@@ -128,13 +129,13 @@ function checkLink(
       warning(
         `${path} links outside the folder: ${target}`,
         "on AWS it leads nowhere",
-        `fix: replace it by a copy: cp -L --remove-destination ${path} ${path}`,
+        `fix: replace it by a copy: cp -L --remove-destination ${pathWord(path)} ${pathWord(path)}`,
       ),
     ];
   }
   // Also false for links that lead in a circle, of which statSync throws.
   if (existsSync(join(directory, path))) return [];
-  return [warning(`${path} links to ${target}, which is not there`, `fix: rm ${path}`)];
+  return [warning(`${path} links to ${target}, which is not there`, `fix: rm ${pathWord(path)}`)];
 }
 
 /** Packages of Node.js bring scripts for other systems, which nobody runs. */

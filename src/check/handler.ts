@@ -8,6 +8,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 
+import { pathWord } from "../commands/cli/suggest.ts";
 import { functionHandler, otherSh } from "../commands/function/handler.ts";
 import { DEFAULT_HANDLER } from "../commands/function/settings.ts";
 import { type Handler, resolveHandler, type Shell } from "../handler/resolve.ts";
@@ -244,7 +245,7 @@ function notExecutable(file: string, what: string): Finding {
   return error(
     `${file} is ${what} and not executable`,
     "on AWS this fails with: cannot execute binary file (status 126)",
-    `fix: chmod +x ${file}`,
+    `fix: chmod +x ${pathWord(file)}`,
   );
 }
 

@@ -8,6 +8,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
 
+import { pathWord } from "../commands/cli/suggest.ts";
 import { syntaxError } from "../commands/function/handler.ts";
 import type { Shell } from "../handler/resolve.ts";
 import { BYTE_ORDER_MARK, definedFunctions } from "../handler/script.ts";
@@ -134,7 +135,7 @@ export function checkText(file: string, text: string): readonly Finding[] {
       error(
         `${file} begins with a byte-order mark`,
         "on AWS this fails with: Runtime.UserCodeSyntaxError",
-        `fix: sed -i '1s/^\\xEF\\xBB\\xBF//' ${file}`,
+        `fix: sed -i '1s/^\\xEF\\xBB\\xBF//' ${pathWord(file)}`,
       ),
     ];
   }
@@ -147,7 +148,7 @@ export function lineEnds(file: string, line: number): Finding {
   return error(
     `${file} has CRLF line ends (first in line ${line})`,
     "on AWS this fails with: Runtime.UserCodeSyntaxError",
-    `fix: sed -i 's/\\r$//' ${file}`,
+    `fix: sed -i 's/\\r$//' ${pathWord(file)}`,
   );
 }
 
@@ -324,7 +325,7 @@ function brokenProgram(
   if ((mode & 0o111) !== 0) return undefined;
   return (
     `${name} is not executable (mode 0${mode.toString(8)})\n` +
-    `  on AWS this fails with: Permission denied (status 126)\n  fix: chmod +x ${path}`
+    `  on AWS this fails with: Permission denied (status 126)\n  fix: chmod +x ${pathWord(path)}`
   );
 }
 

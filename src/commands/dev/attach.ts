@@ -9,6 +9,7 @@ import { createServer } from "node:net";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { functionEnvironment } from "../../host/sandbox/variables.ts";
 import { CommandError } from "../cli/exit-status.ts";
+import { shellWord } from "../cli/suggest.ts";
 import { listenOrExplain } from "../serve/listen.ts";
 
 /** Where AWS's emulator has its Runtime API. */
@@ -78,10 +79,6 @@ export function exportLines(settings: FunctionSettings, port: number): string {
   const variables = functionEnvironment(settings, `127.0.0.1:${port}`, 0);
   const lines = Object.entries(variables)
     .filter(([name]) => !NOT_EXPORTED.includes(name) && !(name in settings.inherited))
-    .map(([name, value]) => `export ${name}=${quoted(value)}`);
+    .map(([name, value]) => `export ${name}=${shellWord(value)}`);
   return lines.sort().join("\n");
-}
-
-function quoted(value: string): string {
-  return /^[\w./:@%+,-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`;
 }
