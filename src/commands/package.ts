@@ -5,7 +5,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, isAbsolute, join, relative, resolve } from "node:path";
 
 import type { Command } from "commander";
@@ -79,6 +79,8 @@ async function packageFolder(directory: string, options: PackageOptions): Promis
   try {
     writeFileSync(output, bytes);
   } catch (error) {
+    // A part of a zip is none; a device is none of ours.
+    if (statSync(output, { throwIfNoEntry: false })?.isFile() === true) rmSync(output);
     throw unreadable(`--output ${options.output ?? output}`, error);
   }
   const hash = createHash("sha256").update(bytes).digest("base64");

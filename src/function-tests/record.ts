@@ -5,7 +5,7 @@
  * @module
  */
 
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 
 import { applyEdits, findNodeAtLocation, format, type Node, parseTree } from "jsonc-parser";
@@ -79,7 +79,13 @@ function newTest(
     [],
     members,
   );
-  writeFileSync(path, text, { flag: "wx" });
+  try {
+    writeFileSync(path, text, { flag: "wx" });
+  } catch (error) {
+    // A part of a test is none.
+    if (free !== undefined) rmSync(path, { force: true });
+    throw error;
+  }
   return { file: path, expected: expectedIn(Buffer.from(text), path, 0) };
 }
 
@@ -88,10 +94,17 @@ function changedTest(
   place: Place,
   members: Readonly<Record<string, string>>,
 ): Written {
-  const before = readFileSync(file, "utf8");
+  const bytes = readFileSync(file);
+  const before = bytes.toString("utf8");
   const mark = before.startsWith("\ufeff") ? "\ufeff" : "";
   const after = Buffer.from(mark + withMembers(before.slice(mark.length), place, members));
-  writeFileSync(file, after);
+  try {
+    writeFileSync(file, after);
+  } catch (error) {
+    // On a full disk there is room for what was there.
+    writeFileSync(file, bytes);
+    throw error;
+  }
   return { file, expected: expectedIn(after, file, Number(place[0] ?? 0)) };
 }
 

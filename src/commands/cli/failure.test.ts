@@ -5,7 +5,10 @@
  */
 
 import { expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 
+import { bootstrapExecutable } from "../../testing/bootstrap-process.ts";
 import {
   CURL_LOOP,
   functionFolder,
@@ -206,4 +209,52 @@ test.each(WRITERS)("%j ends with 141 when nobody reads", async (args) => {
 test("what cannot be logged does not end what can still respond", async () => {
   const { status, out } = await inShell('exec "$@" 2> /dev/full', [...ONCE, "-d", "[1]"]);
   expect([status, out]).toEqual([0, "[1]"]);
+});
+
+/** Runs the tool where no file may have more than some KB, as on a disk that is nearly full. */
+function withRoom(kilobytes: number, args: readonly string[], cwd: string) {
+  const script = `trap '' XFSZ; ulimit -f ${kilobytes}; exec "$@"`;
+  return outputOf(
+    Bun.spawn(["bash", "-c", script, "bash", ...toolCommand(args)], {
+      cwd,
+      env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1" },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    }),
+  );
+}
+
+test("a zip that cannot be written whole is not there", async () => {
+  const folder = functionFolder({ "function.sh": "handler() { :; }\n" });
+  writeFileSync(join(folder, "data"), crypto.getRandomValues(new Uint8Array(5_000)));
+  const result = await withRoom(1, ["package"], folder);
+  expect(result).toMatchObject({ status: 2, out: "" });
+  expect(result.errors).toStartWith(`error: --output ${folder}/probe.zip: `);
+  expect(readdirSync(folder).sort()).toEqual(["data", "function.sh"]);
+});
+
+test("init that cannot write can be tried again", async () => {
+  const folder = temporaryFolder("init");
+  const result = await withRoom(0, ["init", "hello"], folder);
+  expect(result).toMatchObject({ status: 2, out: "" });
+  expect(result.errors).toStartWith("error: failed to write into hello: ");
+  expect((await tool(["init", "hello"], { cwd: folder })).status).toBe(0);
+});
+
+test("test --update that cannot write leaves the tests that were there", async () => {
+  const tests = '[{ "event": {}, "expect": { "responseText": "x" } }]\n';
+  const folder = functionFolder({
+    "function.sh": "handler() { printf '%03000d' 0; }\n",
+    "tests/mine.json": tests,
+    "events/new.json": "{}",
+  });
+  const update = ["test", "--update", "--bootstrap", bootstrapExecutable(), "."];
+  for (const filter of ["mine", "new"]) {
+    const result = await withRoom(1, [...update, "--filter", filter], folder);
+    expect(result.status).toBe(2);
+    expect(result.errors).toContain("error: failed to write a test of ");
+    expect(readFileSync(join(folder, "tests", "mine.json"), "utf8")).toBe(tests);
+    expect(existsSync(join(folder, "tests", "new.json"))).toBe(false);
+  }
 });

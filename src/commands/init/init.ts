@@ -4,13 +4,15 @@
  * @module
  */
 
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 
 import type { Command } from "commander";
 
 import { FUNCTION_NAME } from "../../host/invocation/settings.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
+import { unreadable } from "../cli/input.ts";
+import { pathWord } from "../cli/suggest.ts";
 import { say } from "../cli/terminal.ts";
 import { awsArchitecture, localArchitecture } from "../function/architecture.ts";
 import eventJson from "./files/event.json" with { type: "text" };
@@ -55,9 +57,15 @@ function init(folder: string): number {
   }
   mkdirSync(directory, { recursive: true });
   mkdirSync(join(directory, "tests"), { recursive: true });
-  for (const [file, text, mode] of files) writeFileSync(join(directory, file), text, { mode });
+  try {
+    for (const [file, text, mode] of files) writeFileSync(join(directory, file), text, { mode });
+  } catch (error) {
+    // So that it can be tried again.
+    for (const [file] of files) rmSync(join(directory, file), { force: true });
+    throw unreadable(`failed to write into ${folder}`, error);
+  }
   say("info", `created ${files.map(([file]) => file).join("  ")}`);
   const isHere = directory === process.cwd();
-  say("info", `next: ${isHere ? "" : `cd ${folder} && `}lambda-shell dev`);
+  say("info", `next: ${isHere ? "" : `cd ${pathWord(folder)} && `}lambda-shell dev`);
   return EXIT.ok;
 }
