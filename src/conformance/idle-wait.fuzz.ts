@@ -1,8 +1,6 @@
 /**
- * An idle GET /next outlives every default time limit of HTTP clients. Takes seven minutes,
- * so it is not a part of the suite:
- *
- *     node_modules/.bin/bun test ./src/conformance/idle-wait.slow.ts
+ * An idle GET /next outlives every default time limit of HTTP clients. Takes seven minutes, as long as other
+ * runs of `make fuzz`.
  *
  * @module
  */
