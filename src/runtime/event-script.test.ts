@@ -185,6 +185,7 @@ describe("the script of an event", () => {
     ]);
     expect(linesOf(BASH, { event: event.slice(1) }).at(-1)).toStartWith("\\set -- ");
     expect(linesOf(BASH, { event, seesCall: true }).at(-1)).toStartWith("\\set -- ");
+    expect(linesOf(BASH, { event, exitReport: "\\report" }).at(-1)).toStartWith("\\set -- ");
   });
 
   test("of a file becomes it", () => {
