@@ -188,3 +188,13 @@ describe.each(ALL)("the handler finds the options of %s as its file has left the
     expect(bootstrap.stderr).toBe(plain.stderr.toString());
   });
 });
+
+test.concurrent.each(ALL)("a handler of %s has no jobs but its own", async (shell) => {
+  await using environment = await EnvironmentUnderTest.start({
+    shell,
+    files: { "function.sh": "handler() { jobs; jobs -p; }" },
+  });
+  for (let event = 0; event < 2; event += 1) {
+    expect((await environment.api.invoke()).latin1).toBe("");
+  }
+});

@@ -55,22 +55,26 @@
   # and the runtime knows the loop's by this one.
   @ONE_LINE@
   if { \:; } 2>"@OUTPUT@" <"@ENDED@$?/"; then \:; fi;
-  ( (
-    # shellcheck disable=SC1091 # a pipe to which nothing is ever written
-    if \. "@LIFELINE@"; then
-      (
-        # shellcheck disable=SC3045
-        \unset -f command kill;
-        \command kill -9 0
-      );
-      \command kill -9 0;
-    fi
-  ) & );
+  (
+    # Only this makes ksh93 fork for a subshell: else the process below would be a job of the handler's.
+    # shellcheck disable=SC3045 # ksh93 has it
+    case ${KSH_VERSION-} in Version*) \command ulimit -S -c "$(\command ulimit -S -c)" ;; esac;
+    (
+      # shellcheck disable=SC1091 # a pipe to which nothing is ever written
+      if \. "@LIFELINE@"; then
+        (
+          # shellcheck disable=SC3045
+          \unset -f command kill;
+          \command kill -9 0
+        );
+        \command kill -9 0;
+      fi
+    ) &
+  );
   @FORK@;
   while { ! { { \:; } <"@ENDED@$?/"; }; } 2>"@OUTPUT@"; do
     (
-      # Only this makes ksh93 fork for a subshell.
-      # shellcheck disable=SC3045 # ksh93 has it
+      # shellcheck disable=SC3045 # as above
       case ${KSH_VERSION-} in Version*) \command ulimit -S -c "$(\command ulimit -S -c)" ;; esac;
       # shellcheck disable=SC1091 # written for each event: it sets $1 and $2
       \. "@NEXT@";
