@@ -330,6 +330,15 @@ describe.each([...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name))("hooks in 
       "x",
     ],
     [
+      "are functions also where an alias has their name",
+      {
+        "function.sh":
+          "after_restore() { state=after; }\nalias after_restore=exit\nhandler() { printf '%s' \"$1$state\"; }",
+      },
+      "snap-start",
+      "xafter",
+    ],
+    [
       "are found in a file that the script sources, whatever functions there are",
       {
         "function.sh":

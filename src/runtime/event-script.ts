@@ -159,9 +159,10 @@ export class EventScripts {
     const words = [`${name} is a function`, `${name} is a shell function`].map(quote);
     const restored = `\\set --; ${this.#hookRestoration}`;
     // In the background, which is a process of its own also in ksh93: there command may be unset.
-    const description = `$({ \\unset -f command; \\command -V ${name}; } 2>/dev/null &)`;
+    const asked = `\\unset -f command; \\command unalias ${name}; \\command -V ${name}`;
+    const description = `$({ ${asked}; } 2>/dev/null &)`;
     // The function's text may come after the words.
-    const cases = `${words.join("*|")}*) ${restored}${name} ;; *) ${restored};;`;
+    const cases = `${words.join("*|")}*) ${restored}\\${name} ;; *) ${restored};;`;
     const commands = quote(`case ${description} in ${cases} esac`);
     return Buffer.from(`\\set -- ${commands}\n`, "latin1");
   }
