@@ -169,6 +169,14 @@ test.each(REJECTED)("the handler %s of %j is refused: %s, %s", (name, texts, typ
   expect(handler.kind === "rejected" && handler.errorMessage).toContain(words);
 });
 
+test.each([
+  ["function.handler", "/var/task/function.handler and /var/task/function.sh"],
+  ["function.sh", "/var/task/function.sh"],
+])("each path that was tried for %s is named once", (name, paths) => {
+  const errorMessage = `no file for the handler ${name}: tried ${paths}`;
+  expect(resolveHandler(name, ROOT, files({}))).toMatchObject({ errorMessage });
+});
+
 test("what cannot be read is refused, unless it is executable", () => {
   const all = files({ "/var/task/a.sh": "", "/var/task/tool": "*" });
   const unreadable: Files = { ...all, start: () => undefined };

@@ -90,10 +90,9 @@ export function resolveHandler(name: string, taskRoot: string, files: Files): Ha
   const folder = file.slice(0, -lastPart.length);
   const script = `${folder}${stem.endsWith(".sh") ? stem : `${stem}.sh`}`;
   if (!files.isFile(script)) {
-    return rejected(
-      "Runtime.NoSuchHandler",
-      `no file for the handler ${name}: tried ${file} and ${script}`,
-    );
+    // Of a name that ends in .sh both are the same.
+    const tried = script === file ? file : `${file} and ${script}`;
+    return rejected("Runtime.NoSuchHandler", `no file for the handler ${name}: tried ${tried}`);
   }
   return resolveFunction(script, functionName, files);
 }
