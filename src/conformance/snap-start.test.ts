@@ -189,6 +189,37 @@ describe("what ends the environment", () => {
   });
 });
 
+describe.each([...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name))("a file of %s", (shell) => {
+  test.concurrent("is run for each event after the restore, as it is elsewhere", async () => {
+    const text = `read -r event
+      [ "$event" = kill ] && kill -9 $PPID
+      before_snapshot() { exit 1; }
+      printf '%s\\n' "$event" "$0" "$#" "$-" "$PWD"
+      umask; trap; exec 2>/dev/null; ls -l /proc/self/fd | wc -l`;
+    const responses = async (initialization: string | null) => {
+      await using environment = await EnvironmentUnderTest.start({
+        shell,
+        handler: "file.sh",
+        files: { "file.sh": text },
+        env: { AWS_LAMBDA_INITIALIZATION_TYPE: initialization },
+      });
+      const { api, taskRoot } = environment;
+      api.restoreResponses.push({ kind: "status", status: 200 });
+      const posts: string[] = [];
+      for (const body of ["one\n", "kill\n", "two\n"]) {
+        const { path, latin1 } = await api.invoke({ body });
+        const isError = path.endsWith("/error");
+        posts.push(isError ? "error" : latin1.replaceAll(taskRoot, "TASK_ROOT"));
+      }
+      return { posts, restores: api.restores.length };
+    };
+    const elsewhere = await responses(null);
+    expect(elsewhere.posts[0]).toStartWith("one\nTASK_ROOT/file.sh\n0\n");
+    expect(elsewhere.posts[1]).toBe("error");
+    expect(await responses("snap-start")).toEqual({ posts: elsewhere.posts, restores: 1 });
+  });
+});
+
 test.concurrent(
   "with several loops the snapshot is waited for once, before they start",
   async () => {
