@@ -161,7 +161,7 @@ describe.each(ALL)("%s", (shell) => {
 const OPTIONS_SEEN = "handler() { printf '%s\\n' function.*; set +o; shopt -p 2>/dev/null || :; }";
 
 const BASH_OPTIONS = [
-  ...["set -kT", "set -E", "set -o posix", "set -o pipefail"],
+  ...["set -kT", "set -E", "set -o posix", "set +o posix", "set -e +o posix", "set -o pipefail"],
   ...["shopt -s nullglob", "shopt -u sourcepath"],
 ];
 

@@ -126,6 +126,24 @@ describe("what a bash may notice", () => {
   });
 });
 
+describe("the options of a bash", () => {
+  test.each<[string, string, ShellState, boolean]>([
+    ["named sh that has left POSIX mode", "/bin/sh", BASH, true],
+    ["named sh that is in POSIX mode", "/bin/sh", { ...BASH, isPosix: true }, false],
+    ["that was never in POSIX mode", "/bin/bash", BASH, false],
+    ["that is none", "/bin/sh", DASH, false],
+  ])("have inherit_errexit without a word of it: %s", (_, path, state, expected) => {
+    const { shell } = shellOf("set +o posix", undefined, functionOf("handler", path));
+    expect(shell.bashOptions(report(state)).includes("inherit_errexit")).toBe(expected);
+  });
+
+  test("are those that it lists, where the script speaks of inherit_errexit", () => {
+    const text = "set +o posix; shopt -u inherit_errexit";
+    const { shell } = shellOf(text, undefined, functionOf("handler", "/bin/sh"));
+    expect(shell.bashOptions(report(BASH))).toEqual(BASH.bashOptions);
+  });
+});
+
 describe("traces", () => {
   test.each<[string, string, ShellState, boolean]>([
     ["dash", "/bin/dash", DASH, false],

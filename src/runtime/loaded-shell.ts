@@ -32,6 +32,9 @@ export interface Reply {
 /** Has a fork of the shell run commands; undefined while the shell makes none. */
 export type Ask = (commands: string) => Reply | undefined;
 
+/** What POSIX mode turns on, and leaving it leaves on. */
+const POSIX_MODE_OPTION = "inherit_errexit";
+
 /** One loaded shell, or one that is being loaded. */
 export class LoadedShell {
   readonly #handler: RunnableHandler;
@@ -139,6 +142,17 @@ export class LoadedShell {
       /trap|caller|FUNCNAME|BASH_|functrace|set\b.*-\w*T/.test(this.#scriptText) ||
       sourcesOthers(this.#scriptText)
     );
+  }
+
+  /**
+   * Bash's own options that are on. Bash named `sh` begins in POSIX mode, and what that has turned on stays on
+   * when a script leaves the mode, but is not listed before shopt is used.
+   */
+  bashOptions({ state }: LoadReport): readonly string[] {
+    const { isBash, isPosix, bashOptions } = state;
+    const hasLeft = isBash && !isPosix && this.#handler.shell.path.endsWith("/sh");
+    if (!hasLeft || this.#scriptText.includes(POSIX_MODE_OPTION)) return bashOptions;
+    return [...bashOptions, POSIX_MODE_OPTION];
   }
 
   /** Whether a traced command stands in quotes, as it would be written. */
