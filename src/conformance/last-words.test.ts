@@ -77,6 +77,18 @@ describe.each(ALL)("standard output in %s", (shell) => {
   });
 });
 
+describe.each(ALL)("the message of a command that is not found, in %s", (shell) => {
+  test.concurrent.each([4, 300_000, 1_000_000])(
+    "names no file of the runtime, with an event of %d bytes",
+    async (bytes) => {
+      const { error } = await fail(shell, handler("no_such"), { event: "f".repeat(bytes) });
+      expect(error.errorMessage).toContain("exited with status 127");
+      expect(error.errorMessage).toMatch(/no_such.*not found/);
+      expect(error.errorMessage).not.toContain("/proc/");
+    },
+  );
+});
+
 describe.each(POSIX_SHELLS)("in %s", (shell) => {
   test.concurrent("standard error says more than standard output", async () => {
     const { error, log } = await fail(shell, handler("echo out; echo err >&2; echo out; exit 2"));
@@ -194,7 +206,7 @@ describe.each(BASHES)("a silent set -e in %s", (shell) => {
   });
 
   // A large one is not handed over in the same way.
-  test.concurrent.each([4, 300_000])(
+  test.concurrent.each([4, 1_000_000, 1_300_000])(
     "names the functions that called it, with an event of %d bytes",
     async (bytes) => {
       const script = handler("  outer", "set -e\ninner() { false; }\nouter() {\n  inner\n}");

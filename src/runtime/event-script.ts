@@ -8,7 +8,11 @@
  * @module
  */
 
-import { HEADER, INVOCATION_HEADER_PREFIX } from "../runtime-api/contract.ts";
+import {
+  ASYNC_EVENT_BYTES_MAX,
+  HEADER,
+  INVOCATION_HEADER_PREFIX,
+} from "../runtime-api/contract.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { callOf, SENT_BYTES_MAX } from "./fork-server-protocol.ts";
 import { lazy } from "./lazy.ts";
@@ -51,11 +55,12 @@ const RESTORED_FLAGS = ["a", "b", "C", "e", "k", "m", "u", "v"];
 /** The option that it turns on: an event is no pattern, and bash looks at each of its bytes for one. */
 const NO_PATTERNS = "f";
 /**
- * Longest event, in bytes, that always becomes a positional parameter before the call. A longer one may
- * stand in the call itself: expanding one of 6 MB takes a sixth of the time that reading it takes bash, three
- * quarters of what it takes dash (measured).
+ * Longest event, in bytes, that always becomes a positional parameter before the call. A longer one, which no
+ * asynchronous invocation has, may stand in the call itself, although messages of some shells then name our
+ * file: expanding one of 6 MB takes a sixth of the time that reading it takes bash, three quarters of what it
+ * takes dash (measured).
  */
-const PARAMETER_BYTES_MAX = 256 * 1024;
+const PARAMETER_BYTES_MAX = ASYNC_EVENT_BYTES_MAX;
 /** Bash's options that POSIX mode turns on, with how leaving the mode leaves them. */
 const POSIX_MODE_OPTIONS = [
   ["expand_aliases", false],
@@ -111,8 +116,8 @@ export class EventScripts {
     seesCall = false,
   ) {
     // Of a call in a file the report would tell the file, not the command in it.
-    const isCalledBehind = seesCall || exitReport !== "";
-    this.#parameterBytesMax = isCalledBehind ? Number.POSITIVE_INFINITY : PARAMETER_BYTES_MAX;
+    const isCalledAfterFile = seesCall || exitReport !== "";
+    this.#parameterBytesMax = isCalledAfterFile ? Number.POSITIVE_INFINITY : PARAMETER_BYTES_MAX;
     this.#state = state;
     this.#call = functionName === undefined ? "" : callOf(latin1Of(functionName));
     this.#hookRestoration = restoration(state);
