@@ -352,6 +352,18 @@ const MISTAKES: readonly (readonly [
     "error: function.sh:1: ./.env is not in the zip: package leaves it out",
     "fix: set the variables",
   ],
+  ...["Type: [", "Type: AWS::Lambda::Function", '"Type": { }'].map(
+    (line) =>
+      [
+        `a template that cannot be read: ${line}`,
+        {
+          "function.sh": OK,
+          "template.yaml": `Resources:\n  Probe:\n    Type: AWS::Serverless::Function\n    ${line}\n`,
+        },
+        "error: template.yaml: ",
+        "on AWS the deployment fails",
+      ] as const,
+  ),
   // Programs.
   [
     "ssh without -n",

@@ -26,6 +26,7 @@ import {
   isOurBootstrap,
   TEMPLATE_FILE,
 } from "./function/architecture.ts";
+import { startOfFile } from "./function/handler.ts";
 import { functionName, layerFolder } from "./function/options.ts";
 import { DEFAULT_HANDLER, functionConfig } from "./function/settings.ts";
 
@@ -107,10 +108,16 @@ function ownFunctions(root: string, named: string | undefined): DescribedTemplat
     if (own.length > 0) return { functions: own, refused };
     return named === undefined ? none : { functions: functions.slice(0, 1), refused };
   } catch (error) {
+    if (named !== undefined || !(error instanceof CommandError)) throw error;
     // Nobody has asked for it: it may be for something else altogether.
-    if (named === undefined && error instanceof CommandError) return none;
-    throw error;
+    return isForLambda(path) ? { functions: [], refused: [error.message] } : none;
   }
+}
+
+/** Whether a file that cannot be read as a template is meant as one. */
+function isForLambda(path: string): boolean {
+  const text = startOfFile(path) ?? "";
+  return text.includes("AWS::Serverless") || text.includes("AWS::Lambda::Function");
 }
 
 /**

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { parseDocument, visit } from "yaml";
+import { type Document, parseDocument, visit } from "yaml";
 import { z } from "zod";
 
 import { CommandError } from "../commands/cli/exit-status.ts";
@@ -25,6 +25,8 @@ export type Properties = Readonly<Record<string, unknown>>;
 
 const propertiesSchema = z.record(z.string(), z.unknown()).nullish().catch(undefined);
 
+const resourceSchema = z.looseObject({ Type: z.string(), Properties: propertiesSchema });
+
 const templateSchema = z.looseObject({
   Parameters: z.unknown().optional(),
   Mappings: z.unknown().optional(),
@@ -33,10 +35,14 @@ const templateSchema = z.looseObject({
     .looseObject({ Function: propertiesSchema, Api: propertiesSchema })
     .nullish()
     .catch(undefined),
-  Resources: z.record(
-    z.string(),
-    z.looseObject({ Type: z.string(), Properties: propertiesSchema }),
-  ),
+  Resources: z
+    // `Fn::ForEach::NAME` stands there too, which makes resources.
+    .record(z.string(), resourceSchema.optional().catch(undefined))
+    .transform((resources) =>
+      Object.entries(resources).flatMap(([logicalId, resource]) =>
+        resource === undefined ? [] : [[logicalId, resource] as const],
+      ),
+    ),
 });
 
 /** A template as it is written. */
@@ -93,12 +99,12 @@ type FunctionResource = readonly [logicalId: string, properties: Properties];
 
 /** The functions of a template, with what `Globals` says of all of them. */
 function functionResources({ Resources, Globals }: Template): readonly FunctionResource[] {
-  return Object.entries(Resources)
-    .filter(([, { Type }]) => FUNCTION_TYPES.has(Type))
-    .map(([logicalId, { Type, Properties: own }]) => {
+  return Resources.filter(([, { Type }]) => FUNCTION_TYPES.has(Type)).map(
+    ([logicalId, { Type, Properties: own }]) => {
       const globals = Type === "AWS::Serverless::Function" ? (Globals?.Function ?? {}) : {};
       return [logicalId, withGlobals(globals, own ?? {})] as const;
-    });
+    },
+  );
 }
 
 /** SAM joins the members of objects and lists, and overrides everything else. */
@@ -167,7 +173,8 @@ function parameterDefaults(parameters: unknown): readonly (readonly [string, unk
  */
 function readYaml(path: string): unknown {
   const text = readInputFile(path, "--template").toString("utf8");
-  const document = parseDocument(text, { customTags: SHORT_FORM_TAGS, logLevel: "error" });
+  const options = { customTags: SHORT_FORM_TAGS, logLevel: "error", merge: true } as const;
+  const document = parseDocument(text, options);
   const [error] = document.errors;
   if (error !== undefined) throw new CommandError(`${path}: ${error.message.trim()}`);
   visit(document, {
@@ -175,7 +182,23 @@ function readYaml(path: string): unknown {
       if (typeof node.value === "number" && node.source !== undefined) node.value = node.source;
     },
   });
-  return document.toJS();
+  const value = plainValue(document, path);
+  try {
+    // What contains itself has no end.
+    JSON.stringify(value);
+  } catch {
+    throw new CommandError(`${path}: a part of it contains itself`);
+  }
+  return value;
+}
+
+function plainValue(document: Document.Parsed, path: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    // Aliases of aliases, which would be more than memory holds.
+    throw new CommandError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 /** True for an object that is not a list. */

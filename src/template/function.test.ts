@@ -410,3 +410,44 @@ test.each([
   expect(first).toStartWith(`${path}: Probe: ${why}`);
   expect(others).toEqual([]);
 });
+
+test("what stands beside resources of a template makes it no other thing", () => {
+  const path = join(temporaryFolder("template"), "template.yaml");
+  writeFileSync(
+    path,
+    `Transform: AWS::LanguageExtensions
+Base: &base { Runtime: provided.al2023, Timeout: 5 }
+Resources:
+  Fn::ForEach::Functions:
+    - Name
+    - [A, B]
+    - \${Name}Function: { Type: AWS::Serverless::Function }
+  Probe:
+    Type: AWS::Serverless::Function
+    Properties: { <<: *base, Handler: a.b }
+`,
+  );
+  const { functions } = templateFunctions(path);
+  expect(functions.length).toBe(1);
+  expect(functions[0]).toMatchObject({ runtime: "provided.al2023", timeout: "5", handler: "a.b" });
+});
+
+test.each([
+  ["a: &a [*a]", "a part of it contains itself"],
+  ["a: &a { b: { c: *a } }", "a part of it contains itself"],
+  [
+    [
+      "a: &a [x, x, x]",
+      ..."bcdefg".split("").map((name, at) => {
+        const [last, count] = ["abcdef".charAt(at), 9];
+        return `${name}: &${name} [${Array.from({ length: count }, () => `*${last}`).join(", ")}]`;
+      }),
+    ].join("\n"),
+    "Excessive alias count",
+  ],
+  [`a: ${"[".repeat(20_000)}${"]".repeat(20_000)}`, "Maximum call stack size exceeded"],
+])("a template that cannot be read ends in one message (%#)", (yaml, message) => {
+  const path = join(temporaryFolder("template"), "template.yaml");
+  writeFileSync(path, `${yaml}\nResources: {}\n`);
+  expect(() => templateFunctions(path)).toThrow(new RegExp(`^${path}: .*${message}`, "s"));
+});

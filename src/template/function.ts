@@ -259,10 +259,10 @@ class Description {
   /** Of the REST APIs in the template, all together: which of them calls the function is not looked for. */
   #binaryMediaTypes(): readonly string[] {
     const { Resources, Globals } = this.#template;
-    const apis = Object.values(Resources).filter(({ Type }) =>
+    const apis = Resources.filter(([, { Type }]) =>
       ["AWS::Serverless::Api", "AWS::ApiGateway::RestApi"].includes(Type),
     );
-    const lists = [Globals?.Api, ...apis.map(({ Properties: own }) => own)].map(
+    const lists = [Globals?.Api, ...apis.map(([, { Properties: own }]) => own)].map(
       (properties) => properties?.["BinaryMediaTypes"],
     );
     return lists.flatMap((list) => {
