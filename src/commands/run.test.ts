@@ -298,3 +298,18 @@ test.each([
     expect(errors).not.toContain("Bun v");
   },
 );
+
+test("SIGTERM ends a command that waits for a pipe with the event", async () => {
+  const folder = functionFolder({ "function.sh": "handler() { :; }\n" });
+  const pipe = join(folder, "pipe");
+  Bun.spawnSync(["mkfifo", pipe]);
+  for (const words of [
+    ["run", folder, "--event-file", pipe],
+    ["invoke", "--dir", folder, "-f", pipe],
+  ]) {
+    const child = Bun.spawn([...toolCommand(words)], { stdin: "ignore", stderr: "ignore" });
+    await Bun.sleep(1_000);
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(143);
+  }
+});

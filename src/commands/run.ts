@@ -116,6 +116,8 @@ async function run(
 ): Promise<number> {
   const runner = COMPAT[options.envelope]?.run;
   const settings = runSettings(directory, bootstrap, options);
+  // A file may be a pipe, which is waited for: until then a signal ends the process as any other.
+  const events = withDefault(inputEvents(options), options.defaultEvent);
   const pool = new FunctionPool(settings, { onLog: logOut });
   const stopped = Promise.withResolvers<undefined>();
   const interrupted = onInterrupt(() => {
@@ -127,7 +129,6 @@ async function run(
   };
   endWithOutput(() => pool.kill());
   const idForm = options.requestId ?? (runner === undefined ? "random" : "md5");
-  const events = withDefault(inputEvents(options), options.defaultEvent);
   pool.start();
   const saidHints = sayHints(settings);
   const allRun = runEvents(pool, events, {
