@@ -166,7 +166,7 @@ test("invoke without a server runs the function once", async () => {
   const folder = functionFolder({ "function.sh": hello("once") });
   const bootstrap = CURL_LOOP[1] ?? "";
   const nowhere = { AWS_ENDPOINT_URL_LAMBDA: "http://127.0.0.1:1" };
-  const named = await tool(["invoke", "--dir", folder], { environment: nowhere });
+  const named = await tool(["invoke", "-d", "{}"], { cwd: folder, environment: nowhere });
   expect(named.status).toBe(5);
   expect(named.errors).toStartWith("error: no server at http://127.0.0.1:1: ");
   const once = await tool(["invoke", "--dir", folder, "--bootstrap", bootstrap]);
