@@ -36,8 +36,15 @@ const POSIX_SIDE = forkServerText("fork-server.sh");
 const BASH_SIDE = forkServerText("fork-server.bash");
 const NAME_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
 
+/** What the shell runs: a text for `sh -c`, and the arguments of that. */
+export interface ForkServerScript {
+  readonly text: string;
+  /** What bash runs: in the text it would be a word of two thousand letters, which bash is slow to read. */
+  readonly arguments: readonly string[];
+}
+
 /**
- * The text for `sh -c`. Whether the shell is bash is asked of the shell, by an arithmetic expansion that
+ * What a shell runs. Whether it is bash is asked of the shell, by an arithmetic expansion that
  * no other has, since variables such as BASH_VERSION may be inherited.
  * @param reportsFailure Whether a failing command of the script must be reported, where the shell can. The
  *   script could see how, in its list of traps.
@@ -47,17 +54,19 @@ export function forkServerScript(
   words: ForkServerWords,
   reportsFailure: boolean,
   hooks: readonly string[],
-): string {
+): ForkServerScript {
   const { CONTROL } = words;
   const failure = `failed/$?/$LINENO/\${BASH_COMMAND:0:${COMMAND_LENGTH_MAX}}/`;
   const failureTrap = reportsFailure ? reportTrap("ERR", CONTROL, failure) : "";
   const bashSide = withHooks(BASH_SIDE, hooks).replace("@REPORT_FAILURE@", () => failureTrap);
-  const bash = filledIn(bashSide, words);
-  return `case $[2-1] in
+  // The script must not see the arguments.
+  const text = `case $[2-1] in
 1) \\unset BASH_EXECUTION_STRING
-\\eval ${quote(bash)} ;;
-*) ${filledIn(withHooks(POSIX_SIDE, hooks), words)} ;;
+\\eval "$1" ;;
+*) \\set --
+${filledIn(withHooks(POSIX_SIDE, hooks), words)} ;;
 esac`;
+  return { text, arguments: [`\\set --\n${filledIn(bashSide, words)}`] };
 }
 
 /**

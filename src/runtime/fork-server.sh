@@ -80,8 +80,8 @@
       \. "@NEXT@";
       # What the event restores. The call is not in the file, which shells would name in messages.
       \eval "${1-\\exit 125}";
-      # All that is left is the event.
-      @CALL@ "$@"
+      # The event is $1 now.
+      @CALL@ "$1"
     )
   done
 }

@@ -17,6 +17,7 @@ import { exitStatusOf, type LostStatus } from "./exit-error.ts";
 import { ForkPipes, type OnOutput, type OutputPipe, type Own } from "./fork-pipes.ts";
 import {
   exitReport as exitReportTo,
+  type ForkServerScript,
   forkServerScript,
   SENT_BYTES_MAX,
 } from "./fork-server-protocol.ts";
@@ -252,7 +253,7 @@ export class ForkServer {
   }
 
   /** @param control The path of CONTROL. */
-  #script(control: string): string {
+  #script(control: string): ForkServerScript {
     const { handler } = this.#options;
     const isFunction = handler.kind === "function";
     const words = {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ForkServerScript } from "./fork-server-protocol.ts";
 import { close, openFile, sleep } from "./libc.ts";
 import type { RunnableHandler } from "./loaded-shell.ts";
 import type { Poller } from "./poller.ts";
@@ -68,13 +69,14 @@ export class ShellProcess {
 
   /**
    * Starts the shell.
-   * @param text What it runs, as for `sh -c`.
+   * @param script What it runs.
    * @param output Descriptor of its standard output and error.
    * @throws {SystemError} When it cannot be started.
    */
-  constructor(options: ShellOptions, text: string, output: number, poller: Poller) {
+  constructor(options: ShellOptions, script: ForkServerScript, output: number, poller: Poller) {
     this.#poller = poller;
-    this.id = spawnShell(options, ["-c", text, ownName(options.handler)], output);
+    const args = ["-c", script.text, ownName(options.handler), ...script.arguments];
+    this.id = spawnShell(options, args, output);
     endFirstWithoutMemory(this.id);
     this.#descriptor = openProcess(this.id);
   }
