@@ -65,9 +65,6 @@ root:
 	@[ "$$(id -u)" = 0 ] || { printf '%s\n' "error: make $(firstword $(MAKECMDGOALS)) needs root. Run:" \
 	  '  sudo env PATH="$$PATH" make $(MAKECMDGOALS)' 'What needs no root: make quick' >&2; exit 1; }
 
-# Its tests come after minutes of building.
-release: root
-
 .PHONY: test
 test: root test-packages bootstrap ## daily: Run every test (root) except those of the finished layer
 	$(BUN) test ./src ./build

@@ -267,7 +267,15 @@ function recipes(...targets: string[]): string {
 describe("make", () => {
   test.each([
     ...["quick", "test", "fuzz", "ok", "lint", "python", "dist", "reproduce", "pins", "compat"],
-    ...["test-layer", "smoke-layer", "test-aws-cli", "test-kernels", "deployments", "newest-tools"],
+    ...[
+      "test-tool",
+      "test-layer",
+      "smoke-layer",
+      "test-aws-cli",
+      "test-kernels",
+      "deployments",
+      "newest-tools",
+    ],
     ...["bench", "bench-small", "bench-cold", "bench-aws-cli", "bench-host", "page-profile"],
   ])("looks for all packages of %s before anything is built", (target) => {
     const [before = "", ...after] = recipes(target).split(
@@ -314,7 +322,8 @@ describe("make", () => {
     (target) => {
       expect(forRoot).toContain(target);
       const PATH = `${programs({ id: "echo 1000" })}:${process.env["PATH"]}`;
-      const { errors, exitCode } = run(["make", target], PATH);
+      const { output, errors, exitCode } = run(["make", target], PATH);
+      expect(output).toBe("");
       expect(errors).toStartWith(
         `error: make ${target} needs root. Run:\n  sudo env PATH="$PATH" make ${target}\n` +
           "What needs no root: make quick\n",

@@ -128,7 +128,7 @@ check-release: ## release: Report whether this version is still to be released
 .PHONY: release
 release: export AWS_CLI := debian
 release: export JQ := source
-release: check-release ## release: Build, test, check, render, sum and describe a release (root)
+release: root check-release ## release: Build, test, check, render, sum and describe a release (root)
 	$(MAKE) check lint
 	$(MAKE) dist
 	$(MAKE) test

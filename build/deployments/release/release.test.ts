@@ -117,7 +117,7 @@ describe("releaseNotes()", () => {
     );
     expect(stdout.toString()).toMatch(/bun test .*build\/layer\/layer\.slow\.ts/);
     const makefile = join(temporaryFolder("make"), "Makefile");
-    const recipe = `include ${join(ROOT, "build/deployments/targets.mk")}\nrelease: shown\n`;
+    const recipe = `include ${join(ROOT, "build/deployments/targets.mk")}\nrelease: shown\nroot:\n`;
     writeFileSync(makefile, `${recipe}shown:\n\t@echo "$$AWS_CLI $$JQ"\n\t@exit 1\n`);
     const shown = Bun.spawnSync(["make", "-f", makefile, "release"], {
       cwd: ROOT,
