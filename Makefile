@@ -3,6 +3,8 @@
 # besides. Bun comes pinned from package-lock.json.
 
 SHELL := /bin/sh
+# Root by `sudo env PATH="$PATH"` or su has a user's PATH, which on Debian leads to no mke2fs and no chroot.
+export PATH := $(PATH):/usr/sbin:/sbin
 BUN := node_modules/.bin/bun
 # Above the included files: make reads a prerequisite's variables once, where it stands.
 PYTHON_READY := cache/python/.ready

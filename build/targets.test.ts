@@ -288,6 +288,13 @@ describe("make", () => {
     expect(late.filter((word) => word.includes("="))).toEqual([]);
   });
 
+  test("finds the programs that only root's PATH leads to", () => {
+    const file = join(temporaryFolder("makefile"), "Makefile");
+    writeFileSync(file, `include Makefile\nshow:\n\t@command -v chroot\n`);
+    const { output } = run(["make", "-f", file, "show"], "/usr/local/bin:/usr/bin:/bin");
+    expect(output).toMatch(/^\/usr\/s?bin\/chroot\n$/);
+  });
+
   test("reads no variable in a prerequisite that is set in a later file", () => {
     const command = ["make", "--warn-undefined-variables", "--dry-run", "help"];
     expect(run(command, process.env["PATH"] ?? "").errors).toBe("");
