@@ -64,8 +64,8 @@ test-packages:
 # Said before anything is built: after ten minutes it would be one error among thousands of tests.
 .PHONY: root
 root:
-	@[ "$$(id -u)" = 0 ] || { printf '%s\n' "error: make $(firstword $(MAKECMDGOALS)) needs root. Run:" \
-	  '  sudo env PATH="$$PATH" make $(MAKECMDGOALS)' 'What needs no root: make quick' >&2; exit 1; }
+	@[ "$$(id -u)" = 0 ] || { { echo 'error: make $(firstword $(MAKECMDGOALS)) needs root. Run:' && \
+	  build/as-root.sh 'make $(MAKECMDGOALS)' && echo 'What needs no root: make quick'; } >&2; exit 1; }
 
 .PHONY: test
 test: root test-packages bootstrap ## daily: Run every test (root) except those of the finished layer

@@ -6,8 +6,7 @@ for folder in "$@"; do
   [ -d "$folder" ] || continue
   [ ! -w "$folder" ] || continue
   [ "$folder" != . ] || folder='this folder'
-  printf 'error: %s belongs to another user (to root, if make was run with sudo). To take it back, run:\n' "$folder"
-  # shellcheck disable=SC2016 # for the reader's shell
-  printf '  sudo chown -R "$(id -u):$(id -g)" .\n'
+  printf 'error: %s belongs to another user (to root, if make was run as root). To take it back, run:\n' "$folder"
+  "${0%/*}/as-root.sh" "chown -R $(id -u):$(id -g) ."
   exit 1
 done >&2

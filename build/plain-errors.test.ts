@@ -77,10 +77,14 @@ describe("reportErrors()", () => {
 
   test("says how to take back what belongs to root", () => {
     const path = join(folder, "closed/file");
-    const { errors } = run(`writeFileSync("${path}", "");`, { elsewhere: "DIST names another" });
+    const { output, errors } = run(
+      `console.log(process.getuid() + ":" + process.getgid()); writeFileSync("${path}", "");`,
+      { elsewhere: "DIST names another" },
+    );
+    const [owner] = output.split("\n");
     expect(errors).toBe(
-      `error: failed to write ${path}: this user may not write there; if make was run with sudo, ` +
-        'take the files back: sudo chown -R "$(id -u):$(id -g)" .; DIST names another\n',
+      `error: failed to write ${path}: this user may not write there; if make was run as root, ` +
+        `take the files back, as root: chown -R ${owner} .; DIST names another\n`,
     );
   });
 

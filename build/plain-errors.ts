@@ -19,7 +19,9 @@ const FILE_SYSTEM_REASONS: Readonly<Record<string, string>> = {
 };
 
 /** What helps after a target that was run as root, as the tests are. */
-const TAKE_BACK = `if make was run with sudo, take the files back: sudo chown -R "$(id -u):$(id -g)" .`;
+const TAKE_BACK =
+  "if make was run as root, take the files back, as root: " +
+  `chown -R ${process.getuid?.()}:${process.getgid?.()} .`;
 
 /** An error that somebody else has told already. */
 export class SaidError extends Error {

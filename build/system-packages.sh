@@ -30,7 +30,12 @@ fi >&2
 
 if [ "$(id -u)" != 0 ]; then
   printf 'error: packages of the system are missing. Install them, then run make again:\n'
-  printf '  sudo apt-get update && sudo apt-get install --no-install-recommends%s\n' "$packages"
+  install="apt-get install --no-install-recommends$packages"
+  if command -v sudo >/dev/null 2>&1; then
+    printf '  sudo apt-get update && sudo %s\n' "$install"
+  else
+    printf "  su -c 'apt-get update && %s'\n" "$install"
+  fi
   exit 1
 fi >&2
 

@@ -51,15 +51,21 @@ describe("system-packages.sh", () => {
     expect([errors, exitCode]).toEqual(["", 0]);
   });
 
-  test("prints the command that installs what is missing to a user", () => {
-    const PATH = programs({ id: "echo 1000", "apt-get": "exit 9" });
-    const { errors, exitCode } = find(PATH, ...MISSING, "apt-get=apt");
-    expect(errors).toBe(
-      "error: packages of the system are missing. Install them, then run make again:\n" +
-        "  sudo apt-get update && sudo apt-get install --no-install-recommends x y z\n",
-    );
-    expect(exitCode).toBe(1);
-  });
+  test.each([
+    ["sudo", { sudo: "" }, "sudo apt-get update && sudo apt-get install", ""],
+    ["no sudo", {}, "su -c 'apt-get update && apt-get install", "'"],
+  ])(
+    "prints the command that installs what is missing to a user with %s",
+    (_, sudo, start, end) => {
+      const PATH = programs({ id: "echo 1000", "apt-get": "exit 9", ...sudo });
+      const { errors, exitCode } = find(PATH, ...MISSING, "apt-get=apt");
+      expect(errors).toBe(
+        "error: packages of the system are missing. Install them, then run make again:\n" +
+          `  ${start} --no-install-recommends x y z${end}\n`,
+      );
+      expect(exitCode).toBe(1);
+    },
+  );
 
   test.each(["0", "1000"])("names the programs where there is no apt-get, to user %s", (user) => {
     const { errors, exitCode } = find(programs({ id: `echo ${user}` }), ...MISSING);
@@ -94,6 +100,17 @@ describe("system-packages.sh", () => {
   });
 });
 
+test.each([
+  ["sudo, with this user's PATH", { sudo: "" }, 'sudo env PATH="$PATH" make test'],
+  ["su, where there is no sudo", {}, "su -c 'make test'"],
+])("as-root.sh prints a command for %s", (_, sudo, line) => {
+  const { output } = run(["/bin/sh", "build/as-root.sh", "make test"], programs(sudo));
+  expect(output).toBe(`  ${line}\n`);
+});
+
+/** Where a computer has sudo, as most have. */
+const WITH_SUDO = `${programs({ sudo: "" })}:/usr/bin:/bin`;
+
 describe("own-files.sh", () => {
   const folder = temporaryFolder("own-files");
   chmodSync(folder, 0o777);
@@ -101,14 +118,13 @@ describe("own-files.sh", () => {
   chmodSync(join(folder, "mine"), 0o777);
   mkdirSync(join(folder, "roots"), { mode: 0o555 });
   const check = (cwd: string, ...folders: string[]) =>
-    run(
-      [...AS_NOBODY, "/bin/sh", join(ROOT, "build/own-files.sh"), ...folders],
-      "/usr/bin:/bin",
-      cwd,
-    );
+    run([...AS_NOBODY, "/bin/sh", join(ROOT, "build/own-files.sh"), ...folders], WITH_SUDO, cwd);
+  const [user, group] = run([...AS_NOBODY, "sh", "-c", "id -u && id -g"], WITH_SUDO).output.split(
+    "\n",
+  );
   const advice = (name: string) =>
-    `error: ${name} belongs to another user (to root, if make was run with sudo). ` +
-    'To take it back, run:\n  sudo chown -R "$(id -u):$(id -g)" .\n';
+    `error: ${name} belongs to another user (to root, if make was run as root). ` +
+    `To take it back, run:\n  sudo env PATH="$PATH" chown -R ${user}:${group} .\n`;
 
   test("says nothing of a folder that is not there, or can be written", () => {
     expect(check(folder, ".", "none", "mine")).toEqual({ output: "", errors: "", exitCode: 0 });
@@ -185,7 +201,7 @@ describe("install.sh", () => {
   const install = (dist: string, prefix: string) =>
     run(
       [...AS_NOBODY, "env", `HOME=${home}`, join(ROOT, "build/npm/install.sh"), dist, prefix],
-      "/usr/bin:/bin",
+      WITH_SUDO,
       clone,
     );
 
@@ -218,7 +234,7 @@ describe("install.sh", () => {
       output: "",
       errors:
         `error: failed to ${target}: this user may not write to ${prefix}. Run:\n` +
-        `  sudo make ${target} PREFIX=${prefix}\nor name another folder by PREFIX=\n`,
+        `  sudo env PATH="$PATH" make ${target} PREFIX=${prefix}\nor name another folder by PREFIX=\n`,
       exitCode: 1,
     });
   });
@@ -250,7 +266,7 @@ describe("npm-ci.sh", () => {
 
   test("says how to install npm where it is missing", () => {
     const { errors, exitCode } = ci({ "apt-get": "" });
-    expect(errors).toContain("apt-get install --no-install-recommends npm\n");
+    expect(errors).toMatch(/apt-get install --no-install-recommends npm\b/);
     expect(exitCode).toBe(1);
   });
 });
@@ -267,16 +283,9 @@ function recipes(...targets: string[]): string {
 describe("make", () => {
   test.each([
     ...["quick", "test", "fuzz", "ok", "lint", "python", "dist", "reproduce", "pins", "compat"],
-    ...[
-      "test-tool",
-      "test-layer",
-      "smoke-layer",
-      "test-aws-cli",
-      "test-kernels",
-      "deployments",
-      "newest-tools",
-    ],
+    ...["test-layer", "smoke-layer", "test-aws-cli", "test-kernels", "deployments", "newest-tools"],
     ...["bench", "bench-small", "bench-cold", "bench-aws-cli", "bench-host", "page-profile"],
+    ...["test-tool"],
   ])("looks for all packages of %s before anything is built", (target) => {
     const [before = "", ...after] = recipes(target).split(
       /^.*npm-ci\.sh .*$|^.*bin\/(?:bun|pip) .*$/m,
@@ -328,7 +337,7 @@ describe("make", () => {
     "says at once that %s needs root, as help does, and how to run it so",
     (target) => {
       expect(forRoot).toContain(target);
-      const PATH = `${programs({ id: "echo 1000" })}:${process.env["PATH"]}`;
+      const PATH = `${programs({ id: "echo 1000", sudo: "" })}:${process.env["PATH"]}`;
       const { output, errors, exitCode } = run(["make", target], PATH);
       expect(output).toBe("");
       expect(errors).toStartWith(

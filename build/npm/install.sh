@@ -26,7 +26,8 @@ for folder in "$lib" "$prefix/bin" "$prefix/share"; do
   until [ -e "$folder/" ]; do folder=${folder%/*}; done
   [ ! -w "$folder/" ] || continue
   printf 'error: failed to %s: this user may not write to %s. Run:\n' "$target" "$folder" >&2
-  printf '  sudo make %s PREFIX=%s\nor name another folder by PREFIX=\n' "$target" "$prefix" >&2
+  "${0%/*}/../as-root.sh" "make $target PREFIX=$prefix" >&2
+  printf 'or name another folder by PREFIX=\n' >&2
   exit 1
 done
 

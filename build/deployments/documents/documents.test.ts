@@ -294,18 +294,6 @@ test(
   LIMIT_MS,
 );
 
-test("make test says at once, to somebody who is not root, how to run it", async () => {
-  const folder = temporaryFolder("not-root");
-  writeFileSync(join(folder, "id"), "#!/bin/sh\necho 1000\n");
-  chmodSync(join(folder, "id"), 0o755);
-  const { stdout, stderr } = await run(["make", "-C", ROOT, "test"], {
-    env: { PATH: `${folder}:${process.env["PATH"]}` },
-    status: 2,
-  });
-  expect(stderr).toContain(`sudo env PATH="$PATH" make test`);
-  expect(stdout).not.toContain("compile.ts");
-});
-
 test("every document with commands is found", () => {
   const paths = documents.map(({ path }) => path);
   for (const path of ["README.md", "CONTRIBUTING.md", "layer/sam/README.md"]) {
