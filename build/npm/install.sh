@@ -31,6 +31,7 @@ for folder in "$lib" "$prefix/bin" "$prefix/share"; do
   exit 1
 done
 
+# Empty folders stay: whether they were there before is not known, and /usr/local/bin is to stay when it is empty.
 if [ "$dist" = --remove ]; then
   rm -f -- "$prefix/bin/lambda-shell" "$bash_completion" "$fish_completion" "$zsh_completion"
   rm -rf -- "$lib"
