@@ -4,6 +4,8 @@
  * @module
  */
 
+import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
+
 /**
  * Before the command of a server: the kernel ends it with this process, whatever that has ended by.
  * `afterAll` is not called in a process that is killed, nor for what a failed `beforeAll` has started.
@@ -25,6 +27,9 @@ export interface RunResult {
   readonly stderr: string;
 }
 
+/** What programs leave in TMPDIR, and CDK beside its cache in the home, is removed when the tests end. */
+let left: string | undefined;
+
 /**
  * Runs a program to its end.
  * @throws {Error} With all its output, when it ends with another status than the expected one.
@@ -33,9 +38,10 @@ export async function run(
   command: readonly string[],
   options: RunOptions = {},
 ): Promise<RunResult> {
+  left ??= temporaryFolder("left");
   const child = Bun.spawn([...command], {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    env: { ...process.env, ...options.env },
+    env: { ...process.env, TMPDIR: left, CDK_HOME: left, ...options.env },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",

@@ -66,7 +66,8 @@ describe("SAM", () => {
   test(
     "sam build makes the functions and layers that the template names, and they run",
     async () => {
-      const build = temporaryFolder("sam");
+      // SAM writes a file beside it, too.
+      const build = join(temporaryFolder("sam"), "build");
       await run(
         [
           ...[pythonProgram("sam"), "build", "--template", "template.yaml"],
