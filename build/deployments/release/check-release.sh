@@ -15,9 +15,11 @@ say() {
   fi
 }
 
+# Ends here where git does not read the clone: there would seem to be no tag.
+head=$(git rev-parse HEAD)
 if git rev-parse --quiet --verify "refs/tags/v$version" > /dev/null; then
   # A tag on this very commit is what starts a release; one elsewhere is a release that is done.
-  if [ "$(git rev-parse "refs/tags/v$version^{commit}")" != "$(git rev-parse HEAD)" ]; then
+  if [ "$(git rev-parse "refs/tags/v$version^{commit}")" != "$head" ]; then
     printf 'Tag v%s already exists; skipping release.\n' "$version" >&2
     say false
     [ "${CHECK_RELEASE_STRICT:-1}" = 0 ] || exit 2

@@ -5,7 +5,7 @@
  */
 
 import { describe, expect, test } from "bun:test";
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 
 import { temporaryFolder } from "../../../src/testing/temporary-folder.ts";
@@ -201,6 +201,14 @@ describe("check-release.sh", () => {
     await check(folder, { CHECK_RELEASE_STRICT: "0" });
   });
 
+  test("says nothing of a clone that git does not read", async () => {
+    const folder = await repository("behind");
+    rmSync(join(folder, ".git/HEAD"));
+    const { stdout, stderr } = await check(folder, {}, 128);
+    expect(stdout).toBe("");
+    expect(stderr).toStartWith("fatal: not a git repository");
+  });
+
   test("takes another version from RELEASE_VERSION and writes to GITHUB_OUTPUT", async () => {
     const folder = await repository("behind");
     const output = join(folder, "output");
@@ -320,9 +328,9 @@ test.each([
 });
 
 test("nothing that is ignored is in the repository", () => {
-  const { stdout } = Bun.spawnSync(
+  const { stdout, stderr } = Bun.spawnSync(
     ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"],
     { cwd: ROOT },
   );
-  expect(stdout.toString()).toBe("");
+  expect([stdout.toString(), stderr.toString()]).toEqual(["", ""]);
 });
