@@ -31,6 +31,7 @@ else:
     )
 
 import json  # noqa: E402
+import pwd  # noqa: E402
 import signal  # noqa: E402
 
 import awscli  # noqa: E402 # the tests import botocore by its alias
@@ -38,6 +39,19 @@ import pytest  # noqa: E402
 
 # The tests' own helpers read this variable, which the layer gives back as it was.
 os.environ['AWS_DATA_PATH'] = os.pathsep.join(awscli._awscli_data_path)
+
+# Some tests unset HOME: what they write to the user's files would go to the real ones.
+home = os.environ['HOME']
+user_of = pwd.getpwuid
+
+
+def user_of_tests(user_id):
+    fields = list(user_of(user_id))
+    fields[5] = home
+    return pwd.struct_passwd(fields)
+
+
+pwd.getpwuid = user_of_tests
 
 # Not run.
 IGNORED = [
