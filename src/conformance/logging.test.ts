@@ -50,6 +50,23 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     expect((await invocation.posted).latin1).toBe("waited");
   });
 
+  test.concurrent.each([
+    ["the script", "set -v\nhandler() { :; }", "handler() { :; }\n"],
+    ["the script and its last line", "handler() { :; }\nset -v", ""],
+    ["the handler", "handler() { set -v; }", ""],
+  ])("under set -v of %s the log has no line of the runtime's", async (_, script, expected) => {
+    await using environment = await EnvironmentUnderTest.start({
+      shell,
+      files: { "function.sh": `${script}\n` },
+    });
+    const { api, bootstrap } = environment;
+    for (const length of [3, 5_000, 40_000, 2_000_000]) {
+      await api.invoke({ body: "e".repeat(length) });
+      await api.idle();
+    }
+    expect(bootstrap.stderr).toBe(expected);
+  });
+
   test.concurrent("with JSON, lines of a handler are records", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files, env: JSON_FORMAT });
     const { api, bootstrap } = environment;

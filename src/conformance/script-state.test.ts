@@ -181,7 +181,7 @@ describe.each(ALL)("the handler finds the options of %s as its file has left the
     const call = [program, ...options, "-c", ". ./function.sh\nhandler event\n"];
     const env = { PATH: "/usr/bin:/bin", LANG: "C.UTF-8" };
     const plain = Bun.spawnSync(call, { cwd: taskRoot, env });
-    for (const event of ["one", "x".repeat(1_100_000)]) {
+    for (const event of ["one", "x".repeat(40_000)]) {
       const response = await api.invoke({ body: event });
       expect(response.latin1).toBe(plain.stdout.toString("latin1"));
     }

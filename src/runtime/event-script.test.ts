@@ -9,7 +9,7 @@ import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { EventScripts, type ShellState } from "./event-script.ts";
 
 const PATHS = { input: "/proc/8/fd/12", output: "/proc/8/fd/10" };
-const LARGE = 1024 * 1024;
+const LARGE = 32 * 1024;
 
 const DASH = PLAIN_SHELL;
 /** Bash's own options unless they are set. */
@@ -197,7 +197,7 @@ describe("the script of an event", () => {
 });
 
 /** Sizes around what decides how an event is handed over, and a large one. */
-const SIZES = [0, 1, 256 * 1024, LARGE - 1, LARGE, LARGE + 1];
+const SIZES = [0, 1, LARGE - 1, LARGE, LARGE + 1, 1_000_000];
 const PIECES = ["x", "'", "é\\", "\0a", '"$`'];
 
 describe.each([...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name))("in %s", (name) => {

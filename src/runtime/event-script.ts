@@ -8,11 +8,7 @@
  * @module
  */
 
-import {
-  ASYNC_EVENT_BYTES_MAX,
-  HEADER,
-  INVOCATION_HEADER_PREFIX,
-} from "../runtime-api/contract.ts";
+import { HEADER, INVOCATION_HEADER_PREFIX } from "../runtime-api/contract.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { callOf, SENT_BYTES_MAX } from "./fork-server-protocol.ts";
 import { lazy } from "./lazy.ts";
@@ -55,12 +51,11 @@ const RESTORED_FLAGS = ["a", "b", "C", "e", "k", "m", "u", "v"];
 /** The option that it turns on: an event is no pattern, and bash looks at each of its bytes for one. */
 const NO_PATTERNS = "f";
 /**
- * Longest event, in bytes, that always becomes a positional parameter before the call. A longer one, which no
- * asynchronous invocation has, may stand in the call itself, although messages of some shells then name our
- * file: expanding one of 6 MB takes a sixth of the time that reading it takes bash, three quarters of what it
- * takes dash (measured).
+ * Longest event, in bytes, that always becomes a positional parameter before the call. A longer one may
+ * stand in the call itself, although messages of some shells then name our file: expanding one of 6 MB takes a
+ * sixth of the time that reading it takes bash, three quarters of what it takes dash (measured).
  */
-const PARAMETER_BYTES_MAX = ASYNC_EVENT_BYTES_MAX;
+const PARAMETER_BYTES_MAX = 32 * 1024;
 /** Bash's options that POSIX mode turns on, with how leaving the mode leaves them. */
 const POSIX_MODE_OPTIONS = [
   ["expand_aliases", false],
@@ -107,7 +102,7 @@ export class EventScripts {
   /**
    * @param functionName The handler; undefined if it is a file.
    * @param exitReport A command that is run before what restores the script's state; empty for none.
-   * @param seesCall Whether the script may see from where its function is called: by a trap, or FUNCNAME.
+   * @param seesCall Whether the script may see from where its function is called: by a trap, FUNCNAME, or set -v.
    */
   constructor(
     functionName: string | undefined,

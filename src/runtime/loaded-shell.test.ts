@@ -105,6 +105,17 @@ describe("a name that the shell refuses", () => {
   });
 });
 
+test.each([
+  ["set -v", BASH, true],
+  ["set -euv", DASH, true],
+  ["set -o verbose", DASH, true],
+  ["set -e", DASH, false],
+  ["", { ...DASH, flags: "v" }, true],
+])("whether a shell shows the lines that it reads: %j", (text, state, expected) => {
+  const { shell } = shellOf(text, undefined);
+  expect(shell.maySeeCall(report(state))).toBe(expected);
+});
+
 describe("what a bash may notice", () => {
   test.each<[string, boolean, boolean, boolean]>([
     ["handler() { :; }", true, false, false],

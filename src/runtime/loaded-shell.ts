@@ -133,10 +133,12 @@ export class LoadedShell {
   }
 
   /**
-   * Whether a bash may show its script more than the handler's call: the commands after the call to a trap, or
-   * the file in which the call stands.
+   * Whether the shell may show more than the handler's call: the lines around it under `set -v`; and a bash the
+   * commands after the call to a trap, or the file in which the call stands.
    */
   maySeeCall({ state }: LoadReport): boolean {
+    const isVerbose = /\bset\b.*-\w*v|verbose/.test(this.#scriptText);
+    if (isVerbose || state.flags.includes("v")) return true;
     if (!state.isBash) return false;
     return (
       /trap|caller|FUNCNAME|BASH_|functrace|set\b.*-\w*T/.test(this.#scriptText) ||
