@@ -9,9 +9,12 @@
 # shellcheck disable=SC2093 # it opens a descriptor, the script goes on
 exec @DESCRIPTOR@>'@PIPE@'
 trace=$'PS4=\'@PS4@\'\nBASH_XTRACEFD=@DESCRIPTOR@\nset -x\n'
-if [ "$#" -ge 3 ] && [ "${*: -3:1}" = -c ]; then
-  # The runtime loads a script: options, -c, its text, the script's name.
-  set -- "${@:1:$#-2}" "$trace${*: -2:1}" "${@: -1}"
+text=1
+while [ "$text" -le "$#" ] && [ "${!text}" != -c ]; do text=$((text + 1)); done
+if [ "$text" -lt "$#" ]; then
+  # The runtime loads a script: options, -c, its text, the script's name, and what the text needs.
+  text=$((text + 1))
+  set -- "${@:1:text-1}" "$trace${!text}" "${@:text+1}"
 else
   # A file is run for an event: options, the file.
   set -- "${@:1:$#-1}" -c "$trace. \"\$0\"" "${@: -1}"
