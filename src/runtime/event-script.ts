@@ -48,7 +48,7 @@ const TRACE_HEADER = HEADER.traceId.toLowerCase();
 const TRACE_VARIABLE = "_X_AMZN_TRACE_ID";
 /** Options that the fork server turns off for itself, but for x, which traces what follows. */
 const RESTORED_FLAGS = ["a", "b", "C", "e", "k", "m", "u", "v"];
-/** The option that it turns on: an event is no pattern, and bash looks at each of its bytes for one. */
+/** The option that it turns on: an event is not a pattern, and bash looks at each of its bytes for one. */
 const NO_PATTERNS = "f";
 /**
  * Longest event, in bytes, that always becomes a positional parameter before the call. A longer one may

@@ -27,7 +27,7 @@
     \trap
     # These would run here, too. The event sets them again in its fork.
     \trap - DEBUG RETURN ERR CHLD
-    # The script's options are the handler's alone: the event restores them in its fork. An event is no
+    # The script's options are the handler's alone: the event restores them in its fork. An event is not a
     # pattern: bash would look at each of its bytes for one.
     \set -f +abCekmnuv
     \set --

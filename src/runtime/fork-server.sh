@@ -34,7 +34,7 @@
   if { \:; } 2>"@CONTROL@" <"@CONTROL@/sourced/$?/$-/"; then \:; fi
   {
     \trap
-    # The script's options are the handler's alone: the event restores them in its fork. An event is no
+    # The script's options are the handler's alone: the event restores them in its fork. An event is not a
     # pattern.
     \set -f +abCemnuvx
     # These would run here, too, for whatever fails or ends. Not every shell knows all of them.
