@@ -37,6 +37,8 @@ import typing  # noqa: E402
 
 # The kernel chooses the largest process when memory runs out; this one must go before all others.
 SERVER_OOM_SCORE = '1000'
+# How long a spare outlives its server, in seconds.
+LAST_S = 0.05
 LESSON_MAX = 4096
 # A lesson that tells the server to make room for another one.
 RETIRE = b'retire'
@@ -331,6 +333,10 @@ def wait_for_caller(listener, server):
     while True:
         ready = select.select([listener, server], [], [])[0]
         if server in ready:
+            # Where the kernel took the server for want of memory it must find this fork as well, most of whose
+            # memory is the server's: who is ending cannot be taken, and the function would be.
+            listener.close()
+            select.select([], [], [], LAST_S)
             os._exit(0)
         try:
             connection, _ = listener.accept()
