@@ -149,6 +149,8 @@ def ends():
                     preexec_fn=lambda: os.setpgid(0, 0),
                 )
                 silent.connected.wait(30)
+                # Python has more to say of an object that it is just making: it must wait for the response.
+                time.sleep(0.3)
                 if name.endswith('group'):
                     os.killpg(child.pid, signal.SIGINT)
                 else:
