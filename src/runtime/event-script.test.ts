@@ -29,7 +29,7 @@ function linesOf(
   state: Partial<ShellState> & Pick<ShellState, "isBash">,
   { event = "e", headers = {}, name = "handler", exitReport = "", seesCall = false } = {},
 ): string[] {
-  const scripts = new EventScripts(name, { ...DASH, ...state }, exitReport, seesCall);
+  const scripts = new EventScripts(name, { ...DASH, ...state }, exitReport, () => seesCall);
   const pieces = scripts.callFunction(invocationOf(event, headers), PATHS);
   const text = Buffer.concat(pieces).toString("latin1");
   expect(text).toEndWith("\n");

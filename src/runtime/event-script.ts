@@ -97,7 +97,8 @@ export class EventScripts {
   readonly #hookRestoration: string;
   readonly #exit: string;
   readonly #unset: string;
-  readonly #parameterBytesMax: number;
+  /** Whether every event is a positional parameter; found out when a long one comes, not while the start waits. */
+  readonly #isCalledAfterFile: () => boolean;
 
   /**
    * @param functionName The handler; undefined if it is a file.
@@ -108,11 +109,10 @@ export class EventScripts {
     functionName: string | undefined,
     state: ShellState,
     exitReport: string,
-    seesCall = false,
+    seesCall = () => false,
   ) {
     // Of a call in a file the report would tell the file, not the command in it.
-    const isCalledAfterFile = seesCall || exitReport !== "";
-    this.#parameterBytesMax = isCalledAfterFile ? Number.POSITIVE_INFINITY : PARAMETER_BYTES_MAX;
+    this.#isCalledAfterFile = lazy(() => exitReport !== "" || seesCall());
     this.#state = state;
     this.#call = functionName === undefined ? "" : callOf(latin1Of(functionName));
     this.#hookRestoration = restoration(state);
@@ -128,7 +128,7 @@ export class EventScripts {
   callFunction(invocation: Invocation, paths: EventPaths): readonly Uint8Array[] {
     const lines = this.#prologue(invocation, paths);
     const { event } = invocation;
-    if (event.length > this.#parameterBytesMax) {
+    if (event.length > PARAMETER_BYTES_MAX && !this.#isCalledAfterFile()) {
       // After the handler has returned the file is at its end, and nothing after it may be run.
       const after = `\n${this.#exit}`;
       return joined(`${lines}${this.#restoration}${this.#call} `, event, after);

@@ -206,7 +206,7 @@ export class ForkServer {
     const { handler } = this.#options;
     const functionName = handler.kind === "function" ? handler.functionName : undefined;
     const exitReport = this.shell.reportsExit(report) ? exitReportTo(this.#control.path) : "";
-    const seesCall = this.shell.maySeeCall(report);
+    const seesCall = () => this.shell.maySeeCall(report);
     const state = { ...report.state, bashOptions: this.shell.bashOptions(report) };
     this.#scripts = new EventScripts(functionName, state, exitReport, seesCall);
     return { kind: "loaded", report };
