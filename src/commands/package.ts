@@ -79,7 +79,7 @@ async function packageFolder(directory: string, options: PackageOptions): Promis
   try {
     writeFileSync(output, bytes);
   } catch (error) {
-    // A part of a zip is none; a device is none of ours.
+    // A part of a zip is of no use; a device must stay.
     if (statSync(output, { throwIfNoEntry: false })?.isFile() === true) rmSync(output);
     throw unreadable(`--output ${options.output ?? output}`, error);
   }

@@ -82,7 +82,7 @@ function newTest(
   try {
     writeFileSync(path, text, { flag: "wx" });
   } catch (error) {
-    // A part of a test is none.
+    // A part of a test is of no use.
     if (free !== undefined) rmSync(path, { force: true });
     throw error;
   }

@@ -114,10 +114,13 @@ test("--repeat to a named server that is not there ends in status 5", async () =
 });
 
 /** Runs the tool in a shell that has made its standard input or output special. */
-function inShell(script: string, args: readonly string[]) {
-  const cwd = temporaryFolder("shell");
+function inShell(
+  script: string,
+  args: readonly string[],
+  { shell = "sh", cwd = temporaryFolder("shell") } = {},
+) {
   return outputOf(
-    Bun.spawn(["sh", "-c", script, "sh", ...toolCommand(args)], {
+    Bun.spawn([shell, "-c", script, shell, ...toolCommand(args)], {
       cwd,
       env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1" },
       stdin: "ignore",
@@ -214,15 +217,7 @@ test("what cannot be logged does not end what can still respond", async () => {
 /** Runs the tool where no file may have more than some KB, as on a disk that is nearly full. */
 function withRoom(kilobytes: number, args: readonly string[], cwd: string) {
   const script = `trap '' XFSZ; ulimit -f ${kilobytes}; exec "$@"`;
-  return outputOf(
-    Bun.spawn(["bash", "-c", script, "bash", ...toolCommand(args)], {
-      cwd,
-      env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1" },
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
-    }),
-  );
+  return inShell(script, args, { shell: "bash", cwd });
 }
 
 test("a zip that cannot be written whole is not there", async () => {
