@@ -77,6 +77,11 @@ describe("the script of an event", () => {
     );
   });
 
+  test("unsets nothing where no variable can be left of anything", () => {
+    const lines = linesOf({ ...BASH, mayHaveEventVariables: false });
+    expect(lines[1]).toStartWith("\\set -- ");
+  });
+
   test("leaves readonly variables alone, and exports nothing if there is nothing to", () => {
     const readonlyNames = ["LAMBDA_RUNTIME_TRACE_ID", "LAMBDA_RUNTIME_AWS_REQUEST_ID"];
     const headers = {

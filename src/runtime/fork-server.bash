@@ -9,7 +9,8 @@
   @REPORT_FAILURE@
   # shellcheck disable=SC1091 # the script is the user's
   \. "@SCRIPT@"
-  if { \:; } 2>"@CONTROL@" <"@CONTROL@/sourced/$?/$-/$SHELLOPTS/$BASHOPTS/"; then \:; fi
+  # Last which of an event's variables are there: mostly none, which then need not be unset for each event.
+  if { \:; } 2>"@CONTROL@" <"@CONTROL@/sourced/$?/$-/$SHELLOPTS/$BASHOPTS/${!LAMBDA_RUNTIME_*}${!_X_AMZN_TRACE_ID*}/"; then \:; fi
   # A condition without a command: /dev/null can be opened if the word after it is empty.
   if { ! { { \:; } <"@CONTROL@/"; }; } 2>/dev/null <"/dev/null${-##*x*}"; then
     # A script that traces has not asked to see this, wherever it has its traces go (BASH_XTRACEFD); nor what

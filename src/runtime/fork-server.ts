@@ -207,7 +207,11 @@ export class ForkServer {
     const functionName = handler.kind === "function" ? handler.functionName : undefined;
     const exitReport = this.shell.reportsExit(report) ? exitReportTo(this.#control.path) : "";
     const seesCall = () => this.shell.maySeeCall(report);
-    const state = { ...report.state, bashOptions: this.shell.bashOptions(report) };
+    const state = {
+      ...report.state,
+      bashOptions: this.shell.bashOptions(report),
+      mayHaveEventVariables: this.shell.mayHaveEventVariables(report),
+    };
     this.#scripts = new EventScripts(functionName, state, exitReport, seesCall);
     return { kind: "loaded", report };
   }

@@ -32,9 +32,10 @@ function bashReport({
   now = `${OPTIONS}:posix`,
   facts = "",
   names = "handler\n",
+  variables = "",
 }) {
   return [
-    `f: line 5: ${CONTROL}/sourced/0/${flags}/${before}/sourcepath:checkwinsize/: Not a directory\n`,
+    `f: line 5: ${CONTROL}/sourced/0/${flags}/${before}/sourcepath:checkwinsize/${variables}/: Not a directory\n`,
     facts,
     `f: line 5: ${CONTROL}/defined/${now}/+ /: Not a directory\n`,
     names,
@@ -63,6 +64,22 @@ describe("a load report", () => {
       tracePrefix: "a/b ",
       state: { flags: "eu", isBash: false, isPosix: false, traps: [], readonlyNames: [] },
     });
+  });
+
+  test.each<[string, string, boolean]>([
+    ["none", "", false],
+    ["none but Lambda's own", "LAMBDA_RUNTIME_DIR", false],
+    ["one beside Lambda's own", "LAMBDA_RUNTIME_DIR LAMBDA_RUNTIME_TRACE_ID", true],
+    ["one after Lambda's own and a slash", "LAMBDA_RUNTIME_DIR/LAMBDA_RUNTIME_TRACE_ID", true],
+    ["one after Lambda's own and a line end", "LAMBDA_RUNTIME_DIR\nLAMBDA_RUNTIME_TRACE_ID", true],
+    ["one after Lambda's own and nothing", "LAMBDA_RUNTIME_DIRLAMBDA_RUNTIME_TRACE_ID", true],
+    ["one", "LAMBDA_RUNTIME_TRACE_ID", true],
+    ["two, joined", "LAMBDA_RUNTIME_A_X_AMZN_TRACE_ID", true],
+    ["two, with a slash between them", "LAMBDA_RUNTIME_A/LAMBDA_RUNTIME_B", true],
+    ["two, with a line end between them", "LAMBDA_RUNTIME_A\nLAMBDA_RUNTIME_B", true],
+  ])("of a bash that has variables of an event: %s", (_, variables, expected) => {
+    expect(stateOf(bashReport({ variables }))?.mayHaveEventVariables).toBe(expected);
+    expect(parse(bashReport({ variables }))?.tracePrefix).toBe("+ ");
   });
 
   test("of bash", () => {

@@ -75,7 +75,7 @@ export function parseLoadReport(
   // After the last slash of a line are words of the shell; only bash has lists of options before it.
   const [status = "", flags = "", ...lists] = lineBehind(text, `${control}/sourced/`).split("/");
   const isBash = lists.length > 1;
-  const [shellOptions = "", bashOptions = ""] = isBash ? lists : [];
+  const [shellOptions = "", bashOptions = "", ...variables] = isBash ? lists : [];
   const definedMark = `${control}/defined/`;
   const [optionsNow = "", ...prefix] = lineBehind(text, definedMark).split("/");
   const definedAt = text.indexOf(definedMark);
@@ -101,6 +101,7 @@ export function parseLoadReport(
       isPosix: hasOption(shellOptions, "posix"),
       bashOptions: bashOptions.split(":"),
       traps: trapsIn(facts, control),
+      mayHaveEventVariables: !isBash || mayHaveEventVariables(variables),
       readonlyNames: readonlyNamesIn(facts),
       functionNames,
       disabledBuiltins: disabled,
@@ -121,6 +122,15 @@ function namedAt(text: string, control: string): number | undefined {
 function lineBehind(text: string, mark: string): string {
   const start = text.indexOf(mark) + mark.length;
   return start < mark.length ? "" : text.slice(start, text.indexOf("\n", start));
+}
+
+/**
+ * Whether variables of an event are among those that a bash has listed: Lambda sets one with a name like theirs.
+ * @param list The list, and the words of the shell after it. More names have what the script likes between them,
+ *   which may be a slash, or a line end.
+ */
+function mayHaveEventVariables([names = "", ...rest]: readonly string[]): boolean {
+  return rest.length !== 1 || (names !== "" && names !== "LAMBDA_RUNTIME_DIR");
 }
 
 function hasOption(list: string, name: string): boolean {

@@ -137,6 +137,21 @@ describe("what a bash may notice", () => {
   });
 });
 
+describe("variables of an event", () => {
+  const NONE: ShellState = { ...BASH, mayHaveEventVariables: false };
+
+  test.each<[string, ShellState, boolean]>([
+    ["declare -i count", NONE, false],
+    ['echo "$LAMBDA_RUNTIME_TRACE_ID"', NONE, false],
+    ["declare -i LAMBDA_RUNTIME_TRACE_ID", NONE, true],
+    ["typeset -u _X_AMZN_TRACE_ID", NONE, true],
+    ["", BASH, true],
+  ])("may be there: %j", (text, state, expected) => {
+    const { shell } = shellOf(text, undefined);
+    expect(shell.mayHaveEventVariables(report(state))).toBe(expected);
+  });
+});
+
 describe("the options of a bash", () => {
   test.each<[string, string, ShellState, boolean]>([
     ["named sh that has left POSIX mode", "/bin/sh", BASH, true],

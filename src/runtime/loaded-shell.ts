@@ -126,6 +126,12 @@ export class LoadedShell {
     return this.#scriptText !== "" && !this.#scriptText.includes("trap");
   }
 
+  /** Whether it may have a variable that an event sets. */
+  mayHaveEventVariables({ state }: LoadReport): boolean {
+    // Bash lists no variable that has a type, but no value.
+    return state.mayHaveEventVariables || mayDeclareEventVariables(this.#scriptText);
+  }
+
   /** Whether a handler may end without a word because of `set -e`, and bash can say where. */
   reportsExit({ state }: LoadReport): boolean {
     if (!state.isBash || !this.mayTrap()) return false;
@@ -173,6 +179,15 @@ export class LoadedShell {
     const sample = line.slice(0, line.lastIndexOf(":")).replace(/^(.)\1+/, "$1");
     return sample === "" ? undefined : samplePattern(sample);
   }
+}
+
+/** Whether a script may give a type to a variable that an event sets. */
+function mayDeclareEventVariables(scriptText: string): boolean {
+  const mayDeclare = scriptText.includes("declare") || scriptText.includes("typeset");
+  return (
+    mayDeclare &&
+    (scriptText.includes("LAMBDA_RUNTIME_") || scriptText.includes("_X_AMZN_TRACE_ID"))
+  );
 }
 
 /** Whether a shell says of a name that it is a function. */

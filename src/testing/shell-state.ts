@@ -13,6 +13,7 @@ export const PLAIN_SHELL: ShellState = {
   isPosix: false,
   bashOptions: [],
   traps: [],
+  mayHaveEventVariables: true,
   readonlyNames: [],
   functionNames: [],
   disabledBuiltins: [],
