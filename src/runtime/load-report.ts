@@ -126,8 +126,9 @@ function lineBehind(text: string, mark: string): string {
 
 /**
  * Whether variables of an event are among those that a bash has listed: Lambda sets one with a name like theirs.
- * @param list The list, and the words of the shell after it. More names have what the script likes between them,
- *   which may be a slash, or a line end.
+ *
+ * Between two names stands what the script likes, which may be a slash, or a line end. After them come words of
+ * the shell.
  */
 function mayHaveEventVariables([names = "", ...rest]: readonly string[]): boolean {
   return rest.length !== 1 || (names !== "" && names !== "LAMBDA_RUNTIME_DIR");
