@@ -4,7 +4,7 @@
  * @module
  */
 
-import { textOf } from "./event-script.ts";
+import { textOf } from "./bytes.ts";
 
 /** One message. */
 export type ControlMessage =

@@ -10,6 +10,7 @@
 
 import { HEADER, INVOCATION_HEADER_PREFIX } from "../runtime-api/contract.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
+import { latin1Bytes, latin1Of } from "./bytes.ts";
 import { callOf, SENT_BYTES_MAX } from "./fork-server-protocol.ts";
 import { lazy } from "./lazy.ts";
 import { isPlain, quote } from "./quote.ts";
@@ -148,7 +149,7 @@ export class EventScripts {
     command: readonly string[],
   ): readonly Uint8Array[] {
     const call = Buffer.from(`\\exec ${command.map(quote).join(" ")}\n`);
-    return [Buffer.concat([Buffer.from(this.#prologue(invocation, paths), "latin1"), call])];
+    return [Buffer.concat([latin1Bytes(this.#prologue(invocation, paths)), call])];
   }
 
   /**
@@ -164,7 +165,7 @@ export class EventScripts {
     // The function's text may come after the words.
     const cases = `${words.join("*|")}*) ${restored}\\${name} ;; *) ${restored};;`;
     const commands = quote(`case ${description} in ${cases} esac`);
-    return Buffer.from(`\\set -- ${commands}\n`, "latin1");
+    return latin1Bytes(`\\set -- ${commands}\n`);
   }
 
   /** The lines that prepare a fork, in latin1. */
@@ -186,28 +187,16 @@ export class EventScripts {
   }
 }
 
-/** Text in UTF-8, one character a byte. */
-export function latin1Of(text: string): string {
-  return Buffer.from(text, "utf8").toString("latin1");
-}
-
-/** Text whose characters are bytes, as what they are in UTF-8. */
-export function textOf(latin1: string): string {
-  return Buffer.from(latin1, "latin1").toString("utf8");
-}
-
 /** Text, an event in quotes, and text: a long event as it is between them, since it may be a good part of the memory. */
 function joined(before: string, event: Uint8Array, after: string): readonly Uint8Array[] {
-  const bytes = Buffer.from(event.buffer, event.byteOffset, event.byteLength);
-  if (!isPlain(bytes)) {
+  if (!isPlain(event)) {
+    const bytes = Buffer.from(event.buffer, event.byteOffset, event.byteLength);
     // NUL is what no shell can hold.
     const quoted = quote(bytes.toString("latin1").replaceAll("\0", ""));
-    return [Buffer.from(before + quoted + after, "latin1")];
+    return [latin1Bytes(before + quoted + after)];
   }
-  if (bytes.length > SENT_BYTES_MAX) {
-    return [Buffer.from(`${before}'`, "latin1"), bytes, Buffer.from(`'${after}`, "latin1")];
-  }
-  return [Buffer.from(`${before}'${bytes.toString("latin1")}'${after}`, "latin1")];
+  const pieces = [latin1Bytes(`${before}'`), event, latin1Bytes(`'${after}`)];
+  return event.length > SENT_BYTES_MAX ? pieces : [Buffer.concat(pieces)];
 }
 
 /** `lambda-runtime-trace-id` is exported as `LAMBDA_RUNTIME_TRACE_ID`; undefined if it is not to be. */

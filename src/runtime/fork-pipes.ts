@@ -6,6 +6,7 @@
  * @module
  */
 
+import { copyOf } from "./bytes.ts";
 import type { EventOutput, EventPipe, SharedPipes } from "./fork-turns.ts";
 import { type LateOutput, LateOutputs } from "./late-outputs.ts";
 import { lazy } from "./lazy.ts";
@@ -229,7 +230,7 @@ export class OutputPipe implements EventOutput {
       close(descriptor);
       return undefined;
     }
-    const bytes = count > 0 ? Buffer.from(scratch().subarray(0, count)) : rest;
+    const bytes = count > 0 ? copyOf(scratch().subarray(0, count)) : rest;
     return { descriptor, bytes, message: this.#message };
   }
 

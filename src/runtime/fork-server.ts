@@ -10,6 +10,7 @@
  */
 
 import type { Invocation } from "../runtime-api/invocation.ts";
+import { latin1Bytes } from "./bytes.ts";
 import type { LastCommand } from "./control-messages.ts";
 import { ControlPipe } from "./control-pipe.ts";
 import { EventScripts } from "./event-script.ts";
@@ -308,7 +309,7 @@ export class ForkServer {
       return { sent: copy, file: undefined, copiedBytes: 0 };
     }
     const file = memoryFile(...script);
-    const sent = Buffer.from(`\\. ${pathOf(file)}\n`);
+    const sent = latin1Bytes(`\\. ${pathOf(file)}\n`);
     return { sent, file, copiedBytes: copy?.length ?? 0 };
   }
 

@@ -14,6 +14,7 @@
  * @module
  */
 
+import { latin1Bytes } from "./bytes.ts";
 import {
   ConnectionError,
   HttpResponseReader,
@@ -140,13 +141,13 @@ export class HttpConnection {
   /** Sends bytes at once; they are dropped when the server has responded already. */
   sendChunk(bytes: Uint8Array): void {
     if (bytes.byteLength === 0) return;
-    const size = Buffer.from(`${bytes.byteLength.toString(16)}\r\n`);
+    const size = latin1Bytes(`${bytes.byteLength.toString(16)}\r\n`);
     this.#send([Buffer.concat([size, bytes, END_OF_LINE])]);
   }
 
   /** Ends a chunked POST and waits for its response. */
   endChunks(trailers: string): ReceivedResponse {
-    this.#send([Buffer.from(`0\r\n${trailers}\r\n`, "latin1")]);
+    this.#send([latin1Bytes(`0\r\n${trailers}\r\n`)]);
     return this.#receive();
   }
 
@@ -170,7 +171,7 @@ export class HttpConnection {
 
   #head(method: string, path: string, headers: string): Buffer {
     const host = headerLine("Host", this.#address.text);
-    return Buffer.from(`${method} ${path} HTTP/1.1\r\n${host}${headers}\r\n`, "latin1");
+    return latin1Bytes(`${method} ${path} HTTP/1.1\r\n${host}${headers}\r\n`);
   }
 
   /** Sees to a connected socket: the kept one unless the server has closed it meanwhile. */

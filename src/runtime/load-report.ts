@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type ShellState, textOf } from "./event-script.ts";
+import { textOf } from "./bytes.ts";
+import type { ShellState } from "./event-script.ts";
 import { lazy } from "./lazy.ts";
 import { StatusMessage } from "./status-message.ts";
 

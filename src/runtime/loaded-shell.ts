@@ -6,7 +6,7 @@
 
 import type { Handler } from "../handler/resolve.ts";
 import { definedFunctions, sourcesOthers } from "../handler/script.ts";
-import { latin1Of, textOf } from "./event-script.ts";
+import { latin1Of, textOf } from "./bytes.ts";
 import type { LoadReport } from "./load-report.ts";
 import { quote } from "./quote.ts";
 import {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { copyOf, latin1Bytes } from "./bytes.ts";
 import type { LastLines } from "./last-lines.ts";
 import { lazy } from "./lazy.ts";
 import { close, read, setBlocking, WOULD_BLOCK } from "./libc.ts";
@@ -106,12 +107,12 @@ export class LogPipe {
   #frame(bytes: Buffer): void {
     const { lines, rest } = splitLines(Buffer.concat([this.#unfinished, bytes]));
     for (const line of lines) this.#writeFramed(line);
-    this.#unfinished = Buffer.from(rest);
+    this.#unfinished = copyOf(rest);
     if (rest.length <= LINE_BYTES_MAX) return;
     const end = rest.length - partOfCharacter(rest);
-    this.#unfinished = Buffer.from(rest.subarray(0, end));
+    this.#unfinished = copyOf(rest.subarray(0, end));
     this.#flush();
-    this.#unfinished = Buffer.from(rest.subarray(end));
+    this.#unfinished = copyOf(rest.subarray(end));
   }
 
   #flush(): void {
@@ -122,7 +123,7 @@ export class LogPipe {
 
   #writeFramed(line: Buffer): void {
     if (line.length > 0)
-      this.#log.writeBytes(Buffer.concat([this.#log.framed(line), Buffer.from("\n")]));
+      this.#log.writeBytes(Buffer.concat([this.#log.framed(line), latin1Bytes("\n")]));
   }
 }
 

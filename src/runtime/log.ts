@@ -5,7 +5,9 @@
  * @module
  */
 
+import { latin1Bytes } from "./bytes.ts";
 import { sleep, tryLock, unlock, writeAll } from "./libc.ts";
+import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
 /** Lambda's log levels, least important first. */
 const LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"] as const;
@@ -57,7 +59,7 @@ export class Log {
     const line = this.settings.json
       ? this.#record(level, { message })
       : `[${level}] ${this.requestId === undefined ? "" : `${this.requestId} `}${message}`;
-    this.writeBytes(Buffer.from(`${line}\n`));
+    this.writeBytes(encodeUtf8(`${line}\n`));
   }
 
   /** Writes a record of the runtime's own that has fields instead of a message. */
@@ -66,7 +68,7 @@ export class Log {
     const line = this.settings.json
       ? this.#record(level, fields)
       : `[${level}] ${JSON.stringify(fields)}`;
-    this.writeBytes(Buffer.from(`${line}\n`));
+    this.writeBytes(encodeUtf8(`${line}\n`));
   }
 
   /** Writes bytes as they are; a log that is gone must not end the runtime. */
@@ -85,15 +87,15 @@ export class Log {
     if (rest.length > 0) lines.push(rest);
     for (const line of lines) {
       const written = this.settings.json && line.length > 0 ? this.framed(line) : line;
-      this.writeBytes(Buffer.concat([written, Buffer.from("\n")]));
+      this.writeBytes(Buffer.concat([written, latin1Bytes("\n")]));
     }
   }
 
   /** Frames a handler's line for the JSON format; one that is a JSON object already stays as it is. */
   framed(line: Uint8Array): Uint8Array {
-    const text = Buffer.from(line).toString("utf8");
+    const text = decodeUtf8(line);
     if (isJsonObject(text)) return line;
-    return Buffer.from(this.#record("INFO", { message: text }));
+    return encodeUtf8(this.#record("INFO", { message: text }));
   }
 
   #writeLocked(lock: number, bytes: Uint8Array): void {

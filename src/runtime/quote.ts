@@ -32,7 +32,7 @@ export function quote(text: string): string {
 }
 
 /** Whether {@link quote} only puts single quotes around bytes, and they have no NUL. */
-export function isPlain(bytes: Buffer): boolean {
+export function isPlain(bytes: Uint8Array): boolean {
   const { length } = bytes;
   return (
     !bytes.includes(APOSTROPHE) &&

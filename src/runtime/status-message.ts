@@ -11,6 +11,8 @@
  * @module
  */
 
+import { copyOf, latin1Bytes } from "./bytes.ts";
+
 /** How far in front of the path the message may begin, in bytes, if it is not as it was learnt. */
 const BEGINNING_BYTES_MAX = 8 * 1024;
 const LINE_FEED = 0x0a;
@@ -34,8 +36,8 @@ export class StatusMessage {
    * @param words What the shell writes in front of the path.
    */
   constructor(mark: string, words: string) {
-    this.mark = Buffer.from(mark, "latin1");
-    this.#beginning = Buffer.from(words + mark, "latin1");
+    this.mark = latin1Bytes(mark);
+    this.#beginning = latin1Bytes(words + mark);
     this.#firstPiece = this.#beginning.subarray(0, words.indexOf(": ") + ": ".length || 1);
     this.#words = words;
   }
@@ -129,11 +131,11 @@ export class OutputSplitter {
       markAt < 0 ? this.#message.unfinishedStart(all, isCut) : this.#message.startOf(all, markAt);
     const lineEnd = markAt < 0 ? -1 : all.indexOf(LINE_FEED, markAt);
     if (lineEnd < 0) {
-      this.#held = start < all.length ? Buffer.from(all.subarray(start)) : undefined;
+      this.#held = start < all.length ? copyOf(all.subarray(start)) : undefined;
     } else {
       const statusAt = markAt + this.#message.mark.length;
       this.#status = Number(all.toString("latin1", statusAt, all.indexOf(SLASH, statusAt)));
-      if (lineEnd + 1 < all.length) this.#rest = Buffer.from(all.subarray(lineEnd + 1));
+      if (lineEnd + 1 < all.length) this.#rest = copyOf(all.subarray(lineEnd + 1));
     }
     return all.subarray(0, start);
   }
