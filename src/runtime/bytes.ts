@@ -1,5 +1,5 @@
 /**
- * Bytes of a text with one character a byte, and copies of bytes.
+ * Bytes of texts, and copies of bytes.
  *
  * Not by `Buffer.from`: it is written in JavaScript, which the engine compiles at its first call, for 3 % of
  * all instructions of a start (measured).
@@ -17,10 +17,15 @@ export function latin1Bytes(text: string): Buffer {
   return bytes;
 }
 
+/** The bytes of a text in UTF-8. */
+export function utf8Bytes(text: string): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(text.length * UTF8_BYTES_MAX);
+  return bytes.subarray(0, bytes.write(text, "utf8"));
+}
+
 /** Text in UTF-8, one character a byte. */
 export function latin1Of(text: string): string {
-  const bytes = Buffer.allocUnsafeSlow(text.length * UTF8_BYTES_MAX);
-  return bytes.toString("latin1", 0, bytes.write(text, "utf8"));
+  return utf8Bytes(text).toString("latin1");
 }
 
 /** Text whose characters are bytes, as what they are in UTF-8. */

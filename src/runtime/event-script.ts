@@ -10,7 +10,7 @@
 
 import { HEADER, INVOCATION_HEADER_PREFIX } from "../runtime-api/contract.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
-import { latin1Bytes, latin1Of } from "./bytes.ts";
+import { latin1Bytes, latin1Of, utf8Bytes } from "./bytes.ts";
 import { callOf, SENT_BYTES_MAX } from "./fork-server-protocol.ts";
 import { lazy } from "./lazy.ts";
 import { isPlain, quote } from "./quote.ts";
@@ -148,7 +148,7 @@ export class EventScripts {
     paths: EventPaths,
     command: readonly string[],
   ): readonly Uint8Array[] {
-    const call = Buffer.from(`\\exec ${command.map(quote).join(" ")}\n`);
+    const call = utf8Bytes(`\\exec ${command.map(quote).join(" ")}\n`);
     return [Buffer.concat([latin1Bytes(this.#prologue(invocation, paths)), call])];
   }
 

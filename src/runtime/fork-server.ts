@@ -10,7 +10,7 @@
  */
 
 import type { Invocation } from "../runtime-api/invocation.ts";
-import { latin1Bytes } from "./bytes.ts";
+import { copyOf, latin1Bytes, utf8Bytes } from "./bytes.ts";
 import type { LastCommand } from "./control-messages.ts";
 import { ControlPipe } from "./control-pipe.ts";
 import { EventScripts } from "./event-script.ts";
@@ -294,10 +294,10 @@ export class ForkServer {
     if (!this.isReady() || this.#hooksRun < this.#hookPipes.length) return undefined;
     let output = "";
     this.#forks.onOutput = (bytes) => {
-      output += Buffer.from(bytes).toString("latin1");
+      output += copyOf(bytes).toString("latin1");
     };
     const redirection = `\\exec >${this.#forks.output} 2>/dev/null`;
-    const turn = this.#turn(this.#sendable([Buffer.from(`${redirection}\n${commands}\n\\exit\n`)]));
+    const turn = this.#turn(this.#sendable([utf8Bytes(`${redirection}\n${commands}\n\\exit\n`)]));
     return { status: turn.kind === "ended" ? turn.status : undefined, output };
   }
 

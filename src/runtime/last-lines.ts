@@ -4,6 +4,7 @@
  * @module
  */
 
+import { utf8Bytes } from "./bytes.ts";
 import { LINE_FEED } from "./log.ts";
 import { isTrace, type Tracing, withoutTraces } from "./traces.ts";
 
@@ -41,7 +42,7 @@ export class LastLines {
     const lines = this.#end.toString("utf8").split(/\r?\n/);
     const told = withoutTraces(this.#isCut ? fromFirstTrace(lines, tracing) : lines, tracing);
     const filled = told.filter((line) => line.trim() !== "").slice(-REPORT_LINES_MAX);
-    const report = endOf(Buffer.from(filled.join("\n")), REPORT_BYTES_MAX).toString("utf8");
+    const report = endOf(utf8Bytes(filled.join("\n")), REPORT_BYTES_MAX).toString("utf8");
     return report === "" ? [] : report.split("\n");
   }
 }
@@ -61,7 +62,7 @@ function endOf(log: Buffer, bytesMax: number): Buffer {
   if (lineStart >= excess) return log.subarray(log.indexOf(LINE_FEED, excess - 1) + 1);
   const head = log.subarray(lineStart, characterFrom(log, lineStart + LINE_HEAD_BYTES_MAX));
   const end = log.subarray(characterFrom(log, excess + head.length));
-  return Buffer.concat([head, Buffer.from(OMISSION), end]);
+  return Buffer.concat([head, utf8Bytes(OMISSION), end]);
 }
 
 /** Where, at an index or after it, a character of UTF-8 begins. */

@@ -13,6 +13,7 @@
 
 import { HEADER } from "../runtime-api/contract.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
+import { latin1Bytes } from "./bytes.ts";
 import { memoryFile, readAt, writeAt } from "./libc.ts";
 
 /** What a loop was last seen doing. */
@@ -84,7 +85,7 @@ export class LoopSlot {
 
   /** Says which event the loop handles from now on. */
   begin({ requestId, headers }: Invocation): void {
-    const ids = Buffer.from(`${requestId}\0${headers.get(INVOCATION_ID) ?? ""}`, "latin1");
+    const ids = latin1Bytes(`${requestId}\0${headers.get(INVOCATION_ID) ?? ""}`);
     const length = ids.length <= SLOT_BYTES - HEAD_BYTES ? ids.length : 0;
     const slot = Buffer.alloc(HEAD_BYTES + length);
     slot[0] = LOOP_STATE.handling;

@@ -20,6 +20,7 @@ import {
   xrayErrorCause,
 } from "../runtime-api/function-error.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
+import { utf8Bytes } from "./bytes.ts";
 import { type GetWatch, headerLine, type HttpAddress, HttpConnection } from "./http-connection.ts";
 import { ConnectionError, type ReceivedResponse } from "./http-response-reader.ts";
 import type { Log, LogLevel } from "./log.ts";
@@ -27,6 +28,7 @@ import { LOOP_STATE, type LoopSlot } from "./loop-board.ts";
 import type { Loop } from "./loop.ts";
 import type { Poller } from "./poller.ts";
 import { ResponseStream } from "./response-stream.ts";
+import { decodeUtf8 } from "./utf8.ts";
 
 /** The Runtime API refused what a runtime cannot do without: the process has to end. */
 export class RuntimeApiError extends Error {
@@ -172,7 +174,7 @@ export class RuntimeApiClient {
    */
   reportInitError(error: FunctionError): void {
     const path = this.#isRestored ? PATH.restoreError : PATH.initError;
-    const body = Buffer.from(errorBody(error));
+    const body = utf8Bytes(errorBody(error));
     try {
       const response = this.#attempt(
         () => this.#post(path, this.#errorHeaders(error), body, () => undefined),
@@ -207,7 +209,7 @@ export class RuntimeApiClient {
       error === undefined
         ? ""
         : headerLine(HEADER.errorType, headerErrorType(error.errorType)) +
-          headerLine(HEADER.errorBody, Buffer.from(errorBody(error)).toString("base64"));
+          headerLine(HEADER.errorBody, utf8Bytes(errorBody(error)).toString("base64"));
     const response = stream.end(trailers);
     stream.close();
     if (response instanceof ConnectionError) {
@@ -219,7 +221,7 @@ export class RuntimeApiClient {
 
   #postError(invocation: Invocation, error: FunctionError, refusalLevel: LogLevel): void {
     const headers = this.#errorHeaders(error) + invocationId(invocation);
-    const body = Buffer.from(errorBody(error));
+    const body = utf8Bytes(errorBody(error));
     this.#postResult(PATH.error(invocation.requestId), headers, body, refusalLevel);
   }
 
@@ -284,6 +286,6 @@ function reasonOf(failure: unknown): string {
 }
 
 function refusal(request: string, { status, body }: ReceivedResponse): RuntimeApiError {
-  const text = Buffer.from(body).toString("utf8").trim().slice(0, QUOTED_LENGTH_MAX);
+  const text = decodeUtf8(body).trim().slice(0, QUOTED_LENGTH_MAX);
   return new RuntimeApiError(`the Runtime API responded to ${request} with ${status}: ${text}`);
 }

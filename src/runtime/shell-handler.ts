@@ -25,6 +25,7 @@ import { type ExitStatus, reap } from "./process.ts";
 import { syntaxError } from "./script-diagnosis.ts";
 import { ownName } from "./shell-process.ts";
 import { type Tracing, withoutTraces } from "./traces.ts";
+import { decodeUtf8 } from "./utf8.ts";
 
 /** How much of the end of standard output is looked at for a last line, in bytes. */
 const OUTPUT_END_BYTES = 1024;
@@ -309,8 +310,8 @@ class OutputEnd {
   /** The last line that is neither empty nor a traced command; of a long one the end. */
   lastLine(tracing: Tracing): string {
     const isCut = this.#end.length === OUTPUT_END_BYTES;
-    const end = Buffer.from(this.#end).subarray(isCut ? characterFrom(this.#end, 0) : 0);
-    const lines = end.toString("utf8").trimEnd().split("\n");
+    const end = decodeUtf8(this.#end.subarray(isCut ? characterFrom(this.#end, 0) : 0));
+    const lines = end.trimEnd().split("\n");
     // The first one may be the end of a traced command.
     if (tracing.mayTrace && isCut) lines.shift();
     const told = withoutTraces(lines, tracing);
