@@ -191,6 +191,11 @@ describe.each(BASHES)("a silent set -e in %s", (shell) => {
       "1; its last command: cat (in handler)",
     ],
     ["in a loop", "for i in 1; do false; done", "1; its last command: false (in handler)"],
+    [
+      "the first of several lines",
+      "test 'a\n/b/ : c' = d",
+      "1; its last command: test 'a … (in handler)",
+    ],
     ["a return", "return 4", "4; its last command: return 4"],
     ["an exit", "exit 5", "5; its last command: exit 5 (in handler)"],
     [

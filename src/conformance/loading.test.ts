@@ -201,6 +201,7 @@ describe.each(BASHES)("a file that ends %s without a word", (shell) => {
     ],
     ["false", "at line 4: false"],
     ['test -f "$SECRET"\n:', 'at line 4: test -f "$SECRET"'],
+    ['test "a\n/b/ : c" = d\n:', 'at line 5: test "a …'],
     ["x=$(exit 7)\n:", "exited with status 7 at line 4: x=$(exit 7)"],
     ["exit 3", "exited with status 3"],
     ['test "größe €" = 😀\n:', 'at line 4: test "größe €" = 😀'],

@@ -41,6 +41,17 @@ describe("control messages", () => {
     ]);
   });
 
+  test.each([
+    ['test "a', 'b" = c/: Not a directory\n'],
+    ["jq -e '.a / .b |", " .c' /tmp/x/: Not a directory\n"],
+    ["curl http://a/b/", "  --fail/: No such file or directory\n"],
+  ])("of a command with several lines the first: %s", (first, rest) => {
+    const report = `f: line 1: ${CONTROL}/left/handler/1//${first}\n${rest}`;
+    expect(messages(report)).toMatchObject([
+      { functionName: "handler", caller: "", command: `${first} …` },
+    ]);
+  });
+
   test("the last command outside of a function", () => {
     expect(messages(`f: line 1: ${CONTROL}/left////return 3/: Not a directory\n`)).toEqual([
       { kind: "left", functionName: "", line: "", caller: "", command: "return 3" },

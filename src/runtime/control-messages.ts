@@ -55,8 +55,16 @@ export class ControlReader {
 
 function leftMessage(line: string, mark: string): ControlMessage {
   const words = textOf(line.slice(line.indexOf(mark) + mark.length)).split("/");
-  const [functionName = "", callLine = "", caller = "", ...command] = words;
-  // After the last slash are words of the shell.
-  command.pop();
-  return { kind: "left", functionName, line: callLine, caller, command: command.join("/") };
+  const [functionName = "", callLine = "", caller = "", ...parts] = words;
+  return { kind: "left", functionName, line: callLine, caller, command: reportedCommand(parts) };
+}
+
+/**
+ * A command that a report's path ends with; of one that has several lines the first, since the path goes on then.
+ * @param parts What stands between the slashes of the report's first line. After the last one are words of the
+ *   shell, such as `: Not a directory`, if the path ends there.
+ */
+export function reportedCommand(parts: readonly string[]): string {
+  const isWhole = parts.at(-1)?.startsWith(": ") === true;
+  return isWhole ? parts.slice(0, -1).join("/") : `${parts.join("/")} …`;
 }

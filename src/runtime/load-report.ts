@@ -5,6 +5,7 @@
  */
 
 import { textOf } from "./bytes.ts";
+import { reportedCommand } from "./control-messages.ts";
 import type { ShellState } from "./event-script.ts";
 import { lazy } from "./lazy.ts";
 import { StatusMessage } from "./status-message.ts";
@@ -54,8 +55,8 @@ export function failedCommandIn(text: string, control: string): FailedCommand | 
   const mark = `${control}/failed/`;
   const at = text.lastIndexOf(mark);
   if (at < 0) return undefined;
-  const [status = "", line = "", ...command] = lineBehind(text.slice(at), mark).split("/");
-  return { status: Number(status), line, command: textOf(command.slice(0, -1).join("/")) };
+  const [status = "", line = "", ...parts] = lineBehind(text.slice(at), mark).split("/");
+  return { status: Number(status), line, command: reportedCommand(parts.map(textOf)) };
 }
 
 /**
