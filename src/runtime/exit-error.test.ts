@@ -72,6 +72,9 @@ describe("the message of an error", () => {
 
   test.each([
     ["f.sh: line 3: /usr/bin/cat: Argument list too long", 126, "too long for a program"],
+    ["f.sh: line 3: NAME: unbound variable", 127, "(an unset variable, under set -u)"],
+    ["f.sh: line 3: 1: unbound variable", 127, "(an unset variable, under set -u)"],
+    ["f.sh: line 3: names[3]: unbound variable", 127, "(an unset variable, under set -u)"],
     ["f: 3: cat: Argument list too long", 126, "standard input"],
     ["f.sh: line 1: ./ef: cannot execute binary file: Exec format error", 126, "another processor"],
     ["f: 1: ./ef: Exec format error", 126, "another processor"],

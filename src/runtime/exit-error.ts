@@ -39,6 +39,8 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
     "a command, or the interpreter of a script, was not found",
   ],
   [/not found|No such file/, "a command was not found"],
+  // Bash ends with 127 then while it loads a file.
+  [/unbound variable$/, "an unset variable, under set -u"],
 ];
 
 /** What shells say of a script that was saved on Windows, whatever their status then is. */
