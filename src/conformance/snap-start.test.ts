@@ -189,6 +189,29 @@ describe("what ends the environment", () => {
   });
 });
 
+describe.each([...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name))(
+  "what ends the environment in %s",
+  (shell) => {
+    test.concurrent.each([
+      ["after a return", '[ -n "${NAME-}" ] || return\nhandler() { :; }'],
+      ["in a condition", 'if [ -n "${NAME-}" ]; then\n  handler() { :; }\nfi'],
+      ["and undone", "handler() { :; }\nunset -f handler"],
+    ])("is a function that is only in the text: %s", async (_, text) => {
+      await using environment = await EnvironmentUnderTest.start({
+        shell,
+        files: { "function.sh": text },
+        env,
+      });
+      const { api, exited } = environment;
+      expect(await exited).toEqual({ status: 1, signal: null });
+      expect(pathsOf(environment)).toEqual([PATH.initError]);
+      const [post] = api.initErrors;
+      if (post === undefined) throw new Error("no init error was reported");
+      expectError(post, { errorType: "Runtime.HandlerNotFound" });
+    });
+  },
+);
+
 describe.each([...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name))("a file of %s", (shell) => {
   test.concurrent("is run for each event after the restore, as it is elsewhere", async () => {
     const text = `read -r event

@@ -63,7 +63,11 @@ describe("the handler's function", () => {
   });
 
   test.each<[string, string, string, boolean]>([
-    ["defined in the text", TEXT, "handler: not found", true],
+    ["that dash does not have, though it is in the text", TEXT, "handler: not found", false],
+    ["that mksh does not have", TEXT, "handler not found", false],
+    ["of which ksh93 says nothing", TEXT, "", false],
+    ["of which a function named command may say nothing", `. other.sh\n${TEXT}`, "", true],
+    ["of which a function named command says something", TEXT, "called", true],
     ["hidden by an alias", ". other.sh", "handler is an alias for x", true],
     ["hidden by a function named command", "command() { :; }", "", true],
     ["that nothing speaks for", ". other.sh", "handler: not found", false],
@@ -75,6 +79,18 @@ describe("the handler's function", () => {
       expect(shell.hasFunction()).toBe(expected);
     },
   );
+
+  test.each<[string, string, Partial<ShellState>, boolean]>([
+    ["that bash does not list, though it is in the text", TEXT, {}, false],
+    ["of a bash without declare", TEXT, { disabledBuiltins: ["declare"] }, true],
+    ["of a bash with a function declare", `declare() { :; }\n${TEXT}`, {}, true],
+    ["that bash lists with its file", "", { functionNames: ["handler 3 /var/task/f.sh"] }, true],
+    ["that has the beginning of another", TEXT, { functionNames: ["handlers"] }, false],
+  ])("is told by bash's list where no fork can be asked: one %s", (_, text, state, expected) => {
+    const { shell } = shellOf(text, undefined);
+    shell.report = report({ ...BASH, ...state });
+    expect(shell.hasFunction()).toBe(expected);
+  });
 
   test("is not there before the shell has loaded", () => {
     expect(shellOf(TEXT, { status: 0, output: "handler is a function" }).shell.hasFunction()).toBe(

@@ -7,6 +7,7 @@
 import type { Handler } from "../handler/resolve.ts";
 import { definedFunctions, sourcesOthers } from "../handler/script.ts";
 import { latin1Of, textOf } from "./bytes.ts";
+import type { ShellState } from "./event-script.ts";
 import type { LoadReport } from "./load-report.ts";
 import { quote } from "./quote.ts";
 import {
@@ -59,17 +60,24 @@ export class LoadedShell {
     const { state, description } = report;
     const isInText = () => definedFunctions(this.#scriptText).includes(functionName);
     if (state.isBash) {
-      if (state.functionNames.includes(latin1Of(functionName))) return true;
+      const name = latin1Of(functionName);
+      // With extdebug bash adds where it is defined.
+      if (state.functionNames.some((line) => line === name || line.startsWith(`${name} `))) {
+        return true;
+      }
       // Asked in another way, which nothing can replace but which marks the function: in a fork of its own.
       const reply = this.#ask(`\\readonly -f -- ${quote(functionName)}`);
-      return reply === undefined ? isInText() : reply.status === 0;
+      if (reply !== undefined) return reply.status === 0;
+      return this.#mayMissFunctions(state) && isInText();
     }
     if (isFunction(description)) return true;
     // No shell can be asked about it without calling it.
     if (functionName === "command") return isInText();
     // An alias or a reserved word may hide it, and a function named command may say something else.
     const reply = this.#ask(questionOf(functionName));
-    if (reply === undefined) return isInText() || this.#mayHide(description);
+    if (reply === undefined) {
+      return this.#mayHide(description) || (!this.#saysNothing(description) && isInText());
+    }
     return isFunction(reply.output) || (/reserved word|keyword/.test(reply.output) && isInText());
   }
 
@@ -78,6 +86,19 @@ export class LoadedShell {
     return description === ""
       ? /\bcommand\b/.test(this.#scriptText)
       : /alias|reserved word|keyword/.test(description);
+  }
+
+  /** Whether what the shell says of a name means that it has nothing of that name. */
+  #saysNothing(description: string): boolean {
+    return description === ""
+      ? !sourcesOthers(this.#scriptText)
+      : /^\S+ not found$/m.test(description);
+  }
+
+  /** Whether a bash may have functions that it does not list, since it may lack the builtin for it. */
+  #mayMissFunctions({ disabledBuiltins }: ShellState): boolean {
+    const name = "declare";
+    return disabledBuiltins.includes(name) || definedFunctions(this.#scriptText).includes(name);
   }
 
   /** What the loaded shell says of a name that it does not take for a function's; empty if it takes it. */
