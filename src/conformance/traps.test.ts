@@ -103,3 +103,29 @@ describe.each(["bash", "bash as sh"] as const)("in %s", (shell) => {
     expect(bootstrap.stderr).toBe("");
   });
 });
+
+describe.each(["dash", "busybox ash", "ksh93", "mksh"] as const)("in %s", (shell) => {
+  test.concurrent.each([
+    ["on standard error", "trap 'echo bye >&2' EXIT", "bye\n"],
+    ["that sees the event", "trap 'echo \"$# ${1%%t*}\" >&2' EXIT", "1 even\n"],
+    ["of a program's words", "trap 'ls /no/such/file' EXIT", "no/such/file"],
+    ["of a file that the handler sources", ". ./lib.sh", "bye from the library\n"],
+  ])("an EXIT trap of the handler runs, %s", async (_, trap, log) => {
+    await using environment = await EnvironmentUnderTest.start({
+      shell,
+      files: {
+        "function.sh": `handler() { ${trap}; ${shell === "mksh" ? "print -n" : "printf"} x; }`,
+        "lib.sh": { text: "trap 'echo bye from the library >&2' EXIT", shebang: false },
+      },
+    });
+    const { api, bootstrap } = environment;
+    // A large event may take another way to the handler.
+    for (const body of ["event", "event".repeat(10_000), "event", "event".repeat(60_000)]) {
+      const invocation = api.enqueue({ body });
+      await invocation.posted;
+      expectOutcome(invocation, { response: "x" });
+    }
+    await api.idle();
+    expect(bootstrap.stderr.split(log)).toHaveLength(5);
+  });
+});

@@ -46,5 +46,5 @@ export function definedFunctions(text: string): string[] {
 
 /** True when a script takes in other files, which may define anything. */
 export function sourcesOthers(text: string): boolean {
-  return /^[ \t]*(\.|source)[ \t]+\S/m.test(text);
+  return /(?:^|[;&|{(]|\b(?:then|else|do)\b)[ \t]*(?:\.|source)[ \t]+\S/m.test(text);
 }

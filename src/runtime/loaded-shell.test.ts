@@ -132,6 +132,17 @@ test.each([
   expect(shell.maySeeCall(report(state))).toBe(expected);
 });
 
+test.each([
+  ["handler() { trap 'rm -f \"$1\"' EXIT; }", DASH, true],
+  [". ./lib.sh", DASH, true],
+  ["set -eux", DASH, true],
+  ["", { ...DASH, flags: "x" }, true],
+  ["echo ${FUNCNAME-}", DASH, false],
+])("whether a shell other than bash shows more than the call: %j", (text, state, expected) => {
+  const { shell } = shellOf(text, undefined);
+  expect(shell.maySeeCall(report(state))).toBe(expected);
+});
+
 describe("what a bash may notice", () => {
   test.each<[string, boolean, boolean, boolean]>([
     ["handler() { :; }", true, false, false],
@@ -149,7 +160,6 @@ describe("what a bash may notice", () => {
     expect(shell.reportsExit(report(BASH))).toBe(reportsExit);
     expect(shell.maySeeCall(report(BASH))).toBe(maySeeCall);
     expect(shell.reportsExit(report(DASH))).toBe(false);
-    expect(shell.maySeeCall(report(DASH))).toBe(false);
   });
 });
 

@@ -160,17 +160,17 @@ export class LoadedShell {
   }
 
   /**
-   * Whether the shell may show more than the handler's call: the lines around it under `set -v`; and a bash the
-   * commands after the call to a trap, or the file in which the call stands.
+   * Whether more than the handler's call may show: the lines around it under `set -v`; to a trap, the commands
+   * after it, and that they are silent; traces of them, which only some shells write where they are told; and in
+   * bash the file in which the call stands.
    */
   maySeeCall({ state }: LoadReport): boolean {
     const isVerbose = /\bset\b.*-\w*v|verbose/.test(this.#scriptText);
     if (isVerbose || state.flags.includes("v")) return true;
-    if (!state.isBash) return false;
-    return (
-      /trap|caller|FUNCNAME|BASH_|functrace|set\b.*-\w*T/.test(this.#scriptText) ||
-      sourcesOthers(this.#scriptText)
-    );
+    if (this.#scriptText.includes("trap") || sourcesOthers(this.#scriptText)) return true;
+    return state.isBash
+      ? /caller|FUNCNAME|BASH_|functrace|set\b.*-\w*T/.test(this.#scriptText)
+      : state.flags.includes("x") || mentionsTracing(this.#scriptText);
   }
 
   /**
