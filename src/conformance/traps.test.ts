@@ -8,6 +8,7 @@ import { describe, expect, test } from "bun:test";
 
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
 import { expectOutcome } from "../testing/expectations.ts";
+import { shell as shellOf } from "../testing/shells.ts";
 
 /** What the file has, and what its handler must write. */
 const TRAPS: readonly (readonly [string, string, string])[] = [
@@ -128,4 +129,33 @@ describe.each(["dash", "busybox ash", "ksh93", "mksh"] as const)("in %s", (shell
     await api.idle();
     expect(bootstrap.stderr.split(log)).toHaveLength(5);
   });
+});
+
+describe.each(["dash", "busybox ash", "bash", "bash as sh"] as const)("in %s", (shell) => {
+  test.concurrent.each([
+    ["-x", "echo loading", "echo handling"],
+    ["-ex", "echo loading", "echo handling"],
+    ["-o xtrace", "echo loading", "echo handling"],
+    ["-v", "\necho loading\n", "handler() {"],
+  ])(
+    "the option %s of a first line shows the script and nothing else",
+    async (option, loading, handling) => {
+      const text = `${shellOf(shell).shebang} ${option}
+echo loading
+handler() { echo handling >&2; printf '%s' "$-"; }
+`;
+      const files = { "function.sh": { text, shebang: false } } as const;
+      await using environment = await EnvironmentUnderTest.start({ shell, files });
+      const { api, bootstrap } = environment;
+      const letter = option === "-v" ? "v" : "x";
+      for (const body of ["small", "large ".repeat(60_000), "small"]) {
+        expect((await api.invoke({ body })).latin1).toContain(letter);
+      }
+      await api.idle();
+      const log = bootstrap.stderr;
+      for (const part of [loading, handling]) expect(log).toContain(part);
+      // What the shell is started with is full of these.
+      expect(log).not.toMatch(/\/proc\/|\/dev\/null|\\|unset|trap/);
+    },
+  );
 });

@@ -1,6 +1,22 @@
 import { expect, test } from "bun:test";
 
-import { sourcesOthers } from "./script.ts";
+import { sourcesOthers, splitTracing } from "./script.ts";
+
+test.each([
+  ["", "", ""],
+  ["-x", "", "x"],
+  ["-eux -o pipefail", "-eu -o pipefail", "x"],
+  ["-euxo pipefail", "-euo pipefail", "x"],
+  ["-e -v -x", "-e", "vx"],
+  ["-o xtrace", "", "x"],
+  ["-eo verbose -u", "-e -u", "v"],
+  ["--verbose --norc", "--norc", "v"],
+  ["sh -ex", "sh -e", "x"],
+  ["-O extglob -e", "-O extglob -e", ""],
+])("options that show what a shell does are taken out of %j", (words, others, tracing) => {
+  const split = splitTracing(words.split(" ").filter((word) => word !== ""));
+  expect([split.others.join(" "), split.tracing]).toEqual([others, tracing]);
+});
 
 test.each([
   [". ./lib.sh", true],

@@ -31,6 +31,45 @@ export function shebangWords(text: string): string[] {
   return words;
 }
 
+/** A shell's options, and apart from them those by which it shows what it reads and runs. */
+export interface SplitOptions {
+  readonly others: readonly string[];
+  /** Their letters, `v` and `x`. */
+  readonly tracing: string;
+}
+
+const TRACING_NAMES: Readonly<Record<string, string>> = { verbose: "v", xtrace: "x" };
+
+/** Takes `-v` and `-x` out of a shell's options, in whatever form: `-eux`, `-o xtrace`, `--verbose`. */
+export function splitTracing(options: readonly string[]): SplitOptions {
+  const others: string[] = [];
+  let tracing = "";
+  for (let index = 0; index < options.length; index += 1) {
+    const option = options[index] ?? "";
+    if (option === "--verbose") {
+      tracing += "v";
+      continue;
+    }
+    if (!/^-[a-zA-Z]/.test(option)) {
+      others.push(option);
+      continue;
+    }
+    let rest = "";
+    for (const letter of option) {
+      if (letter === "v" || letter === "x") tracing += letter;
+      else rest += letter;
+    }
+    const named = rest.endsWith("o") ? TRACING_NAMES[options[index + 1] ?? ""] : undefined;
+    if (named !== undefined) {
+      tracing += named;
+      rest = rest.slice(0, -1);
+      index += 1;
+    }
+    if (rest !== "-") others.push(rest);
+  }
+  return { others, tracing };
+}
+
 /** The last part of a path. */
 export function baseName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);

@@ -26,6 +26,8 @@ export interface ForkServerWords {
   readonly LIFELINE: string;
 }
 
+/** What sources the script. */
+const SOURCING = '\\. "@SCRIPT@"';
 /** What stands around the part in which the shell reports what the script has made of it. */
 const REPORT_BEGINNING = `\n  if { \\:; } 2>"@CONTROL@" <"@CONTROL@/sourced/`;
 const REPORT_END = `\n  } >"@CONTROL@" 2>/dev/null\n`;
@@ -48,17 +50,23 @@ export interface ForkServerScript {
  * no other has, since variables such as BASH_VERSION may be inherited.
  * @param reportsFailure Whether a failing command of the script must be reported, where the shell can. The
  *   script could see how, in its list of traps.
+ * @param tracing Letters of options that the script's first line has set, and that would show this text, too.
  * @param hooks Paths of pipes, for each of which the loaded shell itself runs what comes from there.
  */
 export function forkServerScript(
   words: ForkServerWords,
   reportsFailure: boolean,
+  tracing: string,
   hooks: readonly string[],
 ): ForkServerScript {
   const { CONTROL } = words;
   const failure = `failed/$?/$LINENO/\${BASH_COMMAND:0:${COMMAND_LENGTH_MAX}}/`;
   const failureTrap = reportsFailure ? reportTrap("ERR", CONTROL, failure) : "";
-  const bashSide = withHooks(BASH_SIDE, hooks).replace("@REPORT_FAILURE@", () => failureTrap);
+  const bashSide = withTracing(withHooks(BASH_SIDE, hooks), tracing).replace(
+    "@REPORT_FAILURE@",
+    () => failureTrap,
+  );
+  const posixSide = withTracing(withHooks(POSIX_SIDE, hooks), tracing);
   // A shell reads one command after the other: bash does not get to what it does not need, which would take it a
   // fifth of its start (measured). The script must not see the arguments.
   const text = `case $[2-1] in
@@ -67,8 +75,13 @@ export function forkServerScript(
 \\exit ;;
 esac
 \\set --
-${filledIn(withHooks(POSIX_SIDE, hooks), words)}`;
+${filledIn(posixSide, words)}`;
   return { text, arguments: [`\\set --\n${filledIn(bashSide, words)}`] };
+}
+
+/** Has the shell set options just before it sources the script. */
+function withTracing(text: string, letters: string): string {
+  return letters === "" ? text : text.replace(SOURCING, `\\set -${letters}\n  ${SOURCING}`);
 }
 
 /**

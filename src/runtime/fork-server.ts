@@ -9,6 +9,7 @@
  * @module
  */
 
+import { splitTracing } from "../handler/script.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { copyOf, latin1Bytes, utf8Bytes } from "./bytes.ts";
 import type { LastCommand } from "./control-messages.ts";
@@ -272,7 +273,10 @@ export class ForkServer {
     };
     const hooks: string[] = [];
     for (const [readEnd] of this.#hookPipes) hooks.push(pathOf(readEnd));
-    return forkServerScript(words, this.shell.mayTrap(), hooks);
+    const tracing = isFunction ? splitTracing(handler.shell.options).tracing : "";
+    // With -v the shell would show what it runs for a trap.
+    const reportsFailure = !tracing.includes("v") && this.shell.mayTrap();
+    return forkServerScript(words, reportsFailure, tracing, hooks);
   }
 
   #eventScript(invocation: Invocation, input: string): readonly Uint8Array[] {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { splitTracing } from "../handler/script.ts";
 import type { ForkServerScript } from "./fork-server-protocol.ts";
 import { close, openFile, sleep } from "./libc.ts";
 import type { RunnableHandler } from "./loaded-shell.ts";
@@ -49,7 +50,8 @@ export function spawnShell(
   try {
     return spawn({
       path,
-      argv: [path, ...options, ...args],
+      // Tracing is for the script (fork-server-protocol.ts), not for what the runtime runs.
+      argv: [path, ...splitTracing(options).others, ...args],
       environment,
       cwd: taskRoot,
       stdio: [nothing, output, output],
