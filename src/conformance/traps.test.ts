@@ -8,7 +8,7 @@ import { describe, expect, test } from "bun:test";
 
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
 import { expectOutcome } from "../testing/expectations.ts";
-import { shell as shellOf } from "../testing/shells.ts";
+import { FURTHER_SHELLS, shell as shellOf, SHELLS } from "../testing/shells.ts";
 
 /** What the file has, and what its handler must write. */
 const TRAPS: readonly (readonly [string, string, string])[] = [
@@ -156,6 +156,36 @@ handler() { echo handling >&2; printf '%s' "$-"; }
       for (const part of [loading, handling]) expect(log).toContain(part);
       // What the shell is started with is full of these.
       expect(log).not.toMatch(/\/proc\/|\/dev\/null|\\|unset|trap/);
+    },
+  );
+});
+
+const ALL = [...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name);
+
+describe.each(ALL)("in %s", (shell) => {
+  const say = shell === "mksh" ? "print -n" : "printf";
+  // The handler's own process, which $$ is not.
+  const signalItself = "kill -USR1 \"$(exec sh -c 'echo $PPID')\"";
+  test.concurrent.each([
+    ["no EXIT", "trap 'echo bye' EXIT", ":", "x"],
+    ["an ignored signal", "trap '' USR1", signalItself, "x"],
+    ["no other signal", "trap 'echo caught' USR1", signalItself, undefined],
+    ["its own EXIT", "trap 'echo bye' EXIT", `trap '${say} y' EXIT`, "xy"],
+    ["its own signal", "trap 'echo caught' USR1", `trap '${say} y' USR1; ${signalItself}`, "yx"],
+  ])(
+    "of the traps of a file an event has, as a subshell: %s",
+    async (_, head, commands, response) => {
+      const text = `${head}\nhandler() { ${commands}; ${say} x; }`;
+      await using environment = await EnvironmentUnderTest.start({
+        shell,
+        files: { "function.sh": text },
+      });
+      const { api } = environment;
+      for (const body of ["small", "large ".repeat(60_000), "small"]) {
+        const { path, latin1 } = await api.invoke({ body });
+        if (response === undefined) expect(path).toEndWith("/error");
+        else expect(latin1).toBe(response);
+      }
     },
   );
 });
