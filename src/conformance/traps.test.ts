@@ -6,6 +6,7 @@
 
 import { describe, expect, test } from "bun:test";
 
+import type { FunctionError } from "../runtime-api/function-error.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
 import { expectOutcome } from "../testing/expectations.ts";
 import { FURTHER_SHELLS, shell as shellOf, SHELLS } from "../testing/shells.ts";
@@ -158,6 +159,25 @@ handler() { echo handling >&2; printf '%s' "$-"; }
       expect(log).not.toMatch(/\/proc\/|\/dev\/null|\\|unset|trap/);
     },
   );
+});
+
+describe.each(["ksh93", "mksh"] as const)("in %s", (shell) => {
+  test.concurrent.each([
+    ["that the handler sets", "", "trap 'echo trapped >&2' ERR;"],
+    ["that a function of the file sets", "f() { trap 'echo trapped >&2' ERR; }", "f;"],
+    ["of the file", "trap 'echo trapped >&2' ERR", ""],
+  ])("an ERR trap runs for the handler's own failure: one %s", async (_, head, commands) => {
+    const text = `${head}\nhandler() { ${commands} return 3; }`;
+    await using environment = await EnvironmentUnderTest.start({
+      shell,
+      files: { "function.sh": text },
+    });
+    const { api } = environment;
+    for (const body of ["small", "large ".repeat(60_000), "small"]) {
+      const { stackTrace } = (await api.invoke({ body })).json() as FunctionError;
+      expect(stackTrace.at(-1)).toBe("trapped");
+    }
+  });
 });
 
 const ALL = [...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name);

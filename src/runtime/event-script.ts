@@ -99,6 +99,7 @@ export class EventScripts {
   /** The same without what reports an event's last command. */
   readonly #hookRestoration: string;
   readonly #exit: string;
+  readonly #trapsErrors: boolean;
   readonly #unset: string;
   /** Whether every event is a positional parameter; found out when a long one comes, not while the start waits. */
   readonly #isCalledAfterFile: () => boolean;
@@ -107,13 +108,16 @@ export class EventScripts {
    * @param functionName The handler; undefined if it is a file.
    * @param exitReport A command that is run before what restores the script's state; empty for none.
    * @param seesCall Whether the script may see from where its function is called: by a trap, FUNCNAME, or set -v.
+   * @param trapsErrors Whether the handler may set an ERR trap of its own.
    */
   constructor(
     functionName: string | undefined,
     state: ShellState,
     exitReport: string,
     seesCall = () => false,
+    trapsErrors = false,
   ) {
+    this.#trapsErrors = trapsErrors;
     // Of a call in a file the report would tell the file, not the command in it.
     this.#isCalledAfterFile = lazy(() => exitReport !== "" || seesCall());
     this.#state = state;
@@ -136,7 +140,8 @@ export class EventScripts {
     }
     // The fork server's text calls it, so that BASH_COMMAND is what fails in it. But mksh runs no ERR trap
     // for the last command of a fork.
-    const isLast = this.#state.isBash || !this.#restoration.includes(" ERR; ");
+    const isLast =
+      this.#state.isBash || !(this.#trapsErrors || this.#restoration.includes(" ERR; "));
     const call = isLast ? "" : `${this.#call} "$@"; \\exit`;
     const commands = quote(`\\shift; ${this.#restoration}${call}`);
     return joined(`${lines}\\set -- ${commands} `, event, "\n");

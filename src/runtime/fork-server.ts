@@ -214,7 +214,8 @@ export class ForkServer {
       bashOptions: this.shell.bashOptions(report),
       mayHaveEventVariables: this.shell.mayHaveEventVariables(report),
     };
-    this.#scripts = new EventScripts(functionName, state, exitReport, seesCall);
+    const trapsErrors = !state.isBash && this.shell.trapsErrors();
+    this.#scripts = new EventScripts(functionName, state, exitReport, seesCall, trapsErrors);
     return { kind: "loaded", report };
   }
 

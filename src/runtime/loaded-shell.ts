@@ -173,6 +173,11 @@ export class LoadedShell {
       : state.flags.includes("x") || mentionsTracing(this.#scriptText);
   }
 
+  /** Whether the script says that it traps errors. */
+  trapsErrors(): boolean {
+    return this.#scriptText.includes("ERR") && /\btrap\b.*\bERR\b/.test(this.#scriptText);
+  }
+
   /**
    * Bash's own options that are on. Bash named `sh` begins in POSIX mode, and what that has turned on stays on
    * when a script leaves the mode, but is not listed before shopt is used.
