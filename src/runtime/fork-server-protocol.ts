@@ -62,11 +62,10 @@ export function forkServerScript(
   const { CONTROL } = words;
   const failure = `failed/$?/$LINENO/\${BASH_COMMAND:0:${COMMAND_LENGTH_MAX}}/`;
   const failureTrap = reportsFailure ? reportTrap("ERR", CONTROL, failure) : "";
-  const bashSide = withTracing(withHooks(BASH_SIDE, hooks), tracing).replace(
+  const bashSide = adapted(BASH_SIDE, tracing, hooks).replace(
     "@REPORT_FAILURE@",
     () => failureTrap,
   );
-  const posixSide = withTracing(withHooks(POSIX_SIDE, hooks), tracing);
   // A shell reads one command after the other: bash does not get to what it does not need, which would take it a
   // fifth of its start (measured). The script must not see the arguments.
   const text = `case $[2-1] in
@@ -75,20 +74,18 @@ export function forkServerScript(
 \\exit ;;
 esac
 \\set --
-${filledIn(posixSide, words)}`;
+${filledIn(adapted(POSIX_SIDE, tracing, hooks), words)}`;
   return { text, arguments: [`\\set --\n${filledIn(bashSide, words)}`] };
 }
 
-/** Has the shell set options just before it sources the script. */
-function withTracing(text: string, letters: string): string {
-  return letters === "" ? text : text.replace(SOURCING, `\\set -${letters}\n  ${SOURCING}`);
-}
-
 /**
- * Has the shell, in front of its loop, run what comes through each pipe, and report again what that has made
- * of it. As for an event, the file sets what is run after it: at its end a RETURN trap would run.
+ * Has the shell set options just before it sources the script; and, in front of its loop, run what comes through
+ * each pipe, and report again what that has made of it. As for an event, the file sets what is run after it: at its
+ * end a RETURN trap would run.
  */
-function withHooks(text: string, hooks: readonly string[]): string {
+function adapted(side: string, tracing: string, hooks: readonly string[]): string {
+  const text =
+    tracing === "" ? side : side.replace(SOURCING, () => `\\set -${tracing}\n  ${SOURCING}`);
   if (hooks.length === 0) return text;
   const start = text.indexOf(REPORT_BEGINNING);
   const end = text.indexOf(REPORT_END, start) + REPORT_END.length;

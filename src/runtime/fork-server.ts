@@ -274,7 +274,8 @@ export class ForkServer {
     };
     const hooks: string[] = [];
     for (const [readEnd] of this.#hookPipes) hooks.push(pathOf(readEnd));
-    const tracing = isFunction ? splitTracing(handler.shell.options).tracing : "";
+    const { options } = handler.shell;
+    const tracing = isFunction && options.length > 0 ? splitTracing(options).tracing : "";
     // With -v the shell would show what it runs for a trap.
     const reportsFailure = !tracing.includes("v") && this.shell.mayTrap();
     return forkServerScript(words, reportsFailure, tracing, hooks);

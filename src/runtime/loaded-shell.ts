@@ -61,10 +61,9 @@ export class LoadedShell {
     const isInText = () => definedFunctions(this.#scriptText).includes(functionName);
     if (state.isBash) {
       const name = latin1Of(functionName);
+      if (state.functionNames.includes(name)) return true;
       // With extdebug bash adds where it is defined.
-      if (state.functionNames.some((line) => line === name || line.startsWith(`${name} `))) {
-        return true;
-      }
+      for (const line of state.functionNames) if (line.startsWith(`${name} `)) return true;
       // Asked in another way, which nothing can replace but which marks the function: in a fork of its own.
       const reply = this.#ask(`\\readonly -f -- ${quote(functionName)}`);
       if (reply !== undefined) return reply.status === 0;

@@ -46,12 +46,13 @@ export function spawnShell(
   output: number,
 ): number {
   const { path, options } = handler.shell;
+  // Tracing is for the script (fork-server-protocol.ts), not for what the runtime runs.
+  const ownOptions = options.length === 0 ? options : splitTracing(options).others;
   const nothing = openFile("/dev/null");
   try {
     return spawn({
       path,
-      // Tracing is for the script (fork-server-protocol.ts), not for what the runtime runs.
-      argv: [path, ...splitTracing(options).others, ...args],
+      argv: [path, ...ownOptions, ...args],
       environment,
       cwd: taskRoot,
       stdio: [nothing, output, output],
