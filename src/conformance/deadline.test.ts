@@ -42,6 +42,13 @@ async function start(shell: ShellName, body: string): Promise<EnvironmentUnderTe
   return environment;
 }
 
+/** What a file does that is loaded a second time: it hangs, or kills its own shell while time goes by. */
+const SLOW_RELOADS: readonly (readonly [string, string])[] = [
+  ["hangs in a program", "sleep 60"],
+  ["hangs itself", "while :; do :; done"],
+  ["hangs and ignores SIGTERM", "trap '' TERM; sleep 60"],
+];
+
 /** Handlers that run for a minute, each with the signals that it takes to end them. */
 const HANGING: readonly (readonly [string, string, "SIGTERM" | "SIGKILL"])[] = [
   ["a program", "sleep 60", "SIGTERM"],
@@ -59,6 +66,32 @@ const HANGING: readonly (readonly [string, string, "SIGTERM" | "SIGKILL"])[] = [
 ];
 
 describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
+  test.concurrent.each(SLOW_RELOADS)(
+    "an event ends at its deadline whose file, when it is loaded again, %s",
+    async (_, body) => {
+      const script = `printf x >>loads
+        [ "$(cat loads)" != xx ] && [ "$(cat loads)" != xxx ] || { ${body}; }
+        handler() { printf '%s %s' "$1" "$(cat loads)"; }`;
+      const files = { "function.sh": script };
+      await using environment = await EnvironmentUnderTest.start({ shell, files, env: MANAGED });
+      const { api, bootstrap } = environment;
+      expect((await api.invoke({ body: "first" })).latin1).toBe("first x");
+      await api.idle();
+      const [loaded = 0] = descendants(bootstrap.pid);
+      process.kill(loaded, "SIGKILL");
+      while (!["", "Z"].includes(stateOf(loaded))) await Bun.sleep(1);
+      for (const body of ["second", "third"]) {
+        const invocation = api.enqueue({ body, timeoutMs: TIMEOUT_MS });
+        await invocation.posted;
+        expectOutcome(invocation, {
+          error: { errorType: "Sandbox.Timedout", errorMessage: { matches: "timed out after" } },
+        });
+      }
+      expect((await api.invoke({ body: "fourth" })).latin1).toBe("fourth xxxx");
+      expect(bootstrap.stderr).toContain("while the handler's file was loaded again, by SIGKILL");
+    },
+  );
+
   test.concurrent.each(HANGING)(
     "%s is ended at the deadline, and the same shell handles the next event",
     async (_, body, signal) => {

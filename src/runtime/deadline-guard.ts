@@ -25,11 +25,19 @@ const CHECK_MS = 5;
 const ATTEMPTS_MAX = 200;
 const MS_PER_S = 1000;
 
+/** What handles the event. */
+export interface GuardedHandler {
+  /** The loaded shell, whose fork handles the event; or the one that is being loaded for it. */
+  readonly shell: number;
+  /** Whether the event waits for its shell to be loaded: then no fork has it. */
+  readonly isLoading: boolean;
+}
+
 /** What must end at the deadline. */
 export interface GuardedEvent {
   readonly deadline: Deadline;
-  /** The loaded shell, whose fork handles the event. */
-  readonly shell: () => number;
+  /** The handler's shell. */
+  readonly handler: GuardedHandler;
   /** Told once, when the deadline has come and before anything is signalled. */
   readonly onDeadline: () => void;
 }
@@ -48,6 +56,8 @@ export class DeadlineGuard {
   /** When they were asked, in ms of `performance.now()`. */
   #askedAtMs = 0;
   #hasKilled = false;
+  /** Whether the shell was killed while it was loaded. */
+  #hasEndedLoading = false;
   /** How often it was tried in vain to find them, or to end them. */
   #attempts = 0;
 
@@ -64,7 +74,7 @@ export class DeadlineGuard {
     return this.#graceMs === 0 && atMs <= deliveredAtMs;
   }
 
-  /** Watches an event that has been started, until {@link end}. */
+  /** Watches an event that has been started, or has to wait for its shell, until {@link end}. */
   begin(event: GuardedEvent): void {
     this.#event = event;
     const { deliveredAtMs, atMs } = event.deadline;
@@ -88,16 +98,21 @@ export class DeadlineGuard {
     this.#waitForEnd();
     const { deliveredAtMs } = event.deadline;
     const seconds = ((Date.now() - deliveredAtMs) / MS_PER_S).toFixed(2);
-    const signals = this.#hasKilled ? "SIGTERM and, 1 s later, SIGKILL" : "SIGTERM";
     this.#log.write(
       "ERROR",
-      `the event was ended at its deadline, ${seconds} s after it came, by ${signals}`,
+      `the event was ended at its deadline, ${seconds} s after it came, ${this.#means()}`,
     );
     this.#hasActed = false;
     this.#hasKilled = false;
+    this.#hasEndedLoading = false;
     this.#processes = undefined;
     this.#attempts = 0;
     return true;
+  }
+
+  #means(): string {
+    if (this.#hasEndedLoading) return "while the handler's file was loaded again, by SIGKILL";
+    return this.#hasKilled ? "by SIGTERM and, 1 s later, SIGKILL" : "by SIGTERM";
   }
 
   /** Its time has come: asks the event's processes to end, and later leaves them no choice. */
@@ -108,10 +123,16 @@ export class DeadlineGuard {
       this.#hasActed = true;
       event.onDeadline();
     }
-    if (this.#processes === undefined) this.#ask(event.shell());
+    const { handler } = event;
+    this.#hasEndedLoading = handler.isLoading;
+    if (handler.isLoading) {
+      kill(-handler.shell, SIGNAL.kill);
+      return;
+    }
+    if (this.#processes === undefined) this.#ask(handler.shell);
     else this.#kill();
     // Something that cannot be found holds the event: the shell goes, and is loaded again.
-    if (this.#attempts > ATTEMPTS_MAX) kill(-event.shell(), SIGNAL.kill);
+    if (this.#attempts > ATTEMPTS_MAX) kill(-handler.shell, SIGNAL.kill);
   }
 
   #ask(shell: number): void {

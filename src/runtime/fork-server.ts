@@ -65,6 +65,8 @@ interface SendableScript {
 
 /** What watches over an event. */
 export interface EventWatch extends TurnWatch {
+  /** The event waits: its shell is gone, and is loaded again. */
+  onReload(): void;
   /**
    * The event goes to a fork, as soon as there is one that takes it.
    * @param copiedBytes How many bytes its copies had, which nobody uses any more.

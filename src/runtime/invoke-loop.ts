@@ -54,12 +54,17 @@ export class InvokeLoop {
       response.finishTimedOut(timeoutError(invocation.requestId, deadline));
       return 0;
     }
-    const error = this.#handler.invoke(invocation, (bytes) => response.write(bytes), {
+    const handler = this.#handler;
+    const begin = () => {
+      if (deadline !== undefined) {
+        guard.begin({ deadline, handler, onDeadline: () => response.abandon() });
+      }
+    };
+    const error = handler.invoke(invocation, (bytes) => response.write(bytes), {
+      onReload: begin,
       onBegin: (copiedBytes) => {
         this.#release(invocation, copiedBytes);
-        if (deadline === undefined) return;
-        const shell = () => this.#handler.shell;
-        guard.begin({ deadline, shell, onDeadline: () => response.abandon() });
+        begin();
       },
       isOver: () => guard.hasActed,
     });

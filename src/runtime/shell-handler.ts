@@ -60,6 +60,9 @@ export class ShellHandler {
   readonly #log: Log;
   #server: ForkServer;
   #hooksRun = 0;
+  #isLoading = false;
+  /** Whether the file was not loaded again in the time that an event has. */
+  #isSlow = false;
 
   /**
    * Starts the shell; {@link load} must be called next.
@@ -112,10 +115,21 @@ export class ShellHandler {
 
   /**
    * Loads the handler again if its shell has died since the event before.
+   * @param watch Of the event that waits for it, if any: at its end the shell is not loaded any further.
    * @throws {InitFailure} When it can't be, with the reason.
    */
-  ensureLoaded(): void {
+  ensureLoaded(watch?: EventWatch): void {
     if (this.#server.isReady()) return;
+    watch?.onReload();
+    this.#isLoading = true;
+    try {
+      this.#loadAgain(() => watch?.isOver() === true);
+    } finally {
+      this.#isLoading = false;
+    }
+  }
+
+  #loadAgain(isOver: () => boolean): void {
     for (let attempt = 1; ; attempt += 1) {
       this.#server.close();
       // Ended processes count as long as they are not collected: there may be no room for a shell.
@@ -123,6 +137,12 @@ export class ShellHandler {
       this.#log.write("WARN", "the handler's shell is gone: loading it again");
       this.#server = startServer(this.#options, this.#poller, this.#log);
       const loading = this.#server.load();
+      this.#isSlow = isOver();
+      if (this.#isSlow) {
+        const errorMessage = "the handler's file was not loaded again before the event's deadline";
+        this.#server.close();
+        throw new InitFailure({ errorType: "Runtime.InitError", errorMessage, stackTrace: [] });
+      }
       // Whatever killed it once may do so again, without a fault of the file, which has been loaded before.
       const isKilled = loading.kind === "ended" && loading.end.kind === "signaled";
       if (isKilled && attempt < RELOADS_MAX) continue;
@@ -152,6 +172,8 @@ export class ShellHandler {
 
   /** Loads the handler again if its shell has died; if that cannot be done now, the next event says why. */
   prepare(): void {
+    // While no event waits, nothing would end a file that hangs.
+    if (this.#isSlow) return;
     try {
       this.ensureLoaded();
     } catch (error) {
@@ -163,7 +185,7 @@ export class ShellHandler {
   invoke(invocation: Invocation, onOutput: OnOutput, watch: EventWatch): FunctionError | undefined {
     try {
       // It may have died while the event was awaited.
-      this.ensureLoaded();
+      this.ensureLoaded(watch);
     } catch (error) {
       if (error instanceof InitFailure) return error.error;
       throw error;
@@ -186,7 +208,12 @@ export class ShellHandler {
     return [this.#server.processGroup];
   }
 
-  /** The loaded shell's process id. */
+  /** Whether the shell is being loaded again. */
+  get isLoading(): boolean {
+    return this.#isLoading;
+  }
+
+  /** The loaded shell's process id, or that of the shell that is being loaded. */
   get shell(): number {
     return this.#server.processGroup;
   }
