@@ -73,6 +73,24 @@ test("a line that is not JSON is an error, the others are run", async () => {
 });
 
 test.each([
+  ["with type and message", '{"errorType":"Asked","errorMessage":"to fail"}'],
+  ["that is no JSON", "no JSON"],
+  ["without a body", undefined],
+])(
+  "an error %s is told after all that its event has logged, and quotes it",
+  async (_what, text) => {
+    const event = JSON.stringify({ do: "told-error", text });
+    const { errors } = await run(`${event}\n${event}\n`);
+    const told = errors.split("\n").filter((line) => /^error: | {4}told: |^told: /.test(line));
+    const once = ["told: 202", "error: ", "    told: 202"];
+    expect(told.map((line) => /^(error: |(?: {4})?told: 202)/.exec(line)?.[0])).toEqual([
+      ...once,
+      ...once,
+    ]);
+  },
+);
+
+test.each([
   ["an empty pipe", ': | "$@"'],
   ["an empty file", ': > empty; "$@" < empty'],
   ["/dev/null", '"$@" < /dev/null'],

@@ -14,6 +14,7 @@ import type { FunctionPool } from "../function/function-pool.ts";
 import { compactJson, isJson, JsonBoundary, parseJson } from "../http/json-text.ts";
 import {
   type FunctionErrorOutcome,
+  type InvocationRequest,
   REJECTION,
   type WholeOutcome,
   wholeOutcome,
@@ -196,7 +197,9 @@ export async function runEvents(
     }
     const { bytes } = event;
     const named = options.requestId === undefined ? {} : { requestId: options.requestId(bytes) };
-    const invoked = pool.invoke({ event: bytes, ...named }).then(wholeOutcome);
+    // What is said of an error comes after the log of its event, and quotes it.
+    const request: InvocationRequest = { event: bytes, logTail: "of-error", ...named };
+    const invoked = pool.invoke(request).then(wholeOutcome);
     const result = invoked.then((outcome) => {
       outcomes.add(outcomeName(outcome));
       if (outcome.kind === "response") options.onResponse?.(outcome.body);

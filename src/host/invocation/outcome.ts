@@ -24,8 +24,8 @@ export interface InvocationRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** The caller takes the response as it is written. */
   readonly streaming?: boolean;
-  /** The caller wants the last bytes of the log with the outcome. */
-  readonly logTail?: boolean;
+  /** The caller wants the last bytes of the log with the outcome, always or with an error alone. */
+  readonly logTail?: boolean | "of-error";
   /** Fires when the caller has gone; an event that still waits is then dropped. */
   readonly signal?: AbortSignal;
 }

@@ -132,7 +132,7 @@ export class RunningEvents {
     if (event.conclusion !== undefined) return;
     event.conclusion = conclusion;
     if (event.isFinished) return void this.#conclude(invocation, event, conclusion);
-    if (invocation.request.logTail !== true) conclusion.give(this.#report(invocation, event));
+    if (!wantsLog(invocation, conclusion)) conclusion.give(this.#report(invocation, event));
   }
 
   /** The runtime does no more for these, or for all. */
@@ -176,11 +176,12 @@ export class RunningEvents {
   async #conclude(
     invocation: PendingInvocation,
     event: RunningEvent,
-    { status, give }: Conclusion,
+    conclusion: Conclusion,
   ): Promise<void> {
+    const { status, give } = conclusion;
     this.#events.delete(invocation);
     this.#over += 1;
-    const isWaitedFor = invocation.request.logTail === true;
+    const isWaitedFor = wantsLog(invocation, conclusion);
     if (isWaitedFor) {
       this.#settling += 1;
       await this.#listener.logSettled();
@@ -198,4 +199,8 @@ export class RunningEvents {
     const initDurationMs = isFirst ? initMs : undefined;
     return invocationReport(invocation, { ...known, initDurationMs }, peakBytes);
   }
+}
+
+function wantsLog({ request: { logTail } }: PendingInvocation, { status }: Conclusion): boolean {
+  return logTail === true || (logTail === "of-error" && status !== "success");
 }
