@@ -5,6 +5,12 @@
 SHELL := /bin/sh
 # Root by `sudo env PATH="$PATH"` or su has a user's PATH, which on Debian leads to no mke2fs and no chroot.
 export PATH := $(PATH):/usr/sbin:/sbin
+# Root by su works in another user's clone, which git then does not trust; by sudo it does.
+ifndef GIT_CONFIG_COUNT
+export GIT_CONFIG_COUNT := 1
+export GIT_CONFIG_KEY_0 := safe.directory
+export GIT_CONFIG_VALUE_0 := $(CURDIR)
+endif
 BUN := node_modules/.bin/bun
 # Above the included files: make reads a prerequisite's variables once, where it stands.
 PYTHON_READY := cache/python/.ready

@@ -9,6 +9,9 @@
 import { describe, expect, test } from "bun:test";
 import {
   chmodSync,
+  chownSync,
+  copyFileSync,
+  cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -356,6 +359,29 @@ describe("make", () => {
     expect([output, errors]).toEqual(["", "fatal: dubious ownership\n"]);
     expect(exitCode).toBe(128);
   });
+
+  test.each(["ls-files", "status --short", "rev-parse --show-toplevel"])(
+    "lets root use git in the clone of another user: git %s",
+    (words) => {
+      const clone = temporaryFolder("clone");
+      const PATH = process.env["PATH"] ?? "";
+      // Some systems trust every clone in /etc/gitconfig.
+      const inClone = (...command: string[]) =>
+        run(["env", "GIT_CONFIG_NOSYSTEM=1", ...command], PATH, clone);
+      copyFileSync(join(ROOT, "Makefile"), join(clone, "Makefile"));
+      cpSync(join(ROOT, "build"), join(clone, "build"), {
+        recursive: true,
+        filter: (path) => !/\.[tj]s$/.test(path),
+      });
+      inClone("git", "init", "--quiet");
+      inClone("git", "add", "Makefile");
+      chownSync(clone, 1234, 1234);
+      expect(inClone("git", ...words.split(" ")).errors).toContain("dubious ownership");
+      const made = inClone("make", "-s", `--eval=ask-git: ; git ${words}`, "ask-git");
+      expect(made.errors).not.toContain("dubious ownership");
+      expect(made.exitCode).toBe(0);
+    },
+  );
 
   test("looks for every shell that the quick tests run in", () => {
     const [, names = ""] = /^build\/system-packages\.sh( .*)/m.exec(recipes("quick")) ?? [];
