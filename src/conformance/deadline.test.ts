@@ -47,6 +47,7 @@ const SLOW_RELOADS: readonly (readonly [string, string])[] = [
   ["hangs in a program", "sleep 60"],
   ["hangs itself", "while :; do :; done"],
   ["hangs and ignores SIGTERM", "trap '' TERM; sleep 60"],
+  ["hangs in a program with a process group of its own", "timeout 60 sleep 60"],
 ];
 
 /** Handlers that run for a minute, each with the signals that it takes to end them. */
@@ -74,7 +75,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
         handler() { printf '%s %s' "$1" "$(cat loads)"; }`;
       const files = { "function.sh": script };
       await using environment = await EnvironmentUnderTest.start({ shell, files, env: MANAGED });
-      const { api, bootstrap } = environment;
+      const { api, bootstrap, taskRoot } = environment;
       expect((await api.invoke({ body: "first" })).latin1).toBe("first x");
       await api.idle();
       const [loaded = 0] = descendants(bootstrap.pid);
@@ -87,6 +88,9 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
           error: { errorType: "Sandbox.Timedout", errorMessage: { matches: "timed out after" } },
         });
       }
+      expect((await marked(taskRoot)).filter(({ command }) => command.includes("sleep"))).toEqual(
+        [],
+      );
       expect((await api.invoke({ body: "fourth" })).latin1).toBe("fourth xxxx");
       expect(bootstrap.stderr).toContain("while the handler's file was loaded again, by SIGKILL");
     },

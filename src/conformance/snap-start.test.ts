@@ -375,6 +375,32 @@ describe.each([...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name))("hooks in 
     expect(api.restores.length).toBe(1);
   });
 
+  test.concurrent.each(["sleep 60", "while :; do :; done", "trap '' TERM; sleep 60"])(
+    "an event ends at its deadline whose shell, when it is loaded again, hangs in a hook: %s",
+    async (body) => {
+      const script = `printf x >>loads
+        after_restore() { case $(cat loads) in xx | xxx) ${body} ;; esac; }
+        handler() { printf '%s %s' "$1" "$(cat loads)"; }`;
+      await using environment = await EnvironmentUnderTest.start({
+        shell,
+        files: { "function.sh": script },
+        env,
+      });
+      const { api, bootstrap } = environment;
+      api.restoreResponses.push({ kind: "status", status: 200 });
+      expect((await api.invoke({ body: "first" })).latin1).toBe("first x");
+      await api.idle();
+      const [loaded = 0] = descendants(bootstrap.pid);
+      process.kill(loaded, "SIGKILL");
+      while (!["", "Z"].includes(stateOf(loaded))) await Bun.sleep(1);
+      for (const body of ["second", "third"]) {
+        const { latin1 } = await api.invoke({ body, timeoutMs: 300 });
+        expect(latin1).toContain("Sandbox.Timedout");
+      }
+      expect((await api.invoke({ body: "fourth" })).latin1).toBe("fourth xxxx");
+    },
+  );
+
   test.concurrent.each([
     ["are not called without SnapStart", HOOKED, null, "x:"],
     [

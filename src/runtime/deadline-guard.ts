@@ -126,6 +126,9 @@ export class DeadlineGuard {
     const { handler } = event;
     this.#hasEndedLoading = handler.isLoading;
     if (handler.isLoading) {
+      // Not only its group: programs such as timeout have one of their own.
+      this.#processes = EventProcesses.ofLoading(handler.shell);
+      this.#processes?.signal(SIGNAL.kill);
       kill(-handler.shell, SIGNAL.kill);
       return;
     }

@@ -54,6 +54,15 @@ export class EventProcesses {
     return loaded && fork && new EventProcesses(loaded, fork);
   }
 
+  /**
+   * A shell that is being loaded for an event, and what its script has started; undefined if it has ended.
+   * @param shell Its process id.
+   */
+  static ofLoading(shell: number): EventProcesses | undefined {
+    const loading = factsOf(shell);
+    return loading && new EventProcesses(loading, loading);
+  }
+
   /** Those that live, parents before their children. */
   living(): number[] {
     const found: number[] = [];

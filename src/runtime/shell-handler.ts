@@ -120,12 +120,15 @@ export class ShellHandler {
    */
   ensureLoaded(watch?: EventWatch): void {
     if (this.#server.isReady()) return;
+    const isOver = () => watch?.isOver() === true;
     watch?.onReload();
     this.#isLoading = true;
     try {
-      this.#loadAgain(() => watch?.isOver() === true);
+      this.#loadAgain(isOver);
     } finally {
       this.#isLoading = false;
+      // Also of a hook, which runs after the file.
+      this.#isSlow = isOver();
     }
   }
 
@@ -137,8 +140,7 @@ export class ShellHandler {
       this.#log.write("WARN", "the handler's shell is gone: loading it again");
       this.#server = startServer(this.#options, this.#poller, this.#log);
       const loading = this.#server.load();
-      this.#isSlow = isOver();
-      if (this.#isSlow) {
+      if (isOver()) {
         const errorMessage = "the handler's file was not loaded again before the event's deadline";
         this.#server.close();
         throw new InitFailure({ errorType: "Runtime.InitError", errorMessage, stackTrace: [] });
