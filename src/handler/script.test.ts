@@ -11,6 +11,12 @@ test.each([
   ["-o xtrace", "", "x"],
   ["-eo verbose -u", "-e -u", "v"],
   ["--verbose --norc", "--norc", "v"],
+  ["-oe xtrace", "-e", "x"],
+  ["-eou xtrace -o pipefail", "-eu -o pipefail", "x"],
+  ["-oe pipefail -v", "-oe pipefail", "v"],
+  ["-posix -x", "-posix", "x"],
+  ["-verbose -e", "-e", "v"],
+  ["--xtrace --posix", "--posix", "x"],
   ["sh -ex", "sh -e", "x"],
   ["-O extglob -e", "-O extglob -e", ""],
 ])("options that show what a shell does are taken out of %j", (words, others, tracing) => {

@@ -39,18 +39,30 @@ export interface SplitOptions {
 }
 
 const TRACING_NAMES: Readonly<Record<string, string>> = { verbose: "v", xtrace: "x" };
+/** Long options, which bash also takes with one dash; ksh93 has the second. */
+const TRACING_OPTIONS: Readonly<Record<string, string>> = {
+  "--verbose": "v",
+  "--xtrace": "x",
+  "-verbose": "v",
+};
+/** What else is no list of letters, though it begins like one and has one of these. */
+const LONG_OPTION = "-posix";
 
-/** Takes `-v` and `-x` out of a shell's options, in whatever form: `-eux`, `-o xtrace`, `--verbose`. */
+/**
+ * Takes `-v` and `-x` out of a shell's options, in whatever form: `-eux`, `-o xtrace`, `-oe xtrace`,
+ * `--verbose`.
+ */
 export function splitTracing(options: readonly string[]): SplitOptions {
   const others: string[] = [];
   let tracing = "";
   for (let index = 0; index < options.length; index += 1) {
     const option = options[index] ?? "";
-    if (option === "--verbose") {
-      tracing += "v";
+    const letters = TRACING_OPTIONS[option];
+    if (letters !== undefined) {
+      tracing += letters;
       continue;
     }
-    if (!/^-[a-zA-Z]/.test(option)) {
+    if (option === LONG_OPTION || !/^-[a-zA-Z]/.test(option)) {
       others.push(option);
       continue;
     }
@@ -59,10 +71,10 @@ export function splitTracing(options: readonly string[]): SplitOptions {
       if (letter === "v" || letter === "x") tracing += letter;
       else rest += letter;
     }
-    const named = rest.endsWith("o") ? TRACING_NAMES[options[index + 1] ?? ""] : undefined;
+    const named = rest.includes("o") ? TRACING_NAMES[options[index + 1] ?? ""] : undefined;
     if (named !== undefined) {
       tracing += named;
-      rest = rest.slice(0, -1);
+      rest = rest.replace("o", "");
       index += 1;
     }
     if (rest !== "-") others.push(rest);
