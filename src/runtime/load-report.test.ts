@@ -102,6 +102,16 @@ describe("a load report", () => {
   });
 
   test.each([
+    ["handler\ncommand\n", ["handler", "command"]],
+    ["handler 3 /var/task/f.sh\ncommand 4 /var/task/f.sh\n", ["handler", "command"]],
+    ["handler 3 /a file\nenable -n kill\n", ["handler"]],
+    ["enable -n kill\n", []],
+  ])("of bash has the names of functions alone: %j", (names, expected) => {
+    const functionNames = stateOf(bashReport({ names }))?.functionNames ?? [];
+    expect(functionNames.filter((name) => name !== "")).toEqual(expected);
+  });
+
+  test.each([
     ["", ""],
     ["no line end", ""],
     ["handler is a function\nand more", "handler is a function"],
@@ -151,6 +161,11 @@ describe("a load report", () => {
 
   test.each([
     ["without POSIX mode", bashReport({ now: OPTIONS, names: "handler\nset\n" }), "a function set"],
+    [
+      "without POSIX mode and with extdebug",
+      bashReport({ now: OPTIONS, names: "handler 3 /f.sh\nset 4 /f.sh\n" }),
+      "a function set",
+    ],
     [
       "without a builtin",
       bashReport({ names: "handler\nenable -n .\nenable -n kill\n" }),

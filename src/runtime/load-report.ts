@@ -85,10 +85,12 @@ export function parseLoadReport(
   const descriptionAt = text.indexOf("\n", definedAt) + 1;
   const description =
     definedAt < 0 ? "" : text.slice(descriptionAt, namedAt(text, control) ?? endedAt);
-  const functionNames = isBash ? description.split("\n") : [];
+  const functionNames: string[] = [];
   const disabled: string[] = [];
-  for (const line of functionNames) {
+  for (const line of isBash ? description.split("\n") : []) {
     if (line.startsWith(DISABLED)) disabled.push(line.slice(DISABLED.length));
+    // With extdebug bash adds where a function is defined.
+    else functionNames.push(line.split(" ", 1)[0] ?? "");
   }
   return {
     status: Number(status),
