@@ -166,11 +166,17 @@ describe.each(["ksh93", "mksh"] as const)("in %s", (shell) => {
     ["that the handler sets", "", "trap 'echo trapped >&2' ERR;"],
     ["that a function of the file sets", "f() { trap 'echo trapped >&2' ERR; }", "f;"],
     ["of the file", "trap 'echo trapped >&2' ERR", ""],
+    ["of several lines", "", "trap '\necho trapped >&2\n' ERR;"],
+    ["that is named by a variable", "signal=ERR", "trap 'echo trapped >&2' $signal;"],
+    ["that a function of another file sets", ". ./lib.sh", "strict;"],
   ])("an ERR trap runs for the handler's own failure: one %s", async (_, head, commands) => {
     const text = `${head}\nhandler() { ${commands} return 3; }`;
     await using environment = await EnvironmentUnderTest.start({
       shell,
-      files: { "function.sh": text },
+      files: {
+        "function.sh": text,
+        "lib.sh": { text: "strict() { trap 'echo trapped >&2' ERR; }", shebang: false },
+      },
     });
     const { api } = environment;
     for (const body of ["small", "large ".repeat(60_000), "small"]) {

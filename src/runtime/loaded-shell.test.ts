@@ -84,7 +84,7 @@ describe("the handler's function", () => {
     ["that bash does not list, though it is in the text", TEXT, {}, false],
     ["of a bash without declare", TEXT, { disabledBuiltins: ["declare"] }, true],
     ["of a bash with a function declare", `declare() { :; }\n${TEXT}`, {}, true],
-    ["that bash lists with its file", "", { functionNames: ["handler 3 /var/task/f.sh"] }, true],
+    ["that bash lists", "", { functionNames: ["handler"] }, true],
     ["that has the beginning of another", TEXT, { functionNames: ["handlers"] }, false],
   ])("is told by bash's list where no fork can be asked: one %s", (_, text, state, expected) => {
     const { shell } = shellOf(text, undefined);
@@ -171,11 +171,23 @@ describe("variables of an event", () => {
     ['echo "$LAMBDA_RUNTIME_TRACE_ID"', NONE, false],
     ["declare -i LAMBDA_RUNTIME_TRACE_ID", NONE, true],
     ["typeset -u _X_AMZN_TRACE_ID", NONE, true],
+    [". ./lib.sh", NONE, true],
     ["", BASH, true],
   ])("may be there: %j", (text, state, expected) => {
     const { shell } = shellOf(text, undefined);
     expect(shell.mayHaveEventVariables(report(state))).toBe(expected);
   });
+});
+
+test.each([
+  ["trap 'echo failed >&2' ERR", true],
+  ["trap '\n  echo failed >&2\n' ERR", true],
+  ["signals=ERR; trap 'echo failed >&2' $signals", true],
+  [". ./lib.sh", true],
+  ["trap 'echo bye' EXIT", false],
+  ["echo ERR", false],
+])("whether a script may trap errors: %j", (text, expected) => {
+  expect(shellOf(text, undefined).shell.trapsErrors()).toBe(expected);
 });
 
 describe("the options of a bash", () => {

@@ -60,10 +60,7 @@ export class LoadedShell {
     const { state, description } = report;
     const isInText = () => definedFunctions(this.#scriptText).includes(functionName);
     if (state.isBash) {
-      const name = latin1Of(functionName);
-      if (state.functionNames.includes(name)) return true;
-      // With extdebug bash adds where it is defined.
-      for (const line of state.functionNames) if (line.startsWith(`${name} `)) return true;
+      if (state.functionNames.includes(latin1Of(functionName))) return true;
       // Asked in another way, which nothing can replace but which marks the function: in a fork of its own.
       const reply = this.#ask(`\\readonly -f -- ${quote(functionName)}`);
       if (reply !== undefined) return reply.status === 0;
@@ -172,9 +169,10 @@ export class LoadedShell {
       : state.flags.includes("x") || mentionsTracing(this.#scriptText);
   }
 
-  /** Whether the script says that it traps errors. */
+  /** Whether the script may trap errors. */
   trapsErrors(): boolean {
-    return this.#scriptText.includes("ERR") && /\btrap\b.*\bERR\b/.test(this.#scriptText);
+    const text = this.#scriptText;
+    return (text.includes("ERR") && text.includes("trap")) || sourcesOthers(text);
   }
 
   /**
@@ -206,13 +204,11 @@ export class LoadedShell {
   }
 }
 
-/** Whether a script may give a type to a variable that an event sets. */
+/** Whether a script, or a file that it sources, may give a type to a variable that an event sets. */
 function mayDeclareEventVariables(scriptText: string): boolean {
   const mayDeclare = scriptText.includes("declare") || scriptText.includes("typeset");
-  return (
-    mayDeclare &&
-    (scriptText.includes("LAMBDA_RUNTIME_") || scriptText.includes("_X_AMZN_TRACE_ID"))
-  );
+  const mayName = scriptText.includes("LAMBDA_RUNTIME_") || scriptText.includes("_X_AMZN_TRACE_ID");
+  return (mayDeclare && mayName) || sourcesOthers(scriptText);
 }
 
 /** Whether a shell says of a name that it is a function. */
