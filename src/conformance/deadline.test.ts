@@ -66,6 +66,27 @@ const HANGING: readonly (readonly [string, string, "SIGTERM" | "SIGKILL"])[] = [
   ["output that nobody wants", "while :; do echo x; done", "SIGTERM"],
 ];
 
+test.concurrent.each(
+  SHELLS.flatMap(({ name }) => SLOW_RELOADS.map((one) => [name, ...one] as const)),
+)(
+  "in %s a loop goes on whose file, when an event has killed its shell, %s",
+  async (shell, _, body) => {
+    const script = `printf x >>loads
+      [ "$(cat loads)" != xx ] || { ${body}; }
+      handler() { [ "$1" != kill ] || kill -9 $$; printf '%s %s' "$1" "$(cat loads)"; }`;
+    const files = { "function.sh": script };
+    await using environment = await EnvironmentUnderTest.start({ shell, files, env: MANAGED });
+    const { api, bootstrap, taskRoot } = environment;
+    expect((await api.invoke({ body: "kill" })).path).toEndWith("/error");
+    expect((await api.invoke({ body: "next" })).latin1).toBe("next xxx");
+    expect(bootstrap.stderr).toContain("was not loaded again in time: the next event waits for it");
+    while ((await marked(taskRoot)).some(({ command }) => command.includes("sleep"))) {
+      await Bun.sleep(1);
+    }
+  },
+  40_000,
+);
+
 describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
   test.concurrent.each(SLOW_RELOADS)(
     "an event ends at its deadline whose file, when it is loaded again, %s",

@@ -63,10 +63,14 @@ interface SendableScript {
   readonly copiedBytes: number;
 }
 
-/** What watches over an event. */
-export interface EventWatch extends TurnWatch {
-  /** The event waits: its shell is gone, and is loaded again. */
+/** What watches over a shell that is loaded again. */
+export interface ReloadWatch extends TurnWatch {
+  /** The shell is gone, and is loaded again: the event, if any, waits for it. */
   onReload(): void;
+}
+
+/** What watches over an event. */
+export interface EventWatch extends ReloadWatch {
   /**
    * The event goes to a fork, as soon as there is one that takes it.
    * @param copiedBytes How many bytes its copies had, which nobody uses any more.

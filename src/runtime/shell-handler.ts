@@ -8,6 +8,7 @@ import { definedFunctions } from "../handler/script.ts";
 import type { FunctionError, InitErrorType } from "../runtime-api/function-error.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
 import { variableBytes } from "./environment.ts";
+import { EventProcesses } from "./event-processes.ts";
 import { describeEnd, exitError } from "./exit-error.ts";
 import type { OnOutput } from "./fork-pipes.ts";
 import {
@@ -15,15 +16,17 @@ import {
   ForkServer,
   type ForkServerOptions,
   type Loading,
+  type ReloadWatch,
 } from "./fork-server.ts";
 import { readScript } from "./handler-files.ts";
 import { characterFrom } from "./last-lines.ts";
 import { fileType, SystemError } from "./libc.ts";
 import type { Log } from "./log.ts";
 import type { Poller } from "./poller.ts";
-import { type ExitStatus, reap } from "./process.ts";
+import { type ExitStatus, reap, SIGNAL } from "./process.ts";
 import { syntaxError } from "./script-diagnosis.ts";
 import { ownName } from "./shell-process.ts";
+import { Timer } from "./timer.ts";
 import { type Tracing, withoutTraces } from "./traces.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
@@ -33,6 +36,9 @@ const NOTHING = new Uint8Array(0);
 
 /** How often in a row a shell is loaded again that is killed as it loads. */
 const RELOADS_MAX = 5;
+/** While no event waits, a file that takes so many times as long as at first, and so many ms, is taken to hang. */
+const RELOAD_FACTOR = 10;
+const RELOAD_MS_MIN = 10_000;
 
 /** The functions of a script that have to do with snapshots (SnapStart), in the order in which they are run. */
 export const SNAPSHOT_HOOKS = ["before_snapshot", "after_restore"] as const;
@@ -61,8 +67,10 @@ export class ShellHandler {
   #server: ForkServer;
   #hooksRun = 0;
   #isLoading = false;
-  /** Whether the file was not loaded again in the time that an event has. */
+  /** Whether the file was not loaded again in the time that it had. */
   #isSlow = false;
+  /** How long the file, and its hooks, took at first, in milliseconds. */
+  #loadingMs = 0;
 
   /**
    * Starts the shell; {@link load} must be called next.
@@ -80,7 +88,9 @@ export class ShellHandler {
    * @throws {InitFailure} When it can't be, with the reason.
    */
   load(): void {
+    const startedAt = performance.now();
     this.#expectLoaded(this.#server.load());
+    this.#loadingMs = performance.now() - startedAt;
   }
 
   /**
@@ -90,10 +100,12 @@ export class ShellHandler {
   runHook(): void {
     if (this.#options.handler.kind !== "function") return;
     const at = this.#hooksRun;
+    const startedAt = performance.now();
     this.#hooksRun += 1;
     // A new shell runs it, too, if it is one of those that are over.
     if (!this.#server.isReady()) this.ensureLoaded();
     else this.#expectHook(at);
+    this.#loadingMs += performance.now() - startedAt;
   }
 
   #expectHook(at: number): void {
@@ -115,10 +127,10 @@ export class ShellHandler {
 
   /**
    * Loads the handler again if its shell has died since the event before.
-   * @param watch Of the event that waits for it, if any: at its end the shell is not loaded any further.
+   * @param watch Over the time that there is for it, if any: at its end the shell is not loaded any further.
    * @throws {InitFailure} When it can't be, with the reason.
    */
-  ensureLoaded(watch?: EventWatch): void {
+  ensureLoaded(watch?: ReloadWatch): void {
     if (this.#server.isReady()) return;
     const isOver = () => watch?.isOver() === true;
     watch?.onReload();
@@ -141,7 +153,7 @@ export class ShellHandler {
       this.#server = startServer(this.#options, this.#poller, this.#log);
       const loading = this.#server.load();
       if (isOver()) {
-        const errorMessage = "the handler's file was not loaded again before the event's deadline";
+        const errorMessage = "the handler's file was not loaded again in time";
         this.#server.close();
         throw new InitFailure({ errorType: "Runtime.InitError", errorMessage, stackTrace: [] });
       }
@@ -172,14 +184,25 @@ export class ShellHandler {
     this.#log.write("WARN", text);
   }
 
-  /** Loads the handler again if its shell has died; if that cannot be done now, the next event says why. */
+  /**
+   * Loads the handler again if its shell has died; if that cannot be done now, the next event says why. No
+   * event waits, at whose deadline a file that hangs would be ended: it has a time of its own.
+   */
   prepare(): void {
-    // While no event waits, nothing would end a file that hangs.
-    if (this.#isSlow) return;
+    if (this.#isSlow || this.#server.isReady()) return;
+    let isOver = false;
+    const timer = new Timer(this.#poller, () => {
+      isOver = true;
+      EventProcesses.ofLoading(this.shell)?.signal(SIGNAL.kill);
+    });
+    const longestMs = Math.max(RELOAD_MS_MIN, this.#loadingMs * RELOAD_FACTOR);
     try {
-      this.ensureLoaded();
+      this.ensureLoaded({ onReload: () => timer.setIn(longestMs), isOver: () => isOver });
     } catch (error) {
       if (!(error instanceof InitFailure)) throw error;
+      if (isOver) this.#log.write("ERROR", `${error.message}: the next event waits for it`);
+    } finally {
+      timer.close();
     }
   }
 
