@@ -394,7 +394,7 @@ describe.each([...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name))("hooks in 
       process.kill(loaded, "SIGKILL");
       while (!["", "Z"].includes(stateOf(loaded))) await Bun.sleep(1);
       for (const body of ["second", "third"]) {
-        const { latin1 } = await api.invoke({ body, timeoutMs: 300 });
+        const { latin1 } = await api.invoke({ body, timeoutMs: 1500 });
         expect(latin1).toContain("Sandbox.Timedout");
       }
       expect((await api.invoke({ body: "fourth" })).latin1).toBe("fourth xxxx");

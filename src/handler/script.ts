@@ -38,13 +38,6 @@ export interface SplitOptions {
   readonly tracing: string;
 }
 
-const TRACING_NAMES: Readonly<Record<string, string>> = { verbose: "v", xtrace: "x" };
-/** Long options, which bash also takes with one dash; ksh93 has the second. */
-const TRACING_OPTIONS: Readonly<Record<string, string>> = {
-  "--verbose": "v",
-  "--xtrace": "x",
-  "-verbose": "v",
-};
 /** What else is no list of letters, though it begins like one and has one of these. */
 const LONG_OPTION = "-posix";
 
@@ -57,9 +50,9 @@ export function splitTracing(options: readonly string[]): SplitOptions {
   let tracing = "";
   for (let index = 0; index < options.length; index += 1) {
     const option = options[index] ?? "";
-    const letters = TRACING_OPTIONS[option];
-    if (letters !== undefined) {
-      tracing += letters;
+    const long = tracingOption(option);
+    if (long !== "") {
+      tracing += long;
       continue;
     }
     if (option === LONG_OPTION || !/^-[a-zA-Z]/.test(option)) {
@@ -71,8 +64,8 @@ export function splitTracing(options: readonly string[]): SplitOptions {
       if (letter === "v" || letter === "x") tracing += letter;
       else rest += letter;
     }
-    const named = rest.includes("o") ? TRACING_NAMES[options[index + 1] ?? ""] : undefined;
-    if (named !== undefined) {
+    const named = rest.includes("o") ? tracingName(options[index + 1]) : "";
+    if (named !== "") {
       tracing += named;
       rest = rest.replace("o", "");
       index += 1;
@@ -80,6 +73,18 @@ export function splitTracing(options: readonly string[]): SplitOptions {
     if (rest !== "-") others.push(rest);
   }
   return { others, tracing };
+}
+
+function tracingName(name: string | undefined): string {
+  if (name === "verbose") return "v";
+  return name === "xtrace" ? "x" : "";
+}
+
+/** Bash takes its long options with one dash, too; the second of the names is ksh93's. */
+function tracingOption(option: string): string {
+  return option === "-verbose" || option.startsWith("--")
+    ? tracingName(option.replace(/^-+/, ""))
+    : "";
 }
 
 /** The last part of a path. */
@@ -97,5 +102,7 @@ export function definedFunctions(text: string): string[] {
 
 /** True when a script takes in other files, which may define anything. */
 export function sourcesOthers(text: string): boolean {
+  // Most do not, and an expression takes long to be made.
+  if (!text.includes(". ") && !text.includes(".\t") && !text.includes("source")) return false;
   return /(?:^|[;&|{(]|\b(?:then|else|do)\b)[ \t]*(?:\.|source)[ \t]+\S/m.test(text);
 }

@@ -36,9 +36,11 @@ const NOTHING = new Uint8Array(0);
 
 /** How often in a row a shell is loaded again that is killed as it loads. */
 const RELOADS_MAX = 5;
-/** While no event waits, a file that takes so many times as long as at first, and so many ms, is taken to hang. */
+/** While no event waits, a file may take so many times as long as at first to be loaded again, and at least so many ms. */
 const RELOAD_FACTOR = 10;
 const RELOAD_MS_MIN = 10_000;
+/** A file that was ended when it had taken so many times as long as at first is taken to hang. */
+const HANGING_FACTOR = 2;
 
 /** The functions of a script that have to do with snapshots (SnapStart), in the order in which they are run. */
 export const SNAPSHOT_HOOKS = ["before_snapshot", "after_restore"] as const;
@@ -67,8 +69,8 @@ export class ShellHandler {
   #server: ForkServer;
   #hooksRun = 0;
   #isLoading = false;
-  /** Whether the file was not loaded again in the time that it had. */
-  #isSlow = false;
+  /** Whether the file seems to hang whenever it is loaded again. */
+  #isHanging = false;
   /** How long the file, and its hooks, took at first, in milliseconds. */
   #loadingMs = 0;
 
@@ -133,14 +135,16 @@ export class ShellHandler {
   ensureLoaded(watch?: ReloadWatch): void {
     if (this.#server.isReady()) return;
     const isOver = () => watch?.isOver() === true;
+    const startedAt = performance.now();
     watch?.onReload();
     this.#isLoading = true;
     try {
       this.#loadAgain(isOver);
     } finally {
       this.#isLoading = false;
-      // Also of a hook, which runs after the file.
-      this.#isSlow = isOver();
+      // Also in a hook, which runs after the file. An event's time may just be less than what it needs.
+      const tookMs = performance.now() - startedAt;
+      this.#isHanging = isOver() && tookMs > this.#loadingMs * HANGING_FACTOR;
     }
   }
 
@@ -189,7 +193,7 @@ export class ShellHandler {
    * event waits, at whose deadline a file that hangs would be ended: it has a time of its own.
    */
   prepare(): void {
-    if (this.#isSlow || this.#server.isReady()) return;
+    if (this.#isHanging || this.#server.isReady()) return;
     let isOver = false;
     const timer = new Timer(this.#poller, () => {
       isOver = true;
