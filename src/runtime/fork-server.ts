@@ -42,6 +42,7 @@ import { LogPipe } from "./log-pipe.ts";
 import type { Log } from "./log.ts";
 import type { Poller } from "./poller.ts";
 import { type ExitStatus, SIGNAL } from "./process.ts";
+import { rehearse } from "./rehearsal.ts";
 import { type ShellOptions, ShellProcess } from "./shell-process.ts";
 
 /** How loading ended. */
@@ -179,6 +180,7 @@ export class ForkServer {
 
   /** Waits until the shell has loaded the handler, or has ended. */
   load(): Loading {
+    rehearse(this.#options.handler);
     return this.#awaitReport();
   }
 
