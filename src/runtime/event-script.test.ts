@@ -9,6 +9,8 @@ import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { EventScripts, type ShellState } from "./event-script.ts";
 
 const PATHS = { input: "/proc/8/fd/12", output: "/proc/8/fd/10" };
+/** Ends a fork with the status of what was run last. */
+const EXIT = 'exit "$(($? > 256 ? $? - 128 : $?))"';
 const LARGE = 32 * 1024;
 
 const DASH = PLAIN_SHELL;
@@ -112,8 +114,9 @@ describe("the script of an event", () => {
       "\\trap -- 'c' ERR; \\set +f; \\trap -- 'a' DEBUG; \\trap -- 'b' RETURN; ",
     ],
   ])("restores options and traps: %s", (_, state, commands) => {
-    const [, , line = ""] = linesOf({ ...DASH, ...state });
-    const call = commands.includes(" ERR") ? '\\handler "$@"; \\exit' : "";
+    // The option h is mksh's.
+    const [, , line = ""] = linesOf({ ...DASH, ...state, flags: `${state.flags ?? ""}h` });
+    const call = commands.includes(" ERR") ? `\\handler "$@"; \\${EXIT}` : "";
     const quoted = `\\shift; ${commands}${call}`;
     expect(line).toContain(
       commands.includes("'") ? `"${quoted.replace(/[$"\\]/g, "\\$&")}"` : quoted,
@@ -182,11 +185,11 @@ describe("the script of an event", () => {
     const event = "x".repeat(LARGE + 1);
     expect(linesOf(BASH_AS_SH, { event }).slice(2)).toEqual([
       `\\set +f; \\handler '${event}'`,
-      "{ \\exit; } 2>/dev/null",
+      `{ \\${EXIT}; } 2>/dev/null`,
     ]);
     expect(linesOf({ ...BASH, flags: "ehBc" }, { event }).slice(2)).toEqual([
       `\\set -e +f; \\set +o posix; \\command shopt -u inherit_errexit; \\handler '${event}'`,
-      "{ \\command exit; } 2>/dev/null",
+      `{ \\command ${EXIT}; } 2>/dev/null`,
     ]);
     expect(linesOf(BASH, { event: event.slice(1) }).at(-1)).toStartWith("\\set -- ");
     expect(linesOf(BASH, { event, seesCall: true }).at(-1)).toStartWith("\\set -- ");

@@ -68,6 +68,9 @@ const POSIX_MODE_OPTIONS = [
   ["sourcepath", true],
 ] as const;
 
+/** Ends with the handler's status; ksh93 has 256 and its number for a signal, of which exit would keep the number alone. */
+const EXIT = 'exit "$(($? > 256 ? $? - 128 : $?))"';
+
 /** The headers that any invocation may have. */
 const KNOWN_HEADERS = [
   HEADER.requestId,
@@ -124,7 +127,7 @@ export class EventScripts {
     this.#call = functionName === undefined ? "" : callOf(latin1Of(functionName));
     this.#hookRestoration = restoration(state);
     this.#restoration = `${exitReport}${exitReport === "" ? "" : "; "}${this.#hookRestoration}`;
-    this.#exit = `{ ${escapedBuiltin(state)}exit; } 2>/dev/null\n`;
+    this.#exit = `{ ${escapedBuiltin(state)}${EXIT}; } 2>/dev/null\n`;
     // Bash takes 50 µs for it (measured).
     this.#unset = state.mayHaveEventVariables ? unsetting(state.readonlyNames) : "";
   }
@@ -138,11 +141,12 @@ export class EventScripts {
       const after = `\n${this.#exit}`;
       return joined(`${lines}${this.#restoration}${this.#call} `, event, after);
     }
-    // The fork server's text calls it, so that BASH_COMMAND is what fails in it. But mksh runs no ERR trap
-    // for the last command of a fork.
-    const isLast =
-      this.#state.isBash || !(this.#trapsErrors || this.#restoration.includes(" ERR; "));
-    const call = isLast ? "" : `${this.#call} "$@"; \\exit`;
+    // The fork server's text calls it, so that BASH_COMMAND is what fails in it. But mksh, which has the option h,
+    // runs no ERR trap for the last command of a fork.
+    const { isBash, flags } = this.#state;
+    const mayTrap = this.#trapsErrors || this.#restoration.includes(" ERR; ");
+    const isLast = isBash || !flags.includes("h") || !mayTrap;
+    const call = isLast ? "" : `${this.#call} "$@"; \\${EXIT}`;
     const commands = quote(`\\shift; ${this.#restoration}${call}`);
     return joined(`${lines}\\set -- ${commands} `, event, "\n");
   }

@@ -285,7 +285,8 @@ export class ForkServer {
     const { options } = handler.shell;
     const tracing = isFunction && options.length > 0 ? splitTracing(options).tracing : "";
     // With -v the shell would show what it runs for a trap.
-    const reportsFailure = !tracing.includes("v") && this.shell.mayTrap();
+    const mayReport = !tracing.includes("v") && this.shell.mayTrap();
+    const reportsFailure = mayReport && !this.shell.sourcesInCondition();
     return forkServerScript(words, reportsFailure, tracing, hooks);
   }
 

@@ -83,7 +83,8 @@ describe("the handler's function", () => {
   test.each<[string, string, Partial<ShellState>, boolean]>([
     ["that bash does not list, though it is in the text", TEXT, {}, false],
     ["of a bash without declare", TEXT, { disabledBuiltins: ["declare"] }, true],
-    ["of a bash with a function declare", `declare() { :; }\n${TEXT}`, {}, true],
+    ["of a bash with a function builtin", `builtin() { :; }\n${TEXT}`, {}, true],
+    ["of a bash with a function declare", `declare() { :; }\n${TEXT}`, {}, false],
     ["that bash lists", "", { functionNames: ["handler"] }, true],
     ["that has the beginning of another", TEXT, { functionNames: ["handlers"] }, false],
   ])("is told by bash's list where no fork can be asked: one %s", (_, text, state, expected) => {
@@ -160,6 +161,20 @@ describe("what a bash may notice", () => {
     expect(shell.reportsExit(report(BASH))).toBe(reportsExit);
     expect(shell.maySeeCall(report(BASH))).toBe(maySeeCall);
     expect(shell.reportsExit(report(DASH))).toBe(false);
+  });
+});
+
+describe("a file is sourced in a condition", () => {
+  test.each<[string, boolean]>([
+    [". ./lib.sh || exit", true],
+    ["if . ./lib.sh; then :; fi", true],
+    ["! . ./lib.sh", true],
+    ["source lib.sh && start", true],
+    [". ./lib.sh", false],
+    ["[ -f lib.sh ] && . ./lib.sh", false],
+    ["start || exit", false],
+  ])("%j", (text, expected) => {
+    expect(shellOf(text, undefined).shell.sourcesInCondition()).toBe(expected);
   });
 });
 

@@ -93,8 +93,9 @@ export class LoadedShell {
 
   /** Whether a bash may have functions that it does not list, since it may lack the builtin for it. */
   #mayMissFunctions({ disabledBuiltins }: ShellState): boolean {
-    const name = "declare";
-    return disabledBuiltins.includes(name) || definedFunctions(this.#scriptText).includes(name);
+    if (disabledBuiltins.includes("declare")) return true;
+    // Without it nothing is listed, not even what is disabled.
+    return /\bbuiltin\b/.test(this.#scriptText);
   }
 
   /** What the loaded shell says of a name that it does not take for a function's; empty if it takes it. */
@@ -141,6 +142,15 @@ export class LoadedShell {
    */
   mayTrap(): boolean {
     return this.#scriptText !== "" && !this.#scriptText.includes("trap");
+  }
+
+  /** Whether a file is sourced in a condition: after that bash sets our ERR trap again, instead of the file's. */
+  sourcesInCondition(): boolean {
+    const text = this.#scriptText;
+    if (!sourcesOthers(text)) return false;
+    const before = /(?:\b(?:if|elif|while|until)\b|!).*?(?:\.|source)[ \t]/;
+    const after = /(?:\.|source)[ \t].*(?:\|\||&&)/;
+    return before.test(text) || after.test(text);
   }
 
   /** Whether it may have a variable that an event sets. */

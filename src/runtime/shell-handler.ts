@@ -33,14 +33,13 @@ import { decodeUtf8 } from "./utf8.ts";
 /** How much of the end of standard output is looked at for a last line, in bytes. */
 const OUTPUT_END_BYTES = 1024;
 const NOTHING = new Uint8Array(0);
+const NOT_IN_TIME = "the handler's file was not loaded again in time";
 
 /** How often in a row a shell is loaded again that is killed as it loads. */
 const RELOADS_MAX = 5;
 /** While no event waits, a file may take so many times as long as at first to be loaded again, and at least so many ms. */
 const RELOAD_FACTOR = 10;
 const RELOAD_MS_MIN = 10_000;
-/** A file that was ended when it had taken so many times as long as at first is taken to hang. */
-const HANGING_FACTOR = 2;
 
 /** The functions of a script that have to do with snapshots (SnapStart), in the order in which they are run. */
 export const SNAPSHOT_HOOKS = ["before_snapshot", "after_restore"] as const;
@@ -69,7 +68,7 @@ export class ShellHandler {
   #server: ForkServer;
   #hooksRun = 0;
   #isLoading = false;
-  /** Whether the file seems to hang whenever it is loaded again. */
+  /** Whether the file had its own time, not just an event's, to be loaded again, and was not. */
   #isHanging = false;
   /** How long the file, and its hooks, took at first, in milliseconds. */
   #loadingMs = 0;
@@ -135,16 +134,13 @@ export class ShellHandler {
   ensureLoaded(watch?: ReloadWatch): void {
     if (this.#server.isReady()) return;
     const isOver = () => watch?.isOver() === true;
-    const startedAt = performance.now();
     watch?.onReload();
     this.#isLoading = true;
     try {
       this.#loadAgain(isOver);
     } finally {
       this.#isLoading = false;
-      // Also in a hook, which runs after the file. An event's time may just be less than what it needs.
-      const tookMs = performance.now() - startedAt;
-      this.#isHanging = isOver() && tookMs > this.#loadingMs * HANGING_FACTOR;
+      if (!isOver()) this.#isHanging = false;
     }
   }
 
@@ -157,9 +153,9 @@ export class ShellHandler {
       this.#server = startServer(this.#options, this.#poller, this.#log);
       const loading = this.#server.load();
       if (isOver()) {
-        const errorMessage = "the handler's file was not loaded again in time";
         this.#server.close();
-        throw new InitFailure({ errorType: "Runtime.InitError", errorMessage, stackTrace: [] });
+        const errorType = "Runtime.InitError";
+        throw new InitFailure({ errorType, errorMessage: NOT_IN_TIME, stackTrace: [] });
       }
       // Whatever killed it once may do so again, without a fault of the file, which has been loaded before.
       const isKilled = loading.kind === "ended" && loading.end.kind === "signaled";
@@ -204,7 +200,9 @@ export class ShellHandler {
       this.ensureLoaded({ onReload: () => timer.setIn(longestMs), isOver: () => isOver });
     } catch (error) {
       if (!(error instanceof InitFailure)) throw error;
-      if (isOver) this.#log.write("ERROR", `${error.message}: the next event waits for it`);
+      if (!isOver) return;
+      this.#isHanging = true;
+      this.#log.write("ERROR", `${NOT_IN_TIME}: the next event waits for it`);
     } finally {
       timer.close();
     }
