@@ -131,14 +131,15 @@ const plainly: Transport = (socket, response) =>
   );
 
 /**
- * Whether a connection from a port of this machine is open on both sides, as its own side knows.
+ * Whether a connection within this machine is open on both sides, as the side that has made it knows.
  * @see https://www.kernel.org/doc/html/latest/networking/proc_net_tcp.html
  */
-function isEstablished(localPort: number): boolean {
-  const port = localPort.toString(16).toUpperCase().padStart(4, "0");
-  return readFileSync("/proc/net/tcp", "utf8")
-    .split("\n")
-    .some((line) => new RegExp(`^ *\\d+: \\w{8}:${port} \\w{8}:\\w{4} 01 `).test(line));
+function isEstablished(clientPort: number, serverPort: number): boolean {
+  const [client, server] = [clientPort, serverPort].map((port) =>
+    port.toString(16).toUpperCase().padStart(4, "0"),
+  );
+  const line = new RegExp(`^ *\\d+: \\w{8}:${client} \\w{8}:${server} 01 `, "m");
+  return line.test(readFileSync("/proc/net/tcp", "utf8"));
 }
 
 const postsOf = (api: RawApiServer) =>
@@ -172,10 +173,10 @@ describe("every event gets one response when the server uses", () => {
         closing.add(socket);
         await plainly(socket, response);
         await Bun.sleep(ms);
-        const { remotePort = 0 } = socket;
+        const { remotePort = 0, localPort = 0 } = socket;
         socket.destroy();
         // The end has reached the runtime when the file is there, however late a busy system delivers it.
-        while (!socket.closed || isEstablished(remotePort)) await Bun.sleep(1);
+        while (!socket.closed || isEstablished(remotePort, localPort)) await Bun.sleep(1);
         writeFileSync(join(root, `closed-${response.body}`), "");
       };
       // An event that it gave to a connection that it closes might never arrive.
