@@ -12,7 +12,14 @@ import { join } from "node:path";
 import { HEADER, STATUS } from "../runtime-api/contract.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
 import { expectOutcome } from "../testing/expectations.ts";
-import { descendants, descriptors, marked, parentOf, stateOf } from "../testing/process-facts.ts";
+import {
+  descendants,
+  descriptors,
+  killLoadedShell,
+  marked,
+  parentOf,
+  stateOf,
+} from "../testing/process-facts.ts";
 import type { ScriptedInvocation } from "../testing/scripted-invocation.ts";
 import { type ShellName, SHELLS } from "../testing/shells.ts";
 
@@ -100,9 +107,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
       await api.idle();
       const hang = join(taskRoot, "hang");
       writeFileSync(hang, "");
-      const [loaded = 0] = descendants(bootstrap.pid);
-      process.kill(loaded, "SIGKILL");
-      while (!["", "Z"].includes(stateOf(loaded))) await Bun.sleep(1);
+      await killLoadedShell(bootstrap.pid);
       // After the first of them the file has a time of its own; from then on that of an event.
       for (const body of ["second", "third", "fourth"]) {
         await api.idle();
@@ -132,9 +137,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
       const { api, bootstrap } = environment;
       expect((await api.invoke({ body: "first" })).latin1).toBe("first x");
       await api.idle();
-      const [loaded = 0] = descendants(bootstrap.pid);
-      process.kill(loaded, "SIGKILL");
-      while (!["", "Z"].includes(stateOf(loaded))) await Bun.sleep(1);
+      await killLoadedShell(bootstrap.pid);
       const timeoutMs = TIMEOUT_MS;
       expect((await api.invoke({ body: "second", timeoutMs })).latin1).toContain(
         "Sandbox.Timedout",

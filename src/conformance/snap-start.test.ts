@@ -12,7 +12,14 @@ import { join } from "node:path";
 import { PATH } from "../runtime-api/contract.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
 import { expectError } from "../testing/expectations.ts";
-import { childrenOf, descendants, descriptors, marked, stateOf } from "../testing/process-facts.ts";
+import {
+  childrenOf,
+  descendants,
+  descriptors,
+  killLoadedShell,
+  marked,
+  stateOf,
+} from "../testing/process-facts.ts";
 import { FURTHER_SHELLS, SHELLS } from "../testing/shells.ts";
 
 const env = { AWS_LAMBDA_INITIALIZATION_TYPE: "snap-start" };
@@ -393,9 +400,7 @@ describe.each([...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name))("hooks in 
       await api.idle();
       const hang = join(taskRoot, "hang");
       writeFileSync(hang, "");
-      const [loaded = 0] = descendants(bootstrap.pid);
-      process.kill(loaded, "SIGKILL");
-      while (!["", "Z"].includes(stateOf(loaded))) await Bun.sleep(1);
+      await killLoadedShell(bootstrap.pid);
       for (const body of ["second", "third"]) {
         await api.idle();
         const { latin1 } = await api.invoke({ body, timeoutMs: 300 });

@@ -38,7 +38,7 @@ export interface SplitOptions {
   readonly tracing: string;
 }
 
-/** What else is no list of letters, though it begins like one and has one of these. */
+/** What else is not a list of letters, though it begins like one and has one of these. */
 const LONG_OPTION = "-posix";
 
 /**

@@ -55,6 +55,13 @@ export function descendants(pid: number): number[] {
   return childrenOf(pid).flatMap((child) => [child, ...descendants(child)]);
 }
 
+/** Kills the shell that a bootstrap has loaded, the first process below it, and waits until it has ended. */
+export async function killLoadedShell(bootstrap: number): Promise<void> {
+  const [loaded = 0] = descendants(bootstrap);
+  process.kill(loaded, "SIGKILL");
+  while (!["", "Z"].includes(stateOf(loaded))) await Bun.sleep(1);
+}
+
 /** The threads of a process; none when it is gone. */
 function tasks(pid: number): string[] {
   try {
