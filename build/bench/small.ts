@@ -6,8 +6,8 @@
  *     make bench-small                          # as root
  *     bun build/bench/small.ts [--rounds N] [--baseline FILE]
  *
- * Compared are the runtime and the curl loop, in turns: the start to the first response, and events in a
- * row after a pause. With another executable of the runtime as baseline, it is measured, too.
+ * Compared are the runtime, the curl loop and the C floor, in turns: the start to the first response, and
+ * events in a row after it. With another executable of the runtime as baseline, it is measured, too.
  *
  * @module
  */
@@ -22,7 +22,7 @@ import { reportErrors } from "../plain-errors.ts";
 import { ControlGroup } from "./control-group.ts";
 import { entering } from "./runtime/processor-time.ts";
 import { inTurn, jsonEvent, run, Samples } from "./runtime/run.ts";
-import { BASELINE, compileC, CURL_LOOP, makeSubjects, RUNTIME } from "./runtime/subjects.ts";
+import { BASELINE, compileC, CURL_LOOP, FLOOR, makeSubjects, RUNTIME } from "./runtime/subjects.ts";
 import { format, summarize, summarizeRatios, type Summary } from "./statistics.ts";
 
 reportErrors();
@@ -42,6 +42,8 @@ const COMPARED: readonly string[] = [
   RUNTIME.bash,
   BASELINE.dash,
   BASELINE.bash,
+  FLOOR.dash,
+  FLOOR.bash,
 ];
 
 /** What is measured at one memory size, in ms. */
@@ -60,7 +62,8 @@ try {
   );
   const rows: Row[] = [];
   for (const memoryMb of MEMORY_MB) {
-    const [first, median, slowest] = [new Samples(), new Samples(), new Samples()];
+    const [first, mean] = [new Samples(), new Samples()];
+    const [median, slowest] = [new Samples(), new Samples()];
     for (let round = 0; round < ROUNDS; round += 1) {
       for (const subject of inTurn(subjects, round)) {
         const group = ControlGroup.make();
@@ -70,12 +73,14 @@ try {
           wrapper,
         });
         first.add(subject.name, firstResponseMs);
+        mean.add(subject.name, warmMs.reduce((sum, ms) => sum + ms, 0) / warmMs.length);
         median.add(subject.name, summarize(warmMs).median);
         slowest.add(subject.name, Math.max(...warmMs));
         await group.remove();
       }
     }
     rows.push({ memoryMb, title: "start to first response", samples: first });
+    rows.push({ memoryMb, title: `event of ${BURST} in a row, mean`, samples: mean });
     rows.push({ memoryMb, title: `event of ${BURST} in a row, median`, samples: median });
     rows.push({ memoryMb, title: `event of ${BURST} in a row, slowest`, samples: slowest });
   }
@@ -89,7 +94,7 @@ try {
   const ratios: Record<string, Summary> = {};
   for (const { memoryMb, title, samples } of rows) {
     for (const shell of ["dash", "bash"] as const) {
-      for (const base of [CURL_LOOP, BASELINE[shell]]) {
+      for (const base of [CURL_LOOP, BASELINE[shell], FLOOR[shell]]) {
         if (samples.of(base).length === 0) continue;
         ratios[`${memoryMb} MB, ${title}: ${RUNTIME[shell]} / ${base}`] = summarizeRatios(
           samples.of(RUNTIME[shell]),
