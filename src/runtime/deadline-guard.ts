@@ -9,6 +9,7 @@
  * @module
  */
 
+import { elapsedMs } from "./clock.ts";
 import type { Deadline } from "./deadline.ts";
 import { EventProcesses } from "./event-processes.ts";
 import { lazy } from "./lazy.ts";
@@ -53,7 +54,7 @@ export class DeadlineGuard {
   #hasActed = false;
   /** Those that were asked to end. */
   #processes: EventProcesses | undefined;
-  /** When they were asked, in ms of `performance.now()`. */
+  /** When they were asked, in ms of `elapsedMs()`. */
   #askedAtMs = 0;
   #hasKilled = false;
   /** Whether the shell was killed while it was loaded. */
@@ -148,7 +149,7 @@ export class DeadlineGuard {
     }
     this.#attempts = 0;
     this.#processes.signal(SIGNAL.terminate);
-    this.#askedAtMs = performance.now();
+    this.#askedAtMs = elapsedMs();
     this.#timer().setIn(CLEAN_UP_MS);
   }
 
@@ -165,7 +166,7 @@ export class DeadlineGuard {
       reap();
       const isOver = this.#processes === undefined || this.#processes.living().length === 0;
       if (isOver || this.#attempts > ATTEMPTS_MAX) return;
-      if (performance.now() - this.#askedAtMs >= CLEAN_UP_MS) this.#kill();
+      if (elapsedMs() - this.#askedAtMs >= CLEAN_UP_MS) this.#kill();
       this.#poller.serveFor(CHECK_MS);
     }
   }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { elapsedMs } from "./clock.ts";
 import { POLLIN, POLLOUT, PollSet } from "./poll-set.ts";
 
 /** A set of watched descriptors, each with what to do when it is readable or hung up. */
@@ -78,8 +79,8 @@ export class Poller {
   }
 
   #serveUntil(holds: () => boolean, ms: number): void {
-    const endAt = performance.now() + ms;
-    for (let restMs = ms; restMs > 0 && !holds(); restMs = endAt - performance.now()) {
+    const endAt = elapsedMs() + ms;
+    for (let restMs = ms; restMs > 0 && !holds(); restMs = endAt - elapsedMs()) {
       this.#set.poll(Math.ceil(restMs));
       this.#serveReady();
     }

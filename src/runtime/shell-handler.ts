@@ -7,6 +7,7 @@
 import { definedFunctions } from "../handler/script.ts";
 import type { FunctionError, InitErrorType } from "../runtime-api/function-error.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
+import { elapsedMs } from "./clock.ts";
 import { variableBytes } from "./environment.ts";
 import { EventProcesses } from "./event-processes.ts";
 import { describeEnd, exitError } from "./exit-error.ts";
@@ -89,9 +90,9 @@ export class ShellHandler {
    * @throws {InitFailure} When it can't be, with the reason.
    */
   load(): void {
-    const startedAt = performance.now();
+    const startedAt = elapsedMs();
     this.#expectLoaded(this.#server.load());
-    this.#loadingMs = performance.now() - startedAt;
+    this.#loadingMs = elapsedMs() - startedAt;
   }
 
   /**
@@ -101,12 +102,12 @@ export class ShellHandler {
   runHook(): void {
     if (this.#options.handler.kind !== "function") return;
     const at = this.#hooksRun;
-    const startedAt = performance.now();
+    const startedAt = elapsedMs();
     this.#hooksRun += 1;
     // A new shell runs it, too, if it is one of those that are over.
     if (!this.#server.isReady()) this.ensureLoaded();
     else this.#expectHook(at);
-    this.#loadingMs += performance.now() - startedAt;
+    this.#loadingMs += elapsedMs() - startedAt;
   }
 
   #expectHook(at: number): void {

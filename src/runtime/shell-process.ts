@@ -5,6 +5,7 @@
  */
 
 import { splitTracing } from "../handler/script.ts";
+import { elapsedMs } from "./clock.ts";
 import type { ForkServerScript } from "./fork-server-protocol.ts";
 import { close, openFile, sleep } from "./libc.ts";
 import type { RunnableHandler } from "./loaded-shell.ts";
@@ -107,9 +108,9 @@ export class ShellProcess {
 
   /** Ends all that is left of its group, and waits until it is gone. */
   endGroup(): void {
-    const giveUpAt = performance.now() + GROUP_END_MS;
+    const giveUpAt = elapsedMs() + GROUP_END_MS;
     this.kill();
-    for (reap(); isAlive(-this.id) && performance.now() < giveUpAt; reap()) {
+    for (reap(); isAlive(-this.id) && elapsedMs() < giveUpAt; reap()) {
       sleep(1);
     }
   }

@@ -13,6 +13,7 @@
 
 import { CONCURRENCY_MAX } from "../runtime-api/contract.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
+import { elapsedMs } from "./clock.ts";
 import { describeEnd } from "./exit-error.ts";
 import type { HttpAddress } from "./http-connection.ts";
 import { readerOf } from "./http-response-reader.ts";
@@ -72,7 +73,7 @@ interface SupervisedLoop {
   lastEnd: string;
   isLoading: boolean;
   isRestart: boolean;
-  /** When it was started last, in ms of `performance.now()`. */
+  /** When it was started last, in ms of `elapsedMs()`. */
   startedAtMs: number;
   /** When it may be started, likewise. */
   startAtMs: number;
@@ -192,7 +193,7 @@ export class Supervisor {
 
   #start(loop: SupervisedLoop, isFirst: boolean): void {
     this.#board.clear(loop.index);
-    loop.startedAtMs = performance.now();
+    loop.startedAtMs = elapsedMs();
     loop.isLoading = true;
     const { environment, handler } = this.#options;
     if (loop.connection?.hasAsked === true) this.#poller.unwatch(loop.connection.socket);
@@ -235,7 +236,7 @@ export class Supervisor {
       if (loop.isLoading) loop.isLoading = this.#isLoading(loop);
       if (loop.isLoading) loading += 1;
     }
-    const now = performance.now();
+    const now = elapsedMs();
     let nextMs = Number.POSITIVE_INFINITY;
     for (const loop of this.#loops) {
       if (loop.pid !== undefined) continue;
@@ -334,7 +335,7 @@ export class Supervisor {
 
   /** Says when a loop that has ended may be started again, and returns in how many ms. */
   #settleLife(loop: SupervisedLoop, hadEvent: boolean): number {
-    const now = performance.now();
+    const now = elapsedMs();
     const lifeMs = now - loop.startedAtMs;
     this.#failures.note({ lifeMs, isRestart: loop.isRestart, hadEvent });
     const delayMs = loop.delay.after(lifeMs);

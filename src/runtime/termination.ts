@@ -5,6 +5,7 @@
  * @module
  */
 
+import { elapsedMs } from "./clock.ts";
 import { processId, sleep } from "./libc.ts";
 import type { Poller } from "./poller.ts";
 import { childrenOf, kill, reap, SIGNAL, signalDescriptor } from "./process.ts";
@@ -44,8 +45,8 @@ export function endAllBelow(running: Terminable | undefined): void {
     running?.passLog();
   };
   for (const group of running?.processGroups ?? []) kill(-group, SIGNAL.terminate);
-  const giveUpAt = performance.now() + GRACE_MS;
-  while (children().length > 0 && performance.now() < giveUpAt) wait();
+  const giveUpAt = elapsedMs() + GRACE_MS;
+  while (children().length > 0 && elapsedMs() < giveUpAt) wait();
   // We are their subreaper: a process that left the group becomes our child when its parent has ended.
   for (let round = 0; round < ROUNDS_MAX && children().length > 0; round += 1) {
     for (const child of children()) kill(child, SIGNAL.kill);
