@@ -295,7 +295,7 @@ function parseFields(lines: readonly string[]): Map<string, string> {
       if (last !== "") fields.set(last, `${fields.get(last)} ${trimmed(line)}`);
     } else if (colon > 0) {
       last = trimmed(line.slice(0, colon)).toLowerCase();
-      const value = trimmed(line.slice(colon + 1));
+      const value = trimmed(line.slice(line.charAt(colon + 1) === " " ? colon + 2 : colon + 1));
       const before = FRAMING_LISTS.includes(` ${last} `) ? fields.get(last) : undefined;
       fields.set(last, before === undefined ? value : `${before}, ${value}`);
     }
@@ -347,8 +347,13 @@ function grown(body: Uint8Array, length: number, needed: number): Uint8Array {
   return larger;
 }
 
+/** The code of a space, above that of a tab. */
+const SPACE = 0x20;
+
 /** Text without what is blank around it: of what looks so in latin1 only spaces and tabs. */
 function trimmed(text: string): string {
+  // As nearly all are.
+  if (text.charCodeAt(0) > SPACE && text.charCodeAt(text.length - 1) > SPACE) return text;
   let start = 0;
   let end = text.length;
   while (start < end && isBlank(text.charAt(start))) start += 1;
