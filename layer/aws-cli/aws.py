@@ -6,6 +6,7 @@ here. What follows makes the start faster or the layer smaller, says what the la
 and changes nothing else that the CLI does.
 """
 
+import _thread
 import atexit
 import gc
 import os
@@ -72,6 +73,74 @@ def take_modules_from_bundle():
 
 
 bundled = take_modules_from_bundle()
+
+
+class Later(type(sys)):
+    """Stands for a module that is imported when a name is taken from it."""
+
+    lock = _thread.RLock()
+
+    def __getattr__(self, name):
+        # By these an import asks whether there is a module.
+        if name.startswith('__'):
+            raise AttributeError(name)
+        return getattr(self.imported(), name)
+
+    def imported(self):
+        import importlib
+
+        with self.lock:
+            if sys.modules.get(self.__name__) is not self:
+                return importlib.import_module(self.__name__)
+            del sys.modules[self.__name__]
+            module = importlib.import_module(self.__name__)
+            # An import binds what is below a module to it once: to what stood here.
+            for name, value in list(vars(self).items()):
+                if isinstance(value, type(sys)):
+                    setattr(module, name, value)
+            return module
+
+    def call_later(self, name):
+        """Has a name that is only called stand for the real one."""
+
+        def call(*args, **kwargs):
+            return getattr(self.imported(), name)(*args, **kwargs)
+
+        setattr(self, name, call)
+
+
+class LaterCrt(Later):
+    """Stands for the library of AWS's Common Runtime.
+
+    Loading it is a twentieth of the start. The CLI calls it to copy files of S3, for checksums and for some
+    keys and signatures; every command only tells it what to log, which starts a thread.
+    """
+
+    told = ()
+
+    def init_logging(self, *arguments):
+        self.tell('init_logging', arguments)
+
+    def set_log_level(self, *arguments):
+        self.tell('set_log_level', arguments)
+
+    def tell(self, name, arguments):
+        with self.lock:
+            if sys.modules.get(self.__name__) is self:
+                self.told += ((name, arguments),)
+                return
+        getattr(self.imported(), name)(*arguments)
+
+    def imported(self):
+        with self.lock:
+            module = super().imported()
+            told, self.told = self.told, ()
+            for name, arguments in told:
+                getattr(module, name)(*arguments)
+            return module
+
+
+sys.modules['_awscrt'] = LaterCrt('_awscrt')
 
 
 def use_compiled_patterns():
@@ -199,21 +268,6 @@ def import_docutils_for_help_only():
     That is an eighth of the start. The names that awscli.help and awscli.topictags take from docutils
     stand for the real ones until they are used.
     """
-    import importlib
-    import types
-
-    class Later(types.ModuleType):
-        def __getattr__(self, name):
-            if name.startswith('__'):
-                raise AttributeError(name)
-            return getattr(importlib.import_module(self.__name__), name)
-
-        def later(self, name):
-            def call(*args, **kwargs):
-                return self.__getattr__(name)(*args, **kwargs)
-
-            setattr(self, name, call)
-
     docutils, core, writers, html, manpage, text = modules = [
         Later('docutils'),
         Later('docutils.core'),
@@ -223,14 +277,44 @@ def import_docutils_for_help_only():
         Later('awscli.bcdoc.textwriter'),
     ]
     docutils.core, writers.html4css1, writers.manpage = core, html, manpage
-    core.later('publish_string')
-    text.later('TextWriter')
+    core.call_later('publish_string')
+    text.call_later('TextWriter')
     for module in modules:
         sys.modules[module.__name__] = module
     import awscli.help  # noqa: F401
 
     for module in modules:
         del sys.modules[module.__name__]
+
+
+def import_yaml_for_its_use_only():
+    """Lets the CLI import ruamel.yaml when it reads or writes YAML, not at every start.
+
+    That is a fifteenth of the start. The CLI's modules take the name YAML from it, which they call, and what
+    the modules below it have, which are imported as ever.
+    """
+    import ruamel
+
+    yaml = Later('ruamel.yaml')
+    yaml.__path__ = [os.path.join(path, 'yaml') for path in ruamel.__path__]
+    yaml.call_later('YAML')
+    sys.modules[yaml.__name__] = ruamel.yaml = yaml
+    # A class of awscli.utils extends one of it.
+    import ruamel.yaml.emitter  # noqa: F401
+
+
+def import_colors_without_ctypes():
+    """Spares colorama the import of ctypes, by which it asks for the consoles of Windows.
+
+    Elsewhere it goes on in the same way as without ctypes.
+    """
+    before = sys.modules.get('ctypes')
+    sys.modules['ctypes'] = None
+    import colorama  # noqa: F401
+
+    del sys.modules['ctypes']
+    if before is not None:
+        sys.modules['ctypes'] = before
 
 
 def ask_no_program_for_the_system():
@@ -405,6 +489,8 @@ def prepare():
     ask_no_program_for_the_system()
     leave_the_environment_alone()
     do_without_a_home()
+    import_yaml_for_its_use_only()
+    import_colors_without_ctypes()
     import_docutils_for_help_only()
     use_compressed_models()
     use_index_of_services()

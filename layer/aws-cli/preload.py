@@ -173,6 +173,13 @@ def keep_tls_context():
     awscrt.io.ClientTlsContext.__init__ = take_or_initialize
 
 
+def imported_modules():
+    """The names of all modules but those that something stands for until they are needed."""
+    return frozenset(
+        name for name, module in sys.modules.items() if not isinstance(module, aws.Later)
+    )
+
+
 def is_below(folder, module):
     origin = getattr(getattr(module, '__spec__', None), 'origin', None)
     return isinstance(origin, str) and origin.startswith(folder + '/')
@@ -189,7 +196,7 @@ class Server:
 
     def __init__(self, listener, first, leader=None):
         self.listener, self.first, self.leader = listener, first, leader
-        self.known = frozenset(sys.modules)
+        self.known = imported_modules()
         self.lessons, self.lessons_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC | os.O_DIRECT)
         self.spare = None
         # Of each running call: {pidfd: (process, connection to the caller)}.
@@ -291,7 +298,9 @@ class Server:
         with caller.recording():
             try:
                 if not name.startswith('/'):
-                    importlib.import_module(name)
+                    module = importlib.import_module(name)
+                    if isinstance(module, aws.Later):
+                        module.imported()
                     if name == 's3transfer.crt':
                         keep_tls_context()
                 elif name not in models().kept and self.has_room_for(name + models().SUFFIX):
@@ -300,7 +309,7 @@ class Server:
                 # The call that needs it will say so.
                 pass
         models().loaded.clear()
-        self.known = frozenset(sys.modules)
+        self.known = imported_modules()
         gc.freeze()
 
     def has_room_for(self, file):
