@@ -447,6 +447,32 @@ test.concurrent("an event that hangs in one of two loops does not disturb the ot
   expect((await waiting.posted).latin1).toBe("done");
 });
 
+test.concurrent("what a hanging event does for another loop's event goes on", async () => {
+  // As the layer's preloaded aws: what the first call leaves behind makes a fork for each call, in the
+  // process group of its caller.
+  const server = `if (!fork) { setpgrp(0, $ARGV[0]); open(F, ">helper"); print F $$; close(F) } sleep 60`;
+  await using environment = await EnvironmentUnderTest.start({
+    files: filesWith(`case $1 in
+      wait) read -r _ _ _ _ group _ </proc/self/stat; echo $group >group
+        until [ -e go ]; do sleep 0.02; done; kill "$(cat helper)" && printf alive ;;
+      hang) until [ -s group ]; do sleep 0.02; done; (perl -e '${server}' "$(cat group)" &)
+        sleep 60 ;;
+    esac`),
+    env: { AWS_LAMBDA_MAX_CONCURRENCY: "2" },
+  });
+  const { api, taskRoot } = environment;
+  await api.idle(2);
+  const waiting = api.enqueue({ body: "wait" });
+  const hanging = api.enqueue({ body: "hang", timeoutMs: 1000 });
+  await hanging.posted;
+  expectOutcome(hanging, { error: { errorType: "Sandbox.Timedout" } });
+  writeFileSync(join(taskRoot, "go"), "");
+  expect((await waiting.posted).latin1).toBe("alive");
+  while ((await marked(taskRoot)).some(({ command }) => command.includes("perl"))) {
+    await Bun.sleep(1);
+  }
+});
+
 test.concurrent("a file handler is ended, too", async () => {
   await using environment = await EnvironmentUnderTest.start({
     files: { respond: { text: '#!/bin/sh\n[ "$(cat)" = next ] || sleep 60', mode: "755" } },

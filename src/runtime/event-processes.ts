@@ -5,7 +5,9 @@
  * An event has no process group of its own, since only a shell with job control makes one, and not
  * every shell has that without a terminal. So its processes are those below the fork, and those that
  * have lost their parent: these are ours, as their subreaper, and younger than the fork. A process that has
- * made a session of its own (`setsid`) wants to outlive the event, and does.
+ * made a session of its own (`setsid`) wants to outlive the event, and does. So does one that works for
+ * another loop, in that loop's process group: the layer's preloaded `aws`, which the event may have
+ * started, makes a fork of itself for each call, whichever loop's it is.
  *
  * @see https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
  * @module
@@ -17,13 +19,15 @@ import { childrenOf, kill, processText } from "./process.ts";
 interface ProcessFacts {
   readonly pid: number;
   readonly state: string;
+  readonly parent: number;
+  readonly group: number;
   readonly session: number;
   /** When it was started, in clock ticks since the system's start. */
   readonly startTicks: number;
 }
 
 /** Where the fields stand in /proc/PID/stat after the command's name: state is the third of all. */
-const FIELD = { state: 0, session: 3, startTicks: 19 } as const;
+const FIELD = { state: 0, parent: 1, group: 2, session: 3, startTicks: 19 } as const;
 const ZOMBIE = "Z";
 /** Processes that start others without end are not followed any further. */
 const ROUNDS_MAX = 10;
@@ -94,12 +98,22 @@ export class EventProcesses {
   }
 
   #collect(facts: ProcessFacts, found: number[]): void {
-    if (facts.state !== ZOMBIE && this.#sessions.has(facts.session)) found.push(facts.pid);
+    const isRunning = facts.state !== ZOMBIE && this.#sessions.has(facts.session);
+    if (isRunning && isOwnGroup(facts.group)) found.push(facts.pid);
     for (const pid of childrenOf(facts.pid)) {
       const child = factsOf(pid);
       if (child !== undefined) this.#collect(child, found);
     }
   }
+}
+
+/** Whether a process group is not that of another loop: its leader is below this process, or gone. */
+function isOwnGroup(group: number): boolean {
+  const own = processId();
+  let facts = factsOf(group);
+  while (facts !== undefined && facts.pid !== own && facts.parent > 0)
+    facts = factsOf(facts.parent);
+  return facts === undefined || facts.pid === own;
 }
 
 /** Process ids are given in ascending order, and start again from the lowest: ticks go first. */
@@ -117,6 +131,8 @@ function factsOf(pid: number): ProcessFacts | undefined {
   return {
     pid,
     state,
+    parent: Number(fields[FIELD.parent]),
+    group: Number(fields[FIELD.group]),
     session: Number(fields[FIELD.session]),
     startTicks: Number(fields[FIELD.startTicks]),
   };
