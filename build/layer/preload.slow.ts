@@ -133,6 +133,14 @@ test("calls give what plain ones give to a user who can have no further process"
   expect(same.length).toBeGreaterThan(10);
 });
 
+test("a server that can have no further process waits until it can", async () => {
+  expect(await check<unknown>("full_table")).toEqual({ asleep: true, call: 0, spare: true });
+});
+
+test("a call goes on when one of another session has ended the server", async () => {
+  expect(await check<unknown>("others")).toEqual([0, true]);
+});
+
 test("the server ends with the session", async () => {
   expect(await check<unknown>("session")).toEqual([1, 0]);
 });

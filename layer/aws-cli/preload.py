@@ -24,6 +24,8 @@ import aws  # noqa: E402 # lets the imports below come from the bundle
 import caller  # noqa: E402
 
 sys.path.pop(0)
+# A user's plug-in may have one of these names.
+del sys.modules['aws'], sys.modules['caller']
 
 import contextlib  # noqa: E402
 import fcntl  # noqa: E402
@@ -40,6 +42,9 @@ SERVER_OOM_SCORE = '1000'
 # How long a spare outlives its server, in seconds.
 LAST_S = 0.05
 LESSON_MAX = 4096
+# How long the server waits before it tries again to fork, in milliseconds: where there can be no further
+# process, it would take the processor from those that there are.
+RETRY_MS = 100
 # A lesson that tells the server to make room for another one.
 RETIRE = b'retire'
 # Service models that the server keeps, in compressed bytes: a larger one would take too long to load
@@ -199,6 +204,7 @@ class Server:
         self.known = imported_modules()
         self.lessons, self.lessons_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC | os.O_DIRECT)
         self.spare = None
+        self.pause_ms = 0
         # Of each running call: {pidfd: (process, connection to the caller)}.
         self.calls = {}
         self.to_learn = [*SERVICE_IMPORTS, *service_models()]
@@ -209,7 +215,8 @@ class Server:
         while True:
             idle = self.first is None and not self.calls
             has_work = idle and (self.to_learn or self.spare is None) and self.listener
-            ready = self.wait(0 if has_work else None)
+            ready = self.wait(self.pause_ms if has_work else None)
+            self.pause_ms = 0
             if self.leader in ready:
                 os._exit(0)
             if self.first in ready:
@@ -222,7 +229,7 @@ class Server:
             for process in ready & set(self.calls):
                 self.end_call(process)
             if self.listener is None:
-                if not self.calls:
+                if self.spare is None and not self.calls:
                     os._exit(0)
                 continue
             called = self.spare is None and self.listener.fileno() in ready
@@ -253,7 +260,8 @@ class Server:
             self.listener.close()
             self.listener = None
             if self.spare is not None:
-                os.kill(self.spare.pid, signal.SIGKILL)
+                # It ends, unless it has a caller already and the word of that is on its way.
+                self.spare.control.shutdown(socket.SHUT_WR)
 
     def fork(self, called):
         """Forks a spare; returns in it, as soon as it has a caller."""
@@ -262,6 +270,7 @@ class Server:
             pid = os.fork()
         except OSError:
             # There can be no further process: who is calling takes the plain way.
+            self.pause_ms = RETRY_MS
             if called:
                 self.listener.accept()[0].close()
             return None

@@ -150,6 +150,15 @@ plugin = (
 )
 settings = '[plugins]\ncli_legacy_plugin_path = FOLDER/plugins\nmine = mine\n'
 call('a plug-in', *WHO, files={'home/.aws/config': settings, 'plugins/mine.py': plugin})
+for name in ('aws', 'caller', 'preload'):
+    call(
+        f'a plug-in with the name {name}',
+        *WHO,
+        files={
+            'home/.aws/config': settings.replace('mine = mine', f'mine = {name}'),
+            f'plugins/{name}.py': plugin,
+        },
+    )
 for zone in ('Asia/Kolkata', None, '<X>-3', 'nonsense'):
     call(f's3 ls in the time zone {zone}', 's3', 'ls', 's3://calls', variables={'TZ': zone})
 for variables in (

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 
-from calls import children, has_spare, lambda_variables, plain_command, servers
+from calls import children, has_spare, is_asleep, lambda_variables, plain_command, servers
 
 OPT, URL, CHECK = sys.argv[1:]
 AWS = f'{OPT}/bin/aws'
@@ -43,6 +43,11 @@ def memory_of(pid):
             with contextlib.suppress(OSError, OverflowError):
                 memory.seek(start)
                 yield memory.read(end - start)
+
+
+def waits_in(pid):
+    with open(f'/proc/{pid}/wchan') as file:
+        return file.read()
 
 
 def settled_descriptors(pid):
@@ -215,14 +220,16 @@ def damage():
     return found
 
 
-def processes():
-    """Whether calls work for a user who can have no further process."""
-    def as_user(most):
-        os.setgroups([])
-        os.setgid(STRANGER)
-        os.setuid(STRANGER)
+def as_user(most=None):
+    os.setgroups([])
+    os.setgid(STRANGER)
+    os.setuid(STRANGER)
+    if most is not None:
         resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
 
+
+def processes():
+    """Whether calls work for a user who can have no further process."""
     results = []
     for most in (1, 2, 3, 4, 5, 6):
         for _ in range(2):
@@ -233,6 +240,82 @@ def processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
     return results
+
+
+def full_table():
+    """Whether a server that can have no spare sleeps, and has one again when there is room."""
+    first_call(preexec_fn=as_user)
+    server = servers(OPT)[0]
+
+    def let_it_have(most):
+        subprocess.run(['prlimit', f'--pid={server}', f'--nproc={most}:'], preexec_fn=as_user, check=True)
+
+    let_it_have(1)
+    for spare in children(server):
+        os.kill(spare, signal.SIGKILL)
+    while children(server):
+        time.sleep(0.01)
+    asleep = []
+    for _ in range(100):
+        asleep.append(is_asleep(server))
+        time.sleep(0.01)
+    status = call('--version', preexec_fn=as_user).returncode
+    let_it_have(1000)
+    return {'asleep': asleep.count(True) > 50, 'call': status, 'spare': has_spare(OPT)}
+
+
+def others():
+    """Whether a call goes on when the next one belongs to another session, which ends the server."""
+    first_call()
+    server = servers(OPT)[0]
+    place = os.stat(f'{OPT}/aws-cli')
+    with open(f'{OPT}/aws-cli/build') as file:
+        name = f'\0aws-cli 0 {place.st_dev:x}:{place.st_ino:x} {file.readline().strip()}'
+    # A caller of another session that has a fork, and takes its time to say what it wants.
+    other, control = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+            connection.connect(name)
+            connection.recv(1)
+            other.send(b'x')
+            other.recv(1)
+            call = os.memfd_create('call')
+            os.write(call, bytes(8))
+            process = os.open('/proc/self', os.O_PATH | os.O_DIRECTORY)
+            directory = os.open('/', os.O_PATH | os.O_DIRECTORY)
+            alive = os.pipe()
+            socket.send_fds(connection, [bytes(4)], [call, process, directory, alive[0], 0])
+            connection.recv(1)
+        os._exit(0)
+    control.recv(1)
+    # A stranger has the server make the next spare, and is not served.
+    stranger = os.fork()
+    if stranger == 0:
+        as_user()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+            connection.connect(name)
+            connection.recv(1)
+        os._exit(0)
+    os.waitpid(stranger, 0)
+    os.kill(server, signal.SIGSTOP)
+    words = ['ssm', 'put-parameter', '--name', 'others', '--type', 'String', '--overwrite']
+    child = subprocess.Popen(
+        [AWS, *words, '--value', 'file:///dev/stdin'],
+        env=lambda_variables(URL), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )
+    # Until its fork runs the command, and waits for its input.
+    while not any('pipe_read' in place for place in map(waits_in, children(server))):
+        time.sleep(0.01)
+    control.send(b'x')
+    os.waitpid(pid, 0)
+    os.kill(server, signal.SIGCONT)
+    while servers(OPT) == [server] and len(children(server)) > 1:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    output, _ = child.communicate(b'value')
+    return [child.returncode, b'Version' in output]
 
 
 def session():
@@ -292,7 +375,9 @@ def memory_group():
 
 
 def main():
-    checks = (secrets, places, ends, timeout, damage, processes, session, memory)
+    checks = (
+        *(secrets, places, ends, timeout, damage, processes, full_table, others, session, memory),
+    )
     found = {check.__name__: check for check in checks}[CHECK]()
     for pid in servers(OPT):
         with contextlib.suppress(ProcessLookupError):
