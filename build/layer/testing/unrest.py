@@ -39,25 +39,26 @@ def processes():
     return found
 
 
-def kill_some(kind, number):
-    for found, pid in processes():
-        if found == kind:
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                pass
+def kill_some(kinds, number):
+    """Returns whom it has sent the signal."""
+    found = [pid for kind, pid in processes() if kind in kinds]
+    send(found, number)
+    return found
 
 
-def stop_all():
-    """Freezes everything for a moment, as Lambda does between two events."""
-    stopped = processes()
-    for number in (signal.SIGSTOP, signal.SIGCONT):
-        for _, pid in stopped:
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                pass
-        time.sleep(0.08)
+def send(pids, number):
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+
+
+def stop_some(kinds, seconds):
+    """Stops and continues the same processes: whose server is killed meanwhile is no fork any more."""
+    stopped = kill_some(kinds, signal.SIGSTOP)
+    time.sleep(seconds)
+    send(stopped, signal.SIGCONT)
 
 
 COMMANDS = [
@@ -89,22 +90,19 @@ def call(chance, name, folder):
     delay = chance.random() * 0.15
     if name == 'server killed':
         time.sleep(delay)
-        kill_some('server', signal.SIGKILL)
+        kill_some(['server'], signal.SIGKILL)
     elif name == 'forks killed':
         time.sleep(delay)
         number = chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGABRT])
-        kill_some('fork', number)
+        kill_some(['fork'], number)
     elif name == 'server stopped':
-        kill_some('server', signal.SIGSTOP)
-        time.sleep(delay)
-        kill_some('server', signal.SIGCONT)
+        stop_some(['server'], delay)
     elif name == 'forks stopped':
-        kill_some('fork', signal.SIGSTOP)
-        time.sleep(delay)
-        kill_some('fork', signal.SIGCONT)
+        stop_some(['fork'], delay)
     elif name == 'all frozen':
         time.sleep(delay)
-        stop_all()
+        # As Lambda does between two events.
+        stop_some(['server', 'fork'], 0.08)
     elif name == 'caller killed':
         time.sleep(delay)
         number = chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
@@ -179,7 +177,7 @@ def main():
     json.dump(
         {'calls': sum(done.values()), 'done': done, 'faults': faults, 'left': running[2:]}, sys.stdout
     )
-    kill_some('server', signal.SIGKILL)
+    kill_some(['server'], signal.SIGKILL)
 
 
 if __name__ == '__main__':
