@@ -54,6 +54,11 @@ const TRAPS: readonly (readonly [string, string, string])[] = [
     "set -T; trap 'printf .' DEBUG; handler() { :; printf x; }",
     "....x",
   ],
+  [
+    "DEBUG, of a text that the file evaluates",
+    "eval \"$(printf '%s' 'set -''T; tr''ap \"printf .\" DEBUG')\"; handler() { :; printf x; }",
+    "....x",
+  ],
 ];
 
 describe.each(["bash", "bash as sh"] as const)("in %s", (shell) => {

@@ -14,6 +14,7 @@ import type { Invocation } from "../runtime-api/invocation.ts";
 import { copyOf, latin1Bytes, utf8Bytes } from "./bytes.ts";
 import type { LastCommand } from "./control-messages.ts";
 import { ControlPipe } from "./control-pipe.ts";
+import { variableBytes } from "./environment.ts";
 import { EventScripts } from "./event-script.ts";
 import { exitStatusOf, type LostStatus } from "./exit-error.ts";
 import { ForkPipes, type OnOutput, type OutputPipe, type Own } from "./fork-pipes.ts";
@@ -284,8 +285,9 @@ export class ForkServer {
     for (const [readEnd] of this.#hookPipes) hooks.push(pathOf(readEnd));
     const { options } = handler.shell;
     const tracing = isFunction && options.length > 0 ? splitTracing(options).tracing : "";
-    // With -v the shell would show what it runs for a trap.
-    const mayReport = !tracing.includes("v") && this.shell.mayTrap();
+    // With -v the shell would show what it runs for a trap. A file that bash runs before all else may have set one.
+    const isFirst = variableBytes(this.#options.environment, "BASH_ENV") === undefined;
+    const mayReport = isFirst && !tracing.includes("v") && this.shell.mayTrap();
     const reportsFailure = mayReport && !this.shell.sourcesInCondition();
     return forkServerScript(words, reportsFailure, tracing, hooks);
   }

@@ -164,13 +164,38 @@ describe("what a bash may notice", () => {
   });
 });
 
+test.each<[string, ShellState, boolean]>([
+  ["a trap that it has listed", { ...BASH, traps: ["'echo' DEBUG"] }, true],
+  ["functions that inherit traps", { ...BASH, flags: "hBTc" }, true],
+  ["none of these", { ...BASH, flags: "hBc" }, false],
+])("a bash sees from where its handler is called by %s", (_, state, expected) => {
+  expect(shellOf("eval $CODE", undefined).shell.maySeeCall(report(state))).toBe(expected);
+});
+
 describe("a file is sourced in a condition", () => {
   test.each<[string, boolean]>([
     [". ./lib.sh || exit", true],
     ["if . ./lib.sh; then :; fi", true],
     ["! . ./lib.sh", true],
     ["source lib.sh && start", true],
+    ["if\n  . ./lib.sh\nthen :; fi", true],
+    ["while [ -z $x ] &&\n  . ./lib.sh; do :; done", true],
+    ["if [ -f lib.sh ] && command . ./lib.sh; then :; fi", true],
+    [". ./lib.sh \\\n  || exit", true],
+    ["{ . ./lib.sh; } || exit", true],
+    ["{\n. ./lib.sh\n} || exit", true],
+    ["for file in *; do . $file; done && start", true],
+    ["eval '. ./lib.sh' || exit", true],
+    ['eval "$(. ./lib.sh)" || exit', true],
+    ["if eval '. ./lib.sh'; then :; fi", true],
+    ["set -eE\ninclude() { . $1; }\ninclude ./lib.sh || exit", true],
+    ["set -o errtrace\n. ./lib.sh", true],
     [". ./lib.sh", false],
+    ["#!/bin/bash\n. ./lib.sh", false],
+    ["# What is there, if anything\n. ./lib.sh", false],
+    ["if [ -f lib.sh ]; then . ./lib.sh; fi", false],
+    ["while read -r file; do\n. $file\ndone", false],
+    ["[ ! -f lib.sh ] || . ./lib.sh", false],
     ["[ -f lib.sh ] && . ./lib.sh", false],
     ["start || exit", false],
   ])("%j", (text, expected) => {

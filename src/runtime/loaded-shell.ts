@@ -33,6 +33,9 @@ export interface Reply {
 /** Has a fork of the shell run commands; undefined while the shell makes none. */
 export type Ask = (commands: string) => Reply | undefined;
 
+/** How most scripts have functions inherit an ERR trap; and the end of a group of commands that is a condition. */
+const INHERITED_OR_GROUPED = ["set -E", "set -eE", "errtrace", "\n} ||", "\n} &&"];
+
 /** What POSIX mode turns on, and leaving it leaves on. */
 const POSIX_MODE_OPTION = "inherit_errexit";
 
@@ -144,13 +147,20 @@ export class LoadedShell {
     return this.#scriptText !== "" && !this.#scriptText.includes("trap");
   }
 
-  /** Whether a file is sourced in a condition: after that bash sets our ERR trap again, instead of the file's. */
+  /**
+   * Whether a file is sourced in a condition: after that bash sets our ERR trap again, instead of the file's. Also
+   * in a function that is called in one, if functions inherit the trap.
+   */
   sourcesInCondition(): boolean {
     const text = this.#scriptText;
     if (!sourcesOthers(text)) return false;
-    const before = /(?:\b(?:if|elif|while|until)\b|!).*?(?:\.|source)[ \t]/;
-    const after = /(?:\.|source)[ \t].*(?:\|\||&&)/;
-    return before.test(text) || after.test(text);
+    if (INHERITED_OR_GROUPED.some((words) => text.includes(words))) return true;
+    // Between `if` and `then`, or `while` and `do`, on whatever line; the distance is for very long ones.
+    const between =
+      /(?<!#.*)\b(?:if|elif|while|until)\b(?:(?!\b(?:then|do)\b)[\s\S]){0,300}?[ \t\n;&|({`"'\\](?:\.|source)[ \t]/;
+    // Before an operator, perhaps on a continued line.
+    const around = /![ \t]+\\?(?:\.|source)[ \t]|(?:\.|source)[ \t](?:.|\\\n){0,300}(?:\|\||&&)/;
+    return between.test(text) || around.test(text);
   }
 
   /** Whether it may have a variable that an event sets. */
@@ -172,7 +182,8 @@ export class LoadedShell {
    */
   maySeeCall({ state }: LoadReport): boolean {
     const isVerbose = /\bset\b.*-\w*v|verbose/.test(this.#scriptText);
-    if (isVerbose || state.flags.includes("v")) return true;
+    // Of traps, and that functions inherit them, the shell knows more than the text says.
+    if (isVerbose || state.traps.length > 0 || /[vT]/.test(state.flags)) return true;
     if (this.#scriptText.includes("trap") || sourcesOthers(this.#scriptText)) return true;
     return state.isBash
       ? /caller|FUNCNAME|BASH_|functrace|set\b.*-\w*T/.test(this.#scriptText)
