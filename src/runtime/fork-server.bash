@@ -35,10 +35,11 @@
     \readonly -p
     if { \:; } 2>"@CONTROL@" <"@CONTROL@/defined/$SHELLOPTS/${PS4-}/"; then \:; fi
     # Which of these are functions: the handler, and what is used for an event. And which builtins are not
-    # there any more. These two are no special builtins: a script's function of their name must not be called.
+    # there any more. These two are no special builtins: a script's function of their name must not be called. But
+    # builtin itself may be disabled.
     # shellcheck disable=SC2316 # names of functions
     \builtin declare -F -- "@FUNCTION@" command builtin shopt . : eval exec exit export set shift trap unset
-    \builtin enable -n
+    \builtin enable -n || \enable -n
   } >"@CONTROL@" 2>/dev/null
   # One line, as in fork-server.sh.
   @ONE_LINE@

@@ -181,6 +181,13 @@ describe("a load report", () => {
     expect(parse(text)?.hindrance).toContain(words);
   });
 
+  test("of a bash tells the message, whatever a function builtin has written in front of it", () => {
+    const { message } = parse(bashReport({})) ?? expect.unreachable();
+    for (const names of ["called ", "called\ncalled: ", "f: line 5: "]) {
+      expect(parse(bashReport({ names }))?.message).toEqual(message);
+    }
+  });
+
   test("of a bash without POSIX mode, or with functions, has no hindrance in it alone", () => {
     expect(parse(bashReport({ now: OPTIONS }))?.hindrance).toBeUndefined();
     expect(parse(bashReport({ names: "handler\nset\n" }))?.hindrance).toBeUndefined();

@@ -111,9 +111,21 @@ export function parseLoadReport(
       disabledBuiltins: disabled,
     },
     tracePrefix: textOf(prefix.slice(0, -1).join("/")),
-    message: new StatusMessage(mark, text.slice(endedAt, markAt)),
+    message: new StatusMessage(mark, withoutOutput(text.slice(endedAt, markAt), text, control)),
     rest: text.slice(end + 1),
   };
+}
+
+/**
+ * The words in front of a mark without what a function may have written before them in their line, instead of a builtin:
+ * they begin as the report does.
+ */
+function withoutOutput(words: string, text: string, control: string): string {
+  const start = text.lastIndexOf("\n", text.indexOf(`${control}/sourced/`)) + 1;
+  const beginning = text.slice(start, text.indexOf(": ", start) + ": ".length);
+  return words.startsWith(beginning)
+    ? words
+    : words.slice(Math.max(0, words.lastIndexOf(beginning)));
 }
 
 /** Where the line of the mark begins by which a function's output ends, in whatever words it was. */
