@@ -9,8 +9,8 @@ import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { EventScripts, type ShellState } from "./event-script.ts";
 
 const PATHS = { input: "/proc/8/fd/12", output: "/proc/8/fd/10" };
-/** Ends a fork with the status of what was run last. */
-const EXIT = 'exit "$(($? > 256 ? $? - 128 : $?))"';
+/** Ends a fork of ksh93 with the status of what was run last. */
+const EXIT = 'exit "$(($? > 256 && $? < 321 ? $? - 128 : $?))"';
 const LARGE = 32 * 1024;
 
 const DASH = PLAIN_SHELL;
@@ -185,12 +185,16 @@ describe("the script of an event", () => {
     const event = "x".repeat(LARGE + 1);
     expect(linesOf(BASH_AS_SH, { event }).slice(2)).toEqual([
       `\\set +f; \\handler '${event}'`,
-      `{ \\${EXIT}; } 2>/dev/null`,
+      "{ \\exit; } 2>/dev/null",
     ]);
     expect(linesOf({ ...BASH, flags: "ehBc" }, { event }).slice(2)).toEqual([
       `\\set -e +f; \\set +o posix; \\command shopt -u inherit_errexit; \\handler '${event}'`,
-      `{ \\command ${EXIT}; } 2>/dev/null`,
+      "{ \\command exit; } 2>/dev/null",
     ]);
+    expect(linesOf(DASH, { event }).at(-1)).toBe("{ \\exit; } 2>/dev/null");
+    expect(linesOf({ ...DASH, flags: "chsB" }, { event }).at(-1)).toBe(
+      `{ \\${EXIT}; } 2>/dev/null`,
+    );
     expect(linesOf(BASH, { event: event.slice(1) }).at(-1)).toStartWith("\\set -- ");
     expect(linesOf(BASH, { event, seesCall: true }).at(-1)).toStartWith("\\set -- ");
     expect(linesOf(BASH, { event, exitReport: "\\report" }).at(-1)).toStartWith("\\set -- ");

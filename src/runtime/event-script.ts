@@ -68,8 +68,11 @@ const POSIX_MODE_OPTIONS = [
   ["sourcepath", true],
 ] as const;
 
-/** Ends with the handler's status; ksh93 has 256 and its number for a signal, of which exit would keep the number alone. */
-const EXIT = 'exit "$(($? > 256 ? $? - 128 : $?))"';
+/**
+ * Ends with the handler's status in ksh93, which has 256 and its number for a signal: of that exit would keep the
+ * number alone. A function may have returned more.
+ */
+const EXIT_AS_SHELL = 'exit "$(($? > 256 && $? < 321 ? $? - 128 : $?))"';
 
 /** The headers that any invocation may have. */
 const KNOWN_HEADERS = [
@@ -101,7 +104,10 @@ export class EventScripts {
   readonly #restoration: string;
   /** The same without what reports an event's last command. */
   readonly #hookRestoration: string;
+  /** What ends a fork with the status of what was run last. */
   readonly #exit: string;
+  /** The same after a call in a file. */
+  readonly #end: string;
   readonly #trapsErrors: boolean;
   readonly #unset: string;
   /** Whether every event is a positional parameter; found out when a long one comes, not while the start waits. */
@@ -127,7 +133,9 @@ export class EventScripts {
     this.#call = functionName === undefined ? "" : callOf(latin1Of(functionName));
     this.#hookRestoration = restoration(state);
     this.#restoration = `${exitReport}${exitReport === "" ? "" : "; "}${this.#hookRestoration}`;
-    this.#exit = `{ ${escapedBuiltin(state)}${EXIT}; } 2>/dev/null\n`;
+    // Of all shells but bash, ksh93 and mksh have the option h.
+    this.#exit = !state.isBash && state.flags.includes("h") ? EXIT_AS_SHELL : "exit";
+    this.#end = `{ ${escapedBuiltin(state)}${this.#exit}; } 2>/dev/null\n`;
     // Bash takes 50 µs for it (measured).
     this.#unset = state.mayHaveEventVariables ? unsetting(state.readonlyNames) : "";
   }
@@ -138,7 +146,7 @@ export class EventScripts {
     const { event } = invocation;
     if (event.length > PARAMETER_BYTES_MAX && !this.#isCalledAfterFile()) {
       // After the handler has returned the file is at its end, and nothing after it may be run.
-      const after = `\n${this.#exit}`;
+      const after = `\n${this.#end}`;
       return joined(`${lines}${this.#restoration}${this.#call} `, event, after);
     }
     // The fork server's text calls it, so that BASH_COMMAND is what fails in it. But mksh, which has the option h,
@@ -146,7 +154,7 @@ export class EventScripts {
     const { isBash, flags } = this.#state;
     const mayTrap = this.#trapsErrors || this.#restoration.includes(" ERR; ");
     const isLast = isBash || !flags.includes("h") || !mayTrap;
-    const call = isLast ? "" : `${this.#call} "$@"; \\${EXIT}`;
+    const call = isLast ? "" : `${this.#call} "$@"; \\${this.#exit}`;
     const commands = quote(`\\shift; ${this.#restoration}${call}`);
     return joined(`${lines}\\set -- ${commands} `, event, "\n");
   }
