@@ -121,6 +121,26 @@ describe("a PS4 of variables and commands", () => {
     );
   });
 
+  test.each([
+    ["$(date) $(hostname) $(basename $0) + ", `${"Mon Nov 30 15:33:21 UTC 2026 "}host f.sh + `],
+    ["${BASH_SOURCE[*]}:$LINENO:${FUNCNAME[*]}: ", `${"/var/task/f.sh ".repeat(50)}:7:f handler: `],
+    ["$BASH_SOURCE $FUNCNAME $LINENO> ", `/${"folder/".repeat(500)}f.sh handler 12> `],
+    ["$A$B$C> ", `${"x".repeat(150)}> `],
+  ])("is known with several values: %s", (prefix, begun) => {
+    const pattern = variablePattern(prefix) ?? expect.unreachable();
+    expect(withoutTraces([`${begun}curl token`, "b"], tracing(pattern))).toEqual(["b"]);
+    // With values of any length, each of whose ends may be anywhere, a long line would take minutes.
+    expect(pattern.atStart.source).not.toMatch(/\.\*.*\.\*|\\S\*(?! |$).*\\S\*(?! |$)/);
+  });
+
+  test("that is repeated is looked for from the beginning of a row", () => {
+    const { inLine } = prefixPattern("+ ");
+    expect(inLine?.exec("a+++ b")?.index).toBe(1);
+    expect(inLine?.exec("++ + b")?.index).toBe(0);
+    // A row of n would be tried n times.
+    expect(inLine?.source).toStartWith("(?<!");
+  });
+
   test.each(["$(date): ", "`date`: ", "\\t: ", "$N ", "$N", "$N and $M ", "$N: ", "$N: $M"])(
     "that nothing marks is not known: %s",
     (prefix) => {

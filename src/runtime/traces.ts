@@ -66,13 +66,19 @@ export function samplePattern(sample: string): TracePrefix {
   const [first = ""] = sample;
   const repeated = /[^\w\s]/.test(first) ? `\\${first}*` : /\D/.test(first) ? `${first}*` : "";
   const atStart = RegExp(`^${repeated}${escaped}`);
+  // Not tried from each of a long row of them.
+  const notAfter = repeated === "" ? "" : `(?<!${repeated.slice(0, -1)})`;
   return sample.length > 1 && /[^\w\s]/.test(sample)
-    ? { atStart, inLine: RegExp(repeated + escaped) }
+    ? { atStart, inLine: RegExp(notAfter + repeated + escaped) }
     : { atStart };
 }
 
 const EXPANSION =
   /\$\{((?:[^{}]|\{[^{}]*\})*)\}|\$(\w+|[?$!#*@-])|\$\((?:[^()]|\([^()]*\))*\)|`[^`]*`/g;
+/** How often a line that does not fit may be tried, with all lengths of values whose end nothing marks. */
+const TRIES_MAX = 1e7;
+/** What such a value may have in any case, in characters: a date has 28. */
+const LENGTH_MIN = 64;
 /** What a useful prefix does not fit. */
 const MESSAGES = ["cat: /f: No such file or directory", "/f.sh: line 3: x: command not found"];
 const NUMBERS = /^(?:LINENO|SECONDS|S?RANDOM|EPOCH\w+|BASHPID|P?PID|E?UID|SHLVL|[$?!#])\b|^[$?!#]$/;
@@ -84,15 +90,25 @@ const NUMBERS = /^(?:LINENO|SECONDS|S?RANDOM|EPOCH\w+|BASHPID|P?PID|E?UID|SHLVL|
 export function variablePattern(prefix: string): TracePrefix | undefined {
   const literals = prefix.replace(EXPANSION, "");
   if (/[`\\$]/.test(literals) || !/[^\w\s]/.test(literals)) return undefined;
+  const expansions = [...prefix.matchAll(EXPANSION)].map(
+    ({ 0: expansion, 1: braced, 2: bare, index }) => {
+      const name = braced ?? bare ?? "";
+      const end = index + expansion.length;
+      // A list or a command's output may have spaces.
+      const isText = name === "" || /\[[*@]\]/.test(name);
+      const isClear = NUMBERS.test(name) || (!isText && /^(?:\s|$)/.test(prefix.slice(end)));
+      return { name, index, end, isText, isClear };
+    },
+  );
+  const unclear = expansions.filter(({ isClear }) => !isClear).length;
+  const length =
+    unclear < 2 ? "*" : `{0,${Math.max(LENGTH_MIN, Math.floor(TRIES_MAX ** (1 / unclear)))}}`;
   let pattern = "";
   let end = 0;
-  for (const { 0: expansion, 1: braced, 2: bare, index } of prefix.matchAll(EXPANSION)) {
-    const name = braced ?? bare ?? "";
-    // A list or a command's output may have spaces.
-    const isText = name === "" || /\[[*@]\]/.test(name);
-    const value = isText ? ".*?" : NUMBERS.test(name) ? "[\\d.]*" : "\\S*";
-    pattern += literally(prefix.slice(end, index)) + value;
-    end = index + expansion.length;
+  for (const { name, index, end: next, isText, isClear } of expansions) {
+    const word = NUMBERS.test(name) ? "[\\d.]*" : `\\S${isClear ? "*" : length}`;
+    pattern += literally(prefix.slice(end, index)) + (isText ? `.${length}?` : word);
+    end = next;
   }
   const atStart = RegExp(`^${pattern}${literally(prefix.slice(end))}`);
   return MESSAGES.some((message) => atStart.test(message)) ? undefined : { atStart };
