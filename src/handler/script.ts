@@ -104,7 +104,7 @@ export function definedFunctions(text: string): string[] {
 export function sourcesOthers(text: string): boolean {
   // Most do not, and an expression takes long to be made.
   if (!text.includes(". ") && !text.includes(".\t") && !text.includes("source")) return false;
-  return /(?:^|[;&|{()!`]|\b(?:if|elif|then|else|while|until|do|command|builtin)\b|=\S*[ \t]|\beval[ \t]+["'])[ \t]*\\?(?:\.|source)[ \t]+\S/m.test(
+  return /(?:^|[;&|{()!`]|\b(?:if|elif|then|else|while|until|do|command|builtin)\b|=\S{0,99}[ \t]|\beval[ \t]+["'])[ \t]*\\?(?:\.|source)[ \t]+\S/m.test(
     text,
   );
 }
