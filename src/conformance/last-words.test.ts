@@ -254,6 +254,7 @@ describe.each(ALL)("traced commands in %s", (shell) => {
     ["with PS4 as it is", "set -x"],
     ["with another PS4", "PS4='> '; set -x"],
     ["with a PS4 of several words", "PS4='[trace] '; set -x"],
+    ["with a PS4 that no alphabet has", "PS4='😀 '; set -x"],
     ["with a PS4 that ends in an expansion", "PS4='# ${SECRET+x} '; set -x"],
     ["with a PS4 that begins with one", "PS4='${SECRET+trace}: '; set -x"],
     ["with a PS4 that depends on the event", "PS4='$LAMBDA_RUNTIME_AWS_REQUEST_ID> '; set -x"],

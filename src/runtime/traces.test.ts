@@ -82,6 +82,8 @@ describe("lines without traced commands", () => {
     ["one with a command", "# $(date) ", ["# now a", "## now b", "#c"], ["#c"]],
     ["signs of regular expressions", "[x*] ", ["[x*] a", "[[x*] b", "[xx] c"], ["[xx] c"]],
     ["nothing", "", ["a", "b"], []],
+    ["a character of two units", "😀 ", ["😀 a", "😀😀 b", "c😀 d", "e"], ["c", "e"]],
+    ["such a character alone", "😀", ["😀a", "😀😀b", "e"], ["e"]],
   ])("PS4 is %s", (_, prefix, lines, expected) => {
     expect(withoutTraces(lines, quoted(prefix))).toEqual(expected);
   });

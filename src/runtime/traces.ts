@@ -64,10 +64,12 @@ export function prefixPattern(prefix: string): TracePrefix {
 export function samplePattern(sample: string): TracePrefix {
   const escaped = literally(sample).replace(/\d+/g, "\\d+");
   const [first = ""] = sample;
-  const repeated = /[^\w\s]/.test(first) ? `\\${first}*` : /\D/.test(first) ? `${first}*` : "";
+  // A character may be two units of UTF-16.
+  const row = /\D/.test(first) ? `(?:${literally(first)})` : "";
+  const repeated = row === "" ? "" : `${row}*`;
   const atStart = RegExp(`^${repeated}${escaped}`);
   // Not tried from each of a long row of them.
-  const notAfter = repeated === "" ? "" : `(?<!${repeated.slice(0, -1)})`;
+  const notAfter = row === "" ? "" : `(?<!${row})`;
   return sample.length > 1 && /[^\w\s]/.test(sample)
     ? { atStart, inLine: RegExp(notAfter + repeated + escaped) }
     : { atStart };
