@@ -121,6 +121,17 @@ describe("a load report", () => {
     expect(report?.message).toEqual(parse(dashReport({}))?.message ?? expect.unreachable());
   });
 
+  test.each(["> ", "a/b ", ">\n> ", "\n", "a/b\nhandler\n/ ", "", "x/: "])(
+    "has PS4: %j",
+    (prefix) => {
+      const report = parse(dashReport({ prefix })) ?? expect.unreachable();
+      expect([report.tracePrefix, report.description]).toEqual([
+        prefix,
+        "handler is a shell function",
+      ]);
+    },
+  );
+
   test("tells how the end of a fork will be told", () => {
     const splitter = new OutputSplitter(parse(dashReport({}))?.message ?? expect.unreachable());
     const end = `out${`f: 43: cannot open ${ENDED}3/: No such file\n`}`;

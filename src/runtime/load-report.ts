@@ -79,12 +79,15 @@ export function parseLoadReport(
   const isBash = lists.length > 1;
   const [shellOptions = "", bashOptions = "", ...variables] = isBash ? lists : [];
   const definedMark = `${control}/defined/`;
-  const [optionsNow = "", ...prefix] = lineBehind(text, definedMark).split("/");
   const definedAt = text.indexOf(definedMark);
+  const optionsAt = definedAt + definedMark.length;
+  // PS4 may have line ends; after its slash come words of the shell.
+  const definedEnd = text.indexOf("\n", Math.max(optionsAt, text.indexOf("/: ", optionsAt)));
+  const defined = definedAt < 0 ? "" : text.slice(optionsAt, definedEnd);
+  const [optionsNow = "", ...prefix] = defined.split("/");
   const facts = text.slice(0, definedAt < 0 ? endedAt : definedAt);
-  const descriptionAt = text.indexOf("\n", definedAt) + 1;
   const description =
-    definedAt < 0 ? "" : text.slice(descriptionAt, namedAt(text, control) ?? endedAt);
+    definedAt < 0 ? "" : text.slice(definedEnd + 1, namedAt(text, control) ?? endedAt);
   const functionNames: string[] = [];
   const disabled: string[] = [];
   for (const line of isBash ? description.split("\n") : []) {

@@ -129,6 +129,8 @@ export class LoadedShell {
         prefixes.push(prefixPattern(value));
         continue;
       }
+      // Dash and busybox show the first command of a process with PS4 as it is, if a command is in that.
+      prefixes.push(samplePattern(value));
       const sample = this.#tracedSample(value);
       const pattern = variablePattern(value);
       if (sample !== undefined) prefixes.push(sample);
@@ -216,11 +218,11 @@ export class LoadedShell {
 
   /** How a line begins that this shell traces with a PS4 that it has to expand. */
   #tracedSample(prefix: string): TracePrefix | undefined {
-    const reply = this.#ask(`PS4=${quote(prefix)}\n{ \\set -x; \\:; } 2>&1`);
+    const reply = this.#ask(`PS4=${quote(prefix)}\n{ \\set -x; \\:; \\:; } 2>&1`);
     if (reply === undefined) return undefined;
-    const [line = ""] = textOf(reply.output).split("\n", 1);
+    const line = textOf(reply.output).trimEnd().split("\n").at(-1) ?? "";
     // The first character is repeated for each level.
-    const sample = line.slice(0, line.lastIndexOf(":")).replace(/^(.)\1+/, "$1");
+    const sample = line.slice(0, line.lastIndexOf(":")).replace(/^(.)\1+/u, "$1");
     return sample === "" ? undefined : samplePattern(sample);
   }
 }

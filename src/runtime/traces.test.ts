@@ -175,6 +175,27 @@ describe("the values of PS4", () => {
     ["that are empty, in a script that traces by name", "", "set -o xtrace", ["+ ", ""]],
     ["that are empty, in a script that does not", "", "set -e\nx=1", ["+ "]],
     ["of another variable", "+ ", "XPS4='# '", ["+ "]],
+    [
+      "in several quotes",
+      "+ ",
+      "PS4=$C'> '\nPS4=\">\"' 'x; PS4=\\>\\ ",
+      ["+ ", "$C> ", "> x", "> "],
+    ],
+    [
+      "with escapes",
+      "+ ",
+      "PS4=$'\\e[1m+\\033[0m '; PS4=\"\\$X> \"",
+      ["+ ", "\x1b[1m+\x1b[0m ", "$X> "],
+    ],
+    [
+      "with commands",
+      "+ ",
+      "PS4='$(date '+%T')> '\nPS4=$(date '+%T' | cat)'> '",
+      ["+ ", "$(date +%T)> ", "$(date '+%T' | cat)> "],
+    ],
+    ["of several lines", ">\n> ", "PS4='-\n# '", ["+ ", "> ", "# "]],
+    ["that are added", "", "PS4+='> '", ["+ ", "> "]],
+    ["in evaluated text", "", 'eval "PS4=\'> \'"\necho "x"', ["+ ", "echo x", "> "]],
   ])("%s", (_, reported, text, expected) => {
     expect(tracePrefixes(reported, text)).toEqual(expected);
   });

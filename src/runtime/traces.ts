@@ -5,6 +5,8 @@
  * @module
  */
 
+import { lazy } from "./lazy.ts";
+
 /** How a traced command begins. */
 export interface TracePrefix {
   readonly atStart: RegExp;
@@ -26,19 +28,44 @@ export interface Tracing {
 
 /** What a shell has in PS4 unless a script says otherwise. */
 const DEFAULT_PREFIX = "+ ";
-/** Where a script gives PS4 a value. */
-const ASSIGNMENT = /\bPS4=(?:'([^']*)'|"([^"]*)"|(\S*))/g;
+/** A part of a word: what is expanded by itself, and text in quotes of each kind. */
+const PART =
+  /(\$\((?:[^()]|\([^()]*\))*\)|`[^`]*`)|'([^']*)'|\$'((?:[^'\\]|\\[\s\S])*)'|"((?:[^"\\]|\\[\s\S])*)"|\\([\s\S])/g;
+/** Where a script gives PS4 a value, or adds to it. */
+const assignment = lazy(() =>
+  RegExp(`\\bPS4\\+?=((?:${PART.source}|[^\\s;&|<>()'"\`\\\\])*)`, "g"),
+);
+/** What the escape character is in `$'...'`. */
+const ESCAPE = /\\(?:[eE]|033|x1[bB])/g;
 
 /**
  * The values that PS4 may have while a script runs: the shell's own, that of the load report, if any, and
- * those that the script's text names. An empty one counts only if the script traces: it fits any line.
+ * those that the script's text names. An empty one counts only if the script traces: it fits any line. Of several
+ * lines the last is in front of the command.
  */
 export function tracePrefixes(reported: string | undefined, scriptText: string): string[] {
   const values = [DEFAULT_PREFIX, reported ?? DEFAULT_PREFIX];
-  for (const [, single, double, bare] of scriptText.matchAll(ASSIGNMENT)) {
-    values.push(single ?? double ?? bare ?? "");
+  for (const [, word = ""] of scriptText.matchAll(assignment())) {
+    values.push(withoutQuotes(word));
+    // In text that is evaluated its first part may be all of it.
+    const [first = ""] = word.match(PART) ?? [];
+    if (word.startsWith(first) && word.includes("\n", first.length))
+      values.push(withoutQuotes(first));
   }
-  return [...new Set(values)].filter((value) => value !== "" || mentionsTracing(scriptText));
+  const lines = values.map((value) => value.slice(value.lastIndexOf("\n") + 1));
+  return [...new Set(lines)].filter((line) => line !== "" || mentionsTracing(scriptText));
+}
+
+function withoutQuotes(word: string): string {
+  return word.replace(
+    PART,
+    (_, expansion?: string, single?: string, escaped?: string, double?: string, last = "") =>
+      expansion ??
+      single ??
+      escaped?.replace(ESCAPE, "\x1b").replace(/\\n/g, "\n").replace(/\\t/g, "\t") ??
+      double?.replace(/\\([$`"\\])/g, "$1") ??
+      last,
+  );
 }
 
 /** Whether a script may turn tracing on. */
