@@ -234,6 +234,16 @@ describe.each(["dash", "busybox ash"] as const)("in %s", (shell) => {
   );
 });
 
+test.concurrent.each(BASHES)(
+  "what a file must be given is told in the words of %s, and nothing else",
+  async (shell) => {
+    expect(await load(shell, 'handler() { :; }\n: "${TABLE:?set it}"\n')).toMatchObject({
+      errorType: "Runtime.InitError",
+      errorMessage: expect.stringMatching(/exited with status 127: .*: TABLE: set it$/),
+    });
+  },
+);
+
 /** Of patterns that bash only knows when the file has turned them on. */
 const EXTENDED = `handler() { case $1 in +([0-9])) echo number ;; *) ${SAY} ;; esac; }`;
 

@@ -126,6 +126,15 @@ describe("the message of an error", () => {
     expect(messageOf(1, { lines: [line, "upload: Success"] })).toEndWith("1: upload: Success");
   });
 
+  test.each([
+    "f.sh: line 3: TABLE: parameter null or not set",
+    "f.sh: line 3: TABLE: set it to a table's name",
+    'f.sh: line 3: 1/0: division by 0 (error token is "0")',
+    "f.sh: line 3: NAME: readonly variable",
+  ])("has no reason beside bash's own: %s", (line) => {
+    expect(messageOf(127, { lines: [line] })).toBe(`the handler exited with status 127: ${line}`);
+  });
+
   test("has no reason for another status", () => {
     const line = "f: 1: nosuch: not found";
     for (const status of [1, 2, 125, 128]) {

@@ -43,6 +43,9 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/unbound variable$/, "an unset variable, under set -u"],
 ];
 
+/** How bash begins what it says. It ends with 127 for more than these reasons: for `${NAME:?}`, and in POSIX mode for 1/0. */
+const BASH_MESSAGE = /: line \d+: /;
+
 /** What shells say of a script that was saved on Windows, whatever their status then is. */
 const CARRIAGE_RETURN = /(?:\r|\\r'): .*(?:not found|No such file)|\r'$/;
 
@@ -150,6 +153,7 @@ function hint(status: number, lastLine: string): string {
   if (status !== NOT_EXECUTED && status !== NOT_FOUND) return "";
   const reason = REASONS.find(([words]) => words.test(lastLine))?.[1];
   if (reason !== undefined) return ` (${reason})`;
+  if (BASH_MESSAGE.test(lastLine)) return "";
   return status === NOT_FOUND
     ? " (which shells use for a command that was not found)"
     : " (which shells use for a command that could not be executed)";
