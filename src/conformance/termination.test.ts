@@ -93,6 +93,22 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     expect(await marked(taskRoot)).toEqual([]);
   });
 
+  test.concurrent.each([
+    ["in a program", "sleep 600"],
+    ["in a loop", "while :; do sleep 1; done"],
+    ["and ignores SIGTERM", "trap '' TERM; while :; do sleep 1; done"],
+  ])("a runtime that is killed leaves no shell behind whose file hangs %s", async (_, body) => {
+    await using environment = await EnvironmentUnderTest.start({
+      shell,
+      files: { "function.sh": `echo started >&2\n${body}\nhandler() { :; }` },
+    });
+    const { bootstrap, exited, taskRoot } = environment;
+    await bootstrap.logged("started");
+    bootstrap.signal("SIGKILL");
+    await exited;
+    while ((await marked(taskRoot)).length > 0) await Bun.sleep(10);
+  });
+
   test.concurrent("SIGTERM ends the runtime while a response is streamed", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
     const { api, bootstrap, exited } = environment;
@@ -136,6 +152,21 @@ test.each(["TERM", "KILL"])("a handler can end the runtime with SIG%s", async (s
   expect([status, invocation.posts]).toEqual([signal === "TERM" ? 0 : null, []]);
   if (signal === "TERM") expect(await marked(taskRoot)).toEqual([]);
 });
+
+test.concurrent.each(Array.from({ length: 30 }, (_, at) => at + 8))(
+  "a runtime that may have %d descriptors leaves no shell behind when it cannot start",
+  async (count) => {
+    await using environment = await EnvironmentUnderTest.start({
+      files: { "function.sh": "echo started >&2\nwhile :; do sleep 1; done" },
+      wrapper: ["prlimit", `--nofile=${count}:${count}`],
+    });
+    const { bootstrap, exited, taskRoot } = environment;
+    await Promise.race([exited, bootstrap.logged("started")]);
+    bootstrap.signal("SIGKILL");
+    await exited;
+    while ((await marked(taskRoot)).length > 0) await Bun.sleep(10);
+  },
+);
 
 test("a runtime that is killed leaves no handler behind", async () => {
   await using environment = await EnvironmentUnderTest.start({ files });

@@ -134,7 +134,8 @@ export class ForkServer {
       this.#forks = new ForkPipes(forked, own, poller, log);
       const [stderrReadEnd, stderrWriteEnd] = own(pipe());
       const script = this.#script(pathOf(control[1]));
-      this.#process = new ShellProcess(options, script, stderrWriteEnd, poller);
+      const ends = { output: stderrWriteEnd, lifeline: this.#lifeline };
+      this.#process = new ShellProcess(options, script, ends, poller);
       this.#forks.start();
       this.#stderrWriteEnd = stderrWriteEnd;
       this.#stderr = new LogPipe(stderrReadEnd, poller, log, { lastLines: this.#lastLines });

@@ -90,7 +90,10 @@ export const O_CLOEXEC = 0o2000000;
 /** Reads do not wait. A shell that opens the other end by its path has flags of its own. */
 export const O_NONBLOCK = 0o4000;
 const F_SETFL = 4;
+const F_SETOWN = 8;
+const F_SETSIG = 10;
 const F_SETPIPE_SZ = 1031;
+const O_ASYNC = 0o20000;
 /** The system rounds a pipe's size up to its own page. */
 const PAGE_BYTES = 4096;
 
@@ -117,6 +120,20 @@ export function stopWithLineEnd(writeEnd: number): void {
 export function setBlocking(descriptor: number, isBlocking: boolean): void {
   // Of the flags that can be set, the descriptors that we make have no other.
   checked("fcntl", late().fcntl(descriptor, F_SETFL, isBlocking ? 0 : O_NONBLOCK));
+}
+
+/**
+ * Has the kernel send a signal to a process group when this process ends, however it ends: as soon as one end of a
+ * pipe is gone, which no other process has and nothing is written to, the other end tells its owner.
+ * @see https://man7.org/linux/man-pages/man2/F_SETSIG.2const.html
+ */
+export function signalAtEnd(ends: readonly [number, number], group: number, signal: number): void {
+  // Which end goes first is the kernel's choice. Where there is no such signal, nothing is worse than without.
+  for (const end of ends) {
+    late().fcntl(end, F_SETOWN, -group);
+    late().fcntl(end, F_SETSIG, signal);
+    late().fcntl(end, F_SETFL, O_ASYNC);
+  }
 }
 
 const MFD_CLOEXEC = 1;

@@ -7,7 +7,7 @@
 import { splitTracing } from "../handler/script.ts";
 import { elapsedMs } from "./clock.ts";
 import type { ForkServerScript } from "./fork-server-protocol.ts";
-import { close, openFile, sleep } from "./libc.ts";
+import { close, openFile, signalAtEnd, sleep } from "./libc.ts";
 import type { RunnableHandler } from "./loaded-shell.ts";
 import type { Poller } from "./poller.ts";
 import {
@@ -29,6 +29,14 @@ export interface ShellOptions {
   /** NUL-terminated `NAME=value` entries. */
   readonly environment: readonly Uint8Array[];
   readonly taskRoot: string;
+}
+
+/** The pipes of a shell that stays. */
+export interface ShellPipes {
+  /** The write end of its standard output and error. */
+  readonly output: number;
+  /** A pipe that only this process has: with it the shell ends, and all of its group. */
+  readonly lifeline: readonly [number, number];
 }
 
 /** How long the kernel may take to end what was killed, in milliseconds. */
@@ -74,15 +82,28 @@ export class ShellProcess {
   /**
    * Starts the shell.
    * @param script What it runs.
-   * @param output Descriptor of its standard output and error.
    * @throws {SystemError} When it cannot be started.
    */
-  constructor(options: ShellOptions, script: ForkServerScript, output: number, poller: Poller) {
+  constructor(
+    options: ShellOptions,
+    script: ForkServerScript,
+    { output, lifeline }: ShellPipes,
+    poller: Poller,
+  ) {
     this.#poller = poller;
     const args = ["-c", script.text, ownName(options.handler), ...script.arguments];
     this.id = spawnShell(options, args, output);
+    // While it loads the script, no process of its own waits for our end yet. First of all: we may be killed.
+    signalAtEnd(lifeline, this.id, SIGNAL.kill);
     endFirstWithoutMemory(this.id);
-    this.#descriptor = openProcess(this.id);
+    try {
+      this.#descriptor = openProcess(this.id);
+    } catch (error) {
+      // Nobody else would: whoever tries it again starts another one.
+      this.endGroup();
+      forget(this.id);
+      throw error;
+    }
   }
 
   /** Notices its end, from now on, during any wait. */
