@@ -24,6 +24,7 @@ import type { ScriptedInvocation } from "../testing/scripted-invocation.ts";
 import { type ShellName, SHELLS } from "../testing/shells.ts";
 
 const MANAGED = { AWS_LAMBDA_INITIALIZATION_TYPE: "lambda-managed-instances" };
+const SNAP_START = { AWS_LAMBDA_INITIALIZATION_TYPE: "snap-start" };
 /** How long the handlers under test have, in ms: each would take a minute. */
 const TIMEOUT_MS = 300;
 const LOOPS = 10;
@@ -90,6 +91,43 @@ test.concurrent.each(
     while ((await marked(taskRoot)).some(({ command }) => command.includes("sleep"))) {
       await Bun.sleep(1);
     }
+  },
+  40_000,
+);
+
+const UNTIMED = [
+  ["hangs", "hang", MANAGED],
+  ["hangs in a hook", "after_restore() { hang; }", SNAP_START],
+] as const;
+
+test.concurrent.each(SHELLS.flatMap(({ name }) => UNTIMED.map((one) => [name, ...one] as const)))(
+  "in %s an event without a deadline gets an error if its file, when it is loaded again, %s",
+  async (shell, _, atTop, env) => {
+    const script = `hang() { [ ! -e hang ] || sleep 60; }
+      handler() { printf %s "$1"; }
+      ${atTop}`;
+    const files = { "function.sh": script };
+    await using environment = await EnvironmentUnderTest.start({ shell, files, env });
+    const { api, bootstrap, taskRoot } = environment;
+    api.restoreResponses.push({ kind: "status", status: 200 });
+    const headers = { [HEADER.deadlineMs]: null };
+    expect((await api.invoke({ body: "first", headers })).latin1).toBe("first");
+    await api.idle();
+    const hang = join(taskRoot, "hang");
+    writeFileSync(hang, "");
+    await killLoadedShell(bootstrap.pid);
+    const invocation = api.enqueue({ body: "second", headers });
+    await invocation.posted;
+    expectOutcome(invocation, {
+      error: {
+        errorType: "Runtime.InitError",
+        errorMessage: { contains: ["was not loaded again in time, after its shell had ended"] },
+      },
+    });
+    await api.idle();
+    expect((await marked(taskRoot)).map(({ pid }) => pid)).toEqual([bootstrap.pid]);
+    rmSync(hang);
+    expect((await api.invoke({ body: "third", headers })).latin1).toBe("third");
   },
   40_000,
 );

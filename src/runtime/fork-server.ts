@@ -73,6 +73,8 @@ export interface ReloadWatch extends TurnWatch {
 
 /** What watches over an event. */
 export interface EventWatch extends ReloadWatch {
+  /** Whether the event has a deadline, at which it is told to end. */
+  readonly isTimed: boolean;
   /**
    * The event goes to a fork, as soon as there is one that takes it.
    * @param copiedBytes How many bytes its copies had, which nobody uses any more.

@@ -61,6 +61,7 @@ export class InvokeLoop {
       }
     };
     const error = handler.invoke(invocation, (bytes) => response.write(bytes), {
+      isTimed: deadline !== undefined,
       onReload: begin,
       onBegin: (copiedBytes) => {
         this.#release(invocation, copiedBytes);

@@ -35,6 +35,8 @@ import { decodeUtf8 } from "./utf8.ts";
 const OUTPUT_END_BYTES = 1024;
 const NOTHING = new Uint8Array(0);
 const NOT_IN_TIME = "the handler's file was not loaded again in time";
+const LATE_CAUSES =
+  "what stands outside of functions waits for something, or takes longer than at first";
 
 /** How often in a row a shell is loaded again that is killed as it loads. */
 const RELOADS_MAX = 5;
@@ -139,6 +141,9 @@ export class ShellHandler {
     this.#isLoading = true;
     try {
       this.#loadAgain(isOver);
+    } catch (error) {
+      // Whatever was going on: we have killed it.
+      throw error instanceof InitFailure && isOver() ? notInTime() : error;
     } finally {
       this.#isLoading = false;
       if (!isOver()) this.#isHanging = false;
@@ -155,8 +160,7 @@ export class ShellHandler {
       const loading = this.#server.load();
       if (isOver()) {
         this.#server.close();
-        const errorType = "Runtime.InitError";
-        throw new InitFailure({ errorType, errorMessage: NOT_IN_TIME, stackTrace: [] });
+        throw notInTime();
       }
       // Whatever killed it once may do so again, without a fault of the file, which has been loaded before.
       const isKilled = loading.kind === "ended" && loading.end.kind === "signaled";
@@ -185,12 +189,24 @@ export class ShellHandler {
     this.#log.write("WARN", text);
   }
 
-  /**
-   * Loads the handler again if its shell has died; if that cannot be done now, the next event says why. No
-   * event waits, at whose deadline a file that hangs would be ended: it has a time of its own.
-   */
+  /** Loads the handler again if its shell has died; if that cannot be done now, the next event says why. */
   prepare(): void {
     if (this.#isHanging || this.#server.isReady()) return;
+    try {
+      this.#ensureLoadedInOwnTime();
+    } catch (error) {
+      if (!(error instanceof InitFailure)) throw error;
+      if (this.#isHanging) this.#log.write("ERROR", `${NOT_IN_TIME}: the next event waits for it`);
+    }
+  }
+
+  /**
+   * Loads the handler again if its shell has died, where no event waits at whose deadline a file that hangs would be
+   * ended: it has a time of its own.
+   * @throws {InitFailure} When it can't be, with the reason.
+   */
+  #ensureLoadedInOwnTime(): void {
+    if (this.#server.isReady()) return;
     let isOver = false;
     const timer = new Timer(this.#poller, () => {
       isOver = true;
@@ -199,13 +215,9 @@ export class ShellHandler {
     const longestMs = Math.max(RELOAD_MS_MIN, this.#loadingMs * RELOAD_FACTOR);
     try {
       this.ensureLoaded({ onReload: () => timer.setIn(longestMs), isOver: () => isOver });
-    } catch (error) {
-      if (!(error instanceof InitFailure)) throw error;
-      if (!isOver) return;
-      this.#isHanging = true;
-      this.#log.write("ERROR", `${NOT_IN_TIME}: the next event waits for it`);
     } finally {
       timer.close();
+      if (isOver) this.#isHanging = true;
     }
   }
 
@@ -213,7 +225,8 @@ export class ShellHandler {
   invoke(invocation: Invocation, onOutput: OnOutput, watch: EventWatch): FunctionError | undefined {
     try {
       // It may have died while the event was awaited.
-      this.ensureLoaded(watch);
+      if (watch.isTimed) this.ensureLoaded(watch);
+      else this.#ensureLoadedInOwnTime();
     } catch (error) {
       if (error instanceof InitFailure) return error.error;
       throw error;
@@ -390,6 +403,11 @@ function startServer(options: ForkServerOptions, poller: Poller, log: Log): Fork
       stackTrace: [],
     });
   }
+}
+
+function notInTime(): InitFailure {
+  const errorMessage = `${NOT_IN_TIME}, after its shell had ended: ${LATE_CAUSES}`;
+  return new InitFailure({ errorType: "Runtime.InitError", errorMessage, stackTrace: [] });
 }
 
 /** What a status means of a file that has ended its shell without a word. */
