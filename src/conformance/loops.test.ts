@@ -6,7 +6,7 @@
  */
 
 import { describe, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { freemem } from "node:os";
 import { join } from "node:path";
 
@@ -14,7 +14,7 @@ import { CONCURRENCY_MAX, PATH } from "../runtime-api/contract.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
 import { expectOutcome } from "../testing/expectations.ts";
 import { loopIds, tryKilledLoops } from "../testing/loop-killer.ts";
-import { marked } from "../testing/process-facts.ts";
+import { marked, stateOf } from "../testing/process-facts.ts";
 import { Random } from "../testing/random.ts";
 import { SHELLS } from "../testing/shells.ts";
 
@@ -179,6 +179,44 @@ test.concurrent(
     while ((bootstrap.stderr.match(/exited with status 1;/g) ?? []).length < 8) await Bun.sleep(5);
     expect((await api.invoke({ body: "b" })).latin1).toBe("b");
     expect([api.initErrors.length, bootstrap.ended]).toEqual([0, false]);
+  },
+);
+
+test.concurrent.each([
+  [1, "sleep 600"],
+  [2, "sleep 600"],
+  [2, "trap '' TERM; while :; do sleep 1; done"],
+  [2, "kill -STOP $PPID"],
+])(
+  "%d of two loops whose file hangs when they are started again are ended: %s",
+  async (count, body) => {
+    await using environment = await EnvironmentUnderTest.start({
+      files: { "function.sh": `[ ! -e hang ] || { ${body}; }; handler() { printf %s "$1"; }` },
+      env: severalLoops(2),
+    });
+    const { api, bootstrap, taskRoot } = environment;
+    await api.idle(2);
+    const hang = join(taskRoot, "hang");
+    writeFileSync(hang, "");
+    const loops = loopIds(bootstrap.pid);
+    // They sleep when they have noted that they wait.
+    while (loops.some((pid) => stateOf(pid) !== "S")) await Bun.sleep(1);
+    for (const pid of loops.slice(0, count)) process.kill(pid, "SIGKILL");
+    // The connections of the killed loops wait on, for their next lives.
+    const isNew = (pid: number) => !loops.includes(pid);
+    while (loopIds(bootstrap.pid).filter(isNew).length < count) await Bun.sleep(5);
+    const invocations = [api.enqueue({ body: "a" }), api.enqueue({ body: "b" })];
+    for (const invocation of invocations) await invocation.posted;
+    const errors = invocations.filter(({ posts }) => posts[0]?.path.endsWith("/error"));
+    expect(errors.length).toBe(count);
+    for (const invocation of errors) {
+      const errorMessage = { contains: ["was ended: it had not loaded the handler's file in"] };
+      expectOutcome(invocation, { error: { errorType: "Runtime.ExitError", errorMessage } });
+    }
+    rmSync(hang);
+    await api.idle(2);
+    expect((await api.invoke({ body: "next" })).latin1).toBe("next");
+    expect((await marked(taskRoot)).filter(({ command }) => /^sleep/.test(command))).toEqual([]);
   },
 );
 

@@ -27,6 +27,7 @@ import type { Poller } from "./poller.ts";
 import {
   becomeSubreaper,
   type ExitStatus,
+  kill,
   SIGNAL,
   signalDescriptor,
   takeEnded,
@@ -41,6 +42,15 @@ import { Timer } from "./timer.ts";
 
 /** Most loops that load their handler at the same time: a handler's file may need much memory to load. */
 const LOADING_MAX = 64;
+/**
+ * Loops after the first one may take so many times as long as that to load their handler, since as many may load at
+ * the same time, on one processor; and at least so many ms.
+ */
+const LOADING_FACTOR = LOADING_MAX;
+const LOADING_MS_MIN = 10_000;
+/** How long a loop may then take to end after SIGTERM, in ms. */
+const OVERDUE_MS_MAX = 1000;
+const MS_PER_S = 1000;
 /** Room for the head of a response, in bytes: Lambda allows 1 MB of headers. */
 const PEEKED_BYTES = 2 * 1024 * 1024;
 /** Descriptors that are not used for loops' connections. */
@@ -88,6 +98,8 @@ export class Supervisor {
   readonly #board: LoopBoard;
   readonly #failures = new RestartFailures();
   readonly #timer: Timer;
+  /** How long a loop may take to load the handler, in ms. */
+  #loadingMsMax = Number.POSITIVE_INFINITY;
   /** Connections are kept below this descriptor. */
   readonly #connectionsEnd = lazy(() => descriptorsMax() - SPARE_DESCRIPTORS);
   readonly #below: Terminable;
@@ -168,6 +180,8 @@ export class Supervisor {
         this.#settleEnd(pid, end);
       }
     }
+    const firstMs = elapsedMs() - first.startedAtMs;
+    this.#loadingMsMax = Math.max(LOADING_MS_MIN, firstMs * LOADING_FACTOR);
   }
 
   /** The first loop has said why the handler cannot be loaded, unless something has killed it. */
@@ -231,20 +245,38 @@ export class Supervisor {
 
   /** Starts the loops that may be started now, and sets the timer for the next one. */
   #startWaiting(): void {
+    const now = elapsedMs();
     let loading = 0;
+    let nextMs = Number.POSITIVE_INFINITY;
     for (const loop of this.#loops) {
       if (loop.isLoading) loop.isLoading = this.#isLoading(loop);
-      if (loop.isLoading) loading += 1;
+      if (!loop.isLoading) continue;
+      loading += 1;
+      nextMs = Math.min(nextMs, this.#endIfOverdue(loop, now));
     }
-    const now = elapsedMs();
-    let nextMs = Number.POSITIVE_INFINITY;
     for (const loop of this.#loops) {
       if (loop.pid !== undefined) continue;
       if (loop.startAtMs > now) nextMs = Math.min(nextMs, loop.startAtMs);
       // If there is no room, the next loop that has loaded brings us here again.
-      else if (loading < LOADING_MAX && this.#tryStart(loop)) loading += 1;
+      else if (loading < LOADING_MAX && this.#tryStart(loop)) {
+        loading += 1;
+        nextMs = Math.min(nextMs, now + this.#loadingMsMax);
+      }
     }
     if (nextMs < Number.POSITIVE_INFINITY) this.#timer.setIn(nextMs - now);
+    else this.#timer.clear();
+  }
+
+  /**
+   * Ends a loop whose file hangs while it is loaded, for which an event may wait: nothing else would.
+   * @returns When it must be looked at again, in ms of `elapsedMs()`.
+   */
+  #endIfOverdue({ pid, startedAtMs }: SupervisedLoop, now: number): number {
+    const dueAtMs = startedAtMs + this.#loadingMsMax;
+    if (now < dueAtMs || pid === undefined) return dueAtMs;
+    const isStuck = now >= dueAtMs + OVERDUE_MS_MAX;
+    kill(pid, isStuck ? SIGNAL.kill : SIGNAL.terminate);
+    return isStuck ? Number.POSITIVE_INFINITY : dueAtMs + OVERDUE_MS_MAX;
   }
 
   #isLoading({ pid, index }: SupervisedLoop): boolean {
@@ -274,13 +306,21 @@ export class Supervisor {
     const isAsking = state === LOOP_STATE.loading && loop.connection?.hasAsked === true;
     if (isOpen) this.#closeConnection(loop);
     else this.#keepConnection(loop, state === LOOP_STATE.waiting || isAsking);
-    loop.lastEnd = describeEnd(`loop ${loop.index + 1} of ${this.#loops.length}`, end);
+    loop.lastEnd = this.#describeEnd(loop, end);
     const delayMs = this.#settleLife(loop, hadEvent);
     const lost = isOpen ? invocation : undefined;
     this.#log.requestId = lost?.requestId;
     this.#log.write("ERROR", `${loop.lastEnd}; it is started again in ${delayMs} ms`);
     this.#log.requestId = undefined;
     if (lost !== undefined) this.#report(lost, loop);
+  }
+
+  #describeEnd(loop: SupervisedLoop, end: ExitStatus): string {
+    const name = `loop ${loop.index + 1} of ${this.#loops.length}`;
+    const isOverdue = elapsedMs() >= loop.startedAtMs + this.#loadingMsMax;
+    if (!isOverdue || !this.#isLoading(loop)) return describeEnd(name, end);
+    const seconds = (this.#loadingMsMax / MS_PER_S).toFixed(1);
+    return `${name} was ended: it had not loaded the handler's file in ${seconds} s, which waits for something`;
   }
 
   #report(invocation: Invocation, { lastEnd }: SupervisedLoop): void {
