@@ -27,7 +27,7 @@ import { gatewayEvent, gatewayRequestId, isBinaryBody } from "./event.ts";
 import { malformedHint } from "./fault.ts";
 import { type GatewayKind, type GatewayNames, isTextType, matchesMediaType } from "./kinds.ts";
 import { splitPrelude, type SplitStream, streamedResponse } from "./prelude.ts";
-import { gatewayResult } from "./response.ts";
+import { gatewayResult, valueFault } from "./response.ts";
 
 /** Largest request of an API Gateway, in bytes; with the event around it, Lambda's limit comes first. */
 const GATEWAY_BODY_BYTES_MAX = 10 * 1024 * 1024;
@@ -110,14 +110,14 @@ async function* inOnePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
-/** A prelude without a status that a response can have; the function runs on, unread. */
+/** A prelude without a status or headers that a response can have; the function runs on, unread. */
 async function refusedPrelude(
   kind: GatewayKind,
-  { prelude = {}, discard }: SplitStream,
+  { prelude = {}, text = new Uint8Array(0), discard }: SplitStream,
 ): Promise<HttpResponse> {
   await discard();
-  const fault = { kind: "status", value: prelude["statusCode"], text: true } as const;
-  const message = malformedHint(kind, fault, Buffer.from(JSON.stringify(prelude)));
+  const wrongStatus = { kind: "status", value: prelude["statusCode"], text: true } as const;
+  const message = malformedHint(kind, valueFault(prelude, true) ?? wrongStatus, text);
   return { ...errorResponse(kind), log: { level: "error", message } };
 }
 

@@ -18,6 +18,8 @@ export type GatewayFault =
   | { readonly kind: "status"; readonly value: unknown; readonly text: boolean }
   | { readonly kind: "body"; readonly value: unknown }
   | { readonly kind: "headers"; readonly value: unknown }
+  /** A value of `headers`, `multiValueHeaders` or `cookies` that is a list or an object. */
+  | { readonly kind: "header"; readonly name: string; readonly value: unknown }
   | { readonly kind: "multi-value-headers" };
 
 const DOORS: Readonly<Record<GatewayKind, string>> = {
@@ -50,11 +52,13 @@ function complaint(fault: GatewayFault): string {
     case "unknown-member":
       return `has "${fault.name}", which a response does not have,`;
     case "status":
-      return `has the statusCode ${JSON.stringify(fault.value)}`;
+      return `has the statusCode ${scalarText(fault.value)}`;
     case "body":
       return `has a body that is ${typeName(fault.value)}, not a string,`;
     case "headers":
       return `has headers that are ${typeName(fault.value)}, not an object,`;
+    case "header":
+      return `has ${typeName(fault.value)} in place of text for ${JSON.stringify(fault.name)}`;
     case "multi-value-headers":
       return "has multiValueHeaders that are not an object of lists";
   }
@@ -85,6 +89,8 @@ function fix(fault: GatewayFault, text: string): string {
     }
     case "headers":
       return 'return {"headers":{"Content-Type":"text/html"}}';
+    case "header":
+      return "return its value as a string, with jq: tostring or join";
     case "multi-value-headers":
       return 'return {"multiValueHeaders":{"Set-Cookie":["a=1","b=2"]}}';
   }
@@ -92,6 +98,11 @@ function fix(fault: GatewayFault, text: string): string {
 
 function isShort(text: string): boolean {
   return text.length <= SHOWN_LENGTH_MAX;
+}
+
+/** A value as JSON; of a list or an object, which may be nested without end, only what it is. */
+function scalarText(value: unknown): string {
+  return typeof value === "object" && value !== null ? typeName(value) : JSON.stringify(value);
 }
 
 function typeName(value: unknown): string {

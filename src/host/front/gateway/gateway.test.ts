@@ -5,6 +5,7 @@ import responses from "../../../../fixtures/http/gateway-responses.json" with { 
 import { serveFunction, TEST_NAMES } from "../../../testing/host/running-host.ts";
 import type { HttpRequest } from "../../http/message.ts";
 import { gatewayEvent } from "./event.ts";
+import { malformedHint } from "./fault.ts";
 import { GATEWAY_KINDS, type GatewayKind, isTextType, matchesMediaType } from "./kinds.ts";
 import { gatewayResult } from "./response.ts";
 
@@ -182,6 +183,9 @@ test("a Function URL sends a body that is an object with its digits", () => {
   );
 });
 
+/** A value in which a function that calls itself for each level would end the stack. */
+const DEEP = `${"[".repeat(50_000)}${"]".repeat(50_000)}`;
+
 test.each([
   ["rest", "Hello", { kind: "not-json" }],
   ["api-gateway", "Hello", { kind: "not-json" }],
@@ -198,8 +202,52 @@ test.each([
   ["rest", '{"statusCode":200,"body":7}', { kind: "body", value: 7 }],
   ["function-url", '{"statusCode":200,"headers":["a"]}', { kind: "headers", value: ["a"] }],
   ["rest", '{"multiValueHeaders":{"a":"b"}}', { kind: "multi-value-headers" }],
+  ["rest", '{"headers":{"a":"b","c":["d"]}}', { kind: "header", name: "c", value: ["d"] }],
+  [
+    "function-url",
+    '{"statusCode":200,"headers":{"a":{"toString":1}}}',
+    { kind: "header", name: "a" },
+  ],
+  ["http-api-v2", '{"statusCode":200,"cookies":["a=b",[]]}', { kind: "header", name: "cookies" }],
+  [
+    "http-api-v1",
+    '{"statusCode":200,"multiValueHeaders":{"a":["b",{}]}}',
+    { kind: "header", name: "a" },
+  ],
 ] as const)("gatewayResult() for %s tells what is wrong with %s", (kind, payload, fault) => {
   expect(gatewayResult(kind, Buffer.from(payload))).toMatchObject({ kind: "malformed", fault });
+});
+
+test.each([
+  ["statusCode", `{"statusCode":${DEEP}}`, "has the statusCode a list and"],
+  [
+    "headers",
+    `{"statusCode":200,"headers":{"a":${DEEP}}}`,
+    'has a list in place of text for "a" and',
+  ],
+  [
+    "cookies",
+    `{"statusCode":200,"cookies":[${DEEP}]}`,
+    'has a list in place of text for "cookies" and',
+  ],
+])("a value without end of %s is told", (_, payload, words) => {
+  const result = gatewayResult("function-url", Buffer.from(payload));
+  if (result.kind !== "malformed") throw new Error("it is taken for a response");
+  expect(malformedHint("function-url", result.fault, Buffer.from(payload))).toContain(words);
+});
+
+test("values of headers that are not text are as they were: numbers, booleans, null", () => {
+  const payload = '{"statusCode":200,"headers":{"a":1,"b":true,"c":null},"cookies":[1]}';
+  const result = gatewayResult("function-url", Buffer.from(payload));
+  expect(result).toMatchObject({
+    headers: [
+      ["Set-Cookie", "1"],
+      ["a", "1"],
+      ["b", "true"],
+      ["c", "null"],
+      ["Content-Type", "application/json"],
+    ],
+  });
 });
 
 test("every kind responds over HTTP, and a function error is each one's own", async () => {

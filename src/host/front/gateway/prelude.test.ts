@@ -106,3 +106,16 @@ test.each<[string, Record<string, unknown> | undefined, string | undefined, numb
   const response = streamedResponse({ prelude: parsed, body, discard: async () => {} }, type);
   expect(response).toEqual({ status, headers, body });
 });
+
+test.each([
+  ["headers", { headers: { a: ["b"] } }],
+  ["multiValueHeaders", { multiValueHeaders: { a: [{}] } }],
+  ["cookies", { cookies: [["a=b"]] }],
+])(
+  "a prelude with a list or an object in place of text in its %s makes no response",
+  (_, parsed) => {
+    const body = pieces(Buffer.from("body"), 4);
+    const split = { prelude: parsed, body, discard: async () => {} };
+    expect(streamedResponse(split)).toBeUndefined();
+  },
+);

@@ -13,11 +13,13 @@ import {
   PRELUDE_DELIMITER,
 } from "../../../runtime-api/contract.ts";
 import type { HttpResponse } from "../../http/message.ts";
-import { isObject, lastOfEachName, responseStatus } from "./response.ts";
+import { isObject, lastOfEachName, list, object, responseStatus, valueFault } from "./response.ts";
 
 /** A streamed response split into what the prelude says and the rest. */
 export interface SplitStream {
   readonly prelude: Record<string, unknown> | undefined;
+  /** The prelude as it is written. */
+  readonly text?: Uint8Array;
   readonly body: AsyncIterable<Uint8Array>;
   /** Lets go of the rest, which nobody will read. */
   readonly discard: () => Promise<void>;
@@ -45,7 +47,7 @@ export async function splitPrelude(
     if (end !== -1) {
       const prelude = parsePrelude(head.subarray(0, end));
       const rest = prelude === undefined ? head : head.subarray(end + PRELUDE_DELIMITER.length);
-      return { prelude, body: following(rest, iterator), discard };
+      return { prelude, text: head.subarray(0, end), body: following(rest, iterator), discard };
     }
     if (done === true || head.byteLength >= PRELUDE_BYTES_MAX) {
       return { prelude: undefined, body: following(head, iterator), discard };
@@ -53,13 +55,13 @@ export async function splitPrelude(
   }
 }
 
-/** The response that a prelude and the bytes after it make; nothing when it can have no such status. */
+/** The response that a prelude and the bytes after it make; nothing when it can have no such status or header. */
 export function streamedResponse(
   { prelude, body }: SplitStream,
   contentType?: string,
 ): HttpResponse | undefined {
   const status = responseStatus(prelude?.["statusCode"] ?? 200, true);
-  if (status === undefined) return undefined;
+  if (status === undefined || valueFault(prelude ?? {}, true) !== undefined) return undefined;
   const headers: [string, string][] = [];
   for (const cookie of list(prelude?.["cookies"])) headers.push(["Set-Cookie", String(cookie)]);
   for (const [name, values] of Object.entries(object(prelude?.["multiValueHeaders"]))) {
@@ -101,12 +103,4 @@ function parsePrelude(bytes: Uint8Array): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
-}
-
-function object(value: unknown): Record<string, unknown> {
-  return isObject(value) ? value : {};
-}
-
-function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
 }

@@ -123,6 +123,8 @@ function envelope(
   const body = bodyBytes(result, payload, rules.bodyObject, decodesBase64);
   if (body === undefined)
     return { kind: "malformed", fault: { kind: "body", value: result["body"] } };
+  const unusable = valueFault(result, rules.multiValueHeaders);
+  if (unusable !== undefined) return { kind: "malformed", fault: unusable };
   const headers = singleHeaders(result["headers"]);
   if (headers === undefined)
     return { kind: "malformed", fault: { kind: "headers", value: result["headers"] } };
@@ -192,6 +194,37 @@ function bodyBytes(
   // As it is written, so that no number loses a digit.
   const raw = rawMembers(new TextDecoder().decode(payload))?.get("body");
   return raw === undefined ? undefined : compactJson(Buffer.from(raw));
+}
+
+/**
+ * A header or a cookie that is a list or an object: a front end of AWS takes text, numbers and booleans.
+ * @param multiple Whether the front end looks at `multiValueHeaders`.
+ */
+export function valueFault(result: Envelope, multiple: boolean): GatewayFault | undefined {
+  const single = Object.entries(object(result["headers"]));
+  const several = multiple ? Object.entries(object(result["multiValueHeaders"])) : [];
+  const values = [
+    ...single,
+    ...several.flatMap(([name, all]) => list(all).map((one) => [name, one] as const)),
+  ];
+  const [name, value] = values.find(([, each]) => isContainer(each)) ?? [];
+  if (name !== undefined) return { kind: "header", name, value };
+  const cookie = list(result["cookies"]).find(isContainer);
+  return cookie === undefined ? undefined : { kind: "header", name: "cookies", value: cookie };
+}
+
+function isContainer(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
+}
+
+/** An object, or one without members in place of anything else. */
+export function object(value: unknown): Record<string, unknown> {
+  return isObject(value) ? value : {};
+}
+
+/** A list, or an empty one in place of anything else. */
+export function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
 }
 
 type Headers = (readonly [string, string])[];
