@@ -68,7 +68,7 @@ test("a line that is not JSON is an error, the others are run", async () => {
   const { status, out, errors } = await run("nope\n{}\n");
   expect(status).toBe(1);
   expect(out).toBe('{"id":null,"echo":{}}\n');
-  expect(errors).toStartWith("error: line 1: invalid JSON: ");
+  expect(errors).toBe('error: line 1: invalid JSON: offset 0: unexpected "nope"\n');
   expect((await run("nope\n{}\n", "--skip-invalid")).status).toBe(0);
 });
 

@@ -44,8 +44,8 @@ export class JsonSource {
       const fix = isComment ? ': say it in the "name" of the test' : "";
       return fault(`:${position(text, offset)}: not JSON: ${words}${fix}`);
     }
-    const tree = parseTree(text);
-    if (tree === undefined) return fault(": not JSON");
+    const tree = treeOf(text);
+    if (tree === undefined) return fault(TOO_DEEP);
     return { kind: "json", source: new JsonSource(text, file, tree) };
   }
 
@@ -87,6 +87,20 @@ export class JsonSource {
       node = names.findLast(({ value }) => value === member) ?? node;
     }
     return `${this.#file}:${position(this.#text, node.offset)}: ${words}`;
+  }
+}
+
+const TOO_DEEP =
+  ": lists and objects in it are nested too deeply for a test\n" +
+  "    put the event into a file of its own, in the folder events";
+
+/** The tree of a JSON text; nothing where it is too deep for jsonc-parser, which calls itself for each level. */
+function treeOf(text: string): Node | undefined {
+  try {
+    return parseTree(text);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
   }
 }
 

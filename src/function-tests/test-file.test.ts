@@ -199,3 +199,14 @@ test("every wrong test of a list is told", () => {
     result.kind === "invalid" ? result.complaints.map((each) => each.split("\n")[0]) : [],
   ).toEqual(['tests/t.json:1:15: unknown member "nme"', 'tests/t.json:3:2: unknown member "evnt"']);
 });
+
+test("a file that is JSON, but nested without end, is refused with the way out", () => {
+  const text = `{"event": ${"[".repeat(50_000)}${"]".repeat(50_000)}}`;
+  expect(parseTestFile(Buffer.from(text), "tests/t.json")).toEqual({
+    kind: "invalid",
+    complaints: [
+      "tests/t.json: lists and objects in it are nested too deeply for a test\n" +
+        "    put the event into a file of its own, in the folder events",
+    ],
+  });
+});

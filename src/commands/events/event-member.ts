@@ -27,7 +27,12 @@ export function setMembers(event: Uint8Array, assignments: readonly string[]): U
   let root: Json;
   try {
     root = parseExactly(new TextDecoder().decode(event));
-  } catch {
+  } catch (error) {
+    if (error instanceof RangeError) {
+      throw new CommandError(
+        "--set: lists and objects of the event are nested too deeply to change it",
+      );
+    }
     throw new CommandError("--set needs an event that is JSON");
   }
   for (const assignment of assignments) root = setMember(root, assignment);

@@ -104,3 +104,9 @@ test.each([
 ])("--set on %s: %s is refused with the fix", (event, assignment, message) => {
   expect(() => set(event, assignment)).toThrow(message);
 });
+
+test("--set on an event that is nested without end says so, and not that it is not JSON", () => {
+  const event = `${"[".repeat(50_000)}${"]".repeat(50_000)}`;
+  const message = "--set: lists and objects of the event are nested too deeply to change it";
+  expect(() => set(event, "0=1")).toThrow(message);
+});

@@ -1,6 +1,9 @@
 import { expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 
 import { CURL_LOOP, functionFolder, tool } from "../../testing/running-tool.ts";
+import { temporaryFolder } from "../../testing/temporary-folder.ts";
 
 const ECHO = functionFolder({ "function.sh": `handler() { printf '%s' "$1"; }\n` });
 const BOOTSTRAP = CURL_LOOP[1] ?? "";
@@ -108,4 +111,16 @@ test.each([
 ])("invoke --remote %j is refused with the fix", async (options, message) => {
   const result = await tool(["invoke", "--remote", ...options], { environment: { PATH: "/none" } });
   expect(result).toEqual({ status: 2, out: "", errors: `error: ${message}\n` });
+});
+
+test("a payload that is not JSON, nested without end, is refused in one line", async () => {
+  const file = join(temporaryFolder("deep"), "deep.json");
+  writeFileSync(file, "[".repeat(200_000));
+  expect(await echo("-f", file)).toEqual({
+    status: 2,
+    out: "",
+    errors:
+      "error: payload is not valid JSON (lists and objects in it are nested too deeply to tell where it is wrong)\n" +
+      "hint: use -f event.json, -d @event.json or pipe with -d -\n",
+  });
 });

@@ -11,7 +11,7 @@
 
 import { EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import type { FunctionPool } from "../function/function-pool.ts";
-import { compactJson, isJson, JsonBoundary, parseJson } from "../http/json-text.ts";
+import { compactJson, isJson, JsonBoundary, jsonComplaint } from "../http/json-text.ts";
 import {
   type FunctionErrorOutcome,
   type InvocationRequest,
@@ -142,13 +142,9 @@ class Cutter {
       return { kind: "invalid", line, reason };
     }
     if (bytes.toString("latin1").trim() === "") return { kind: "event", line, bytes: EMPTY_EVENT };
-    try {
-      parseJson(bytes);
-      return { kind: "event", line, bytes };
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      return { kind: "invalid", line, reason: `invalid JSON: ${reason}` };
-    }
+    const complaint = jsonComplaint(bytes);
+    if (complaint === undefined) return { kind: "event", line, bytes };
+    return { kind: "invalid", line, reason: `invalid JSON: ${complaint}` };
   }
 }
 

@@ -5,6 +5,7 @@ import {
   decodeUtf8,
   isJson,
   JsonBoundary,
+  jsonComplaint,
   rawElements,
   rawMembers,
 } from "./json-text.ts";
@@ -116,4 +117,23 @@ test("bytes that are not UTF-8 are not text and not JSON", () => {
   expect(decodeUtf8(Uint8Array.of(0x22, 0xff, 0x22))).toBeUndefined();
   expect(isJson(Uint8Array.of(0x22, 0xff, 0x22))).toBe(false);
   expect(decodeUtf8(Buffer.from("\ufeffä"))).toBe("\ufeffä");
+});
+
+/** More levels than a parser can have that calls itself for each. */
+const DEEP = "[".repeat(200_000);
+
+test.each([
+  ['{"a":1}', undefined],
+  [`${DEEP}${"]".repeat(DEEP.length)}`, undefined],
+  ['{"a":1}{"b":2}', 'offset 7: unexpected "{"'],
+  ["1 2 3", 'offset 2: unexpected "2"'],
+  ['{"a":1', 'offset 6: it ends before the closing "}"'],
+  ["", "offset 0: expected a value, got the end"],
+  [DEEP, "lists and objects in it are nested too deeply to tell where it is wrong"],
+])("jsonComplaint() of %#: the place and what is wrong there", (text, complaint) => {
+  expect(jsonComplaint(Buffer.from(text))).toBe(complaint);
+});
+
+test("jsonComplaint() of bytes that are not text says so", () => {
+  expect(jsonComplaint(Uint8Array.of(0x22, 0xff, 0x22))).toBe("it is not UTF-8");
 });

@@ -76,12 +76,32 @@ export function jsonFault(text: string): JsonFault | undefined {
     return undefined;
   } catch (error) {
     const faults: ParseError[] = [];
-    parse(text, faults, { disallowComments: true });
+    try {
+      parse(text, faults, { disallowComments: true });
+    } catch (tooDeep) {
+      if (!(tooDeep instanceof RangeError)) throw tooDeep;
+      return { offset: undefined, words: TOO_DEEP, isComment: false };
+    }
     const [first] = faults;
     if (first === undefined) return { offset: undefined, words: String(error), isComment: false };
     const isComment = /Comment/.test(printParseErrorCode(first.error));
     return { offset: first.offset, words: faultWords(text, first), isComment };
   }
+}
+
+/** jsonc-parser calls itself for each level, JSON.parse does not. */
+const TOO_DEEP = "lists and objects in it are nested too deeply to tell where it is wrong";
+
+/**
+ * What is wrong with bytes that should be one JSON document, in words and with the place; nothing when they
+ * are one.
+ */
+export function jsonComplaint(bytes: Uint8Array): string | undefined {
+  if (isJson(bytes)) return undefined;
+  const text = decodeUtf8(bytes);
+  if (text === undefined) return "it is not UTF-8";
+  const { offset, words } = jsonFault(text) ?? { offset: undefined, words: "not JSON" };
+  return offset === undefined ? words : `offset ${offset}: ${words}`;
 }
 
 /** Longest piece of a text that is shown again, in characters. */

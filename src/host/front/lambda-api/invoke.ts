@@ -12,7 +12,7 @@ import {
   CONTENT_TYPE,
   EVENT_BYTES_MAX,
 } from "../../../runtime-api/contract.ts";
-import { parseJson } from "../../http/json-text.ts";
+import { jsonComplaint } from "../../http/json-text.ts";
 import type { HttpRequest, HttpResponse } from "../../http/message.ts";
 import {
   type InvocationOutcome,
@@ -93,7 +93,7 @@ export function invokeRequest(
   if (body.byteLength > bytesMax) {
     return { kind: "refused", response: requestTooLarge(bytesMax, requestId) };
   }
-  const syntax = anyEvent || body.byteLength === 0 ? undefined : jsonComplaint(body);
+  const syntax = anyEvent || body.byteLength === 0 ? undefined : payloadComplaint(body);
   if (syntax !== undefined) {
     const members = { Type: "User", message: syntax };
     return refused(400, "InvalidRequestContentException", members, requestId);
@@ -136,15 +136,11 @@ function refused(
 }
 
 /** Why a body is not JSON, with what helps where the cause is known. */
-function jsonComplaint(body: Uint8Array): string | undefined {
-  try {
-    parseJson(body);
-    return undefined;
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    const words = "Could not parse request body into json: Could not parse payload into json";
-    return `${words}: ${reason}${looksDecoded(body) ? BASE64_HINT : ""}`;
-  }
+function payloadComplaint(body: Uint8Array): string | undefined {
+  const reason = jsonComplaint(body);
+  if (reason === undefined) return undefined;
+  const words = "Could not parse request body into json: Could not parse payload into json";
+  return `${words}: ${reason}${looksDecoded(body) ? BASE64_HINT : ""}`;
 }
 
 const BASE64_HINT =

@@ -193,9 +193,13 @@ test("an invalid parameter or body is 400 with its class", async () => {
     400,
     "InvalidRequestContentException",
   ]);
-  expect(json.body).toStartWith(
-    '{"Type":"User","message":"Could not parse request body into json: Could not parse payload into json: ',
-  );
+  expect(JSON.parse(json.body)).toEqual({
+    Type: "User",
+    message:
+      "Could not parse request body into json: Could not parse payload into json: " +
+      'offset 1: it ends before the closing "}"',
+  });
+  expect((await invoke(served, "[".repeat(200_000))).status).toBe(400);
   const decoded = await send(served.url, `${FUNCTIONS}/probe/invocations`, {
     method: "POST",
     body: Buffer.from("eventPayloadOfSomebody", "base64"),
