@@ -124,6 +124,7 @@ const DEEP = "[".repeat(200_000);
 
 test.each([
   ['{"a":1}', undefined],
+  ['\ufeff{"a":1}', undefined],
   [`${DEEP}${"]".repeat(DEEP.length)}`, undefined],
   ['{"a":1}{"b":2}', 'offset 7: unexpected "{"'],
   ["1 2 3", 'offset 2: unexpected "2"'],

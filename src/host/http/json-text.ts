@@ -9,7 +9,7 @@
  * @module
  */
 
-import { parse, type ParseError, printParseErrorCode } from "jsonc-parser";
+import { type ParseError, printParseErrorCode, visit } from "jsonc-parser";
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -75,17 +75,43 @@ export function jsonFault(text: string): JsonFault | undefined {
     JSON.parse(text);
     return undefined;
   } catch (error) {
-    const faults: ParseError[] = [];
+    let first: ParseError | undefined;
     try {
-      parse(text, faults, { disallowComments: true });
+      first = firstFault(text);
     } catch (tooDeep) {
       if (!(tooDeep instanceof RangeError)) throw tooDeep;
       return { offset: undefined, words: TOO_DEEP, isComment: false };
     }
-    const [first] = faults;
     if (first === undefined) return { offset: undefined, words: String(error), isComment: false };
     const isComment = /Comment/.test(printParseErrorCode(first.error));
     return { offset: first.offset, words: faultWords(text, first), isComment };
+  }
+}
+
+/** Thrown to stop jsonc-parser. */
+class Found extends Error {
+  readonly fault: ParseError;
+
+  constructor(fault: ParseError) {
+    super("found");
+    this.fault = fault;
+  }
+}
+
+/**
+ * The first fault of a text: parse() would make all values of it, and go on to its end, which takes a server
+ * seconds for a large one.
+ */
+function firstFault(text: string): ParseError | undefined {
+  const onError = (error: ParseError["error"], offset: number, length: number) => {
+    throw new Found({ error, offset, length });
+  };
+  try {
+    visit(text, { onError }, { disallowComments: true });
+    return undefined;
+  } catch (thrown) {
+    if (thrown instanceof Found) return thrown.fault;
+    throw thrown;
   }
 }
 
@@ -97,10 +123,12 @@ const TOO_DEEP = "lists and objects in it are nested too deeply to tell where it
  * are one.
  */
 export function jsonComplaint(bytes: Uint8Array): string | undefined {
-  if (isJson(bytes)) return undefined;
   const text = decodeUtf8(bytes);
   if (text === undefined) return "it is not UTF-8";
-  const { offset, words } = jsonFault(text) ?? { offset: undefined, words: "not JSON" };
+  // As parseJson() does, which takes a byte-order mark.
+  const fault = jsonFault(text.replace(/^\ufeff/, ""));
+  if (fault === undefined) return undefined;
+  const { offset, words } = fault;
   return offset === undefined ? words : `offset ${offset}: ${words}`;
 }
 
