@@ -9,6 +9,7 @@ import type { FunctionErrorOutcome } from "../../host/invocation/outcome.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { LAMBDA_PATH } from "../../host/sandbox/variables.ts";
 import { EXIT } from "../cli/exit-status.ts";
+import { shellWord } from "../cli/suggest.ts";
 
 /** Lines of the log that are shown again. */
 const LOG_LINES_MAX = 5;
@@ -63,9 +64,30 @@ export function failureSummary(failure: Failure): string {
   const { errorType, message, exitStatus, durationMs, log, path } = failure;
   const after = durationMs ? ` after ${Math.round(durationMs)} ms` : "";
   const lines = [`${errorType}${after}: ${message}`, ...logLines(log)];
-  const hint = statusHint(exitStatus, message, path);
+  const hint =
+    errorType === "Runtime.InvalidEntrypoint"
+      ? startHint(message)
+      : statusHint(exitStatus, message, path);
   if (hint !== undefined) lines.push(`  ${hint}`);
   return lines.join("\n");
+}
+
+/** What helps when a bootstrap could not be executed, by the words of Lambda's supervisor. */
+function startHint(message: string): string | undefined {
+  if (message.startsWith("Couldn't find valid bootstrap(s)")) {
+    return "name the one to run: --bootstrap PATH, or -- COMMAND";
+  }
+  const [, program = "", reason = ""] = /^fork\/exec (.+): ([^:]+)$/s.exec(message) ?? [];
+  switch (reason) {
+    case "permission denied":
+      return `it must be a file that may be executed: chmod +x ${shellWord(program)}`;
+    case "exec format error":
+      return "it must begin with a #! line, or be a program for this computer's architecture";
+    case "no such file or directory":
+      return "the program that its #! line names, or the loader that it was linked for, is not there";
+    default:
+      return undefined;
+  }
 }
 
 /** What helps when a shell could not start a command; shells say 126 and 127 of other causes too. */

@@ -5,6 +5,8 @@
  */
 
 import { expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 
 import { functionFolder, SCRIPTED, tool } from "../../testing/running-tool.ts";
 
@@ -275,4 +277,50 @@ secret
   expect(errors).toBe(left(3) + left(5) + left(14));
   expect(seen).toMatchObject({ A: "1", C: "3", D: "x y", F: "it" });
   expect(seen.M).toBe("a\n\nnot an assignment\nb=1");
+});
+
+test.each([
+  [["--region", ""], '--region: "" is not a region, such as us-east-1'],
+  [["--region", "eu west 1"], '--region: "eu west 1" is not a region, such as us-east-1'],
+  [["--layer", ""], "--layer: the path is empty"],
+])("an option that is empty or wrong is refused: %j", async (options, message) => {
+  const { status, errors } = await seenWith(...options);
+  expect([status, errors]).toEqual([2, `error: ${message}\n`]);
+});
+
+test("an empty path of a bootstrap is refused, and not taken for the current folder", async () => {
+  const folder = functionFolder({ "function.sh": "" });
+  const { status, errors } = await tool(["run", folder, "--bootstrap", ""], { input: "{}" });
+  expect([status, errors]).toEqual([2, "error: --bootstrap: the path is empty\n"]);
+});
+
+test("a wrong region in lambda-shell.toml is reported with its place", async () => {
+  const folder = functionFolder({ "lambda-shell.toml": '[function.probe]\nregion = ""\n' });
+  const { errors } = await seenWith(folder);
+  const place = `${folder}/lambda-shell.toml: function.probe.region`;
+  expect(errors).toBe(`error: ${place}: "" is not a region, such as us-east-1\n`);
+});
+
+test("an empty AWS_REGION is as none", async () => {
+  const options = { input: '{"do":"environment"}', environment: { AWS_REGION: "" } };
+  const { out } = await tool(["run", ...SCRIPTED], options);
+  expect(JSON.parse(out)["AWS_REGION"]).toBe("us-east-1");
+});
+
+test.each([
+  ["/etc/passwd", "it must be a file that may be executed: chmod +x /etc/passwd"],
+  ["/no/such/bootstrap", "name the one to run: --bootstrap PATH, or -- COMMAND"],
+  ["text", "it must begin with a #! line, or be a program for this computer's architecture"],
+  [
+    "shell",
+    "the program that its #! line names, or the loader that it was linked for, is not there",
+  ],
+])("a bootstrap that cannot be started (%s) is told with what to do", async (path, fix) => {
+  const folder = functionFolder({ "function.sh": "" });
+  writeFileSync(join(folder, "text"), "echo hi\n", { mode: 0o755 });
+  writeFileSync(join(folder, "shell"), "#!/no/such/shell\n", { mode: 0o755 });
+  const bootstrap = resolve(folder, path);
+  const { status, errors } = await tool(["run", folder, "--", bootstrap], { input: "{}" });
+  expect(status).toBe(4);
+  expect(errors).toEndWith(`\n  ${fix}\n`);
 });

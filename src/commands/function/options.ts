@@ -25,7 +25,9 @@ import {
   type FunctionConfig,
   functionConfig,
   type InvalidSetting,
+  NO_REGION,
   parseSettings,
+  REGION,
 } from "./settings.ts";
 
 /** The options as commander hands them over. */
@@ -166,7 +168,7 @@ export function functionSettings(
       ? { command: bootstrapCommand(root, command, options.bootstrap) }
       : { command: [], attachedPort }),
     handler: options.handler ?? config.handler ?? defaults.handler ?? environmentHandler(),
-    region: options.region ?? config.region ?? process.env["AWS_REGION"] ?? DEFAULT_SETTINGS.region,
+    region: checkedRegion(options.region) ?? config.region ?? environmentRegion(),
     memoryEnforced: options.memory !== undefined,
     variables: { ...described?.variables, ...variables },
     inherited: inherit ? definedOnly(startVariables()) : {},
@@ -268,8 +270,32 @@ const PLATFORM_OPTIONS: Readonly<Record<string, string>> = {
  * @throws {CommandError} When it is not a folder.
  */
 export function layerFolder(layer: string): string {
-  requireFolder(resolve(layer), `--layer ${layer}`);
-  return resolve(layer);
+  const path = resolve(namedPath(layer, "--layer"));
+  requireFolder(path, `--layer ${layer}`);
+  return path;
+}
+
+/**
+ * A region as ARNs have it.
+ * @throws {CommandError} When it is something else, so that no ARN is wrong.
+ */
+function checkedRegion(region: string | undefined): string | undefined {
+  if (region === undefined || REGION.test(region)) return region;
+  throw new CommandError(`--region: "${region}" ${NO_REGION}`);
+}
+
+function environmentRegion(): string {
+  const { AWS_REGION: region = "" } = process.env;
+  return region === "" ? DEFAULT_SETTINGS.region : region;
+}
+
+/**
+ * A path that was named.
+ * @throws {CommandError} When it is empty, as that of a variable that is not set: it would be the current folder.
+ */
+function namedPath(path: string, option: string): string {
+  if (path !== "") return path;
+  throw new CommandError(`${option}: the path is empty`);
 }
 
 /** The handler that the variables of Lambda and its emulator name, else the usual one. */
@@ -301,7 +327,7 @@ function bootstrapCommand(
 ): readonly string[] {
   const [program, ...rest] = command;
   if (program !== undefined) return [executable(program), ...rest];
-  if (option !== undefined) return [resolve(option)];
+  if (option !== undefined) return [resolve(namedPath(option, "--bootstrap"))];
   const search = findBootstrap(directory);
   if (search.kind === "missing") {
     throw new CommandError(

@@ -194,11 +194,18 @@ export const CONFIG_FILE = "lambda-shell.toml";
 
 const numberOrText = z.union([z.string(), z.number()]).transform(String);
 
+/** What may stand for a region in an ARN; one of a test may have any name. */
+export const REGION = /^[a-z0-9-]+$/;
+export const NO_REGION = "is not a region, such as us-east-1";
+
 const functionSchema = z.strictObject({
   handler: z.string().optional(),
   timeout: numberOrText.optional(),
   memory: numberOrText.optional(),
-  region: z.string().optional(),
+  region: z
+    .string()
+    .regex(REGION, { error: ({ input }) => `"${input}" ${NO_REGION}` })
+    .optional(),
   workers: numberOrText.optional(),
   env: z.record(z.string(), z.string()).optional(),
 });
