@@ -160,8 +160,11 @@ async function invoke(
     if (!(error instanceof Unreachable)) throw error;
     // Only where nobody listens: an event that a server may have begun must not run a second time.
     if (source !== undefined || !error.refused) {
-      const what = error.refused ? "no server at" : "no response from";
-      throw new CommandError(`${what} ${shownAddress(url)}: ${error.message}`, EXIT.unreachable);
+      const words = error.refused
+        ? `no server at ${shownAddress(url)}: connection refused\n` +
+          `  start one: lambda-shell dev; or leave out ${source}, and the function is started for the event`
+        : `no response from ${shownAddress(url)}: ${error.message}`;
+      throw new CommandError(words, EXIT.unreachable);
     }
     return invokeOnce(name, payload, { ...options, headers }, repeat);
   }

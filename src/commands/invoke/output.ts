@@ -212,11 +212,25 @@ function redirection(response: Response, server: string): CommandError {
 const WORDS_LENGTH_MAX = 1000;
 
 /** What a server says of its refusal, without what would change a terminal. */
-function serverWords({ statusText }: Response, body: Uint8Array): string {
-  const text = new TextDecoder().decode(body).trim();
+function serverWords({ statusText, headers }: Response, body: Uint8Array): string {
+  const text = lambdaWords(headers, body) ?? new TextDecoder().decode(body).trim();
   const words = text === "" ? statusText || "(no message)" : text;
   const shown = words.length > WORDS_LENGTH_MAX ? `${words.slice(0, WORDS_LENGTH_MAX)}…` : words;
   return shown.replace(/[^\P{Cc}\n\t]/gu, "\ufffd");
+}
+
+/** The exception and its message in a refusal of Lambda's; nothing when it has another form. */
+function lambdaWords(headers: Headers, body: Uint8Array): string | undefined {
+  const exception = headers.get(INVOKE_HEADER.errorType);
+  if (exception === null) return undefined;
+  try {
+    const refusal: unknown = JSON.parse(new TextDecoder().decode(body));
+    // Lambda spells it either way.
+    const { message, Message = message } = Object(refusal);
+    return typeof Message === "string" ? `${exception}: ${Message}` : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The functions of a server of this tool's; none where it is another's. */

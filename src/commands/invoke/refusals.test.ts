@@ -336,3 +336,15 @@ test("--remote has the same status for a failure of AWS", async () => {
     ]);
   }
 });
+
+test.each([
+  ['{"Type":"User","message":"why"}', "400: ValidationException: why"],
+  ['{"Type":"User","Message":"why"}', "400: ValidationException: why"],
+  ['{"a":1}', '400: {"a":1}'],
+  ["null", "400: null"],
+  ["why", "400: why"],
+])("a refusal of Lambda's is told by its exception and message: %s", async (body, words) => {
+  const headers = { ...LAMBDA, "x-amzn-errortype": "ValidationException" };
+  await using server = await serve((response) => void response.writeHead(400, headers).end(body));
+  expect(await invoke(server)).toEqual({ status: 2, out: "", errors: `error: ${words}\n` });
+});
