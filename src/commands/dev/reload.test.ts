@@ -274,3 +274,15 @@ test("a function that cannot start is reported once it can", async () => {
   await dev.logged("worker 1 restarted (");
   await dev.logged("1 worker ready in ");
 });
+
+test("a folder that is moved away and back is told by its name", async () => {
+  const folder = functionFolder({ "function.sh": says("here") });
+  await using dev = await startTool([...DEV, folder, ...CURL_LOOP]);
+  await dev.logged("Ctrl-C to stop");
+  renameSync(folder, `${folder}-away`);
+  await dev.logged(`  no such folder: ${folder}\n`);
+  renameSync(`${folder}-away`, folder);
+  await dev.logged(" restarted (");
+  expect(dev.errors()).toContain("~ probe");
+  expect(dev.errors()).not.toContain("~ ,");
+});

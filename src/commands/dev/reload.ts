@@ -5,7 +5,7 @@
  */
 
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { isAbsolute, join, relative, resolve } from "node:path";
+import { basename, isAbsolute, join, relative, resolve } from "node:path";
 
 import type { FunctionPool } from "../../host/function/function-pool.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
@@ -96,7 +96,9 @@ async function reload(
   const { directory } = pool.settings;
   // Editors write a temporary file and rename it.
   const kept = changed.filter((file) => existsSync(resolve(directory, file)));
-  const names = (kept.length > 0 ? kept : changed).map(shownPath).join(", ");
+  const names = (kept.length > 0 ? kept : changed)
+    .map((file) => (file === "" ? basename(directory) : shownPath(file)))
+    .join(", ");
   const { settings, forRestart, wrong } = freshSettings(pool, read);
   if (wrong !== undefined) {
     say("info", `~ ${names} changed · invalid settings, still running the previous version`);
