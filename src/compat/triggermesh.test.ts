@@ -194,3 +194,18 @@ test("a whole event is completed, what it has is kept, members are sorted", asyn
     ),
   );
 });
+
+test("an attribute that is a list or an object, which no CloudEvent has, reaches the function as JSON", async () => {
+  await using served = await serve();
+  const event = {
+    source: "test",
+    list: [1, [2]],
+    object: { toString: 1 },
+    data: { do: "headers" },
+  };
+  const seen = await nextHeaders(served.url, event, { "Content-Type": CE_JSON });
+  expect(JSON.parse(seen["lambda-runtime-cloudevents-context"] ?? "")).toMatchObject({
+    list: "[1,[2]]",
+    object: '{"toString":1}',
+  });
+});

@@ -138,7 +138,7 @@ function adapt(request: HttpRequest, { cloudEvents }: TriggermeshOptions): Adapt
     }
     const data = members.get("data") ?? "null";
     members.delete("data");
-    const attributes = [...members].map(([name, raw]) => [name, String(JSON.parse(raw))] as const);
+    const attributes = [...members].map(([name, raw]) => [name, attributeText(raw)] as const);
     const event = compactJson(Buffer.from(data));
     return {
       kind: "invoke",
@@ -171,6 +171,13 @@ async function outcomeResponse(
     case "rejected":
       return converted(410, deadlineText(request, options), options);
   }
+}
+
+/** An attribute as text; a list or an object, which an event should not have, stays JSON. */
+function attributeText(raw: string): string {
+  const value: unknown = JSON.parse(raw);
+  const isContainer = typeof value === "object" && value !== null;
+  return isContainer ? Buffer.from(compactJson(Buffer.from(raw))).toString() : String(value);
 }
 
 function deadlineText(request: HttpRequest, options: TriggermeshOptions): Uint8Array {
