@@ -92,3 +92,10 @@ test.each([...BASH, ...RUNNABLE])("%j is not passed over", (script) => {
 test.each([...BASH, ...RUNNABLE])("%j has what is bash's: %s", async (script, what) => {
   expect((await readScript(script)).bashOnly).toContainEqual({ line: 1, text: what });
 });
+
+test("a chain of more commands than calls can be nested is read to its end", async () => {
+  const chain = Array.from({ length: 20_000 }, () => "[[ $a ]]").join(" && ");
+  const { bashOnly, commands } = await readScript(`${chain}\n. ./after.sh | last`);
+  expect(bashOnly.length).toBe(20_000);
+  expect(commands.at(-1)).toMatchObject({ name: "last" });
+});

@@ -58,7 +58,7 @@ export const TASK_ROOT = "/var/task";
 export async function readScript(text: string, folder = TASK_ROOT): Promise<ScriptReading> {
   const tree = await parseScript(text);
   const reader = new Reader(folder);
-  reader.visit(tree.rootNode, false);
+  reader.read(tree.rootNode);
   tree.delete();
   return reader;
 }
@@ -135,6 +135,13 @@ function isWord(form: RegExp, word: string): boolean {
   return new RegExp(`^${form.source}$`).test(word);
 }
 
+/** A node that is to be read. */
+interface Visit {
+  readonly node: Node;
+  /** Whether its standard input is given by what is around it. */
+  readonly hasInput: boolean;
+}
+
 class Reader implements ScriptReading {
   readonly commands: ScriptCommand[] = [];
   readonly sources: ScriptPlace[] = [];
@@ -151,8 +158,16 @@ class Reader implements ScriptReading {
     this.#folder = folder;
   }
 
-  /** @param hasInput Whether a node's standard input is given by what is around it. */
-  visit(node: Node, hasInput: boolean): void {
+  /** Reads a tree in the order of its text; not by a call for each level, of which `a && b && …` has as many as commands. */
+  read(root: Node): void {
+    const waiting: Visit[] = [{ node: root, hasInput: false }];
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      for (const child of this.#visit(next).toReversed()) waiting.push(child);
+    }
+  }
+
+  /** Notes what a node is. @returns Its children. */
+  #visit({ node, hasInput }: Visit): readonly Visit[] {
     this.#noteBashOnly(node);
     switch (node.type) {
       case "command":
@@ -176,11 +191,13 @@ class Reader implements ScriptReading {
     }
     let isAfterPipe = false;
     const isGiven = hasInput || (node.type === "redirected_statement" && redirectsInput(node));
+    const children: Visit[] = [];
     for (const child of node.children) {
       if (child === null) continue;
       isAfterPipe ||= child.type === "|" || child.type === "|&";
-      this.visit(child, isGiven || isAfterPipe);
+      children.push({ node: child, hasInput: isGiven || isAfterPipe });
     }
+    return children;
   }
 
   #command(node: Node, hasInput: boolean): void {
