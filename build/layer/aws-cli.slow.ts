@@ -30,9 +30,10 @@ const SCRIPT = join(import.meta.dir, "testing/walk-commands.py");
 
 let untouched: Walk;
 let layer: Walk;
+let finished: FinishedLayer;
 
 beforeAll(async () => {
-  const finished = await FinishedLayer.unzip(HOST);
+  finished = await FinishedLayer.unzip(HOST);
   const tree = await untouchedTree(HOST);
   [untouched, layer] = await Promise.all([
     walkCommands(tree),
@@ -57,6 +58,42 @@ test("every command is there, makes the same skeleton of its input, and has its 
     expect({ name, status, hasText }).toEqual({ name, status: 0, hasText: true });
   }
   expect(layer.commands).toEqual(untouched.commands);
+});
+
+const IDENTITY = ["sts", "get-caller-identity"];
+const INSTANCES = ["ec2", "describe-instances"];
+const SIGNING = [
+  "cloudfront",
+  "sign",
+  "--url",
+  "u",
+  "--key-pair-id",
+  "A",
+  "--private-key",
+  "no key",
+];
+
+test.each([
+  [["--version"], []],
+  [[...IDENTITY, "--generate-cli-skeleton"], []],
+  [[...IDENTITY, "--endpoint-url", "http://127.0.0.1:1", "--no-sign-request"], []],
+  [[...INSTANCES, "--generate-cli-skeleton", "yaml-input"], ["_ruamel_yaml"]],
+  [[...SIGNING, "--date-less-than", "2030-01-01"], ["_awscrt"]],
+])("aws %j loads the libraries that it needs", (words, libraries) => {
+  const child = Bun.spawnSync([join(finished.opt, "bin/aws"), ...words], {
+    // The loader tells what it loads.
+    env: {
+      LD_DEBUG: "files",
+      HOME: finished.opt,
+      AWS_REGION: "eu-central-1",
+      AWS_MAX_ATTEMPTS: "1",
+    },
+    stderr: "pipe",
+  });
+  const loaded = child.stderr
+    .toString()
+    .matchAll(/file=\S*\/(_awscrt|_ctypes|_ruamel_yaml)\.\S* \[0\]; +generating/g);
+  expect([...new Set(Array.from(loaded, ([, name]) => name ?? ""))]).toEqual(libraries);
 });
 
 test("both architectures have the same models and byte code", async () => {
