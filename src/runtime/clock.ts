@@ -6,7 +6,8 @@
  * @module
  */
 
-const NS_PER_MS = 1e6;
+export const MS_PER_S = 1000;
+export const NS_PER_MS = 1e6;
 
 /** The time since this process was started, in ms with fractions. */
 export function elapsedMs(): number {

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { elapsedMs } from "./clock.ts";
+import { elapsedMs, MS_PER_S } from "./clock.ts";
 import type { Deadline } from "./deadline.ts";
 import { EventProcesses } from "./event-processes.ts";
 import { lazy } from "./lazy.ts";
@@ -24,7 +24,6 @@ const CLEAN_UP_MS = 1000;
 const CHECK_MS = 5;
 /** How often the event's processes are looked for, or killed, before the whole shell has to go. */
 const ATTEMPTS_MAX = 200;
-const MS_PER_S = 1000;
 
 /** What handles the event. */
 export interface GuardedHandler {

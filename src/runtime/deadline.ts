@@ -8,11 +8,11 @@
 import { HEADER } from "../runtime-api/contract.ts";
 import type { FunctionError, ReportedPlatformErrorType } from "../runtime-api/function-error.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
+import { MS_PER_S } from "./clock.ts";
 
 const DEADLINE = HEADER.deadlineMs.toLowerCase();
 /** A deadline further away than this, in ms, is not a time of this wall clock: some hosts send a constant. */
 const PLAUSIBLE_MS = 24 * 60 * 60 * 1000;
-const MS_PER_S = 1000;
 
 /** The deadline of one event. */
 export interface Deadline {

@@ -27,8 +27,8 @@
 # a backslash keeps aliases out of what ksh93 looks up late.
 #
 # When the runtime is gone the paths are, too, and the loop ends. A process that waits for the end of
-# LIFELINE, whose only writer is the runtime, then ends the whole process group. While the script is loaded there
-# is no such process yet: then the kernel does it (signalAtEnd in libc.ts).
+# LIFELINE, whose only writer is the runtime, then ends the whole process group. Before that process is started,
+# while the script is loaded, the kernel does it (signalAtEnd in libc.ts).
 {
   # shellcheck disable=SC1091 # the script is the user's
   \. "@SCRIPT@"

@@ -128,7 +128,7 @@ export function setBlocking(descriptor: number, isBlocking: boolean): void {
  * @see https://man7.org/linux/man-pages/man2/F_SETSIG.2const.html
  */
 export function signalAtEnd(ends: readonly [number, number], group: number, signal: number): void {
-  // Which end goes first is the kernel's choice. Where there is no such signal, nothing is worse than without.
+  // Which end goes first is the kernel's choice. Where a system cannot send the signal, all is as without it.
   for (const end of ends) {
     late().fcntl(end, F_SETOWN, -group);
     late().fcntl(end, F_SETSIG, signal);

@@ -191,7 +191,7 @@ export class ShellHandler {
 
   /** Loads the handler again if its shell has died; if that cannot be done now, the next event says why. */
   prepare(): void {
-    if (this.#isHanging || this.#server.isReady()) return;
+    if (this.#isHanging) return;
     try {
       this.#ensureLoadedInOwnTime();
     } catch (error) {

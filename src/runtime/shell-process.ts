@@ -99,7 +99,7 @@ export class ShellProcess {
     try {
       this.#descriptor = openProcess(this.id);
     } catch (error) {
-      // Nobody else would: whoever tries it again starts another one.
+      // Who tries it again starts another one: this one would stay.
       this.endGroup();
       forget(this.id);
       throw error;

@@ -13,7 +13,7 @@
 
 import { CONCURRENCY_MAX } from "../runtime-api/contract.ts";
 import type { Invocation } from "../runtime-api/invocation.ts";
-import { elapsedMs } from "./clock.ts";
+import { elapsedMs, MS_PER_S } from "./clock.ts";
 import { describeEnd } from "./exit-error.ts";
 import type { HttpAddress } from "./http-connection.ts";
 import { readerOf } from "./http-response-reader.ts";
@@ -50,7 +50,6 @@ const LOADING_FACTOR = LOADING_MAX;
 const LOADING_MS_MIN = 10_000;
 /** How long a loop may then take to end after SIGTERM, in ms. */
 const OVERDUE_MS_MAX = 1000;
-const MS_PER_S = 1000;
 /** Room for the head of a response, in bytes: Lambda allows 1 MB of headers. */
 const PEEKED_BYTES = 2 * 1024 * 1024;
 /** Descriptors that are not used for loops' connections. */

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { MS_PER_S, NS_PER_MS } from "./clock.ts";
 import { dlopen } from "./ffi.ts";
 import { lazy } from "./lazy.ts";
 import { checked, close, LIBC, O_CLOEXEC, O_NONBLOCK, read } from "./libc.ts";
@@ -23,8 +24,6 @@ const libc = lazy(
 
 const CLOCK_REALTIME = 0;
 const TFD_TIMER_ABSTIME = 1;
-const MS_PER_S = 1000;
-const NS_PER_MS = 1_000_000;
 /** The time 0 would switch the timer off. */
 const SOONEST_NS = 1;
 
