@@ -62,6 +62,7 @@ test("every command is there, makes the same skeleton of its input, and has its 
 
 const IDENTITY = ["sts", "get-caller-identity"];
 const INSTANCES = ["ec2", "describe-instances"];
+const NOWHERE = ["--endpoint-url", "http://127.0.0.1:1", "--no-sign-request"];
 const SIGNING = [
   "cloudfront",
   "sign",
@@ -76,7 +77,9 @@ const SIGNING = [
 test.each([
   [["--version"], []],
   [[...IDENTITY, "--generate-cli-skeleton"], []],
-  [[...IDENTITY, "--endpoint-url", "http://127.0.0.1:1", "--no-sign-request"], []],
+  [[...IDENTITY, ...NOWHERE], []],
+  [["dynamodb", "list-tables", ...NOWHERE], []],
+  [["ddb", "put", "table", "{key: value}", ...NOWHERE], ["_ruamel_yaml"]],
   [[...INSTANCES, "--generate-cli-skeleton", "yaml-input"], ["_ruamel_yaml"]],
   [[...SIGNING, "--date-less-than", "2030-01-01"], ["_awscrt"]],
 ])("aws %j loads the libraries that it needs", (words, libraries) => {

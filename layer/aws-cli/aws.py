@@ -108,6 +108,25 @@ class Later(type(sys)):
 
         setattr(self, name, call)
 
+    def make_later(self, name):
+        """Has a class stand for the real one, of which an instance is made when it is used."""
+        import functools
+
+        class LaterInstance:
+            def __init__(instance, *args, **kwargs):
+                def make():
+                    return getattr(self.imported(), name)(*args, **kwargs)
+
+                vars(instance)['_made'] = functools.cache(make)
+
+            def __getattr__(instance, attribute):
+                return getattr(instance._made(), attribute)
+
+            def __setattr__(instance, attribute, value):
+                setattr(instance._made(), attribute, value)
+
+        setattr(self, name, LaterInstance)
+
 
 class LaterCrt(Later):
     """Stands for the library of AWS's Common Runtime.
@@ -244,7 +263,8 @@ def use_index_of_services():
         @loaders.instance_cache
         def list_available_services(self, type_name):
             found = self._without_own().list_available_services(type_name)
-            return sorted({*found, *self._own(type_name)})
+            own = self._own(type_name)
+            return sorted({*found, *own}) if found else sorted(own)
 
         @loaders.instance_cache
         def list_api_versions(self, service_name, type_name):
@@ -290,14 +310,14 @@ def import_docutils_for_help_only():
 def import_yaml_for_its_use_only():
     """Lets the CLI import ruamel.yaml when it reads or writes YAML, not at every start.
 
-    That is a fifteenth of the start. The CLI's modules take the name YAML from it, which they call, and what
-    the modules below it have, which are imported as ever.
+    That is a fifteenth of the start. The CLI's modules take the name YAML from it, of which each command of some
+    services makes an instance for their wizards, and what the modules below it have, which are imported as ever.
     """
     import ruamel
 
     yaml = Later('ruamel.yaml')
     yaml.__path__ = [os.path.join(path, 'yaml') for path in ruamel.__path__]
-    yaml.call_later('YAML')
+    yaml.make_later('YAML')
     sys.modules[yaml.__name__] = ruamel.yaml = yaml
     # A class of awscli.utils extends one of it.
     import ruamel.yaml.emitter  # noqa: F401
@@ -344,14 +364,18 @@ def do_repeated_steps_once():
     accepts_kwargs = hooks.accepts_kwargs
 
     def function_accepts_kwargs(function):
-        if type(function) is not types.FunctionType or function.__dict__:
+        plain = function
+        if type(function) is types.MethodType:
+            plain = function.__func__
+        elif type(function) is functools.partial:
+            plain = function.func
+        if type(plain) is not types.FunctionType or plain.__dict__:
             return accepts_kwargs(function)
-        return bool(function.__code__.co_flags & inspect.CO_VARKEYWORDS)
+        return bool(plain.__code__.co_flags & inspect.CO_VARKEYWORDS)
 
     def copy_handlers(self):
-        return hooks.NodeList(
-            self.first.copy(), self.middle.copy(), self.last.copy()
-        )
+        copies = self.first.copy(), self.middle.copy(), self.last.copy()
+        return tuple.__new__(hooks.NodeList, copies)
 
     def copy_trie(self, node):
         return {
@@ -363,7 +387,7 @@ def do_repeated_steps_once():
             for key, value in node.items()
         }
 
-    # Reads the signature of each of 130 event handlers.
+    # Reads the signature of each of 160 event handlers.
     hooks.accepts_kwargs = function_accepts_kwargs
     # Copies all handlers for each client.
     hooks.PrefixTrie._recursive_copy = copy_trie

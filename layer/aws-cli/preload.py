@@ -84,6 +84,7 @@ def import_all(is_service):
     # It starts a thread, which a fork would not have: each call starts its own.
     awscrt.io.init_logging = lambda *args: None
     aws.prepare()
+    read_name_of_system()
     if is_service:
         for name in SERVICE_IMPORTS:
             with contextlib.suppress(ImportError):
@@ -93,6 +94,14 @@ def import_all(is_service):
         models().loaded.clear()
         gc.freeze()
     awscrt.io.init_logging = init_logging
+
+
+def read_name_of_system():
+    """Has the library that the user agent asks keep what it reads from /etc/os-release."""
+    import distro
+
+    distro.id()
+    distro.major_version()
 
 
 def start_logging_of_crt():
@@ -183,6 +192,15 @@ def imported_modules():
     return frozenset(
         name for name, module in sys.modules.items() if not isinstance(module, aws.Later)
     )
+
+
+def name_operations(model):
+    """Has botocore keep how the operations of a service are called, in Python and as commands."""
+    import botocore
+
+    for operation in model.get('operations', ()):
+        for separator in '_-':
+            botocore.xform_name(operation, separator)
 
 
 def is_below(folder, module):
@@ -314,6 +332,7 @@ class Server:
                         keep_tls_context()
                 elif name not in models().kept and self.has_room_for(name + models().SUFFIX):
                     models().kept[name] = models()().load_file(name)
+                    name_operations(models().kept[name])
             except Exception:
                 # The call that needs it will say so.
                 pass
