@@ -196,6 +196,13 @@ function ratiosOf(measures: readonly Measure[]): Record<string, Summary> {
         const ratio = summarizeRatios(samples.of(RUNTIME[shell]), samples.of(base));
         ratios[`${title}: ${RUNTIME[shell]} / ${base}`] = ratio;
       }
+      // What a start takes at least: the shell and the calls that drive it, and a Bun that does nothing.
+      const [empty, floor] = [samples.of(EMPTY), samples.of(FLOOR[shell])];
+      if (empty.length === 0 || floor.length === 0) continue;
+      const { median } = summarize(empty);
+      const least = floor.map((ms) => ms + median);
+      const bound = summarizeRatios(least, samples.of(CURL_LOOP));
+      ratios[`${title}: ${FLOOR[shell]} + ${EMPTY} / ${CURL_LOOP}`] = bound;
     }
   }
   printTable(
