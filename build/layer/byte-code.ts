@@ -19,14 +19,14 @@ import { type Saving, treeBytes } from "./prune.ts";
 import { workFolder } from "./work-folder.ts";
 
 /**
- * Compiles every module of a tree to byte code and removes the sources, and adds the regular
- * expressions that the CLI compiles at every start, compiled.
+ * Compiles every module of a tree to byte code and removes the sources, and adds what the
+ * CLI compiles at every start, compiled.
  * @param input The packages of this machine's architecture, whose Python compiles.
  */
 export async function compileByteCode(tree: string, input: DebianInput): Promise<Saving> {
   const before = treeBytes(tree);
   const python = await hostPython(input);
-  copyFileSync(python.patterns, join(tree, "aws-cli/patterns.bin"));
+  copyFileSync(python.compiled, join(tree, "aws-cli/compiled.bin"));
   const scripts = [
     [join(import.meta.dir, "byte-code.py"), tree],
     [join(import.meta.dir, "indexes.py"), join(tree, "aws-cli"), python.modules],
@@ -35,7 +35,7 @@ export async function compileByteCode(tree: string, input: DebianInput): Promise
     await run([...python.command, ...script], { env: PYTHON_ENVIRONMENT });
   }
   return {
-    name: "byte code, compiled patterns and indexes instead of source",
+    name: "byte code and indexes instead of source",
     files: 0,
     bytes: before - treeBytes(tree),
   };
@@ -59,14 +59,14 @@ const NOBODY = {
 
 interface HostPython {
   readonly command: readonly string[];
-  /** File of the compiled regular expressions. */
-  readonly patterns: string;
+  /** File of what the CLI compiles at every start, compiled. */
+  readonly compiled: string;
   /** File with the names of the modules that the CLI's common commands import. */
   readonly modules: string;
 }
 
 /**
- * This machine's Python, which compiles for every architecture: byte code and patterns fit them all.
+ * This machine's Python, which compiles for every architecture: what it compiles fits them all.
  * Unpacking it and running the CLI's commands takes 12 s (measured), so that it stays in the cache.
  */
 async function hostPython(input: DebianInput): Promise<HostPython> {
@@ -87,7 +87,7 @@ async function hostPython(input: DebianInput): Promise<HostPython> {
 }
 
 /** What a kept Python was made by: each change makes another one. */
-const RECIPE = ["byte-code.ts", "aws-cli-debian.ts", "patterns.py"].map((name) =>
+const RECIPE = ["byte-code.ts", "aws-cli-debian.ts", "compiled.py"].map((name) =>
   join(import.meta.dir, name),
 );
 
@@ -98,13 +98,13 @@ async function stageHostPython(
 ): Promise<void> {
   await stageDebianAwsCli(tree, host, input);
   const sitePackages = join(tree, "aws-cli/lib", pythonOf(tree), "site-packages");
-  const { patterns, modules } = recordedIn(tree);
-  const script = join(import.meta.dir, "patterns.py");
+  const { compiled, modules } = recordedIn(tree);
+  const script = join(import.meta.dir, "compiled.py");
   // With a proxy or a profile of the user's the commands would import other modules.
   const variables = Object.entries({ ...PYTHON_ENVIRONMENT, ...NOBODY });
   const environment = variables.map(([name, value]) => `${name}=${value}`);
   const python = pythonCommand(tree, host);
-  await run(["env", "-i", ...environment, ...python, script, sitePackages, patterns, modules], {
+  await run(["env", "-i", ...environment, ...python, script, sitePackages, compiled, modules], {
     cwd: "/",
   });
 }
@@ -114,7 +114,7 @@ function pythonCommand(tree: string, host: Architecture): readonly string[] {
   return stagedPython(tree, host).filter((flag) => flag !== "-I");
 }
 
-/** Where a tree has what patterns.py records. */
+/** Where a tree has what compiled.py records. */
 function recordedIn(tree: string): Omit<HostPython, "command"> {
-  return { patterns: join(tree, "patterns.bin"), modules: join(tree, "modules.txt") };
+  return { compiled: join(tree, "compiled.bin"), modules: join(tree, "modules.txt") };
 }

@@ -3,7 +3,7 @@
     python3 -I -S -B indexes.py AWS_CLI MODULES
 
     services.index    {type of model: {service: [versions]}}
-    modules.bin       byte code of the modules that MODULES lists (patterns.py), in that order
+    modules.bin       byte code of the modules that MODULES lists (compiled.py), in that order
     modules.index     {module: (path, is a package, offset, bytes)}
     build             a name for exactly this tree
 
@@ -16,7 +16,7 @@ import os
 import sys
 
 HEADER_BYTES = 16
-# Without references, as in patterns.py.
+# Without references, as in compiled.py.
 FORMAT = 2
 # The AWS CLI makes the packages below these importable by both names.
 ALIASES = (('botocore', 'awscli.botocore'), ('s3transfer', 'awscli.s3transfer'))

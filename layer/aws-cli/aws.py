@@ -162,22 +162,35 @@ class LaterCrt(Later):
 sys.modules['_awscrt'] = LaterCrt('_awscrt')
 
 
-def use_compiled_patterns():
-    """Takes regular expressions from a file of compiled ones.
+def take_what_is_compiled():
+    """Takes regular expressions, named tuples and data classes from a file in which they are compiled.
 
-    The CLI compiles 200 patterns at every start, in Python. The build has compiled them with this
-    very Python (build/layer/patterns.py); any other pattern is compiled as ever.
+    The CLI compiles 200 patterns and the texts of 40 such classes at every start. The build has
+    compiled them with this very Python (build/layer/compiled.py); any other is compiled as ever.
     """
     import _sre
+    import collections
     import marshal
+
+    with open(os.path.join(HERE, 'compiled.bin'), 'rb') as file:
+        patterns, texts = marshal.load(file)
+
+    def evaluate_compiled(text, namespace):
+        return eval(texts.get(text, text), namespace)
+
+    def execute_compiled(text, *namespaces):
+        exec(texts.get(text, text), *namespaces)
+
+    # By these names the two modules find the built-in functions.
+    collections.eval = evaluate_compiled
+    import dataclasses
     from re import _compiler
 
-    with open(os.path.join(HERE, 'patterns.bin'), 'rb') as file:
-        compiled = marshal.load(file)
+    dataclasses.exec = execute_compiled
     compile_pattern = _compiler.compile
 
     def compile_or_take(pattern, flags=0):
-        code = compiled.get((pattern, flags))
+        code = patterns.get((pattern, flags))
         if code is None:
             return compile_pattern(pattern, flags)
         return _sre.compile(pattern, *code)
@@ -509,7 +522,7 @@ def say_what_is_missing():
 def prepare():
     """Imports the CLI, which is most of a short call's time; run() runs a command."""
     go_by_the_name_aws()
-    use_compiled_patterns()
+    take_what_is_compiled()
     ask_no_program_for_the_system()
     leave_the_environment_alone()
     do_without_a_home()

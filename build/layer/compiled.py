@@ -1,11 +1,12 @@
-"""Writes the regular expressions that the AWS CLI compiles when it starts, compiled, and the names
-of the modules that it imports.
+"""Writes what the AWS CLI compiles when it starts, compiled, and the names of the modules that it
+imports.
 
-    python3.N -S -B patterns.py SITE_PACKAGES PATTERNS MODULES
+    python3.N -S -B compiled.py SITE_PACKAGES COMPILED MODULES
 
-Runs a few commands of the CLI (against a port where nobody listens) and records what `re` makes of
-each pattern: the arguments of _sre.compile, which are the same on every little-endian machine.
-layer/aws-cli/aws.py reads them. Patterns that hold a path of this machine are left out.
+Runs a few commands of the CLI (against a port where nobody listens) and records two things, which
+layer/aws-cli/aws.py reads: what `re` makes of each pattern (the arguments of _sre.compile, which are
+the same on every little-endian machine), and the byte code of what named tuples and data classes
+are made of. What holds a path of this machine is left out.
 """
 
 import sys
@@ -13,10 +14,42 @@ import sys
 # Python imports these when it starts: they stay files of their own.
 IMPORTED_AT_START = set(sys.modules)
 
+import builtins  # noqa: E402
+import collections  # noqa: E402
+
+texts = {}
+
+
+def record_texts(module, function, mode):
+    """Records what a module of the library compiles, by a function that stands for the built-in one."""
+    run = getattr(builtins, function)
+
+    def record(text, *namespaces):
+        if not holds_path(text):
+            texts[text] = compile(text, '<string>', mode)
+        return run(text, *namespaces)
+
+    setattr(module, function, record)
+
+
+def holds_path(text):
+    if isinstance(text, bytes):
+        text = text.decode('latin-1')
+    return site_packages in text or os.getcwd() in text and os.getcwd() != '/'
+
+
+import os  # noqa: E402
+
+site_packages, output, modules_output = sys.argv[1:]
+# Before other modules make such classes.
+record_texts(collections, 'eval', 'eval')
+import dataclasses  # noqa: E402
+
+record_texts(dataclasses, 'exec', 'exec')
+
 import contextlib  # noqa: E402
 import io  # noqa: E402
 import marshal  # noqa: E402
-import os  # noqa: E402
 from re import _compiler  # noqa: E402
 
 NOBODY = 'http://127.0.0.1:9'
@@ -35,7 +68,6 @@ COMMANDS = [
     ['lambda', 'list-functions', '--endpoint-url', NOBODY, '--query', 'Functions[0].Name'],
 ]
 
-site_packages, output, modules_output = sys.argv[1:]
 recorded = {}
 
 
@@ -63,11 +95,6 @@ def recording_compile(pattern, flags=0):
     return compiled
 
 
-def holds_path(pattern):
-    text = pattern if isinstance(pattern, str) else pattern.decode('latin-1')
-    return site_packages in text or os.getcwd() in text and os.getcwd() != '/'
-
-
 compile_pattern = _compiler.compile
 _compiler._sre = RecordingSre(_compiler._sre)
 _compiler.compile = recording_compile
@@ -93,7 +120,8 @@ def order(item):
 
 # Version 2 of the format has no references: which objects are shared in this process, and would be
 # written as one, must not show in the bytes.
-content = marshal.dumps(dict(sorted(recorded.items(), key=order)), 2)
+patterns = dict(sorted(recorded.items(), key=order))
+content = marshal.dumps((patterns, dict(sorted(texts.items()))), 2)
 with open(output, 'wb') as file:
     file.write(content)
 
