@@ -103,6 +103,8 @@ export class ForkServer {
   readonly #stderrWriteEnd: number;
   readonly #control: ControlPipe;
   readonly #lifeline: readonly [number, number];
+  /** A pipe that no other process opens. */
+  readonly #ownPipe: readonly [number, number];
   /** Through these the shell gets what it runs for each hook. */
   readonly #hookPipes: (readonly [number, number])[] = [];
   #hooksRun = 0;
@@ -129,6 +131,7 @@ export class ForkServer {
     try {
       const control = own(pipe(O_NONBLOCK));
       this.#lifeline = own(pipe());
+      this.#ownPipe = own(pipe());
       const hooks = handler.kind === "function" ? options.hooks : [];
       for (const _ of hooks) this.#hookPipes.push(own(pipe()));
       const hasEnded = () => this.#process.end !== undefined;
@@ -136,7 +139,7 @@ export class ForkServer {
       this.#forks = new ForkPipes(forked, own, poller, log);
       const [stderrReadEnd, stderrWriteEnd] = own(pipe());
       const script = this.#script(pathOf(control[1]));
-      const ends = { output: stderrWriteEnd, lifeline: this.#lifeline };
+      const ends = { output: stderrWriteEnd, ownPipe: this.#ownPipe };
       this.#process = new ShellProcess(options, script, ends, poller);
       this.#forks.start();
       this.#stderrWriteEnd = stderrWriteEnd;
@@ -262,8 +265,8 @@ export class ForkServer {
     this.#stderr.finish();
     this.#forks.close();
     this.#control.close();
-    const pipes = [...this.#lifeline, ...this.#hookPipes.flat(), this.#stderrWriteEnd];
-    for (const descriptor of pipes) close(descriptor);
+    const pipes = [...this.#lifeline, ...this.#ownPipe, ...this.#hookPipes.flat()];
+    for (const descriptor of [...pipes, this.#stderrWriteEnd]) close(descriptor);
   }
 
   /** The process group of everything that runs below this shell. */

@@ -124,7 +124,9 @@ export function setBlocking(descriptor: number, isBlocking: boolean): void {
 
 /**
  * Has the kernel send a signal to a process group when this process ends, however it ends: as soon as one end of a
- * pipe is gone, which no other process has and nothing is written to, the other end tells its owner.
+ * pipe is gone, the other end tells its owner.
+ * @param ends A pipe that no other process opens. Nothing is written to it or read from it: on Linux 5.10 to 6.12
+ *   even a read that waits sends the signal.
  * @see https://man7.org/linux/man-pages/man2/F_SETSIG.2const.html
  */
 export function signalAtEnd(ends: readonly [number, number], group: number, signal: number): void {

@@ -35,8 +35,8 @@ export interface ShellOptions {
 export interface ShellPipes {
   /** The write end of its standard output and error. */
   readonly output: number;
-  /** A pipe that only this process has: with it the shell ends, and all of its group. */
-  readonly lifeline: readonly [number, number];
+  /** A pipe that no other process opens: with it the shell ends, and all of its group. */
+  readonly ownPipe: readonly [number, number];
 }
 
 /** How long the kernel may take to end what was killed, in milliseconds. */
@@ -87,14 +87,14 @@ export class ShellProcess {
   constructor(
     options: ShellOptions,
     script: ForkServerScript,
-    { output, lifeline }: ShellPipes,
+    { output, ownPipe }: ShellPipes,
     poller: Poller,
   ) {
     this.#poller = poller;
     const args = ["-c", script.text, ownName(options.handler), ...script.arguments];
     this.id = spawnShell(options, args, output);
     // While it loads the script, no process of its own waits for our end yet. First of all: we may be killed.
-    signalAtEnd(lifeline, this.id, SIGNAL.kill);
+    signalAtEnd(ownPipe, this.id, SIGNAL.kill);
     endFirstWithoutMemory(this.id);
     try {
       this.#descriptor = openProcess(this.id);
