@@ -141,6 +141,10 @@ test("a call goes on when one of another session has ended the server", async ()
   expect(await check<unknown>("others")).toEqual([0, true]);
 });
 
+test("a system without locales has the same calls", async () => {
+  expect(await check<unknown>("locales")).toEqual([3, 1, "", 1]);
+});
+
 test("the server ends with the session", async () => {
   expect(await check<unknown>("session")).toEqual([1, 0]);
 });

@@ -127,8 +127,15 @@ def take_locale():
         locale = _locale.setlocale(_locale.LC_CTYPE, '')
     except _locale.Error:
         locale = _locale.setlocale(_locale.LC_CTYPE, 'C')
-    if locale == 'C' and not os.environ.get('LC_ALL'):
-        _locale.setlocale(_locale.LC_CTYPE, 'C.UTF-8')
+    if locale != 'C' or os.environ.get('LC_ALL'):
+        return
+    # A system may have none of them.
+    for name in ('C.UTF-8', 'C.utf8', 'UTF-8'):
+        try:
+            _locale.setlocale(_locale.LC_CTYPE, name)
+            return
+        except _locale.Error:
+            pass
 
 
 class Process:

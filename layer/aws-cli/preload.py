@@ -483,7 +483,7 @@ def main():
         os.close(descriptor)
     try:
         caller.take_variables(call)
-    except caller.Plain:
+    except Exception:
         take_plain_way(call)
     os.close(call)
     start_logging_of_crt()

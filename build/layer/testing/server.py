@@ -264,6 +264,14 @@ def full_table():
     return {'asleep': asleep.count(True) > 50, 'call': status, 'spare': has_spare(OPT)}
 
 
+def locales():
+    """How three calls in a row end on a system that has no locales."""
+    empty = 'mount -t tmpfs none /usr/lib/locale && for _ in 1 2 3; do "$@"; sleep 0.5; done'
+    result = call('--version', command=('unshare', '--mount', 'sh', '-ec', empty, 'sh', AWS))
+    lines = result.stdout.decode().splitlines()
+    return [len(lines), len(set(lines)), result.stderr.decode(), len(servers(OPT))]
+
+
 def others():
     """Whether a call goes on when the next one belongs to another session, which ends the server."""
     first_call()
@@ -376,7 +384,7 @@ def memory_group():
 
 def main():
     checks = (
-        *(secrets, places, ends, timeout, damage, processes, full_table, others, session, memory),
+        *(secrets, places, ends, timeout, damage, processes, full_table, locales, others, session, memory),
     )
     found = {check.__name__: check for check in checks}[CHECK]()
     for pid in servers(OPT):
