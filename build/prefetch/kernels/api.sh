@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # shellcheck shell=dash
-# One connection of a Runtime API that has one event; standard input and output are the socket.
+# One connection of a Runtime API that has three events; standard input and output are the socket.
 
 CR=$(printf '\r')
 
@@ -15,15 +15,16 @@ while read -r method _; do
   done
   case $method in
     GET)
-      [ ! -e /tmp/given ] || exec sleep 600
-      : >/tmp/given
-      printf 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n'
+      echo >>/tmp/given
+      given=$(wc -l </tmp/given)
+      [ "$given" -le 3 ] || exec sleep 600
+      printf 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1\r\n'
       printf 'Lambda-Runtime-Aws-Request-Id: 1\r\nLambda-Runtime-Deadline-Ms: 99999999999999\r\n'
-      printf 'Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:x:1:function:f\r\n\r\n{}'
+      printf 'Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:x:1:function:f\r\n\r\n%s' "$given"
       ;;
     *)
-      head -c "$length" >/tmp/response
-      : >/tmp/responded
+      head -c "$length" >>/tmp/responses
+      echo >>/tmp/responses
       printf 'HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n'
       ;;
   esac
