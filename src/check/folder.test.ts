@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import {
   chmodSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -492,13 +493,19 @@ const MISTAKES: readonly (readonly [
     "a link out of the folder",
     { "function.sh": OK, data: "-> ../data" },
     "warning: data links outside the folder: ../data",
-    "fix: replace it by a copy",
+    "fix: rm data",
+  ],
+  [
+    "a link to the folder that has the function's in it",
+    { "function.sh": OK, "lib/up": "-> ../.." },
+    "warning: lib/up links outside the folder: ../..",
+    "fix: rm lib/up",
   ],
   [
     "a link to a place of this computer",
-    { "function.sh": OK, "lib/data": "-> /srv/data" },
-    "warning: lib/data links outside the folder: /srv/data",
-    "fix: replace it by a copy",
+    { "function.sh": OK, "lib/data": "-> /etc/passwd" },
+    "warning: lib/data links outside the folder: /etc/passwd",
+    "fix: replace it by a copy: rm lib/data && cp -rL /etc/passwd lib/data",
   ],
   [
     "a link that leads nowhere",
@@ -704,6 +711,36 @@ test.each(["my lib.sh", "it's.sh", "a\nb.sh", "$(id);.sh", "-n.sh", "back\\slash
       const ran = Bun.spawnSync(["sh", "-c", fix], { cwd: root });
       expect([fix, ran.stderr.toString(), ran.exitCode]).toEqual([fix, "", 0]);
     }
+    expect(await found(root)).toEqual([]);
+  },
+);
+
+test.each(["a link", "-link", "it's"])(
+  "the command that is recommended for the link %j to a file or a folder elsewhere leaves a copy",
+  async (name) => {
+    const parent = temporaryFolder("check");
+    for (const elsewhere of ["file", "folder with a space/file"]) {
+      mkdirSync(dirname(join(parent, elsewhere)), { recursive: true });
+      writeFileSync(join(parent, elsewhere), "content");
+    }
+    const root = join(parent, "function");
+    mkdirSync(join(root, "lib"), { recursive: true });
+    writeFileSync(join(root, "function.sh"), OK);
+    symlinkSync("../file", join(root, name));
+    symlinkSync("../../folder with a space", join(root, "lib", name));
+    symlinkSync(join(parent, "file"), join(root, "lib", "absolute"));
+    const fixes = (await checkFolder(checkTargets(root, { arch: "amd64" })))
+      .map(({ message }) => / by a copy: (.*)$/s.exec(message)?.[1])
+      .filter((fix) => fix !== undefined);
+    expect(fixes.length).toBe(parent.startsWith("/tmp/") ? 2 : 3);
+    for (const fix of fixes) {
+      const ran = Bun.spawnSync(["sh", "-c", fix], { cwd: root });
+      expect([fix, ran.stderr.toString(), ran.exitCode]).toEqual([fix, "", 0]);
+    }
+    expect(lstatSync(join(root, name)).isFile()).toBe(true);
+    expect(readFileSync(join(root, name), "utf8")).toBe("content");
+    expect(lstatSync(join(root, "lib", name)).isDirectory()).toBe(true);
+    expect(readFileSync(join(root, "lib", name, "file"), "utf8")).toBe("content");
     expect(await found(root)).toEqual([]);
   },
 );

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 
 import { pathWord } from "../commands/cli/suggest.ts";
@@ -124,18 +124,31 @@ function checkLink(
 ): readonly Finding[] {
   const leadsTo = normalize(join(dirname(path), target));
   if (target.startsWith("/opt/") || target.startsWith("/tmp/")) return [];
-  if (target.startsWith("/") || leadsTo.startsWith("..")) {
+  if (target.startsWith("/") || /^\.\.(?:\/|$)/.test(leadsTo)) {
+    const source = target.startsWith("/") ? target : leadsTo;
     return [
       warning(
         `${path} links outside the folder: ${target}`,
         "on AWS it leads nowhere",
-        `fix: replace it by a copy: cp -L --remove-destination ${pathWord(path)} ${pathWord(path)}`,
+        `fix: ${canBeCopied(directory, path) ? replaceLink(path, source) : `rm ${pathWord(path)}`}`,
       ),
     ];
   }
   // Also false for links that lead in a circle, of which statSync throws.
   if (existsSync(join(directory, path))) return [];
   return [warning(`${path} links to ${target}, which is not there`, `fix: rm ${pathWord(path)}`)];
+}
+
+/** Whether what a link leads to is there, and is not a folder that has the function's own in it. */
+function canBeCopied(directory: string, path: string): boolean {
+  const link = join(directory, path);
+  return existsSync(link) && !`${realpathSync(directory)}/`.startsWith(`${realpathSync(link)}/`);
+}
+
+/** The command that puts a copy in place of a link: cp alone follows the link, and finds both to be the same. */
+function replaceLink(path: string, source: string): string {
+  const word = pathWord(path);
+  return `replace it by a copy: rm ${word} && cp -rL ${pathWord(source)} ${word}`;
 }
 
 /** Packages of Node.js bring scripts for other systems, which nobody runs. */
