@@ -21,11 +21,17 @@ import { checkText, lineEnds } from "./scripts.ts";
 
 const ORDER = { error: 0, warning: 1, hint: 2 } as const;
 
-/** Everything that is wrong with the functions of one folder, errors first. */
-export async function checkFolder(targets: readonly CheckTarget[]): Promise<readonly Finding[]> {
+/**
+ * Everything that is wrong with the functions of one folder, errors first.
+ * @param excluded Patterns of what is left out of the zip besides what always is.
+ */
+export async function checkFolder(
+  targets: readonly CheckTarget[],
+  excluded: readonly string[] = [],
+): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   for (const [at, target] of targets.entries()) {
-    const { files, leftOut } = folderContent(target.directory);
+    const { files, leftOut } = folderContent(target.directory, excluded);
     const isLeftOut = (path: string) =>
       leftOut.some((each) => (each.endsWith("/") ? path.startsWith(each) : path === each));
     // What the folder has is the same for all of them.

@@ -24,7 +24,7 @@ import { readElf } from "./elf.ts";
 import { type CheckTarget, error, type Finding, hint, warning } from "./finding.ts";
 import { isPresent, lambdaFiles } from "./lambda-system.ts";
 import { MAYBE_BASH } from "./script-reading.ts";
-import { checkScripts, type LoadedScript, loadScripts, otherShHint } from "./scripts.ts";
+import { checkScripts, type LoadedScript, loadScripts, notInZip, otherShHint } from "./scripts.ts";
 
 /**
  * What is wrong with the handler and the scripts that it loads.
@@ -38,7 +38,7 @@ export async function checkHandler(
   // What a layer has is only known where it is named.
   if (handler.startsWith("/opt/") && layers.length === 0) return [];
   const resolved = resolveHandler(handler, directory, lambdaFiles(directory, layers));
-  const findings = [...checkResolved(target, resolved)];
+  const findings = [...checkResolved(target, resolved), ...missingInZip(target, resolved, leftOut)];
   const script = shellScript(directory, resolved);
   if (script === undefined) return findings;
   const shell = "shell" in resolved ? resolved.shell : BASH;
@@ -48,7 +48,7 @@ export async function checkHandler(
     hasUnknownLayers || layers.some((layer) => existsSync(join(layer, "bin", program)));
   const loaded = await loadScripts(directory, file, shell, leftOut, isBrought);
   const { scripts } = loaded;
-  findings.push(...loaded.findings, ...checkScripts(directory, scripts, isBrought));
+  findings.push(...loaded.findings, ...checkScripts(directory, scripts, leftOut, isBrought));
   if (resolved.kind === "function") findings.push(...missingFunction(resolved, scripts));
   const sh = baseName(shell.path) === "sh" ? otherSh() : undefined;
   const other = sh === undefined ? undefined : otherShHint(scripts, sh);
@@ -95,6 +95,18 @@ function checkResolved(target: CheckTarget, resolved: Handler): readonly Finding
       return [...missingInterpreter(file, resolved, target)];
     }
   }
+}
+
+/** The handler's own file, which a zip must have. */
+function missingInZip(
+  { directory }: CheckTarget,
+  resolved: Handler,
+  leftOut: (path: string) => boolean,
+): readonly Finding[] {
+  // A bootstrap of its own may mean anything by its handler.
+  if (resolved.kind === "rejected" || existsSync(join(directory, "bootstrap"))) return [];
+  const file = relative(directory, resolved.script);
+  return leftOut(file) ? [error(...notInZip(file, file, "Runtime.NoSuchHandler"))] : [];
 }
 
 /** The handler's script where it is a shell's; of a handler that leads nowhere the only one that there is. */

@@ -9,6 +9,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
 
 import { pathWord } from "../commands/cli/suggest.ts";
+import { LEFT_OUT } from "../commands/function/files.ts";
 import { syntaxError } from "../commands/function/handler.ts";
 import type { Shell } from "../handler/resolve.ts";
 import { BYTE_ORDER_MARK, definedFunctions } from "../handler/script.ts";
@@ -212,23 +213,36 @@ function sourced(
   }
   if (leftOut(path)) {
     return {
-      finding: error(
-        `${place}: ${source} is not in the zip: package leaves it out`,
-        "on AWS this fails with: No such file or directory",
-        "fix: set the variables in the function's configuration, or rename the file",
-      ),
+      finding: error(...notInZip(`${place}: ${source}`, path, "No such file or directory")),
     };
   }
   return { path };
 }
 
 /**
+ * What is said of a file that `package` leaves out, and without which the function fails.
+ * @param needed The file as the message names it, with the place that needs it.
+ */
+export function notInZip(needed: string, path: string, failure: string): readonly string[] {
+  const isAlways = path.split("/").some((part) => LEFT_OUT.some((name) => name === part));
+  return [
+    `${needed} is not in the zip: package leaves it out`,
+    `on AWS this fails with: ${failure}`,
+    isAlways
+      ? "fix: set the variables in the function's configuration, or rename the file"
+      : "fix: remove the --exclude that names it",
+  ];
+}
+
+/**
  * What works on this computer and not on Lambda, each kind once for each thing.
+ * @param leftOut Whether `package` leaves a path out.
  * @param isBrought Whether a layer brings a program, as far as that is known.
  */
 export function checkScripts(
   directory: string,
   scripts: readonly LoadedScript[],
+  leftOut: (path: string) => boolean,
   isBrought: (program: string) => boolean,
 ): readonly Finding[] {
   const functions = new Set(scripts.flatMap(({ reading }) => [...reading.functions]));
@@ -251,7 +265,7 @@ export function checkScripts(
       if (isAbsent(name) && !isBrought(name) && !probed.has(name)) {
         tell(`absent ${name}`, absentProgram(place, name));
       }
-      const broken = brokenProgram(directory, command, moves);
+      const broken = brokenProgram(directory, command, moves, leftOut);
       if (broken !== undefined) tell(`program ${name}`, warning(`${place}: ${broken}`));
     }
     for (const { line, text } of reading.outputs) {
@@ -313,6 +327,7 @@ function brokenProgram(
   directory: string,
   { name }: ScriptCommand,
   moves: boolean,
+  leftOut: (path: string) => boolean,
 ): string | undefined {
   const isOwn = name.startsWith(`${TASK_ROOT}/`) || (!moves && /^\.{0,2}[^/]*\//.test(name));
   if (!isOwn || (name.startsWith("/") && !name.startsWith(`${TASK_ROOT}/`))) return undefined;
@@ -321,6 +336,9 @@ function brokenProgram(
   const mode = modeOf(join(directory, path));
   if (mode === undefined) {
     return `${name}: no such file in the function's folder\n  fix: add it, or correct its name`;
+  }
+  if (leftOut(path)) {
+    return notInZip(name, path, "No such file or directory (status 127)").join("\n  ");
   }
   if ((mode & 0o111) !== 0) return undefined;
   return (

@@ -144,6 +144,39 @@ test("--exclude leaves out by name and by path, and names it", async () => {
   expect(said).toEqual(["left out: a.log, lib/b.log, lib/c", ""]);
 });
 
+test.each([
+  ["--exclude=function.sh", "function.sh is not in the zip", "Runtime.NoSuchHandler"],
+  ["--exclude=*.sh", "function.sh is not in the zip", "Runtime.NoSuchHandler"],
+  ["--exclude=lib", "function.sh:1: ./lib/a.sh is not in the zip", "No such file or directory"],
+])("%s leaves out what the function needs: %s", async (option, fact, failure) => {
+  const folder = functionFolder({
+    "function.sh": ". ./lib/a.sh\nhandler() { :; }\n",
+    "lib/a.sh": "",
+  });
+  const { status, out, errors } = await tool(["package", option], { cwd: folder });
+  expect([status, out]).toEqual([1, ""]);
+  expect(errors).toContain(
+    `error: ${fact}: package leaves it out\n` +
+      `  on AWS this fails with: ${failure}\n  fix: remove the --exclude that names it\n`,
+  );
+  expect((await tool(["package", option, "--no-check"], { cwd: folder })).status).toBe(0);
+});
+
+test("a program of the function's own that --exclude leaves out is missed by its script", async () => {
+  const folder = functionFolder({ "function.sh": "handler() { bin/tool; }\n", "bin/tool": "" });
+  chmodSync(join(folder, "bin", "tool"), 0o755);
+  const { errors } = await tool(["package", "--exclude", "bin"], { cwd: folder });
+  expect(errors).toContain(
+    "warning: function.sh:1: bin/tool is not in the zip: package leaves it out\n",
+  );
+});
+
+test("the handler's file may be left out beside a bootstrap that need not have it", async () => {
+  const folder = functionFolder({ ...HANDLER, bootstrap: "#!/bin/sh\n" });
+  chmodSync(join(folder, "bootstrap"), 0o755);
+  expect((await tool(["package", "--exclude", "*.sh"], { cwd: folder })).status).toBe(0);
+});
+
 test("what no archive can hold is named, and long lists are counted", async () => {
   const logs = Object.fromEntries(Array.from({ length: 25 }, (_, at) => [`log${at}.log`, ""]));
   const folder = functionFolder({ ...HANDLER, ...logs });

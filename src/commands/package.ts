@@ -66,15 +66,13 @@ async function packageFolder(directory: string, options: PackageOptions): Promis
   requireFolder(root, directory);
   const output = resolve(options.output ?? `${basename(root)}.zip`);
   const architecture = functionArchitecture(root, options.arch);
+  const excluded = [...ownOutputs(root, output), ...(options.exclude ?? [])];
   if (options.check) {
-    const findings = await checkFolder(checkTargets(root, options));
+    const findings = await checkFolder(checkTargets(root, options), excluded);
     for (const { level, message } of findings) say(level, message);
     if (findings.some(({ level }) => level === "error")) return EXIT.functionError;
   }
-  const { files, leftOut } = folderContent(root, [
-    ...ownOutputs(root, output),
-    ...(options.exclude ?? []),
-  ]);
+  const { files, leftOut } = folderContent(root, excluded);
   const bytes = archived(entries(root, files, architecture, options));
   try {
     writeFileSync(output, bytes);
