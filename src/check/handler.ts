@@ -23,7 +23,7 @@ import { FUNCTION_NAME } from "../host/invocation/settings.ts";
 import { readElf } from "./elf.ts";
 import { type CheckTarget, error, type Finding, hint, warning } from "./finding.ts";
 import { isPresent, lambdaFiles } from "./lambda-system.ts";
-import { MAYBE_BASH } from "./script-reading.ts";
+import { MAYBE_BASH, readScript } from "./script-reading.ts";
 import { checkScripts, type LoadedScript, loadScripts, notInZip, otherShHint } from "./scripts.ts";
 
 /**
@@ -50,6 +50,10 @@ export async function checkHandler(
   const { scripts } = loaded;
   findings.push(...loaded.findings, ...checkScripts(directory, scripts, leftOut, isBrought));
   if (resolved.kind === "function") findings.push(...missingFunction(resolved, scripts));
+  const [own] = scripts;
+  const uncalled =
+    resolved.kind === "file" && own !== undefined ? uncalledFunctions(own) : undefined;
+  if (uncalled !== undefined) findings.push(warning(...uncalled));
   const sh = baseName(shell.path) === "sh" ? otherSh() : undefined;
   const other = sh === undefined ? undefined : otherShHint(scripts, sh);
   return other === undefined ? findings : [...findings, other];
@@ -78,6 +82,44 @@ export async function shellDifference(
     () => false,
   );
   return otherShHint(scripts, sh)?.message;
+}
+
+/**
+ * What is wrong with a file handler that is meant as a function's, for those who run it here: nothing where it
+ * does something.
+ */
+export async function definitionsOnly(
+  directory: string,
+  handler: string,
+): Promise<string | undefined> {
+  const resolved = functionHandler(directory, handler);
+  const script = resolved.kind === "file" ? shellScript(directory, resolved) : undefined;
+  const text = script === undefined ? "" : (readOrNothing(script)?.toString("utf8") ?? "");
+  // Most scripts end with a command; only the others need be taken apart.
+  if (script === undefined || !ENDS_WITH_DEFINITION.test(text)) return undefined;
+  if (definedFunctions(text).length === 0) return undefined;
+  const reading = await readScript(text);
+  return uncalledFunctions({ file: relative(directory, script), reading })?.join("\n  ");
+}
+
+const ENDS_WITH_DEFINITION = /[})][ \t]*(?:\n[ \t]*(?:#.*)?)*$/;
+
+/** What is said of a file handler that defines functions, calls none of them and does nothing else. */
+function uncalledFunctions({
+  file,
+  reading,
+}: Pick<LoadedScript, "file" | "reading">): readonly string[] | undefined {
+  const { definesOnly, functions } = reading;
+  if (!definesOnly) return undefined;
+  const [first = ""] = functions;
+  const wanted = functions.has("handler") ? "handler" : first;
+  const name = `${file.replace(/\.sh$/, "")}.${wanted}`;
+  return [
+    `${file} only defines functions: run as a file handler it calls none of them, and every response is empty`,
+    file.endsWith(".sh")
+      ? `fix: set --handler ${name}, in a template Handler: ${name}`
+      : `fix: call one of them in its last line, as in: ${wanted}`,
+  ];
 }
 
 /** The shell that a script is read for when none loads it. */

@@ -42,6 +42,8 @@ export interface ScriptReading {
   readonly outputs: readonly ScriptPlace[];
   /** Functions that it defines. */
   readonly functions: ReadonlySet<string>;
+  /** True when all that it does is to define them: run as a program, it does nothing. */
+  readonly definesOnly: boolean;
   /** Where it defines them. */
   readonly definitions: readonly ScriptPlace[];
   /** What a shell without bash's extensions does not understand. */
@@ -135,6 +137,17 @@ function isWord(form: RegExp, word: string): boolean {
   return new RegExp(`^${form.source}$`).test(word);
 }
 
+/** Parts of a script of which nothing outside it can be seen. */
+const WITHOUT_EFFECT =
+  /^(?:comment|function_definition|variable_assignments?|declaration_command)$/;
+
+/** Whether a part of a script only prepares what others do. */
+function isWithoutEffect(part: Node): boolean {
+  if (part.descendantsOfType("command_substitution").length > 0)
+    return part.type === "function_definition";
+  return WITHOUT_EFFECT.test(part.type) || /^(?:set|shopt|umask)\b/.test(part.text);
+}
+
 /** A node that is to be read. */
 interface Visit {
   readonly node: Node;
@@ -150,6 +163,7 @@ class Reader implements ScriptReading {
   readonly tested = new Set<string>();
   readonly outputs: ScriptPlace[] = [];
   readonly functions = new Set<string>();
+  definesOnly = false;
   readonly definitions: ScriptPlace[] = [];
   readonly bashOnly: ScriptPlace[] = [];
   readonly #folder: string;
@@ -160,6 +174,9 @@ class Reader implements ScriptReading {
 
   /** Reads a tree in the order of its text; not by a call for each level, of which `a && b && …` has as many as commands. */
   read(root: Node): void {
+    const parts = root.namedChildren.filter((part) => part !== null);
+    const defines = parts.some(({ type }) => type === "function_definition");
+    this.definesOnly = defines && parts.every(isWithoutEffect);
     const waiting: Visit[] = [{ node: root, hasInput: false }];
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
       for (const child of this.#visit(next).toReversed()) waiting.push(child);

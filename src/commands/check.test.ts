@@ -43,6 +43,55 @@ test("a folder with a bootstrap of its own may mean anything by its handler", as
   expect(status).toBe(0);
 });
 
+const UNCALLED = (file: string, fix: string) =>
+  `${file} only defines functions: run as a file handler it calls none of them, and every response is empty\n` +
+  `  fix: ${fix}\n`;
+const SET = (name: string) => `set --handler ${name}, in a template Handler: ${name}`;
+
+test.each([
+  ["function.sh", HANDLER, SET("function.handler")],
+  ["lib/function.sh", `one() { :; }\n${HANDLER}# end\n\n`, SET("lib/function.handler")],
+  ["app.sh", "#!/bin/bash\nset -eu\nA=1\nexport B=2\nfunction main { date; }", SET("app.main")],
+  ["app", "#!/bin/sh\nmain() (\n  date\n)\n", "call one of them in its last line, as in: main"],
+])(
+  "a file handler that calls none of its functions is found: %s with %j",
+  async (file, script, fix) => {
+    const folder = functionFolder({ [file]: script });
+    const { status, errors } = await tool(["check", folder, "--handler", file]);
+    expect(errors).toContain(`warning: ${UNCALLED(file, fix)}`);
+    expect(status).toBe(0);
+    for (const command of [
+      ["run", folder],
+      ["invoke", "--dir", folder, "-d", "{}"],
+    ]) {
+      const ran = await tool([...command, "--handler", file], { input: "{}" });
+      expect(ran.errors).toContain(`hint: ${UNCALLED(file, fix)}`);
+      expect(ran).toMatchObject({ status: 0 });
+    }
+  },
+);
+
+test.each([
+  `${HANDLER}handler`,
+  `${HANDLER}X=$(date) Y=1\n`,
+  `${HANDLER}date\n{ :; }\n`,
+  `${HANDLER}if true; then handler; fi\n(handler)`,
+  `. ./lib.sh\n${HANDLER}`,
+  "echo '}'",
+  "",
+])(
+  "nothing is said of a file handler that does something, or defines nothing: %j",
+  async (script) => {
+    const folder = functionFolder({ "function.sh": script, "lib.sh": "" });
+    const options = ["--handler", "function.sh"];
+    expect((await tool(["check", folder, ...options])).errors).toBe(
+      `${folder}: no problems found\n`,
+    );
+    const { errors } = await tool(["run", folder, ...options], { input: "{}" });
+    expect(errors).not.toContain("hint:");
+  },
+);
+
 /** What is said of a script for bash that sh runs; nothing where sh is bash, as on Lambda. */
 const here = otherSh();
 const difference = (what: string) =>

@@ -11,7 +11,7 @@ import type { Command } from "commander";
 
 import type { CheckTarget } from "../check/finding.ts";
 import { checkFolder } from "../check/folder.ts";
-import { missingFileFix, shellDifference } from "../check/handler.ts";
+import { definitionsOnly, missingFileFix, shellDifference } from "../check/handler.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
 import { type DescribedTemplate, templateFunctions } from "../template/function.ts";
 import { wrongSettings } from "../template/wrong-settings.ts";
@@ -121,7 +121,7 @@ function isForLambda(path: string): boolean {
 }
 
 /**
- * Says what to do about a handler that is not there, and what of a function works on Lambda and may fail
+ * Says what to do about a handler that is not there or does nothing, and what of a function works on Lambda and may fail
  * here, since `sh` is another shell on this computer: once for each thing. Another runtime may load
  * scripts as it likes.
  * @param option The option that names the function's folder, where it is not an argument.
@@ -132,7 +132,9 @@ export async function sayHints(
 ): Promise<void> {
   if (!isOurBootstrap(command)) return;
   const hint =
-    missingFileFix(directory, handler, option) ?? (await shellDifference(directory, handler));
+    missingFileFix(directory, handler, option) ??
+    (await definitionsOnly(directory, handler)) ??
+    (await shellDifference(directory, handler));
   if (hint === undefined || saidHints.has(hint)) return;
   saidHints.add(hint);
   say("hint", hint);
