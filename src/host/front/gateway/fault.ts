@@ -5,6 +5,7 @@
  */
 
 import { rawMembers } from "../../http/json-text.ts";
+import type { LogMessage } from "../../invocation/platform-log.ts";
 import type { GatewayKind } from "./kinds.ts";
 
 /** What is wrong with a result. */
@@ -21,6 +22,14 @@ export type GatewayFault =
   /** A value of `headers`, `multiValueHeaders` or `cookies` that is a list or an object. */
   | { readonly kind: "header"; readonly name: string; readonly value: unknown }
   | { readonly kind: "multi-value-headers" };
+
+/** Why a body reaches the caller otherwise than its function means it. */
+export type EncodingFault =
+  /** Base64 by its member, and not by its text. */
+  | { readonly kind: "undecodable" }
+  | { readonly kind: "not-boolean"; readonly value: string | number }
+  /** A REST API decodes for callers that accept a binary type. */
+  | { readonly kind: "not-accepted" };
 
 const DOORS: Readonly<Record<GatewayKind, string>> = {
   "function-url": "a Function URL; AWS responds with 502",
@@ -41,6 +50,43 @@ export function malformedHint(kind: GatewayKind, fault: GatewayFault, result: Ui
     `  got: ${isShort(text) ? text : `${text.slice(0, SHOWN_LENGTH_MAX)}…`}\n` +
     `  ${fix(fault, text)}`
   );
+}
+
+/**
+ * Tells why a body is not decoded as its function means it, and how it is.
+ * @param binaryMediaTypes Those of the REST API.
+ */
+export function encodingHint(
+  fault: EncodingFault,
+  binaryMediaTypes: readonly string[],
+): LogMessage {
+  switch (fault.kind) {
+    case "undecodable":
+      return {
+        level: "warning",
+        message:
+          "the response has isBase64Encoded true and a body that is not base64: what cannot be decoded " +
+          "is left out here\n  encode all of it, without line ends: base64 -w0",
+      };
+    case "not-boolean":
+      return {
+        level: "warning",
+        message:
+          `the response has isBase64Encoded ${JSON.stringify(fault.value)}, which is not true: ` +
+          'the caller gets the base64\n  return it without quotes: {"isBase64Encoded":true}',
+      };
+    case "not-accepted": {
+      const types = binaryMediaTypes.join(", ");
+      return {
+        level: "hint",
+        message:
+          "the caller gets the body as base64: its Accept is not one of the binary media types, as on AWS\n  " +
+          (types === ""
+            ? "name them: --binary-media-types 'image/*', in a template BinaryMediaTypes"
+            : `a caller gets the bytes whose Accept begins with one of: ${types}`),
+      };
+    }
+  }
 }
 
 function complaint(fault: GatewayFault): string {

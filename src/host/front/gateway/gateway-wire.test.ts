@@ -6,11 +6,11 @@ import { rawExchange, unchunked } from "../../../testing/host/raw-exchange.ts";
 import { type RunningHost, serveFunction, TEST_NAMES } from "../../../testing/host/running-host.ts";
 import type { Adapter, InvokeMode } from "../adapter.ts";
 import { gatewayAdapter } from "./adapter.ts";
-import { GATEWAY_KINDS, type GatewayKind } from "./kinds.ts";
+import { GATEWAY_KINDS, type GatewayKind, type GatewayNames } from "./kinds.ts";
 
 /** A front end whose function gets the request's body alone, which tells it what to return. */
-function obeying(kind: GatewayKind, mode?: InvokeMode): Adapter {
-  const adapter = gatewayAdapter(kind, TEST_NAMES, mode);
+function obeying(kind: GatewayKind, mode?: InvokeMode, names: GatewayNames = TEST_NAMES): Adapter {
+  const adapter = gatewayAdapter(kind, names, mode);
   return {
     ...adapter,
     toRequest: (request) => {
@@ -256,4 +256,64 @@ test.each([
   await using served = await serveFunction({ gateway: kind });
   await fetch(served.url, { method: "POST", body: LATIN, headers: { "Content-Type": type } });
   expect(served.messages.filter((each) => each.includes("UTF-8"))).toEqual([]);
+});
+
+const UNDECODABLE =
+  "warning: the response has isBase64Encoded true and a body that is not base64: what cannot be decoded " +
+  "is left out here\n  encode all of it, without line ends: base64 -w0";
+const notBoolean = (value: string) =>
+  `warning: the response has isBase64Encoded ${value}, which is not true: the caller gets the base64\n` +
+  '  return it without quotes: {"isBase64Encoded":true}';
+
+test.each([
+  ["function-url", '"aGk=","isBase64Encoded":true', "hi", undefined],
+  ["function-url", '"aGk","isBase64Encoded":true', "hi", undefined],
+  ["function-url", '"","isBase64Encoded":true', "", undefined],
+  ["function-url", '"a b","isBase64Encoded":false', "a b", undefined],
+  ["function-url", '"a b","isBase64Encoded":"false"', "a b", undefined],
+  ["function-url", '"aG\\nk=","isBase64Encoded":true', "hi", UNDECODABLE],
+  ["http-api-v2", '"hello world","isBase64Encoded":true', undefined, UNDECODABLE],
+  ["http-api-v1", '"aGk=aGk=","isBase64Encoded":true', undefined, UNDECODABLE],
+  ["api-gateway", '"{}","isBase64Encoded":true', "", UNDECODABLE],
+  ["function-url", '"aGk=","isBase64Encoded":"true"', "aGk=", notBoolean('"true"')],
+  ["rest", '"aGk=","isBase64Encoded":1', "aGk=", notBoolean("1")],
+] as const)("%s with the body %s sends %j, and says %j", async (kind, members, body, said) => {
+  await using served = await serveFunction({ adapter: obeying(kind) });
+  const response = await returns(served, `{"statusCode":200,"body":${members}}`);
+  if (body !== undefined) expect(response.body).toBe(body);
+  expect(response.status).toBe(200);
+  expect(served.messages).toEqual(said === undefined ? [] : [said]);
+});
+
+test.each([
+  [[], "*/*", "  name them: --binary-media-types 'image/*', in a template BinaryMediaTypes"],
+  [
+    ["image/*", "font/woff"],
+    "text/html",
+    "  a caller gets the bytes whose Accept begins with one of: image/*, font/woff",
+  ],
+])(
+  "a REST API with the binary types %j sends base64 to a caller that accepts %s, and says why",
+  async (binaryMediaTypes, accept, fix) => {
+    await using served = await serveFunction({
+      adapter: obeying("rest", "buffered", { ...TEST_NAMES, binaryMediaTypes }),
+    });
+    const text = '{"body":"aGk=","isBase64Encoded":true}';
+    const body = JSON.stringify({ do: "body", text });
+    const response = await rawExchange(served.url, "POST /", [`Accept: ${accept}`], body);
+    expect(response.body).toBe("aGk=");
+    expect(served.messages).toEqual([
+      "hint: the caller gets the body as base64: its Accept is not one of the binary media types, " +
+        `as on AWS\n${fix}`,
+    ]);
+  },
+);
+
+test("a REST API says nothing where the caller accepts a binary type, and decodes", async () => {
+  await using served = await serveFunction({ adapter: obeying("rest") });
+  const text = '{"body":"aGk=","isBase64Encoded":true}';
+  const body = JSON.stringify({ do: "body", text });
+  const response = await rawExchange(served.url, "POST /", ["Accept: image/png"], body);
+  expect(response.body).toBe("hi");
+  expect(served.messages).toEqual([]);
 });

@@ -6,7 +6,7 @@
  */
 
 import { compactJson, parseJson, rawMembers } from "../../http/json-text.ts";
-import type { GatewayFault } from "./fault.ts";
+import type { EncodingFault, GatewayFault } from "./fault.ts";
 import type { GatewayKind } from "./kinds.ts";
 
 /** A response without the headers that the front end adds, or why the front end calls it malformed. */
@@ -16,6 +16,8 @@ type GatewayResult =
       readonly status: number;
       readonly headers: readonly (readonly [string, string])[];
       readonly body: Uint8Array;
+      /** Why the body is not what its function seems to mean. */
+      readonly encoding?: EncodingFault;
     }
   | { readonly kind: "malformed"; readonly fault: GatewayFault };
 
@@ -132,7 +134,31 @@ function envelope(
   if (multiple === undefined) return { kind: "malformed", fault: { kind: "multi-value-headers" } };
   const cookies = rules.cookies ? cookieHeaders(result["cookies"]) : [];
   const all = [...cookies, ...mergeHeaders(multiple, headers)];
-  return { kind: "response", status, headers: withDefaultType(all, rules.defaultType), body };
+  const encoding = encodingFault(result, decodesBase64);
+  return {
+    kind: "response",
+    status,
+    headers: withDefaultType(all, rules.defaultType),
+    body,
+    ...(encoding === undefined ? {} : { encoding }),
+  };
+}
+
+/** What a decoder of base64 takes whole: no line ends, nothing after the padding. */
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+
+/** Why the text of a body is not decoded, or not all of it, although the function has said that it is base64. */
+function encodingFault(
+  { body, isBase64Encoded: said }: Envelope,
+  decodesBase64: boolean,
+): EncodingFault | undefined {
+  if (typeof body !== "string" || body === "") return undefined;
+  if (said === true) {
+    if (!decodesBase64) return { kind: "not-accepted" };
+    return BASE64.test(body) ? undefined : { kind: "undecodable" };
+  }
+  // Text and numbers mean something; false, null and nothing mean what they say.
+  return said === "true" || said === 1 ? { kind: "not-boolean", value: said } : undefined;
 }
 
 const MEMBERS = [
