@@ -13,6 +13,7 @@ import {
   type InvocationRequest,
   wholeOutcome,
 } from "../../invocation/outcome.ts";
+import type { LogMessage } from "../../invocation/platform-log.ts";
 import {
   type AdaptedRequest,
   type Adapter,
@@ -70,8 +71,10 @@ function adapt(request: HttpRequest, options: CloudEventOptions): AdaptedRequest
   const { requestId, traceId } = request;
   const read = readCloudEvent(request);
   switch (read.kind) {
-    case "plain":
-      return { kind: "invoke", request: { event: request.body, requestId, traceId } };
+    case "plain": {
+      const log = read.missing.length === 0 ? {} : { log: notAnEvent(read.missing) };
+      return { kind: "invoke", request: { event: request.body, requestId, traceId }, ...log };
+    }
     case "event":
       return {
         kind: "invoke",
@@ -87,6 +90,15 @@ function adapt(request: HttpRequest, options: CloudEventOptions): AdaptedRequest
     case "invalid":
       return { kind: "response", response: problem(400, `not a valid CloudEvent: ${read.reason}`) };
   }
+}
+
+/** What the developer should know of a sender that has forgotten some headers. */
+function notAnEvent(missing: readonly string[]): LogMessage {
+  const names = missing.join(", ");
+  const message =
+    `a request has headers of a CloudEvent and not ${names}: the function gets its body alone\n` +
+    `  send ${names} too`;
+  return { level: "warning", message };
 }
 
 const NO_BATCHES =

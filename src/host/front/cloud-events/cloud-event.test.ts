@@ -107,7 +107,8 @@ test.each([
 
 test("binary mode needs all four attributes, and takes any extension", () => {
   const { "ce-type": _type, ...three } = BINARY;
-  expect(readCloudEvent(http(three, "{}")).kind).toBe("plain");
+  expect(readCloudEvent(http(three, "{}"))).toEqual({ kind: "plain", missing: ["ce-type"] });
+  expect(readCloudEvent(http({ "ce-other": "x" }))).toEqual({ kind: "plain", missing: [] });
   const read = readCloudEvent(
     http({ ...BINARY, "Content-Type": "application/json", "ce-Traceparent": "00-x" }, '{"a":1}'),
   );

@@ -32,7 +32,8 @@ type CloudEventRequest =
   | { readonly kind: "batch" }
   | { readonly kind: "unsupported"; readonly mediaType: string }
   | { readonly kind: "invalid"; readonly reason: string }
-  | { readonly kind: "plain" };
+  /** `missing`: the headers that keep it from being an event, where it has others of an event's. */
+  | { readonly kind: "plain"; readonly missing: readonly string[] };
 
 const REQUIRED = ["ce-specversion", "ce-id", "ce-source", "ce-type"];
 
@@ -51,7 +52,10 @@ export function readCloudEvent(request: HttpRequest): CloudEventRequest {
     }
     return withMode(parseStructured(body), "structured");
   }
-  if (!REQUIRED.every((name) => headers[name] !== undefined)) return { kind: "plain" };
+  const missing = REQUIRED.filter((name) => headers[name] === undefined);
+  if (missing.length > 0) {
+    return { kind: "plain", missing: missing.length < REQUIRED.length ? missing : [] };
+  }
   return withMode(parseBinary(request), "binary");
 }
 
