@@ -27,7 +27,7 @@ import {
   TEMPLATE_FILE,
 } from "./function/architecture.ts";
 import { startOfFile } from "./function/handler.ts";
-import { functionName, layerFolder } from "./function/options.ts";
+import { functionName, insteadOfFolder, layerFolder } from "./function/options.ts";
 import { DEFAULT_HANDLER, functionConfig } from "./function/settings.ts";
 
 /** Options of `check` and, as far as it has them, of `package`. */
@@ -60,7 +60,7 @@ export function addCheckCommand(program: Command): void {
 
 async function check(directory: string, options: CheckOptions): Promise<number> {
   const root = resolve(directory);
-  requireFolder(root, directory);
+  requireFolder(root, directory, insteadOfFolder(directory));
   const findings = await checkFolder(checkTargets(root, options));
   for (const { level, message } of findings) say(level, message);
   if (findings.some(({ level }) => level === "error")) return EXIT.functionError;

@@ -26,6 +26,7 @@ import {
   functionArchitecture,
 } from "./function/architecture.ts";
 import { folderContent, type FolderFile, LEFT_OUT } from "./function/files.ts";
+import { insteadOfFolder } from "./function/options.ts";
 
 interface PackageOptions {
   readonly output?: string;
@@ -63,7 +64,7 @@ export function addPackageCommand(program: Command): void {
 
 async function packageFolder(directory: string, options: PackageOptions): Promise<number> {
   const root = resolve(directory);
-  requireFolder(root, directory);
+  requireFolder(root, directory, insteadOfFolder(directory));
   const output = resolve(options.output ?? `${basename(root)}.zip`);
   const architecture = functionArchitecture(root, options.arch);
   const excluded = [...ownOutputs(root, output), ...(options.exclude ?? [])];

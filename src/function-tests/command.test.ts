@@ -314,6 +314,22 @@ test.each<[string, Readonly<Record<string, string>>, readonly string[], string]>
   });
 });
 
+test("the commands that are recommended in a folder without tests make one that passes", async () => {
+  const parent = functionFolder({
+    "it's a folder/function.sh": "handler() { printf '%s' \"$1\"; }\n",
+  });
+  const { errors } = await tool(["test", "it's a folder"], { cwd: parent });
+  const [, , ...commands] = errors.trimEnd().split("\n");
+  expect(commands.length).toBe(3);
+  for (const command of commands.slice(0, 2)) {
+    const ran = Bun.spawnSync(["sh", "-c", command], { cwd: parent });
+    expect([command, ran.stderr.toString(), ran.exitCode]).toEqual([command, "", 0]);
+  }
+  expect(commands[2]).toBe("  lambda-shell test --update 'it'\\''s a folder'");
+  const updated = await tool(["test", "--update", "it's a folder"], { cwd: parent });
+  expect(updated).toMatchObject({ status: 0, out: expect.stringContaining("1 written") });
+});
+
 test("a file where the folder of tests should be is told as such", async () => {
   const folder = functionFolder({ "function.sh": GREETER, tests: "" });
   const { status, errors } = await runTests(folder);

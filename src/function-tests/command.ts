@@ -21,6 +21,7 @@ import {
   addFunctionOptions,
   type FunctionOptions,
   functionSettings,
+  insteadOfFolder,
 } from "../commands/function/options.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
 import { traceFunction } from "../trace/traced-function.ts";
@@ -147,7 +148,8 @@ async function readSuites(
 ): Promise<readonly Suite[]> {
   const suites: Suite[] = [];
   for (const directory of directories) {
-    requireFolder(directory, directory, "\n  one test of a folder is chosen with --filter");
+    const filter = "\n  one test of a folder is chosen with --filter";
+    requireFolder(directory, directory, insteadOfFolder(directory, filter));
     const tests = await readSuite(directory);
     suites.push({ directory, settings: functionSettings(directory, bootstrap, options), tests });
   }

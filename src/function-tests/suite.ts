@@ -12,6 +12,7 @@ import { otherFolder } from "../check/handler.ts";
 import { systemFault } from "../commands/cli/ending.ts";
 import { CommandError } from "../commands/cli/exit-status.ts";
 import { requireFolder } from "../commands/cli/input.ts";
+import { pathWord } from "../commands/cli/suggest.ts";
 import { setMembers } from "../commands/events/event-member.ts";
 import { DEFAULT_HANDLER } from "../commands/function/settings.ts";
 import { type EventSource, parseTestFile, type TestDescription } from "./test-file.ts";
@@ -69,9 +70,9 @@ export async function readSuite(directory: string): Promise<readonly FunctionTes
   throw new CommandError(
     `${looked}\n` +
       `  begin with an event, and have its response written down as what is expected:\n` +
-      `  mkdir -p ${join(directory, EVENTS_FOLDER)}\n` +
-      `  echo '{"name":"Ada"}' > ${join(directory, EVENTS_FOLDER, "ada.json")}\n` +
-      `  lambda-shell test --update${directory === "." ? "" : ` ${directory}`}`,
+      `  mkdir -p ${pathWord(join(directory, EVENTS_FOLDER))}\n` +
+      `  echo '{"name":"Ada"}' > ${pathWord(join(directory, EVENTS_FOLDER, "ada.json"))}\n` +
+      `  lambda-shell test --update${directory === "." ? "" : ` ${pathWord(directory)}`}`,
   );
 }
 

@@ -115,7 +115,9 @@ export function templateFunction(
   const chosen = wanted === undefined ? functions[0] : named;
   if (chosen !== undefined) return chosen;
   const known = functions.map(({ logicalId }) => logicalId).join(", ") || "none";
-  throw new CommandError(`no function ${wanted ?? ""} in ${path}\n  functions: ${known}`);
+  throw new CommandError(
+    `no function ${wanted === undefined ? "" : `${wanted} `}in ${path}\n  functions: ${known}`,
+  );
 }
 
 /** How a folder is set that the template does not tell. */

@@ -22,6 +22,9 @@ import { temporaryFolder } from "../../testing/temporary-folder.ts";
 const FOLDER = functionFolder({
   "function.sh": `handler() { printf '%s' "$1"; }\n`,
   "event.json": "{}",
+  "my event.json": "{}",
+  "my app": "",
+  "a b/my app.sh": "",
 });
 const ONCE = ["invoke", "--bootstrap", CURL_LOOP[1] ?? "", "--dir", FOLDER];
 
@@ -37,17 +40,30 @@ test.each([
   [["run", "--event-file", "nope", ...SCRIPTED], `--event-file nope: ${NO_FILE}`],
   [["run", "--event-file", "/tmp", ...SCRIPTED], `--event-file /tmp: ${IS_FOLDER}`],
   [["run", "-f", "/tmp", "--compat", "refunc", ...SCRIPTED], `--function /tmp: ${IS_FOLDER}`],
+  [["run", "function.sh"], "not a folder: function.sh\n  name its folder: ."],
   [
-    ["run", "function.sh"],
-    "not a folder: function.sh\n  put the bootstrap command after --: -- function.sh",
+    ["invoke", "-d", "{}", "--dir", "a b/my app.sh"],
+    "not a folder: a b/my app.sh\n  name its folder: 'a b' --handler 'my app.handler'\n" +
+      "  put the bootstrap command after --: -- 'a b/my app.sh'",
+  ],
+  [["run", "my app"], "not a folder: my app\n  put the bootstrap command after --: -- 'my app'"],
+  [
+    ["run", "my event.json"],
+    "not a folder: my event.json\n" +
+      "  an event is read from standard input: lambda-shell run < 'my event.json'",
   ],
   [
     ["run", "event.json"],
     "not a folder: event.json\n  an event is read from standard input: lambda-shell run < event.json",
   ],
   [["check", "nodir"], "no such folder: nodir"],
-  [["check", "function.sh"], "not a folder: function.sh"],
-  [["package", "function.sh"], "not a folder: function.sh"],
+  [["check", "function.sh"], "not a folder: function.sh\n  name its folder: ."],
+  [["check", "event.json"], "not a folder: event.json"],
+  [
+    ["package", "a b/my app.sh"],
+    "not a folder: a b/my app.sh\n  name its folder: 'a b' --handler 'my app.handler'",
+  ],
+  [["test", "function.sh"], "not a folder: function.sh\n  name its folder: ."],
   [["package", "-o", "/nope/x.zip"], `--output /nope/x.zip: ${NO_FILE}`],
   [["package", "-o", "/tmp"], `--output /tmp: ${IS_FOLDER}`],
   [["package", "-o", "/dev/full"], "--output /dev/full: no space left on device"],
@@ -56,6 +72,14 @@ test.each([
     ["invoke", "--url", "notaurl", "-d", "{}"],
     "--url notaurl: not an http(s) URL\n  write: --url http://127.0.0.1:9000",
   ],
+  ...["127.0.0.1:8080", "localhost:9000/api", "my-host.example", "[::1]:80"].map(
+    (host) =>
+      [
+        ["invoke", "--url", host, "-d", "{}"],
+        `--url ${host}: not an http(s) URL\n  write: --url http://${host}`,
+      ] as const,
+  ),
+  [["serve", "--sink", "broker:80/events", ...SCRIPTED], noAddress("--sink broker:80/events")],
   [["run", "--layer", "nolayer", ...SCRIPTED], "no such folder: --layer nolayer"],
   [["run", "--template", "/tmp", ...SCRIPTED], `--template /tmp: ${IS_FOLDER}`],
   [["serve", "--sink", "notaurl", ...SCRIPTED], noAddress("--sink notaurl")],

@@ -58,8 +58,13 @@ function rawArguments(command: Command): readonly string[] {
 export function requireHttpUrl(text: string, source: string, example: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && /^https?:$/.test(url.protocol)) return url;
+  // Most forget how it begins; what has a password in it is not repeated.
+  const isHost = /^(?:[\w-]+(?:\.[\w-]+)+|localhost|\[[\da-f:.]+\])(?::\d+)?(?:\/[\w./-]*)?$/i.test(
+    text,
+  );
+  const written = isHost ? example.replace(/http:.*/, `http://${text}`) : example;
   throw new CommandError(
-    `${source} ${shownAddress(text)}: not an http(s) URL\n  write: ${example}`,
+    `${source} ${shownAddress(text)}: not an http(s) URL\n  write: ${written}`,
   );
 }
 

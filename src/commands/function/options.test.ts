@@ -279,6 +279,17 @@ secret
   expect(seen.M).toBe("a\n\nnot an assignment\nb=1");
 });
 
+test("a file of variables may begin with a byte-order mark, and has no names that variables do not have", async () => {
+  const text = '\ufeffA=1\n1B=2\nC-D=3\ne.f=4\n_G=5\nH-I="6\n7"\nJ="8\n9"\n';
+  const folder = functionFolder({ variables: text, "function.sh": "" });
+  const file = `${folder}/variables`;
+  const { seen, errors } = await seenWith(folder, "--env-file", file);
+  const told = [...errors.matchAll(/line (\d+) is not NAME=VALUE and is left out\n/g)];
+  expect(told.map(([, line]) => line)).toEqual(["2", "3", "4", "6", "7"]);
+  expect(seen).toMatchObject({ A: "1", _G: "5", J: "8\n9" });
+  expect(Object.keys(seen)).not.toContainAnyValues(["1B", "C-D", "e.f", "H-I"]);
+});
+
 test.each([
   [["--region", ""], '--region: "" is not a region, such as us-east-1'],
   [["--region", "eu west 1"], '--region: "eu west 1" is not a region, such as us-east-1'],
@@ -299,6 +310,20 @@ test("a wrong region in lambda-shell.toml is reported with its place", async () 
   const { errors } = await seenWith(folder);
   const place = `${folder}/lambda-shell.toml: function.probe.region`;
   expect(errors).toBe(`error: ${place}: "" is not a region, such as us-east-1\n`);
+});
+
+test("a variable in lambda-shell.toml that is a number is refused with its place and the form to write", async () => {
+  const folder = functionFolder({ "lambda-shell.toml": "[function.probe.env]\nA = 1\n" });
+  const { errors } = await seenWith(folder);
+  const place = `${folder}/lambda-shell.toml: function.probe.env.A`;
+  expect(errors).toBe(`error: ${place}: write its value as text, in quotes\n`);
+});
+
+test("a template without a function is told as such", async () => {
+  const folder = functionFolder({ "empty.yaml": "Resources: {}\n" });
+  const file = `${folder}/empty.yaml`;
+  const { status, errors } = await tool(["run", folder, "--template", file], { input: "{}" });
+  expect([status, errors]).toEqual([2, `error: no function in ${file}\n  functions: none\n`]);
 });
 
 test("an empty AWS_REGION is as none", async () => {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { basename, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { parseEnv } from "node:util";
 
 import type { Command } from "commander";
@@ -17,6 +17,7 @@ import { CommandError } from "../cli/exit-status.ts";
 import { readInputFile, requireFolder } from "../cli/input.ts";
 import { collected } from "../cli/options.ts";
 import { startVariables } from "../cli/start-variables.ts";
+import { pathWord, shellWord } from "../cli/suggest.ts";
 import { say } from "../cli/terminal.ts";
 import { findBootstrap } from "./architecture.ts";
 import { KNOWN_RUNTIMES, OS_ONLY_RUNTIMES } from "./runtimes.ts";
@@ -109,8 +110,11 @@ export function functionSettings(
     root,
     directory === "." ? root : directory,
     directory.endsWith(".json")
-      ? `\n  an event is read from standard input: lambda-shell run < ${directory}`
-      : `\n  put the bootstrap command after --: -- ${directory}`,
+      ? `\n  an event is read from standard input: lambda-shell run < ${shellWord(directory)}`
+      : insteadOfFolder(
+          directory,
+          `\n  put the bootstrap command after --: -- ${shellWord(directory)}`,
+        ),
   );
   const named = described?.name ?? options.name;
   const name = named ?? defaults.name ?? functionName(root);
@@ -314,6 +318,20 @@ function present(described: Partial<TemplateFunction>): FunctionConfig {
   };
 }
 
+/**
+ * What to say of a file that stands where a function's folder must: the folder of a script, and the handler
+ * where its name is not the usual one.
+ * @param otherwise What another file may be meant as, and a script of another name too.
+ */
+export function insteadOfFolder(file: string, otherwise = ""): string {
+  if (!file.endsWith(".sh")) return otherwise;
+  const handler = `${basename(file, ".sh")}.handler`;
+  const folder = `\n  name its folder: ${pathWord(dirname(file))}`;
+  return handler === DEFAULT_HANDLER
+    ? folder
+    : `${folder} --handler ${pathWord(handler)}${otherwise}`;
+}
+
 /** A folder's name with only the characters that a function's name may have. */
 export function functionName(directory: string): string {
   const name = basename(directory).replace(/[^a-zA-Z0-9_-]+/g, "-");
@@ -359,17 +377,20 @@ interface VariableOptions {
 function functionVariables(options: VariableOptions): Record<string, string> {
   const variables: Record<string, string> = {};
   for (const file of options.envFile ?? []) {
-    const text = readInputFile(file, "--env-file").toString("utf8");
+    const text = readInputFile(file, "--env-file")
+      .toString("utf8")
+      .replace(/^\ufeff/, "");
     for (const line of otherLines(text)) {
       // What stands there may be half of a secret.
       say("warning", `--env-file ${file}: line ${line} is not NAME=VALUE and is left out`);
     }
-    Object.assign(variables, definedOnly(parseEnv(text)));
+    const named = Object.entries(parseEnv(text)).filter(([name]) => VARIABLE_NAME.test(name));
+    Object.assign(variables, definedOnly(Object.fromEntries(named)));
   }
   for (const assignment of options.env ?? []) {
     const at = assignment.indexOf("=");
     const name = at === -1 ? assignment : assignment.slice(0, at);
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+    if (!VARIABLE_NAME.test(name)) {
       throw new CommandError(`--env ${assignment}: not a variable name: "${name}"`);
     }
     const value = at === -1 ? startVariables()[name] : assignment.slice(at + 1);
@@ -378,16 +399,19 @@ function functionVariables(options: VariableOptions): Record<string, string> {
   return variables;
 }
 
-/** An assignment as `parseEnv` reads it; a value in quotes may have several lines. */
+const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/**
+ * An assignment as `parseEnv` reads it, but for names that no variable has; a value in quotes may have several
+ * lines.
+ */
 const ASSIGNMENT =
-  /^[ \t]*(?:export[ \t]+)?[\w.-]+(?:[ \t]*=|:[ \t])[ \t]*(?:'[^']*'|"(?:\\"|[^"])*"|`[^`]*`)?.*$/gm;
+  /^[ \t]*(?:export[ \t]+)?[A-Za-z_]\w*(?:[ \t]*=|:[ \t])[ \t]*(?:'[^']*'|"(?:\\"|[^"])*"|`[^`]*`)?.*$/gm;
 
 /** Numbers of the lines that are not an assignment, a comment or empty line, from 1. */
 function otherLines(text: string): readonly number[] {
   const others = text.replace(ASSIGNMENT, (found) => found.replace(/[^\n]+/g, ""));
-  return others
-    .split("\n")
-    .flatMap((line, at) => (/^\s*(#|$)/.test(line.replace("\ufeff", "")) ? [] : [at + 1]));
+  return others.split("\n").flatMap((line, at) => (/^\s*(#|$)/.test(line) ? [] : [at + 1]));
 }
 
 /** The members that have a value. */

@@ -207,7 +207,7 @@ const functionSchema = z.strictObject({
     .regex(REGION, { error: ({ input }) => `"${input}" ${NO_REGION}` })
     .optional(),
   workers: numberOrText.optional(),
-  env: z.record(z.string(), z.string()).optional(),
+  env: z.record(z.string(), z.string({ error: "write its value as text, in quotes" })).optional(),
 });
 
 const configSchema = z.strictObject({
