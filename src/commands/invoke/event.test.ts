@@ -83,6 +83,11 @@ test.each([
     ["--http", "path"],
     "--http path: invalid request\n  write a method and a path: --http 'POST /path?q=1'",
   ],
+  [
+    ["--http", "PUT /a b"],
+    "--http PUT /a b: invalid request\n" +
+      "  write a method and a path, a space in it as %20: --http 'POST /path?q=1'",
+  ],
   [["--http", "/", "-H", "a b: c"], "-H a b: c: invalid header\n  write it as -H 'Name: value'"],
   [
     ["--ce", "type=t"],

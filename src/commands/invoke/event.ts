@@ -198,8 +198,10 @@ function functionUrlEvent(
 ): Uint8Array {
   const [, method, rawPath, rawQuery = ""] = REQUEST.exec(request) ?? [];
   if (rawPath === undefined) {
+    const blank = /\/.*\s/.test(request) ? ", a space in it as %20" : "";
     throw new CommandError(
-      `--http ${request}: invalid request\n  write a method and a path: --http 'POST /path?q=1'`,
+      `--http ${request}: invalid request\n` +
+        `  write a method and a path${blank}: --http 'POST /path?q=1'`,
     );
   }
   // As `dev` and `serve` name them.

@@ -4,12 +4,16 @@
  * @module
  */
 
+import { statSync } from "node:fs";
+
 import { type Command, Option } from "commander";
 
 import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
+import { isJson, jsonComplaint } from "../../host/http/json-text.ts";
 import { shownAddress } from "../../host/http/message.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { addressBelow, reachDirectly, requireHttpUrl } from "../cli/options.ts";
+import { pathWord, shellWord } from "../cli/suggest.ts";
 import { addFunctionOptions, type FunctionOptions } from "../function/options.ts";
 import { addEventOptions, type EventOptions, invokeEvent } from "./event.ts";
 import { invokeOnce } from "./once.ts";
@@ -101,6 +105,18 @@ function excludeOthers(options: InvokeOptions): void {
   // Of an event that is not waited for nothing comes back, and its function gets no client context.
   const waiting = { "--tail": tail, "--output": output, "--client-context": clientContext };
   if (event === true) refuse("--event", waiting);
+  if (clientContext !== undefined) refuseUnlessObject(clientContext);
+}
+
+/** @throws {CommandError} When a client context is not what Lambda takes, which it would say of its base64. */
+function refuseUnlessObject(clientContext: string): void {
+  const bytes = Buffer.from(clientContext);
+  const complaint = jsonComplaint(bytes) ?? "it is not an object";
+  if (isJson(bytes) && /^\s*\{/.test(clientContext)) return;
+  throw new CommandError(
+    `--client-context: not a JSON object (${complaint})\n` +
+      `  write it as --client-context '{"custom":{"key":"value"}}'`,
+  );
 }
 
 /** @throws {CommandError} When an option has no effect on as few events as are sent. */
@@ -119,7 +135,13 @@ function refuseForMany({ repeat, parallel, workers, queue }: InvokeOptions): voi
 function refuseEventAsName(name: string, { event }: InvokeOptions): void {
   const isFile = /\.jsonc?$/i.test(name) || name.includes("/");
   if (!isFile && !/^[{["@]/.test(name)) return;
-  const option = isFile || name.startsWith("@") ? `-f ${name.replace(/^@/, "")}` : `-d '${name}'`;
+  const path = name.replace(/^@/, "");
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
+    throw new CommandError(
+      `${name}: not a function's name\n  to run the function of a folder: --dir ${pathWord(path)}`,
+    );
+  }
+  const option = isFile || name !== path ? `-f ${pathWord(path)}` : `-d ${shellWord(name)}`;
   const flag =
     event === true ? "\n  --event takes no value: it does not wait for the response" : "";
   throw new CommandError(`${name}: not a function's name\n  give an event with ${option}${flag}`);

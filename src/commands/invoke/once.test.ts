@@ -46,10 +46,11 @@ test("a folder in the place of the name is pointed to --dir", async () => {
 });
 
 test("what a server refuses is refused", async () => {
-  const { status, out, errors } = await once("--client-context", "nojson");
+  const context = JSON.stringify({ custom: "x".repeat(4000) });
+  const { status, out, errors } = await once("--client-context", context);
   expect([status, out]).toEqual([2, ""]);
   expect(errors).toBe(
-    'error: 400: {"Type":"User","message":"Client context must be a valid Base64-encoded JSON object."}\n',
+    'error: 400: {"Type":"User","message":"Client context must be at most 3583 bytes"}\n',
   );
 });
 

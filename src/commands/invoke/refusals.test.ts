@@ -268,6 +268,8 @@ test.each(EXCLUDING)("%j is refused with and without a server", async (options, 
 test.each([
   ["event.json", "-f event.json"],
   ["./events/ada.JSON", "-f ./events/ada.JSON"],
+  ["my event.json", "-f 'my event.json'"],
+  [`{"it's":1}`, `-d '{"it'\\''s":1}'`],
   ["@event.json", "-f event.json"],
   ['{"a":1}', `-d '{"a":1}'`],
   ["[1]", "-d '[1]'"],
@@ -280,6 +282,36 @@ test.each([
     out: "",
     errors: message + flag,
   });
+});
+
+test("a folder in place of the name is refused with the option for it", async () => {
+  const cwd = functionFolder({ "a b/function.sh": "handler() { :; }\n" });
+  for (const word of ["./a b", "a b/"]) {
+    expect(await tool(["invoke", word, "-d", "{}"], { cwd })).toEqual({
+      status: 2,
+      out: "",
+      errors: `error: ${word}: not a function's name\n  to run the function of a folder: --dir '${word}'\n`,
+    });
+  }
+});
+
+test.each([
+  ["nojson", 'offset 0: unexpected "nojson"'],
+  ["[1]", "it is not an object"],
+  ["", "offset 0: expected a value, got the end"],
+])("--client-context %s is refused as what was written, not as its base64", async (text, fault) => {
+  await using server = await serve((response) => response.end("{}"));
+  const environment = { AWS_ENDPOINT_URL_LAMBDA: server.url };
+  for (const options of [["-d", "{}"], ["probe", "--remote", "-d", "{}"], ONCE]) {
+    expect(await tool(["invoke", ...options, "--client-context", text], { environment })).toEqual({
+      status: 2,
+      out: "",
+      errors:
+        `error: --client-context: not a JSON object (${fault})\n` +
+        `  write it as --client-context '{"custom":{"key":"value"}}'\n`,
+    });
+  }
+  expect(server.seen).toEqual([]);
 });
 
 test("--event with --repeat is for a server, which counts what it has accepted", async () => {
