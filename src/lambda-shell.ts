@@ -28,10 +28,10 @@ Examples:
   PORT=8080 RESPONSE_FORMAT=CLOUDEVENTS lambda-shell serve
   lambda-shell run -- python3 -m awslambdaric app.handler < event.json
 
-Exit statuses: 0 success, 1 function error, 2 usage or files, 3 timed out,
-4 crashed, 5 unreachable or port in use, 6 throttled, 7 the server of invoke
-failed or redirects, 141 output not read, 128 + N ended by signal N (serve and
-dev: 0 after a clean drain).`;
+Exit statuses: 0 success, 1 function error (run: or an invalid event), 2 usage
+or files, 3 timed out, 4 crashed, 5 unreachable or port in use, 6 throttled,
+7 the server of invoke failed or redirects, 141 output not read, 128 + N ended
+by signal N (serve and dev: 0 after a clean drain).`;
 
 /** Ends the reading of arguments, as `--version` does. */
 const PRINT_LICENSES = "lambda-shell.licenses";

@@ -97,7 +97,7 @@ export function addRunCommand(program: Command): void {
     .addOption(
       new Option("--request-id <how>", "random, or md5 of the event").choices(["random", "md5"]),
     )
-    .option("--skip-invalid", "go on after a line that is not JSON, and exit 0")
+    .option("--skip-invalid", "exit 0 although lines are not JSON; the others run anyway")
     .option("--unordered", "print responses as they come (with --workers)")
     .option("--no-default-event", "run nothing when standard input is empty")
     .option("--no-fail", "exit 0 on function errors");
