@@ -278,6 +278,22 @@ test.each<[string, Readonly<Record<string, string>>, readonly string[], string]>
     "a test is malformed, and no test was run\n  tests/a.json: eventFile DIR/tests/no.json: no such file or folder",
   ],
   [
+    "events that Lambda would refuse",
+    {
+      "function.sh": GREETER,
+      "tests/a.json": '{"eventFile": "../text"}',
+      text: "hello",
+      "events/b.json": "{'a': 1}",
+      "events/c.json": "",
+      "events/d.json": "\ufeff{}",
+    },
+    [],
+    `3 tests are malformed, and no test was run
+  tests/a.json: eventFile DIR/text: the event is not JSON: offset 0: unexpected "hello"
+  events/b.json: the event is not JSON: offset 1: unexpected "'a'"
+  events/c.json: the event is not JSON: offset 0: expected a value, got the end`,
+  ],
+  [
     "an example that there is not",
     { "function.sh": GREETER, "tests/a.json": '{"example": "sqs-evnt"}' },
     [],

@@ -15,6 +15,7 @@ import { requireFolder } from "../commands/cli/input.ts";
 import { pathWord } from "../commands/cli/suggest.ts";
 import { setMembers } from "../commands/events/event-member.ts";
 import { DEFAULT_HANDLER } from "../commands/function/settings.ts";
+import { jsonComplaint } from "../host/http/json-text.ts";
 import { type EventSource, parseTestFile, type TestDescription } from "./test-file.ts";
 
 /** A test with its event. */
@@ -58,7 +59,7 @@ export async function readSuite(directory: string): Promise<readonly FunctionTes
   );
   for (const file of jsonFiles(directory, EVENTS_FOLDER)) {
     if (named.has(realPath(file))) continue;
-    const event = readOrComplain(file);
+    const event = eventFile(file);
     if (typeof event === "string") complaints.push(event);
     else ready.push({ id: file, file, event, env: {}, headers: {} });
   }
@@ -104,12 +105,18 @@ function readOrComplain(file: string): Uint8Array | string {
   }
 }
 
+/** The bytes of a file with an event, or why no function gets them: Lambda takes nothing but JSON. */
+function eventFile(file: string): Uint8Array | string {
+  const bytes = readOrComplain(file);
+  const complaint = typeof bytes === "string" ? undefined : jsonComplaint(bytes);
+  return complaint === undefined ? bytes : `${file}: the event is not JSON: ${complaint}`;
+}
+
 /** The bytes of a test's event, or why there are none. */
 async function eventBytes(event: EventSource): Promise<Uint8Array | string> {
   if (event.kind === "bytes") return event.bytes;
   try {
-    const bytes =
-      event.kind === "file" ? readOrComplain(event.path) : await exampleBytes(event.name);
+    const bytes = event.kind === "file" ? eventFile(event.path) : await exampleBytes(event.name);
     return typeof bytes === "string" ? `eventFile ${bytes}` : setMembers(bytes, event.set);
   } catch (error) {
     // What commands say of an example or of --set.
