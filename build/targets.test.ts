@@ -333,6 +333,32 @@ describe("make", () => {
     expect(shown.output).toBe(`${folder}\n`);
   });
 
+  test.each(["fixtures/functions/hello", "/a b/c d/", "it's", 'q"uote'])(
+    "packages the folder %j, whatever characters its path has",
+    (folder) => {
+      const words = [`FUNCTION=${folder}`, "BUN=printf '%s\\n'", "ARCH=arm64"];
+      const command = ["make", "-s", "--old-file=dist/bootstrap-arm64", "package", ...words];
+      const { output, errors } = run(command, process.env["PATH"] ?? "");
+      const name = folder.split("/").findLast((part) => part !== "");
+      expect(errors).toBe("");
+      expect(output.split("\n").slice(-4)).toEqual([
+        "--output",
+        `dist/${name}-arm64.zip`,
+        folder,
+        "",
+      ]);
+    },
+  );
+
+  test("runs the example with an event whose path has spaces", () => {
+    const file = join(temporaryFolder("event"), "it's an event.json");
+    writeFileSync(file, '{"name":"Ada"}');
+    const words = [`EVENT=${file}`, `BUN=${programs({ echo: "cat" })}/echo`, "ARCH=arm64"];
+    const command = ["make", "-s", "--old-file=dist/bootstrap-arm64", "run", ...words];
+    const { output, errors } = run(command, process.env["PATH"] ?? "");
+    expect([errors, output]).toEqual(["", '{"name":"Ada"}']);
+  });
+
   const help = run(["make", "help"], process.env["PATH"] ?? "").output;
   const forRoot = [...help.matchAll(/^ {2}([a-z-]+) .*\(root\)/gm)].map(([, name = ""]) => name);
 

@@ -140,10 +140,13 @@ release: root check-release ## release: Build, test, check, render, sum and desc
 
 FUNCTION ?= fixtures/functions/hello
 
+# The shell reads it from its environment, so that a path may have spaces.
+package: export FUNCTION_FOLDER = $(FUNCTION)
+
 .PHONY: package
 package: dist/bootstrap-$(ARCH) ## build: Zip a function with its runtime: FUNCTION=folder ARCH=arm64
 	$(BUN) src/lambda-shell.ts package --with-bootstrap --arch $(ARCH) \
-	  --output dist/$(notdir $(FUNCTION:%/=%))-$(ARCH).zip $(FUNCTION)
+	  --output "dist/$$(basename "$$FUNCTION_FOLDER")-$(ARCH).zip" "$$FUNCTION_FOLDER"
 
 .PHONY: diagrams
 diagrams: node_modules/.package-lock.json ## build: Draw layer/diagrams/*.dot

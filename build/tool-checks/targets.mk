@@ -5,9 +5,12 @@ TOOL_SOURCES := $(shell find src fixtures/events -type f ! -name '*.test.ts' ! -
   ! -path 'src/testing/*' ! -path 'src/conformance/*') build/compile.ts build/bun-executable.ts \
   $(filter-out %.test.ts %.slow.ts,$(wildcard build/prefetch/*.ts)) build/licenses.macro.ts NOTICE package.json package-lock.json
 
+# As FUNCTION_FOLDER of make package.
+run: export EVENT_FILE = $(EVENT)
+
 .PHONY: run
 run: dist/bootstrap-$(ARCH) ## daily: Run the example function with an event (EVENT=file)
-	@$(BUN) src/lambda-shell.ts run fixtures/functions/hello < $(EVENT)
+	@$(BUN) src/lambda-shell.ts run fixtures/functions/hello < "$$EVENT_FILE"
 
 .PHONY: tool
 tool: bootstrap dist/lambda-shell-linux-amd64 dist/lambda-shell-linux-arm64 dist/lambda-shell ## build: Compile the developer tool: dist/lambda-shell, for both architectures
