@@ -6,9 +6,11 @@
  */
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { basename, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 
+import { CommandError } from "../commands/cli/exit-status.ts";
 import { pathWord } from "../commands/cli/suggest.ts";
+import { TEMPLATE_FILE } from "../commands/function/architecture.ts";
 import { functionHandler, otherSh } from "../commands/function/handler.ts";
 import { DEFAULT_HANDLER } from "../commands/function/settings.ts";
 import { type Handler, resolveHandler, type Shell } from "../handler/resolve.ts";
@@ -20,6 +22,7 @@ import {
   sourcesOthers,
 } from "../handler/script.ts";
 import { FUNCTION_NAME } from "../host/invocation/settings.ts";
+import { type TemplateFunction, templateFunctions } from "../template/function.ts";
 import { readElf } from "./elf.ts";
 import { type CheckTarget, error, type Finding, hint, warning } from "./finding.ts";
 import { isPresent, lambdaFiles } from "./lambda-system.ts";
@@ -181,7 +184,11 @@ function rejected(
 
   function fixes(): readonly string[] {
     if (errorType === "Runtime.NoSuchHandler") {
-      const fix = otherPlace(directory, handler);
+      const templated = templateFunctionOf(directory, handler);
+      const fix =
+        templated === undefined
+          ? otherPlace(directory, handler)
+          : templateFix(templated, undefined, false);
       return [
         `fix: ${fix ?? "add the file, or set Handler to FILE.FUNCTION of one that is there"}`,
       ];
@@ -205,7 +212,64 @@ export function missingFileFix(
 ): string | undefined {
   const resolved = functionHandler(directory, handler);
   const isMissing = resolved.kind === "rejected" && resolved.errorType === "Runtime.NoSuchHandler";
-  return isMissing ? otherPlace(directory, handler, option) : undefined;
+  if (!isMissing) return undefined;
+  const templated = templateFunctionOf(directory, handler);
+  if (templated !== undefined) return templateFix(templated, option, true);
+  return otherPlace(directory, handler, option);
+}
+
+/** A function that a template describes. */
+interface Templated {
+  readonly file: string;
+  readonly described: TemplateFunction;
+  /** Whether it is the one that a template without a name stands for. */
+  readonly isFirst: boolean;
+}
+
+/** What a SAM template, in the folder or above it, has in place of the usual handler, where that is there. */
+function templateFunctionOf(directory: string, handler: string): Templated | undefined {
+  if (handler !== DEFAULT_HANDLER) return undefined;
+  for (const folder of [directory, dirname(directory)]) {
+    const file = join(folder, TEMPLATE_FILE);
+    const functions = describedFunctions(file);
+    const described = functions.find(
+      (each) => (folder === directory || each.directory === directory) && isInPlace(each),
+    );
+    if (described !== undefined) return { file, described, isFirst: described === functions[0] };
+  }
+  return undefined;
+}
+
+/**
+ * How to take folder and handler from a template.
+ * @param option The option that names the function's folder, where it is not an argument.
+ * @param isNamed Whether a function of several is chosen by its name, and not by its folder.
+ */
+function templateFix(
+  { file, described, isFirst }: Templated,
+  option: string | undefined,
+  isNamed: boolean,
+): string {
+  const how = option === undefined ? "" : `${option} `;
+  const folder = pathWord(relative("", described.directory) || ".");
+  const name = isNamed && !isFirst ? ` --name ${described.logicalId}` : "";
+  const template = pathWord(relative("", file));
+  return `take its settings from the template: ${how}${folder} --template ${template}${name}`;
+}
+
+/** The functions of a template; none where it cannot be read, or is something else. */
+function describedFunctions(file: string): readonly TemplateFunction[] {
+  try {
+    return existsSync(file) ? templateFunctions(file).functions : [];
+  } catch (error) {
+    if (error instanceof CommandError) return [];
+    throw error;
+  }
+}
+
+/** Whether a template's function has its handler where the template says. */
+function isInPlace({ directory, handler = DEFAULT_HANDLER }: TemplateFunction): boolean {
+  return existsSync(directory) && functionHandler(directory, handler).kind !== "rejected";
 }
 
 /** Folders that a message names. */
@@ -236,6 +300,10 @@ export function otherFolder(
 ): string | undefined {
   const script = `${handler.slice(0, handler.lastIndexOf("."))}.sh`;
   if (existsSync(join(directory, script))) return undefined;
+  const templated = templateFunctionOf(directory, handler);
+  if (templated !== undefined && templated.described.directory !== directory) {
+    return templateFix(templated, option, true);
+  }
   const entries = readdirSync(directory, { withFileTypes: true })
     .filter(({ name }) => !name.startsWith("."))
     .sort((one, next) => (one.name < next.name ? -1 : 1));

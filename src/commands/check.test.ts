@@ -212,6 +212,60 @@ test.each(EMPTY_FOLDERS)("%s: every command says what to do", async (_what, make
   }
 });
 
+const TEMPLATE = ["one", "two"]
+  .map(
+    (name) =>
+      `  ${name}: { Type: AWS::Serverless::Function, Properties: { CodeUri: ${name} s/, ` +
+      `Handler: app.main, Runtime: provided.al2023, Layers: [x] } }\n`,
+  )
+  .join("");
+
+test.each([
+  ["the folder of a template", "one", [], "'one s' --template template.yaml", ""],
+  [
+    "a folder that a template above it has",
+    "two",
+    ["two s"],
+    "'two s' --template template.yaml",
+    " --name two",
+  ],
+])("%s: every command says how to take its settings", async (_what, only, args, fix, name) => {
+  const cwd = functionFolder({
+    "template.yaml": `Resources:\n${TEMPLATE}`,
+    [`${only} s/app.sh`]: "main() { echo said; }\n",
+  });
+  const said = `take its settings from the template: ${fix}`;
+  expect((await tool(["check", ...args], { cwd })).errors).toContain(`\n  fix: ${said}\n`);
+  const ran = await tool(["run", ...args], { cwd, input: "{}" });
+  expect(ran.errors).toContain(`hint: ${said}${name}\n`);
+  const directory = args.flatMap((folder) => ["--dir", folder]);
+  const invoked = await tool(["invoke", ...directory], { cwd });
+  expect(invoked.errors).toContain(
+    `hint: ${said.replace("template: ", "template: --dir ")}${name}\n`,
+  );
+  const tested = await tool(["test", ...args], { cwd });
+  const isNamed = tested.errors.includes(`\n  ${said}`);
+  // Of the folder that is named already nothing is left to say.
+  expect(isNamed).toBe(args.length === 0);
+  // And it helps.
+  const options = [`${only} s`, "--template", "template.yaml"];
+  expect((await tool(["check", ...options], { cwd })).errors).toBe(
+    `${only} s: no problems found\n`,
+  );
+  const named = name === "" ? [] : ["--name", only];
+  const again = await tool(["run", ...options, ...named], { cwd, input: "{}" });
+  expect(again).toMatchObject({ status: 0, out: "said\n", errors: "" });
+});
+
+test("a template that is for something else, or has no handler in place, is not recommended", async () => {
+  for (const template of ["Resources: {}\n", "a: [\n", `Resources:\n${TEMPLATE}`]) {
+    const cwd = functionFolder({ "template.yaml": template, "app.sh": "main() { :; }\n" });
+    const { errors } = await tool(["run"], { cwd, input: "{}" });
+    expect(errors).toContain("Runtime.NoSuchHandler");
+    expect(errors).not.toContain("take its settings");
+  }
+});
+
 test("what is said of an empty folder makes a function that runs", async () => {
   const cwd = emptyFolder("greeter");
   const made = await tool(["init", "."], { cwd });
