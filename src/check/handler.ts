@@ -5,14 +5,11 @@
  * @module
  */
 
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { basename, dirname, join, relative } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
 
-import { CommandError } from "../commands/cli/exit-status.ts";
 import { pathWord } from "../commands/cli/suggest.ts";
-import { TEMPLATE_FILE } from "../commands/function/architecture.ts";
 import { functionHandler, otherSh } from "../commands/function/handler.ts";
-import { DEFAULT_HANDLER } from "../commands/function/settings.ts";
 import { type Handler, resolveHandler, type Shell } from "../handler/resolve.ts";
 import {
   baseName,
@@ -21,11 +18,10 @@ import {
   shebangWords,
   sourcesOthers,
 } from "../handler/script.ts";
-import { FUNCTION_NAME } from "../host/invocation/settings.ts";
-import { type TemplateFunction, templateFunctions } from "../template/function.ts";
 import { readElf } from "./elf.ts";
 import { type CheckTarget, error, type Finding, hint, warning } from "./finding.ts";
 import { isPresent, lambdaFiles } from "./lambda-system.ts";
+import { handlerPlace } from "./missing-handler.ts";
 import { MAYBE_BASH, readScript } from "./script-reading.ts";
 import { checkScripts, type LoadedScript, loadScripts, notInZip, otherShHint } from "./scripts.ts";
 
@@ -184,11 +180,7 @@ function rejected(
 
   function fixes(): readonly string[] {
     if (errorType === "Runtime.NoSuchHandler") {
-      const templated = templateFunctionOf(directory, handler);
-      const fix =
-        templated === undefined
-          ? otherPlace(directory, handler)
-          : templateFix(templated, undefined, false);
+      const fix = handlerPlace(directory, handler);
       return [
         `fix: ${fix ?? "add the file, or set Handler to FILE.FUNCTION of one that is there"}`,
       ];
@@ -199,129 +191,6 @@ function rejected(
       "fix: #!/bin/sh or #!/bin/bash as first line",
     ];
   }
-}
-
-/**
- * What to do about a handler that has no file, for those who run it here; nothing where it has one.
- * @param option The option that names the function's folder, where it is not an argument.
- */
-export function missingFileFix(
-  directory: string,
-  handler: string,
-  option?: string,
-): string | undefined {
-  const resolved = functionHandler(directory, handler);
-  const isMissing = resolved.kind === "rejected" && resolved.errorType === "Runtime.NoSuchHandler";
-  if (!isMissing) return undefined;
-  const templated = templateFunctionOf(directory, handler);
-  if (templated !== undefined) return templateFix(templated, option, true);
-  return otherPlace(directory, handler, option);
-}
-
-/** A function that a template describes. */
-interface Templated {
-  readonly file: string;
-  readonly described: TemplateFunction;
-  /** Whether it is the one that a template without a name stands for. */
-  readonly isFirst: boolean;
-}
-
-/** What a SAM template, in the folder or above it, has in place of the usual handler, where that is there. */
-function templateFunctionOf(directory: string, handler: string): Templated | undefined {
-  if (handler !== DEFAULT_HANDLER) return undefined;
-  for (const folder of [directory, dirname(directory)]) {
-    const file = join(folder, TEMPLATE_FILE);
-    const functions = describedFunctions(file);
-    const described = functions.find(
-      (each) => (folder === directory || each.directory === directory) && isInPlace(each),
-    );
-    if (described !== undefined) return { file, described, isFirst: described === functions[0] };
-  }
-  return undefined;
-}
-
-/**
- * How to take folder and handler from a template.
- * @param option The option that names the function's folder, where it is not an argument.
- * @param isNamed Whether a function of several is chosen by its name, and not by its folder.
- */
-function templateFix(
-  { file, described, isFirst }: Templated,
-  option: string | undefined,
-  isNamed: boolean,
-): string {
-  const how = option === undefined ? "" : `${option} `;
-  const folder = pathWord(relative("", described.directory) || ".");
-  const name = isNamed && !isFirst ? ` --name ${described.logicalId}` : "";
-  const template = pathWord(relative("", file));
-  return `take its settings from the template: ${how}${folder} --template ${template}${name}`;
-}
-
-/** The functions of a template; none where it cannot be read, or is something else. */
-function describedFunctions(file: string): readonly TemplateFunction[] {
-  try {
-    return existsSync(file) ? templateFunctions(file).functions : [];
-  } catch (error) {
-    if (error instanceof CommandError) return [];
-    throw error;
-  }
-}
-
-/** Whether a template's function has its handler where the template says. */
-function isInPlace({ directory, handler = DEFAULT_HANDLER }: TemplateFunction): boolean {
-  return existsSync(directory) && functionHandler(directory, handler).kind !== "rejected";
-}
-
-/** Folders that a message names. */
-const FOLDERS_MAX = 3;
-
-/** Where a handler without a file is instead, or how to make it; nothing where that cannot be told. */
-function otherPlace(directory: string, handler: string, option?: string): string | undefined {
-  const wanted = handler.slice(handler.lastIndexOf(".") + 1);
-  const scripts = [...new Bun.Glob("*.sh").scanSync(directory)].sort();
-  const other = scripts.find((script) =>
-    definedFunctions(readFileSync(join(directory, script), "utf8")).includes(wanted),
-  );
-  if (other !== undefined) {
-    const name = `${other.replace(/\.sh$/, "")}.${wanted}`;
-    return `set --handler ${name}, in a template Handler: ${name}`;
-  }
-  return otherFolder(directory, handler, option);
-}
-
-/**
- * Which folder below has the handler's file, or how to fill an empty one; nothing where neither helps.
- * @param option As above.
- */
-export function otherFolder(
-  directory: string,
-  handler: string,
-  option?: string,
-): string | undefined {
-  const script = `${handler.slice(0, handler.lastIndexOf("."))}.sh`;
-  if (existsSync(join(directory, script))) return undefined;
-  const templated = templateFunctionOf(directory, handler);
-  if (templated !== undefined && templated.described.directory !== directory) {
-    return templateFix(templated, option, true);
-  }
-  const entries = readdirSync(directory, { withFileTypes: true })
-    .filter(({ name }) => !name.startsWith("."))
-    .sort((one, next) => (one.name < next.name ? -1 : 1));
-  const folders = entries
-    .filter((each) => each.isDirectory() && existsSync(join(directory, each.name, script)))
-    .map(({ name }) => name);
-  if (folders.length > 0) {
-    const shown = folders.slice(0, FOLDERS_MAX).join(", ");
-    const how = option === undefined ? "" : ` with ${option}`;
-    return `name the folder of the function${how}: ${shown}${folders.length > FOLDERS_MAX ? ", …" : ""}`;
-  }
-  // What `init` makes has the usual handler.
-  if (entries.length > 0 || handler !== DEFAULT_HANDLER) return undefined;
-  const path = relative("", directory);
-  const isShown = /^[\w./-]*$/.test(path) && FUNCTION_NAME.test(basename(directory));
-  return isShown
-    ? `lambda-shell init ${path === "" ? ". makes a function here" : `${path} makes a function there`}`
-    : "lambda-shell init hello makes a function";
 }
 
 /** A file handler: a program, or a script that is run for each event. */

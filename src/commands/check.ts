@@ -11,7 +11,8 @@ import type { Command } from "commander";
 
 import type { CheckTarget } from "../check/finding.ts";
 import { checkFolder } from "../check/folder.ts";
-import { definitionsOnly, missingFileFix, shellDifference } from "../check/handler.ts";
+import { definitionsOnly, shellDifference } from "../check/handler.ts";
+import { missingFileFix } from "../check/missing-handler.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
 import { type DescribedTemplate, templateFunctions } from "../template/function.ts";
 import { wrongSettings } from "../template/wrong-settings.ts";

@@ -8,7 +8,7 @@
 import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { join, resolve } from "node:path";
 
-import { otherFolder } from "../check/handler.ts";
+import { otherFolder } from "../check/missing-handler.ts";
 import { systemFault } from "../commands/cli/ending.ts";
 import { CommandError } from "../commands/cli/exit-status.ts";
 import { requireFolder } from "../commands/cli/input.ts";
