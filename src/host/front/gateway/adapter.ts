@@ -24,7 +24,7 @@ import {
 import type { LogMessage } from "../../invocation/platform-log.ts";
 import type { Adapter, InvokeMode } from "../adapter.ts";
 import { gatewayEvent, gatewayRequestId, isBinaryBody } from "./event.ts";
-import { encodingHint, malformedHint } from "./fault.ts";
+import { encodingHint, ignoredHint, malformedHint } from "./fault.ts";
 import { type GatewayKind, type GatewayNames, isTextType, matchesMediaType } from "./kinds.ts";
 import { splitPrelude, type SplitStream, streamedResponse } from "./prelude.ts";
 import { gatewayResult, valueFault } from "./response.ts";
@@ -75,9 +75,12 @@ async function outcomeResponse(
       const accepted = matchesMediaType(request.headers["accept"], names.binaryMediaTypes);
       const result = gatewayResult(kind, outcome.body, accepted);
       if (result.kind === "response") {
-        const { encoding, status, headers, body } = result;
-        if (encoding === undefined) return { status, headers, body };
-        return { status, headers, body, log: encodingHint(encoding, names.binaryMediaTypes) };
+        const { encoding, ignored, status, headers, body } = result;
+        const response = { status, headers, body };
+        if (encoding !== undefined) {
+          return { ...response, log: encodingHint(encoding, names.binaryMediaTypes) };
+        }
+        return ignored === undefined ? response : { ...response, log: ignoredHint(ignored) };
       }
       const message = malformedHint(kind, result.fault, outcome.body);
       return { ...errorResponse(kind), log: { level: "error", message } };

@@ -31,6 +31,9 @@ export type EncodingFault =
   /** A REST API decodes for callers that accept a binary type. */
   | { readonly kind: "not-accepted" };
 
+/** Members of responses that one payload format has and the other has not. */
+export type IgnoredMember = "multiValueHeaders" | "cookies";
+
 const DOORS: Readonly<Record<GatewayKind, string>> = {
   "function-url": "a Function URL; AWS responds with 502",
   "http-api-v2": "HTTP API (payload 2.0); AWS responds with 500",
@@ -87,6 +90,16 @@ export function encodingHint(
       };
     }
   }
+}
+
+/** Tells that a member has no effect, and what has. */
+export function ignoredHint(member: IgnoredMember): LogMessage {
+  const fix =
+    member === "cookies"
+      ? 'return {"multiValueHeaders":{"Set-Cookie":["a=1","b=2"]}}'
+      : 'return {"headers":{"X-Name":"a, b"},"cookies":["a=1","b=2"]}';
+  const message = `${member} of the response has no effect behind this front end, as on AWS\n  ${fix}`;
+  return { level: "hint", message };
 }
 
 function complaint(fault: GatewayFault): string {

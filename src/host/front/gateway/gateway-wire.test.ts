@@ -317,3 +317,27 @@ test("a REST API says nothing where the caller accepts a binary type, and decode
   expect(response.body).toBe("hi");
   expect(served.messages).toEqual([]);
 });
+
+const NO_EFFECT = "of the response has no effect behind this front end, as on AWS\n  return ";
+const LOST_HEADERS =
+  `hint: multiValueHeaders ${NO_EFFECT}` + '{"headers":{"X-Name":"a, b"},"cookies":["a=1","b=2"]}';
+const LOST_COOKIES = `hint: cookies ${NO_EFFECT}{"multiValueHeaders":{"Set-Cookie":["a=1","b=2"]}}`;
+
+test.each([
+  ["function-url", '"multiValueHeaders":{"Set-Cookie":["a=1"]}', LOST_HEADERS],
+  ["http-api-v2", '"headers":{"a":"1"},"multiValueHeaders":{"A":["1"],"b":["2"]}', LOST_HEADERS],
+  ["http-api-v1", '"cookies":["a=1"]', LOST_COOKIES],
+  ["rest", '"cookies":["a=1"],"multiValueHeaders":{"a":["1"]}', LOST_COOKIES],
+  // Both forms at once are for both front ends.
+  ["function-url", '"headers":{"a":"1"},"multiValueHeaders":{"A":["1","2"]}', undefined],
+  ["http-api-v2", '"cookies":["a=1"],"multiValueHeaders":{"set-cookie":["a=1"]}', undefined],
+  ["http-api-v1", '"cookies":["a=1"],"multiValueHeaders":{"set-cookie":["a=1"]}', undefined],
+  ["function-url", '"multiValueHeaders":{}', undefined],
+  ["function-url", '"multiValueHeaders":null', undefined],
+  ["rest", '"cookies":[]', undefined],
+  ["api-gateway", '"cookies":["a=1"],"multiValueHeaders":{"a":["1"]}', undefined],
+] as const)("%s with the members %s says %j", async (kind, members, said) => {
+  await using served = await serveFunction({ adapter: obeying(kind) });
+  expect((await returns(served, `{"statusCode":200,"body":"x",${members}}`)).status).toBe(200);
+  expect(served.messages).toEqual(said === undefined ? [] : [said]);
+});

@@ -6,7 +6,7 @@
  */
 
 import { compactJson, parseJson, rawMembers } from "../../http/json-text.ts";
-import type { EncodingFault, GatewayFault } from "./fault.ts";
+import type { EncodingFault, GatewayFault, IgnoredMember } from "./fault.ts";
 import type { GatewayKind } from "./kinds.ts";
 
 /** A response without the headers that the front end adds, or why the front end calls it malformed. */
@@ -18,6 +18,8 @@ type GatewayResult =
       readonly body: Uint8Array;
       /** Why the body is not what its function seems to mean. */
       readonly encoding?: EncodingFault;
+      /** A member that the front end does not look at, and that others do. */
+      readonly ignored?: IgnoredMember;
     }
   | { readonly kind: "malformed"; readonly fault: GatewayFault };
 
@@ -135,13 +137,34 @@ function envelope(
   const cookies = rules.cookies ? cookieHeaders(result["cookies"]) : [];
   const all = [...cookies, ...mergeHeaders(multiple, headers)];
   const encoding = encodingFault(result, decodesBase64);
+  const ignored = ignoredMember(result, rules);
   return {
     kind: "response",
     status,
     headers: withDefaultType(all, rules.defaultType),
     body,
     ...(encoding === undefined ? {} : { encoding }),
+    ...(ignored === undefined ? {} : { ignored }),
   };
+}
+
+/** Headers or cookies that get lost: those that stand nowhere else in the form that the front end takes. */
+function ignoredMember(result: Envelope, rules: Rules): IgnoredMember | undefined {
+  if (!rules.cookies && list(result["cookies"]).length > 0) {
+    const others = object(result["multiValueHeaders"]);
+    return hasName(others, "set-cookie") ? undefined : "cookies";
+  }
+  if (rules.multiValueHeaders) return undefined;
+  const single = object(result["headers"]);
+  const isLost = (name: string) =>
+    !hasName(single, name) &&
+    !(name.toLowerCase() === "set-cookie" && list(result["cookies"]).length > 0);
+  const isAny = Object.keys(object(result["multiValueHeaders"])).some(isLost);
+  return isAny ? "multiValueHeaders" : undefined;
+}
+
+function hasName(headers: Readonly<Record<string, unknown>>, wanted: string): boolean {
+  return Object.keys(headers).some((name) => name.toLowerCase() === wanted.toLowerCase());
 }
 
 /** What a decoder of base64 takes whole: no line ends, nothing after the padding. */
