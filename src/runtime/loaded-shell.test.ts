@@ -198,8 +198,19 @@ describe("a file is sourced in a condition", () => {
     ["[ ! -f lib.sh ] || . ./lib.sh", false],
     ["[ -f lib.sh ] && . ./lib.sh", false],
     ["start || exit", false],
+    ["case $# in 1) . ./lib.sh || exit ;; esac", true],
+    ["echo $#; if . ./lib.sh; then :; fi", true],
+    ["if true; # until then\nthen . ./lib.sh; fi", false],
   ])("%j", (text, expected) => {
     expect(shellOf(text, undefined).shell.sourcesInCondition()).toBe(expected);
+  });
+
+  // Looked through from each of their words to their beginning, these would take half a minute.
+  test.each([
+    ["text", `. ./lib.sh\nX='${"if a b ".repeat(50_000)}'`],
+    ["a comment", `. ./lib.sh\n# ${"if a b ".repeat(50_000)}`],
+  ])("is looked for in a long line of %s", (_, text) => {
+    expect(shellOf(text, undefined).shell.sourcesInCondition()).toBe(false);
   });
 });
 

@@ -36,6 +36,9 @@ export type Ask = (commands: string) => Reply | undefined;
 /** How most scripts have functions inherit an ERR trap; and the end of a group of commands that is a condition. */
 const INHERITED_OR_GROUPED = ["set -E", "set -eE", "errtrace", "\n} ||", "\n} &&"];
 
+/** So far around a command a condition is looked for, in characters: lines may be very long. */
+const CONDITION_LENGTH_MAX = 300;
+
 /** What POSIX mode turns on, and leaving it leaves on. */
 const POSIX_MODE_OPTION = "inherit_errexit";
 
@@ -157,12 +160,10 @@ export class LoadedShell {
     const text = this.#scriptText;
     if (!sourcesOthers(text)) return false;
     if (INHERITED_OR_GROUPED.some((words) => text.includes(words))) return true;
-    // Between `if` and `then`, or `while` and `do`, on whatever line; the distance is for very long ones.
-    const between =
-      /(?<!#.*)\b(?:if|elif|while|until)\b(?:(?!\b(?:then|do)\b)[\s\S]){0,300}?[ \t\n;&|({`"'\\](?:\.|source)[ \t]/;
-    // Before an operator, perhaps on a continued line.
-    const around = /![ \t]+\\?(?:\.|source)[ \t]|(?:\.|source)[ \t](?:.|\\\n){0,300}(?:\|\||&&)/;
-    return between.test(text) || around.test(text);
+    for (const { 0: words, index } of text.matchAll(/(?:^|[ \t\n;&|({`"'\\])(?:\.|source)[ \t]/g)) {
+      if (isInCondition(text, index + words.length)) return true;
+    }
+    return false;
   }
 
   /** Whether it may have a variable that an event sets. */
@@ -225,6 +226,18 @@ export class LoadedShell {
     const sample = line.slice(0, line.lastIndexOf(":")).replace(/^(.)\1+/u, "$1");
     return sample === "" ? undefined : samplePattern(sample);
   }
+}
+
+/** Whether a command is, or begins, a condition whose first word ends at an index of a script. */
+function isInCondition(scriptText: string, index: number): boolean {
+  const before = scriptText
+    .slice(Math.max(0, index - CONDITION_LENGTH_MAX), index)
+    .replace(/(?<=^|[\s;])#.*/g, "");
+  // Between `if` and `then`, or `while` and `do`, on whatever line.
+  if (/\b(?:if|elif|while|until)\b(?![\s\S]*\b(?:then|do)\b)/.test(before)) return true;
+  if (/![ \t]+\\?\S+[ \t]$/.test(before)) return true;
+  // Before an operator, perhaps on a continued line.
+  return /^(?:.|\\\n)*(?:\|\||&&)/.test(scriptText.slice(index, index + CONDITION_LENGTH_MAX));
 }
 
 /** Whether a script, or a file that it sources, may give a type to a variable that an event sets. */
