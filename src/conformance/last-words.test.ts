@@ -297,6 +297,27 @@ describe.each(ALL)("traced commands in %s", (shell) => {
   });
 });
 
+describe.each(POSIX_SHELLS)("traced commands in %s", (shell) => {
+  test.concurrent.each([
+    ["is empty", "PS4=", ""],
+    ["is not there", "unset PS4", ""],
+    ["is read", "read -r PS4 <<E\n#> \nE", ""],
+    ["is a command in backquotes", "PS4='`echo x`: '", "cat: /no/such/file"],
+    ["has a line as a message has", "PS4='/: \n> '", "cat: /no/such/file"],
+  ])("do not reach the caller where PS4 %s", async (_, tracing, said) => {
+    const lib = `${tracing}\nset -x\n`;
+    for (const files of [
+      { "function.sh": handler(`${lib}${SECRET_COMMANDS}`) },
+      { "function.sh": handler(SECRET_COMMANDS, ". ./lib.sh"), "lib.sh": lib },
+    ]) {
+      const { error, log } = await fail(shell, "", { files });
+      expect(JSON.stringify(error)).not.toContain("hunter2");
+      expect(error.stackTrace.join("\n")).toContain(said);
+      expect(log).toContain("hunter2");
+    }
+  });
+});
+
 describe.each(ALL)("in %s", (shell) => {
   test.concurrent.each([
     ["a key", "-----BEGIN\nhunter2\n-----END"],

@@ -121,7 +121,7 @@ describe("a load report", () => {
     expect(report?.message).toEqual(parse(dashReport({}))?.message ?? expect.unreachable());
   });
 
-  test.each(["> ", "a/b ", ">\n> ", "\n", "a/b\nhandler\n/ ", "", "x/: "])(
+  test.each(["> ", "a/b ", ">\n> ", "\n", "a/b\nhandler\n/ ", "", "x/: ", "/: \n> ", "a/: \n"])(
     "has PS4: %j",
     (prefix) => {
       const report = parse(dashReport({ prefix })) ?? expect.unreachable();

@@ -81,8 +81,10 @@ export function parseLoadReport(
   const definedMark = `${control}/defined/`;
   const definedAt = text.indexOf(definedMark);
   const optionsAt = definedAt + definedMark.length;
-  // PS4 may have line ends; after its slash come words of the shell.
-  const definedEnd = text.indexOf("\n", Math.max(optionsAt, text.indexOf("/: ", optionsAt)));
+  // PS4 may have line ends; after its slash come words of the shell, the same as after what was sourced.
+  const wordsAt = text.indexOf(`/${lists.at(-1)}\n`, optionsAt);
+  const slashAt = wordsAt < 0 ? text.indexOf("/: ", optionsAt) : wordsAt;
+  const definedEnd = text.indexOf("\n", Math.max(optionsAt, slashAt));
   const defined = definedAt < 0 ? "" : text.slice(optionsAt, definedEnd);
   const [optionsNow = "", ...prefix] = defined.split("/");
   const facts = text.slice(0, definedAt < 0 ? endedAt : definedAt);

@@ -5,6 +5,7 @@ import type { ShellState } from "./event-script.ts";
 import type { LoadReport } from "./load-report.ts";
 import { LoadedShell, type Reply, type RunnableHandler } from "./loaded-shell.ts";
 import { StatusMessage } from "./status-message.ts";
+import { isTrace, withoutTraces } from "./traces.ts";
 
 const DASH = PLAIN_SHELL;
 const BASH: ShellState = { ...DASH, isBash: true };
@@ -271,12 +272,29 @@ describe("traces", () => {
     expect(shell.tracing()).toMatchObject({ isQuoted: expected, mayTrace: true, isUnknown: false });
   });
 
+  test.each<[string, string, ShellState, boolean]>([
+    ["of a script that traces", "set -x", BASH, true],
+    ["of a script that has turned tracing on", "eval $MODE", { ...BASH, flags: "hxB" }, true],
+    ["of a script that sources others", ". ./lib.sh", BASH, true],
+    ["of another script", "set -e", BASH, false],
+  ])("with an empty PS4 may be any line %s", (_, text, state, expected) => {
+    const { shell } = shellOf(text, undefined);
+    shell.report = report(state, "", "");
+    expect(isTrace("curl token", shell.tracing())).toBe(expected);
+  });
+
+  test("with backquotes in PS4 are known also where the shell leaves these out at first", () => {
+    const reply = { status: 0, output: "now: :\n" };
+    const { shell } = shellOf("", reply, functionOf("handler", "/bin/busybox"));
+    shell.report = report(DASH, "", "`date`: ");
+    const lines = [": curl token", "now: curl token", "cat: /no/such/file"];
+    expect(withoutTraces(lines, shell.tracing())).toEqual(["cat: /no/such/file"]);
+  });
+
   test("with a PS4 that expands are known by a sample, where a fork can be asked", () => {
     const { shell } = shellOf("", { status: 0, output: "12:05> :\n" });
     shell.report = report(BASH, "", "$(date +%R) ");
     const lines = ["12:07> curl token", "last words"];
-    expect(
-      lines.map((line) => shell.tracing().prefixes.some(({ atStart }) => atStart.test(line))),
-    ).toEqual([true, false]);
+    expect(lines.map((line) => isTrace(line, shell.tracing()))).toEqual([true, false]);
   });
 });

@@ -125,22 +125,23 @@ export class LoadedShell {
   tracing(): Tracing {
     const text = this.#scriptText;
     const flags = this.report?.state.flags ?? "";
+    const mayTrace = flags.includes("x") || mentionsTracing(text);
     const prefixes: TracePrefix[] = [];
     let isUnknown = false;
     for (const value of tracePrefixes(this.report?.tracePrefix, text)) {
+      // An empty one fits any line.
+      if (value === "" && !mayTrace && !sourcesOthers(text)) continue;
       if (!isExpanded(value)) {
         prefixes.push(prefixPattern(value));
         continue;
       }
-      // Dash and busybox show the first command of a process with PS4 as it is, if a command is in that.
-      prefixes.push(samplePattern(value));
       const sample = this.#tracedSample(value);
-      const pattern = variablePattern(value);
       if (sample !== undefined) prefixes.push(sample);
+      prefixes.push(...this.#firstPrefixes(value));
+      const pattern = variablePattern(value);
       if (pattern !== undefined) prefixes.push(pattern);
       isUnknown ||= pattern === undefined;
     }
-    const mayTrace = flags.includes("x") || mentionsTracing(text);
     return { prefixes, isQuoted: this.#quotesTraces(), mayTrace, isUnknown };
   }
 
@@ -225,6 +226,18 @@ export class LoadedShell {
     // The first character is repeated for each level.
     const sample = line.slice(0, line.lastIndexOf(":")).replace(/^(.)\1+/u, "$1");
     return sample === "" ? undefined : samplePattern(sample);
+  }
+
+  /**
+   * How dash and busybox begin the first line that a process traces, if a command is in PS4: with PS4 as it is, or
+   * without what is in the first backquotes.
+   */
+  #firstPrefixes(value: string): TracePrefix[] {
+    const rest = value.replace(/`[^`]*`/, "");
+    if (rest === value || this.report?.state.isBash === true) return [samplePattern(value)];
+    const prefix = isExpanded(rest) ? this.#tracedSample(rest) : prefixPattern(rest);
+    // Too little may be left to look for it within a line.
+    return prefix === undefined ? [] : [{ lengthIn: prefix.lengthIn }];
   }
 }
 

@@ -131,8 +131,21 @@ describe("a PS4 of variables and commands", () => {
   ])("is known with several values: %s", (prefix, begun) => {
     const pattern = variablePattern(prefix) ?? expect.unreachable();
     expect(withoutTraces([`${begun}curl token`, "b"], tracing(pattern))).toEqual(["b"]);
-    // With values of any length, each of whose ends may be anywhere, a long line would take minutes.
-    expect(pattern.atStart.source).not.toMatch(/\.\*.*\.\*|\\S\*(?! |$).*\\S\*(?! |$)/);
+  });
+
+  // Tried one after the other, the lengths of their values would take hours.
+  test.each([
+    ["$A$B$C$D$E$F$G> ", "abcdefg> "],
+    ["$(a)$(b)$(c)$(d)$(e)$(f)$(g)> ", "a b> "],
+    ["$A-$B-$C-$D-$E-$F-$G-$H> ", "a-b--d-e-f-g-h> "],
+    ["${A[*]} ${B[*]} ${C[*]} ${D[*]} ${E[*]} ${F[*]} ${G[*]}> ", "a b c d e f g h> "],
+  ])("is looked for in time: %s", (prefix, begun) => {
+    const { lengthIn } = variablePattern(prefix) ?? expect.unreachable();
+    for (const letter of "x- ") {
+      const line = letter.repeat(20_000);
+      expect([lengthIn(line), lengthIn(`${line}>`)]).toEqual([undefined, undefined]);
+    }
+    expect(lengthIn(`${begun}> x`)).toBe(begun.length);
   });
 
   test("that is repeated is looked for from the beginning of a row", () => {
@@ -171,9 +184,12 @@ describe("the values of PS4", () => {
     ["of a script that has none", undefined, "handler() { :; }", ["+ "]],
     ["that are reported", "# ", "handler() { :; }", ["+ ", "# "]],
     ["in the text, in quotes", "+ ", "PS4='# '\nPS4=\"> $X\"; PS4=%\n", ["+ ", "# ", "> $X", "%"]],
-    ["that are empty, in a script that traces", "", "set -x", ["+ ", ""]],
-    ["that are empty, in a script that traces by name", "", "set -o xtrace", ["+ ", ""]],
-    ["that are empty, in a script that does not", "", "set -e\nx=1", ["+ "]],
+    ["that are empty", "", "set -x", ["+ ", ""]],
+    ["that are unset", "+ ", "f() { unset -v PS4; }", ["+ ", ""]],
+    ["that are read", "+ ", "read -r PS4 </dev/null", ["+ ", ""]],
+    ["that are printed", "+ ", "printf -v PS4 '# '", ["+ ", ""]],
+    ["that are declared, or shown", "+ ", "local PS4='# '; printf x $PS4", ["+ ", "# "]],
+    ["that a comment names", "+ ", "# read by PS4\nunset x # PS4", ["+ "]],
     ["of another variable", "+ ", "XPS4='# '", ["+ "]],
     [
       "in several quotes",
@@ -194,8 +210,8 @@ describe("the values of PS4", () => {
       ["+ ", "$(date +%T)> ", "$(date '+%T' | cat)> "],
     ],
     ["of several lines", ">\n> ", "PS4='-\n# '", ["+ ", "> ", "# "]],
-    ["that are added", "", "PS4+='> '", ["+ ", "> "]],
-    ["in evaluated text", "", 'eval "PS4=\'> \'"\necho "x"', ["+ ", "echo x", "> "]],
+    ["that are added", "+ ", "PS4+='> '", ["+ ", "> "]],
+    ["in evaluated text", "+ ", 'eval "PS4=\'> \'"\necho "x"', ["+ ", "echo x", "> "]],
   ])("%s", (_, reported, text, expected) => {
     expect(tracePrefixes(reported, text)).toEqual(expected);
   });

@@ -9,7 +9,8 @@ import { lazy } from "./lazy.ts";
 
 /** How a traced command begins. */
 export interface TracePrefix {
-  readonly atStart: RegExp;
+  /** How long it is at the beginning of a line; undefined if the line does not begin with it. */
+  readonly lengthIn: (line: string) => number | undefined;
   /** The same in a line that somebody else has begun; absent where it would fit too much. */
   readonly inLine?: RegExp;
 }
@@ -40,11 +41,12 @@ const ESCAPE = /\\(?:[eE]|033|x1[bB])/g;
 
 /**
  * The values that PS4 may have while a script runs: the shell's own, that of the load report, if any, and
- * those that the script's text names. An empty one counts only if the script traces: it fits any line. Of several
- * lines the last is in front of the command.
+ * those that the script's text names; an empty one if it may be any. Of several lines the last is in front of the
+ * command.
  */
 export function tracePrefixes(reported: string | undefined, scriptText: string): string[] {
   const values = [DEFAULT_PREFIX, reported ?? DEFAULT_PREFIX];
+  if (mayHidePrefix(scriptText)) values.push("");
   for (const [, word = ""] of scriptText.matchAll(assignment())) {
     values.push(withoutQuotes(word));
     // In text that is evaluated its first part may be all of it.
@@ -52,8 +54,17 @@ export function tracePrefixes(reported: string | undefined, scriptText: string):
     if (word.startsWith(first) && word.includes("\n", first.length))
       values.push(withoutQuotes(first));
   }
-  const lines = values.map((value) => value.slice(value.lastIndexOf("\n") + 1));
-  return [...new Set(lines)].filter((line) => line !== "" || mentionsTracing(scriptText));
+  return [...new Set(values.map((value) => value.slice(value.lastIndexOf("\n") + 1)))];
+}
+
+/** Whether a script gives PS4 a value that its text does not show, or none. */
+function mayHidePrefix(scriptText: string): boolean {
+  return (
+    scriptText.includes("PS4") &&
+    /(?<!(?:^|\s)#.{0,99})\b(?:unset|read|printf|declare|typeset|local)\b[^\n;&|#]{0,99}[ \t]PS4\b(?!\+?=)/m.test(
+      scriptText,
+    )
+  );
 }
 
 function withoutQuotes(word: string): string {
@@ -97,17 +108,14 @@ export function samplePattern(sample: string): TracePrefix {
   const atStart = RegExp(`^${repeated}${escaped}`);
   // Not tried from each of a long row of them.
   const notAfter = row === "" ? "" : `(?<!${row})`;
+  const lengthIn = (line: string) => atStart.exec(line)?.[0].length;
   return sample.length > 1 && /[^\w\s]/.test(sample)
-    ? { atStart, inLine: RegExp(notAfter + repeated + escaped) }
-    : { atStart };
+    ? { lengthIn, inLine: RegExp(notAfter + repeated + escaped) }
+    : { lengthIn };
 }
 
 const EXPANSION =
   /\$\{((?:[^{}]|\{[^{}]*\})*)\}|\$(\w+|[?$!#*@-])|\$\((?:[^()]|\([^()]*\))*\)|`[^`]*`/g;
-/** How often a line that does not fit may be tried, with all lengths of values whose end nothing marks. */
-const TRIES_MAX = 1e7;
-/** What such a value may have in any case, in characters: a date has 28. */
-const LENGTH_MIN = 64;
 /** What a useful prefix does not fit. */
 const MESSAGES = ["cat: /f: No such file or directory", "/f.sh: line 3: x: command not found"];
 const NUMBERS = /^(?:LINENO|SECONDS|S?RANDOM|EPOCH\w+|BASHPID|P?PID|E?UID|SHLVL|[$?!#])\b|^[$?!#]$/;
@@ -119,28 +127,55 @@ const NUMBERS = /^(?:LINENO|SECONDS|S?RANDOM|EPOCH\w+|BASHPID|P?PID|E?UID|SHLVL|
 export function variablePattern(prefix: string): TracePrefix | undefined {
   const literals = prefix.replace(EXPANSION, "");
   if (/[`\\$]/.test(literals) || !/[^\w\s]/.test(literals)) return undefined;
-  const expansions = [...prefix.matchAll(EXPANSION)].map(
-    ({ 0: expansion, 1: braced, 2: bare, index }) => {
-      const name = braced ?? bare ?? "";
-      const end = index + expansion.length;
-      // A list or a command's output may have spaces.
-      const isText = name === "" || /\[[*@]\]/.test(name);
-      const isClear = NUMBERS.test(name) || (!isText && /^(?:\s|$)/.test(prefix.slice(end)));
-      return { name, index, end, isText, isClear };
-    },
-  );
-  const unclear = expansions.filter(({ isClear }) => !isClear).length;
-  const length =
-    unclear < 2 ? "*" : `{0,${Math.max(LENGTH_MIN, Math.floor(TRIES_MAX ** (1 / unclear)))}}`;
-  let pattern = "";
+  const parts: PrefixPart[] = [];
   let end = 0;
-  for (const { name, index, end: next, isText, isClear } of expansions) {
-    const word = NUMBERS.test(name) ? "[\\d.]*" : `\\S${isClear ? "*" : length}`;
-    pattern += literally(prefix.slice(end, index)) + (isText ? `.${length}?` : word);
-    end = next;
+  for (const { 0: expansion, 1: braced, 2: bare, index } of prefix.matchAll(EXPANSION)) {
+    const name = braced ?? bare ?? "";
+    // A list or a command's output may have spaces.
+    const isText = name === "" || /\[[*@]\]/.test(name);
+    const value = isText ? /./ : NUMBERS.test(name) ? /[\d.]/ : /\S/;
+    parts.push(prefix.slice(end, index), value);
+    end = index + expansion.length;
   }
-  const atStart = RegExp(`^${pattern}${literally(prefix.slice(end))}`);
-  return MESSAGES.some((message) => atStart.test(message)) ? undefined : { atStart };
+  parts.push(prefix.slice(end));
+  const lengthIn = (line: string) => lengthOf(parts, line);
+  return MESSAGES.some((message) => lengthIn(message) !== undefined) ? undefined : { lengthIn };
+}
+
+/** Text, or a value: any number of characters such as this one. */
+type PrefixPart = string | RegExp;
+
+/**
+ * How long the shortest beginning of a line is that consists of parts; undefined if there is none. All lengths of
+ * values are followed at the same time: one after the other they might take hours, even in a short line.
+ */
+function lengthOf(parts: readonly PrefixPart[], line: string): number | undefined {
+  let ends = new Set([0]);
+  for (const part of parts) {
+    ends = typeof part === "string" ? endsOfText(part, line, ends) : endsOfValue(part, line, ends);
+  }
+  const [first] = ends;
+  return first;
+}
+
+/** Where in a line a text ends that begins at one of some places, in their order. */
+function endsOfText(text: string, line: string, starts: ReadonlySet<number>): Set<number> {
+  const ends = new Set<number>();
+  for (const start of starts) if (line.startsWith(text, start)) ends.add(start + text.length);
+  return ends;
+}
+
+/** Where in a line a value may end, likewise. */
+function endsOfValue(value: RegExp, line: string, starts: ReadonlySet<number>): Set<number> {
+  const ends = new Set<number>();
+  for (const start of starts) {
+    // From an end that is known the same ones follow.
+    for (let end = start; !ends.has(end); end += 1) {
+      ends.add(end);
+      if (end === line.length || !value.test(line.charAt(end))) break;
+    }
+  }
+  return ends;
 }
 
 function literally(text: string): string {
@@ -153,9 +188,9 @@ function traceIn(
   { prefixes }: Pick<Tracing, "prefixes">,
   isTraced: boolean,
 ): { readonly start: number; readonly end: number } | undefined {
-  for (const { atStart } of prefixes) {
-    const found = atStart.exec(line);
-    if (found !== null) return { start: 0, end: found[0].length };
+  for (const { lengthIn } of prefixes) {
+    const end = lengthIn(line);
+    if (end !== undefined) return { start: 0, end };
   }
   if (!isTraced) return undefined;
   for (const { inLine } of prefixes) {
