@@ -48,6 +48,11 @@ const TRAPS: readonly (readonly [string, string, string])[] = [
     "set -E; trap 'printf E' ERR; handler() { false; printf x; }",
     "Ex",
   ],
+  [
+    "ERR, of a text that the file evaluates in a condition, that functions inherit",
+    "set -E; eval \"$(printf '%s' 'tr''ap \"printf E\" ERR')\" || exit; handler() { false; printf x; }",
+    "Ex",
+  ],
   ["DEBUG", "handler() { trap 'printf .' DEBUG; :; printf x; }", "..x"],
   [
     "DEBUG, of the file, that functions inherit",

@@ -191,6 +191,8 @@ describe("a file is sourced in a condition", () => {
     ["if eval '. ./lib.sh'; then :; fi", true],
     ["set -eE\ninclude() { . $1; }\ninclude ./lib.sh || exit", true],
     ["set -o errtrace\n. ./lib.sh", true],
+    ['set -E; if eval "$CODE"; then :; fi', true],
+    ['if eval "$CODE"; then :; fi', false],
     [". ./lib.sh", false],
     ["#!/bin/bash\n. ./lib.sh", false],
     ["# What is there, if anything\n. ./lib.sh", false],

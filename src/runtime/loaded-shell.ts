@@ -159,7 +159,8 @@ export class LoadedShell {
    */
   sourcesInCondition(): boolean {
     const text = this.#scriptText;
-    if (!sourcesOthers(text)) return false;
+    // So it is with text that is evaluated.
+    if (!sourcesOthers(text) && !text.includes("eval ")) return false;
     if (INHERITED_OR_GROUPED.some((words) => text.includes(words))) return true;
     for (const { 0: words, index } of text.matchAll(/(?:^|[ \t\n;&|({`"'\\])(?:\.|source)[ \t]/g)) {
       if (isInCondition(text, index + words.length)) return true;
