@@ -302,6 +302,7 @@ describe.each(POSIX_SHELLS)("traced commands in %s", (shell) => {
     ["is empty", "PS4=", ""],
     ["is not there", "unset PS4", ""],
     ["is read", "read -r PS4 <<E\n#> \nE", ""],
+    ["is that of a variable, after others", "set -x\nMARK='@ '; PS4=$MARK", ""],
     ["is a command in backquotes", "PS4='`echo x`: '", "cat: /no/such/file"],
     ["has a line as a message has", "PS4='/: \n> '", "cat: /no/such/file"],
   ])("do not reach the caller where PS4 %s", async (_, tracing, said) => {

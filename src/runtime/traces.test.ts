@@ -109,6 +109,7 @@ describe("a PS4 of variables and commands", () => {
       ["cat: /f: No such file", "f.sh: line 3: x: not found"],
     ],
     ["$N> ", ["n> a", "nn> b", "cat: > c"], ["cat: > c"]],
+    ["${N:-no name} # ", ["n # a", "no name # b", "c"], ["c"]],
     ["$LINENO $N> ", ["77 n> a", "x n> b"], ["x n> b"]],
     ["${FUNCNAME[*]} | ", ["g h | a", "| b", "c"], ["| b", "c"]],
     ["$EPOCHREALTIME: $?: ", ["1764.05: 0: a", "a: 0: b"], ["a: 0: b"]],
@@ -146,6 +147,15 @@ describe("a PS4 of variables and commands", () => {
       expect([lengthIn(line), lengthIn(`${line}>`)]).toEqual([undefined, undefined]);
     }
     expect(lengthIn(`${begun}> x`)).toBe(begun.length);
+  });
+
+  test("that is set to what is not known hides all that comes after it", () => {
+    const known = tracing(prefixPattern("+ "));
+    const unknown = { ...known, mayTrace: true, isUnknown: true };
+    const lines = ["a", "+ MARK='@ '", "+ PS4='@ '", "@ : token", "last words"];
+    expect(withoutTraces(lines, unknown)).toEqual(["a"]);
+    expect(withoutTraces(lines.with(2, "@ PS4='@ '"), unknown)).toEqual(["a"]);
+    expect(withoutTraces(lines, known)).toEqual(["a", "@ : token", "last words"]);
   });
 
   test("that is repeated is looked for from the beginning of a row", () => {

@@ -131,8 +131,8 @@ export function variablePattern(prefix: string): TracePrefix | undefined {
   let end = 0;
   for (const { 0: expansion, 1: braced, 2: bare, index } of prefix.matchAll(EXPANSION)) {
     const name = braced ?? bare ?? "";
-    // A list or a command's output may have spaces.
-    const isText = name === "" || /\[[*@]\]/.test(name);
+    // A list, a command's output, or a text instead of a value may have spaces.
+    const isText = name === "" || /\[[*@]\]|\s/.test(name);
     const value = isText ? /./ : NUMBERS.test(name) ? /[\d.]/ : /\S/;
     parts.push(prefix.slice(end, index), value);
     end = index + expansion.length;
@@ -207,7 +207,8 @@ export function isTrace(line: string, tracing: Pick<Tracing, "prefixes">): boole
 
 /**
  * Leaves traced commands out of lines. Those of several lines go with all of them where they are quoted;
- * elsewhere, what comes after a trace stays only if it looks like a message.
+ * elsewhere, what comes after a trace stays only if it looks like a message. After a trace by which PS4 is set to what is
+ * not known nothing stays.
  */
 export function withoutTraces(lines: readonly string[], tracing: Tracing): string[] {
   const hasTraces = lines.some((line) => isTrace(line, tracing));
@@ -220,6 +221,8 @@ export function withoutTraces(lines: readonly string[], tracing: Tracing): strin
       quote = openQuote(line, quote);
       continue;
     }
+    // From here on nobody knows what is in front of a traced command; of busybox not even in front of this one.
+    if (tracing.isUnknown && tracing.mayTrace && /\bPS4\+?=/.test(line)) break;
     const trace = traceIn(line, tracing, hasTraces || tracing.mayTrace);
     if (trace === undefined) {
       if (messages?.includes(line) ?? true) kept.push(line);
