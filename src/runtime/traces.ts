@@ -133,7 +133,7 @@ export function variablePattern(prefix: string): TracePrefix | undefined {
     const name = braced ?? bare ?? "";
     // A list, a command's output, or a text instead of a value may have spaces.
     const isText = name === "" || /\[[*@]\]|\s/.test(name);
-    const value = isText ? /./ : NUMBERS.test(name) ? /[\d.]/ : /\S/;
+    const value = isText ? /.*/y : NUMBERS.test(name) ? /[\d.]*/y : /\S*/y;
     parts.push(prefix.slice(end, index), value);
     end = index + expansion.length;
   }
@@ -142,7 +142,7 @@ export function variablePattern(prefix: string): TracePrefix | undefined {
   return MESSAGES.some((message) => lengthIn(message) !== undefined) ? undefined : { lengthIn };
 }
 
-/** Text, or a value: any number of characters such as this one. */
+/** Text, or how far a value may go. */
 type PrefixPart = string | RegExp;
 
 /**
@@ -150,30 +150,30 @@ type PrefixPart = string | RegExp;
  * values are followed at the same time: one after the other they might take hours, even in a short line.
  */
 function lengthOf(parts: readonly PrefixPart[], line: string): number | undefined {
-  let ends = new Set([0]);
+  let ends: readonly number[] = [0];
   for (const part of parts) {
+    if (ends.length === 0) return undefined;
     ends = typeof part === "string" ? endsOfText(part, line, ends) : endsOfValue(part, line, ends);
   }
-  const [first] = ends;
-  return first;
+  return ends[0];
 }
 
 /** Where in a line a text ends that begins at one of some places, in their order. */
-function endsOfText(text: string, line: string, starts: ReadonlySet<number>): Set<number> {
-  const ends = new Set<number>();
-  for (const start of starts) if (line.startsWith(text, start)) ends.add(start + text.length);
-  return ends;
+function endsOfText(text: string, line: string, starts: readonly number[]): readonly number[] {
+  if (text === "") return starts;
+  return starts.filter((start) => line.startsWith(text, start)).map((start) => start + text.length);
 }
 
 /** Where in a line a value may end, likewise. */
-function endsOfValue(value: RegExp, line: string, starts: ReadonlySet<number>): Set<number> {
-  const ends = new Set<number>();
+function endsOfValue(value: RegExp, line: string, starts: readonly number[]): readonly number[] {
+  const ends: number[] = [];
+  let last = -1;
   for (const start of starts) {
-    // From an end that is known the same ones follow.
-    for (let end = start; !ends.has(end); end += 1) {
-      ends.add(end);
-      if (end === line.length || !value.test(line.charAt(end))) break;
-    }
+    // From within a value that has begun before it goes no further.
+    if (start <= last) continue;
+    value.lastIndex = start;
+    last = start + (value.exec(line)?.[0].length ?? 0);
+    for (let end = start; end <= last; end += 1) ends.push(end);
   }
   return ends;
 }
@@ -207,8 +207,8 @@ export function isTrace(line: string, tracing: Pick<Tracing, "prefixes">): boole
 
 /**
  * Leaves traced commands out of lines. Those of several lines go with all of them where they are quoted;
- * elsewhere, what comes after a trace stays only if it looks like a message. After a trace by which PS4 is set to what is
- * not known nothing stays.
+ * elsewhere, what comes after a trace stays only if it looks like a message. After a trace by which
+ * PS4 is set to what is not known nothing stays.
  */
 export function withoutTraces(lines: readonly string[], tracing: Tracing): string[] {
   const hasTraces = lines.some((line) => isTrace(line, tracing));
