@@ -22,7 +22,7 @@ bench-cold: root bench-cold-packages node_modules/.package-lock.json ## bench: M
 test-kernels-packages:
 	@build/system-packages.sh busybox=busybox qemu-system-x86_64=qemu-system-x86
 
-# Needs Debian's archive; about a minute without KVM.
+# Needs Debian's archive; three minutes without KVM.
 .PHONY: test-kernels
-test-kernels: test-kernels-packages node_modules/.package-lock.json ## test: Start the runtime on Linux 5.10, 6.1, 6.12 and the newest
+test-kernels: test-kernels-packages node_modules/.package-lock.json ## test: Handle events on Linux 5.10, 6.1, 6.12 and the newest
 	$(BUN) test ./build/prefetch/kernels.slow.ts

@@ -1,5 +1,5 @@
 #!/bin/sh
 # A file that is loaded for ever.
 
-echo $$ >/tmp/loading
+echo >>/tmp/sleeping
 while :; do sleep 1; done
