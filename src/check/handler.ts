@@ -21,7 +21,7 @@ import {
 import { readElf } from "./elf.ts";
 import { type CheckTarget, error, type Finding, hint, warning } from "./finding.ts";
 import { isPresent, lambdaFiles } from "./lambda-system.ts";
-import { handlerPlace } from "./missing-handler.ts";
+import { handlerPlace, setHandler } from "./missing-handler.ts";
 import { MAYBE_BASH, readScript } from "./script-reading.ts";
 import { checkScripts, type LoadedScript, loadScripts, notInZip, otherShHint } from "./scripts.ts";
 
@@ -112,11 +112,10 @@ function uncalledFunctions({
   if (!definesOnly) return undefined;
   const [first = ""] = functions;
   const wanted = functions.has("handler") ? "handler" : first;
-  const name = `${file.replace(/\.sh$/, "")}.${wanted}`;
   return [
     `${file} only defines functions: run as a file handler it calls none of them, and every response is empty`,
     file.endsWith(".sh")
-      ? `fix: set --handler ${name}, in a template Handler: ${name}`
+      ? `fix: ${setHandler(file, wanted)}`
       : `fix: call one of them in its last line, as in: ${wanted}`,
   ];
 }

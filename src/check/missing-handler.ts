@@ -106,8 +106,12 @@ function otherScript(directory: string, handler: string): string | undefined {
   const other = scripts.find((script) =>
     definedFunctions(readFileSync(join(directory, script), "utf8")).includes(wanted),
   );
-  if (other === undefined) return undefined;
-  const name = `${other.replace(/\.sh$/, "")}.${wanted}`;
+  return other === undefined ? undefined : setHandler(other, wanted);
+}
+
+/** How to make a function of a script the handler. */
+export function setHandler(script: string, functionName: string): string {
+  const name = `${script.replace(/\.sh$/, "")}.${functionName}`;
   return `set --handler ${name}, in a template Handler: ${name}`;
 }
 
