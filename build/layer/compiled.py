@@ -16,7 +16,9 @@ IMPORTED_AT_START = set(sys.modules)
 
 import builtins  # noqa: E402
 import collections  # noqa: E402
+import os  # noqa: E402
 
+site_packages, output, modules_output = sys.argv[1:]
 texts = {}
 
 
@@ -38,9 +40,6 @@ def holds_path(text):
     return site_packages in text or os.getcwd() in text and os.getcwd() != '/'
 
 
-import os  # noqa: E402
-
-site_packages, output, modules_output = sys.argv[1:]
 # Before other modules make such classes.
 record_texts(collections, 'eval', 'eval')
 import dataclasses  # noqa: E402

@@ -36,7 +36,7 @@ const TEST_MS_MAX = 600_000;
 const LARGE_BYTES = 1_000_000;
 const MACHINE = join(import.meta.dir, "kernels");
 
-/** A line of init.sh: a name that is no number, as the kernel's own lines begin with. */
+/** A line of init.sh: a name that is not a number, as the kernel's own lines begin with. */
 const SAID = /^[a-z][a-z, ]*: (?:status|left|log|\d+ )/;
 
 let folder = "";

@@ -1,5 +1,5 @@
 #!/bin/sh
-# A file that is loaded for ever.
+# A file whose loading does not end.
 
 echo >>/tmp/sleeping
 while :; do sleep 1; done
