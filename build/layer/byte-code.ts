@@ -32,7 +32,7 @@ export async function compileByteCode(tree: string, input: DebianInput): Promise
     [join(import.meta.dir, "indexes.py"), join(tree, "aws-cli"), python.modules],
   ];
   for (const script of scripts) {
-    await run([...python.command, ...script], { env: PYTHON_ENVIRONMENT });
+    await run([...python.command, ...WITHOUT_COLUMNS, ...script], { env: PYTHON_ENVIRONMENT });
   }
   return {
     name: "byte code and indexes instead of source",
@@ -43,6 +43,13 @@ export async function compileByteCode(tree: string, input: DebianInput): Promise
 
 /** With a random hash seed Python would write sets in a random order. */
 const PYTHON_ENVIRONMENT = { PYTHONHASHSEED: "0" };
+
+/**
+ * Columns of instructions, which a traceback underlines in the source: there is no source.
+ *
+ * @see https://docs.python.org/3/using/cmdline.html#cmdoption-X
+ */
+const WITHOUT_COLUMNS = ["-X", "no_debug_ranges"];
 
 /** An account for calls that reach nobody, and no settings of the user who builds. */
 const NOBODY = {
