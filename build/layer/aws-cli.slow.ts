@@ -114,6 +114,28 @@ test("both architectures have the same models and byte code", async () => {
   expect(await list("arm64")).toEqual(amd64);
 });
 
+test("what few commands use is not imported by others, and is the real thing where it is used", async () => {
+  const script = join(import.meta.dir, "testing/few-commands.py");
+  const words = [...stagedPython(finished.opt, HOST), script, join(finished.opt, "aws-cli")];
+  const output = await run(words, { cwd: "/", env: ENVIRONMENT });
+  expect(JSON.parse(output)).toEqual({
+    connected: false,
+    imported: [],
+    lacking: {},
+    base: "multiprocessing.managers",
+    "still late": [],
+  });
+});
+
+/** An account for calls that reach nobody, and a home folder that cannot be made. */
+const ENVIRONMENT = {
+  HOME: "/dev/null",
+  AWS_ACCESS_KEY_ID: "nobody",
+  AWS_SECRET_ACCESS_KEY: "nobody",
+  AWS_DEFAULT_REGION: "us-east-1",
+  AWS_MAX_ATTEMPTS: "1",
+};
+
 async function walkCommands(tree: string, words: readonly string[] = []): Promise<Walk> {
   const output = await run([...stagedPython(tree, HOST), SCRIPT, ...words], {
     cwd: "/",
