@@ -1,7 +1,7 @@
 /**
  * Stages Debian's AWS CLI with its Python, its loader and its libraries.
  *
- *     aws-cli/{aws,caller,preload}.py    start it (layer/aws-cli)
+ *     aws-cli/{aws,caller,pages,preload}.py    start it (layer/aws-cli)
  *     aws-cli/bin/python3.N
  *     aws-cli/lib/                       the loader and the libraries, by SONAME
  *     aws-cli/lib/python3.N/             the standard library
@@ -113,7 +113,7 @@ async function layOut(root: string, tree: string, target: Architecture): Promise
   removeOtherPythons(join(cli, "lib", python, "site-packages"), python);
   await copyLibraries(join(root, "usr/lib", triplet), join(cli, "lib"));
   replaceLinks(cli);
-  for (const name of ["aws.py", "caller.py", "preload.py"]) {
+  for (const name of ["aws.py", "caller.py", "pages.py", "preload.py"]) {
     cpSync(join(LAYER, "aws-cli", name), join(cli, name));
   }
   mkdirSync(join(tree, "bin"), { recursive: true });

@@ -8,7 +8,8 @@ import { join } from "node:path";
 
 import { architecture, HOST_ARCHITECTURE } from "../architectures.ts";
 import { MotoServer } from "../deployments/moto-server.ts";
-import { outcomeOf } from "./command.ts";
+import { stagedPython } from "./aws-cli-debian.ts";
+import { outcomeOf, run } from "./command.ts";
 import { FinishedLayer } from "./testing/finished-layer.ts";
 
 /** Calls amid killed, stopped and frozen processes; fewer for a quick look. */
@@ -29,14 +30,13 @@ interface Compared {
   readonly must: "plain" | null;
 }
 
+const HOST = HOST_ARCHITECTURE ?? architecture("amd64");
+
 let layer: FinishedLayer;
 let moto: MotoServer;
 
 beforeAll(async () => {
-  [layer, moto] = await Promise.all([
-    FinishedLayer.unzip(HOST_ARCHITECTURE ?? architecture("amd64")),
-    MotoServer.start(),
-  ]);
+  [layer, moto] = await Promise.all([FinishedLayer.unzip(HOST), MotoServer.start()]);
 });
 
 afterAll(() => moto.stop());
@@ -153,4 +153,24 @@ test("in 256 MB the kernel takes the server rather than the function", async () 
   const [status, output, errors] = await check<readonly [number, string, string]>("memory");
   expect({ status, errors }).toEqual({ status: 0, errors: "" });
   expect(output).toMatch(/^235929600\naws-cli\/2\.\S+ .*\n$/);
+});
+
+test("a waiting fork has the pages to which calls write, and no more than 32 MB", async () => {
+  const [before, after] = await check<readonly [number, number]>("pages");
+  expect(before).toBeLessThan(4_000);
+  expect(after).toBeGreaterThan(8_000);
+  expect(after).toBeLessThan(32_000);
+});
+
+test("copying pages leaves their content as it is", async () => {
+  const script = join(import.meta.dir, "testing/copied-pages.py");
+  const output = await run([...stagedPython(layer.opt, HOST), script, join(layer.opt, "aws-cli")], {
+    env: {},
+  });
+  const found = JSON.parse(output) as { pages: number; first: number; later: [number, boolean] };
+  const { pages, first, later, ...others } = found;
+  expect(others).toEqual({ told: true, same: true, "same in server": true } as typeof others);
+  expect(first).toBeGreaterThanOrEqual(pages);
+  expect(later[0]).toBeLessThan(pages / 4);
+  expect(later[1]).toBe(false);
 });

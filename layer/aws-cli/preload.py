@@ -12,7 +12,8 @@ receives the request, and takes on what the caller has (caller.py). If it cannot
 Else it says "ready", waits for "go", and runs the command; the server forks the next spare.
 
 While nobody calls, the server imports what its forks had to import, so that the next call of the
-same kind finds it there: names of the CLI's own modules and models are all that a fork tells.
+same kind finds it there: names of the CLI's own modules and models are all that a fork tells, and the
+numbers of the pages of memory that it has written to (pages.py).
 """
 
 import os
@@ -22,10 +23,11 @@ HERE = os.path.dirname(__file__)
 sys.path.insert(0, HERE)
 import aws  # noqa: E402 # lets the imports below come from the bundle
 import caller  # noqa: E402
+import pages  # noqa: E402
 
 sys.path.pop(0)
 # A user's plug-in may have one of these names.
-del sys.modules['aws'], sys.modules['caller']
+del sys.modules['aws'], sys.modules['caller'], sys.modules['pages']
 
 import contextlib  # noqa: E402
 import fcntl  # noqa: E402
@@ -47,6 +49,8 @@ LESSON_MAX = 4096
 RETRY_MS = 100
 # A lesson that tells the server to make room for another one.
 RETIRE = b'retire'
+# A lesson that tells it which pages a call has written to (pages.py).
+PAGES = b'pages'
 # Service models that the server keeps, in compressed bytes: a larger one would take too long to load
 # between two calls (57 ms for 1 MB), all of them too much memory (30 bytes for one).
 MODEL_MAX = 250_000
@@ -112,7 +116,7 @@ def start_logging_of_crt():
         awscrt.io.init_logging(awscrt.io.LogLevel.NoLogs, 'stderr')
 
 
-def serve_call(connection, lessons, known, own):
+def serve_call(connection, lessons, known, own, own_pages):
     """Runs one call, in a fork of the server."""
     try:
         caller.take_on(connection, own)
@@ -130,6 +134,9 @@ def serve_call(connection, lessons, known, own):
         # First of all, who reads our output sees its end. Last, the caller ends, and then so do we.
         os.closerange(0, caller.DESCRIPTOR_FLOOR)
         tell_lesson(lessons, known)
+        with contextlib.suppress(OSError):
+            if own_pages.tell():
+                tell_server(lessons, PAGES)
         tell(connection, bytes((ord('e'), status)))
         os._exit(status)
 
@@ -227,6 +234,7 @@ class Server:
         self.calls = {}
         self.to_learn = [*SERVICE_IMPORTS, *service_models()]
         self.models_bytes = 0
+        self.pages = pages.Pages()
 
     def serve(self):
         """Serves calls; returns in each fork, with the connection to its caller."""
@@ -271,7 +279,9 @@ class Server:
         return {descriptor for descriptor, _ in poll.poll(timeout)}
 
     def listen(self, lesson):
-        if lesson != RETIRE:
+        if lesson == PAGES:
+            self.pages.learn()
+        elif lesson != RETIRE:
             self.to_learn += lesson.decode().split('\n')
         elif self.listener is not None:
             # The name is free as soon as nobody has the socket any more.
@@ -299,6 +309,7 @@ class Server:
             return None
         control.close()
         self.forget_in_fork()
+        self.pages.copy()
         connection = wait_for_caller(self.listener, theirs)
         self.listener.close()
         return connection
@@ -430,7 +441,7 @@ def leave_server():
         listener.setblocking(False)
         own = caller.this_process()
         server = Server(listener, *watched)
-        return server.serve(), server.lessons_end, server.known, own
+        return server.serve(), server.lessons_end, server.known, own, server.pages
     except BaseException:
         os._exit(1)
 
