@@ -7,6 +7,7 @@ waits for its caller.
 """
 
 import array
+import errno
 import os
 
 PAGE = os.sysconf('SC_PAGE_SIZE')
@@ -43,7 +44,8 @@ class Pages:
         if self.write is None:
             import ctypes
 
-            self.write = ctypes.CDLL(None).process_vm_writev
+            self.errno = ctypes.get_errno
+            self.write = ctypes.CDLL(None, use_errno=True).process_vm_writev
             vectors = ctypes.c_void_p, ctypes.c_ulong
             self.write.argtypes = ctypes.c_int, *vectors, *vectors, ctypes.c_ulong
             self.write.restype = ctypes.c_ssize_t
@@ -56,6 +58,9 @@ class Pages:
             count = min((end - address) // 16, IOV_MAX)
             vectors = address, count
             written = self.write(os.getpid(), *vectors, *vectors, 0)
+            if written < 0 and self.errno() != errno.EFAULT:
+                # Not in this sandbox.
+                break
             # It ends before a page in which this process cannot write.
             address += 16 * (count if written == count else max(written, 0) + 1)
         self.mappings = list(private_mappings())
