@@ -100,15 +100,9 @@ class Later(type(sys)):
                     setattr(module, name, value)
             return module
 
-    def call_later(self, name):
-        """Has a name that is only called stand for the real one."""
-
-        def call(*args, **kwargs):
-            return getattr(self.imported(), name)(*args, **kwargs)
-
-        # Of a class that extends it, the real one is the base.
-        call.__mro_entries__ = lambda bases: (getattr(self.imported(), name),)
-        setattr(self, name, call)
+    def take_later(self, name):
+        """Has something stand for a function or a class that is called, extended, or asked for an attribute."""
+        setattr(self, name, LaterName(self, name))
 
     def make_later(self, name):
         """Has a class stand for the real one, of which an instance is made when it is used."""
@@ -128,6 +122,25 @@ class Later(type(sys)):
                 setattr(instance._made(), attribute, value)
 
         setattr(self, name, LaterInstance)
+
+
+class LaterName:
+    """Stands for what has a name in a module that is imported when it is used."""
+
+    def __init__(self, module, name):
+        self._module, self._name = module, name
+
+    def _real(self):
+        return getattr(self._module.imported(), self._name)
+
+    def __call__(self, *args, **kwargs):
+        return self._real()(*args, **kwargs)
+
+    def __getattr__(self, name):
+        return getattr(self._real(), name)
+
+    def __mro_entries__(self, bases):
+        return (self._real(),)
 
 
 class LaterCrt(Later):
@@ -297,11 +310,16 @@ def use_index_of_services():
     loaders.Loader = IndexedLoader
 
 
-# What the CLI imports at every start and few commands use, with what other modules take from it when they
-# are imported: functions, and classes that they make an instance of. Measured: a tenth of the start.
+# What the CLI imports at every start and few commands use, with the functions and classes that other modules
+# take from it when they are imported. Measured: a tenth of the start.
 USED_BY_FEW = {
-    # Times that are not as AWS writes them most often.
+    # Keys of the CLI's own sign-in, and signatures of CloudFront.
+    'awscrt.crypto': ('EC', 'RSA', 'RSASignatureAlgorithm'),
+    # Times: those that are not as AWS writes them most often, and arithmetic with them.
+    'calendar': (),
     'dateutil.parser': ('parse',),
+    # Hosts that are numbers.
+    'ipaddress': ('IPv4Address', 'IPv6Address', 'ip_address'),
     'difflib': ('get_close_matches',),
     # The version of a package, for HTTP/2.
     'importlib.metadata': ('version',),
@@ -327,7 +345,7 @@ def import_for_few_commands_only():
     for name, taken in USED_BY_FEW.items():
         module = sys.modules[name] = Later(name)
         for taken_name in taken:
-            module.call_later(taken_name)
+            module.take_later(taken_name)
         path, is_package, _, _ = bundled.get(name, ('', False, 0, 0))
         if is_package:
             module.__path__ = [os.path.join(os.path.dirname(os.__file__), os.path.dirname(path))]
@@ -354,8 +372,8 @@ def import_docutils_for_help_only():
         Later('awscli.bcdoc.textwriter'),
     ]
     docutils.core, writers.html4css1, writers.manpage = core, html, manpage
-    core.call_later('publish_string')
-    text.call_later('TextWriter')
+    core.take_later('publish_string')
+    text.take_later('TextWriter')
     for module in modules:
         sys.modules[module.__name__] = module
     import awscli.help  # noqa: F401
