@@ -21,7 +21,7 @@ import { lazy } from "./runtime/lazy.ts";
 import { Log } from "./runtime/log.ts";
 import { Loop } from "./runtime/loop.ts";
 import { Poller } from "./runtime/poller.ts";
-import { becomeSubreaper, keepEndedChildren, unblockSignals } from "./runtime/process.ts";
+import { becomeSubreaper, noticeEndedChildren, reap, unblockSignals } from "./runtime/process.ts";
 import { runtimeApiAddress } from "./runtime/runtime-api-address.ts";
 import { RuntimeApiClient, RuntimeApiError } from "./runtime/runtime-api-client.ts";
 import { InitFailure, ShellHandler, SNAPSHOT_HOOKS } from "./runtime/shell-handler.ts";
@@ -34,7 +34,7 @@ const DEADLINE_GRACE_MS = 500;
 function run(inherited: InheritedEnvironment, environment: Environment, log: Log): never {
   const { taskRoot, concurrency } = environment;
   const address = runtimeApiAddress(environment.runtimeApi);
-  const poller = new Poller();
+  const poller = new Poller(reap);
   const loop = concurrency > 1 ? Loop.from(process.argv.slice(2)) : undefined;
   const handler = environment.handler || handlerArgument(loop);
   if (loop !== undefined) log.shareBy(loop.board);
@@ -93,7 +93,7 @@ function serve(parts: Parts, loop: Loop | undefined): never {
   const { taskRoot } = environment;
   let shell: ShellHandler | undefined;
   endOnTermination(poller, () => shell);
-  keepEndedChildren();
+  noticeEndedChildren();
   loop?.endWithSupervisor();
   const variables = handlerEnvironment(inherited);
   const files = handlerFiles(() => variableText(variables, "PATH"));

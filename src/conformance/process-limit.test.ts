@@ -9,6 +9,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
+import { expectOutcome } from "../testing/expectations.ts";
 import { expectTyped } from "../testing/hostile-table.ts";
 import { processLimit } from "../testing/process-limit.ts";
 import type { ShellName } from "../testing/shells.ts";
@@ -71,5 +72,45 @@ describe.each(EVENTS)("with %s", (shell, events) => {
       expect(bootstrap.ended).toBe(false);
     },
     TIME_LIMIT_MS,
+  );
+});
+
+/** Starts orphans one after the other, each of which ends at once, and says how many could not be started. */
+const ORPHANS = `many() {
+  n=1000
+  trap 'echo "not started: $n" >&2' EXIT
+  while [ "$n" -gt 0 ]; do (: &) || break; n=$((n - 1)); done
+}`;
+/** Fewer than that, though more than run at the same time. */
+const FEW_PROCESSES = 300;
+
+/** Longer than bash tries again. */
+const LATE_MS = 30_000;
+
+/** Where they are started. */
+const PLACES: readonly (readonly [string, string])[] = [
+  ["a file, while it is loaded,", "(many)\nhandler() { printf '%s' \"$1\"; }"],
+  ["an event", "handler() { (many); printf '%s' \"$1\"; }"],
+  [
+    "what an event has left in the background",
+    "handler() { (sleep 0.1; many) & printf '%s' \"$1\"; }",
+  ],
+];
+
+describe.each(EVENTS.map(([shell]) => shell))("with %s", (shell) => {
+  test.each(PLACES)(
+    "%s may start more processes, one after the other, than there may be at once",
+    async (_, script) => {
+      await using environment = await EnvironmentUnderTest.start({
+        shell,
+        files: { "function.sh": `${ORPHANS}\n${script}` },
+        wrapper: processLimit(FEW_PROCESSES),
+      });
+      const { api, bootstrap } = environment;
+      const invocation = api.enqueue({ body: "event", timeoutMs: LATE_MS });
+      await Promise.all([invocation.posted, bootstrap.logged("not started: ")]);
+      expectOutcome(invocation, { response: "event" });
+      expect(bootstrap.stderr).toBe("not started: 0\n");
+    },
   );
 });

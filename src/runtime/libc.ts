@@ -12,7 +12,7 @@
  * @module
  */
 
-import { dlopen, read as readMemory } from "./ffi.ts";
+import { dlopen, type Pointer, read as readMemory } from "./ffi.ts";
 import { lazy } from "./lazy.ts";
 import { encodeUtf8 } from "./utf8.ts";
 
@@ -80,6 +80,11 @@ export function cString(text: string): Uint8Array {
 
 /** This process's id. */
 export const processId = lazy(() => libc.getpid());
+
+/** The address of a function that changes nothing, whatever it is called with, for a signal that only has to come. */
+export function harmlessFunction(): Pointer {
+  return (libc.getpid as unknown as { readonly ptr: Pointer }).ptr;
+}
 
 /** A path by which a process with our identity, such as the shell, can open one of our descriptors. */
 export function pathOf(descriptor: number): string {
@@ -244,13 +249,14 @@ export function duplicateTo(source: number, target: number): void {
  * Waits until something comes on one of the descriptors, or the time is over.
  * @param set An array of `struct pollfd`; what has come is written into it.
  * @param timeoutMs Longest wait, in milliseconds; negative for no limit.
+ * @returns False if a signal has ended the wait.
  */
-export function poll(set: Int16Array, count: number, timeoutMs: number): void {
-  if (late().poll(set, count, timeoutMs) >= 0) return;
+export function poll(set: Int16Array, count: number, timeoutMs: number): boolean {
+  if (late().poll(set, count, timeoutMs) >= 0) return true;
   const reason = errno();
-  // A signal's only effect on us is a descriptor that becomes ready: the next poll shows it.
   if (reason !== EINTR) throw new SystemError("poll", reason);
   for (let index = 3; index < count * 4; index += 4) set[index] = 0;
+  return false;
 }
 
 /** Waits for a time in milliseconds, and serves nothing meanwhile. */

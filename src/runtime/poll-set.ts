@@ -65,9 +65,12 @@ export class PollSet {
     if (index >= 0) this.#words[index * ENTRY_WORDS + 2] = events;
   }
 
-  /** Waits until something comes, or a time in milliseconds is over (never, if negative). */
-  poll(timeoutMs: number): void {
-    poll(this.#words, this.#length, timeoutMs);
+  /**
+   * Waits until something comes, or a time in milliseconds is over (never, if negative).
+   * @returns False if a signal has ended the wait.
+   */
+  poll(timeoutMs: number): boolean {
+    return poll(this.#words, this.#length, timeoutMs);
   }
 
   /** What came on an entry, as poll(2) has it; it is told once. */

@@ -15,6 +15,12 @@ export class Poller {
   readonly #callbacks: ((events: number) => void)[] = [];
   /** The descriptor whose callback is running: if that one has to wait, it is not called again. */
   #serving: number | undefined;
+  readonly #onInterrupted: () => void;
+
+  /** @param onInterrupted Told when a signal has ended a wait that goes on. */
+  constructor(onInterrupted: () => void = () => undefined) {
+    this.#onInterrupted = onInterrupted;
+  }
 
   /** Calls back, during any later wait, when the descriptor is readable or hung up. */
   watch(descriptor: number, onReady: () => void): void {
@@ -40,8 +46,7 @@ export class Poller {
   /** Serves the watched descriptors until a condition holds, however long it takes. */
   waitUntil(holds: () => boolean): void {
     while (!holds()) {
-      this.#set.poll(-1);
-      this.#serveReady();
+      this.#serveOnce(-1);
     }
   }
 
@@ -81,9 +86,13 @@ export class Poller {
   #serveUntil(holds: () => boolean, ms: number): void {
     const endAt = elapsedMs() + ms;
     for (let restMs = ms; restMs > 0 && !holds(); restMs = endAt - elapsedMs()) {
-      this.#set.poll(Math.ceil(restMs));
-      this.#serveReady();
+      this.#serveOnce(Math.ceil(restMs));
     }
+  }
+
+  #serveOnce(timeoutMs: number): void {
+    if (this.#set.poll(timeoutMs)) this.#serveReady();
+    else this.#onInterrupted();
   }
 
   #serveReady(): void {

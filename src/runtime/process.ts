@@ -12,6 +12,7 @@ import {
   close,
   duplicateTo,
   errno,
+  harmlessFunction,
   LIBC,
   O_NONBLOCK,
   pipe,
@@ -166,10 +167,13 @@ const SIGNAL_SET_BYTES = 128;
 /**
  * Has ended children wait to be collected, whatever this process was started with: where SIGCHLD is
  * ignored they vanish, and nobody learns how they have ended. To be called before there are any.
+ *
+ * And has their ends interrupt a wait, so that orphans are collected at once ({@link reap}): each takes up the room
+ * of a process until then, and one event may have more of them, one after the other, than there may be processes.
+ * By its default the signal interrupts nothing.
  */
-export function keepEndedChildren(): void {
-  // The default's number is 0.
-  libc.signal(SIGNAL.child, null);
+export function noticeEndedChildren(): void {
+  libc.signal(SIGNAL.child, harmlessFunction());
 }
 
 /** Lets all signals through that this process was started without. */
