@@ -103,6 +103,22 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     },
   );
 
+  test.concurrent("what has been streamed is not the message of an error", async () => {
+    const text = `set -e
+    handler() {
+      printf '{"statusCode":200}\\0\\0\\0\\0\\0\\0\\0\\0part of a page'
+      false
+    }`;
+    // What bash knows besides is not hidden by it.
+    const command = shell.startsWith("bash") ? "; its last command: false (in handler)" : "";
+    await using environment = await EnvironmentUnderTest.start({
+      shell,
+      files: { "function.sh": text },
+    });
+    const post = await environment.api.invoke();
+    expect(trailerError(post).errorMessage).toBe(`the handler exited with status 1${command}`);
+  });
+
   test.concurrent("a handler that fails before its prelude has an error", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
     const invocation = environment.api.enqueue({ body: "too-early" });

@@ -80,6 +80,8 @@ export interface EventWatch extends ReloadWatch {
    * @param copiedBytes How many bytes its copies had, which nobody uses any more.
    */
   onBegin(copiedBytes: number): void;
+  /** Whether what the handler writes is a response that is on its way already. */
+  isStreamed(): boolean;
 }
 
 /** What a fork server is started with. */

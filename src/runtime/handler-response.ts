@@ -63,6 +63,11 @@ export class HandlerResponse {
     }
   }
 
+  /** Whether it has begun with the prelude, and is on its way. */
+  get isStreamed(): boolean {
+    return this.#stream !== undefined;
+  }
+
   /** Takes nothing any more, and breaks off what is being streamed, also while it waits to be sent. */
   abandon(): void {
     this.#isAbandoned = true;

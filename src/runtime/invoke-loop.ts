@@ -68,6 +68,7 @@ export class InvokeLoop {
         begin();
       },
       isOver: () => guard.hasActed,
+      isStreamed: () => response.isStreamed,
     });
     if (guard.end() && deadline !== undefined) {
       response.finishTimedOut(timeoutError(invocation.requestId, deadline));

@@ -240,7 +240,9 @@ export class ShellHandler {
     if (who === "the handler" && end.kind === "exited" && end.status === 0) return undefined;
     const lines = this.#server.lastLines();
     const command = this.#describeLastCommand();
-    const said = lines.length > 0 ? "" : output.lastLine(this.#server.shell.tracing());
+    // A part of a response is not what a handler says of its end, and may be any bytes.
+    const isTold = lines.length > 0 || watch.isStreamed();
+    const said = isTold ? "" : output.lastLine(this.#server.shell.tracing());
     return exitError(who, end, { lines, output: said, command });
   }
 
