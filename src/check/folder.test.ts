@@ -70,6 +70,7 @@ const X86_64 = 62;
 const ARM64 = 183;
 const OK = "handler() { :; }\n";
 const crlf = (text: string) => text.replaceAll("\n", "\r\n");
+const utf16 = (text: string) => Buffer.from(`\ufeff${text}`, "utf16le");
 
 /** A template of the function in its folder. */
 function template(properties: string, runtime = "Runtime: provided.al2023\nLayers: [a]"): string {
@@ -248,6 +249,18 @@ const MISTAKES: readonly (readonly [
     { "function.sh": `\ufeff${OK}` },
     "error: function.sh begins with a byte-order mark",
     "fix: sed -i '1s/^\\xEF\\xBB\\xBF//' function.sh",
+  ],
+  [
+    "UTF-16",
+    { "function.sh": utf16(crlf(OK)) },
+    "error: function.sh is UTF-16",
+    "fix: save it as UTF-8 without BOM",
+  ],
+  [
+    "UTF-16 in a file that is loaded",
+    { "function.sh": `. ./lib.sh\n${OK}`, "lib.sh": utf16("a() { :; }\n") },
+    "error: lib.sh is UTF-16",
+    "iconv -f UTF-16 -t UTF-8 lib.sh",
   ],
   [
     "CRLF",

@@ -12,7 +12,7 @@ import { pathWord } from "../commands/cli/suggest.ts";
 import { LEFT_OUT } from "../commands/function/files.ts";
 import { syntaxError } from "../commands/function/handler.ts";
 import type { Shell } from "../handler/resolve.ts";
-import { BYTE_ORDER_MARK, definedFunctions } from "../handler/script.ts";
+import { BYTE_ORDER_MARK, definedFunctions, isUtf16 } from "../handler/script.ts";
 import type { Finding } from "./finding.ts";
 import { error, hint, warning } from "./finding.ts";
 import { isAbsent, modeOf } from "./lambda-system.ts";
@@ -61,7 +61,7 @@ export async function loadScripts(
     // What is wrong besides is said at once too.
     const folder = normalize(join(TASK_ROOT, dirname(next)));
     const reading = await readScript(
-      text.replace(BYTE_ORDER_MARK, "").replaceAll("\r", ""),
+      text.replace(/^(?:\ufeff|\ufffd\ufffd)/, "").replaceAll(/[\0\r]/g, ""),
       folder,
     );
     scripts.push({
@@ -129,7 +129,7 @@ function functionNames(file: string, { definitions }: ScriptReading): readonly F
     );
 }
 
-/** Byte-order mark and line ends, which no shell says plainly. */
+/** Byte-order mark, UTF-16 and line ends, which no shell says plainly. */
 export function checkText(file: string, text: string): readonly Finding[] {
   if (text.startsWith(BYTE_ORDER_MARK)) {
     return [
@@ -137,6 +137,15 @@ export function checkText(file: string, text: string): readonly Finding[] {
         `${file} begins with a byte-order mark`,
         "on AWS this fails with: Runtime.UserCodeSyntaxError",
         `fix: sed -i '1s/^\\xEF\\xBB\\xBF//' ${pathWord(file)}`,
+      ),
+    ];
+  }
+  if (isUtf16(text)) {
+    return [
+      error(
+        `${file} is UTF-16, as Windows PowerShell writes it`,
+        "on AWS this fails with: Runtime.UserCodeSyntaxError",
+        `fix: save it as UTF-8 without BOM, or convert it: iconv -f UTF-16 -t UTF-8 ${pathWord(file)}`,
       ),
     ];
   }

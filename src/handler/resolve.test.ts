@@ -95,6 +95,12 @@ const RESOLVED: readonly (readonly [
         },
       ] as const,
   ),
+  // A program may begin with a NUL.
+  [
+    "tool",
+    { "/var/task/tool": "*\0asm\u0001\0\0\0" },
+    { kind: "file", script: "/var/task/tool", command: ["/var/task/tool"], shell: SH },
+  ],
   // A file of exactly that name comes first, whatever it is called.
   [
     "function.handler",
@@ -121,6 +127,14 @@ const RESOLVED: readonly (readonly [
 test.each(RESOLVED)("the handler %s of %j is found", (name, texts, handler) => {
   expect(resolveHandler(name, ROOT, files(texts))).toEqual(handler);
 });
+
+/** Texts in UTF-16, as they are when they are read as UTF-8. */
+const UTF16 = [
+  (text: string) => text.replaceAll(/./gs, "$&\0"),
+  (text: string) => text.replaceAll(/./gs, "\0$&"),
+  (text: string) => `\ufffd\ufffd${text.replaceAll(/./gs, "$&\0")}`,
+  (text: string) => `\ufffd\ufffd${text.replaceAll(/./gs, "\0$&")}`,
+];
 
 const REJECTED: readonly (readonly [
   name: string,
@@ -160,6 +174,15 @@ const REJECTED: readonly (readonly [
   ["a.f", { "/var/task/a.sh": "f() {\r\n}\r\n" }, "UserCodeSyntaxError", "CRLF"],
   ["a.f", { "/var/task/a.sh": "\ufefff() { :; }\n" }, "UserCodeSyntaxError", "byte-order mark"],
   ["tool", { "/var/task/tool": "*#!/bin/sh\r\n" }, "UserCodeSyntaxError", "CRLF"],
+  ...UTF16.flatMap(
+    (text) =>
+      [
+        ["a.f", { "/var/task/a.sh": text("f() { :; }\r\n") }, "UserCodeSyntaxError", "is UTF-16"],
+        ["a.f", { "/var/task/a.sh": text("#!/bin/sh\n") }, "UserCodeSyntaxError", "is UTF-16"],
+        ["tool", { "/var/task/tool": text(":\n") }, "UserCodeSyntaxError", "is UTF-16"],
+        ["tool", { "/var/task/tool": `*${text("#!/bin/sh\n")}` }, "UserCodeSyntaxError", "UTF-16"],
+      ] as const,
+  ),
   ["tool", { "/var/task/tool": "*#!/bin/none\n" }, "InvalidEntrypoint", "/bin/none"],
 ];
 

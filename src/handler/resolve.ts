@@ -10,7 +10,7 @@
  */
 
 import type { InitErrorType } from "../runtime-api/function-error.ts";
-import { baseName, BYTE_ORDER_MARK, isShell, shebangWords } from "./script.ts";
+import { baseName, BYTE_ORDER_MARK, isShell, isUtf16, shebangWords } from "./script.ts";
 
 /** The shell that a handler runs in, with the options that its shebang names. */
 export interface Shell {
@@ -112,7 +112,9 @@ function resolveFile(script: string, files: Files): Handler {
   // What is executable need not be readable, unless it has a shebang.
   if (text === undefined && !executable) return unreadable(script);
   const start = text ?? "";
-  if (start.startsWith("#!") || start.startsWith(`${BYTE_ORDER_MARK}#!`)) {
+  // What a kernel executes may begin like UTF-16, too.
+  const isWide = isUtf16(start) && (!executable || start.slice(0, 6).includes("#\0!"));
+  if (isWide || start.startsWith("#!") || start.startsWith(`${BYTE_ORDER_MARK}#!`)) {
     const damage = foreignText(script, start);
     if (damage !== undefined) return damage;
   }
@@ -178,12 +180,20 @@ function findProgram(name: string, files: Files): string | undefined {
   return name.includes("/") ? name : files.program(name);
 }
 
-/** Names what a shell would only stumble over: CRLF line ends, a byte-order mark. */
+/** Names what a shell would only stumble over: CRLF line ends, a byte-order mark, or two bytes for each letter. */
 function foreignText(script: string, text: string): (Handler & { kind: "rejected" }) | undefined {
   if (text.startsWith(BYTE_ORDER_MARK)) {
     return rejected(
       "Runtime.UserCodeSyntaxError",
       `${script} begins with a byte-order mark: save it as UTF-8 without BOM`,
+      script,
+    );
+  }
+  // Shells leave the NULs out, and find neither the first line's shell nor an end of its lines.
+  if (isUtf16(text)) {
+    return rejected(
+      "Runtime.UserCodeSyntaxError",
+      `${script} is UTF-16, as Windows PowerShell writes it: save it as UTF-8 without BOM`,
       script,
     );
   }

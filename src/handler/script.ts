@@ -7,6 +7,15 @@
 /** Bytes EF BB BF as text; editors of other systems put them before a text in UTF-8. */
 export const BYTE_ORDER_MARK = "\ufeff";
 
+/** Bytes FF FE or FE FF, the same mark in UTF-16, as text in UTF-8, in which neither is anything. */
+const UTF16_MARK = "\ufffd\ufffd";
+
+/** Whether a text is UTF-16 that was read as UTF-8: of the two bytes of its first letter one is NUL. */
+export function isUtf16(text: string): boolean {
+  const start = text.startsWith(UTF16_MARK) ? UTF16_MARK.length : 0;
+  return (text.charAt(start) === "\0") !== (text.charAt(start + 1) === "\0");
+}
+
 const SHELL_NAMES = ["sh", "bash", "dash", "ash", "ksh", "mksh"];
 
 /** What a shell's program may be called besides: `ksh93`, `bash-5.2`, `mksh-static`. */
