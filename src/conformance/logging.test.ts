@@ -23,7 +23,7 @@ interface LogRecord {
 
 /** Every line of a JSON log; fails when one is not a JSON object. */
 function records(log: string): LogRecord[] {
-  const lines = log.split("\n").filter((line) => line !== "");
+  const lines = log.replace(/\n$/, "").split("\n");
   return lines.map((line) => JSON.parse(line) as LogRecord);
 }
 
@@ -99,6 +99,19 @@ test("with JSON, the runtime's own lines are records with the request id", async
   const own = records(bootstrap.stderr).filter(({ message }) => message?.includes("413"));
   expect(own.map(({ requestId }) => requestId)).toEqual([invocation.requestId]);
   expect(own.map(({ level }) => level)).toEqual(["ERROR"]);
+});
+
+test("with JSON, the output of a handler that fails is records", async () => {
+  const text = String.raw`handler() { printf 'one\n\n{"two":2}\nthree'; return 1; }`;
+  await using environment = await EnvironmentUnderTest.start({
+    files: { "function.sh": text },
+    env: JSON_FORMAT,
+  });
+  await environment.api.invoke();
+  await environment.bootstrap.logged("three");
+  const [heading, ...lines] = records(environment.bootstrap.stderr);
+  expect(heading?.level).toBe("WARN");
+  expect(lines).toMatchObject([{ message: "one" }, { two: 2 }, { message: "three" }]);
 });
 
 test("with JSON, an init failure is a record", async () => {

@@ -86,7 +86,9 @@ export class Log {
     const { lines, rest } = splitLines(bytes);
     if (rest.length > 0) lines.push(rest);
     for (const line of lines) {
-      const written = this.settings.json && line.length > 0 ? this.framed(line) : line;
+      // An empty line is not a record.
+      if (this.settings.json && line.length === 0) continue;
+      const written = this.settings.json ? this.framed(line) : line;
       this.writeBytes(Buffer.concat([written, latin1Bytes("\n")]));
     }
   }
