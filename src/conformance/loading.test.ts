@@ -222,14 +222,24 @@ describe.each(["dash", "busybox ash"] as const)("in %s", (shell) => {
     ["handler() { :; }\nset -e\nx=$(exit 7)\n:", 7],
     ["set -eu\nhandler() { :; }\n[ a = b ] && handler", 1],
     ["handler() { :; }\nexit 9", 9],
+    ["handler() { :; }\nexec sh -c 'exit 9'", 9],
   ])(
     "a file that ends its shell without a word gets the likely reasons: %j",
     async (text, status) => {
       const { errorType, errorMessage } = (await load(shell, text)) as FunctionError;
       expect(errorType).toBe("Runtime.InitError");
       expect(errorMessage).toContain(
-        `status ${status}: it called exit, or a command failed under set -e`,
+        `status ${status}: it called exit or exec, or a command failed under set -e`,
       );
+    },
+  );
+
+  test.concurrent.each(["exit", "exec true", "set -n"])(
+    "a file that ends its shell with status 0 is told what it must not do: %s",
+    async (command) => {
+      const { errorType, errorMessage } = (await load(shell, `${command}\n`)) as FunctionError;
+      expect(errorType).toBe("Runtime.InitError");
+      expect(errorMessage).toContain("status 0: it must not call exit, exec or set -n");
     },
   );
 });

@@ -345,7 +345,11 @@ describe.each([...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name))("hooks in 
     ["before_snapshot", "return 3", "exited with status 3"],
     ["before_snapshot", "echo why >&2; exit 4", "exited with status 4: why"],
     ["before_snapshot", "exit 0", "exited with status 0: it must not call exit"],
-    ["before_snapshot", "set -e; false", "exited with status 1: it called exit, or a command"],
+    [
+      "before_snapshot",
+      "set -e; false",
+      "exited with status 1: it called exit or exec, or a command",
+    ],
     ["before_snapshot", "kill -9 $$", "was killed by SIGKILL"],
     ["after_restore", "return 3", "exited with status 3"],
     ["after_restore", "echo why >&2; exit 4", "exited with status 4: why"],

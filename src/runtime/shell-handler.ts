@@ -415,8 +415,8 @@ function notInTime(): InitFailure {
 /** What a status means of a file that has ended its shell without a word. */
 function withoutWords(status: number): string {
   return status === 0
-    ? ": it must not call exit, or set -n"
-    : ": it called exit, or a command failed under set -e";
+    ? ": it must not call exit, exec or set -n"
+    : ": it called exit or exec, or a command failed under set -e";
 }
 
 /** The last line of a script that is neither empty nor a comment. */
