@@ -12,6 +12,7 @@
  * @module
  */
 
+import { elapsedMs } from "./clock.ts";
 import { dlopen, type Pointer, read as readMemory } from "./ffi.ts";
 import { lazy } from "./lazy.ts";
 import { encodeUtf8 } from "./utf8.ts";
@@ -261,7 +262,11 @@ export function poll(set: Int16Array, count: number, timeoutMs: number): boolean
 
 /** Waits for a time in milliseconds, and serves nothing meanwhile. */
 export function sleep(ms: number): void {
-  poll(new Int16Array(0), 0, ms);
+  const endAt = elapsedMs() + ms;
+  // A signal does not end it: each of many children that end sends one.
+  for (let restMs = ms; restMs > 0; restMs = endAt - elapsedMs()) {
+    poll(new Int16Array(0), 0, Math.ceil(restMs));
+  }
 }
 
 const O_RDONLY = 0;
