@@ -263,6 +263,12 @@ const MISTAKES: readonly (readonly [
     "iconv -f UTF-16 -t UTF-8 lib.sh",
   ],
   [
+    "UTF-16 in a script that is run",
+    { "function.sh": "handler() { ./bin/run; }\n", "bin/run +x": utf16("#!/bin/sh\n") },
+    "error: bin/run is UTF-16",
+    "iconv -f UTF-16 -t UTF-8 bin/run",
+  ],
+  [
     "CRLF",
     { "function.sh": crlf(OK) },
     "error: function.sh has CRLF line ends (first in line 1)",

@@ -10,7 +10,7 @@ import { dirname, join, normalize } from "node:path";
 import { pathWord } from "../commands/cli/suggest.ts";
 import { folderContent, type FolderFile } from "../commands/function/files.ts";
 import { startOfFile } from "../commands/function/handler.ts";
-import { shebangWords } from "../handler/script.ts";
+import { isUtf16Script, shebangWords } from "../handler/script.ts";
 import { UNZIPPED_BYTES_MAX, ZIP_UPLOAD_BYTES_MAX } from "../runtime-api/contract.ts";
 import { checkConfiguration } from "./configuration.ts";
 import { checkElf, readElf } from "./elf.ts";
@@ -170,7 +170,8 @@ function checkContent(
     const elf = readElf(readFileSync(join(directory, path)));
     return elf === undefined ? [] : checkElf(path, elf, architecture);
   }
-  if (OTHERS_FILES.test(path) || (!start.startsWith("#!") && !path.endsWith(".sh"))) return [];
+  const isScript = start.startsWith("#!") || isUtf16Script(start) || path.endsWith(".sh");
+  if (OTHERS_FILES.test(path) || !isScript) return [];
   const text = readFileSync(join(directory, path), "utf8");
   const damage = checkText(path, text);
   if (damage.length > 0 || (mode & 0o111) === 0) return damage;

@@ -10,7 +10,14 @@
  */
 
 import type { InitErrorType } from "../runtime-api/function-error.ts";
-import { baseName, BYTE_ORDER_MARK, isShell, isUtf16, shebangWords } from "./script.ts";
+import {
+  baseName,
+  BYTE_ORDER_MARK,
+  isShell,
+  isUtf16,
+  isUtf16Script,
+  shebangWords,
+} from "./script.ts";
 
 /** The shell that a handler runs in, with the options that its shebang names. */
 export interface Shell {
@@ -113,7 +120,7 @@ function resolveFile(script: string, files: Files): Handler {
   if (text === undefined && !executable) return unreadable(script);
   const start = text ?? "";
   // What a kernel executes may begin like UTF-16, too.
-  const isWide = isUtf16(start) && (!executable || start.slice(0, 6).includes("#\0!"));
+  const isWide = executable ? isUtf16Script(start) : isUtf16(start);
   if (isWide || start.startsWith("#!") || start.startsWith(`${BYTE_ORDER_MARK}#!`)) {
     const damage = foreignText(script, start);
     if (damage !== undefined) return damage;

@@ -9,11 +9,18 @@ export const BYTE_ORDER_MARK = "\ufeff";
 
 /** Bytes FF FE or FE FF, the same mark in UTF-16, as text in UTF-8, in which neither is anything. */
 const UTF16_MARK = "\ufffd\ufffd";
+/** How much of a text in UTF-16 has the mark and two letters. */
+const UTF16_START_LENGTH = 6;
 
 /** Whether a text is UTF-16 that was read as UTF-8: of the two bytes of its first letter one is NUL. */
 export function isUtf16(text: string): boolean {
   const start = text.startsWith(UTF16_MARK) ? UTF16_MARK.length : 0;
   return (text.charAt(start) === "\0") !== (text.charAt(start + 1) === "\0");
+}
+
+/** Whether such a text begins with `#!`, as no program does. */
+export function isUtf16Script(text: string): boolean {
+  return isUtf16(text) && text.slice(0, UTF16_START_LENGTH).includes("#\0!");
 }
 
 const SHELL_NAMES = ["sh", "bash", "dash", "ash", "ksh", "mksh"];
