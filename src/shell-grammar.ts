@@ -11,22 +11,44 @@ import engine from "web-tree-sitter/web-tree-sitter.wasm" with { type: "file" };
 
 let loading: Promise<Parser> | undefined;
 
-/** Reads the grammar, once; it takes some 50 ms. */
-export async function shellParser(): Promise<(text: string) => Tree> {
+/** Characters that are handed to the parser at once. */
+const PIECE_LENGTH = 4096;
+
+/**
+ * How often the parser may ask for a piece of a text: so many times, and for each piece of it. At what is left
+ * open, as each `(` of `case x in (case x in (`, the grammar looks ahead to the text's end, so that the time would
+ * grow with the square of its length. Scripts that people write ask 22 times for a piece at most (measured on a
+ * thousand).
+ */
+const READS_MAX = { once: 500, forEachPiece: 100 };
+
+/**
+ * Reads the grammar, once; it takes some 50 ms.
+ * @returns What takes a script apart; nothing for one that would take too long.
+ */
+export async function shellParser(): Promise<(text: string) => Tree | undefined> {
   loading ??= loadParser();
   const parser = await loading;
   return (text) => {
-    const tree = parser.parse(text);
-    if (tree === null) throw new Error("the parser of shell scripts was stopped");
-    return tree;
+    const readsMax = READS_MAX.once + READS_MAX.forEachPiece * (text.length / PIECE_LENGTH);
+    let reads = 0;
+    const read = (index: number) => {
+      reads += 1;
+      return text.slice(index, index + PIECE_LENGTH);
+    };
+    const tree = parser.parse(read, null, { progressCallback: () => reads > readsMax });
+    // Stopped, it would go on with this text at the next one.
+    if (tree === null) parser.reset();
+    return tree ?? undefined;
   };
 }
 
 /**
  * Takes a script apart.
- * @returns A tree, whose memory is freed by `delete()`. What is not bash's stands in it as an error.
+ * @returns A tree, whose memory is freed by `delete()`; nothing when it would take too long. What is not bash's
+ * stands in it as an error.
  */
-export async function parseScript(text: string): Promise<Tree> {
+export async function parseScript(text: string): Promise<Tree | undefined> {
   return (await shellParser())(text);
 }
 

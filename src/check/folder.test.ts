@@ -1084,6 +1084,24 @@ describe.each(["#!/bin/bash", "#!/bin/sh", ""])(
   },
 );
 
+test("a script that would take too long to be looked through is named, and nothing else is said of it", async () => {
+  const open = "${a#(".repeat(10_000);
+  const script = `#!/bin/bash\nhandler() {\nunzip x\ncat <<E\n${open}\nE\n}\n`;
+  expect(await found(folder({ "function.sh": script }))).toEqual([
+    "hint: function.sh is not looked through: that would take too long | the programs that it runs and the files that it loads and writes are not checked",
+  ]);
+  const made = `#!/bin/bash\neval "$(cat lib)"\n${script}`;
+  const [hint, ...others] = await found(
+    folder({ "function.sh": made.replace("handler", "other") }),
+  );
+  expect([hint?.slice(0, 6), others]).toEqual(["hint: ", []]);
+  const broken = "case x in (".repeat(10_000);
+  const findings = await found(folder({ "function.sh": `#!/bin/bash\n${broken}\n` }));
+  expect(findings.map((each) => each.split(" | ", 1)[0])).toEqual([
+    "error: syntax error in function.sh",
+  ]);
+});
+
 test("all mistakes of one folder are found at once", async () => {
   const root = folder({
     "function.sh": `#!/bin/sh\n. ./lib.sh\n. ./.env\n. ../up.sh\nhandler() {\n  ssh host\n  unzip x\n  date > out\n  ./bin/run\n}\n`,

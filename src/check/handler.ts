@@ -277,6 +277,7 @@ function missingFunction(
   // That is said already, and may be why it is not found.
   if (scripts.some(({ isBroken, defined }) => isBroken || defined.includes(functionName)))
     return [];
+  if (readings.some(({ isRead }) => !isRead)) return [];
   const functions = readings.flatMap(({ functions: names }) => [...names]);
   const message = handlerNotFound(script.file, functionName, functions);
   const isUncertain =

@@ -29,6 +29,8 @@ export interface ScriptPlace {
 
 /** A script that has been looked through. */
 export interface ScriptReading {
+  /** False for one that would take too long: nothing is known of it. */
+  readonly isRead: boolean;
   readonly commands: readonly ScriptCommand[];
   /** Paths of files that it takes in, by `.` or `source`. */
   readonly sources: readonly ScriptPlace[];
@@ -60,6 +62,7 @@ export const TASK_ROOT = "/var/task";
 export async function readScript(text: string, folder = TASK_ROOT): Promise<ScriptReading> {
   const tree = await parseScript(text);
   const reader = new Reader(folder);
+  if (tree === undefined) return reader;
   reader.read(tree.rootNode);
   tree.delete();
   return reader;
@@ -156,6 +159,7 @@ interface Visit {
 }
 
 class Reader implements ScriptReading {
+  isRead = false;
   readonly commands: ScriptCommand[] = [];
   readonly sources: ScriptPlace[] = [];
   loadsUnknown = false;
@@ -174,6 +178,7 @@ class Reader implements ScriptReading {
 
   /** Reads a tree in the order of its text; not by a call for each level, of which `a && b && …` has as many as commands. */
   read(root: Node): void {
+    this.isRead = true;
     const parts = root.namedChildren.filter((part) => part !== null);
     const defines = parts.some(({ type }) => type === "function_definition");
     this.definesOnly = defines && parts.every(isWithoutEffect);

@@ -64,6 +64,7 @@ export async function loadScripts(
       text.replace(/^(?:\ufeff|\ufffd\ufffd)/, "").replaceAll(/[\0\r]/g, ""),
       folder,
     );
+    if (!reading.isRead && damage.length === 0 && syntax === undefined) findings.push(unread(next));
     scripts.push({
       file: next,
       reading,
@@ -86,6 +87,13 @@ export async function loadScripts(
     }
   }
   return { scripts, findings };
+}
+
+function unread(file: string): Finding {
+  return hint(
+    `${file} is not looked through: that would take too long`,
+    "the programs that it runs and the files that it loads and writes are not checked",
+  );
 }
 
 /** Whether a file that a script takes in may be missing, or may be one of another folder. */

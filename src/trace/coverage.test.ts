@@ -228,3 +228,9 @@ test("nothing is left behind in the folder for temporary files", () => {
   const left = readdirSync(tmpdir()).filter((name) => name.startsWith("lambda-shell-trace-"));
   expect(left).toEqual([]);
 });
+
+test("of a script that would take too long to be read no line is measured, and that is said", async () => {
+  const script = `#!/bin/bash\nhandler() {\n:\n}\nother() { cat <<E\n${"${a#(".repeat(10_000)}\nE\n}\n`;
+  const { text } = await coverage({ "function.sh": script });
+  expect(text).toContain("not measured: lines 1-8: takes too long to be read");
+});

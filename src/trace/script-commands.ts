@@ -41,6 +41,10 @@ export async function scriptParser(): Promise<(text: string) => ParsedScript> {
   const parse = await shellParser();
   return (text) => {
     const tree = parse(text);
+    if (tree === undefined) {
+      const to = text.replace(/\n$/, "").split("\n").length;
+      return { commands: [], unknown: [{ from: 1, to, reason: "takes too long to be read" }] };
+    }
     const commands: TracedCommand[] = [];
     const unknown: UnknownLines[] = [];
     collect(tree.rootNode, commands, unknown);
