@@ -83,8 +83,12 @@ export class Connections {
     outgoing.on("close", () => {
       connection.open.delete(incoming);
       if (connection.open.size > 0 || socket.destroyed) return;
-      if (connection.isLast) socket.end(() => socket.destroy());
-      else this.#awaitHead(socket, connection, this.#times.nextHeadMs);
+      const next = () => {
+        if (connection.isLast) socket.end(() => socket.destroy());
+        else this.#awaitHead(socket, connection, this.#times.nextHeadMs);
+      };
+      if (incoming.complete || isRefused) next();
+      else afterBody(incoming, this.#times.stallMs, next);
     });
     probeAtEnd(incoming, outgoing);
     // One that waits for the response before it is not the caller's to take.
@@ -138,6 +142,22 @@ function probeAtEnd({ socket, httpVersion }: IncomingMessage, outgoing: ServerRe
   outgoing.on("close", () => {
     clearTimeout(timer);
     socket.off("end", probe);
+  });
+}
+
+/**
+ * Waits for the end of a request that has had its response before. What still comes of it is read for as long as it
+ * comes: the kernel resets a connection that is closed with bytes unread, and a caller that sends everything before
+ * it reads would lose the response.
+ * @see https://www.rfc-editor.org/rfc/rfc9112#section-9.6
+ */
+function afterBody(incoming: IncomingMessage, stallMs: number, next: () => void): void {
+  const { socket } = incoming;
+  const idle = setTimeout(() => socket.destroy(), stallMs).unref();
+  incoming.on("data", () => idle.refresh());
+  incoming.on("end", () => {
+    clearTimeout(idle);
+    next();
   });
 }
 

@@ -73,25 +73,38 @@ export type RequestBody =
   | { readonly kind: "too-large"; readonly byteLength: number }
   | { readonly kind: "truncated" };
 
+/** How a body is read. */
+interface BodyReading {
+  /** Whether so many more bytes may be kept; a body for which there is no room is too large. */
+  readonly hasRoom?: (byteLength: number) => boolean;
+  /** Whether one that is too large is told as soon as that is known. What comes of it is read all the same. */
+  readonly isToldEarly?: boolean;
+}
+
 /**
  * Reads a request's body to its end, keeping no more of it than allowed.
  * @param bytesMax Largest body that is kept, in bytes.
- * @param hasRoom Whether so many more bytes may be kept; a body for which there is no room is too large.
  */
 export function readBody(
   request: IncomingMessage,
   bytesMax: number,
-  hasRoom: (byteLength: number) => boolean = () => true,
+  { hasRoom = () => true, isToldEarly = false }: BodyReading = {},
 ): Promise<RequestBody> {
   const { promise, resolve } = Promise.withResolvers<RequestBody>();
-  const body = new BodyBuffer(Number(request.headers["content-length"] ?? 0), bytesMax);
+  const declared = Number(request.headers["content-length"] ?? 0);
+  const body = new BodyBuffer(declared, bytesMax);
   let byteLength = 0;
-  let isKept = true;
+  let isKept = declared <= bytesMax && hasRoom(0);
+  const tellEarly = () => {
+    if (isToldEarly && !isKept) resolve({ kind: "too-large", byteLength });
+  };
+  tellEarly();
   request.on("data", (chunk: Uint8Array) => {
     byteLength += chunk.byteLength;
     isKept &&= byteLength <= bytesMax && hasRoom(chunk.byteLength);
     if (isKept) body.add(chunk);
     else body.clear();
+    tellEarly();
   });
   request.on("end", () => {
     if (!isKept) resolve({ kind: "too-large", byteLength });

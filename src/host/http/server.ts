@@ -200,14 +200,15 @@ export class HttpServer {
     { head, route, share, gone }: OpenRequest,
   ): Promise<HttpResponse | undefined> {
     const declared = Number(head.headers["content-length"] ?? 0);
-    let isRefused = !this.#takeRoom(share, Math.min(declared, route.bodyBytesMax));
+    // Of one that is too large nothing is kept.
+    let isRefused = !this.#takeRoom(share, declared > route.bodyBytesMax ? 0 : declared);
     const hasRoom = (byteLength: number) => {
       if (declared === 0) isRefused ||= !this.#takeRoom(share, byteLength);
       return !isRefused;
     };
     const idle = setTimeout(() => incoming.socket.destroy(), this.#stallMs);
     incoming.on("data", () => idle.refresh());
-    const body = await readBody(incoming, route.bodyBytesMax, hasRoom);
+    const body = await readBody(incoming, route.bodyBytesMax, { hasRoom, isToldEarly: true });
     clearTimeout(idle);
     if (body.kind === "truncated") return undefined;
     if (!gone.signal.aborted) this.#owed.add(outgoing);
