@@ -46,7 +46,7 @@ test("lambda-shell.toml is read again when it changes, unless it is wrong", asyn
   replaceFile(file, toml("three", 'timeout = "soon"'));
   await dev.logged(
     "~ lambda-shell.toml changed · invalid settings, still running the previous version\n" +
-      `  ${file}: function.probe.timeout: "soon" is not a duration between 1ms and 30m\n`,
+      `  ${file}:2: function.probe.timeout: "soon" is not a duration between 1ms and 30m\n`,
   );
   expect(await invoke(dev.url)).toBe("two 512");
   replaceFile(file, toml("four", "workers = 2"));

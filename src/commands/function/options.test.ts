@@ -5,8 +5,8 @@
  */
 
 import { expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 
 import { functionFolder, SCRIPTED, tool } from "../../testing/running-tool.ts";
 
@@ -243,14 +243,105 @@ test.each(["AWS_LAMBDA_METADATA_API", "AWS_LAMBDA_METADATA_TOKEN", "AWS_REGION"]
   },
 );
 
-test("a wrong value in lambda-shell.toml is reported with its place", async () => {
-  const folder = functionFolder({ "lambda-shell.toml": '[function.probe]\ntimeout = "soon"\n' });
-  expect(await seenWith(folder)).toMatchObject({
-    status: 2,
-    errors:
-      `error: ${folder}/lambda-shell.toml: function.probe.timeout: ` +
-      '"soon" is not a duration between 1ms and 30m\n',
-  });
+const WRITE_BELOW = "write its settings below [function.NAME]";
+const SETTINGS = "handler, timeout, memory, region, workers, env";
+
+test.each<[toml: string, complaint: string]>([
+  [
+    '[function.probe]\ntimeout = "soon"\n',
+    'N:2: function.probe.timeout: "soon" is not a duration between 1ms and 30m',
+  ],
+  [
+    "# first\n\n[function.probe]\nhandler = 'a.b'\nmemory = 1\n",
+    'N:5: function.probe.memory: "1" is not a whole number from 16 to 32768',
+  ],
+  [
+    "[function.other]\n\n[function.probe]\n# mine\nregion = ''\n",
+    'N:5: function.probe.region: "" is not a region, such as us-east-1',
+  ],
+  [
+    "[function.probe.env]\nB = 'x'\nA = 1\n",
+    "N:3: function.probe.env.A: write it as text, in quotes",
+  ],
+  [
+    "[function.probe]\nenv = { B = 'x', A = true }\n",
+    "N:2: function.probe.env.A: write it as text, in quotes",
+  ],
+  [
+    "[function.probe]\nenv = 5\n",
+    'N:2: function.probe.env: write a table, as in { NAME = "value" }',
+  ],
+  [
+    "[function.probe]\n\ntimeout = [1,\n2]\n",
+    "N:3: function.probe.timeout: write a number, or a text in quotes",
+  ],
+  [
+    "[function.probe]\nhandler = '''\na.b'''\n# x\nhandler2 = '''\nb'''\n",
+    `N:5: function.probe.handler2: there is no such setting\n  available: ${SETTINGS}       did you mean "handler"?`,
+  ],
+  [
+    "[function.probe]\r\ntimeuot = 5\r\n",
+    `N:2: function.probe.timeuot: there is no such setting\n  available: ${SETTINGS}       did you mean "timeout"?`,
+  ],
+  [
+    "[functions.probe]\ntimeout = 5\n",
+    'N:1: functions: there is no such setting\n  available: function       did you mean "function"?',
+  ],
+  [
+    "timeout = 5\n[function.probe]\n",
+    "N:1: timeout: there is no such setting\n  available: function",
+  ],
+  ["[function]\ntimeout = 5\n", `N:2: function.timeout: ${WRITE_BELOW}`],
+  ["\n[[function.probe]]\ntimeout = 5\n", `N:2: function.probe: ${WRITE_BELOW}`],
+  ["function = 1\n", `N:1: function: ${WRITE_BELOW}`],
+  ["[function.probe]\n\nhandler = a.b\n", 'N:3: not TOML: Strings must be quoted: "a"'],
+  [
+    "[function.probe]\nhandler = '''\na.b'''\n\nregion = '''\nx\n\ny\n",
+    "N:5: not TOML: Unterminated string",
+  ],
+  [
+    "[function.probe]\nhandler = 'a.b'\n[function.probe]\n",
+    "N:3: not TOML: Cannot redefine table 'probe'",
+  ],
+  [
+    "[function.probe]\nenv = {\n  A = 'x',\n  B = y,\n}\n",
+    'N:4: not TOML: Strings must be quoted: "y"',
+  ],
+])("what is wrong in lambda-shell.toml is reported with its line: %j", async (text, complaint) => {
+  for (const start of ["", "\ufeff"]) {
+    const folder = functionFolder({ "lambda-shell.toml": `${start}${text}` });
+    const { status, errors } = await seenWith(folder);
+    const message = complaint.replace("N", `${folder}/lambda-shell.toml`);
+    expect([status, errors]).toEqual([2, `error: ${message}\n`]);
+  }
+});
+
+test("a lambda-shell.toml that cannot be read says why", async () => {
+  const folder = functionFolder({ "lambda-shell.toml": "" });
+  const file = join(folder, "lambda-shell.toml");
+  writeFileSync(file, "[function.probe]\nhandler = '\xe9.b'\n", "latin1");
+  expect((await seenWith(folder)).errors).toBe(
+    `error: ${file}: not UTF-8: save it in that encoding\n`,
+  );
+  rmSync(file);
+  mkdirSync(file);
+  expect((await seenWith(folder)).errors).toBe(`error: ${file}: it is a folder, not a file\n`);
+});
+
+test("a lambda-shell.toml in the function's folder that names others alone is warned of", async () => {
+  const settings = "[function.prob]\ntimeout = 5\n[function.x]\n";
+  const folder = functionFolder({ "lambda-shell.toml": settings });
+  const { status, errors } = await seenWith(folder);
+  expect([status, errors]).toEqual([
+    0,
+    `warning: ${folder}/lambda-shell.toml has no [function.probe]: nothing of it is used\n` +
+      '  available: prob, x       did you mean "prob"?\n',
+  ]);
+  expect((await seenWith(folder, "--name", "prob")).errors).toBe("");
+  // Several functions of a template may share the folder.
+  const file = template("Handler: a.b");
+  writeFileSync(join(dirname(file), "code", "lambda-shell.toml"), settings);
+  expect((await seenWith("--template", file, "--name", "Probe")).errors).toBe("");
 });
 
 test("lines of a file of variables that are not an assignment are warned of", async () => {
@@ -303,20 +394,6 @@ test("an empty path of a bootstrap is refused, and not taken for the current fol
   const folder = functionFolder({ "function.sh": "" });
   const { status, errors } = await tool(["run", folder, "--bootstrap", ""], { input: "{}" });
   expect([status, errors]).toEqual([2, "error: --bootstrap: the path is empty\n"]);
-});
-
-test("a wrong region in lambda-shell.toml is reported with its place", async () => {
-  const folder = functionFolder({ "lambda-shell.toml": '[function.probe]\nregion = ""\n' });
-  const { errors } = await seenWith(folder);
-  const place = `${folder}/lambda-shell.toml: function.probe.region`;
-  expect(errors).toBe(`error: ${place}: "" is not a region, such as us-east-1\n`);
-});
-
-test("a variable in lambda-shell.toml that is a number is refused with its place and the form to write", async () => {
-  const folder = functionFolder({ "lambda-shell.toml": "[function.probe.env]\nA = 1\n" });
-  const { errors } = await seenWith(folder);
-  const place = `${folder}/lambda-shell.toml: function.probe.env.A`;
-  expect(errors).toBe(`error: ${place}: write its value as text, in quotes\n`);
 });
 
 test("a template without a function is told as such", async () => {

@@ -118,7 +118,9 @@ export function functionSettings(
   );
   const named = described?.name ?? options.name;
   const name = named ?? defaults.name ?? functionName(root);
-  const config = { ...present(described ?? {}), ...functionConfig(root, name) };
+  // Several functions of a template may have one folder, and some of them no settings of their own.
+  const warn = described === undefined ? (message: string) => say("warning", message) : undefined;
+  const config = { ...present(described ?? {}), ...functionConfig(root, name, warn) };
   const managedInstances = options.managedInstances ?? described?.managedInstances ?? false;
   const snapStart = options.snapStart ?? described?.snapStart ?? false;
   if (snapStart && managedInstances) {

@@ -16,6 +16,7 @@ import { join } from "node:path";
 
 import { z } from "zod";
 
+import { decodeUtf8 } from "../../host/http/json-text.ts";
 import {
   DEFAULT_SETTINGS,
   FUNCTION_NAME,
@@ -26,6 +27,8 @@ import {
 } from "../../host/invocation/settings.ts";
 import { CONCURRENCY_MAX } from "../../runtime-api/contract.ts";
 import { CommandError } from "../cli/exit-status.ts";
+import { unreadable } from "../cli/input.ts";
+import { available } from "../cli/suggest.ts";
 
 const MS_PER_UNIT: Readonly<Record<string, number>> = {
   ns: 1e-6,
@@ -192,26 +195,34 @@ export function parseSettings(text: SettingsText, managedInstances = false): Set
 /** Name of the file, in the function's folder or the current one. */
 export const CONFIG_FILE = "lambda-shell.toml";
 
-const numberOrText = z.union([z.string(), z.number()]).transform(String);
+const BELOW_ITS_NAME = "write its settings below [function.NAME]";
 
 /** What may stand for a region in an ARN; one of a test may have any name. */
 export const REGION = /^[a-z0-9-]+$/;
 export const NO_REGION = "is not a region, such as us-east-1";
 
-const functionSchema = z.strictObject({
-  handler: z.string().optional(),
-  timeout: numberOrText.optional(),
-  memory: numberOrText.optional(),
-  region: z
-    .string()
-    .regex(REGION, { error: ({ input }) => `"${input}" ${NO_REGION}` })
-    .optional(),
-  workers: numberOrText.optional(),
-  env: z.record(z.string(), z.string({ error: "write its value as text, in quotes" })).optional(),
-});
+const numberOrText = z
+  .union([z.string(), z.number()], { error: "write a number, or a text in quotes" })
+  .transform(String);
+
+const text = z.string({ error: "write it as text, in quotes" });
+
+const functionSchema = z.strictObject(
+  {
+    handler: text.optional(),
+    timeout: numberOrText.optional(),
+    memory: numberOrText.optional(),
+    region: text.regex(REGION, { error: ({ input }) => `"${input}" ${NO_REGION}` }).optional(),
+    workers: numberOrText.optional(),
+    env: z
+      .record(z.string(), text, { error: 'write a table, as in { NAME = "value" }' })
+      .optional(),
+  },
+  { error: BELOW_ITS_NAME },
+);
 
 const configSchema = z.strictObject({
-  function: z.record(z.string(), functionSchema).default({}),
+  function: z.record(z.string(), functionSchema, { error: BELOW_ITS_NAME }).default({}),
 });
 
 /** Settings of one function in the file. */
@@ -219,32 +230,149 @@ export type FunctionConfig = z.output<typeof functionSchema>;
 
 /**
  * The settings of a function; empty when no file names it.
+ * @param onOthersOnly Takes what to say of a file in the function's own folder that names others alone.
  * @throws {CommandError} When the file is wrong, with the place.
  */
-export function functionConfig(directory: string, name: string): FunctionConfig {
-  for (const path of new Set([join(directory, CONFIG_FILE), join(process.cwd(), CONFIG_FILE)])) {
+export function functionConfig(
+  directory: string,
+  name: string,
+  onOthersOnly?: (message: string) => void,
+): FunctionConfig {
+  const own = join(directory, CONFIG_FILE);
+  let others: readonly string[] = [];
+  for (const path of new Set([own, join(process.cwd(), CONFIG_FILE)])) {
     if (!existsSync(path)) continue;
-    const config = readConfig(path)[name];
+    const file = ConfigFile.read(path);
+    const config = file.functions[name];
+    if (path === own) others = Object.keys(file.functions);
     if (config === undefined) continue;
     const { timeout, memory, workers } = config;
     const checked = parseSettings({ name, timeout, memory, workers });
     if (checked.kind === "valid") return config;
-    throw new CommandError(`${path}: function.${name}.${checked.field}: ${checked.reason}`);
+    throw file.fault(["function", name, checked.field], checked.reason);
+  }
+  if (others.length > 0) {
+    onOthersOnly?.(
+      `${own} has no [function.${name}]: nothing of it is used\n${available(name, others)}`,
+    );
   }
   return {};
 }
 
-function readConfig(path: string): Readonly<Record<string, FunctionConfig>> {
-  let parsed: unknown;
-  try {
-    parsed = Bun.TOML.parse(readFileSync(path, "utf8"));
-  } catch (error) {
-    throw new CommandError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+/** Members on the way to a value. */
+type Place = readonly PropertyKey[];
+
+/** A file of settings. */
+class ConfigFile {
+  readonly #path: string;
+  readonly #text: string;
+  #functions: Readonly<Record<string, FunctionConfig>> = {};
+
+  private constructor(path: string, content: string) {
+    this.#path = path;
+    this.#text = content;
   }
-  const checked = configSchema.safeParse(parsed);
-  if (checked.success) return checked.data.function;
-  const [issue] = checked.error.issues;
-  throw new CommandError(
-    `${path}: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "is wrong"}`,
-  );
+
+  /** @throws {CommandError} When it cannot be read, or is wrong. */
+  static read(path: string): ConfigFile {
+    const content = decodeUtf8(readConfig(path))?.replace(/^\ufeff/, "");
+    if (content === undefined)
+      throw new CommandError(`${path}: not UTF-8: save it in that encoding`);
+    const file = new ConfigFile(path, content);
+    const parsed = parseToml(content);
+    if (parsed.kind === "fault") {
+      throw new CommandError(`${path}:${faultLine(content, parsed.words)}: ${parsed.words}`);
+    }
+    const checked = configSchema.safeParse(parsed.value);
+    if (!checked.success) throw file.#firstFault(checked.error.issues);
+    file.#functions = checked.data.function;
+    return file;
+  }
+
+  get functions(): Readonly<Record<string, FunctionConfig>> {
+    return this.#functions;
+  }
+
+  /** What is thrown of a value. */
+  fault(place: Place, reason: string): CommandError {
+    const line = lineOf(this.#text, place);
+    return new CommandError(`${this.#path}:${line}: ${place.map(String).join(".")}: ${reason}`);
+  }
+
+  #firstFault([issue]: readonly z.core.$ZodIssue[]): CommandError {
+    const place = issue?.path ?? [];
+    if (issue?.code !== "unrecognized_keys") return this.fault(place, issue?.message ?? "is wrong");
+    const [key = ""] = issue.keys;
+    const schema = place.length === 0 ? configSchema : functionSchema;
+    const words = `there is no such setting\n${available(key, Object.keys(schema.shape))}`;
+    return this.fault([...place, key], words);
+  }
+}
+
+function readConfig(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+/** A text of TOML as it is read. */
+type ParsedToml =
+  | { readonly kind: "value"; readonly value: unknown }
+  | { readonly kind: "fault"; readonly words: string };
+
+function parseToml(content: string): ParsedToml {
+  try {
+    return { kind: "value", value: Bun.TOML.parse(content) };
+  } catch (error) {
+    const words = error instanceof Error ? error.message : String(error);
+    return { kind: "fault", words: words.replace(/^TOML Parse error: /, "not TOML: ") };
+  }
+}
+
+/**
+ * The beginnings of a text that end with one of its lines, as they are read. Bun tells no places: a line is found by
+ * the first beginning that has what the whole has.
+ */
+function* beginnings(content: string): Generator<readonly [line: number, parsed: ParsedToml]> {
+  let end = 0;
+  for (let line = 1; end < content.length; line += 1) {
+    const at = content.indexOf("\n", end);
+    end = at === -1 ? content.length : at + 1;
+    yield [line, parseToml(content.slice(0, end))];
+  }
+}
+
+/** The line at which the reading of a text ends with a fault, from 1. */
+function faultLine(content: string, words: string): number {
+  let found = 1;
+  let isOpen = false;
+  for (const [line, parsed] of beginnings(content)) {
+    // What several lines have together is not whole in the first of them.
+    const isSame = parsed.kind === "fault" && parsed.words === words;
+    if (isSame && !isOpen) found = line;
+    isOpen = isSame;
+  }
+  return found;
+}
+
+/** The line at which a value begins, from 1. */
+function lineOf(content: string, place: Place): number {
+  let first = 1;
+  for (const [line, parsed] of beginnings(content)) {
+    if (parsed.kind === "fault") continue;
+    if (isThere(parsed.value, place)) return first;
+    first = line + 1;
+  }
+  return first;
+}
+
+function isThere(value: unknown, place: Place): boolean {
+  let inner = value;
+  for (const key of place) {
+    if (typeof inner !== "object" || inner === null || !Object.hasOwn(inner, key)) return false;
+    inner = Reflect.get(inner, key);
+  }
+  return true;
 }
