@@ -50,6 +50,7 @@ const ROOMS: readonly Room[] = [
   { path: "src/compat/", side: "outside", importers: "src/commands/" },
   { path: "src/commands/compat.ts", side: "outside" },
   { path: "src/commands/cli/", side: "outside" },
+  { path: "src/program.ts", side: "outside" },
   { path: "src/template/", side: "outside" },
   { path: "src/commands/function/", side: "outside" },
   { path: "src/check/", side: "outside" },

@@ -18,7 +18,7 @@ import {
   shebangWords,
   sourcesOthers,
 } from "../handler/script.ts";
-import { readElf } from "./elf.ts";
+import { readElf } from "../program.ts";
 import { type CheckTarget, error, type Finding, hint, warning } from "./finding.ts";
 import { isPresent, lambdaFiles } from "./lambda-system.ts";
 import { handlerPlace, setHandler } from "./missing-handler.ts";

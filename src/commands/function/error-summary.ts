@@ -8,6 +8,7 @@ import { isJson } from "../../host/http/json-text.ts";
 import type { FunctionErrorOutcome } from "../../host/invocation/outcome.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { LAMBDA_PATH } from "../../host/sandbox/variables.ts";
+import { programFix } from "../../program.ts";
 import { EXIT } from "../cli/exit-status.ts";
 import { shellWord } from "../cli/suggest.ts";
 
@@ -24,6 +25,8 @@ interface Failure {
   readonly durationMs: number | undefined;
   readonly log: string;
   readonly path: string;
+  /** What helps with a bootstrap that was not executed, by its file on this computer. */
+  readonly startFix?: string | undefined;
 }
 
 /** What went wrong, the last lines of the log, and a hint where one is known. */
@@ -34,12 +37,21 @@ export function errorSummary(outcome: FunctionErrorOutcome, settings: FunctionSe
     words === undefined
       ? toldFailure(outcome.body, errorType)
       : { errorType, message: words, exitStatus };
+  const [program = ""] = settings.command;
   return failureSummary({
     ...told,
     durationMs: report.durationMs,
     log: new TextDecoder().decode(report.log),
     path: settings.variables["PATH"] ?? LAMBDA_PATH,
+    ...(isNotStarted(told) ? { startFix: programFix(program) } : {}),
   });
+}
+
+/** Whether a bootstrap could not be executed; ours says the same of a handler's interpreter, in other words. */
+function isNotStarted({ errorType, message }: Pick<Failure, "errorType" | "message">): boolean {
+  return (
+    errorType === "Runtime.InvalidEntrypoint" && /^(?:Couldn't find|fork\/exec )/.test(message)
+  );
 }
 
 /** An error that a server responded with, as far as its body and the end of the log tell. */
@@ -61,12 +73,12 @@ export function serverErrorSummary(
 
 /** The summary of any failure but a time-out. */
 export function failureSummary(failure: Failure): string {
-  const { errorType, message, exitStatus, durationMs, log, path } = failure;
+  const { errorType, message, exitStatus, durationMs, log, path, startFix } = failure;
   const after = durationMs ? ` after ${Math.round(durationMs)} ms` : "";
   const lines = [`${errorType}${after}: ${message}`, ...logLines(log)];
   const hint =
     errorType === "Runtime.InvalidEntrypoint"
-      ? startHint(message)
+      ? (startFix ?? startHint(message))
       : statusHint(exitStatus, message, path);
   if (hint !== undefined) lines.push(`  ${hint}`);
   return lines.join("\n");

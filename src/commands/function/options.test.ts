@@ -5,10 +5,16 @@
  */
 
 import { expect, test } from "bun:test";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
 import { functionFolder, SCRIPTED, tool } from "../../testing/running-tool.ts";
+
+const ROOT = join(import.meta.dir, "..", "..", "..");
+
+/** The architecture that this computer does not have, and AWS's names of both. */
+const OTHER = process.arch === "arm64" ? "amd64" : "arm64";
+const [AWS_OWN, AWS_OTHER] = OTHER === "arm64" ? ["x86_64", "arm64"] : ["arm64", "x86_64"];
 
 /** What a function sees that is run with these options. */
 async function seenWith(...options: readonly string[]) {
@@ -409,20 +415,76 @@ test("an empty AWS_REGION is as none", async () => {
   expect(JSON.parse(out)["AWS_REGION"]).toBe("us-east-1");
 });
 
+/** A folder with programs that cannot be executed, each for a reason of its own. */
+function unstartable(): string {
+  const folder = functionFolder({
+    "function.sh": "handler() { :; }\n",
+    data: "x",
+    "sub/bootstrap": "",
+    "bare/x": "",
+  });
+  const programs: Readonly<Record<string, string | Uint8Array>> = {
+    text: "echo hi\n",
+    shell: "#!/no/such/shell\n",
+    crlf: "#!/bin/sh\r\necho hi\r\n",
+    folder: "#!/tmp\n",
+    none: "#!\n",
+    empty: "",
+    other: readFileSync(join(ROOT, "dist", `bootstrap-${OTHER}`)).subarray(0, 4096),
+    broken: "\x7fELF and no more",
+  };
+  for (const [name, content] of Object.entries(programs)) {
+    writeFileSync(join(folder, name), content, { mode: 0o755 });
+  }
+  symlinkSync("nowhere", join(folder, "dangling"));
+  symlinkSync("loop", join(folder, "loop"));
+  return folder;
+}
+
 test.each([
-  ["/etc/passwd", "it must be a file that may be executed: chmod +x /etc/passwd"],
-  ["/no/such/bootstrap", "name the one to run: --bootstrap PATH, or -- COMMAND"],
-  ["text", "it must begin with a #! line, or be a program for this computer's architecture"],
+  ["data", "it is not executable: chmod +x FOLDER/data"],
   [
-    "shell",
-    "the program that its #! line names, or the loader that it was linked for, is not there",
+    "function.sh",
+    "it is not executable: chmod +x FOLDER/function.sh\n" +
+      "  or, where it has a handler and is not a bootstrap, name its folder before --",
   ],
+  ["txet", "there is no such file; did you mean FOLDER/text?"],
+  ["bash", "there is no such file; the program of that name that is installed: -- bash"],
+  [
+    "something-else",
+    "there is no such file: name the bootstrap to run: --bootstrap PATH, or -- COMMAND",
+  ],
+  ["text -x", "there is no such file: write its words apart: -- FOLDER/text -x"],
+  ["no/such", "there is no folder FOLDER/no"],
+  ["data/x", "FOLDER/data is not a folder"],
+  ["dangling", "it is a link to nowhere, which leads to no file"],
+  ["loop", "it is a link to loop, which leads to no file"],
+  ["sub", "it is a folder; its bootstrap is FOLDER/sub/bootstrap"],
+  ["bare", "it is a folder: the function's folder stands before --, a program after it"],
+  ["/dev/null", "it is not a regular file"],
+  ["text", "it must begin with a #! line, as in #!/bin/sh"],
+  ["shell", "its #! line names /no/such/shell, which is not there"],
+  ["crlf", "it has CRLF line ends: sed -i 's/\\r$//' FOLDER/crlf"],
+  ["folder", "its #! line names /tmp, which may not be executed"],
+  ["none", "its #! line names no program"],
+  ["empty", "the file is empty"],
+  ["other", `it is a program for ${AWS_OTHER}, this computer is ${AWS_OWN}: build it for that`],
+  ["broken", "it is not a whole program: build or copy it again"],
 ])("a bootstrap that cannot be started (%s) is told with what to do", async (path, fix) => {
-  const folder = functionFolder({ "function.sh": "" });
-  writeFileSync(join(folder, "text"), "echo hi\n", { mode: 0o755 });
-  writeFileSync(join(folder, "shell"), "#!/no/such/shell\n", { mode: 0o755 });
+  const folder = unstartable();
   const bootstrap = resolve(folder, path);
   const { status, errors } = await tool(["run", folder, "--", bootstrap], { input: "{}" });
   expect(status).toBe(4);
-  expect(errors).toEndWith(`\n  ${fix}\n`);
+  expect(errors).toStartWith("error: Runtime.InvalidEntrypoint: ");
+  expect(errors).toEndWith(`\n  ${fix.replace("FOLDER", folder)}\n`);
+});
+
+test.each([
+  ["no-such-program", "command not found: no-such-program"],
+  ["text", "command not found: text\n  for the file here: -- ./text"],
+  ["bash -c exit", "command not found: bash -c exit\n  write its words apart: -- bash -c exit"],
+  ["", "the name of the bootstrap after -- is empty"],
+])("a name that no program has is told with what was meant: %j", async (name, message) => {
+  const { status, errors } = await tool(["run", "--", name], { cwd: unstartable(), input: "{}" });
+  expect([status, errors]).toEqual([2, `error: ${message}\n`]);
 });

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { existsSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { parseEnv } from "node:util";
 
@@ -361,9 +362,19 @@ function bootstrapCommand(
 /** The file of a program: a path as it stands, a bare name by the search path. */
 function executable(program: string): string {
   if (program.includes("/")) return resolve(program);
+  if (program === "") throw new CommandError("the name of the bootstrap after -- is empty");
   const path = Bun.which(program);
-  if (path === null) throw new CommandError(`command not found: ${program}`);
+  if (path === null)
+    throw new CommandError(`command not found: ${program}${meantProgram(program)}`);
   return resolve(path);
+}
+
+/** What a name that no program has is probably meant as. */
+function meantProgram(name: string): string {
+  if (existsSync(name)) return `\n  for the file here: -- ${shellWord(`./${name}`)}`;
+  const [first = "", ...rest] = name.trim().split(/\s+/);
+  const isCommandLine = rest.length > 0 && (Bun.which(first) !== null || existsSync(first));
+  return isCommandLine ? `\n  write its words apart: -- ${[first, ...rest].join(" ")}` : "";
 }
 
 /** Where the variables come from, each in the order in which it was given. */

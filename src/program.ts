@@ -1,0 +1,212 @@
+/**
+ * Files that are executed: where an ELF file runs, and why one does not run here.
+ *
+ * @see https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
+ * @module
+ */
+
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  type Stats,
+  statSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+
+import { closest, pathWord } from "./commands/cli/suggest.ts";
+import { definedFunctions, shebangWords } from "./handler/script.ts";
+
+/** Architectures that Lambda has. */
+export type MachineArchitecture = "amd64" | "arm64";
+
+/** What an ELF file says of where it runs. */
+export interface ElfFile {
+  /** Nothing when it is for a machine that Lambda has not. */
+  readonly architecture: MachineArchitecture | undefined;
+  /** The loader that it needs; nothing for a library or a static program. */
+  readonly loader: string | undefined;
+  /** The newest version of glibc that it asks for, the part after `2.`; 0 when it asks for none. */
+  readonly glibcMinor: number;
+}
+
+const MAGIC = Buffer.from("\x7fELF", "latin1");
+/** Offsets in the header, in bytes, and the values of `e_machine`. */
+const MACHINE_OFFSET = 18;
+const HEADER_BYTES = 64;
+const EM_X86_64 = 62;
+const EM_AARCH64 = 183;
+const PT_INTERP = 3;
+
+/** Reads an ELF file; nothing when the bytes are something else. */
+export function readElf(bytes: Uint8Array): ElfFile | undefined {
+  if (bytes.byteLength < HEADER_BYTES || !MAGIC.equals(bytes.subarray(0, MAGIC.length))) {
+    return undefined;
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const machine = view.getUint16(MACHINE_OFFSET, true);
+  const others = machine === EM_AARCH64 ? ("arm64" as const) : undefined;
+  return {
+    architecture: machine === EM_X86_64 ? "amd64" : others,
+    loader: loaderOf(view, bytes),
+    glibcMinor: glibcMinor(bytes),
+  };
+}
+
+function loaderOf(view: DataView, bytes: Uint8Array): string | undefined {
+  const table = Number(view.getBigUint64(32, true));
+  const rowBytes = view.getUint16(54, true);
+  const rows = view.getUint16(56, true);
+  for (let row = 0; row < rows; row += 1) {
+    const at = table + row * rowBytes;
+    if (at + 40 > bytes.byteLength) return undefined;
+    if (view.getUint32(at, true) !== PT_INTERP) continue;
+    const from = Number(view.getBigUint64(at + 8, true));
+    const length = Number(view.getBigUint64(at + 32, true));
+    return Buffer.from(bytes.subarray(from, from + length - 1)).toString("latin1");
+  }
+  return undefined;
+}
+
+/** By the names of the versions that the linker has left: no other text in a program looks so. */
+function glibcMinor(bytes: Uint8Array): number {
+  const names = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    .toString("latin1")
+    .matchAll(/\0GLIBC_2\.(\d{1,3})(?:\.\d+)?(?=\0)/g);
+  return Math.max(0, ...[...names].map(([, minor]) => Number(minor)));
+}
+
+/** AWS's names, which compilers know too. */
+export const AWS_NAMES: Readonly<Record<MachineArchitecture, string>> = {
+  amd64: "x86_64",
+  arm64: "arm64",
+};
+
+/**
+ * What helps with a program that could not be executed here, in a line; nothing where its file does not show it.
+ * @param path Absolute, as it was named.
+ */
+export function programFix(path: string): string | undefined {
+  const found = statOf(path);
+  if (found === undefined) return missingFix(path);
+  if (found.isDirectory()) return folderFix(path);
+  if (!found.isFile()) return "it is not a regular file";
+  if ((found.mode & 0o111) === 0) return notExecutableFix(path);
+  return mayExecute(path) ? contentFix(path) : undefined;
+}
+
+function notExecutableFix(path: string): string {
+  const text = startOf(path)?.toString("utf8") ?? "";
+  const fix = `it is not executable: chmod +x ${pathWord(path)}`;
+  return definedFunctions(text).length === 0
+    ? fix
+    : `${fix}\n  or, where it has a handler and is not a bootstrap, name its folder before --`;
+}
+
+function missingFix(path: string): string {
+  const folder = dirname(path);
+  const parent = statOf(folder);
+  if (parent?.isDirectory() === false) return `${folder} is not a folder`;
+  if (parent === undefined) return `there is no folder ${folder}`;
+  const target = linkTarget(path);
+  if (target !== undefined) return `it is a link to ${target}, which leads to no file`;
+  const [first = ""] = path.split(" ", 1);
+  if (first !== path && statOf(first)?.isFile() === true) {
+    return `there is no such file: write its words apart: -- ${path}`;
+  }
+  const name = basename(path);
+  if (Bun.which(name) !== null) {
+    return `there is no such file; the program of that name that is installed: -- ${name}`;
+  }
+  const meant = closest(name, readdirSync(folder));
+  return meant === undefined
+    ? "there is no such file: name the bootstrap to run: --bootstrap PATH, or -- COMMAND"
+    : `there is no such file; did you mean ${join(folder, meant)}?`;
+}
+
+function folderFix(path: string): string {
+  const bootstrap = join(path, "bootstrap");
+  const isThere = statOf(bootstrap)?.isFile() === true;
+  return isThere
+    ? `it is a folder; its bootstrap is ${bootstrap}`
+    : "it is a folder: the function's folder stands before --, a program after it";
+}
+
+/** Nothing of what is not there, as what lies below a file or behind a link to itself. */
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where a link leads; nothing of what is not a link. */
+function linkTarget(path: string): string | undefined {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true
+    ? readlinkSync(path)
+    : undefined;
+}
+
+function mayExecute(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Bytes of a file that show what it is: an ELF file's headers and its loader's name stand there. */
+const START_BYTES = 64 * 1024;
+
+/** What in a file's text, or its ELF header, keeps it from being executed. */
+function contentFix(path: string): string | undefined {
+  const start = startOf(path);
+  if (start === undefined) return undefined;
+  if (start.byteLength === 0) return "the file is empty";
+  const elf = readElf(start);
+  if (elf !== undefined) return elfFix(elf);
+  const text = start.toString("utf8");
+  const [first = ""] = text.split("\n", 1);
+  if (text.startsWith("\x7fELF")) return "it is not a whole program: build or copy it again";
+  if (!first.startsWith("#!")) return "it must begin with a #! line, as in #!/bin/sh";
+  if (first.endsWith("\r")) return `it has CRLF line ends: sed -i 's/\\r$//' ${pathWord(path)}`;
+  const [interpreter] = shebangWords(text);
+  if (interpreter === undefined) return "its #! line names no program";
+  if (!existsSync(interpreter)) return `its #! line names ${interpreter}, which is not there`;
+  const isProgram = statOf(interpreter)?.isFile() === true && mayExecute(interpreter);
+  return isProgram ? undefined : `its #! line names ${interpreter}, which may not be executed`;
+}
+
+function elfFix({ architecture, loader }: ElfFile): string | undefined {
+  const own = process.arch === "arm64" ? "arm64" : "amd64";
+  if (architecture !== own) {
+    const machine = architecture === undefined ? "another machine" : AWS_NAMES[architecture];
+    return `it is a program for ${machine}, this computer is ${AWS_NAMES[own]}: build it for that`;
+  }
+  return loader === undefined || existsSync(loader)
+    ? undefined
+    : `the loader that it was linked for is not there: ${loader}`;
+}
+
+function startOf(path: string): Buffer | undefined {
+  try {
+    const file = openSync(path, "r");
+    try {
+      const bytes = Buffer.alloc(START_BYTES);
+      return bytes.subarray(0, readSync(file, bytes));
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    // It may be executed and not read.
+    return undefined;
+  }
+}
