@@ -124,10 +124,19 @@ function missingFix(path: string): string {
   if (Bun.which(name) !== null) {
     return `there is no such file; the program of that name that is installed: -- ${name}`;
   }
-  const meant = closest(name, readdirSync(folder));
+  const meant = closest(name, namesIn(folder));
   return meant === undefined
     ? "there is no such file: name the bootstrap to run: --bootstrap PATH, or -- COMMAND"
     : `there is no such file; did you mean ${join(folder, meant)}?`;
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    // It may be entered and not read.
+    return [];
+  }
 }
 
 function folderFix(path: string): string {

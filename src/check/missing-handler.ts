@@ -27,7 +27,17 @@ export function missingFileFix(
 ): string | undefined {
   const resolved = functionHandler(directory, handler);
   const isMissing = resolved.kind === "rejected" && resolved.errorType === "Runtime.NoSuchHandler";
-  return isMissing ? handlerPlace(directory, handler, option, true) : undefined;
+  return isMissing
+    ? (handlerPlace(directory, handler, option, true) ?? newScript(handler))
+    : undefined;
+}
+
+/** How to make what a handler names, where nothing else is known. */
+function newScript(handler: string): string {
+  const at = handler.lastIndexOf(".");
+  const [script, name] = [handler.slice(0, at), handler.slice(at + 1)];
+  const other = "name another one: --handler FILE.FUNCTION";
+  return at > 0 ? `write ${name}() { … } into ${script}.sh, or ${other}` : other;
 }
 
 /**

@@ -23,6 +23,7 @@ import { collected, splitFolders } from "../cli/options.ts";
 import { available } from "../cli/suggest.ts";
 import { printMessagesAsJson, rememberOutput, say } from "../cli/terminal.ts";
 import { folderFiles } from "../function/files.ts";
+import { startFiles } from "../function/handler.ts";
 import { addFunctionOptions, functionSettings } from "../function/options.ts";
 import { listenOrExplain, portNumber } from "../serve/listen.ts";
 import { countedObserver, devObserver, jsonObserver } from "../serve/observers.ts";
@@ -119,7 +120,7 @@ async function dev(
     });
   const pools = directories.map((directory) => {
     const settings = read(directory);
-    return new FunctionPool(settings, observer(settings));
+    return new FunctionPool(settings, observer(settings), startFiles);
   });
   assertNamedApart(pools, directories);
   metrics.watch(pools);

@@ -14,7 +14,7 @@ import { systemFault } from "../cli/ending.ts";
 import { CommandError } from "../cli/exit-status.ts";
 import { isOwnLog, say } from "../cli/terminal.ts";
 import { folderFiles } from "../function/files.ts";
-import { functionHandler, localSyntaxError } from "../function/handler.ts";
+import { functionHandler, localSyntaxError, stampOf } from "../function/handler.ts";
 import type { FunctionOptions } from "../function/options.ts";
 import { CONFIG_FILE } from "../function/settings.ts";
 import { Changes, type FolderWatch, watchFolder } from "./watch.ts";
@@ -67,12 +67,7 @@ function isFile(path: string): boolean {
 
 /** What tells that a file of the folder has been saved. */
 function stamps(directory: string): ReadonlyMap<string, string> {
-  return new Map(folderFiles(directory).map(({ path }) => [path, stamp(join(directory, path))]));
-}
-
-function stamp(path: string): string {
-  const { ino, size, mtimeMs } = statSync(path, { throwIfNoEntry: false }) ?? {};
-  return `${ino} ${size} ${mtimeMs}`;
+  return new Map(folderFiles(directory).map(({ path }) => [path, stampOf(join(directory, path))]));
 }
 
 /** Whether the handler's script says that it loads packages of Node.js. */

@@ -18,6 +18,9 @@ import {
 
 import { type Files, type Handler, resolveHandler, type Shell } from "../../handler/resolve.ts";
 import { baseName } from "../../handler/script.ts";
+import type { StartFiles } from "../../host/function/function-pool.ts";
+import type { FunctionSettings } from "../../host/invocation/settings.ts";
+import { isOurBootstrap } from "./architecture.ts";
 
 /** Bytes of a file that are looked at, as many as the runtime reads at once. */
 const START_BYTES = 16 * 1024;
@@ -34,6 +37,31 @@ const FILES: Files = {
 /** What a handler's name means in a folder, on this computer. */
 export function functionHandler(directory: string, handler: string): Handler {
   return resolveHandler(handler, directory, FILES);
+}
+
+/** What a start of a function depends on in files: its bootstrap and, of ours, those that its handler may be. */
+export function startFiles({ command, directory, handler }: FunctionSettings): StartFiles {
+  const [program = ""] = command;
+  const paths = [program];
+  const hasHandler = isOurBootstrap(command);
+  if (hasHandler) {
+    const isFile = (path: string) => {
+      paths.push(path);
+      return FILES.isFile(path);
+    };
+    resolveHandler(handler, directory, { ...FILES, isFile });
+  }
+  return { stamp: paths.map(stampOf).join("\n"), hasHandler };
+}
+
+/** What tells that a file has been saved, or made; the same for every one that is not there. */
+export function stampOf(path: string): string {
+  try {
+    const { ino, size, mtimeMs, mode } = statSync(path);
+    return `${ino} ${size} ${mtimeMs} ${mode}`;
+  } catch {
+    return "";
+  }
 }
 
 /** A function of a script that is loaded. */

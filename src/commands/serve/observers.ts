@@ -13,7 +13,7 @@ import type { PoolObserver } from "../../host/function/function-pool.ts";
 import type { Metrics } from "../../host/function/metrics.ts";
 import { isJson } from "../../host/http/json-text.ts";
 import type { InvocationReport } from "../../host/invocation/outcome.ts";
-import { exitReason } from "../../host/invocation/platform-error.ts";
+import { exitReason, type ProcessEnd } from "../../host/invocation/platform-error.ts";
 import {
   endLines,
   restoreReportLine,
@@ -21,6 +21,7 @@ import {
   startLine,
 } from "../../host/invocation/platform-log.ts";
 import { EnvironmentLines, type LogSink } from "../../host/sandbox/log.ts";
+import { programFix } from "../../program.ts";
 import { logOut, logTaken, say } from "../cli/terminal.ts";
 
 /** Hands a log on by lines, and reads no more of it than standard error has taken. */
@@ -70,15 +71,22 @@ export function jsonObserver(functionName: string, quiet: boolean): PoolObserver
       if (restoreMs !== undefined)
         platform("restoreReport", index, { status, metrics: metrics(restoreMs) });
     },
-    onEnd: (environment, _end, failure) => {
+    onEnd: (environment, end, failure, awaitsFiles) => {
       lines.flush(environment);
-      if (failure !== undefined) say("error", startFailed("environment", environment, failure));
+      if (failure === undefined) return;
+      say("error", startFailed(`environment ${environment}`, end, failure, awaitsFiles));
     },
   };
 }
 
-function startFailed(kind: "environment" | "worker", number: number, failure: string): string {
-  return `${kind} ${number} failed to start: ${failure}`;
+/** What is said of a start that has failed, with what helps. */
+function startFailed(who: string, end: ProcessEnd, failure: string, awaitsFiles: boolean): string {
+  const fix = end.kind === "not-started" ? programFix(end.program) : undefined;
+  return [
+    `${who} failed to start: ${failure}`,
+    ...(fix === undefined ? [] : [fix]),
+    ...(awaitsFiles ? ["it is started again when its files change, and for a request"] : []),
+  ].join("\n  ");
 }
 
 function functionRecord(line: string): string {
@@ -117,9 +125,9 @@ export function countedObserver(log: PoolObserver, metrics: Metrics): PoolObserv
       metrics.countColdStart();
       log.onStarted?.(environment);
     },
-    onEnd: (environment, end, failure) => {
+    onEnd: (environment, end, failure, awaitsFiles) => {
       metrics.countExit(end.kind === "exited" ? `status ${end.status}` : exitReason(end));
-      log.onEnd?.(environment, end, failure);
+      log.onEnd?.(environment, end, failure, awaitsFiles);
     },
     onRejected: (reason) => {
       metrics.countRejection();
@@ -169,8 +177,9 @@ export function hostObserver(log: PlatformLog): PoolObserver {
       if (restoreMs !== undefined) log.platform(restoreReportLine(restoreMs));
       sayUnrestored(environment);
     },
-    onEnd: (environment, _end, failure) => {
-      if (failure !== undefined) say("info", startFailed("environment", environment, failure));
+    onEnd: (environment, end, failure, awaitsFiles) => {
+      if (failure === undefined) return;
+      say("info", startFailed(`environment ${environment}`, end, failure, awaitsFiles));
     },
   };
 }
@@ -223,10 +232,11 @@ export function devObserver(): PoolObserver {
       if (restoreMs === undefined) return;
       say("info", `RESTORED worker ${index + 1} ${restoreMs.toFixed(1)} ms`);
     },
-    onEnd: (environment, _end, failure) => {
+    onEnd: (environment, end, failure, awaitsFiles) => {
       served.delete(environment);
       lines.flush(environment);
-      if (failure !== undefined) say("error", startFailed("worker", environment + 1, failure));
+      if (failure === undefined) return;
+      say("error", startFailed(`worker ${environment + 1}`, end, failure, awaitsFiles));
     },
   };
 }

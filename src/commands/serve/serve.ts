@@ -35,6 +35,7 @@ import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { reachDirectly, requireHttpUrl, splitCommand } from "../cli/options.ts";
 import { printMessagesAsJson, say } from "../cli/terminal.ts";
 import * as compat from "../compat.ts";
+import { startFiles } from "../function/handler.ts";
 import {
   addFunctionOptions,
   type FunctionOptions,
@@ -205,7 +206,8 @@ async function serve(
   const format = options.format ?? variables.format ?? "plain";
   refuseUnused(options, format);
   const metrics = metricsOf(variables);
-  const pool = new FunctionPool(settings, countedObserver(observerOf(settings, options), metrics));
+  const observer = countedObserver(observerOf(settings, options), metrics);
+  const pool = new FunctionPool(settings, observer, startFiles);
   metrics.watch([pool]);
   const server = hostServer(pool, metrics, { compatible, format, options, variables });
   const address = options.host ?? (variables.onKnative ? "0.0.0.0" : "127.0.0.1");

@@ -36,6 +36,20 @@ const RESTART_PAUSE_MS = 50;
 /** Longest such pause, in milliseconds. */
 const RESTART_PAUSE_MAX_MS = 5_000;
 
+/** How often is looked whether files have changed of which one was wrong, in milliseconds. */
+const FILES_LOOK_MS = 250;
+
+/** After this time a start is tried again though they have not, in milliseconds: it may need others, too. */
+const UNCHANGED_PAUSE_MS = 60_000;
+
+/** Errors of a start that only another file, or another name of one, helps against. */
+const FILE_ERRORS: ReadonlySet<string> = new Set([
+  "Runtime.NoSuchHandler",
+  "Runtime.MalformedHandlerName",
+  "Runtime.HandlerNotFound",
+  "Runtime.UserCodeSyntaxError",
+]);
+
 /** Failed starts in a row after which every waiting event gets the failure. */
 const START_FAILURES_MAX = 3;
 
@@ -48,14 +62,33 @@ export interface PoolObserver {
   readonly onStarted?: (environment: ExecutionEnvironment) => void;
   /** An environment is restored from its snapshot from now on. */
   readonly onRestore?: (environment: ExecutionEnvironment) => void;
-  /** @param failure In words, when it has ended before it could begin. */
-  readonly onEnd?: (environment: number, end: ProcessEnd, failure: string | undefined) => void;
+  /**
+   * @param failure In words, when it has ended before it could begin.
+   * @param awaitsFiles Whether the next start waits for its files to change.
+   */
+  readonly onEnd?: (
+    environment: number,
+    end: ProcessEnd,
+    failure: string | undefined,
+    awaitsFiles: boolean,
+  ) => void;
   readonly onRejected?: (reason: string) => void;
+}
+
+/** What a start depends on in files. */
+export interface StartFiles {
+  /** A text that changes with them. */
+  readonly stamp: string;
+  /** Whether the handler's are among them; the bootstrap always is. */
+  readonly hasHandler: boolean;
 }
 
 /** Runs one function. */
 export class FunctionPool {
   readonly #observer: PoolObserver;
+  readonly #startFiles: (settings: FunctionSettings) => StartFiles | undefined;
+  /** Of the last start. */
+  #startedFrom: StartFiles | undefined;
   readonly #queue: InvocationQueue;
   readonly #environments: (ExecutionEnvironment | undefined)[];
   readonly #retired = new Set<ExecutionEnvironment>();
@@ -73,9 +106,14 @@ export class FunctionPool {
   #stopped = false;
   #idle = Promise.withResolvers<void>();
 
-  constructor(settings: FunctionSettings, observer: PoolObserver = {}) {
+  constructor(
+    settings: FunctionSettings,
+    observer: PoolObserver = {},
+    startFiles: (settings: FunctionSettings) => StartFiles | undefined = () => undefined,
+  ) {
     this.#settings = settings;
     this.#observer = observer;
+    this.#startFiles = startFiles;
     this.#queue = new InvocationQueue(settings.queueMax, settings.queueTimeoutMs);
     this.#environments = Array.from({ length: settings.environments }, () => undefined);
   }
@@ -235,6 +273,7 @@ export class FunctionPool {
       (chunk, from) => this.#observer.onLog?.(chunk, from),
     );
     this.#environments[index] = environment;
+    this.#startedFrom = this.#startFiles(this.#settings);
     void environment.start();
   }
 
@@ -312,7 +351,7 @@ export class FunctionPool {
       // One that we ended while it started has not failed.
       const failed = failure !== undefined && current && !this.#stopped;
       const words = failed ? startFailureWords(failure) : undefined;
-      this.#observer.onEnd?.(environment.index, end, words);
+      this.#observer.onEnd?.(environment.index, end, words, failed && this.#awaitsFiles(failure));
       if (!current) return;
       this.#environments[environment.index] = undefined;
       this.#forgetIdle(environment);
@@ -338,13 +377,40 @@ export class FunctionPool {
     this.#restarts.set(index, setTimeout(restart, pauseMs));
   }
 
+  /** Whether a start has failed for a file of its own, and the next one waits for that. */
+  #awaitsFiles(failure: StartFailure): boolean {
+    if (this.#startedFrom === undefined) return false;
+    if (failure.kind === "reported") {
+      return this.#startedFrom.hasHandler && FILE_ERRORS.has(failure.error.errorType);
+    }
+    return failure.kind === "ended" && failure.end.kind === "not-started" && failure.end.isOfFile;
+  }
+
+  /** Starts an environment again when its files have changed; an event starts it at once. */
+  #restartWhenChanged(index: number): void {
+    const stamp = this.#startedFrom?.stamp;
+    const untilMs = performance.now() + UNCHANGED_PAUSE_MS;
+    const look = () => {
+      const isSame = this.#startFiles(this.#settings)?.stamp === stamp;
+      if (isSame && performance.now() < untilMs) {
+        this.#restarts.set(index, setTimeout(look, FILES_LOOK_MS));
+      } else {
+        this.#restarts.delete(index);
+        this.#fill();
+      }
+    };
+    this.#restarts.set(index, setTimeout(look, FILES_LOOK_MS));
+  }
+
   #onStartFailure(index: number, failure: StartFailure): void {
     this.#starts = false;
     this.#startFailures += 1;
-    this.#restartLater(index, this.#startFailures);
+    const awaitsFiles = this.#awaitsFiles(failure);
+    if (awaitsFiles) this.#restartWhenChanged(index);
+    else this.#restartLater(index, this.#startFailures);
     if (this.#anyAlive()) return;
     this.#lastFailure = failure;
-    const all = this.#startFailures >= START_FAILURES_MAX;
+    const all = awaitsFiles || this.#startFailures >= START_FAILURES_MAX;
     for (;;) {
       const invocation = this.#queue.peek();
       if (invocation === undefined || !this.#queue.remove(invocation)) return;

@@ -13,7 +13,13 @@ import type { FunctionErrorOrigin, FunctionErrorOutcome, UnreportedError } from 
 export type ProcessEnd =
   | { readonly kind: "exited"; readonly status: number }
   | { readonly kind: "signalled"; readonly signal: string }
-  | { readonly kind: "not-started"; readonly reason: string };
+  | {
+      readonly kind: "not-started";
+      readonly program: string;
+      readonly reason: string;
+      /** Whether it is its file that must change; other reasons pass, as that it is being written. */
+      readonly isOfFile: boolean;
+    };
 
 /** An error with its type, before it is put into an outcome. */
 export interface PlatformError {

@@ -72,8 +72,8 @@ export class RuntimeProcess {
         drainLog(child.stderr, options.onLog),
       ]);
     } catch (error) {
-      const reason = startFailure(command, error);
-      queueMicrotask(() => options.onEnd({ kind: "not-started", reason }));
+      const end = notStarted(command, error);
+      queueMicrotask(() => options.onEnd(end));
       return;
     }
     if (memoryBytesMax !== undefined) {
@@ -164,13 +164,20 @@ function processEnd(
   const errno = isGuarded ? startErrno(signal) : undefined;
   if (errno === undefined) return { kind: "signalled", signal: `signal ${signal}` };
   const code = Object.entries(constants.errno).find(([, number]) => number === errno)?.[0];
-  return { kind: "not-started", reason: startFailure(command, { code: code ?? "" }) };
+  return notStarted(command, { code: code ?? "" });
 }
 
-/** Why a program was not executed, in the words of Lambda's supervisor. */
-function startFailure([program = ""]: readonly string[], error: unknown): string {
+function notStarted([program = ""]: readonly string[], error: unknown): ProcessEnd {
   const isCoded = typeof error === "object" && error !== null && "code" in error;
   const code = isCoded ? String(error.code) : "";
+  const reason = startFailure(program, code, error);
+  return { kind: "not-started", program, reason, isOfFile: FILE_FAULTS.test(code) };
+}
+
+const FILE_FAULTS = /^(?:EACCES|ELOOP|EMLINK|ENOENT|ENOEXEC|ENOTDIR)$/;
+
+/** Why a program was not executed, in the words of Lambda's supervisor. */
+function startFailure(program: string, code: string, error: unknown): string {
   if (code === "ENOENT" && !existsSync(program)) {
     return `Couldn't find valid bootstrap(s): [${program}]`;
   }
