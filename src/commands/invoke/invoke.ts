@@ -9,7 +9,7 @@ import { statSync } from "node:fs";
 import { type Command, Option } from "commander";
 
 import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
-import { isJson, jsonComplaint } from "../../host/http/json-text.ts";
+import { jsonComplaint } from "../../host/http/json-text.ts";
 import { shownAddress } from "../../host/http/message.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { addressBelow, reachDirectly, requireHttpUrl } from "../cli/options.ts";
@@ -75,8 +75,9 @@ export function addInvokeCommand(program: Command): void {
     .option("--profile", "run it here; say where its time went, and what it would cost")
     .option("--no-fail", "exit 0 on function errors");
   const common = new Set(command.options);
-  addFunctionOptions(command).action(async (name: string | undefined, options: InvokeOptions) => {
-    excludeOthers(options);
+  addFunctionOptions(command).action(async (name: string | undefined, given: InvokeOptions) => {
+    excludeOthers(given);
+    const options = withContextObject(given);
     if (name !== undefined) refuseEventAsName(name, options);
     // Those that say how a function is started.
     const starting = command.options
@@ -105,16 +106,19 @@ function excludeOthers(options: InvokeOptions): void {
   // Of an event that is not waited for nothing comes back, and its function gets no client context.
   const waiting = { "--tail": tail, "--output": output, "--client-context": clientContext };
   if (event === true) refuse("--event", waiting);
-  if (clientContext !== undefined) refuseUnlessObject(clientContext);
 }
 
-/** @throws {CommandError} When a client context is not what Lambda takes, which it would say of its base64. */
-function refuseUnlessObject(clientContext: string): void {
-  const bytes = Buffer.from(clientContext);
-  const complaint = jsonComplaint(bytes) ?? "it is not an object";
-  if (isJson(bytes) && /^\s*\{/.test(clientContext)) return;
+/**
+ * The options with a client context as Lambda takes it, which is without a byte-order mark.
+ * @throws {CommandError} When it is something else, which Lambda would say of its base64.
+ */
+function withContextObject(options: InvokeOptions): InvokeOptions {
+  if (options.clientContext === undefined) return options;
+  const clientContext = options.clientContext.replace(/^\ufeff/, "");
+  const complaint = jsonComplaint(Buffer.from(clientContext));
+  if (complaint === undefined && /^\s*\{/.test(clientContext)) return { ...options, clientContext };
   throw new CommandError(
-    `--client-context: not a JSON object (${complaint})\n` +
+    `--client-context: not a JSON object (${complaint ?? "it is not an object"})\n` +
       `  write it as --client-context '{"custom":{"key":"value"}}'`,
   );
 }

@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 
+import { bootstrapExecutable } from "../../testing/bootstrap-process.ts";
 import {
   CURL_LOOP,
   functionFolder,
@@ -299,6 +300,9 @@ test.each([
   ["nojson", 'offset 0: unexpected "nojson"'],
   ["[1]", "it is not an object"],
   ["", "offset 0: expected a value, got the end"],
+  ["\ufeff[1]", "it is not an object"],
+  ["\ufeff{", 'offset 1: it ends before the closing "}"'],
+  ["{} {}", 'offset 3: unexpected "{"'],
 ])("--client-context %s is refused as what was written, not as its base64", async (text, fault) => {
   await using server = await serve((response) => response.end("{}"));
   const environment = { AWS_ENDPOINT_URL_LAMBDA: server.url };
@@ -379,4 +383,20 @@ test.each([
   const headers = { ...LAMBDA, "x-amzn-errortype": "ValidationException" };
   await using server = await serve((response) => void response.writeHead(400, headers).end(body));
   expect(await invoke(server)).toEqual({ status: 2, out: "", errors: `error: ${words}\n` });
+});
+
+test("a byte-order mark before a client context is not sent", async () => {
+  let sent = "";
+  await using server = await serve((response, { headers }) => {
+    sent = Buffer.from(String(headers["x-amz-client-context"]), "base64").toString();
+    response.writeHead(200, LAMBDA).end("{}");
+  });
+  const context = ["--client-context", '\ufeff{"a":1}'];
+  expect((await invoke(server, ...context)).status).toBe(0);
+  expect(sent).toBe('{"a":1}');
+  const script = 'handler() { printf %s "$LAMBDA_RUNTIME_CLIENT_CONTEXT"; }\n';
+  const cwd = functionFolder({ "function.sh": script });
+  const own = ["--dir", ".", "--bootstrap", bootstrapExecutable(), "-d", "{}"];
+  const once = await tool(["invoke", ...own, ...context], { cwd });
+  expect([once.status, once.out]).toEqual([0, '{"a":1}']);
 });
