@@ -81,7 +81,7 @@ test: root test-packages bootstrap ## daily: Run every test (root) except those 
 MINUTES := 2
 
 .PHONY: fuzz
-fuzz: test-packages bootstrap ## test: Try random input for minutes (MINUTES, SEED), and a wait of seven
+fuzz: test-packages bootstrap ## test: Try random input (MINUTES each; SEED repeats a run), and an event after 7 idle minutes
 	FUZZ_MINUTES=$(MINUTES) $(BUN) test --timeout 7200000 $(patsubst %,./%,$(wildcard src/*/*.fuzz.ts))
 
 .PHONY: lint-packages
