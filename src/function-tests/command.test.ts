@@ -99,7 +99,9 @@ test("each failure says what was expected and what came", async () => {
 FAIL  tests/t.json: test 2
       response is not JSON: "two\\nlines"
 FAIL  tests/t.json: test 3
-      response differs from character 7 on: expected "two\\nlimes", got "two\\nlines"
+      response differs from line 2 on:
+        - limes
+        + lines
 FAIL  tests/t.json: test 4
       response is not UTF-8: 2 bytes that are not UTF-8
 FAIL  tests/t.json: test 5
@@ -172,6 +174,42 @@ test("--update writes what comes back, and the tests pass from then on", async (
   expect([after.status, after.out.split("\n").at(-2)]).toEqual([0, "7 passed, 0 failed"]);
 });
 
+test("--update shows what has changed, and JSON of several lines as one that can be read", async () => {
+  const script = `handler() {
+  case $1 in
+    1) printf '%s' '{"statusCode":200,"body":"{\\"a\\":2,\\"b\\":[true]}"}' ;;
+    2) printf 'one\\ntwo\\n' ;;
+    3) printf '{\\n  "name": "a \\\\"b\\\\"",\\n  "list": [\\n    1.0\\n  ]\\n}\\n' ;;
+  esac
+}
+`;
+  const body = JSON.stringify({ a: 1, b: [true] });
+  const tests = [
+    { event: 1, expect: { response: { statusCode: 200, body } } },
+    { event: 2, expect: { responseText: "one\ntoo\n" } },
+    { event: 3 },
+  ];
+  const folder = functionFolder({ "function.sh": script, "tests/t.json": JSON_FILE(tests) });
+  const { status, out } = await runTests(folder, "--update");
+  expect([status, out]).toEqual([
+    0,
+    `wrote tests/t.json: test 1
+      into tests/t.json:
+        (response.body|fromjson).a: expected 1, got 2
+wrote tests/t.json: test 2
+      into tests/t.json:
+        response differs from line 2 on:
+          - too
+          + two
+wrote tests/t.json: test 3
+      into tests/t.json: the response {"name":"a \\"b\\"","list":[1.0]}
+
+0 passed, 3 written, 0 failed
+`,
+  ]);
+  expect((await runTests(folder)).status).toBe(0);
+});
+
 test("--update does not take a function that cannot run for what is wanted", async () => {
   const folder = functionFolder({
     "function.sh": "handler() { sleep 9; }\n",
@@ -199,7 +237,14 @@ test("what --update cannot change is left to people", async () => {
   const text = '{"event": 1, "expect": {"response": 2, "responseMatches": "x"}}';
   const folder = functionFolder({ "function.sh": GREETER, "tests/a.json": text });
   const { status, out } = await runTests(folder, "--update");
-  expect([status, out.split("\n")[1]]).toEqual([1, "      into tests/a.json: the response 1"]);
+  expect([status, out.split("\n").slice(1, 4)]).toEqual([
+    1,
+    [
+      "      into tests/a.json:",
+      "        response: expected 2, got 1",
+      "      response does not match /x/: 1",
+    ],
+  ]);
   expect(out).toContain("response does not match /x/: 1");
 });
 

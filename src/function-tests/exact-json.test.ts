@@ -63,6 +63,55 @@ test("long texts are shown where they part", () => {
 });
 
 test.each([
+  ["a\nb", "a\nc", "differs from line 2 on:\n  - b\n  + c"],
+  ["a\nb\nc\n", "a\nx\nc\n", "differs from line 2 on:\n  - b\n  + x"],
+  ["a\nc\n", "a\nb\nc\n", "differs from line 2 on:\n  + b"],
+  ["a\nb\nc\n", "a\nc\n", "differs from line 2 on:\n  - b"],
+  ["a\nb\n", "a\nb", "differs at its end: expected a line feed, got none"],
+  ["a\nb", "a\nb\n", "differs at its end: got a line feed, expected none"],
+  ["a\nb \n", "a\n\tb\n", 'differs from line 2 on:\n  - "b "\n  + "\\tb"'],
+  ['a\n"b"', "a\r\nb", 'differs from line 1 on:\n  - a\n  - "b"\n  + "a\\r"\n  + b'],
+  [
+    `${"1\n".repeat(9)}`,
+    `${"2\n".repeat(9)}`,
+    `differs from line 1 on:${"\n  - 1".repeat(5)}${"\n  + 2".repeat(5)}`,
+  ],
+  [
+    `a\n${"x".repeat(300)}old`,
+    `a\n${"x".repeat(300)}new`,
+    `differs from line 2 on:\n  - …${"x".repeat(30)}old\n  + …${"x".repeat(30)}new`,
+  ],
+  ["a\n", "b\n", 'expected "a\\n", got "b\\n"'],
+])("texts of several lines are shown by lines: %j and %j", (expected, actual, words) => {
+  const [line, ...others] = differences(JSON.stringify(expected), JSON.stringify(actual));
+  expect([line, others]).toEqual([`response: ${words}`, []]);
+});
+
+test.each<[expected: unknown, actual: unknown, lines: readonly string[]]>([
+  [{ a: [1, { b: "x" }] }, { a: [1, { b: "y" }] }, ['.a[1].b: expected "x", got "y"']],
+  [{ a: 1, b: 2 }, { b: 3 }, [".a: missing, expected 1", ".b: expected 2, got 3"]],
+  [[1], [2], ["[0]: expected 1, got 2"]],
+])("JSON in a text is compared by its members: %j and %j", (expected, actual, lines) => {
+  const bodies = [expected, actual].map((body) => JSON.stringify({ body: JSON.stringify(body) }));
+  expect(differences(bodies[0] ?? "", bodies[1] ?? "")).toEqual(
+    lines.map((line) => `(response.body|fromjson)${line}`),
+  );
+});
+
+test.each([
+  ['{"a":1}', '{"a": 1}', 'expected "{\\"a\\":1}", got "{\\"a\\": 1}"'],
+  ['{"a":1}', "{a:1}", 'expected "{\\"a\\":1}", got "{a:1}"'],
+  ["{}", "[]", "(response|fromjson): expected {}, got []"],
+  ["1", "2", 'expected "1", got "2"'],
+])(
+  "texts that are not both JSON, or differ in white space alone, are compared as texts: %s and %s",
+  (expected, actual, words) => {
+    const line = words.startsWith("(") ? words : `response: ${words}`;
+    expect(differences(JSON.stringify(expected), JSON.stringify(actual))).toEqual([line]);
+  },
+);
+
+test.each([
   ['{"a":1}', '{"a":2,"b":3}', '{"a":2}'],
   [
     '{"a":{"b":1},"gone":1}',

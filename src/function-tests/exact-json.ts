@@ -46,8 +46,20 @@ export function jsonDifferences(
     } else if (isObject(wanted) && isObject(given)) {
       compareObjects(wanted, given, path);
     } else if (scalarText(wanted) !== scalarText(given)) {
-      differences.push({ path, words: contrast(wanted, given) });
+      if (typeof wanted === "string" && typeof given === "string")
+        compareTexts(wanted, given, path);
+      else differences.push({ path, words: `expected ${shown(wanted)}, got ${shown(given)}` });
     }
+  }
+
+  /** What is a body in JSON, as for API Gateway, is told by its own members, named as jq does. */
+  function compareTexts(wanted: string, given: string, path: string): void {
+    const before = differences.length;
+    const [inner, other] = [containerIn(wanted), containerIn(given)];
+    if (inner !== undefined && other !== undefined) compare(inner, other, `(${path}|fromjson)`);
+    // They may differ in white space alone.
+    if (differences.length > before) return;
+    differences.push({ path, words: contrast(wanted, given) });
   }
 
   function compareLists(wanted: readonly Json[], given: readonly Json[], path: string): void {
@@ -96,6 +108,16 @@ function isObject(value: Json): value is Record<string, Json> {
   return !Array.isArray(value) && !isExactNumber(value);
 }
 
+/** The list or object of which a text is the JSON; nothing of any other text. */
+function containerIn(text: string): Json {
+  if (!/^\s*[[{]/.test(text)) return undefined;
+  try {
+    return parseExactly(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** One text for each value that is neither list nor object; lists and objects are unlike each other. */
 function scalarText(value: Json): string {
   if (isExactNumber(value)) return decimal(value.rawJSON);
@@ -116,27 +138,91 @@ function decimal(source: string): string {
   return `${sign}${significant}e${exponent}`;
 }
 
-function contrast(wanted: Json, given: Json): string {
-  const both = typeof wanted === "string" && typeof given === "string";
-  if (!both || Math.max(wanted.length, given.length) <= SHOWN_LENGTH_MAX) {
-    return `expected ${shown(wanted)}, got ${shown(given)}`;
-  }
-  return textContrast(wanted, given);
+function contrast(wanted: string, given: string): string {
+  const isShort = Math.max(wanted.length, given.length) <= SHOWN_LENGTH_MAX;
+  return isShort && !hasLines(wanted) && !hasLines(given)
+    ? `expected ${shown(wanted)}, got ${shown(given)}`
+    : textContrast(wanted, given);
 }
 
 /** Characters before the first difference that are shown. */
 const CONTEXT_LENGTH = 30;
 
-/** Where two long texts part. */
+/** Lines of each of two texts that are shown. */
+const SHOWN_LINES_MAX = 5;
+
+/** Where two texts part: by their lines, where they have several. */
 export function textContrast(wanted: string, given: string): string {
+  if (hasLines(wanted) || hasLines(given)) return lineContrast(wanted, given);
+  const { at, pieces } = parting(wanted, given);
+  const [before, after] = pieces.map(quoted);
+  return `differs from character ${at + 1} on: expected ${before}, got ${after}`;
+}
+
+function hasLines(text: string): boolean {
+  return /\n./s.test(text);
+}
+
+function lineContrast(wanted: string, given: string): string {
+  const [before, after] = [wanted.split("\n"), given.split("\n")];
+  let at = 0;
+  while (at < before.length && before[at] === after[at]) at += 1;
+  const [expected, got] = [before.slice(at), after.slice(at)];
+  while (expected.length > 0 && got.length > 0 && expected.at(-1) === got.at(-1)) {
+    expected.pop();
+    got.pop();
+  }
+  if (expected.length === 0 || got.length === 0) {
+    const rest = [...expected, ...got];
+    if (rest.length === 1 && rest[0] === "") {
+      const [has, lacks] = expected.length === 0 ? ["got", "expected"] : ["expected", "got"];
+      return `differs at its end: ${has} a line feed, ${lacks} none`;
+    }
+  }
+  // Of lines that are long the one in which they part is shown where it does.
+  const { pieces } = parting(expected[0] ?? "", got[0] ?? "");
+  const lines = (sign: string, texts: readonly string[], first: Piece | undefined) =>
+    texts.slice(0, SHOWN_LINES_MAX).map((text, index) => {
+      const piece = (index === 0 ? first : undefined) ?? cutOut(text, 0);
+      return `\n  ${sign} ${shownLine(piece)}`;
+    });
+  const shownLines = [...lines("-", expected, pieces[0]), ...lines("+", got, pieces[1])];
+  return `differs from line ${at + 1} on:${shownLines.join("")}`;
+}
+
+/** A part of a text. */
+interface Piece {
+  readonly text: string;
+  readonly isCutBefore: boolean;
+  readonly isCutAfter: boolean;
+}
+
+/** Where two texts part, and what of both is shown. */
+function parting(
+  wanted: string,
+  given: string,
+): { readonly at: number; readonly pieces: readonly Piece[] } {
   let at = 0;
   while (at < wanted.length && wanted[at] === given[at]) at += 1;
-  const from = Math.max(0, at - CONTEXT_LENGTH);
-  const piece = (text: string) => {
-    const cut = text.slice(from, from + SHOWN_LENGTH_MAX);
-    return `${from > 0 ? "…" : ""}${JSON.stringify(cut)}${from + SHOWN_LENGTH_MAX < text.length ? "…" : ""}`;
-  };
-  return `differs from character ${at + 1} on: expected ${piece(wanted)}, got ${piece(given)}`;
+  const isLong = Math.max(wanted.length, given.length) > SHOWN_LENGTH_MAX;
+  const from = isLong || at > CONTEXT_LENGTH ? Math.max(0, at - CONTEXT_LENGTH) : 0;
+  return { at, pieces: [wanted, given].map((text) => cutOut(text, from)) };
+}
+
+function cutOut(text: string, from: number): Piece {
+  const to = from + SHOWN_LENGTH_MAX;
+  return { text: text.slice(from, to), isCutBefore: from > 0, isCutAfter: to < text.length };
+}
+
+function quoted({ text, isCutBefore, isCutAfter }: Piece): string {
+  return `${isCutBefore ? "…" : ""}${JSON.stringify(text)}${isCutAfter ? "…" : ""}`;
+}
+
+/** A line as it is; in quotes where one could not see what it has. */
+function shownLine(piece: Piece): string {
+  const { text, isCutBefore, isCutAfter } = piece;
+  if (!/^[\p{L}\p{N}\p{P}\p{S} ]*$/u.test(text) || text.endsWith(" ")) return quoted(piece);
+  return `${isCutBefore ? "…" : ""}${text}${isCutAfter ? "…" : ""}`;
 }
 
 function count(length: number): string {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { decodeUtf8, isJson } from "../host/http/json-text.ts";
+import { compactJson, decodeUtf8, isJson } from "../host/http/json-text.ts";
 import { type Difference, jsonDifferences, projectJson, textContrast } from "./exact-json.ts";
 import type { Expectation } from "./test-file.ts";
 
@@ -128,14 +128,29 @@ function matchProblems(
   return [`${name} does not match ${pattern}: ${shownBody(body)}`];
 }
 
+/** What has changed of what `--update` writes down; empty where nothing like it was expected before. */
+export function changesOf(
+  expected: Expectation | undefined,
+  { kind, body }: Received,
+): readonly string[] {
+  if (expected === undefined) return [];
+  // Patterns are only people's to change.
+  const { responseMatches: _response, errorMatches: _error, ...written } = expected;
+  return kind === "error" ? errorProblems(written, body) : responseProblems(written, body);
+}
+
 /** The beginning of what came back, on one line. */
 export function shownBody(body: Uint8Array): string {
   if (body.byteLength === 0) return "nothing";
   const text = decodeUtf8(body);
   if (text === undefined) return `${body.byteLength} bytes that are not UTF-8`;
-  const trimmed = text.trimEnd();
-  const line = isJson(body) && !trimmed.includes("\n") ? trimmed : JSON.stringify(text);
+  const line = isJson(body) ? jsonLine(text.trim()) : JSON.stringify(text);
   return line.length > SHOWN_LENGTH_MAX ? `${line.slice(0, SHOWN_LENGTH_MAX)}…` : line;
+}
+
+/** JSON as it is written; of several lines, as jq prints it, without the white space. */
+function jsonLine(text: string): string {
+  return text.includes("\n") ? new TextDecoder().decode(compactJson(Buffer.from(text))) : text;
 }
 
 /**

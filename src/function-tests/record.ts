@@ -11,7 +11,7 @@ import { basename, join } from "node:path";
 import { applyEdits, findNodeAtLocation, format, type Node, parseTree } from "jsonc-parser";
 
 import { unreadable } from "../commands/cli/input.ts";
-import { problemsOf, recorded, shownBody } from "./expectation.ts";
+import { changesOf, problemsOf, recorded, shownBody } from "./expectation.ts";
 import type { Place } from "./json-source.ts";
 import type { TestResult } from "./run-tests.ts";
 import { EVENTS_FOLDER, type FunctionTest, TESTS_FOLDER } from "./suite.ts";
@@ -45,7 +45,11 @@ export function recordResult(result: TestResult, directory: string): TestResult 
         ? newTest(test, directory, members)
         : changedTest(test, test.place, members);
     const problems = problemsOf(expected, received);
-    const written = `into ${file}: the ${received.kind} ${shownBody(received.body)}`;
+    const changes = changesOf(test.expected, received);
+    const written =
+      changes.length === 0
+        ? `into ${file}: the ${received.kind} ${shownBody(received.body)}`
+        : [`into ${file}:`, ...changes.map((each) => each.replace(/^/gm, "  "))].join("\n");
     return { ...result, problems, passed: problems.length === 0, written };
   } catch (error) {
     throw unreadable(`failed to write a test of ${test.file}`, error);

@@ -62,7 +62,7 @@ function prettyReport({ withLog, coloured }: PrettyOptions): Report {
         failed: coloured("red", "FAIL "),
       }[outcome];
       const lines = [`${word} ${test.id} ${coloured("dim", `(${milliseconds(durationMs)})`)}`];
-      if (written !== undefined) lines.push(`      ${written}`);
+      if (written !== undefined) lines.push(indented(written, "      "));
       lines.push(...problems.map((problem) => indented(problem, "      ")));
       const logged = outcome === "failed" || withLog ? log.trimEnd() : "";
       if (logged !== "") lines.push("      log:", indented(lastLines(logged, withLog), "        "));
