@@ -2,11 +2,19 @@
 
 import { expect, test } from "bun:test";
 import crypto from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
-import { functionFolder, tool } from "../testing/running-tool.ts";
+import { AS_NOBODY } from "../testing/as-nobody.ts";
+import { functionFolder, tool, toolCommand } from "../testing/running-tool.ts";
 
 const HANDLER = { "function.sh": "handler() { :; }\n" };
 
@@ -248,4 +256,47 @@ test("a folder that cannot be packed whole is not packed", async () => {
   expect(own.errors).toStartWith(
     "error: --with-bootstrap: the folder has a bootstrap of its own\n",
   );
+});
+
+test.each([
+  [
+    "event.json",
+    "it is there and is not a zip; nothing was changed\n  give another name, or remove it first",
+  ],
+  [
+    "function.sh",
+    "it is there and is not a zip; nothing was changed\n  give another name, or remove it first",
+  ],
+  ["sub", "it is a folder, not a file"],
+  ["-", "a zip is written to a file, as in --output function.zip"],
+  ["", "the path is empty"],
+])("--output does not write over what is not a zip: %j", async (output, why) => {
+  const files = { ...HANDLER, "event.json": '{"a":1}', "sub/x": "" };
+  const folder = functionFolder(files);
+  const { status, errors } = await tool(["package", "--output", output], { cwd: folder });
+  const option = output === "" ? "--output" : `--output ${output}`;
+  expect([status, errors]).toEqual([2, `error: ${option}: ${why}\n`]);
+  for (const [name, text] of Object.entries(files)) {
+    expect(readFileSync(join(folder, name), "utf8")).toBe(text);
+  }
+});
+
+test("--output writes over an earlier zip and an empty file", async () => {
+  const folder = functionFolder({ ...HANDLER, "old.zip": "", "new.zip": "" });
+  for (const name of ["old.zip", "old.zip", "new.zip"]) {
+    expect(await tool(["package", "--output", name], { cwd: folder })).toMatchObject({ status: 0 });
+    expect(readFileSync(join(folder, name), "latin1")).toStartWith("PK");
+  }
+});
+
+test("an earlier zip that cannot be written over stays", async () => {
+  const folder = functionFolder({ ...HANDLER, "old.zip": "PK and more" });
+  chmodSync(join(folder, "old.zip"), 0o444);
+  chmodSync(dirname(folder), 0o755);
+  chmodSync(folder, 0o777);
+  const command = [...AS_NOBODY, ...toolCommand(["package", "--output", "old.zip"])];
+  const ran = Bun.spawnSync(command, { cwd: folder, env: { PATH: process.env["PATH"] ?? "" } });
+  expect(ran.stderr.toString()).toEndWith("error: --output old.zip: permission denied\n");
+  expect(ran.exitCode).toBe(2);
+  expect(readFileSync(join(folder, "old.zip"), "utf8")).toBe("PK and more");
 });

@@ -15,7 +15,7 @@ import { ZIP_UPLOAD_BYTES_MAX } from "../runtime-api/contract.ts";
 import { type EmptyFolder, zip, type ZipEntry } from "../zip.ts";
 import { checkTargets } from "./check.ts";
 import { CommandError, EXIT } from "./cli/exit-status.ts";
-import { requireFolder, unreadable } from "./cli/input.ts";
+import { requireFolder, unreadable, writtenBefore } from "./cli/input.ts";
 import { collected } from "./cli/options.ts";
 import { say } from "./cli/terminal.ts";
 import {
@@ -66,6 +66,10 @@ async function packageFolder(directory: string, options: PackageOptions): Promis
   const root = resolve(directory);
   requireFolder(root, directory, insteadOfFolder(directory));
   const output = resolve(options.output ?? `${basename(root)}.zip`);
+  if (options.output === "-") {
+    throw new CommandError("--output -: a zip is written to a file, as in --output function.zip");
+  }
+  const before = writtenBefore(options.output ?? output, "--output", "zip", /^PK/);
   const architecture = functionArchitecture(root, options.arch);
   const excluded = [...ownOutputs(root, output), ...(options.exclude ?? [])];
   if (options.check) {
@@ -78,8 +82,7 @@ async function packageFolder(directory: string, options: PackageOptions): Promis
   try {
     writeFileSync(output, bytes);
   } catch (error) {
-    // A part of a zip is of no use; a device must stay.
-    if (statSync(output, { throwIfNoEntry: false })?.isFile() === true) rmSync(output);
+    restore(output, before);
     throw unreadable(`--output ${options.output ?? output}`, error);
   }
   const hash = createHash("sha256").update(bytes).digest("base64");
@@ -90,6 +93,17 @@ async function packageFolder(directory: string, options: PackageOptions): Promis
     say("warning", `more than ${ZIP_UPLOAD_BYTES_MAX} bytes must be uploaded through S3`);
   }
   return EXIT.ok;
+}
+
+/** Leaves what was there before a write that has failed: a part of a zip is of no use. */
+function restore(output: string, before: Uint8Array | undefined): void {
+  try {
+    // On a full disk there is room for what was there; a device must stay.
+    if (before !== undefined) writeFileSync(output, before);
+    else if (statSync(output).isFile()) rmSync(output);
+  } catch {
+    // It could not be written at all, and is as it was.
+  }
 }
 
 /**

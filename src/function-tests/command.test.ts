@@ -9,7 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import { bootstrapExecutable } from "../testing/bootstrap-process.ts";
 import { stateOf } from "../testing/process-facts.ts";
@@ -470,3 +470,43 @@ test.each([
   // Gone, or a zombie that init has not collected yet.
   expect(["", "Z", "X"]).toContain(stateOf(pid));
 });
+
+test("--output does not write over what is not a report", async () => {
+  const script = "handler() { echo 1; }\n";
+  const tests = '{"event": 1, "expect": {"response": 1}}';
+  const folder = functionFolder({ "function.sh": script, "tests/a.json": tests, report: "" });
+  for (const name of ["function.sh", "tests/a.json"]) {
+    const { status, errors } = await runTests(folder, "--reporter", "junit", "--output", name);
+    expect([status, errors]).toEqual([
+      2,
+      `error: --output ${name}: it is there and is not a report of tests; nothing was changed\n` +
+        "  give another name, or remove it first\n",
+    ]);
+  }
+  expect(readFileSync(join(folder, "function.sh"), "utf8")).toBe(script);
+  expect(readFileSync(join(folder, "tests", "a.json"), "utf8")).toBe(tests);
+  // Each form takes the place of each.
+  for (const form of ["junit", "tap", "pretty", "junit"]) {
+    const { status } = await runTests(folder, "--reporter", form, "--output", "report");
+    expect([form, status]).toEqual([form, 0]);
+  }
+});
+
+test.each(["tests", "events"])(
+  "in place of the function's folder its folder %s is told",
+  async (name) => {
+    const folder = functionFolder({ "function.sh": GREETER, [`${name}/a.json`]: "{}" });
+    const cwd = dirname(folder);
+    const looked = (path: string) =>
+      `error: no tests in ${path}: looked for tests/*.json and events/*.json\n` +
+      "  name the function's folder: lambda-shell test ";
+    const path = `probe/${name}`;
+    expect((await tool(["test", path], { cwd })).errors).toBe(`${looked(path)}probe\n`);
+    const inside = join(folder, name);
+    expect((await tool(["test"], { cwd: inside })).errors).toBe(`${looked(".")}..\n`);
+    expect((await tool(["test", `${path}/a.json`], { cwd })).errors).toBe(
+      `error: not a folder: ${path}/a.json\n` +
+        "  one test of a folder is chosen with --filter: lambda-shell test probe --filter a.json\n",
+    );
+  },
+);

@@ -5,7 +5,7 @@
  */
 
 import { writeFileSync } from "node:fs";
-import { relative, resolve } from "node:path";
+import { basename, dirname, relative, resolve } from "node:path";
 import { styleText } from "node:util";
 
 import { type Command, Option } from "commander";
@@ -13,8 +13,9 @@ import { type Command, Option } from "commander";
 import { sayHints } from "../commands/check.ts";
 import { endWithOutput, onInterrupt, reportFailure } from "../commands/cli/ending.ts";
 import { CommandError, EXIT } from "../commands/cli/exit-status.ts";
-import { requireFolder, unreadable } from "../commands/cli/input.ts";
+import { requireFolder, unreadable, writtenBefore } from "../commands/cli/input.ts";
 import { splitFolders } from "../commands/cli/options.ts";
+import { pathWord } from "../commands/cli/suggest.ts";
 import { isOwnLog, rememberOutput, say } from "../commands/cli/terminal.ts";
 import { functionHandler } from "../commands/function/handler.ts";
 import {
@@ -28,7 +29,7 @@ import { traceFunction } from "../trace/traced-function.ts";
 import { recordResult } from "./record.ts";
 import { type Colour, type Report, report, REPORT_FORMS, type ReportForm } from "./reports.ts";
 import { runTests, type TestResult, type TestRun } from "./run-tests.ts";
-import { type FunctionTest, readSuite } from "./suite.ts";
+import { EVENTS_FOLDER, type FunctionTest, readSuite, TESTS_FOLDER } from "./suite.ts";
 import { watchFolders } from "./watch.ts";
 
 interface TestOptions extends FunctionOptions {
@@ -136,6 +137,16 @@ async function test(
   return interrupted() ?? EXIT.ok;
 }
 
+/** What a file that stands where a function's folder must is probably meant as. */
+function oneTestFix(file: string): string {
+  const words = "\n  one test of a folder is chosen with --filter";
+  const folder = dirname(dirname(file));
+  const isTest = [TESTS_FOLDER, EVENTS_FOLDER].includes(basename(dirname(file)));
+  return isTest
+    ? `${words}: lambda-shell test ${pathWord(folder)} --filter ${pathWord(basename(file))}`
+    : words;
+}
+
 /** What a signal has to end. */
 interface ActiveRun {
   run: TestRun | undefined;
@@ -148,8 +159,7 @@ async function readSuites(
 ): Promise<readonly Suite[]> {
   const suites: Suite[] = [];
   for (const directory of directories) {
-    const filter = "\n  one test of a folder is chosen with --filter";
-    requireFolder(directory, directory, insteadOfFolder(directory, filter));
+    requireFolder(directory, directory, insteadOfFolder(directory, oneTestFix(directory)));
     const tests = await readSuite(directory);
     suites.push({ directory, settings: functionSettings(directory, bootstrap, options), tests });
   }
@@ -254,6 +264,9 @@ interface ReportOutput {
   readonly end: (elapsedMs: number) => void;
 }
 
+/** How a report of whatever form begins. */
+const REPORT_START = /^(?:<\?xml|TAP version|ok {4}|FAIL {2}|wrote |\n\d+ passed)/;
+
 /** @throws {CommandError} When the file cannot be written: before anything is run. */
 function reportOutput({ reporter, output, tail = false }: TestOptions): ReportOutput {
   const onTerminal = (colour: Colour, text: string) =>
@@ -263,6 +276,7 @@ function reportOutput({ reporter, output, tail = false }: TestOptions): ReportOu
     coloured: onTerminal,
   });
   const filed = report(reporter, { withLog: tail, coloured: (_colour, text) => text });
+  if (output !== undefined) writtenBefore(output, "--output", "report of tests", REPORT_START);
   let text = "";
   const write = () => {
     if (output === undefined) return;

@@ -6,7 +6,7 @@
  */
 
 import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 
 import { otherFolder } from "../check/missing-handler.ts";
 import { systemFault } from "../commands/cli/ending.ts";
@@ -66,6 +66,11 @@ export async function readSuite(directory: string): Promise<readonly FunctionTes
   if (complaints.length > 0) throw malformed(complaints);
   if (ready.length > 0) return ready;
   const looked = `no tests in ${directory}: looked for ${TESTS_FOLDER}/*.json and ${EVENTS_FOLDER}/*.json`;
+  const parent = dirname(resolve(directory));
+  if ([TESTS_FOLDER, EVENTS_FOLDER].includes(basename(resolve(directory)))) {
+    const path = pathWord(relative("", parent) || ".");
+    throw new CommandError(`${looked}\n  name the function's folder: lambda-shell test ${path}`);
+  }
   const folder = otherFolder(resolve(directory), DEFAULT_HANDLER);
   if (folder !== undefined) throw new CommandError(`${looked}\n  ${folder}`);
   throw new CommandError(

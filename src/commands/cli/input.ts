@@ -15,12 +15,46 @@ import { CommandError } from "./exit-status.ts";
  * @throws {CommandError} When it cannot be read, with the option, the path and the reason.
  */
 export function readInputFile(path: string, option: string): Buffer<ArrayBuffer> {
+  // As that of a variable that is not set.
+  if (path === "") throw new CommandError(`${option}: the path is empty`);
   try {
     return readFileSync(path);
   } catch (error) {
     throw unreadable(`${option} ${path}`, error);
   }
 }
+
+/**
+ * A file that is written must not be one with something else in it, as where a wrong name was given.
+ * @param what What is written, such as `zip`.
+ * @param isOwn Whether a text begins like one, by its first bytes.
+ * @returns The bytes that are there, in a file that may be written over; nothing where there is none, or a device.
+ * @throws {CommandError} When it has something else in it.
+ */
+export function writtenBefore(
+  path: string,
+  option: string,
+  what: string,
+  isOwn: RegExp,
+): Uint8Array<ArrayBuffer> | undefined {
+  if (path === "") throw new CommandError(`${option}: the path is empty`);
+  let bytes: Buffer<ArrayBuffer>;
+  try {
+    if (!statSync(path).isFile()) return undefined;
+    bytes = readFileSync(path);
+  } catch {
+    // The write says why.
+    return undefined;
+  }
+  if (bytes.byteLength === 0 || isOwn.test(bytes.toString("latin1", 0, START_BYTES))) return bytes;
+  throw new CommandError(
+    `${option} ${path}: it is there and is not a ${what}; nothing was changed\n` +
+      "  give another name, or remove it first",
+  );
+}
+
+/** Bytes of a file by which it is known. */
+const START_BYTES = 64;
 
 const STDIN = 0;
 
