@@ -396,6 +396,23 @@ test.each([
   expect([status, errors]).toEqual([2, `error: ${message}\n`]);
 });
 
+test("a variable to take over that is not there is warned of", async () => {
+  const { seen, errors } = await seenWith("--env", "NO_SUCH", "--env", "EMPTY=", "--env", "PATH");
+  expect(errors).toBe(
+    "warning: --env NO_SUCH: there is no such variable here; to set it: --env NO_SUCH=VALUE\n",
+  );
+  expect(seen).toMatchObject({ EMPTY: "", PATH: process.env["PATH"] });
+  expect(Object.keys(seen)).not.toContain("NO_SUCH");
+});
+
+test.each(["--env-file", "--event-file", "--template"])(
+  "an empty path of %s is refused",
+  async (option) => {
+    const { status, errors } = await seenWith(option, "");
+    expect([status, errors]).toEqual([2, `error: ${option}: the path is empty\n`]);
+  },
+);
+
 test("an empty path of a bootstrap is refused, and not taken for the current folder", async () => {
   const folder = functionFolder({ "function.sh": "" });
   const { status, errors } = await tool(["run", folder, "--bootstrap", ""], { input: "{}" });

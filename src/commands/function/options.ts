@@ -408,6 +408,11 @@ function functionVariables(options: VariableOptions): Record<string, string> {
     }
     const value = at === -1 ? startVariables()[name] : assignment.slice(at + 1);
     if (value !== undefined) variables[name] = value;
+    else
+      say(
+        "warning",
+        `--env ${name}: there is no such variable here; to set it: --env ${name}=VALUE`,
+      );
   }
   return variables;
 }

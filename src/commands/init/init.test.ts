@@ -38,6 +38,35 @@ test.each(["", "a b", "x".repeat(65)])("init refuses the name %j", async (name) 
   expect(status).toBe(2);
 });
 
+test.each([
+  ["my func", "my-func"],
+  ["a/my func/", "a/my-func"],
+  ["\u00fcn\u00ef", "uni"],
+  ["my_app!", "my_app"],
+])("in place of the name %s one that can be is told", async (name, meant) => {
+  const { errors } = await tool(["init", name], { cwd: temporaryFolder("init") });
+  expect(errors).toEndWith(`\n  such as: lambda-shell init ${meant}\n`);
+});
+
+test.each(["", "\u65e5\u672c", "function.sh", "!"])(
+  "for the name %j there is none",
+  async (name) => {
+    const { errors } = await tool(["init", name], { cwd: temporaryFolder("init") });
+    expect(errors).not.toContain("such as");
+  },
+);
+
+test("init does not take a file for a folder", async () => {
+  const cwd = temporaryFolder("init");
+  writeFileSync(join(cwd, "hello"), "mine");
+  const { status, errors } = await tool(["init", "hello"], { cwd });
+  expect([status, errors]).toEqual([
+    2,
+    "error: hello is there and is not a folder; nothing was changed\n",
+  ]);
+  expect(readFileSync(join(cwd, "hello"), "utf8")).toBe("mine");
+});
+
 test.each(["resize-arm64", "x86_64", "on", "no", "null", "0123", "1e3", "-x", "NAME"])(
   "the template of %s names that function, and no other",
   async (name) => {

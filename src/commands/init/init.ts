@@ -4,8 +4,8 @@
  * @module
  */
 
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 
 import type { Command } from "commander";
 
@@ -15,6 +15,7 @@ import { unreadable } from "../cli/input.ts";
 import { pathWord } from "../cli/suggest.ts";
 import { say } from "../cli/terminal.ts";
 import { awsArchitecture, localArchitecture } from "../function/architecture.ts";
+import { functionName } from "../function/options.ts";
 import eventJson from "./files/event.json" with { type: "text" };
 import functionSh from "./files/function.sh" with { type: "text" };
 import templateYaml from "./files/template.yaml" with { type: "text" };
@@ -38,7 +39,15 @@ function init(folder: string): number {
   // An empty name would be the current folder.
   const name = folder === "" ? "" : basename(directory);
   if (!FUNCTION_NAME.test(name)) {
-    throw new CommandError(`"${name}" is not a function name: 1 to 64 letters, digits, - and _`);
+    const words = `"${name}" is not a function name: 1 to 64 letters, digits, - and _`;
+    const plain = name.normalize("NFD").replace(/\p{M}/gu, "");
+    const meant = functionName(plain).replace(/^-+|-+$/g, "");
+    const isMeant = FUNCTION_NAME.test(meant) && /[a-z0-9]/i.test(plain) && !name.includes(".");
+    const path = pathWord(join(dirname(folder), meant));
+    throw new CommandError(isMeant ? `${words}\n  such as: lambda-shell init ${path}` : words);
+  }
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === false) {
+    throw new CommandError(`${folder} is there and is not a folder; nothing was changed`);
   }
   // For the architecture that `package` takes, so that the zip and the template agree.
   const architecture = awsArchitecture(localArchitecture());

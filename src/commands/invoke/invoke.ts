@@ -137,6 +137,7 @@ function refuseForMany({ repeat, parallel, workers, queue }: InvokeOptions): voi
 
 /** @throws {CommandError} When an event stands where the name does, as where another tool's `--event` takes one. */
 function refuseEventAsName(name: string, { event }: InvokeOptions): void {
+  if (name === "") throw new CommandError("the function's name is empty");
   const isFile = /\.jsonc?$/i.test(name) || name.includes("/");
   if (!isFile && !/^[{["@]/.test(name)) return;
   const path = name.replace(/^@/, "");

@@ -28,6 +28,10 @@ test("a function of another name is not run", async () => {
   });
   expect(await once("probe")).toMatchObject({ status: 0, out: "{}" });
   expect(await once("a b")).toMatchObject({ status: 2, out: "" });
+  expect((await once("function.handler")).errors).toEndWith(
+    "\n  to run a handler of that name: --handler function.handler\n",
+  );
+  expect((await once("")).errors).toBe("error: the function's name is empty\n");
 });
 
 test("a folder in the place of the name is pointed to --dir", async () => {

@@ -149,10 +149,11 @@ function readRequest(
   if (found.kind === "unknown") {
     const known = registry.pools.map(({ settings }) => settings.name);
     // Other commands take the folder as their argument.
-    const folder = existsSync(join(name, "."))
-      ? `\n  to run the folder ${name}: --dir ${name}`
-      : "";
-    throw new CommandError(unknownFunction(name, known) + folder);
+    const isFolder = existsSync(join(name, "."));
+    const folder = isFolder ? `\n  to run the folder ${name}: --dir ${name}` : "";
+    const isHandler = /^[^.]+\.[^.]+$/.test(name);
+    const handler = isHandler ? `\n  to run a handler of that name: --handler ${name}` : "";
+    throw new CommandError(unknownFunction(name, known) + folder + handler);
   }
   if (found.kind !== "found") throw new CommandError(`400: ${found.message}`);
   const http = {
