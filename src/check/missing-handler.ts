@@ -4,7 +4,7 @@
  * @module
  */
 
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 
 import { CommandError } from "../commands/cli/exit-status.ts";
@@ -28,16 +28,20 @@ export function missingFileFix(
   const resolved = functionHandler(directory, handler);
   const isMissing = resolved.kind === "rejected" && resolved.errorType === "Runtime.NoSuchHandler";
   return isMissing
-    ? (handlerPlace(directory, handler, option, true) ?? newScript(handler))
+    ? (handlerPlace(directory, handler, option, true) ?? newScript(directory, handler))
     : undefined;
 }
 
 /** How to make what a handler names, where nothing else is known. */
-function newScript(handler: string): string {
+function newScript(directory: string, handler: string): string {
   const at = handler.lastIndexOf(".");
-  const [script, name] = [handler.slice(0, at), handler.slice(at + 1)];
+  const [script, name] = [`${handler.slice(0, at)}.sh`, handler.slice(at + 1)];
   const other = "name another one: --handler FILE.FUNCTION";
-  return at > 0 ? `write ${name}() { … } into ${script}.sh, or ${other}` : other;
+  // A folder, or a link to nowhere.
+  if (lstatSync(join(directory, script), { throwIfNoEntry: false }) !== undefined) {
+    return `${script} is not a file: replace it by one, or ${other}`;
+  }
+  return at > 0 ? `write ${name}() { … } into ${script}, or ${other}` : other;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** A function whose handler or bootstrap is not there yet: said once, and started when it is. */
 
 import { describe, expect, test } from "bun:test";
-import { chmodSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { bootstrapExecutable } from "../../testing/bootstrap-process.ts";
@@ -10,6 +10,7 @@ import {
   functionFolder,
   type RunningTool,
   startTool,
+  tool,
 } from "../../testing/running-tool.ts";
 
 const AGAIN = "it is started again when its files change, and for a request";
@@ -45,6 +46,7 @@ describe.each(COMMANDS)("%s", (command, options) => {
   test.each([
     ["no file", "", "Runtime.NoSuchHandler"],
     ["a syntax error", "handler() {\n", "Runtime.UserCodeSyntaxError"],
+    ["an unknown shell", "#!/bin/cat\n", "Runtime.InvalidEntrypoint"],
     ["no such function", "other() { :; }\n", "Runtime.HandlerNotFound"],
   ])(
     "%s: the failure is said once, and the next start is when there is another file",
@@ -102,3 +104,15 @@ async function ready({ url }: RunningTool): Promise<boolean> {
   const metrics = await (await fetch(`${url}/_lambda-shell/metrics`)).text();
   return /workers\{state="ready"\} [1-9]/.test(metrics);
 }
+
+test.each([
+  ["a folder", (path: string) => mkdirSync(path)],
+  ["a link to nowhere", (path: string) => symlinkSync("nowhere", path)],
+])("%s in place of the handler's script is told as such", async (_, make) => {
+  const folder = functionFolder({ data: "x" });
+  make(join(folder, "function.sh"));
+  const { errors } = await tool(["run", folder, "--bootstrap", bootstrapExecutable()]);
+  expect(errors).toContain(
+    "hint: function.sh is not a file: replace it by one, or name another one: --handler FILE.FUNCTION\n",
+  );
+});

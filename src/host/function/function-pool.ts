@@ -47,6 +47,8 @@ const FILE_ERRORS: ReadonlySet<string> = new Set([
   "Runtime.NoSuchHandler",
   "Runtime.MalformedHandlerName",
   "Runtime.HandlerNotFound",
+  // Of the runtime: the handler's interpreter, or a mode.
+  "Runtime.InvalidEntrypoint",
   "Runtime.UserCodeSyntaxError",
 ]);
 
