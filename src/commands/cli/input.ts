@@ -4,7 +4,7 @@
  * @module
  */
 
-import { fstatSync, readFileSync, statSync } from "node:fs";
+import { existsSync, fstatSync, readFileSync, statSync } from "node:fs";
 
 import { isClosed, isForWriting, systemFault } from "./ending.ts";
 import { CommandError } from "./exit-status.ts";
@@ -42,9 +42,9 @@ export function writtenBefore(
   try {
     if (!statSync(path).isFile()) return undefined;
     bytes = readFileSync(path);
-  } catch {
-    // The write says why.
-    return undefined;
+  } catch (error) {
+    if (!existsSync(path)) return undefined;
+    throw unreadable(`${option} ${path}`, error);
   }
   if (bytes.byteLength === 0 || isOwn.test(bytes.toString("latin1", 0, START_BYTES))) return bytes;
   throw new CommandError(
