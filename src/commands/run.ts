@@ -47,7 +47,11 @@ interface RunnerCompat {
         readonly defaults: SettingsDefaults;
         readonly apply: (settings: FunctionSettings) => FunctionSettings;
       }
-    | { readonly kind: "invalid"; readonly message: string };
+    | {
+        readonly kind: "invalid";
+        /** With the place in the definition, to stand after the file's name. */
+        readonly message: string;
+      };
 }
 
 const COMPAT: Readonly<Record<string, { readonly run?: RunnerCompat; readonly serve?: unknown }>> =
@@ -165,7 +169,7 @@ function runSettings(
   if (runner === undefined) return functionSettings(directory, bootstrap, options);
   const json = file === undefined ? undefined : readInputFile(file, "--function").toString("utf8");
   const read = runner.readFunction(json, process.env);
-  if (read.kind === "invalid") throw new CommandError(`--function ${file}: ${read.message}`);
+  if (read.kind === "invalid") throw new CommandError(`--function ${file}${read.message}`);
   return read.apply(functionSettings(directory, bootstrap, options, read.defaults));
 }
 

@@ -230,10 +230,24 @@ test("-f: name, namespace, variables, time and credentials of a definition", asy
   expect(lines[0].payload["lambda-runtime-invoked-function-arn"]).toBe(
     "arn:aws:lambda:us-east-1:team:function:defined",
   );
-  writeFileSync(file, '{"metadata":{"name":5}}');
-  const wrong = await tool([...REFUNC, "-f", file, ...SCRIPTED]);
-  expect(wrong.status).toBe(2);
-  expect(wrong.errors).toStartWith(`error: --function ${file}: metadata.name: `);
+  for (const [text, complaint] of [
+    [
+      '{"metadata":\n  {"name":5}}',
+      ":2:11: metadata.name: Invalid input: expected string, received number",
+    ],
+    ["\n[]", ":2:1: Invalid input: expected object, received array"],
+    [
+      '{\n  "spec": {},\n}',
+      ':3:1: not JSON: expected the name of a member in double quotes, got "}"',
+    ],
+    ["", ":1:1: not JSON: expected a value, got the end"],
+  ]) {
+    writeFileSync(file, text ?? "");
+    const wrong = await tool([...REFUNC, "-f", file, ...SCRIPTED]);
+    expect([wrong.status, wrong.errors]).toEqual([2, `error: --function ${file}${complaint}\n`]);
+  }
+  writeFileSync(file, '\ufeff{"metadata":{"name":"marked"}}');
+  expect((await tool([...REFUNC, "-f", file, ...SCRIPTED], { input: "{}" })).status).toBe(0);
   const absent = await tool([...REFUNC, "-f", `${file}.no`, ...SCRIPTED]);
   expect(absent.errors).toContain("no such file or folder");
 });

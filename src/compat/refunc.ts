@@ -9,9 +9,10 @@
 
 import { randomInt } from "node:crypto";
 
+import { findNodeAtLocation, parseTree } from "jsonc-parser";
 import { z } from "zod";
 
-import { compactJson, isJson } from "../host/http/json-text.ts";
+import { compactJson, isJson, jsonFault, lineAndColumn } from "../host/http/json-text.ts";
 import type { WholeOutcome } from "../host/invocation/outcome.ts";
 import {
   type ErrorReading,
@@ -73,19 +74,24 @@ type Definition = z.output<typeof definitionSchema>;
  * What counts where the command line says nothing, and what is made of the settings then.
  * @param json The definition of a function; absent, only the runner's own defaults count.
  */
-function readFunction(json: string | undefined, ours: Variables) {
-  let value: unknown = {};
-  try {
-    if (json !== undefined) value = JSON.parse(json);
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    return { kind: "invalid", message } as const;
+function readFunction(json = "{}", ours: Variables) {
+  const text = json.replace(/^\ufeff/, "");
+  const fault = jsonFault(text);
+  if (fault !== undefined) {
+    const place = fault.offset === undefined ? "" : `:${lineAndColumn(text, fault.offset)}`;
+    return { kind: "invalid", message: `${place}: not JSON: ${fault.words}` } as const;
   }
-  const parsed = definitionSchema.safeParse(value);
+  const parsed = definitionSchema.safeParse(JSON.parse(text));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    const field = issue?.path.join(".") ?? "";
-    return { kind: "invalid", message: `${field}: ${issue?.message ?? "is wrong"}` } as const;
+    const path = (issue?.path ?? []).map(String);
+    const tree = parseTree(text);
+    const { offset } = (tree && findNodeAtLocation(tree, path)) ?? { offset: 0 };
+    const words = [...(path.length === 0 ? [] : [path.join(".")]), issue?.message ?? "is wrong"];
+    return {
+      kind: "invalid",
+      message: `:${lineAndColumn(text, offset)}: ${words.join(": ")}`,
+    } as const;
   }
   const definition = parsed.data;
   return {

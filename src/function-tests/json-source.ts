@@ -6,7 +6,7 @@
 
 import { findNodeAtLocation, type Node, parse, parseTree } from "jsonc-parser";
 
-import { decodeUtf8, jsonFault } from "../host/http/json-text.ts";
+import { decodeUtf8, jsonFault, lineAndColumn } from "../host/http/json-text.ts";
 
 /** Members and elements on the way to a value. */
 export type Place = readonly (string | number)[];
@@ -42,7 +42,7 @@ export class JsonSource {
     if (wrong !== undefined) {
       const { offset = 0, words, isComment } = wrong;
       const fix = isComment ? ': say it in the "name" of the test' : "";
-      return fault(`:${position(text, offset)}: not JSON: ${words}${fix}`);
+      return fault(`:${lineAndColumn(text, offset)}: not JSON: ${words}${fix}`);
     }
     const tree = treeOf(text);
     if (tree === undefined) return fault(TOO_DEEP);
@@ -86,7 +86,7 @@ export class JsonSource {
       // The last of that name, which is the one that a parser would take.
       node = names.findLast(({ value }) => value === member) ?? node;
     }
-    return `${this.#file}:${position(this.#text, node.offset)}: ${words}`;
+    return `${this.#file}:${lineAndColumn(this.#text, node.offset)}: ${words}`;
   }
 }
 
@@ -102,10 +102,4 @@ function treeOf(text: string): Node | undefined {
     if (error instanceof RangeError) return undefined;
     throw error;
   }
-}
-
-/** Line and column, from 1. */
-function position(text: string, offset: number): string {
-  const before = text.slice(0, offset).split("\n");
-  return `${before.length}:${(before.at(-1)?.length ?? 0) + 1}`;
 }

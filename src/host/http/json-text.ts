@@ -88,6 +88,12 @@ export function jsonFault(text: string): JsonFault | undefined {
   }
 }
 
+/** A place in a text as editors show it: `2:7`. */
+export function lineAndColumn(text: string, offset: number): string {
+  const before = text.slice(0, offset).split("\n");
+  return `${before.length}:${(before.at(-1)?.length ?? 0) + 1}`;
+}
+
 /** Thrown to stop jsonc-parser. */
 class Found extends Error {
   readonly fault: ParseError;
