@@ -32,13 +32,23 @@ export function missingFileFix(
     : undefined;
 }
 
+function isThere(path: string): boolean {
+  try {
+    lstatSync(path);
+    return true;
+  } catch {
+    // Nothing lies below a file either, or has a name that is too long.
+    return false;
+  }
+}
+
 /** How to make what a handler names, where nothing else is known. */
 function newScript(directory: string, handler: string): string {
   const at = handler.lastIndexOf(".");
   const [script, name] = [`${handler.slice(0, at)}.sh`, handler.slice(at + 1)];
   const other = "name another one: --handler FILE.FUNCTION";
   // A folder, or a link to nowhere.
-  if (lstatSync(join(directory, script), { throwIfNoEntry: false }) !== undefined) {
+  if (isThere(join(directory, script))) {
     return `${script} is not a file: replace it by one, or ${other}`;
   }
   return at > 0 ? `write ${name}() { … } into ${script}, or ${other}` : other;

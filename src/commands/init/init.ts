@@ -46,7 +46,7 @@ function init(folder: string): number {
     const path = pathWord(join(dirname(folder), meant));
     throw new CommandError(isMeant ? `${words}\n  such as: lambda-shell init ${path}` : words);
   }
-  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === false) {
+  if (existsSync(directory) && !statSync(directory).isDirectory()) {
     throw new CommandError(`${folder} is there and is not a folder; nothing was changed`);
   }
   // For the architecture that `package` takes, so that the zip and the template agree.

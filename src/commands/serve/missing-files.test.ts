@@ -116,3 +116,15 @@ test.each([
     "hint: function.sh is not a file: replace it by one, or name another one: --handler FILE.FUNCTION\n",
   );
 });
+
+test.each(["data/x.y", `${"x".repeat(300)}.y`])(
+  "the handler %s, whose file cannot be, is told as such",
+  async (handler) => {
+    const folder = functionFolder({ data: "x" });
+    const run = ["run", folder, "--handler", handler, "--bootstrap", bootstrapExecutable()];
+    const { status, errors } = await tool(run);
+    expect(status).toBe(4);
+    const script = handler.replace(".y", ".sh");
+    expect(errors).toContain(`hint: write y() { … } into ${script}, or name another one: `);
+  },
+);
