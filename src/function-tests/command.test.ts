@@ -402,7 +402,8 @@ test("a file instead of a folder is refused with the way to choose a test", asyn
   const { status, errors } = await tool(["test", "tests/a.json"], { cwd: folder });
   expect([status, errors]).toEqual([
     2,
-    "error: not a folder: tests/a.json\n  one test of a folder is chosen with --filter\n",
+    "error: not a folder: tests/a.json\n" +
+      "  one test of a folder is chosen with --filter: lambda-shell test --filter a.json\n",
   ]);
 });
 

@@ -143,7 +143,7 @@ function oneTestFix(file: string): string {
   const folder = dirname(dirname(file));
   const isTest = [TESTS_FOLDER, EVENTS_FOLDER].includes(basename(dirname(file)));
   return isTest
-    ? `${words}: lambda-shell test ${pathWord(folder)} --filter ${pathWord(basename(file))}`
+    ? `${words}: lambda-shell test ${folder === "." ? "" : `${pathWord(folder)} `}--filter ${pathWord(basename(file))}`
     : words;
 }
 
