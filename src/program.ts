@@ -98,11 +98,11 @@ export function programFix(path: string): string | undefined {
   if (found.isDirectory()) return folderFix(path);
   if (!found.isFile()) return "it is not a regular file";
   if ((found.mode & 0o111) === 0) return notExecutableFix(path);
-  return mayExecute(path) ? contentFix(path) : undefined;
+  return isAllowed(path, constants.X_OK) ? contentFix(path) : undefined;
 }
 
 function notExecutableFix(path: string): string {
-  const text = startOf(path)?.toString("utf8") ?? "";
+  const text = startBytes(path, START_BYTES)?.toString("utf8") ?? "";
   const fix = `it is not executable: chmod +x ${pathWord(path)}`;
   return definedFunctions(text).length === 0
     ? fix
@@ -163,9 +163,10 @@ function linkTarget(path: string): string | undefined {
     : undefined;
 }
 
-function mayExecute(path: string): boolean {
+/** Whether this process may do with a file what a mode of access(2) says. */
+export function isAllowed(path: string, mode: number): boolean {
   try {
-    accessSync(path, constants.X_OK);
+    accessSync(path, mode);
     return true;
   } catch {
     return false;
@@ -177,7 +178,7 @@ const START_BYTES = 64 * 1024;
 
 /** What in a file's text, or its ELF header, keeps it from being executed. */
 function contentFix(path: string): string | undefined {
-  const start = startOf(path);
+  const start = startBytes(path, START_BYTES);
   if (start === undefined) return undefined;
   if (start.byteLength === 0) return "the file is empty";
   const elf = readElf(start);
@@ -190,7 +191,8 @@ function contentFix(path: string): string | undefined {
   const [interpreter] = shebangWords(text);
   if (interpreter === undefined) return "its #! line names no program";
   if (!existsSync(interpreter)) return `its #! line names ${interpreter}, which is not there`;
-  const isProgram = statOf(interpreter)?.isFile() === true && mayExecute(interpreter);
+  const isProgram =
+    statOf(interpreter)?.isFile() === true && isAllowed(interpreter, constants.X_OK);
   return isProgram ? undefined : `its #! line names ${interpreter}, which may not be executed`;
 }
 
@@ -205,17 +207,20 @@ function elfFix({ architecture, loader }: ElfFile): string | undefined {
     : `the loader that it was linked for is not there: ${loader}`;
 }
 
-function startOf(path: string): Buffer | undefined {
+/**
+ * The first bytes of a file.
+ * @returns Nothing when it cannot be read: it may be executed all the same.
+ */
+export function startBytes(path: string, bytesMax: number): Buffer | undefined {
+  const bytes = Buffer.alloc(bytesMax);
   try {
     const file = openSync(path, "r");
     try {
-      const bytes = Buffer.alloc(START_BYTES);
       return bytes.subarray(0, readSync(file, bytes));
     } finally {
       closeSync(file);
     }
   } catch {
-    // It may be executed and not read.
     return undefined;
   }
 }

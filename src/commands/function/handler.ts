@@ -4,22 +4,13 @@
  * @module
  */
 
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  openSync,
-  readFileSync,
-  readSync,
-  realpathSync,
-  statSync,
-} from "node:fs";
+import { constants, existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 
 import { type Files, type Handler, resolveHandler, type Shell } from "../../handler/resolve.ts";
 import { baseName } from "../../handler/script.ts";
 import type { StartFiles } from "../../host/function/function-pool.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
+import { isAllowed, startBytes } from "../../program.ts";
 import { isOurBootstrap } from "./architecture.ts";
 
 /** Bytes of a file that are looked at, as many as the runtime reads at once. */
@@ -118,26 +109,7 @@ function realPath(path: string): string {
   }
 }
 
-function isAllowed(path: string, mode: number): boolean {
-  try {
-    accessSync(path, mode);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** How a file begins, as much as the runtime reads at once; nothing when it cannot be read. */
 export function startOfFile(path: string): string | undefined {
-  const bytes = Buffer.alloc(START_BYTES);
-  try {
-    const file = openSync(path, "r");
-    try {
-      return bytes.toString("utf8", 0, readSync(file, bytes));
-    } finally {
-      closeSync(file);
-    }
-  } catch {
-    return undefined;
-  }
+  return startBytes(path, START_BYTES)?.toString("utf8");
 }
