@@ -139,12 +139,7 @@ const ENVIRONMENT = {
 async function walkCommands(tree: string, words: readonly string[] = []): Promise<Walk> {
   const output = await run([...stagedPython(tree, HOST), SCRIPT, ...words], {
     cwd: "/",
-    env: {
-      HOME: "/nonexistent",
-      AWS_ACCESS_KEY_ID: "nobody",
-      AWS_SECRET_ACCESS_KEY: "nobody",
-      AWS_DEFAULT_REGION: "us-east-1",
-    },
+    env: ENVIRONMENT,
   });
   return JSON.parse(output) as Walk;
 }

@@ -19,7 +19,7 @@ import hashlib  # noqa: E402
 import json  # noqa: E402
 import mmap  # noqa: E402
 
-# Every second page of 8 MB, so that no two of them are one range.
+# Every second page of 8 MB: the others must stay as they are, too.
 memory = mmap.mmap(-1, 8 << 20, flags=mmap.MAP_PRIVATE)
 memory.write(os.urandom(len(memory)))
 written = range(0, len(memory), 2 * pages.PAGE)
