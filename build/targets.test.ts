@@ -288,7 +288,6 @@ describe("make", () => {
     ...["quick", "test", "fuzz", "ok", "lint", "python", "dist", "reproduce", "pins", "compat"],
     ...["test-layer", "smoke-layer", "test-aws-cli", "test-kernels", "deployments", "newest-tools"],
     ...["bench", "bench-small", "bench-cold", "bench-aws-cli", "bench-host", "page-profile"],
-    ...["test-tool"],
   ])("looks for all packages of %s before anything is built", (target) => {
     const [before = "", ...after] = recipes(target).split(
       /^.*npm-ci\.sh .*$|^.*bin\/(?:bun|pip) .*$/m,

@@ -21,7 +21,9 @@ import { run } from "../layer/command.ts";
 import { DebianArchive } from "../layer/debian.ts";
 
 /** Debian's releases by their age, which its archive always has: on the day of writing 5.10, 6.1, 6.12 and 7.2. */
-const SUITES = ["oldoldstable", "oldstable", "stable", "stable-backports"];
+const SUITES = (process.env["KERNELS"] ?? "oldoldstable oldstable stable stable-backports").split(
+  " ",
+);
 
 const MEMORY_MIB = 1024;
 /** A boot with all that is tried takes 40 seconds without KVM; one that hangs is ended, in seconds. */

@@ -22,7 +22,7 @@ bench-cold: root bench-cold-packages node_modules/.package-lock.json ## bench: M
 test-kernels-packages:
 	@build/system-packages.sh busybox=busybox qemu-system-x86_64=qemu-system-x86
 
-# Needs Debian's archive; three minutes without KVM.
+# Needs Debian's archive; three minutes without KVM. KERNELS names some of Debian's releases.
 .PHONY: test-kernels
 test-kernels: test-kernels-packages node_modules/.package-lock.json ## test: Handle events on Linux 5.10, 6.1, 6.12 and the newest
-	$(BUN) test ./build/prefetch/kernels.slow.ts
+	$(BUN) test --timeout 600000 ./build/prefetch/kernels.slow.ts

@@ -19,11 +19,6 @@ dist/lambda-shell-linux-%: $(TOOL_SOURCES) node_modules/.package-lock.json
 	@build/own-files.sh . dist
 	$(BUN) build/compile.ts lambda-shell $*
 
-# The other tests run the tool from its sources, without what compiling makes of it.
-.PHONY: test-tool
-test-tool: test-packages dist/lambda-shell-linux-$(ARCH) dist/bootstrap-$(ARCH) ## test: Run the tool's own tests with the compiled tool
-	LAMBDA_SHELL=dist/lambda-shell-linux-$(ARCH) $(BUN) test ./src/commands ./src/function-tests ./src/completion
-
 # Go and Rust must be newer than Debian's packages: compat-clients.ts says where to get them.
 .PHONY: compat-packages
 compat-packages:

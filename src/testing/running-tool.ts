@@ -36,7 +36,7 @@ export interface ToolOptions {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** The compiled tool, where the tests must run that: another Bun is inside it. */
+/** The compiled tool, which `make test` names; without it the tests run the sources. */
 const COMPILED = process.env["LAMBDA_SHELL"];
 
 /** The command line that runs the tool with these arguments. */

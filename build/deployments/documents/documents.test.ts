@@ -17,6 +17,7 @@ import {
 import { dirname, join } from "node:path";
 
 import { bootstrapExecutable } from "../../../src/testing/bootstrap-process.ts";
+import { toolCommand } from "../../../src/testing/running-tool.ts";
 import { temporaryFolder } from "../../../src/testing/temporary-folder.ts";
 import { ROOT } from "../layer-dist.ts";
 import { MotoServer, pythonProgram } from "../moto-server.ts";
@@ -52,8 +53,7 @@ afterAll(async () => {
 
 const documents = readDocuments();
 
-/** The tool, from its source. */
-const LAMBDA_SHELL = [process.execPath, join(ROOT, "src/lambda-shell.ts")];
+const LAMBDA_SHELL = toolCommand([]);
 
 /** The names by which the headings of a document are reached, as GitHub makes them. */
 function anchorsOf(markdown: string): ReadonlySet<string> {

@@ -102,12 +102,15 @@ test(
 test(
   "a function that has just been made is invoked only after its waiter has waited",
   async () => {
-    await using _ = slowFront({ role: 0, pending: 5_000 });
+    await using _ = slowFront({ role: 0, pending: 600_000 });
     await role("pending");
     await aws(...create("pending", await zipFile(), "pending"));
     const output = join(temporaryFolder("output"), "response.json");
     const invoke = ["lambda", "invoke", "--function-name", "pending", "--payload", "{}", output];
     expect(await failure(...invoke)).toContain("in the following state: Pending");
+    const words = ["--function-name", "pending", "--query", "Configuration.State"];
+    expect(await aws("lambda", "get-function", ...words)).toContain("Pending");
+    front.activate("pending");
     await aws("lambda", "wait", "function-active-v2", "--function-name", "pending");
     expect(JSON.parse(await aws(...invoke)).StatusCode).toBe(200);
   },

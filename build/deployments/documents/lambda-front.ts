@@ -17,8 +17,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { bootstrapExecutable } from "../../../src/testing/bootstrap-process.ts";
+import { toolCommand } from "../../../src/testing/running-tool.ts";
 import { temporaryFolder } from "../../../src/testing/temporary-folder.ts";
-import { ROOT } from "../layer-dist.ts";
 import type { MotoServer } from "../moto-server.ts";
 import { run } from "../run.ts";
 
@@ -58,7 +58,7 @@ interface Deployed {
   readonly request: CreateFunction;
   readonly folder: string;
   /** In ms of the monotonic clock. */
-  readonly active: number;
+  active: number;
   host?: Promise<Host>;
 }
 
@@ -156,6 +156,13 @@ export class LambdaFront {
       responseHeaders.delete("content-length");
     }
     return new Response(content, { status: response.status, headers: responseHeaders });
+  }
+
+  /** Ends the wait of a function that is pending. */
+  activate(name: string): void {
+    const made = this.#functions.get(name);
+    if (made === undefined) throw new Error(`failed to activate ${name}: it has not been made`);
+    made.active = 0;
   }
 
   async #create(request: CreateFunction): Promise<void> {
@@ -277,7 +284,7 @@ async function startHost({ request, folder }: Deployed): Promise<Host> {
   const variables = Object.entries(request.Environment?.Variables ?? {});
   const child = Bun.spawn(
     [
-      ...[process.execPath, join(ROOT, "src/lambda-shell.ts"), "serve", folder, "--port", "0"],
+      ...toolCommand(["serve", folder, "--port", "0"]),
       // That of the zip may be for another architecture than this machine's.
       ...["--metrics-port", "0", "--bootstrap", bootstrapExecutable()],
       ...["--name", request.FunctionName, "--handler", request.Handler ?? ""],

@@ -10,10 +10,14 @@ import { RuntimeApiServer, type RuntimeListener } from "./runtime-api-server.ts"
 async function serveApi(concurrency = 1, snapStart = false) {
   const results: PostedResult[] = [];
   const turns: number[] = [];
+  let snapshots = 0;
   const listener: RuntimeListener = {
     onNext: () => void turns.push(performance.now()),
     onPosted: (_invocation, result) => void results.push(result),
     onInitError: (error) => void results.push({ kind: "error", ...error }),
+    onSnapshot: () => {
+      snapshots += 1;
+    },
   };
   const server = new RuntimeApiServer(listener, { concurrency, snapStart });
   const address = await server.listen();
@@ -39,6 +43,10 @@ async function serveApi(concurrency = 1, snapStart = false) {
     results,
     /** When polls have had their turn, in milliseconds. */
     turns,
+    /** Waits until the runtime has asked for its restore this many times. */
+    async snapshots(count: number) {
+      while (snapshots < count) await Bun.sleep(1);
+    },
     send,
     next,
     deliver,
@@ -329,8 +337,9 @@ async function restored(api: Awaited<ReturnType<typeof serveApi>>, text: string)
   const ended = Promise.withResolvers<void>();
   socket.on("close", () => ended.resolve());
   socket.write(text);
+  await api.snapshots(1);
   // It blocks until the restore.
-  await Bun.sleep(100);
+  await Bun.sleep(50);
   expect(chunks).toEqual([]);
   api.server.restore();
   await ended.promise;
@@ -362,15 +371,20 @@ test("a restore is for what waits for it: nothing is sent to a connection that h
   await using api = await serveApi(1, true);
   const gone = new AbortController();
   const waiting = fetch(`http://${api.address}${PATH.restoreNext}`, { signal: gone.signal });
-  await Bun.sleep(100);
+  await api.snapshots(1);
   gone.abort();
   await expect(waiting).rejects.toThrow();
-  await Bun.sleep(50);
-  // The runtime may ask again, and is restored then.
-  const again = api.send("GET", PATH.restoreNext);
-  await Bun.sleep(100);
+  // The runtime may ask again, once it is seen that the connection has gone, and is restored then.
+  const asks = async () => {
+    for (;;) {
+      const { status } = await api.send("GET", PATH.restoreNext);
+      if (status !== 403) return status;
+    }
+  };
+  const again = asks();
+  await api.snapshots(2);
   api.server.restore();
-  expect((await again).status).toBe(200);
+  expect(await again).toBe(200);
 });
 
 test("the Logs and Telemetry APIs say that they are not here", async () => {

@@ -319,8 +319,7 @@ test("a REST API says nothing where the caller accepts a binary type, and decode
 });
 
 const NO_EFFECT = "of the response has no effect behind this front end, as on AWS\n  return ";
-const LOST_HEADERS =
-  `hint: multiValueHeaders ${NO_EFFECT}` + '{"headers":{"X-Name":"a, b"},"cookies":["a=1","b=2"]}';
+const LOST_HEADERS = `hint: multiValueHeaders ${NO_EFFECT}{"headers":{"X-Name":"a, b"},"cookies":["a=1","b=2"]}`;
 const LOST_COOKIES = `hint: cookies ${NO_EFFECT}{"multiValueHeaders":{"Set-Cookie":["a=1","b=2"]}}`;
 
 test.each([
