@@ -5,9 +5,10 @@
 import { beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 
+import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
 import { architecture, HOST_ARCHITECTURE } from "../architectures.ts";
 import { stagedPython } from "./aws-cli-debian.ts";
-import { run } from "./command.ts";
+import { type Outcome, outcomeOf, run } from "./command.ts";
 import { FinishedLayer, layerZip } from "./testing/finished-layer.ts";
 import { untouchedTree } from "./testing/untouched-aws-cli.ts";
 
@@ -28,15 +29,16 @@ interface Walk {
 const HOST = HOST_ARCHITECTURE ?? architecture("amd64");
 const SCRIPT = join(import.meta.dir, "testing/walk-commands.py");
 
+let untouchedOpt: string;
 let untouched: Walk;
 let layer: Walk;
 let finished: FinishedLayer;
 
 beforeAll(async () => {
   finished = await FinishedLayer.unzip(HOST);
-  const tree = await untouchedTree(HOST);
+  untouchedOpt = await untouchedTree(HOST);
   [untouched, layer] = await Promise.all([
-    walkCommands(tree),
+    walkCommands(untouchedOpt),
     walkCommands(finished.opt, [join(finished.opt, "aws-cli")]),
   ]);
 });
@@ -122,10 +124,59 @@ test("what few commands use is not imported by others, and is the real thing whe
     connected: false,
     imported: [],
     lacking: {},
+    instances: [
+      [true, false],
+      [true, false],
+      [true, false],
+    ],
     base: "multiprocessing.managers",
     "still late": [],
   });
 });
+
+test.each([
+  ["http://[127.0.0.1]:9"],
+  ["http://[::1]:9"],
+  ["http://127.0.0.1:9"],
+  ["http://[v1.x]:9"],
+  ["nonsense"],
+])("an endpoint %s comes to what it comes to with the untouched CLI", async (url) => {
+  const [expected, found] = await bothOutcomes([...IDENTITY, "--endpoint-url", url]);
+  expect(expected.errors).toContain("[ERROR]");
+  expect(found).toEqual(expected);
+});
+
+test("a plug-in finds the modules that it finds with the untouched CLI", async () => {
+  const config = join(temporaryFolder("plug-in"), "config");
+  const folder = join(import.meta.dir, "testing/plug-ins");
+  await Bun.write(config, `[plugins]\ncli_legacy_plugin_path = ${folder}\nmodules = modules\n`);
+  const words = [...IDENTITY, "--generate-cli-skeleton"];
+  const [expected, found] = await bothOutcomes(words, { AWS_CONFIG_FILE: config });
+  expect(expected).toMatchObject({ status: 0, errors: "" });
+  expect(expected.output).toContain("an address True True ");
+  expect(found).toEqual(expected);
+});
+
+/** What a command comes to with the untouched CLI, and with the layer's. */
+async function bothOutcomes(
+  words: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
+): Promise<[Outcome, Outcome]> {
+  const clis = [
+    [...stagedPython(untouchedOpt, HOST), "-c", UNTOUCHED_MAIN],
+    [join(finished.opt, "bin/aws")],
+  ];
+  const outcomes = clis.map((cli) => {
+    const options = { cwd: "/", env: { ...ENVIRONMENT, ...variables }, stdin: "ignore" } as const;
+    return outcomeOf(Bun.spawn([...cli, ...words], { ...options, stdout: "pipe", stderr: "pipe" }));
+  });
+  return (await Promise.all(outcomes)) as [Outcome, Outcome];
+}
+
+const UNTOUCHED_MAIN = `import os, sys
+sys.path.append(os.path.join(os.path.dirname(os.__file__), 'site-packages'))
+from awscli.clidriver import main
+sys.exit(main())`;
 
 /** An account for calls that reach nobody, and a home folder that cannot be made. */
 const ENVIRONMENT = {

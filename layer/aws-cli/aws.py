@@ -94,14 +94,16 @@ class Later(type(sys)):
                 return importlib.import_module(self.__name__)
             del sys.modules[self.__name__]
             module = importlib.import_module(self.__name__)
-            # An import binds what is below a module to it once: to what stood here.
             for name, value in list(vars(self).items()):
+                # An import binds what is below a module to it once: to what stood here.
                 if isinstance(value, type(sys)):
                     setattr(module, name, value)
+                elif isinstance(value, LaterName):
+                    setattr(self, name, getattr(module, name))
             return module
 
     def take_later(self, name):
-        """Has something stand for a function or a class that is called, extended, or asked for an attribute."""
+        """Has something stand for a function or a class that is called, extended, or asked for what it has or is."""
         setattr(self, name, LaterName(self, name))
 
     def make_later(self, name):
@@ -141,6 +143,12 @@ class LaterName:
 
     def __mro_entries__(self, bases):
         return (self._real(),)
+
+    def __instancecheck__(self, instance):
+        return isinstance(instance, self._real())
+
+    def __subclasscheck__(self, subclass):
+        return issubclass(subclass, self._real())
 
 
 class LaterCrt(Later):
@@ -355,6 +363,21 @@ def import_for_few_commands_only():
     import importlib
 
     importlib.metadata = sys.modules['importlib.metadata']
+
+
+def give_plugins_the_real_modules():
+    """Imports what something stands for before a user's plug-ins are, which may do anything with a module."""
+    import awscli.plugin
+
+    import_plugins = awscli.plugin._import_plugins
+
+    def import_plugins_after_the_rest(plugin_mapping):
+        for module in list(sys.modules.values()):
+            if type(module) is Later:
+                module.imported()
+        return import_plugins(plugin_mapping)
+
+    awscli.plugin._import_plugins = import_plugins_after_the_rest
 
 
 def import_docutils_for_help_only():
@@ -592,6 +615,7 @@ def prepare():
     import_yaml_for_its_use_only()
     import_colors_without_ctypes()
     import_docutils_for_help_only()
+    give_plugins_the_real_modules()
     use_compressed_models()
     use_index_of_services()
     do_repeated_steps_once()
