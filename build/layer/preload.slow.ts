@@ -137,6 +137,18 @@ test("a server that can have no further process waits until it can", async () =>
   expect(await check<unknown>("full_table")).toEqual({ asleep: true, call: 0, spare: true });
 });
 
+test("a server whose spares die at once waits before it makes the next", async () => {
+  expect(await check<unknown>("dying")).toEqual({ few: true, call: true, spare: true });
+});
+
+test("a call whose files may not be large does not end the server, nor what it learns of pages", async () => {
+  expect(await check<unknown>("reports")).toEqual([true, [false, false, true]]);
+});
+
+test("a server that cannot have pages copied goes on", async () => {
+  expect(await check<unknown>("ctypes")).toEqual([[0, 0, 0, 0], 1]);
+});
+
 test("a call goes on when one of another session has ended the server", async () => {
   expect(await check<unknown>("others")).toEqual([0, true]);
 });

@@ -35,20 +35,26 @@ class Pages:
 
     def learn(self):
         """Takes what a call has told, in the server."""
+        if self.write is None:
+            self.prepare()
         before = len(self.vectors) // 2
-        known = array.array('Q', os.pread(self.told, 8 * PAGES_MAX, 0))
+        told = os.pread(self.told, 8 * PAGES_MAX, 0)
+        # Another call may have been cut while it wrote.
+        known = array.array('Q', told[: len(told) // 8 * 8])
         self.vectors = array.array('Q', (word for page in known for word in (page * PAGE, 1)))
         # A call needs pages of its own as well: one that has little to tell should not do it again.
         if len(known) < before + self.few:
             self.few *= 2
-        if self.write is None:
-            import ctypes
 
-            self.errno = ctypes.get_errno
-            self.write = ctypes.CDLL(None, use_errno=True).process_vm_writev
-            vectors = ctypes.c_void_p, ctypes.c_ulong
-            self.write.argtypes = ctypes.c_int, *vectors, *vectors, ctypes.c_ulong
-            self.write.restype = ctypes.c_ssize_t
+    def prepare(self):
+        import ctypes
+
+        self.errno = ctypes.get_errno
+        write = ctypes.CDLL(None, use_errno=True).process_vm_writev
+        vectors = ctypes.c_void_p, ctypes.c_ulong
+        write.argtypes = ctypes.c_int, *vectors, *vectors, ctypes.c_ulong
+        write.restype = ctypes.c_ssize_t
+        self.write = write
 
     def copy(self):
         """Has the pages copied, in a fork: writes a byte of each over itself (process_vm_writev(2))."""
@@ -75,8 +81,12 @@ class Pages:
             for start, count in self.mappings:
                 flags = os.pread(file.fileno(), 8 * count, 8 * start)[7::8]
                 pages.extend(start + i for i, flag in enumerate(flags) if flag & OWN == OWN)
-        os.ftruncate(self.told, 0)
-        os.pwrite(self.told, pages, 0)
+        # The limit of file sizes may cut it: what the server knows is more then.
+        written = os.pwrite(self.told, pages, 0)
+        if written < 8 * len(pages):
+            return False
+        # Last: the server may be reading it for another call.
+        os.ftruncate(self.told, written)
         return True
 
 

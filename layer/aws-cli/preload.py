@@ -45,7 +45,7 @@ SERVER_OOM_SCORE = '1000'
 LAST_S = 0.05
 LESSON_MAX = 4096
 # How long the server waits before it tries again to fork, in milliseconds: where there can be no further
-# process, it would take the processor from those that there are.
+# process, or none that lives, it would take the processor from those that there are.
 RETRY_MS = 100
 # A lesson that tells the server to make room for another one.
 RETIRE = b'retire'
@@ -133,8 +133,10 @@ def serve_call(connection, lessons, known, own, own_pages):
     def end(status):
         # First of all, who reads our output sees its end. Last, the caller ends, and then so do we.
         os.closerange(0, caller.DESCRIPTOR_FLOOR)
-        tell_lesson(lessons, known)
-        with contextlib.suppress(OSError):
+        # The call has run: whatever fails here, its status counts.
+        with contextlib.suppress(Exception):
+            tell_lesson(lessons, known)
+        with contextlib.suppress(Exception):
             if own_pages.tell():
                 tell_server(lessons, PAGES)
         tell(connection, bytes((ord('e'), status)))
@@ -280,7 +282,9 @@ class Server:
 
     def listen(self, lesson):
         if lesson == PAGES:
-            self.pages.learn()
+            # What it needs may not be there in this sandbox.
+            with contextlib.suppress(Exception):
+                self.pages.learn()
         elif lesson != RETIRE:
             self.to_learn += lesson.decode().split('\n')
         elif self.listener is not None:
@@ -309,7 +313,8 @@ class Server:
             return None
         control.close()
         self.forget_in_fork()
-        self.pages.copy()
+        with contextlib.suppress(Exception):
+            self.pages.copy()
         connection = wait_for_caller(self.listener, theirs)
         self.listener.close()
         return connection
@@ -331,6 +336,12 @@ class Server:
         if connection is not None:
             with connection:
                 tell(connection, bytes((ord('e'), code) if code >= 0 else (ord('s'), -code)))
+        elif self.listener is not None:
+            # A spare that has ended before it had a caller, as the next one may, in a sandbox where memory is
+            # short: who is calling takes the plain way, and the processor is left to those that there are.
+            self.pause_ms = RETRY_MS
+            with contextlib.suppress(OSError):
+                self.listener.accept()[0].close()
 
     def learn(self, name):
         with caller.recording():

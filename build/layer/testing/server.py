@@ -264,6 +264,58 @@ def full_table():
     return {'asleep': asleep.count(True) > 50, 'call': status, 'spare': has_spare(OPT)}
 
 
+def dying():
+    """Whether a server whose spares die at once makes few of them, and how a call goes meanwhile."""
+    first_call()
+    (server,) = servers(OPT)
+    child = None
+    died = set()
+    for look in range(200):
+        for spare in children(server):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(spare, signal.SIGKILL)
+            died.add(spare)
+        if look == 100:
+            child = subprocess.Popen([AWS, '--version'], env=lambda_variables(URL), stdout=subprocess.DEVNULL)
+        time.sleep(0.005)
+    # A call that a spare had taken on ends with it.
+    return {'few': len(died) < 50, 'call': child.wait() in (0, -signal.SIGKILL), 'spare': has_spare(OPT)}
+
+
+def reports():
+    """Whether the server goes on after calls that cannot tell their pages whole, and what it knows of pages."""
+    first_call()
+    before = servers(OPT)
+    found = []
+    for size in (5001, 5007, None):
+        limit = size or resource.RLIM_INFINITY
+        call('sts', 'get-caller-identity', preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+        has_spare(OPT)
+        found.append(own_memory() > 8_000)
+    return [servers(OPT) == before, found]
+
+
+def ctypes():
+    """How calls end where Python's ctypes cannot be loaded, and how many servers they have, one after the other."""
+    script = (
+        f'for file in {OPT}/aws-cli/lib/python3*/lib-dynload/_ctypes.*; do mount --bind /dev/null "$file"; done; '
+        f'while read -r _; do {AWS} sts get-caller-identity >/dev/null; echo $?; done'
+    )
+    child = subprocess.Popen(
+        ['unshare', '--mount', 'sh', '-c', script],
+        env=lambda_variables(URL), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )
+    statuses, found = [], set()
+    for _ in range(4):
+        child.stdin.write(b'\n')
+        child.stdin.flush()
+        statuses.append(int(child.stdout.readline()))
+        has_spare(OPT)
+        found |= {*servers(OPT)}
+    child.communicate()
+    return [statuses, len(found)]
+
+
 def locales():
     """How three calls in a row end on a system that has no locales."""
     empty = 'mount -t tmpfs none /usr/lib/locale && for _ in 1 2 3; do "$@"; sleep 0.5; done'
@@ -400,7 +452,7 @@ def memory_group():
 
 def main():
     checks = (
-        *(secrets, places, ends, timeout, damage, processes, full_table, locales, others, session, memory, pages),
+        *(secrets, places, ends, timeout, damage, processes, full_table, dying, reports, ctypes, locales, others, session, memory, pages),
     )
     found = {check.__name__: check for check in checks}[CHECK]()
     for pid in servers(OPT):
