@@ -133,6 +133,15 @@ test("calls give what plain ones give to a user who can have no further process"
   expect(same.length).toBeGreaterThan(10);
 });
 
+test("calls give what plain ones give to a user who can have no thread", async () => {
+  const found = await check<readonly (readonly [number, string, string])[]>("threads");
+  const [plain, preloaded, plainCopy, preloadedCopy] = found;
+  expect(plain?.[0]).toBe(0);
+  expect(preloaded).toEqual(plain);
+  expect(plainCopy?.[2]).toContain("INSUFFICIENT_RESOURCE");
+  expect(preloadedCopy).toEqual(plainCopy);
+});
+
 test("a server that can have no further process waits until it can", async () => {
   expect(await check<unknown>("full_table")).toEqual({ asleep: true, call: 0, spare: true });
 });

@@ -155,9 +155,12 @@ class LaterCrt(Later):
     """Stands for the library of AWS's Common Runtime.
 
     Loading it is a twentieth of the start. The CLI calls it to copy files of S3, for checksums and for some
-    keys and signatures; every command only tells it what to log, which starts a thread.
+    keys and signatures; every command only tells it what to log, which starts a thread. It stays where it is
+    when the library has been loaded: in a fork of a process that has loaded it, it has not been used.
     """
 
+    real = None
+    is_used = False
     told = ()
 
     def init_logging(self, *arguments):
@@ -168,18 +171,22 @@ class LaterCrt(Later):
 
     def tell(self, name, arguments):
         with self.lock:
-            if sys.modules.get(self.__name__) is self:
+            if not self.is_used:
                 self.told += ((name, arguments),)
                 return
-        getattr(self.imported(), name)(*arguments)
+        getattr(self.real, name)(*arguments)
 
     def imported(self):
         with self.lock:
-            module = super().imported()
+            if self.real is None:
+                self.real = super().imported()
+                self.__spec__ = self.real.__spec__
+                sys.modules[self.__name__] = self
+            self.is_used = True
             told, self.told = self.told, ()
             for name, arguments in told:
-                getattr(module, name)(*arguments)
-            return module
+                getattr(self.real, name)(*arguments)
+            return self.real
 
 
 sys.modules['_awscrt'] = LaterCrt('_awscrt')

@@ -112,6 +112,8 @@ def start_logging_of_crt():
     """Does what awscli.logger does when it is imported, and could not do in the server."""
     import awscrt.io
 
+    # The server may have loaded it.
+    sys.modules['_awscrt'].is_used = False
     with contextlib.suppress(RuntimeError):
         awscrt.io.init_logging(awscrt.io.LogLevel.NoLogs, 'stderr')
 
@@ -199,7 +201,9 @@ def keep_tls_context():
 def imported_modules():
     """The names of all modules but those that something stands for until they are needed."""
     return frozenset(
-        name for name, module in sys.modules.items() if not isinstance(module, aws.Later)
+        name
+        for name, module in sys.modules.items()
+        if not isinstance(module, aws.Later) or module.__spec__ is not None
     )
 
 

@@ -242,6 +242,21 @@ def processes():
     return results
 
 
+def threads():
+    """How calls of a user who can have no thread end, plain and preloaded, after one that has loaded the CRT."""
+    first_call(preexec_fn=as_user)
+    copy = ['s3', 'cp', '/etc/hostname', 's3://nowhere/key']
+    call(*copy, preexec_fn=as_user)
+    has_spare(OPT)
+    found = []
+    for words in (['sts', 'get-caller-identity', '--query', 'Account'], copy):
+        for command in (plain_command(OPT), [AWS]):
+            result = call(*words, command=command, preexec_fn=lambda: as_user(1))
+            found.append([result.returncode, result.stdout.decode(), result.stderr.decode()])
+            has_spare(OPT)
+    return found
+
+
 def full_table():
     """Whether a server that can have no spare sleeps, and has one again when there is room."""
     first_call(preexec_fn=as_user)
@@ -452,7 +467,7 @@ def memory_group():
 
 def main():
     checks = (
-        *(secrets, places, ends, timeout, damage, processes, full_table, dying, reports, ctypes, locales, others, session, memory, pages),
+        *(secrets, places, ends, timeout, damage, processes, threads, full_table, dying, reports, ctypes, locales, others, session, memory, pages),
     )
     found = {check.__name__: check for check in checks}[CHECK]()
     for pid in servers(OPT):
