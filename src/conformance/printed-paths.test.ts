@@ -56,6 +56,24 @@ describe.each([...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name))("%s", (she
     expect(post.latin1.split("\n").at(-1)).toBe("last words");
   });
 
+  test.concurrent.each(["a\nb/c.handler", "a\nb/tool", "d\n.handler"])(
+    "a name with a line end is not a part of a response: %j",
+    async (handler) => {
+      const text = "handler() { printf words; }";
+      const tool = { text: `${"${SHEBANG}"}\nprintf words\n`, mode: "755" };
+      await using environment = await EnvironmentUnderTest.start({
+        shell,
+        handler,
+        files: { "a\nb/c.sh": text, "d\n.sh": text, "a\nb/tool": tool },
+      });
+      for (const body of ["1", "2"]) {
+        expect((await environment.api.invoke({ body })).latin1).toBe("words");
+      }
+      await environment.api.idle();
+      expect(environment.bootstrap.stderr).not.toContain("/ended-");
+    },
+  );
+
   test.concurrent("an event cannot end the output of a handler that repeats it", async () => {
     await using environment = await EnvironmentUnderTest.start({
       shell,

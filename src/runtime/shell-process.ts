@@ -148,10 +148,12 @@ export class ShellProcess {
 /**
  * What `$0` is: the handler's name in the script's folder, for `dirname "$0"`. It is not the script's path
  * or name: by these a script that can be run as well as sourced knows that it is run.
+ *
+ * Messages of shells begin with it. That of a status is one line (status-message.ts): more would be in a response.
  */
 export function ownName(handler: RunnableHandler): string {
   const { script } = handler;
-  if (handler.kind === "file") return script;
   const stem = script.endsWith(".sh") ? script.slice(0, -".sh".length) : script;
-  return `${stem}.${handler.functionName}`;
+  const name = handler.kind === "file" ? script : `${stem}.${handler.functionName}`;
+  return name.includes("\n") ? name.replaceAll("\n", "?") : name;
 }
