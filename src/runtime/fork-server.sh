@@ -38,6 +38,8 @@
     # The script's options are the handler's alone: the event restores them in its fork. An event is not a
     # pattern.
     \set -f +abCemnuvx
+    # By this option mksh would take the names of an event's variables out of the command that exports them.
+    case $- in *k*) \set +k ;; esac
     # These would run here, too, for whatever fails or ends. Not every shell knows all of them.
     \trap - CHLD
     # shellcheck disable=SC3047 # it says so, and goes on
