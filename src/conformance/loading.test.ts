@@ -254,6 +254,21 @@ test.concurrent.each(BASHES)(
   },
 );
 
+test.concurrent.each([
+  ["sub", "function.handler"],
+  ["./sub/", "function.handler"],
+  ["sub", "tool"],
+  [".", "sub/function.handler"],
+])("LAMBDA_TASK_ROOT may be relative to the working folder: %s, %s", async (root, handler) => {
+  const files = {
+    "sub/function.sh": `handler() { cat sub.txt sub/sub.txt 2>/dev/null; ${SAY}; }`,
+    "sub/tool": { text: "#!/bin/sh\ncat sub.txt -", mode: "755" },
+    "sub/sub.txt": "in sub: ",
+  } as const;
+  const env = { LAMBDA_TASK_ROOT: root };
+  expect(await load("dash", "", { files, handler, env })).toBe("in sub: event");
+});
+
 /** Of patterns that bash only knows when the file has turned them on. */
 const EXTENDED = `handler() { case $1 in +([0-9])) echo number ;; *) ${SAY} ;; esac; }`;
 

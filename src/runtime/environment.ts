@@ -95,7 +95,7 @@ export function readEnvironment(inherited: InheritedEnvironment): Environment {
   return {
     runtimeApi: variable(inherited, "AWS_LAMBDA_RUNTIME_API"),
     handler: variable(inherited, "_HANDLER"),
-    taskRoot: variable(inherited, "LAMBDA_TASK_ROOT") || DEFAULT_TASK_ROOT,
+    taskRoot: absolute(variable(inherited, "LAMBDA_TASK_ROOT") || DEFAULT_TASK_ROOT),
     log: {
       // Managed instances, where events are handled at once, take nothing else.
       json: logFormat === "JSON" || (logFormat === "" && concurrency > 1),
@@ -105,6 +105,11 @@ export function readEnvironment(inherited: InheritedEnvironment): Environment {
     isSnapshot: initializationType === "snap-start",
     endsEvents: maxConcurrency !== "" || initializationType === "lambda-managed-instances",
   };
+}
+
+/** A path that means the same after a change of folders: handlers run in the one that it names. */
+function absolute(path: string): string {
+  return path.startsWith("/") ? path : `${process.cwd()}/${path}`;
 }
 
 function parseConcurrency(text: string): number {
