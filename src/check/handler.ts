@@ -167,7 +167,7 @@ function shellScript(directory: string, resolved: Handler): string | undefined {
 
 function rejected(
   { directory, handler }: CheckTarget,
-  { errorType, errorMessage }: Handler & { kind: "rejected" },
+  { errorType, errorMessage, script = "" }: Handler & { kind: "rejected" },
 ): readonly Finding[] {
   // A folder with a bootstrap of its own may mean anything by its handler.
   const isMalformed = errorType === "Runtime.MalformedHandlerName";
@@ -183,6 +183,9 @@ function rejected(
       return [
         `fix: ${fix ?? "add the file, or set Handler to FILE.FUNCTION of one that is there"}`,
       ];
+    }
+    if (message.includes("not executable: give it mode")) {
+      return [`fix: chmod +x ${pathWord(relative(directory, script))}`];
     }
     if (!message.includes("interpreter")) return [];
     return [
@@ -202,11 +205,8 @@ function checkFile(
   const bytes = readOrNothing(script);
   if (bytes === undefined) return [];
   const isExecuted = command.length === 1;
-  if (readElf(bytes) !== undefined) {
-    return isExecuted ? [] : [notExecutable(file, "a program")];
-  }
+  if (readElf(bytes) !== undefined || !isExecuted) return [];
   const words = shebangWords(bytes.toString("utf8"));
-  if (!isExecuted) return [];
   if (words.length === 0) {
     return [
       error(
@@ -229,14 +229,6 @@ function checkFile(
     ];
   }
   return absentInterpreter(file, program === "-S" ? (options[0] ?? "") : program, target);
-}
-
-function notExecutable(file: string, what: string): Finding {
-  return error(
-    `${file} is ${what} and not executable`,
-    "on AWS this fails with: cannot execute binary file (status 126)",
-    `fix: chmod +x ${pathWord(file)}`,
-  );
 }
 
 /** The shell of a function handler, where only a layer can bring it. */

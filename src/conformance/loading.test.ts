@@ -254,6 +254,31 @@ test.concurrent.each(BASHES)(
   },
 );
 
+describe("a handler's file that is not executable", () => {
+  const program = { base64: Buffer.from("\x7fELF\x02\x01\x01\0 (\n").toString("base64") };
+
+  test.concurrent("and a program is told so", async () => {
+    const error = await load("dash", "", { handler: "tool", files: { tool: program } });
+    expect(error).toMatchObject({
+      errorType: "Runtime.InvalidEntrypoint",
+      errorMessage: expect.stringContaining(
+        "/tool is a program and not executable: give it mode 0755",
+      ),
+    });
+  });
+
+  test.concurrent.each(["644", "755"])(
+    "or is, and has CRLF line ends without a first line for its shell, is told so: mode %s",
+    async (mode) => {
+      const tool = { text: "if true; then\r\n  echo a\r\nfi\r\n", mode, shebang: false } as const;
+      expect(await load("dash", "", { handler: "tool", files: { tool } })).toMatchObject({
+        errorType: "Runtime.UserCodeSyntaxError",
+        errorMessage: expect.stringContaining("/tool has CRLF line ends"),
+      });
+    },
+  );
+});
+
 test.concurrent.each([
   ["sub", "function.handler"],
   ["./sub/", "function.handler"],
@@ -268,6 +293,19 @@ test.concurrent.each([
   const env = { LAMBDA_TASK_ROOT: root };
   expect(await load("dash", "", { files, handler, env })).toBe("in sub: event");
 });
+
+test.concurrent.each([" function.handler", "function.handler ", "function.handler\n"])(
+  "a handler's name that ends or begins with a blank is shown with it: %j",
+  async (name) => {
+    const error = await load("dash", "handler() { :; }", { handler: name });
+    expect(error).toMatchObject({
+      errorType: "Runtime.MalformedHandlerName",
+      errorMessage: expect.stringContaining(
+        `name ${JSON.stringify(name)} begins or ends with a blank`,
+      ),
+    });
+  },
+);
 
 /** Of patterns that bash only knows when the file has turned them on. */
 const EXTENDED = `handler() { case $1 in +([0-9])) echo number ;; *) ${SAY} ;; esac; }`;

@@ -152,6 +152,15 @@ const REJECTED: readonly (readonly [
   ["function.a;b", {}, "MalformedHandlerName", "cannot name a function"],
   ["function.a'b", {}, "MalformedHandlerName", "cannot name a function"],
   ["function.*", {}, "MalformedHandlerName", "cannot name a function"],
+  ...[" function.handler", "function.handler ", "function.handler\n", "\tapp", "function.\n"].map(
+    (name) =>
+      [
+        name,
+        {},
+        "MalformedHandlerName",
+        `name ${JSON.stringify(name)} begins or ends with a blank`,
+      ] as const,
+  ),
   ["function.1st", {}, "NoSuchHandler", "/var/task/function.sh"],
   ["function.handler", {}, "NoSuchHandler", "/var/task/function.sh"],
   ["a.f", { "/var/task/a.sh": "#!/bin/zsh\n" }, "InvalidEntrypoint", "missing or not executable"],
@@ -174,6 +183,16 @@ const REJECTED: readonly (readonly [
   ["a.f", { "/var/task/a.sh": "f() {\r\n}\r\n" }, "UserCodeSyntaxError", "CRLF"],
   ["a.f", { "/var/task/a.sh": "\ufefff() { :; }\n" }, "UserCodeSyntaxError", "byte-order mark"],
   ["tool", { "/var/task/tool": "*#!/bin/sh\r\n" }, "UserCodeSyntaxError", "CRLF"],
+  ["tool", { "/var/task/tool": "*echo\r\n" }, "UserCodeSyntaxError", "CRLF"],
+  ["tool", { "/var/task/tool": "echo\r\n" }, "UserCodeSyntaxError", "CRLF"],
+  ["tool", { "/var/task/tool": "*\ufeffecho\n" }, "UserCodeSyntaxError", "byte-order mark"],
+  ["tool", { "/var/task/tool": "\ufeffecho\n" }, "UserCodeSyntaxError", "byte-order mark"],
+  [
+    "tool",
+    { "/var/task/tool": "\x7fELF\x02\x01\x01\0\r\n" },
+    "InvalidEntrypoint",
+    "is a program and not executable",
+  ],
   ...UTF16.flatMap(
     (text) =>
       [
@@ -186,10 +205,24 @@ const REJECTED: readonly (readonly [
   ["tool", { "/var/task/tool": "*#!/bin/none\n" }, "InvalidEntrypoint", "/bin/none"],
 ];
 
-test.each(REJECTED)("the handler %s of %j is refused: %s, %s", (name, texts, type, words) => {
+test.each(REJECTED)("the handler %j of %j is refused: %s, %s", (name, texts, type, words) => {
   const handler = resolveHandler(name, ROOT, files(texts));
   expect(handler).toMatchObject({ kind: "rejected", errorType: `Runtime.${type}` });
   expect(handler.kind === "rejected" && handler.errorMessage).toContain(words);
+});
+
+test("a file whose name begins or ends with a blank is found", () => {
+  for (const name of [" tool", "tool ", "a.f\n"]) {
+    const handler = resolveHandler(name, ROOT, files({ [`/var/task/${name}`]: "*" }));
+    expect(handler).toMatchObject({ kind: "file", script: `/var/task/${name}` });
+  }
+});
+
+test("a program may have what would be wrong in a text", () => {
+  for (const text of ["\x7fELF\0\r\n", "MZ\r\n\0"]) {
+    const handler = resolveHandler("tool", ROOT, files({ "/var/task/tool": `*${text}` }));
+    expect(handler).toMatchObject({ kind: "file" });
+  }
 });
 
 test.each([

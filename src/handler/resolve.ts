@@ -68,6 +68,8 @@ const NAME_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_01234
 /** What else bash and others take in a function's name: `my-handler`, `aws::handler`, `ok?`. */
 const MORE_LETTERS = "-:+@%,^!?=[]~";
 const LAST_ASCII = "\x7f";
+/** How a program begins that Linux executes. */
+const ELF = "\x7fELF";
 
 /** Resolves `_HANDLER` against the folder of the function's code, `LAMBDA_TASK_ROOT`. */
 export function resolveHandler(name: string, taskRoot: string, files: Files): Handler {
@@ -83,7 +85,9 @@ export function resolveHandler(name: string, taskRoot: string, files: Files): Ha
   const dot = lastPart.lastIndexOf(".");
   const stem = dot > 0 ? lastPart.slice(0, dot) : "";
   const functionName = dot < 0 ? "" : lastPart.slice(dot + 1);
-  if (stem === "" || !isFunctionName(functionName)) {
+  const isRejected = stem === "" || !isFunctionName(functionName);
+  if (isRejected && name !== name.trim()) return blankName(name);
+  if (isRejected) {
     const isWhole = functionName !== "" && stem !== "";
     const fault = isWhole
       ? `"${functionName}" cannot name a function`
@@ -97,11 +101,19 @@ export function resolveHandler(name: string, taskRoot: string, files: Files): Ha
   const folder = file.slice(0, -lastPart.length);
   const script = `${folder}${stem.endsWith(".sh") ? stem : `${stem}.sh`}`;
   if (!files.isFile(script)) {
+    if (name !== name.trim()) return blankName(name);
     // Of a name that ends in .sh both are the same.
     const tried = script === file ? file : `${file} and ${script}`;
     return rejected("Runtime.NoSuchHandler", `no file for the handler ${name}: tried ${tried}`);
   }
   return resolveFunction(script, functionName, files);
+}
+
+function blankName(name: string): Handler {
+  return rejected(
+    "Runtime.MalformedHandlerName",
+    `the handler's name ${JSON.stringify(name)} begins or ends with a blank or a line end: remove it`,
+  );
 }
 
 function resolveFunction(script: string, functionName: string, files: Files): Handler {
@@ -121,13 +133,21 @@ function resolveFile(script: string, files: Files): Handler {
   const start = text ?? "";
   // What a kernel executes may begin like UTF-16, too.
   const isWide = executable ? isUtf16Script(start) : isUtf16(start);
-  if (isWide || start.startsWith("#!") || start.startsWith(`${BYTE_ORDER_MARK}#!`)) {
+  // A text that is executed without a first line that names its interpreter is read by a shell.
+  if (isWide || start.startsWith("#!") || !start.includes("\0")) {
     const damage = foreignText(script, start);
     if (damage !== undefined) return damage;
   }
   if (executable) {
     const missing = missingInterpreter(script, start, files);
     return missing ?? { kind: "file", script, command: [script], shell: DEFAULT_SHELL };
+  }
+  if (start.startsWith(ELF)) {
+    return rejected(
+      "Runtime.InvalidEntrypoint",
+      `${script} is a program and not executable: give it mode 0755 before it is zipped`,
+      script,
+    );
   }
   const shell = shellOf(script, start, files);
   if ("kind" in shell) return shell;
