@@ -254,6 +254,48 @@ test.concurrent.each(BASHES)(
   },
 );
 
+describe.each(ALL)("in %s", (shell) => {
+  test.concurrent.each([
+    ["between its lines", "\0\0\n\0\nhandler() { :; }\n\0"],
+    ["in a function", "handler() {\n\0 )\0 ; }\n"],
+    ["everywhere", "\x1f\x8b\x08\0\0(\0)\0\n)\0"],
+  ])("a file that has NUL bytes and no handler is told so: %s", async (_, text) => {
+    const error = await load(shell, text);
+    // Shells leave NUL bytes out, or stop there: of some files that makes a script.
+    if (error === "") return;
+    expect((error as FunctionError).errorType).toMatch(/UserCodeSyntaxError|HandlerNotFound/);
+    expect((error as FunctionError).errorMessage).toContain(
+      "it has NUL bytes, so it is not a script",
+    );
+  });
+});
+
+describe.each(["dash", "busybox ash"] as const)("a script for bash in %s", (shell) => {
+  test.concurrent.each([
+    ["an array", "names=(a b)\nhandler() { :; }\n"],
+    ["an array in a function", "handler() {\n  names=(a b)\n}\n"],
+    ["a here-string in a condition", "handler() { while read -r a; do :; done <<< (x); }\nx=(1)\n"],
+  ])("is told as such where bash can read it: %s", async (_, text) => {
+    const { errorType, errorMessage } = (await load(shell, text)) as FunctionError;
+    expect(errorType).toBe("Runtime.UserCodeSyntaxError");
+    expect(errorMessage.includes("bash can read it: begin the file with #!/bin/bash")).toBe(
+      !text.includes("<<<"),
+    );
+  });
+
+  test.concurrent("is not told of what no shell can read", async () => {
+    const { errorMessage } = (await load(shell, "handler() { if; }\n")) as FunctionError;
+    expect(errorMessage).toMatch(/[Ss]yntax error/);
+    expect(errorMessage).not.toContain("bash");
+  });
+});
+
+test.concurrent.each(BASHES)("what %s cannot read is not told to be for bash", async (shell) => {
+  const { errorMessage } = (await load(shell, "names=(a b)\nhandler() { if; }\n")) as FunctionError;
+  expect(errorMessage).toContain("syntax error");
+  expect(errorMessage).not.toContain("#!/bin/bash");
+});
+
 describe("a handler's file that is not executable", () => {
   const program = { base64: Buffer.from("\x7fELF\x02\x01\x01\0 (\n").toString("base64") };
 

@@ -5,15 +5,19 @@
  */
 
 import { readScript } from "./handler-files.ts";
-import { close, pipe, read, SystemError } from "./libc.ts";
+import { close, fileType, pipe, read, SystemError } from "./libc.ts";
 import type { Poller } from "./poller.ts";
 import { endOf, type ExitStatus, forget, openProcess } from "./process.ts";
 import { type ShellOptions, spawnShell } from "./shell-process.ts";
 
+/** What is wrong with a file that has NUL bytes: some shells leave them out, some stop there. */
+export const NOT_A_TEXT = "it has NUL bytes, so it is not a script";
 /** Longest text of a shell about a syntax error, in bytes. */
 const TEXT_BYTES_MAX = 4 * 1024;
 /** Has bash know what a script may turn on; other shells refuse it. */
 const EXTENDED_PATTERNS = ["-O", "extglob"];
+/** The shell that most scripts are written for that another shell cannot read. */
+const BASH = "/bin/bash";
 
 /**
  * What the handler's own shell says of the script's syntax (`sh -n`), if it said the same when it loaded the
@@ -31,13 +35,23 @@ export function syntaxError(
     const text = complaint(options, further, poller);
     if (text === undefined) return undefined;
     if (!text.split(/\r?\n/).some((line) => isSaid(line, lines))) continue;
-    const hasCarriageReturns = readScript(options.handler.script).includes("\r\n");
-    const hint = hasCarriageReturns
-      ? ` (it has CRLF line ends: convert it to LF, for example with sed -i 's/\\r$//')`
-      : "";
-    return `${text.trim()}${hint}`;
+    return `${text.trim()}${hint(options, poller)}`;
   }
   return undefined;
+}
+
+/** What to do about a script that its shell cannot read, where that can be seen. */
+function hint(options: ShellOptions, poller: Poller): string {
+  const { handler } = options;
+  const script = readScript(handler.script);
+  if (script.includes("\r\n"))
+    return ` (it has CRLF line ends: convert it to LF, for example with sed -i 's/\\r$//')`;
+  if (script.includes("\0")) return ` (${NOT_A_TEXT})`;
+  if (fileType(BASH) !== "file") return "";
+  const bash = { ...options, handler: { ...handler, shell: { path: BASH, options: [] } } };
+  return complaint(bash, [], poller) === undefined
+    ? ` (bash can read it: begin the file with #!${BASH})`
+    : "";
 }
 
 /** What a shell says that only reads the script; undefined if it has no complaint. */

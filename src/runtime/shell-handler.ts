@@ -25,7 +25,7 @@ import { fileType, SystemError } from "./libc.ts";
 import type { Log } from "./log.ts";
 import type { Poller } from "./poller.ts";
 import { type ExitStatus, reap, SIGNAL } from "./process.ts";
-import { syntaxError } from "./script-diagnosis.ts";
+import { NOT_A_TEXT, syntaxError } from "./script-diagnosis.ts";
 import { ownName } from "./shell-process.ts";
 import { Timer } from "./timer.ts";
 import { type Tracing, withoutTraces } from "./traces.ts";
@@ -333,7 +333,8 @@ export class ShellHandler {
     const isInherited = variableBytes(environment, `BASH_FUNC_${functionName}%%`) !== undefined;
     const isDefined = this.#server.shell.hasFunction();
     if (isDefined && !isInherited) return undefined;
-    const names = definedFunctions(readScript(script));
+    const text = readScript(script);
+    const names = definedFunctions(text);
     if (isDefined && names.includes(functionName)) return undefined;
     const refusal = isDefined ? "" : this.#server.shell.refusalOfName();
     if (refusal !== "") {
@@ -347,13 +348,16 @@ export class ShellHandler {
     const defined = names.length === 0 ? "no function" : names.join(", ");
     // Bash adds the line of the script to its words.
     const lines = this.#loadingLines();
-    const why = lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1);
-    const others = names.includes(functionName)
-      ? `it is in the text, but is not a function after the file is loaded${why === undefined ? "" : `: ${why}`}`
+    const said = lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1);
+    const isInText = names.includes(functionName);
+    const why = text.includes("\0") ? NOT_A_TEXT : isInText ? said : undefined;
+    const others = isInText
+      ? "it is in the text, but is not a function after the file is loaded"
       : `it defines ${defined}`;
+    const reason = why === undefined ? "" : `: ${why}`;
     return {
       errorType: "Runtime.HandlerNotFound",
-      errorMessage: `${script} does not define the function ${functionName}: ${others}`,
+      errorMessage: `${script} does not define the function ${functionName}: ${others}${reason}`,
     };
   }
 }
