@@ -86,7 +86,7 @@ function expected(release: string): string[] {
     "what goes wrong: status 0",
     "what goes wrong: 1 response logged",
     "what goes wrong: 2 response left a process",
-    `what goes wrong: 3 ${error("Function.ExitError", "the handler exited with status 3")}`,
+    `what goes wrong: 3 ${error("Function.ExitError", "the handler exited with status 3; it gave no reason: set -x in its file shows its commands in the log")}`,
     `what goes wrong: 4 ${error(killed, `the handler's shell was killed by SIGKILL (signal 9, exit status 137): ${outOfMemory}`)}`,
     `what goes wrong: 5 ${error(killed, "the handler was killed by SIGTERM (signal 15, exit status 143): Terminated", "Terminated")}`,
     `what goes wrong: 6 ${error("Sandbox.Timedout", "RequestId: 6 Error: Task timed out after N seconds")}`,

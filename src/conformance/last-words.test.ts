@@ -77,6 +77,97 @@ describe.each(ALL)("standard output in %s", (shell) => {
   });
 });
 
+/** What stands in the message of a handler that has given no reason. */
+const SILENT = "; it gave no reason: set -x in its file shows its commands in the log";
+
+describe.each(ALL)("a handler that fails without a word in %s", (shell) => {
+  test.concurrent.each([
+    ["with its last command", "false", 1],
+    ["by return", "return 7", 7],
+    ["by exit", "exit 7", 7],
+  ])("gets what to do: %s", async (_, commands, status) => {
+    const { error } = await fail(shell, handler(commands));
+    expect(error.errorMessage).toBe(`the handler exited with status ${status}${SILENT}`);
+  });
+
+  test.concurrent.each([
+    ["is traced", handler("exit 7", "set -x")],
+    ["traces itself", handler("set -x; exit 7")],
+    ["has written on standard error", handler("echo words >&2; exit 7")],
+    ["has written on standard output", handler("echo words; exit 7")],
+    ["kills its shell", handler("kill -9 $$; sleep 9")],
+  ])("does not if it %s", async (_, script) => {
+    const { error } = await fail(shell, script);
+    expect(error.errorMessage).not.toContain("gave no reason");
+  });
+});
+
+test.concurrent("a file that fails without a word does not get what a script can do", async () => {
+  await using environment = await EnvironmentUnderTest.start({
+    shell: "dash",
+    handler: "tool",
+    files: { tool: { text: "exit 7\n", mode: "755" } },
+  });
+  const { errorMessage } = (await environment.api.invoke()).json() as FunctionError;
+  expect(errorMessage).toBe("the handler exited with status 7");
+});
+
+describe.each(ALL)("a file without a slash that is sourced in %s", (shell) => {
+  const files = { "lib.sh": "work() { printf fine; }" };
+
+  test.concurrent("is looked for in PATH, and the message says so", async () => {
+    const script = handler("  . lib.sh; exit 9");
+    const { error } = await fail(shell, script, { files: { ...files, "function.sh": script } });
+    if (shell === "bash") {
+      expect(error.errorMessage).toContain("exited with status 9");
+      return;
+    }
+    expect(error.errorMessage).toMatch(
+      /\(a file's name without a slash is looked for in PATH: write \.\/ before it\).*lib\.sh/,
+    );
+  });
+
+  test.concurrent("is not what a missing file with a slash is told of", async () => {
+    const { error } = await fail(shell, handler("  . ./none.sh; exit 9"));
+    expect(error.errorMessage).not.toContain("PATH");
+  });
+});
+
+test.concurrent.each([
+  "set -o pipefail",
+  "source ./lib.sh || exit",
+  '[[ "$1" == ok ]] || exit',
+  'printf "%s" "${1/a/b}"',
+  "shopt -s nullglob || exit",
+])("dash names bash as the shell for: %s", async (command) => {
+  const { error } = await fail("dash", handler(command));
+  expect(error.errorMessage).toContain("(only bash knows that: begin the file with #!/bin/bash)");
+});
+
+describe.each(BASHES)("a silent set -e after a part of a response in %s", (shell) => {
+  test.concurrent("is told with the command", async () => {
+    const { error } = await fail(shell, handler("printf '{\"a\":'\nfalse\nprintf '1}'", "set -e"));
+    expect(error.errorMessage).toBe(
+      'the handler exited with status 1: {"a":; its last command: false (in handler)',
+    );
+  });
+
+  test.concurrent("is not taken for the reason of a handler that ends itself", async () => {
+    const { error } = await fail(shell, handler("echo 'no branch'\nexit 4", "set -e"));
+    expect(error.errorMessage).toBe("the handler exited with status 4: no branch");
+  });
+});
+
+describe.each(["bash", "bash as sh", "busybox ash", "mksh"] as const)("in %s", (shell) => {
+  test.concurrent("a pipe that nobody reads any more is named", async () => {
+    const { error } = await fail(shell, handler("yes | head -n 1 >/dev/null", "set -o pipefail"));
+    expect(error).toMatchObject({
+      errorType: "Function.KilledBySignal",
+      errorMessage: expect.stringContaining("a program wrote to a pipe that nobody reads any more"),
+    });
+  });
+});
+
 describe.each(ALL)("the message of a command that is not found, in %s", (shell) => {
   test.concurrent.each([4, 30_000])(
     "names no file of the runtime, with an event of %d bytes",
@@ -142,7 +233,7 @@ describe.each(POSIX_SHELLS)("in %s", (shell) => {
       'echo loading >&2\nhandler() { [ "$1" = fail ] && return 3; echo old >&2; printf fine; }',
     );
     expect([error.errorMessage, error.stackTrace]).toEqual([
-      "the handler exited with status 3",
+      `the handler exited with status 3${SILENT}`,
       [],
     ]);
   });
@@ -163,7 +254,7 @@ describe.each(POSIX_SHELLS)("in %s", (shell) => {
     await strike(environment);
     const error = (await api.invoke({ body: "fail" })).json() as FunctionError;
     expect([error.errorMessage, error.stackTrace]).toEqual([
-      "the handler exited with status 3",
+      `the handler exited with status 3${SILENT}`,
       [],
     ]);
     expect(bootstrap.stderr).toContain("loading it again");

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { describeEnd, exitError, exitStatusOf, type LastWords } from "./exit-error.ts";
 
-const NOTHING: LastWords = { lines: [], output: "", command: "" };
+const NOTHING: LastWords = { lines: [], output: "", command: "", remedy: "" };
 const exited = (status: number) => ({ kind: "exited", status }) as const;
 const messageOf = (status: number, words: Partial<LastWords> = {}) =>
   exitError("the handler", exitStatusOf(status), { ...NOTHING, ...words }).errorMessage;
@@ -46,13 +46,28 @@ describe("the message of an error", () => {
   });
 
   test.each([
-    [129, "SIGHUP (signal 1, exit status 129)"],
+    [129, "SIGHUP (signal 1, exit status 129): or a program ended with this status, as git"],
+    [130, "SIGINT (signal 2, exit status 130)"],
+    [132, "SIGILL (signal 4, exit status 132): a program may be built for another processor"],
     [137, "SIGKILL (signal 9, exit status 137): if it was out of memory, raise the memory size"],
-    [139, "SIGSEGV (signal 11, exit status 139)"],
+    [
+      139,
+      "SIGSEGV (signal 11, exit status 139): a program has a fault, or a function calls itself without",
+    ],
+    [
+      141,
+      "SIGPIPE (signal 13, exit status 141): a program wrote to a pipe that nobody reads any more",
+    ],
     [143, "SIGTERM (signal 15, exit status 143)"],
     [159, "SIGSYS (signal 31, exit status 159)"],
   ])("for status %d names the signal", (status, words) => {
-    expect(messageOf(status)).toBe(`the handler was killed by ${words}`);
+    expect(messageOf(status)).toStartWith(`the handler was killed by ${words}`);
+  });
+
+  test("has no cause of a script's signals for what is not a script", () => {
+    const end = (signal: number) => describeEnd("loop 1 of 2", { kind: "signaled", signal });
+    expect(end(11)).toBe("loop 1 of 2 was killed by SIGSEGV (signal 11, exit status 139)");
+    expect(end(9)).toEndWith("raise the memory size");
   });
 
   test("of a signal without a name has its number", () => {
@@ -63,11 +78,95 @@ describe("the message of an error", () => {
   test("has the last line, else the output's, else the last command", () => {
     const words = { lines: ["first", "last"], output: "out", command: "cmd" };
     expect(messageOf(3, words)).toBe("the handler exited with status 3: last");
-    expect(messageOf(3, { ...words, lines: [] })).toBe("the handler exited with status 3: out");
+    expect(messageOf(3, { ...words, lines: [] })).toBe(
+      "the handler exited with status 3: out; its last command: cmd",
+    );
+    expect(messageOf(3, { output: "out" })).toBe("the handler exited with status 3: out");
     expect(messageOf(3, { command: "x=$(false) (in handler)" })).toBe(
       "the handler exited with status 3; its last command: x=$(false) (in handler)",
     );
     expect(messageOf(3)).toBe("the handler exited with status 3");
+  });
+
+  test("has the output alone if the handler has then ended itself", () => {
+    for (const command of ["exit 3 (in handler)", "return 1 (in check, which handler calls)"]) {
+      expect(messageOf(3, { output: "no branch", command })).toEndWith("status 3: no branch");
+      expect(messageOf(3, { command })).toEndWith(`; its last command: ${command}`);
+    }
+    const command = "exit_code=$(false) (in handler)";
+    expect(messageOf(3, { output: "{", command })).toEndWith(`: {; its last command: ${command}`);
+  });
+
+  test("has what to do only if nothing else is known", () => {
+    const remedy = "look at the log";
+    expect(messageOf(3, { remedy })).toBe("the handler exited with status 3; look at the log");
+    for (const words of [{ lines: ["a"] }, { output: "a" }, { command: "a" }]) {
+      expect(messageOf(3, { ...words, remedy })).not.toContain(remedy);
+    }
+  });
+
+  test("for a name that only bash has for functions says so", () => {
+    const line = "f.sh: line 2: `my-helper': not a valid identifier";
+    expect(messageOf(2, { lines: [line] })).toBe(
+      "the handler exited with status 2 (only bash has functions of such a name: " +
+        `begin the file with #!/bin/bash): ${line}`,
+    );
+    const others = ["f.sh: line 2: export: `a-b': not a valid identifier"];
+    expect(messageOf(2, { lines: others })).not.toContain("#!/bin/bash");
+    expect(messageOf(1, { lines: [line] })).not.toContain("#!/bin/bash");
+  });
+
+  test("of a status of timeout says so", () => {
+    expect(messageOf(124)).toBe(
+      "the handler exited with status 124 (the status of timeout, when its time is over)",
+    );
+  });
+
+  test.each([
+    ["f.sh: line 2: .: lib.sh: file not found", 1],
+    ["f.sh: line 2: source: lib.sh: file not found", 1],
+    ["f: 2: .: lib.sh: not found", 2],
+    ["f: .: line 2: lib.sh: not found", 2],
+    ["E: f: f.sh[2]: .: lib.sh: No such file or directory", 1],
+    ["f[8]: .: f.sh[2]: .: lib.sh: cannot open [No such file or directory]", 1],
+    ["f: 2: .: lib.sh: not found", 127],
+  ])("for %s says where the shell looks", (line, status) => {
+    expect(messageOf(status, { lines: [line] })).toBe(
+      `the handler exited with status ${status} (a file's name without a slash is looked for in PATH: ` +
+        `write ./ before it): ${line}`,
+    );
+  });
+
+  test.each([
+    "f.sh: line 2: ./lib.sh: No such file or directory",
+    "f: 2: .: cannot open ./lib.sh: No such file",
+    "f: .: line 2: can't open './lib.sh': No such file or directory",
+    "E: f: .: ./lib.sh: No such file or directory",
+    "f[8]: .: f.sh[2]: .: /opt/lib.sh: cannot open [No such file or directory]",
+    "f.sh: line 3: [[: command not found",
+    "f.sh: line 3: ${y}: bad substitution",
+    "f: 3: sort: not found",
+    "f: 2: set: Illegal option -z",
+    "f: 2: set: Illegal option -o nothing",
+    "f: read: line 2: illegal option -z",
+    "curl: (6) Could not resolve host: nosuch",
+  ])("for %s does not", (line) => {
+    expect(messageOf(2, { lines: [line] })).toBe(`the handler exited with status 2: ${line}`);
+  });
+
+  test.each([
+    ["f: 2: set: Illegal option -o pipefail", 2],
+    ["f: set: line 2: illegal option -E", 2],
+    ["f: 3: read: Illegal option -t", 2],
+    ["f: 2: f.sh: Bad substitution", 2],
+    ["f: 2: f.sh: [[: not found", 127],
+    ["f: 2: source: not found", 127],
+    ["f: line 2: shopt: not found", 127],
+  ])("for %s says that it is bash's", (line, status) => {
+    expect(messageOf(status, { lines: [line] })).toBe(
+      `the handler exited with status ${status} (only bash knows that: begin the file with ` +
+        `#!/bin/bash): ${line}`,
+    );
   });
 
   test.each([

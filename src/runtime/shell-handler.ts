@@ -121,7 +121,7 @@ export class ShellHandler {
     this.#server.close();
     const { script } = this.#options.handler;
     const hook = SNAPSHOT_HOOKS[at] ?? "";
-    const how = describeEnd(`${hook} in ${script}`, end, lines.at(-1));
+    const how = describeEnd(`${hook} in ${script}`, end, lines.at(-1) ?? "");
     const hasExited = loading.kind === "ended" && end.kind === "exited";
     const lastLine = lines.length === 0 ? "" : `: ${lines.at(-1)}`;
     const reason = lastLine === "" && hasExited ? withoutWords(end.status) : lastLine;
@@ -243,7 +243,18 @@ export class ShellHandler {
     // A part of a response is not what a handler says of its end, and may be any bytes.
     const isTold = lines.length > 0 || watch.isStreamed();
     const said = isTold ? "" : output.lastLine(this.#server.shell.tracing());
-    return exitError(who, end, { lines, output: said, command });
+    const isSilent = said === "" && command === "" && !isTold;
+    const hasEnded = who === "the handler" && end.kind === "exited";
+    const remedy = isSilent && hasEnded ? this.#remedyOfSilence() : "";
+    return exitError(who, end, { lines, output: said, command, remedy });
+  }
+
+  /** How to find out why a handler has failed of which no word has come. */
+  #remedyOfSilence(): string {
+    // Of one that is traced the log has the commands already, which are not told.
+    return this.#options.handler.kind === "file" || this.#server.shell.tracing().mayTrace
+      ? ""
+      : "it gave no reason: set -x in its file shows its commands in the log";
   }
 
   /** The process groups of all that runs below the shell: one. */
