@@ -10,6 +10,7 @@ import { createServer } from "node:net";
 import { PATH } from "../runtime-api/contract.ts";
 import { BootstrapProcess } from "../testing/bootstrap-process.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
+import { RawApiServer } from "../testing/raw-api-server.ts";
 import { shell } from "../testing/shells.ts";
 import { taskRoot } from "../testing/task-root.ts";
 
@@ -106,6 +107,30 @@ describe("when the Runtime API", () => {
       if ("signal" in end) expect([end.status === 0, end.signal]).toEqual([false, null]);
       else expect(end.latin1).toBe("y");
       expect(broken.posts.length).toBe(1);
+    },
+  );
+
+  test.concurrent.each(["ends", "resets"])(
+    "%s the connection of a response instead of responding, the log names the request",
+    async (how) => {
+      await using api = await RawApiServer.start(2, (socket, { request, status, fields, body }) => {
+        if (request.method !== "GET") {
+          if (how === "ends") socket.end();
+          else socket.resetAndDestroy();
+          return;
+        }
+        const head = [`HTTP/1.1 ${status}`, ...fields, `Content-Length: ${body.length}`];
+        socket.write(`${head.join("\r\n")}\r\n\r\n${body}`);
+      });
+      const root = taskRoot(files, shell("dash"));
+      const handler = "function.handler";
+      const bootstrap = new BootstrapProcess({ api: api.address, taskRoot: root, handler });
+      expect(await bootstrap.exited).toEqual({ status: 1, signal: null });
+      await bootstrap.logged(
+        `[FATAL] event-0 the Runtime API has not responded to POST ${PATH.response("event-0")}: `,
+      );
+      expect(api.posts.get(0)?.length).toBe(1);
+      expectFewLines(bootstrap.stderr);
     },
   );
 

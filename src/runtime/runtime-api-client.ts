@@ -106,8 +106,10 @@ export class RuntimeApiClient {
    */
   next(): Invocation {
     const request = this.#nextRequest;
-    const response = this.#attempt(() => this.#connection.get(request, this.#nextWatch), true);
-    if (response.status !== STATUS.ok) throw refusal(`GET ${PATH.next}`, response);
+    const what = `GET ${PATH.next}`;
+    const get = () => this.#connection.get(request, this.#nextWatch);
+    const response = this.#attempt(what, get, true);
+    if (response.status !== STATUS.ok) throw refusal(what, response);
     const { headers, body } = response;
     const invocation = invocationOf(headers);
     if (invocation === undefined) {
@@ -126,8 +128,9 @@ export class RuntimeApiClient {
    */
   waitForRestore(): void {
     const request = this.#connection.getRequest(PATH.restoreNext, USER_AGENT);
-    const response = this.#attempt(() => this.#connection.get(request), true);
-    if (response.status !== STATUS.ok) throw refusal(`GET ${PATH.restoreNext}`, response);
+    const what = `GET ${PATH.restoreNext}`;
+    const response = this.#attempt(what, () => this.#connection.get(request), true);
+    if (response.status !== STATUS.ok) throw refusal(what, response);
     this.#connection.close();
     this.#isRestored = true;
   }
@@ -177,6 +180,7 @@ export class RuntimeApiClient {
     const body = utf8Bytes(errorBody(error));
     try {
       const response = this.#attempt(
+        `POST ${path}`,
         () => this.#post(path, this.#errorHeaders(error), body, () => undefined),
         false,
       );
@@ -194,7 +198,7 @@ export class RuntimeApiClient {
     const headers = USER_AGENT + STREAMED_BODY + invocationId(invocation);
     // What was sent of a stream is gone: it gets a connection that the server has not begun to close.
     const connection = new HttpConnection(this.#address, this.#poller);
-    this.#attempt(() => connection.beginChunks(path, headers), false);
+    this.#attempt(`POST ${path}`, () => connection.beginChunks(path, headers), false);
     this.#slot?.set(LOOP_STATE.settled);
     return new ResponseStream(connection);
   }
@@ -228,7 +232,8 @@ export class RuntimeApiClient {
   #postResult(path: string, headers: string, body: Uint8Array, refusalLevel: LogLevel): void {
     this.#slot?.set(LOOP_STATE.posting);
     const onSent = () => this.#slot?.set(LOOP_STATE.settled);
-    const response = this.#attempt(() => this.#post(path, headers, body, onSent), false);
+    const post = () => this.#post(path, headers, body, onSent);
+    const response = this.#attempt(`POST ${path}`, post, false);
     this.#settle(path, response, refusalLevel);
   }
 
@@ -246,15 +251,18 @@ export class RuntimeApiClient {
 
   /**
    * Tries again when the Runtime API was not reached.
+   * @param what The request, for the words of an error.
    * @param isSafeToRepeat Whether it may also be sent again when it may have arrived.
    */
-  #attempt<Result>(request: () => Result, isSafeToRepeat: boolean): Result {
+  #attempt<Result>(what: string, request: () => Result, isSafeToRepeat: boolean): Result {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return request();
       } catch (error) {
-        if (!(error instanceof ConnectionError) || attempt === ATTEMPTS_MAX) throw error;
-        if (error.mayHaveArrived && !isSafeToRepeat) throw error;
+        if (!(error instanceof ConnectionError)) throw error;
+        if (attempt === ATTEMPTS_MAX || (error.mayHaveArrived && !isSafeToRepeat)) {
+          throw error.mayHaveArrived ? withoutResponse(what, error) : error;
+        }
         if (attempt > 1) Bun.sleepSync(RETRY_MS * (attempt - 1));
       }
     }
@@ -283,6 +291,12 @@ function invocationId({ headers }: Invocation): string {
 
 function reasonOf(failure: unknown): string {
   return failure instanceof Error ? failure.message : String(failure);
+}
+
+/** Of a handler's response and of that to a request the words would be the same. */
+function withoutResponse(request: string, cause: ConnectionError): ConnectionError {
+  const message = `the Runtime API has not responded to ${request}: ${cause.message}`;
+  return new ConnectionError(message, true, { cause });
 }
 
 function refusal(request: string, { status, body }: ReceivedResponse): RuntimeApiError {
