@@ -254,6 +254,15 @@ test.concurrent.each(BASHES)(
   },
 );
 
+test.concurrent.each(["typeset -fx", "typeset -ft", "typeset -fxt", "export -f", "readonly -f"])(
+  "a function may be marked: %s",
+  async (marking) => {
+    const shell = marking.startsWith("typeset") ? "mksh" : "bash";
+    const text = `handler() { printf '%s' "$1"; }\n${marking} handler`;
+    expect(await load(shell, text)).toBe("event");
+  },
+);
+
 describe.each(ALL)("in %s", (shell) => {
   test.concurrent.each([
     ["between its lines", "\0\0\n\0\nhandler() { :; }\n\0"],

@@ -147,6 +147,23 @@ describe.each([...SHELLS, ...FURTHER_SHELLS].map(({ name }) => name))(
   },
 );
 
+test.concurrent.each(["typeset -fx", "typeset -ft", "typeset -fxt"])(
+  "mksh runs hooks that are marked: %s",
+  async (marking) => {
+    const names = ["before_snapshot", "after_restore"];
+    const hooks = names.map((name) => `${name}() { RUN="$RUN ${name}"; }\n${marking} ${name}\n`);
+    const text = `${hooks.join("")}handler() { print -rn -- "$RUN"; }`;
+    await using environment = await EnvironmentUnderTest.start({
+      shell: "mksh",
+      files: { "function.sh": text },
+      env,
+    });
+    const { api } = environment;
+    api.restoreResponses.push({ kind: "status", status: 200 });
+    expect((await api.invoke()).latin1).toBe(" before_snapshot after_restore");
+  },
+);
+
 test.concurrent.each([1, 2])("a wait that is broken off is repeated: %d times", async (times) => {
   await using environment = await EnvironmentUnderTest.start({ files, env });
   const { api, bootstrap } = environment;

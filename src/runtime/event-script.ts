@@ -74,6 +74,15 @@ const POSIX_MODE_OPTIONS = [
  */
 const EXIT_AS_SHELL = 'exit "$(($? > 256 && $? < 321 ? $? - 128 : $?))"';
 
+/** What shells say of a function; mksh says more of one that has been marked by typeset. */
+const SAID_OF_FUNCTIONS = [
+  "a function",
+  "a shell function",
+  "a traced function",
+  "an exported function",
+  "an exported traced function",
+];
+
 /** The headers that any invocation may have. */
 const KNOWN_HEADERS = [
   HEADER.requestId,
@@ -174,7 +183,7 @@ export class EventScripts {
    * script has left, since the shell reports it again.
    */
   callHook(name: string): Buffer {
-    const words = [`${name} is a function`, `${name} is a shell function`].map(quote);
+    const words = SAID_OF_FUNCTIONS.map((said) => quote(`${name} is ${said}`));
     const restored = `\\set --; ${this.#hookRestoration}`;
     // In the background, which is a process of its own also in ksh93: there command may be unset.
     const asked = `\\unset -f command; \\command unalias ${name}; \\command -V ${name}`;

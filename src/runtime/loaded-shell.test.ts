@@ -36,6 +36,14 @@ describe("the handler's function", () => {
   test.each<[string, ShellState, string, boolean]>([
     ["dash's description", DASH, "handler is a shell function", true],
     ["busybox's description", DASH, "handler is a function", true],
+    ["mksh's description of a traced one", DASH, "handler is a traced function", true],
+    ["mksh's description of an exported one", DASH, "handler is an exported function", true],
+    [
+      "mksh's description of one that is both",
+      DASH,
+      "handler is an exported traced function",
+      true,
+    ],
     ["bash's list", { ...BASH, functionNames: ["handler"] }, "", true],
   ])("is known by %s, without a question", (_, state, description, expected) => {
     const { shell, asked } = shellOf("", undefined);
@@ -48,6 +56,12 @@ describe("the handler's function", () => {
     ["under an alias", DASH, { status: 0, output: "handler is a shell function\n" }, true],
     ["that is a program", DASH, { status: 0, output: "handler is /bin/handler\n" }, false],
     ["that is nothing", DASH, { status: 127, output: "handler: not found\n" }, false],
+    [
+      "that may be found later",
+      DASH,
+      { status: 0, output: "handler is an undefined function\n" },
+      false,
+    ],
     [
       "with the name of a reserved word",
       DASH,

@@ -261,9 +261,9 @@ function mayDeclareEventVariables(scriptText: string): boolean {
   return (mayDeclare && mayName) || sourcesOthers(scriptText);
 }
 
-/** Whether a shell says of a name that it is a function. */
+/** Whether a shell says of a name that it is a function; mksh says more of one that has been marked by typeset. */
 function isFunction(description: string): boolean {
-  return / is a (?:shell )?function$/m.test(description);
+  return / is an? (?:shell |exported |traced |exported traced )?function$/m.test(description);
 }
 
 /** Has a shell say what a name means. */
