@@ -388,6 +388,16 @@ describe.each(ALL)("traced commands in %s", (shell) => {
   });
 });
 
+test.concurrent.each(["+ ", "", "# "])(
+  "commands that mksh traces in one function do not reach the caller, with the PS4 %j",
+  async (prefix) => {
+    const script = `${handler(SECRET_COMMANDS)}PS4='${prefix}'\ntypeset -ft handler\n`;
+    const { error, log } = await fail("mksh", script);
+    expect(JSON.stringify(error)).not.toContain("hunter2");
+    expect(log).toContain("hunter2");
+  },
+);
+
 describe.each(POSIX_SHELLS)("traced commands in %s", (shell) => {
   test.concurrent.each([
     ["is empty", "PS4=", ""],

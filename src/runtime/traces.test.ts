@@ -183,6 +183,9 @@ test.each([
   ["set -eux", true],
   ["set -o xtrace", true],
   ['  [ -n "$DEBUG" ] && set -x', true],
+  ["typeset -ft handler", true],
+  ["typeset -f -xt f", true],
+  ["typeset -fx f", false],
   ["set -e\nx=1", false],
   ["reset -x", false],
 ])("whether %j may trace", (text, expected) => {

@@ -79,9 +79,9 @@ function withoutQuotes(word: string): string {
   );
 }
 
-/** Whether a script may turn tracing on. */
+/** Whether a script may turn tracing on; in mksh for one function alone. */
 export function mentionsTracing(scriptText: string): boolean {
-  return /\bset\b.*-\w*x|xtrace/.test(scriptText);
+  return /\bset\b.*-\w*x|xtrace|\btypeset\b.*-\w*t/.test(scriptText);
 }
 
 /** True for a PS4 whose beginning is known only when it is expanded. */
