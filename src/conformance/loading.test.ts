@@ -254,6 +254,26 @@ test.concurrent.each(BASHES)(
   },
 );
 
+describe.each(["dash", "bash"] as const)("an error of loading in %s", (shell) => {
+  const names = Array.from({ length: 4_000 }, (_, at) => `work${at}`);
+  test.concurrent.each([
+    [
+      "of many functions",
+      names.map((name) => `${name}() { :; }\n`).join(""),
+      /defines work0, work1, .*…$/,
+    ],
+    [
+      "of a long last line",
+      `echo first ${"x".repeat(7_000)} >&2\nexit 3\n`,
+      /status 3: first x+…$/,
+    ],
+  ])("has a message that is not longer than those of events: one %s", async (_, text, words) => {
+    const { errorMessage } = (await load(shell, text)) as FunctionError;
+    expect(errorMessage).toMatch(words);
+    expect(errorMessage.length).toBeLessThan(2_100);
+  });
+});
+
 test.concurrent.each(["typeset -fx", "typeset -ft", "typeset -fxt", "export -f", "readonly -f"])(
   "a function may be marked: %s",
   async (marking) => {

@@ -210,7 +210,8 @@ function hint(status: number, lastLine: string): string {
     : " (which shells use for a command that could not be executed)";
 }
 
-function bounded(message: string): string {
+/** A message, cut where it is too long for one. */
+export function bounded(message: string): string {
   if (message.length <= MESSAGE_LENGTH_MAX) return message;
   // A character of two units is not cut: strict readers of JSON refuse a half.
   const kept = message.slice(0, MESSAGE_LENGTH_MAX).replace(/[\ud800-\udbff]$/, "");

@@ -10,7 +10,7 @@ import type { Invocation } from "../runtime-api/invocation.ts";
 import { elapsedMs } from "./clock.ts";
 import { variableBytes } from "./environment.ts";
 import { EventProcesses } from "./event-processes.ts";
-import { describeEnd, exitError } from "./exit-error.ts";
+import { bounded, describeEnd, exitError } from "./exit-error.ts";
 import type { OnOutput } from "./fork-pipes.ts";
 import {
   type EventWatch,
@@ -58,8 +58,9 @@ export class InitFailure extends Error {
   readonly error: FunctionError;
 
   constructor(error: FunctionError) {
-    super(error.errorMessage);
-    this.error = error;
+    const errorMessage = bounded(error.errorMessage);
+    super(errorMessage);
+    this.error = { ...error, errorMessage };
   }
 }
 
