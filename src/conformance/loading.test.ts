@@ -254,6 +254,34 @@ test.concurrent.each(BASHES)(
   },
 );
 
+test.concurrent.each([
+  ["#!/bin/bash -Z", "-Z"],
+  ["#!/bin/bash --no-such", "--no-such"],
+  ["#!/bin/bash -ex # as always", "-ex # as always"],
+  ["#!/bin/dash -Z", "-Z"],
+  ["#!/bin/busybox sh -Z", "sh -Z"],
+  ["#!/bin/mksh -Z", "-Z"],
+  ["#!/bin/ksh93 -Z", "-Z"],
+])(
+  "options that the shell of a first line does not take are told as such: %s",
+  async (line, words) => {
+    const error = (await load("dash", `${line}\nhandler() { :; }\n`)) as FunctionError;
+    const [, path = ""] = line.split(/[! ]/);
+    expect(error.errorType).toBe("Runtime.InvalidEntrypoint");
+    expect(error.errorMessage).toContain(
+      `/function.sh: ${path} does not take the options of its first line (${words}): `,
+    );
+    expect(error.errorMessage).not.toMatch(/\n|bash can read it/);
+  },
+);
+
+test.concurrent("a syntax error is none of the options of a first line", async () => {
+  expect(await load("dash", "#!/bin/bash -eu\nhandler() { if; }\n")).toMatchObject({
+    errorType: "Runtime.UserCodeSyntaxError",
+    errorMessage: expect.stringContaining("function.sh: line 2: syntax error"),
+  });
+});
+
 describe.each(["dash", "bash"] as const)("an error of loading in %s", (shell) => {
   const names = Array.from({ length: 4_000 }, (_, at) => `work${at}`);
   test.concurrent.each([

@@ -180,6 +180,15 @@ const REJECTED: readonly (readonly [
       ] as const,
   ),
   ["a.f", { "/var/task/a.sh": "#!/usr/bin/env dash\n" }, "InvalidEntrypoint", "does not find dash"],
+  ...["", " -", " -i bash", " -vS bash", " -S A=1 bash", " A=1 bash", " --split-string=bash"].map(
+    (words) =>
+      [
+        "a.f",
+        { "/var/task/a.sh": `#!/usr/bin/env${words}\n` },
+        "InvalidEntrypoint",
+        "must name a shell after env, or after env -S, as in #!/usr/bin/env bash",
+      ] as const,
+  ),
   ["a.f", { "/var/task/a.sh": "f() {\r\n}\r\n" }, "UserCodeSyntaxError", "CRLF"],
   ["a.f", { "/var/task/a.sh": "\ufefff() { :; }\n" }, "UserCodeSyntaxError", "byte-order mark"],
   ["tool", { "/var/task/tool": "*#!/bin/sh\r\n" }, "UserCodeSyntaxError", "CRLF"],

@@ -173,6 +173,14 @@ function shellOf(
   if (last === "-" || last === "--") options.pop();
   const name = baseName(program);
   const path = viaEnv ? findProgram(program, files) : program;
+  if (path === undefined && (program === "" || program.startsWith("-") || program.includes("="))) {
+    return rejected(
+      "Runtime.InvalidEntrypoint",
+      `${script}: its first line must name a shell after env, or after env -S, as in ` +
+        `#!${interpreter} bash: other options of env, and variables, are not supported`,
+      script,
+    );
+  }
   if (path === undefined) {
     return rejected(
       "Runtime.InvalidEntrypoint",

@@ -35,14 +35,16 @@ export function syntaxError(
     const text = complaint(options, further, poller);
     if (text === undefined) return undefined;
     if (!text.split(/\r?\n/).some((line) => isSaid(line, lines))) continue;
-    return `${text.trim()}${hint(options, poller)}`;
+    return `${text.trim()}${hint(text, options, poller)}`;
   }
   return undefined;
 }
 
 /** What to do about a script that its shell cannot read, where that can be seen. */
-function hint(options: ShellOptions, poller: Poller): string {
+function hint(text: string, options: ShellOptions, poller: Poller): string {
   const { handler } = options;
+  // What a shell says of itself is not about the script.
+  if (!text.includes(handler.script)) return "";
   const script = readScript(handler.script);
   if (script.includes("\r\n"))
     return ` (it has CRLF line ends: convert it to LF, for example with sed -i 's/\\r$//')`;

@@ -22,6 +22,7 @@ import {
 import { readScript } from "./handler-files.ts";
 import { characterFrom } from "./last-lines.ts";
 import { fileType, SystemError } from "./libc.ts";
+import type { RunnableHandler } from "./loaded-shell.ts";
 import type { Log } from "./log.ts";
 import type { Poller } from "./poller.ts";
 import { type ExitStatus, reap, SIGNAL } from "./process.ts";
@@ -326,8 +327,7 @@ export class ShellHandler {
     // Some shells end at a syntax error, others go on with what they have understood.
     if (loading.kind === "ended" || loading.report.status !== 0) {
       const text = syntaxError(this.#options, this.#loadingLines(), this.#poller);
-      if (text !== undefined)
-        return { errorType: "Runtime.UserCodeSyntaxError", errorMessage: text };
+      if (text !== undefined) return wordsOf(text, handler);
     }
     if (loading.kind === "ended") {
       return {
@@ -426,6 +426,21 @@ function startServer(options: ForkServerOptions, poller: Poller, log: Log): Fork
 function notInTime(): InitFailure {
   const errorMessage = `${NOT_IN_TIME}, after its shell had ended: ${LATE_CAUSES}`;
   return new InitFailure({ errorType: "Runtime.InitError", errorMessage, stackTrace: [] });
+}
+
+/** What a shell says of a script that it cannot read; or of itself, which then cannot take its options. */
+function wordsOf(
+  text: string,
+  { script, shell }: RunnableHandler,
+): { errorType: InitErrorType; errorMessage: string } {
+  const options = shell.options.join(" ");
+  if (options === "" || text.includes(script))
+    return { errorType: "Runtime.UserCodeSyntaxError", errorMessage: text };
+  const [said = ""] = text.split("\n", 1);
+  return {
+    errorType: "Runtime.InvalidEntrypoint",
+    errorMessage: `${script}: ${shell.path} does not take the options of its first line (${options}): ${said}`,
+  };
 }
 
 /** What a status means of a file that has ended its shell without a word. */
