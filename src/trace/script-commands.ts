@@ -56,24 +56,55 @@ export async function scriptParser(): Promise<(text: string) => ParsedScript> {
 const startLine = (node: Node) => node.startPosition.row + 1;
 const endLine = (node: Node) => node.endPosition.row + 1;
 
-function collect(node: Node, commands: TracedCommand[], unknown: UnknownLines[]): void {
-  if (node.type === "ERROR" || node.isMissing) {
-    const reason = "not understood as bash";
-    unknown.push({ from: startLine(node), to: endLine(node), reason });
-    return;
+/** A part of a script that is to be looked through, or a substitution of which all has been. */
+interface Visit {
+  readonly node: Node;
+  /** Takes the commands that are found in it. */
+  readonly found: TracedCommand[];
+  readonly isDone: boolean;
+}
+
+/** Looks through a tree in the order of its text; not by a call for each level, of which a text may have any number. */
+function collect(root: Node, commands: TracedCommand[], unknown: UnknownLines[]): void {
+  const waiting: Visit[] = [{ node: root, found: commands, isDone: false }];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const { node, found, isDone } = next;
+    if (isDone) {
+      noteSubstituted(node, found, unknown);
+      continue;
+    }
+    if (node.type === "ERROR" || node.isMissing) {
+      const reason = "not understood as bash";
+      unknown.push({ from: startLine(node), to: endLine(node), reason });
+      continue;
+    }
+    const isInner = /^(command|process)_substitution$/.test(node.type);
+    const inNode: TracedCommand[] = isInner ? [] : found;
+    if (isInner) waiting.push({ node, found: inNode, isDone: true });
+    const command = commandOf(node);
+    if (command !== undefined) inNode.push(command);
+    for (const child of node.children.toReversed()) {
+      if (child !== null) waiting.push({ node: child, found: inNode, isDone: false });
+    }
   }
-  // What a command substitutes on its own line is run with it, and not counted.
-  const isInner = /^(command|process)_substitution$/.test(node.type);
-  const found: TracedCommand[] = isInner ? [] : commands;
-  const command = commandOf(node);
-  if (command !== undefined) found.push(command);
-  for (const child of node.children) if (child !== null) collect(child, found, unknown);
-  if (!isInner) return;
-  const lines = found.map(({ line }) => line).filter((line) => line > startLine(node));
-  if (lines.length === 0) return;
+}
+
+/** What a command substitutes on its own line is run with it, and not counted; what follows has no line of its own. */
+function noteSubstituted(
+  substitution: Node,
+  commands: readonly TracedCommand[],
+  unknown: UnknownLines[],
+): void {
+  const lines = commands.map(({ line }) => line).filter((line) => line > startLine(substitution));
+  const [first] = lines;
+  if (first === undefined) return;
   const reason =
     "inside a command substitution over several lines; bash's trace has other line numbers for it";
-  unknown.push({ from: Math.min(...lines), to: Math.max(...lines), reason });
+  const range = lines.reduce(
+    ({ from, to }, line) => ({ from: Math.min(from, line), to: Math.max(to, line) }),
+    { from: first, to: first },
+  );
+  unknown.push({ ...range, reason });
 }
 
 function commandOf(node: Node): TracedCommand | undefined {
