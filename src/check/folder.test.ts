@@ -610,7 +610,7 @@ const MISTAKES: readonly (readonly [
   [
     "memory that is too large",
     { "function.sh": OK, "template.yaml": template("MemorySize: 32769") },
-    'error: template.yaml: Probe: MemorySize: "32769" is not a whole number from 128 to 32768',
+    'error: template.yaml: Probe: MemorySize: "32769" is not a whole number of MB from 128 to 32768',
     "on AWS the deployment fails",
   ],
   [
@@ -625,7 +625,7 @@ const MISTAKES: readonly (readonly [
   [
     "too large a /tmp",
     { "function.sh": OK, "template.yaml": template("EphemeralStorage: { Size: 32769 }") },
-    'error: template.yaml: Probe: EphemeralStorage.Size: "32769" is not a whole number from 512 to 10240, 32768 with AcceleratorConfig',
+    'error: template.yaml: Probe: EphemeralStorage.Size: "32769" is not a whole number of MB from 512 to 10240, 32768 with AcceleratorConfig',
     "on AWS the deployment fails",
   ],
   [

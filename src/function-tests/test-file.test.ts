@@ -144,6 +144,10 @@ test.each<[string, string]>([
   ['{"event": 1, "timeout": "soon"}', ':1:25: "soon" is not a duration between 1ms and 30m'],
   ['{"event": 1, "timeout": 0}', ':1:25: "0" is not a duration between 1ms and 30m'],
   ['{"event": 1, "timeout": 1801}', ':1:25: "1801" is not a duration between 1ms and 30m'],
+  [
+    '{"event": 1, "timeout": "2 s"}',
+    ':1:25: "2 s" is not a duration between 1ms and 30m\n  write: 2s',
+  ],
   ['{"event": 1, "timeout": null}', ":1:25: timeout must be a duration: 3, 500ms, 1m30s"],
   ['{"event": 1, "name": 3}', ":1:22: name must be a string"],
   ['{"event": 1, "name": ""}', ":1:22: name is empty: leave it out, or say what the test shows"],

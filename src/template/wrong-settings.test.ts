@@ -85,10 +85,14 @@ test.each([
   ["Timeout: 0", 'Timeout: "0" is not a whole number of seconds from 1 to 1800'],
   ["Timeout: 1801", 'Timeout: "1801" is not a whole number of seconds from 1 to 1800'],
   ["Timeout: 0.5", 'Timeout: "0.5" is not a whole number of seconds from 1 to 1800'],
-  ["Timeout: 10s", 'Timeout: "10s" is not a whole number of seconds from 1 to 1800'],
+  ["Timeout: 10s", 'Timeout: "10s" is not a whole number of seconds from 1 to 1800\n  write: 10'],
+  [
+    "MemorySize: 1 GB",
+    'MemorySize: "1 GB" is not a whole number of MB from 128 to 32768\n  write: 1024',
+  ],
   [`Timeout: 5401, ${MANAGED}`, 'Timeout: "5401" is not a whole number of seconds from 1 to 5400'],
-  ["MemorySize: 127", 'MemorySize: "127" is not a whole number from 128 to 32768'],
-  ["MemorySize: 32769", 'MemorySize: "32769" is not a whole number from 128 to 32768'],
+  ["MemorySize: 127", 'MemorySize: "127" is not a whole number of MB from 128 to 32768'],
+  ["MemorySize: 32769", 'MemorySize: "32769" is not a whole number of MB from 128 to 32768'],
   [
     "FunctionName: a.b",
     'FunctionName: "a.b" is not a function name: 1 to 64 letters, digits, - and _',
@@ -103,19 +107,19 @@ test.each([
   ],
   [
     "EphemeralStorage: { Size: 511 }",
-    'EphemeralStorage.Size: "511" is not a whole number from 512 to 10240, 32768 with AcceleratorConfig',
+    'EphemeralStorage.Size: "511" is not a whole number of MB from 512 to 10240, 32768 with AcceleratorConfig',
   ],
   [
     "EphemeralStorage: { Size: 10241 }",
-    'EphemeralStorage.Size: "10241" is not a whole number from 512 to 10240, 32768 with AcceleratorConfig',
+    'EphemeralStorage.Size: "10241" is not a whole number of MB from 512 to 10240, 32768 with AcceleratorConfig',
   ],
   [
     "EphemeralStorage: { Size: 32769 }, AcceleratorConfig: { AcceleratorMemorySize: 1 }",
-    'EphemeralStorage.Size: "32769" is not a whole number from 512 to 32768',
+    'EphemeralStorage.Size: "32769" is not a whole number of MB from 512 to 32768',
   ],
   [
     "DurableConfig: { ExecutionTimeout: 31622401 }",
-    'DurableConfig.ExecutionTimeout: "31622401" is not a whole number from 1 to 31622400',
+    'DurableConfig.ExecutionTimeout: "31622401" is not a whole number of seconds from 1 to 31622400',
   ],
   [
     "DurableConfig: { RetentionPeriodInDays: 91 }",

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { megabytesFix, secondsFix } from "../commands/cli/suggest.ts";
 import {
   FUNCTION_NAME,
   MANAGED_TIMEOUT_MS_MAX,
@@ -71,8 +72,8 @@ function settingRules(described: TemplateFunction): readonly AppliedRule[] {
           : `"${text}" is not a function name: 1 to 64 letters, digits, - and _`,
     ],
     ["Architectures", architecture, oneOf("x86_64", "arm64")],
-    ["Timeout", timeout, wholeNumber(1, timeoutMsMax / 1000, " of seconds")],
-    ["MemorySize", memory, wholeNumber(MEMORY_MB_MIN, MEMORY_MB_MAX)],
+    ["Timeout", timeout, wholeNumber(1, timeoutMsMax / 1000, SECONDS)],
+    ["MemorySize", memory, wholeNumber(MEMORY_MB_MIN, MEMORY_MB_MAX, MEGABYTES)],
     ["PerExecutionEnvironmentMaxConcurrency", concurrency, wholeNumber(1, CONCURRENCY_MAX)],
   ];
 }
@@ -89,12 +90,12 @@ function memberRules({ configuration, codeInS3, idle }: TemplateFunction): reado
     [
       "EphemeralStorage.Size",
       member(configuration["EphemeralStorage"], "Size"),
-      wholeNumber(STORAGE_MB_MIN, storageMbMax, "", more),
+      wholeNumber(STORAGE_MB_MIN, storageMbMax, MEGABYTES, more),
     ],
     [
       "DurableConfig.ExecutionTimeout",
       member(DurableConfig, "ExecutionTimeout"),
-      wholeNumber(1, EXECUTION_S_MAX),
+      wholeNumber(1, EXECUTION_S_MAX, SECONDS),
     ],
     [
       "DurableConfig.RetentionPeriodInDays",
@@ -160,12 +161,24 @@ function member(value: unknown, name: string): unknown {
   return (value as Readonly<Record<string, unknown>>)[name];
 }
 
-function wholeNumber(min: number, max: number, unit = "", more = ""): Rule {
-  return (value) =>
-    /^\d+$/.test(String(value)) && Number(value) >= min && Number(value) <= max
-      ? undefined
-      : `"${value}" is not a whole number${unit} from ${min} to ${max}${more}`;
+function wholeNumber(min: number, max: number, unit?: Unit, more = ""): Rule {
+  return (value) => {
+    if (/^\d+$/.test(String(value)) && Number(value) >= min && Number(value) <= max)
+      return undefined;
+    const [of, fix] =
+      unit === undefined ? ["", ""] : [` of ${unit.name}`, unit.fix(String(value), min, max)];
+    return `"${value}" is not a whole number${of} from ${min} to ${max}${more}${fix}`;
+  };
 }
+
+/** What a number counts, and the advice for one with a unit of its own. */
+interface Unit {
+  readonly name: string;
+  readonly fix: (text: string, min: number, max: number) => string;
+}
+
+const SECONDS: Unit = { name: "seconds", fix: secondsFix };
+const MEGABYTES: Unit = { name: "MB", fix: megabytesFix };
 
 function between(min: number, max: number): Rule {
   return (value) =>

@@ -258,8 +258,12 @@ test.each<[toml: string, complaint: string]>([
     'N:2: function.probe.timeout: "soon" is not a duration between 1ms and 30m',
   ],
   [
+    '[function.probe]\nmemory = "512MB"\n',
+    'N:2: function.probe.memory: "512MB" is not a whole number of MB from 16 to 32768\n  write: 512',
+  ],
+  [
     "# first\n\n[function.probe]\nhandler = 'a.b'\nmemory = 1\n",
-    'N:5: function.probe.memory: "1" is not a whole number from 16 to 32768',
+    'N:5: function.probe.memory: "1" is not a whole number of MB from 16 to 32768',
   ],
   [
     "[function.other]\n\n[function.probe]\n# mine\nregion = ''\n",

@@ -28,31 +28,7 @@ import {
 import { CONCURRENCY_MAX } from "../../runtime-api/contract.ts";
 import { CommandError } from "../cli/exit-status.ts";
 import { unreadable } from "../cli/input.ts";
-import { available } from "../cli/suggest.ts";
-
-const MS_PER_UNIT: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-};
-
-/**
- * Reads a time: bare seconds (`10`, `0.5`) or Go's form (`10s`, `1m30s`, `250ms`).
- * @returns Milliseconds, or nothing when it is not a time.
- */
-export function parseTime(text: string): number | undefined {
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
-  if (!/^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined;
-  let sumMs = 0;
-  for (const [, count, , unit] of text.matchAll(/(\d+(\.\d+)?)(ns|us|µs|ms|s|m|h)/g)) {
-    sumMs += Number(count) * (MS_PER_UNIT[unit ?? ""] ?? 0);
-  }
-  return sumMs;
-}
+import { available, megabytesFix, parseTime, timeFix } from "../cli/suggest.ts";
 
 /** The handler where nobody names one: what `init` makes. */
 export const DEFAULT_HANDLER = "function.handler";
@@ -64,7 +40,9 @@ function time(minMs: number, maxMs: number) {
     if (ms !== undefined && ms >= minMs && ms <= maxMs) return ms;
     context.addIssue({
       code: "custom",
-      message: `"${text}" is not a duration between ${shownTime(minMs)} and ${shownTime(maxMs)}`,
+      message:
+        `"${text}" is not a duration between ${shownTime(minMs)} and ${shownTime(maxMs)}` +
+        timeFix(text, minMs, maxMs),
     });
     return z.NEVER;
   });
@@ -77,14 +55,19 @@ function shownTime(ms: number): string {
   return `${ms / size}${unit}`;
 }
 
+/** A number of MB within bounds. */
+function megabytes(min: number, max: number) {
+  return count(min, max, " of MB", (text) => megabytesFix(text, min, max));
+}
+
 /** A whole number within bounds. */
-function count(min: number, max: number) {
+function count(min: number, max: number, unit = "", fix = (_text: string) => "") {
   return z.string().transform((text, context) => {
     const number = Number(text);
     if (/^\d+$/.test(text) && number >= min && number <= max) return number;
     context.addIssue({
       code: "custom",
-      message: `"${text}" is not a whole number from ${min} to ${max}`,
+      message: `"${text}" is not a whole number${unit} from ${min} to ${max}${fix(text)}`,
     });
     return z.NEVER;
   });
@@ -121,7 +104,7 @@ function settingsSchema(timeoutMsMax: number) {
     }),
     timeout: time(1, timeoutMsMax).optional(),
     initTimeout: time(1, timeoutMsMax).optional(),
-    memory: count(16, MEMORY_MB_MAX).optional(),
+    memory: megabytes(16, MEMORY_MB_MAX).optional(),
     workers: workers().optional(),
     concurrency: count(1, CONCURRENCY_MAX).optional(),
     queue: count(1, 1_000_000).optional(),

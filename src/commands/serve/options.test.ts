@@ -37,7 +37,7 @@ const WRONG: readonly (readonly [
   [
     ["serve", "--compat", "rie"],
     { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: "1 GB" },
-    'AWS_LAMBDA_FUNCTION_MEMORY_SIZE: "1 GB" is not a whole number from 16 to 32768',
+    'AWS_LAMBDA_FUNCTION_MEMORY_SIZE: "1 GB" is not a whole number of MB from 16 to 32768\n  write: 1024',
   ],
   [
     ["serve", "--compat", "rie"],
@@ -66,6 +66,22 @@ const WRONG: readonly (readonly [
     ["serve", "--binary-media-types", "image/*"],
     { RESPONSE_FORMAT: "CLOUDEVENTS" },
     "--binary-media-types has no effect with the format cloudevents\n  add --format rest, or leave it out",
+  ],
+  [
+    ["serve", "--grace", "10 sec"],
+    {},
+    '--grace: "10 sec" is not a duration: 10, 500ms, 1m30s\n  write: 10s',
+  ],
+  [
+    ["serve", "--stall-timeout", "90000"],
+    {},
+    '--stall-timeout: "90000" is not a duration between 100ms and 24h\n' +
+      "  without a unit it is seconds; for milliseconds write: 90000ms",
+  ],
+  [
+    ["serve", "--held-memory", "1GB"],
+    {},
+    '--held-memory: "1GB" is not a whole number of MB from 1 to 1048576\n  write: 1024',
   ],
   [["serve", "--grace", "x"], {}, '--grace: "x" is not a duration: 10, 500ms, 1m30s'],
   [["serve", "--async-retries", "x"], {}, '--async-retries: "x" is not a whole number from 0 to 2'],

@@ -33,6 +33,7 @@ import { sayHints } from "../check.ts";
 import { endWithOutput, stopSignal } from "../cli/ending.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { reachDirectly, requireHttpUrl, splitCommand } from "../cli/options.ts";
+import { megabytesFix, parseTime, timeFix } from "../cli/suggest.ts";
 import { printMessagesAsJson, say } from "../cli/terminal.ts";
 import * as compat from "../compat.ts";
 import { startFiles } from "../function/handler.ts";
@@ -42,7 +43,6 @@ import {
   functionSettings,
   type SettingsDefaults,
 } from "../function/options.ts";
-import { parseTime } from "../function/settings.ts";
 import { listenFault, listenOrExplain, portNumber } from "./listen.ts";
 import {
   countedObserver,
@@ -310,7 +310,9 @@ export function refuseUnused(options: ServeOptions, format: ServeFormat): void {
 export function graceMs(text: string): number {
   const ms = parseTime(text);
   if (ms === undefined)
-    throw new CommandError(`--grace: "${text}" is not a duration: 10, 500ms, 1m30s`);
+    throw new CommandError(
+      `--grace: "${text}" is not a duration: 10, 500ms, 1m30s${timeFix(text, 0, Infinity)}`,
+    );
   return ms;
 }
 
@@ -326,7 +328,7 @@ export function httpLimits({ heldMemory, stallTimeout }: ServeOptions): HttpServ
   const stallMs = parseTime(stallTimeout);
   if (stallMs === undefined || stallMs < STALL_MS_MIN || stallMs > STALL_MS_MAX) {
     const words = `--stall-timeout: "${stallTimeout}" is not a duration between 100ms and 24h`;
-    throw new CommandError(words);
+    throw new CommandError(words + timeFix(stallTimeout, STALL_MS_MIN, STALL_MS_MAX));
   }
   return { heldBytesMax: heldBytes(heldMemory), stallMs };
 }
@@ -344,7 +346,8 @@ function heldBytes(text: string): number {
   const mb = Number(text);
   if (/^\d+$/.test(text) && mb >= 1 && mb <= HELD_MEMORY_MB_MAX) return mb * MB_BYTES;
   throw new CommandError(
-    `--held-memory: "${text}" is not a whole number of MB from 1 to ${HELD_MEMORY_MB_MAX}`,
+    `--held-memory: "${text}" is not a whole number of MB from 1 to ${HELD_MEMORY_MB_MAX}` +
+      megabytesFix(text, 1, HELD_MEMORY_MB_MAX),
   );
 }
 

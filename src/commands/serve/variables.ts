@@ -6,7 +6,7 @@
  */
 
 import type { ServeFormat } from "../../host/front/select.ts";
-import { parseTime } from "../function/settings.ts";
+import { parseTime } from "../cli/suggest.ts";
 
 /** What the variables say; a member is absent when no variable says it. */
 export interface ServeVariables {
