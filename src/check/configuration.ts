@@ -30,8 +30,10 @@ export function checkConfiguration(target: CheckTarget): readonly Finding[] {
   const refused = target.refused.map((each) =>
     error(`${each.replaceAll(`${target.directory}/`, "")}`, "on AWS the deployment fails"),
   );
+  const reread = target.template?.described.reread ?? [];
   return [
     ...refused,
+    ...reread.map(({ message }) => warning(message.replaceAll(`${target.directory}/`, ""))),
     ...checkHandlerName(target),
     ...checkVariables(target),
     ...checkArchitecture(target),

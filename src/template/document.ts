@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type Document, parseDocument, visit } from "yaml";
+import { type Document, isPair, isScalar, type Node, type Pair, parseDocument, visit } from "yaml";
 import { z } from "zod";
 
 import { CommandError } from "../commands/cli/exit-status.ts";
@@ -19,6 +19,7 @@ import {
   SHORT_FORM_TAGS,
   type TemplateScope,
 } from "./intrinsic-functions.ts";
+import { plainScalarText } from "./plain-scalar.ts";
 
 /** Properties of a resource, as they are written. */
 export type Properties = Readonly<Record<string, unknown>>;
@@ -60,11 +61,16 @@ interface WrittenFunction {
   readonly properties: Properties;
 }
 
+/** What is written in some places, where that is not what is read, as `yes` is true; see {@link placeOf}. */
+export type Reread = ReadonlyMap<string, string>;
+
 /** A template that has been read. */
 export interface TemplateDocument {
   readonly template: Template;
   readonly scope: TemplateScope;
   readonly functions: readonly WrittenFunction[];
+  /** Texts without quotes that AWS reads as something else, by their places. */
+  readonly reread: Reread;
   /** What CloudFormation would refuse of the whole, whatever a function depends on, with its place. */
   readonly refused: readonly string[];
 }
@@ -75,7 +81,8 @@ export interface TemplateDocument {
  * @throws {CommandError} When the file cannot be read, or is not a template.
  */
 export function readTemplate(path: string, region: string): TemplateDocument {
-  const parsed = templateSchema.safeParse(readYaml(path));
+  const { value, reread } = readYaml(path);
+  const parsed = templateSchema.safeParse(value);
   if (!parsed.success) throw new CommandError(`${path} is not a SAM template`);
   const template = parsed.data;
   const scope = templateScope(template, region);
@@ -85,7 +92,13 @@ export function readTemplate(path: string, region: string): TemplateDocument {
     properties,
   }));
   const refused = circleComplaint(circularConditions(template.Conditions));
-  return { template, scope, functions, refused: refused.map((each) => `${path}: ${each}`) };
+  return {
+    template,
+    scope,
+    functions,
+    refused: refused.map((each) => `${path}: ${each}`),
+    reread,
+  };
 }
 
 function circleComplaint(circle: readonly string[] = []): readonly string[] {
@@ -167,19 +180,35 @@ function parameterDefaults(parameters: unknown): readonly (readonly [string, unk
   });
 }
 
+/** A template as a value without types, and what of it is not what is written. */
+interface YamlValue {
+  readonly value: unknown;
+  readonly reread: Reread;
+}
+
 /**
- * Reads the YAML or JSON of a template. Numbers are text as they are written, since that is what a variable gets.
+ * Reads the YAML or JSON of a template. Numbers are the texts that AWS makes of them, since that is what a
+ * variable gets.
  * @throws {CommandError} When the file cannot be read or is not YAML.
  */
-function readYaml(path: string): unknown {
+function readYaml(path: string): YamlValue {
   const text = readInputFile(path, "--template").toString("utf8");
   const options = { customTags: SHORT_FORM_TAGS, logLevel: "error", merge: true } as const;
   const document = parseDocument(text, options);
   const [error] = document.errors;
   if (error !== undefined) throw new CommandError(`${path}: ${error.message.trim()}`);
+  const reread = new Map<string, string>();
   visit(document, {
-    Scalar(_key, node) {
-      if (typeof node.value === "number" && node.source !== undefined) node.value = node.source;
+    Scalar(key, node, parents) {
+      const { source, type, tag, value } = node;
+      if (source === undefined) return;
+      const read = type === "PLAIN" && tag === undefined ? plainScalarText(source) : undefined;
+      if (key !== "key" && read !== undefined) {
+        node.value = BOOLEANS.get(read) ?? read;
+        if (read !== source.toLowerCase()) reread.set(placeOf(namesOf(parents)), source);
+      } else if (typeof value === "number") {
+        node.value = source;
+      }
     },
   });
   const value = plainValue(document, path);
@@ -189,7 +218,24 @@ function readYaml(path: string): unknown {
   } catch {
     throw new CommandError(`${path}: a part of it contains itself`);
   }
-  return value;
+  return { value, reread };
+}
+
+const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
+  ["true", true],
+  ["false", false],
+]);
+
+/** The names of members that lead to a value. */
+function namesOf(parents: readonly (Document | Node | Pair)[]): readonly string[] {
+  return parents.flatMap((parent) =>
+    isPair(parent) && isScalar(parent.key) ? [String(parent.key.value)] : [],
+  );
+}
+
+/** A place in a template, by the names that lead to it. */
+export function placeOf(names: readonly string[]): string {
+  return JSON.stringify(names);
 }
 
 function plainValue(document: Document.Parsed, path: string): unknown {

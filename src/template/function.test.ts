@@ -36,6 +36,7 @@ Parameters:
   Names: { Type: CommaDelimitedList, Default: "a, b,c" }
   Secret: { Type: "AWS::SSM::Parameter::Value<String>", Default: /a/b }
   Unsaid: { Type: String }
+  On: { Type: String, Default: true }
 Mappings:
   Sizes:
     eu-central-1: { memory: 512, name: Frankfurt }
@@ -43,6 +44,10 @@ Conditions:
   IsTest: !Equals [!Ref Stage, test]
   IsOther: !Not [!Condition IsTest]
   IsBoth: !And [!Condition IsTest, !Equals [a, a]]
+  IsOn: !Equals [!Ref On, true]
+  IsOnText: !Equals [true, "true"]
+  IsOff: !Equals [!Ref On, false]
+  IsOffText: !Equals ["false", !Ref On]
   IsUnsaid: !Equals [!Ref Unsaid, x]
   IsItself: !Condition IsItself
   IsOne: !Not [!Condition IsTwo]
@@ -67,7 +72,7 @@ function variable(written: string, sections = SECTIONS): string {
 test.each([
   ["!Ref Stage", "test"],
   ["!Ref Empty", ""],
-  ["{ Ref: Size }", "1.50"],
+  ["{ Ref: Size }", "1.5"],
   ["!Ref AWS::Region", "eu-central-1"],
   ["!Ref AWS::AccountId", "123456789012"],
   ["!Ref AWS::Partition", "aws"],
@@ -77,20 +82,34 @@ test.each([
   ["!GetAtt [Probe, Arn]", "arn:aws:lambda:eu-central-1:123456789012:function:probe"],
   ['!Sub "${AWS::Region}/${AWS::AccountId}/${Stage}"', "eu-central-1/123456789012/test"],
   ['!Sub "arn:${AWS::Partition}:s3:::${!kept}-${ Stage }"', "arn:aws:s3:::${kept}-test"],
-  ['!Sub ["${A}-${Stage}", { A: !Ref Size }]', "1.50-test"],
+  ['!Sub ["${A}-${Stage}", { A: !Ref Size }]', "1.5-test"],
   ['!Sub "${Probe.Arn}:live"', "arn:aws:lambda:eu-central-1:123456789012:function:probe:live"],
   ['!Join ["-", [a, !Ref Stage, !Sub "${AWS::Region}"]]', "a-test-eu-central-1"],
-  ['{ "Fn::Join": ["", [x, { Ref: Size }]] }', "x1.50"],
+  ['{ "Fn::Join": ["", [x, { Ref: Size }]] }', "x1.5"],
   ['!Join [",", !Ref Names]', "a,b,c"],
   ["!Select [1, !Ref Names]", "b"],
   ['!Select [2, !Split ["/", "a/b/c"]]', "c"],
   ["!FindInMap [Sizes, !Ref AWS::Region, name]", "Frankfurt"],
-  ["!If [IsTest, yes, no]", "yes"],
-  ["!If [IsOther, yes, no]", "no"],
+  ["!If [IsTest, a, b]", "a"],
+  ["!If [IsOther, a, b]", "b"],
   ["!If [IsBoth, !Ref Stage, !Ref Unsaid]", "test"],
   ["!Base64 abc", "YWJj"],
   ['{ "Fn::ToJsonString": { a: !Ref Stage } }', '{"a":"test"}'],
+  // A parameter is text, also where its default is a boolean.
+  ["!If [IsOn, a, b]", "a"],
+  ["!If [IsOnText, a, b]", "a"],
+  ["!If [IsOff, a, b]", "b"],
+  ["!If [IsOffText, a, b]", "b"],
+  ['!Sub ["${A}", { A: true }]', "true"],
+  ["!FindInMap [Sizes, nowhere, name, { DefaultValue: !Ref Stage }]", "test"],
+  ["!FindInMap [Sizes, eu-central-1, name, { DefaultValue: x }]", "Frankfurt"],
   ["true", "true"],
+  ["yes", "true"],
+  ["!If [IsTest, Off, x]", "false"],
+  ["12:30", "750"],
+  ["3.10", "3.1"],
+  ['"3.10"', "3.10"],
+  ["!!str 3.10", "3.10"],
   ["08", "08"],
 ])("the variable %s is %j", (written, value) => {
   expect(variable(written)).toBe(value);
@@ -450,4 +469,40 @@ test.each([
   const path = join(temporaryFolder("template"), "template.yaml");
   writeFileSync(path, `${yaml}\nResources: {}\n`);
   expect(() => templateFunctions(path)).toThrow(new RegExp(`^${path}: .*${message}`, "s"));
+});
+
+test("variables that AWS reads otherwise than they are written are told", () => {
+  const path = template(`Environment:
+  Variables:
+    DEBUG: yes
+    AT: 12:30
+    VERSION: "3.10"
+    PLAIN: 08
+    FLAG: True
+    NAME: off
+`);
+  const described = templateFunction(path, undefined);
+  expect(described.variables).toEqual({
+    ...{ DEBUG: "true", AT: "750", VERSION: "3.10", PLAIN: "08", FLAG: "true", NAME: "false" },
+  });
+  const told = (name: string, value: string, written: string, kind: string) => ({
+    name,
+    message:
+      `${path}: Probe: ${name} is "${value}": ${written} without quotes is a ${kind} to AWS\n` +
+      `  write: ${name}: "${written}"`,
+  });
+  expect(described.reread).toEqual([
+    told("DEBUG", "true", "yes", "boolean"),
+    told("AT", "750", "12:30", "number"),
+    told("NAME", "false", "off", "boolean"),
+  ]);
+});
+
+test("variables of all functions are told, too", () => {
+  const path = template(
+    "Environment: { Variables: { OWN: x } }",
+    "Globals: { Function: { Environment: { Variables: { ALL: on, OWN: on } } } }",
+  );
+  const { reread } = templateFunction(path, undefined);
+  expect(reread.map(({ name }) => name)).toEqual(["ALL"]);
 });

@@ -14,8 +14,10 @@ import { DEFAULT_SETTINGS } from "../host/invocation/settings.ts";
 import { type CodeInS3, codeInS3, shownConfiguration } from "./configuration.ts";
 import {
   isObject,
+  placeOf,
   type Properties,
   readTemplate,
+  type Reread,
   type Template,
   type TemplateDocument,
 } from "./document.ts";
@@ -61,6 +63,8 @@ export interface TemplateFunction {
   /** What Lambda would refuse of its runtime: the property and why. */
   readonly refused: readonly string[];
   readonly unknown: readonly UnknownSetting[];
+  /** Variables that have another value than is written, in the words of a warning. */
+  readonly reread: readonly UnknownSetting[];
 }
 
 /** The functions of a template, in its order. */
@@ -74,7 +78,7 @@ export interface CustomRuntime {
   readonly RuntimeAlias: string;
 }
 
-/** A setting whose value only a deployment knows. */
+/** A setting whose value only a deployment knows, or that is not what is written. */
 export interface UnknownSetting {
   /** `Handler`, `Timeout`, `MemorySize`, `CodeUri`, or the name of a variable. */
   readonly name: string;
@@ -134,14 +138,16 @@ class Description {
   readonly #properties: Properties;
   readonly #template: Template;
   readonly #scope: TemplateScope;
+  readonly #reread: Reread;
   readonly #refused: string[] = [];
   readonly #unknown: UnknownSetting[] = [];
 
   constructor(
     path: string,
     { logicalId, name, properties }: TemplateDocument["functions"][number],
-    { template, scope }: TemplateDocument,
+    { template, scope, reread }: TemplateDocument,
   ) {
+    this.#reread = reread;
     this.#path = path;
     this.#logicalId = logicalId;
     this.#name = name;
@@ -191,7 +197,26 @@ class Description {
       idle: [...idle, ...(inS3?.modeProperty === undefined ? [] : [inS3.modeProperty])],
       refused: this.#refused,
       unknown: this.#unknown,
+      reread: this.#rereadVariables(variables),
     };
+  }
+
+  /** What is said of variables without quotes that are booleans or numbers to AWS. */
+  #rereadVariables(variables: Readonly<Record<string, string>>): readonly UnknownSetting[] {
+    const [, resource] = this.#template.Resources.find(([id]) => id === this.#logicalId) ?? [];
+    const own = object(object(resource?.Properties?.["Environment"])["Variables"]);
+    return Object.entries(variables).flatMap(([name, value]) => {
+      const of =
+        name in own ? ["Resources", this.#logicalId, "Properties"] : ["Globals", "Function"];
+      const written = this.#reread.get(placeOf([...of, "Environment", "Variables", name]));
+      if (written === undefined) return [];
+      const kind = value === "true" || value === "false" ? "boolean" : "number";
+      const place = `${this.#path}: ${this.#logicalId}: ${name}`;
+      const message =
+        `${place} is "${value}": ${written} without quotes is a ${kind} to AWS\n` +
+        `  write: ${name}: "${written}"`;
+      return [{ name, message }];
+    });
   }
 
   /** The folder of the code: `CodeUri`, or `Code` where it is a path for `aws cloudformation package`. */

@@ -161,8 +161,9 @@ function call(name: string, argument: unknown, scope: TemplateScope): unknown {
     case "Fn::Length":
       return String(list().length);
     case "Fn::FindInMap": {
-      const path = list().slice(0, 3).map(String);
-      return member(scope.mappings, path) ?? unknown();
+      const [map, first, second, otherwise] = list();
+      const path = [map, first, second].map(String);
+      return member(scope.mappings, path) ?? member(otherwise, ["DefaultValue"]) ?? unknown();
     }
     case "Fn::If": {
       const [test, yes, no] = Array.isArray(argument) ? argument : [];
@@ -171,7 +172,7 @@ function call(name: string, argument: unknown, scope: TemplateScope): unknown {
     }
     case "Fn::Equals": {
       const [left, right] = list();
-      return JSON.stringify(left) === JSON.stringify(right);
+      return comparable(left) === comparable(right);
     }
     case "Fn::And":
       return list().every((each) => each === true);
@@ -183,6 +184,11 @@ function call(name: string, argument: unknown, scope: TemplateScope): unknown {
     default:
       return unknown();
   }
+}
+
+/** A value as `Fn::Equals` compares it, for which a boolean is its text. */
+function comparable(value: unknown): string {
+  return JSON.stringify(value, (_key, each) => (typeof each === "boolean" ? String(each) : each));
 }
 
 /**
@@ -255,7 +261,7 @@ function substitute(text: string, given: unknown, scope: TemplateScope): string 
       own === undefined
         ? (scope.references.get(name) ?? scope.attributes.get(name))
         : evaluate(own, scope);
-    if (typeof found === "string") return found;
+    if (typeof found === "string" || typeof found === "boolean") return String(found);
     complete = false;
     return whole;
   });

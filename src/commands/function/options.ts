@@ -215,14 +215,15 @@ function templateSettings({ template, name, region }: FunctionOptions) {
 }
 
 /**
- * Warns of what only a deployment of the template would know.
+ * Warns of what only a deployment of the template would know, and of what AWS reads otherwise than it is written.
  * @param elsewhere Properties and variables that have a value from another place, which counts more.
  */
 function warnOfUnknown(
   described: TemplateFunction | undefined,
   elsewhere: Readonly<Record<string, string | undefined>>,
 ): void {
-  for (const { name, message } of described?.unknown ?? []) {
+  if (described === undefined) return;
+  for (const { name, message } of [...described.unknown, ...described.reread]) {
     if (elsewhere[name] === undefined) say("warning", message);
   }
 }
