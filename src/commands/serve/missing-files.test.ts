@@ -71,6 +71,19 @@ describe.each(COMMANDS)("%s", (command, options) => {
     },
   );
 
+  test("a start that fails again and again for the same is told once, and again after a request", async () => {
+    const folder = functionFolder({ "function.sh": "echo loading >&2\nexit 7\n" });
+    await using served = await started(folder, "--bootstrap", bootstrapExecutable());
+    await served.logged("and for a request; the same error is told once\n");
+    while (count(served, "loading\n") < 4) await Bun.sleep(20);
+    expect(count(served, " failed to start: Runtime.InitError")).toBe(1);
+    expect(await ask(served)).toContain("Runtime.InitError");
+    while (count(served, " failed to start: Runtime.InitError") < 2) await Bun.sleep(20);
+    put(join(folder, "function.sh"), OK);
+    while (!(await ready(served))) await Bun.sleep(20);
+    expect(await ask(served)).toMatch(/^fine\n?$/);
+  });
+
   test("a request has the failure, and the next start does not wait", async () => {
     const folder = functionFolder({ data: "x" });
     await using served = await started(folder, "--bootstrap", bootstrapExecutable());

@@ -9,13 +9,14 @@
  * @module
  */
 
-import type { PoolObserver } from "../../host/function/function-pool.ts";
+import type { FailedStart, PoolObserver } from "../../host/function/function-pool.ts";
 import type { Metrics } from "../../host/function/metrics.ts";
 import { isJson } from "../../host/http/json-text.ts";
 import type { InvocationReport } from "../../host/invocation/outcome.ts";
 import { exitReason, type ProcessEnd } from "../../host/invocation/platform-error.ts";
 import {
   endLines,
+  type LogLevel,
   restoreReportLine,
   restoreStartLine,
   startLine,
@@ -71,22 +72,31 @@ export function jsonObserver(functionName: string, quiet: boolean): PoolObserver
       if (restoreMs !== undefined)
         platform("restoreReport", index, { status, metrics: metrics(restoreMs) });
     },
-    onEnd: (environment, end, failure, awaitsFiles) => {
+    onEnd: (environment, end, failed) => {
       lines.flush(environment);
-      if (failure === undefined) return;
-      say("error", startFailed(`environment ${environment}`, end, failure, awaitsFiles));
+      sayFailed("error", `environment ${environment}`, end, failed);
     },
   };
 }
 
-/** What is said of a start that has failed, with what helps. */
-function startFailed(who: string, end: ProcessEnd, failure: string, awaitsFiles: boolean): string {
+/** Says that a start has failed, with what helps and what follows; not again of each that fails as the one before. */
+function sayFailed(
+  level: LogLevel,
+  who: string,
+  end: ProcessEnd,
+  failed: FailedStart | undefined,
+): void {
+  if (failed === undefined || failed.isRepeated) return;
   const fix = end.kind === "not-started" ? programFix(end.program) : undefined;
-  return [
-    `${who} failed to start: ${failure}`,
+  const next = failed.awaitsFiles
+    ? "it is started again when its files change, and for a request"
+    : "it is started again after longer and longer pauses, and for a request; the same error is told once";
+  const lines = [
+    `${who} failed to start: ${failed.words}`,
     ...(fix === undefined ? [] : [fix]),
-    ...(awaitsFiles ? ["it is started again when its files change, and for a request"] : []),
-  ].join("\n  ");
+    next,
+  ];
+  say(level, lines.join("\n  "));
 }
 
 function functionRecord(line: string): string {
@@ -125,9 +135,9 @@ export function countedObserver(log: PoolObserver, metrics: Metrics): PoolObserv
       metrics.countColdStart();
       log.onStarted?.(environment);
     },
-    onEnd: (environment, end, failure, awaitsFiles) => {
+    onEnd: (environment, end, failed) => {
       metrics.countExit(end.kind === "exited" ? `status ${end.status}` : exitReason(end));
-      log.onEnd?.(environment, end, failure, awaitsFiles);
+      log.onEnd?.(environment, end, failed);
     },
     onRejected: (reason) => {
       metrics.countRejection();
@@ -177,10 +187,8 @@ export function hostObserver(log: PlatformLog): PoolObserver {
       if (restoreMs !== undefined) log.platform(restoreReportLine(restoreMs));
       sayUnrestored(environment);
     },
-    onEnd: (environment, end, failure, awaitsFiles) => {
-      if (failure === undefined) return;
-      say("info", startFailed(`environment ${environment}`, end, failure, awaitsFiles));
-    },
+    onEnd: (environment, end, failed) =>
+      sayFailed("info", `environment ${environment}`, end, failed),
   };
 }
 
@@ -232,11 +240,10 @@ export function devObserver(): PoolObserver {
       if (restoreMs === undefined) return;
       say("info", `RESTORED worker ${index + 1} ${restoreMs.toFixed(1)} ms`);
     },
-    onEnd: (environment, end, failure, awaitsFiles) => {
+    onEnd: (environment, end, failed) => {
       served.delete(environment);
       lines.flush(environment);
-      if (failure === undefined) return;
-      say("error", startFailed(`worker ${environment + 1}`, end, failure, awaitsFiles));
+      sayFailed("error", `worker ${environment + 1}`, end, failed);
     },
   };
 }

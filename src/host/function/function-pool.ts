@@ -33,14 +33,17 @@ import { InvocationQueue } from "./invocation-queue.ts";
 /** First pause before an environment that has served no event is started again, in milliseconds. */
 const RESTART_PAUSE_MS = 50;
 
-/** Longest such pause, in milliseconds. */
+/** Longest such pause after a start that was right, in milliseconds. */
 const RESTART_PAUSE_MAX_MS = 5_000;
 
-/** How often is looked whether files have changed of which one was wrong, in milliseconds. */
-const FILES_LOOK_MS = 250;
+/**
+ * Longest pause after a start that has failed, in milliseconds: what it failed for lasts, or is in a file that the
+ * start needs besides its own.
+ */
+const FAILED_PAUSE_MAX_MS = 60_000;
 
-/** After this time a start is tried again though they have not, in milliseconds: it may need others, too. */
-const UNCHANGED_PAUSE_MS = 60_000;
+/** How often is looked whether the files of a failed start have changed, which ends its pause, in milliseconds. */
+const FILES_LOOK_MS = 250;
 
 /** Errors of a start that only another file, or another name of one, helps against. */
 const FILE_ERRORS: ReadonlySet<string> = new Set([
@@ -64,17 +67,19 @@ export interface PoolObserver {
   readonly onStarted?: (environment: ExecutionEnvironment) => void;
   /** An environment is restored from its snapshot from now on. */
   readonly onRestore?: (environment: ExecutionEnvironment) => void;
-  /**
-   * @param failure In words, when it has ended before it could begin.
-   * @param awaitsFiles Whether the next start waits for its files to change.
-   */
-  readonly onEnd?: (
-    environment: number,
-    end: ProcessEnd,
-    failure: string | undefined,
-    awaitsFiles: boolean,
-  ) => void;
+  /** @param failed When it has ended before it could begin. */
+  readonly onEnd?: (environment: number, end: ProcessEnd, failed: FailedStart | undefined) => void;
   readonly onRejected?: (reason: string) => void;
+}
+
+/** A start that has failed. */
+export interface FailedStart {
+  /** Why. */
+  readonly words: string;
+  /** Whether the next one waits for files to change. */
+  readonly awaitsFiles: boolean;
+  /** Whether the one before has failed for the same, and no event has come since. */
+  readonly isRepeated: boolean;
 }
 
 /** What a start depends on in files. */
@@ -104,6 +109,8 @@ export class FunctionPool {
   /** Ends in a row of environments that were ready and have served no event. */
   #idleEnds = 0;
   #lastFailure: StartFailure | undefined;
+  /** Why the last start has failed; nothing when one has been asked for since. */
+  #lastWords: string | undefined;
   #draining = false;
   #stopped = false;
   #idle = Promise.withResolvers<void>();
@@ -281,6 +288,7 @@ export class FunctionPool {
 
   /** Starts what is wanted, however often it has failed. */
   #restartAtOnce(): void {
+    this.#lastWords = undefined;
     this.#clearRestarts();
     this.#fill();
   }
@@ -341,6 +349,7 @@ export class FunctionPool {
       if (this.#retired.has(environment)) return void environment.stop();
       this.#startFailures = 0;
       this.#lastFailure = undefined;
+      this.#lastWords = undefined;
       this.#watchIdle(environment);
       this.#dispatch();
       if (!this.#starts) {
@@ -351,17 +360,19 @@ export class FunctionPool {
     onEnd: (environment, end, failure) => {
       const current = this.#environments[environment.index] === environment;
       // One that we ended while it started has not failed.
-      const failed = failure !== undefined && current && !this.#stopped;
-      const words = failed ? startFailureWords(failure) : undefined;
-      this.#observer.onEnd?.(environment.index, end, words, failed && this.#awaitsFiles(failure));
+      const failed =
+        failure !== undefined && current && !this.#stopped ? this.#failedStart(failure) : undefined;
+      this.#observer.onEnd?.(environment.index, end, failed);
       if (!current) return;
       this.#environments[environment.index] = undefined;
       this.#forgetIdle(environment);
       if (this.#stopped) return;
-      if (failure !== undefined) return this.#onStartFailure(environment.index, failure);
+      if (failure !== undefined) {
+        return this.#onStartFailure(environment.index, failure, failed?.awaitsFiles === true);
+      }
       if (environment.served > 0) return this.#fill();
       this.#idleEnds += 1;
-      this.#restartLater(environment.index, this.#idleEnds);
+      this.#restartLater(environment.index, pauseMs(this.#idleEnds, RESTART_PAUSE_MAX_MS));
     },
     onOutcome: (_invocation, report, status) => {
       this.#idleEnds = 0;
@@ -369,14 +380,32 @@ export class FunctionPool {
     },
   };
 
-  /** Starts an environment again after a pause; an event that finds no other one ends the pause. */
-  #restartLater(index: number, endsInARow: number): void {
-    const pauseMs = Math.min(RESTART_PAUSE_MS * 2 ** (endsInARow - 1), RESTART_PAUSE_MAX_MS);
-    const restart = () => {
-      this.#restarts.delete(index);
-      this.#fill();
+  /**
+   * Starts an environment again after a pause; an event that finds no other one ends the pause.
+   * @param files Of the start before: when they have changed, the pause ends too, but not before the first look at them.
+   */
+  #restartLater(index: number, waitMs: number, files?: StartFiles, firstLookMs = waitMs): void {
+    const untilMs = performance.now() + waitMs;
+    const look = () => {
+      const leftMs = untilMs - performance.now();
+      const isSame = files === undefined || this.#startFiles(this.#settings)?.stamp === files.stamp;
+      if (isSame && leftMs > 0) {
+        const nextMs = files === undefined ? leftMs : Math.min(leftMs, FILES_LOOK_MS);
+        this.#restarts.set(index, setTimeout(look, nextMs));
+      } else {
+        this.#restarts.delete(index);
+        this.#fill();
+      }
     };
-    this.#restarts.set(index, setTimeout(restart, pauseMs));
+    this.#restarts.set(index, setTimeout(look, Math.min(waitMs, firstLookMs)));
+  }
+
+  /** What is told of a start that has failed. */
+  #failedStart(failure: StartFailure): FailedStart {
+    const words = startFailureWords(failure);
+    const isRepeated = words === this.#lastWords && this.#queue.length === 0;
+    this.#lastWords = words;
+    return { words, awaitsFiles: this.#awaitsFiles(failure), isRepeated };
   }
 
   /** Whether a start has failed for a file of its own, and the next one waits for that. */
@@ -388,28 +417,15 @@ export class FunctionPool {
     return failure.kind === "ended" && failure.end.kind === "not-started" && failure.end.isOfFile;
   }
 
-  /** Starts an environment again when its files have changed; an event starts it at once. */
-  #restartWhenChanged(index: number): void {
-    const stamp = this.#startedFrom?.stamp;
-    const untilMs = performance.now() + UNCHANGED_PAUSE_MS;
-    const look = () => {
-      const isSame = this.#startFiles(this.#settings)?.stamp === stamp;
-      if (isSame && performance.now() < untilMs) {
-        this.#restarts.set(index, setTimeout(look, FILES_LOOK_MS));
-      } else {
-        this.#restarts.delete(index);
-        this.#fill();
-      }
-    };
-    this.#restarts.set(index, setTimeout(look, FILES_LOOK_MS));
-  }
-
-  #onStartFailure(index: number, failure: StartFailure): void {
+  #onStartFailure(index: number, failure: StartFailure, awaitsFiles: boolean): void {
     this.#starts = false;
     this.#startFailures += 1;
-    const awaitsFiles = this.#awaitsFiles(failure);
-    if (awaitsFiles) this.#restartWhenChanged(index);
-    else this.#restartLater(index, this.#startFailures);
+    const waitMs = awaitsFiles
+      ? FAILED_PAUSE_MAX_MS
+      : pauseMs(this.#startFailures, FAILED_PAUSE_MAX_MS);
+    // A script may change itself in each start.
+    const firstLookMs = awaitsFiles ? FILES_LOOK_MS : RESTART_PAUSE_MAX_MS;
+    this.#restartLater(index, waitMs, this.#startedFrom, firstLookMs);
     if (this.#anyAlive()) return;
     this.#lastFailure = failure;
     const all = awaitsFiles || this.#startFailures >= START_FAILURES_MAX;
@@ -428,4 +444,9 @@ export class FunctionPool {
     invocation.settle(outcome);
     this.#observer.onOutcome?.(outcome.report, "init");
   }
+}
+
+/** The pause before a start, in milliseconds: twice as long each time, until it is the longest. */
+function pauseMs(endsInARow: number, longestMs: number): number {
+  return Math.min(RESTART_PAUSE_MS * 2 ** (endsInARow - 1), longestMs);
 }
