@@ -43,7 +43,7 @@ export async function* framedEvents(
   let cutter: Cutter | undefined;
   let first: Uint8Array[] = [];
   let firstLength = 0;
-  for await (const chunk of stream) {
+  for await (const chunk of withoutMark(stream)) {
     if (cutter === undefined && framing === "auto") {
       first.push(chunk);
       firstLength += chunk.byteLength;
@@ -61,6 +61,26 @@ export async function* framedEvents(
   cutter ??= new Cutter(framing === "auto" ? "lines" : framing);
   yield* cutter.take(Buffer.concat(first));
   yield* cutter.end();
+}
+
+const BYTE_ORDER_MARK = Uint8Array.of(0xef, 0xbb, 0xbf);
+
+/** A stream without the byte-order mark that editors of Windows begin a file with: it is not a part of an event. */
+async function* withoutMark(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let start: Uint8Array | undefined = new Uint8Array(0);
+  for await (const chunk of stream) {
+    if (start === undefined) {
+      yield chunk;
+      continue;
+    }
+    start = Buffer.concat([start, chunk]);
+    const mark = BYTE_ORDER_MARK.subarray(0, start.byteLength);
+    const isMark = Buffer.compare(start.subarray(0, mark.byteLength), mark) === 0;
+    if (isMark && mark.byteLength < BYTE_ORDER_MARK.byteLength) continue;
+    yield isMark ? start.subarray(mark.byteLength) : start;
+    start = undefined;
+  }
+  if (start !== undefined) yield start;
 }
 
 function firstLineOpen(bytes: Uint8Array): boolean {
