@@ -294,3 +294,17 @@ test.each(KINDS)("%s: of one header in several spellings the last counts, cookie
     ],
   });
 });
+
+test.each(["function-url", "http-api-v2", "http-api-v1", "rest", "api-gateway"] as const)(
+  "a response with very many headers does not keep %s from others",
+  (kind) => {
+    const names = Array.from({ length: 100_000 }, (_, at) => `x-${at}`);
+    const headers = Object.fromEntries(names.map((name) => [name, "1"]));
+    const multiValueHeaders = Object.fromEntries(names.map((name) => [name, ["1", "2"]]));
+    const event = { statusCode: 200, headers, multiValueHeaders, body: "" };
+    const result = gatewayResult(kind, Buffer.from(JSON.stringify(event)));
+    const all = result.kind === "response" ? result.headers.length : 0;
+    const values = /v2|url/.test(kind) ? 1 : 2;
+    expect(all).toBe(values * names.length + 1);
+  },
+);

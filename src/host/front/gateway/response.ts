@@ -151,20 +151,19 @@ function envelope(
 /** Headers or cookies that get lost: those that stand nowhere else in the form that the front end takes. */
 function ignoredMember(result: Envelope, rules: Rules): IgnoredMember | undefined {
   if (!rules.cookies && list(result["cookies"]).length > 0) {
-    const others = object(result["multiValueHeaders"]);
-    return hasName(others, "set-cookie") ? undefined : "cookies";
+    return namesIn(result["multiValueHeaders"]).has("set-cookie") ? undefined : "cookies";
   }
   if (rules.multiValueHeaders) return undefined;
-  const single = object(result["headers"]);
-  const isLost = (name: string) =>
-    !hasName(single, name) &&
-    !(name.toLowerCase() === "set-cookie" && list(result["cookies"]).length > 0);
-  const isAny = Object.keys(object(result["multiValueHeaders"])).some(isLost);
+  const single = namesIn(result["headers"]);
+  const hasCookies = list(result["cookies"]).length > 0;
+  const isLost = (name: string) => !single.has(name) && !(name === "set-cookie" && hasCookies);
+  const isAny = [...namesIn(result["multiValueHeaders"])].some(isLost);
   return isAny ? "multiValueHeaders" : undefined;
 }
 
-function hasName(headers: Readonly<Record<string, unknown>>, wanted: string): boolean {
-  return Object.keys(headers).some((name) => name.toLowerCase() === wanted.toLowerCase());
+/** The names of headers, in lower case. */
+function namesIn(headers: unknown): ReadonlySet<string> {
+  return new Set(Object.keys(object(headers)).map((name) => name.toLowerCase()));
 }
 
 /** What a decoder of base64 takes whole: no line ends, nothing after the padding. */
@@ -289,10 +288,10 @@ function singleHeaders(value: unknown): Headers | undefined {
  * cookies, of which each is one more.
  */
 export function lastOfEachName(headers: readonly (readonly [string, string])[]): Headers {
+  const last = new Map(headers.map(([name], at) => [name.toLowerCase(), at]));
   return headers.filter(([name], at) => {
     const key = name.toLowerCase();
-    const isLast = headers.findLastIndex(([other]) => other.toLowerCase() === key) === at;
-    return isLast || key === "set-cookie";
+    return last.get(key) === at || key === "set-cookie";
   });
 }
 
@@ -310,10 +309,15 @@ function multiHeaders(value: unknown): Headers | undefined {
 /** The values of both, `multiValueHeaders` first and with its spelling; a value in both counts once. */
 function mergeHeaders(multiple: Headers, single: Headers): Headers {
   const merged = [...multiple];
+  const known = new Map<string, { readonly name: string; readonly values: Set<string> }>();
+  for (const [name, value] of multiple) {
+    const same = known.get(name.toLowerCase());
+    if (same === undefined) known.set(name.toLowerCase(), { name, values: new Set([value]) });
+    else same.values.add(value);
+  }
   for (const [name, value] of single) {
-    const same = multiple.filter(([other]) => other.toLowerCase() === name.toLowerCase());
-    if (same.some(([, other]) => other === value)) continue;
-    merged.push([same[0]?.[0] ?? name, value]);
+    const same = known.get(name.toLowerCase());
+    if (same?.values.has(value) !== true) merged.push([same?.name ?? name, value]);
   }
   return merged;
 }
