@@ -4,11 +4,16 @@
  * @module
  */
 
-import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { existsSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 
 import { pathWord } from "../commands/cli/suggest.ts";
-import { folderContent, type FolderFile } from "../commands/function/files.ts";
+import {
+  fileBytes,
+  folderContent,
+  type FolderFile,
+  isRegularFile,
+} from "../commands/function/files.ts";
 import { startOfFile } from "../commands/function/handler.ts";
 import { isUtf16Script, shebangWords } from "../handler/script.ts";
 import { readElf } from "../program.ts";
@@ -32,13 +37,13 @@ export async function checkFolder(
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   for (const [at, target] of targets.entries()) {
-    const { files, leftOut } = folderContent(target.directory, excluded);
+    const { files, leftOut, closed } = folderContent(target.directory, excluded);
     const isLeftOut = (path: string) =>
       leftOut.some((each) => (each.endsWith("/") ? path.startsWith(each) : path === each));
     // What the folder has is the same for all of them.
     if (at === 0) findings.push(...checkBootstrap(target));
     findings.push(...(await checkHandler(target, isLeftOut)));
-    if (at === 0) findings.push(...checkFiles(target, files));
+    if (at === 0) findings.push(...checkFiles(target, files), ...closed.map(closedFolder));
     findings.push(...checkConfiguration(target));
   }
   const seen = new Set<string>();
@@ -47,9 +52,18 @@ export async function checkFolder(
     .sort((one, other) => ORDER[one.level] - ORDER[other.level]);
 }
 
+/** A folder that may not be read; `package` refuses it. */
+function closedFolder(path: string): Finding {
+  return warning(
+    `${path} may not be read: what is in it is not checked`,
+    "lambda-shell package fails with: permission denied",
+    `fix: chmod -R u+rX ${pathWord(path)}`,
+  );
+}
+
 function checkBootstrap({ directory }: CheckTarget): readonly Finding[] {
   const path = join(directory, "bootstrap");
-  const stat = existsSync(path) ? statSync(path) : undefined;
+  const stat = isRegularFile(path) ? statSync(path) : undefined;
   if (stat === undefined) return [];
   const findings: Finding[] = [];
   if ((stat.mode & 0o111) === 0) {
@@ -62,9 +76,9 @@ function checkBootstrap({ directory }: CheckTarget): readonly Finding[] {
       ),
     );
   }
-  const bytes = readFileSync(path);
+  const bytes = fileBytes(path);
   // A program's architecture is looked at with that of all others.
-  if (readElf(bytes) === undefined)
+  if (bytes !== undefined && readElf(bytes) === undefined)
     findings.push(...checkShebang("bootstrap", bytes.toString("utf8")));
   return findings;
 }
@@ -168,12 +182,14 @@ function checkContent(
 ): readonly Finding[] {
   const start = startOfFile(join(directory, path)) ?? "";
   if (start.startsWith("\x7fELF")) {
-    const elf = readElf(readFileSync(join(directory, path)));
+    const elf = readElf(fileBytes(join(directory, path)) ?? Buffer.alloc(0));
     return elf === undefined ? [] : checkElf(path, elf, architecture);
   }
   const isScript = start.startsWith("#!") || isUtf16Script(start) || path.endsWith(".sh");
   if (OTHERS_FILES.test(path) || !isScript) return [];
-  const text = readFileSync(join(directory, path), "utf8");
+  const text = fileBytes(join(directory, path))?.toString("utf8");
+  // That it may not be read is said already.
+  if (text === undefined) return [];
   const damage = checkText(path, text);
   if (damage.length > 0 || (mode & 0o111) === 0) return damage;
   const [interpreter] = shebangWords(text);

@@ -5,10 +5,11 @@
  * @module
  */
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
 
 import { pathWord } from "../commands/cli/suggest.ts";
+import { fileBytes, shellScripts } from "../commands/function/files.ts";
 import { functionHandler, otherSh } from "../commands/function/handler.ts";
 import { type Handler, resolveHandler, type Shell } from "../handler/resolve.ts";
 import {
@@ -70,7 +71,7 @@ export async function shellDifference(
   const resolved = functionHandler(directory, handler);
   if (sh === undefined || resolved.kind !== "function") return undefined;
   if (baseName(resolved.shell.path) !== "sh") return undefined;
-  const text = readOrNothing(resolved.script)?.toString("utf8") ?? "";
+  const text = fileBytes(resolved.script)?.toString("utf8") ?? "";
   if (!MAYBE_BASH.test(text) && !sourcesOthers(text)) return undefined;
   const file = relative(directory, resolved.script);
   const { scripts } = await loadScripts(
@@ -93,7 +94,7 @@ export async function definitionsOnly(
 ): Promise<string | undefined> {
   const resolved = functionHandler(directory, handler);
   const script = resolved.kind === "file" ? shellScript(directory, resolved) : undefined;
-  const text = script === undefined ? "" : (readOrNothing(script)?.toString("utf8") ?? "");
+  const text = script === undefined ? "" : (fileBytes(script)?.toString("utf8") ?? "");
   // Most scripts end with a command; only the others need be taken apart.
   if (script === undefined || !ENDS_WITH_DEFINITION.test(text)) return undefined;
   if (definedFunctions(text).length === 0) return undefined;
@@ -153,10 +154,10 @@ function missingInZip(
 function shellScript(directory: string, resolved: Handler): string | undefined {
   const { script } = resolved;
   if (script === undefined) {
-    const [only, another] = [...new Bun.Glob("*.sh").scanSync(directory)];
+    const [only, another] = shellScripts(directory);
     return only !== undefined && another === undefined ? join(directory, only) : undefined;
   }
-  const bytes = readOrNothing(script);
+  const bytes = fileBytes(script);
   if (bytes === undefined || readElf(bytes) !== undefined) return undefined;
   const [interpreter = "sh", ...words] = shebangWords(bytes.toString("utf8").replace("\r", ""));
   const program =
@@ -202,7 +203,7 @@ function checkFile(
 ): readonly Finding[] {
   const { directory } = target;
   const file = relative(directory, script);
-  const bytes = readOrNothing(script);
+  const bytes = fileBytes(script);
   if (bytes === undefined) return [];
   const isExecuted = command.length === 1;
   if (readElf(bytes) !== undefined || !isExecuted) return [];
@@ -290,12 +291,4 @@ function handlerNotFound(
   lines.push(`functions defined: ${functions.join(", ")}`);
   lines.push(`set --handler ${file.replace(/\.sh$/, "")}.${first} or rename the function`);
   return lines;
-}
-
-function readOrNothing(path: string): Buffer | undefined {
-  try {
-    return readFileSync(path);
-  } catch {
-    return undefined;
-  }
 }

@@ -4,12 +4,13 @@
  * @module
  */
 
-import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 
 import { CommandError } from "../commands/cli/exit-status.ts";
 import { pathWord } from "../commands/cli/suggest.ts";
 import { TEMPLATE_FILE } from "../commands/function/architecture.ts";
+import { fileBytes, isRegularFile, shellScripts } from "../commands/function/files.ts";
 import { functionHandler } from "../commands/function/handler.ts";
 import { DEFAULT_HANDLER } from "../commands/function/settings.ts";
 import { definedFunctions } from "../handler/script.ts";
@@ -108,7 +109,7 @@ function templateFix(
 /** The functions of a template; none where it cannot be read, or is something else. */
 function describedFunctions(file: string): readonly TemplateFunction[] {
   try {
-    return existsSync(file) ? templateFunctions(file).functions : [];
+    return isRegularFile(file) ? templateFunctions(file).functions : [];
   } catch (error) {
     if (error instanceof CommandError) return [];
     throw error;
@@ -126,10 +127,10 @@ const FOLDERS_MAX = 3;
 /** Which other script has a function of the handler's name. */
 function otherScript(directory: string, handler: string): string | undefined {
   const wanted = handler.slice(handler.lastIndexOf(".") + 1);
-  const scripts = [...new Bun.Glob("*.sh").scanSync(directory)].sort();
-  const other = scripts.find((script) =>
-    definedFunctions(readFileSync(join(directory, script), "utf8")).includes(wanted),
-  );
+  const other = shellScripts(directory).find((script) => {
+    const text = fileBytes(join(directory, script))?.toString("utf8") ?? "";
+    return definedFunctions(text).includes(wanted);
+  });
   return other === undefined ? undefined : setHandler(other, wanted);
 }
 

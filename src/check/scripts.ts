@@ -5,11 +5,11 @@
  * @module
  */
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
 
 import { pathWord } from "../commands/cli/suggest.ts";
-import { LEFT_OUT } from "../commands/function/files.ts";
+import { fileBytes, LEFT_OUT } from "../commands/function/files.ts";
 import { syntaxError } from "../commands/function/handler.ts";
 import type { Shell } from "../handler/resolve.ts";
 import { BYTE_ORDER_MARK, definedFunctions, isUtf16 } from "../handler/script.ts";
@@ -53,7 +53,11 @@ export async function loadScripts(
   const seen = new Set(waiting);
   for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
     const path = join(directory, next);
-    const text = readFileSync(path, "utf8");
+    const text = fileBytes(path)?.toString("utf8");
+    if (text === undefined) {
+      findings.push(unread(next, "it may not be read"));
+      continue;
+    }
     const damage = checkText(next, text);
     // A carriage return at every line is not a helpful syntax error.
     const syntax = damage.length > 0 ? undefined : syntaxError(path, shell);
@@ -64,7 +68,8 @@ export async function loadScripts(
       text.replace(/^(?:\ufeff|\ufffd\ufffd)/, "").replaceAll(/[\0\r]/g, ""),
       folder,
     );
-    if (!reading.isRead && damage.length === 0 && syntax === undefined) findings.push(unread(next));
+    if (!reading.isRead && damage.length === 0 && syntax === undefined)
+      findings.push(unread(next, "that would take too long"));
     scripts.push({
       file: next,
       reading,
@@ -89,9 +94,9 @@ export async function loadScripts(
   return { scripts, findings };
 }
 
-function unread(file: string): Finding {
+function unread(file: string, reason: string): Finding {
   return hint(
-    `${file} is not looked through: that would take too long`,
+    `${file} is not looked through: ${reason}`,
     "the programs that it runs and the files that it loads and writes are not checked",
   );
 }

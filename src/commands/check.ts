@@ -4,7 +4,6 @@
  * @module
  */
 
-import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 import type { Command } from "commander";
@@ -16,6 +15,7 @@ import { missingFileFix } from "../check/missing-handler.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
 import { type DescribedTemplate, templateFunctions } from "../template/function.ts";
 import { wrongSettings } from "../template/wrong-settings.ts";
+import { systemFault } from "./cli/ending.ts";
 import { CommandError, EXIT } from "./cli/exit-status.ts";
 import { requireFolder } from "./cli/input.ts";
 import { collected } from "./cli/options.ts";
@@ -27,6 +27,7 @@ import {
   isOurBootstrap,
   TEMPLATE_FILE,
 } from "./function/architecture.ts";
+import { isRegularFile } from "./function/files.ts";
 import { startOfFile } from "./function/handler.ts";
 import { functionName, insteadOfFolder, layerFolder } from "./function/options.ts";
 import { DEFAULT_HANDLER, functionConfig } from "./function/settings.ts";
@@ -102,7 +103,7 @@ export function checkTargets(root: string, options: CheckOptions): readonly Chec
 function ownFunctions(root: string, named: string | undefined): DescribedTemplate {
   const none = { functions: [], refused: [] };
   const path = named ?? join(root, TEMPLATE_FILE);
-  if (named === undefined && !existsSync(path)) return none;
+  if (named === undefined && !isRegularFile(path)) return none;
   try {
     const { functions, refused } = templateFunctions(path);
     const own = functions.filter(({ directory }) => directory === root);
@@ -132,13 +133,29 @@ export async function sayHints(
   option?: string,
 ): Promise<void> {
   if (!isOurBootstrap(command)) return;
-  const hint =
-    missingFileFix(directory, handler, option) ??
-    (await definitionsOnly(directory, handler)) ??
-    (await shellDifference(directory, handler));
+  const hint = await hintOf(directory, handler, option);
   if (hint === undefined || saidHints.has(hint)) return;
   saidHints.add(hint);
   say("hint", hint);
+}
+
+/** What is said; nothing where the files in which it is looked for may not be read. */
+async function hintOf(
+  directory: string,
+  handler: string,
+  option: string | undefined,
+): Promise<string | undefined> {
+  try {
+    return (
+      missingFileFix(directory, handler, option) ??
+      (await definitionsOnly(directory, handler)) ??
+      (await shellDifference(directory, handler))
+    );
+  } catch (error) {
+    // A function is run without a hint, too.
+    if (systemFault(error) === undefined) throw error;
+    return undefined;
+  }
 }
 
 const saidHints = new Set<string>();

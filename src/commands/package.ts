@@ -17,6 +17,7 @@ import { checkTargets } from "./check.ts";
 import { CommandError, EXIT } from "./cli/exit-status.ts";
 import { requireFolder, unreadable, writtenBefore } from "./cli/input.ts";
 import { collected } from "./cli/options.ts";
+import { pathWord } from "./cli/suggest.ts";
 import { say } from "./cli/terminal.ts";
 import {
   archOption,
@@ -25,7 +26,7 @@ import {
   type FunctionArchitecture,
   functionArchitecture,
 } from "./function/architecture.ts";
-import { folderContent, type FolderFile, LEFT_OUT } from "./function/files.ts";
+import { fileBytes, folderContent, type FolderFile, LEFT_OUT } from "./function/files.ts";
 import { insteadOfFolder } from "./function/options.ts";
 
 interface PackageOptions {
@@ -77,7 +78,8 @@ async function packageFolder(directory: string, options: PackageOptions): Promis
     for (const { level, message } of findings) say(level, message);
     if (findings.some(({ level }) => level === "error")) return EXIT.functionError;
   }
-  const { files, leftOut } = folderContent(root, excluded);
+  const { files, leftOut, closed } = folderContent(root, excluded);
+  if (closed[0] !== undefined) throw closedFolder(closed[0]);
   const bytes = archived(entries(root, files, architecture, options));
   try {
     writeFileSync(output, bytes);
@@ -93,6 +95,14 @@ async function packageFolder(directory: string, options: PackageOptions): Promis
     say("warning", `more than ${ZIP_UPLOAD_BYTES_MAX} bytes must be uploaded through S3`);
   }
   return EXIT.ok;
+}
+
+/** What is thrown of a folder that may not be read: a zip without it would lack what the function may need. */
+function closedFolder(path: string): CommandError {
+  return new CommandError(
+    `failed to read the folder ${path}: permission denied\n` +
+      `  chmod -R u+rX ${pathWord(path)}, or leave it out: --exclude ${pathWord(path)}`,
+  );
 }
 
 /** Leaves what was there before a write that has failed: a part of a zip is of no use. */
@@ -153,20 +163,13 @@ function entries(
     throw new CommandError("--with-bootstrap: the folder has a bootstrap of its own");
   }
   const places = carriedBootstraps(architecture);
-  const bytes = places.map(readOrNothing).find((each) => each !== undefined);
-  if (bytes === undefined) {
+  const found = places.map(fileBytes).find((each) => each !== undefined);
+  if (found === undefined) {
     throw new CommandError(
       `no bootstrap for ${awsArchitecture(architecture)}\n  looked for: ${places.join(", ")}\n` +
         "  build it with: make bootstrap",
     );
   }
+  const bytes = new Uint8Array(found);
   return [...all, { kind: "file", path: "bootstrap", bytes, mode: 0o755 }];
-}
-
-function readOrNothing(path: string): Uint8Array<ArrayBuffer> | undefined {
-  try {
-    return new Uint8Array(readFileSync(path));
-  } catch {
-    return undefined;
-  }
 }

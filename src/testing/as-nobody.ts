@@ -15,3 +15,7 @@ export const AS_NOBODY: readonly string[] =
         ...["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"],
       ]
     : [];
+
+/** In front of a command: holds root to the modes of files, as any other owner. */
+export const BY_MODES: readonly string[] =
+  process.getuid?.() === 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] : [];

@@ -34,6 +34,8 @@ export interface ToolOptions {
   readonly input?: string | Uint8Array;
   readonly cwd?: string;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Stands in front of its command. */
+  readonly through?: readonly string[];
 }
 
 /** The compiled tool, which `make test` names; without it the tests run the sources. */
@@ -49,9 +51,9 @@ export function toolCommand(args: readonly string[]): readonly string[] {
 /** Runs the tool to its end. */
 export async function tool(
   args: readonly string[],
-  { input = "", cwd = ROOT, environment = {} }: ToolOptions = {},
+  { input = "", cwd = ROOT, environment = {}, through = [] }: ToolOptions = {},
 ): Promise<ToolResult> {
-  const child = Bun.spawn([...toolCommand(args)], {
+  const child = Bun.spawn([...through, ...toolCommand(args)], {
     cwd,
     env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1", ...environment },
     stdin: new Blob([input as string]),
@@ -85,9 +87,9 @@ export interface RunningTool extends AsyncDisposable {
 /** Starts `serve` or `dev` on a free port. */
 export async function startTool(
   args: readonly string[],
-  { cwd = ROOT, environment = {} }: ToolOptions = {},
+  { cwd = ROOT, environment = {}, through = [] }: ToolOptions = {},
 ): Promise<RunningTool> {
-  const child = Bun.spawn([...toolCommand(args)], {
+  const child = Bun.spawn([...through, ...toolCommand(args)], {
     cwd,
     env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1", ...environment },
     stdin: "ignore",

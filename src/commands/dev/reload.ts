@@ -4,7 +4,7 @@
  * @module
  */
 
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { basename, isAbsolute, join, relative, resolve } from "node:path";
 
 import type { FunctionPool } from "../../host/function/function-pool.ts";
@@ -13,7 +13,7 @@ import { sayHints } from "../check.ts";
 import { systemFault } from "../cli/ending.ts";
 import { CommandError } from "../cli/exit-status.ts";
 import { isOwnLog, say } from "../cli/terminal.ts";
-import { folderFiles } from "../function/files.ts";
+import { fileBytes, folderFiles } from "../function/files.ts";
 import { functionHandler, localSyntaxError, stampOf } from "../function/handler.ts";
 import type { FunctionOptions } from "../function/options.ts";
 import { CONFIG_FILE } from "../function/settings.ts";
@@ -73,7 +73,7 @@ function stamps(directory: string): ReadonlyMap<string, string> {
 /** Whether the handler's script says that it loads packages of Node.js. */
 function loadsModules({ settings }: FunctionPool): boolean {
   const script = handlerScript(settings);
-  return script !== undefined && readFileSync(script, "utf8").includes("node_modules");
+  return script !== undefined && fileBytes(script)?.includes("node_modules") === true;
 }
 
 /** The file that the handler names; nothing when it names none. */

@@ -9,13 +9,14 @@
  * @module
  */
 
-import { existsSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { InvalidArgumentError, Option } from "commander";
 
 import { templateFunctions } from "../../template/function.ts";
 import { CommandError } from "../cli/exit-status.ts";
+import { isRegularFile } from "./files.ts";
 
 /** Lambda's architectures, as our files are named. Messages have AWS's names alone, as templates do. */
 export type FunctionArchitecture = "amd64" | "arm64";
@@ -54,7 +55,7 @@ export function functionArchitecture(
 /** The architecture of the function in a folder's own template; nothing when that is not known. */
 export function templateArchitecture(directory: string): FunctionArchitecture | undefined {
   const path = join(directory, TEMPLATE_FILE);
-  if (!existsSync(path)) return undefined;
+  if (!isRegularFile(path)) return undefined;
   try {
     // Another template may be for functions in other folders.
     const own = templateFunctions(path).functions.find((each) => each.directory === directory);
@@ -86,7 +87,7 @@ export function findBootstrap(directory: string): BootstrapSearch {
   const inFolder = join(directory, "bootstrap");
   if (isFile(inFolder)) return { kind: "found", path: inFolder, own: false };
   const places = carriedBootstraps(localArchitecture());
-  const path = places.find(isFile);
+  const path = places.find(isRegularFile);
   if (path !== undefined) return { kind: "found", path, own: true };
   return { kind: "missing", tried: [inFolder, ...places] };
 }

@@ -4,8 +4,10 @@
  * @module
  */
 
-import { lstatSync, readdirSync, readlinkSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, readlinkSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
+
+import { systemFault } from "../cli/ending.ts";
 
 /** One file, link or empty folder, its path relative to the folder with `/` between its parts. */
 export type FolderFile =
@@ -25,6 +27,8 @@ interface FolderContent {
   readonly files: readonly FolderFile[];
   /** Paths of files and of whole folders, a folder's with `/` at its end. */
   readonly leftOut: readonly string[];
+  /** Paths of folders that may not be read, and of which nothing else is known. */
+  readonly closed: readonly string[];
 }
 
 /** Names that are not a part of a function wherever they stand: version control, secrets, others' litter. */
@@ -41,12 +45,13 @@ export function folderContent(directory: string, excluded: readonly string[] = [
   const globs = [...LEFT_OUT, ...excluded].map((pattern) => new Bun.Glob(pattern));
   const files: FolderFile[] = [];
   const leftOut: string[] = [];
+  const closed: string[] = [];
   const visit = (relative: string) => {
-    const names = readdirSync(join(directory, relative));
-    if (names.length === 0 && relative !== "") files.push({ kind: "folder", path: relative });
-    for (const name of names) {
+    const entries = listed(join(directory, relative), relative === "");
+    if (entries === undefined) closed.push(relative);
+    if (entries?.length === 0 && relative !== "") files.push({ kind: "folder", path: relative });
+    for (const { name, stat } of entries ?? []) {
       const path = relative === "" ? name : `${relative}/${name}`;
-      const stat = lstatSync(join(directory, path), { throwIfNoEntry: false });
       if (stat === undefined) {
         // Gone since the folder was read; or its name is not UTF-8, and the file cannot be reached by it.
         if (name.includes(REPLACEMENT)) leftOut.push(path);
@@ -68,10 +73,73 @@ export function folderContent(directory: string, excluded: readonly string[] = [
     }
   };
   visit("");
-  return { files: files.sort((a, b) => (a.path < b.path ? -1 : 1)), leftOut: leftOut.sort() };
+  files.sort((a, b) => (a.path < b.path ? -1 : 1));
+  return { files, leftOut: leftOut.sort(), closed: closed.sort() };
+}
+
+/** A name in a folder, and what it stands for: nothing when that is gone, or cannot be reached by it. */
+interface Entry {
+  readonly name: string;
+  readonly stat: Stats | undefined;
+}
+
+/**
+ * What stands in a folder; nothing where this user may not read that, as in one that a container's user has made.
+ * @param isWhole Whether without it nothing is known at all.
+ * @throws When it cannot be read for another reason, or is the whole.
+ */
+function listed(folder: string, isWhole: boolean): readonly Entry[] | undefined {
+  try {
+    return readdirSync(folder).map((name) => ({
+      name,
+      stat: lstatSync(join(folder, name), { throwIfNoEntry: false }),
+    }));
+  } catch (error) {
+    if (isWhole) throw error;
+    switch (systemFault(error)?.code) {
+      case "ENOENT":
+        // Gone since the folder around it was read.
+        return [];
+      case "EACCES":
+      case "EPERM":
+        return undefined;
+      default:
+        throw error;
+    }
+  }
 }
 
 /** The part of {@link folderContent} that belongs to the function. */
 export function folderFiles(directory: string): readonly FolderFile[] {
   return folderContent(directory).files;
+}
+
+/** True for a regular file, at the end of all links. */
+export function isRegularFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    // It is not there, or what leads to it may not be entered.
+    return false;
+  }
+}
+
+/**
+ * All of a regular file.
+ * @returns Nothing where it is not one, since a pipe without a writer would be waited for, or cannot be read.
+ */
+export function fileBytes(path: string): Buffer<ArrayBuffer> | undefined {
+  try {
+    return isRegularFile(path) ? readFileSync(path) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Names of the shell scripts in a folder, sorted; none of one that may not be read. */
+export function shellScripts(directory: string): readonly string[] {
+  const names = listed(directory, false) ?? [];
+  return names
+    .map(({ name }) => name)
+    .filter((name) => !name.startsWith(".") && name.endsWith(".sh"));
 }

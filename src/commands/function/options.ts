@@ -4,18 +4,19 @@
  * @module
  */
 
-import { existsSync } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { parseEnv } from "node:util";
 
 import type { Command } from "commander";
 
 import { DEFAULT_SETTINGS, type FunctionSettings } from "../../host/invocation/settings.ts";
+import { EXTENSIONS } from "../../host/sandbox/extensions.ts";
 import { PLATFORM_VARIABLES } from "../../host/sandbox/variables.ts";
 import { type TemplateFunction, templateFunction } from "../../template/function.ts";
 import { wrongSettings } from "../../template/wrong-settings.ts";
 import { CommandError } from "../cli/exit-status.ts";
-import { readInputFile, requireFolder } from "../cli/input.ts";
+import { readInputFile, requireFolder, unreadable } from "../cli/input.ts";
 import { collected } from "../cli/options.ts";
 import { startVariables } from "../cli/start-variables.ts";
 import { pathWord, shellWord } from "../cli/suggest.ts";
@@ -275,11 +276,18 @@ const PLATFORM_OPTIONS: Readonly<Record<string, string>> = {
 
 /**
  * A layer's folder.
- * @throws {CommandError} When it is not a folder.
+ * @throws {CommandError} When it is not a folder, or may not be read: its extensions would not be started.
  */
 export function layerFolder(layer: string): string {
   const path = resolve(namedPath(layer, "--layer"));
   requireFolder(path, `--layer ${layer}`);
+  for (const folder of [path, join(path, EXTENSIONS)]) {
+    try {
+      if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) readdirSync(folder);
+    } catch (error) {
+      throw unreadable(`--layer ${join(layer, relative(path, folder))}`, error);
+    }
+  }
   return path;
 }
 

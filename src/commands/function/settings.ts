@@ -11,7 +11,7 @@
  * @module
  */
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 import { z } from "zod";
@@ -294,6 +294,8 @@ class ConfigFile {
 
 function readConfig(path: string): Buffer {
   try {
+    // A pipe without a writer would be waited for.
+    if (statSync(path).isFIFO()) throw new CommandError(`${path}: it is not a regular file`);
     return readFileSync(path);
   } catch (error) {
     throw unreadable(path, error);

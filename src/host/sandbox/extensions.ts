@@ -368,15 +368,34 @@ const OPT = "/opt";
 export function extensionPrograms(layers: readonly string[]): readonly string[] {
   const byName = new Map<string, string>();
   for (const layer of [...layers, OPT]) {
-    const folder = join(layer, "extensions");
-    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) continue;
-    for (const name of readdirSync(folder).sort()) {
+    const folder = join(layer, EXTENSIONS);
+    for (const name of namesIn(folder)) {
       const path = join(folder, name);
-      const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() === true;
-      if (isFile && !byName.has(name)) byName.set(name, path);
+      if (isFile(path) && !byName.has(name)) byName.set(name, path);
     }
   }
   return [...byName.values()];
+}
+
+/** The folder of a layer's extensions. */
+export const EXTENSIONS = "extensions";
+
+/** The names in a folder, sorted; none where it is not there, or may not be read. */
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch {
+    return [];
+  }
+}
+
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    // Not there, or a link that leads back to itself.
+    return false;
+  }
 }
 
 /** How extensions are started, and who is told of their ends. */
