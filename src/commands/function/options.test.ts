@@ -380,6 +380,30 @@ secret
   expect(seen.M).toBe("a\n\nnot an assignment\nb=1");
 });
 
+test("a value of which a part is left out is told by its line", async () => {
+  const text = `A=ab#cd
+B=ab # a comment
+C='ab#cd' # a comment
+D="ab"cd
+E=#fff
+F= # a comment
+G='it''s'
+H="two
+lines"#
+I="two
+lines" more
+`;
+  const folder = functionFolder({ variables: text, "function.sh": "" });
+  const file = `${folder}/variables`;
+  const { seen, errors } = await seenWith(folder, "--env-file", file);
+  const cut = (line: number, after: string) =>
+    `warning: --env-file ${file}: line ${line}: what follows ${after} is left out\n` +
+    "  put the whole value in quotes\n";
+  const [hash, quote] = ["#", "the closing quote"];
+  expect(errors).toBe(cut(1, hash) + cut(4, quote) + cut(5, hash) + cut(7, quote) + cut(11, quote));
+  expect(seen).toMatchObject({ A: "ab", B: "ab", C: "ab#cd", D: "ab", E: "", F: "", G: "it" });
+});
+
 test("a file of variables may begin with a byte-order mark, and has no names that variables do not have", async () => {
   const text = '\ufeffA=1\n1B=2\nC-D=3\ne.f=4\n_G=5\nH-I="6\n7"\nJ="8\n9"\n';
   const folder = functionFolder({ variables: text, "function.sh": "" });

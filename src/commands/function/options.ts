@@ -406,6 +406,13 @@ function functionVariables(options: VariableOptions): Record<string, string> {
       // What stands there may be half of a secret.
       say("warning", `--env-file ${file}: line ${line} is not NAME=VALUE and is left out`);
     }
+    for (const { line, after } of cutValues(text)) {
+      const fix = "put the whole value in quotes";
+      say(
+        "warning",
+        `--env-file ${file}: line ${line}: what follows ${after} is left out\n  ${fix}`,
+      );
+    }
     const named = Object.entries(parseEnv(text)).filter(([name]) => VARIABLE_NAME.test(name));
     Object.assign(variables, definedOnly(Object.fromEntries(named)));
   }
@@ -433,12 +440,26 @@ const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
  * lines.
  */
 const ASSIGNMENT =
-  /^[ \t]*(?:export[ \t]+)?[A-Za-z_]\w*(?:[ \t]*=|:[ \t])[ \t]*(?:'[^']*'|"(?:\\"|[^"])*"|`[^`]*`)?.*$/gm;
+  /^[ \t]*(?:export[ \t]+)?[A-Za-z_]\w*(?:[ \t]*=|:[ \t])([ \t]*)('[^']*'|"(?:\\"|[^"])*"|`[^`]*`)?(.*)$/gm;
 
 /** Numbers of the lines that are not an assignment, a comment or empty line, from 1. */
 function otherLines(text: string): readonly number[] {
   const others = text.replace(ASSIGNMENT, (found) => found.replace(/[^\n]+/g, ""));
   return others.split("\n").flatMap((line, at) => (/^\s*(#|$)/.test(line) ? [] : [at + 1]));
+}
+
+/** Values of which a part is left out though it seems to belong to them, by the line on which that stands, from 1. */
+function cutValues(
+  text: string,
+): readonly { readonly line: number; readonly after: "#" | "the closing quote" }[] {
+  return [...text.matchAll(ASSIGNMENT)].flatMap((found) => {
+    const [whole, space = "", quoted, rest = ""] = found;
+    // A comment stands apart from the value.
+    const isCut = quoted === undefined ? /^#|\S#/.test(`${space}${rest}`) : /^\s*[^\s#]/.test(rest);
+    if (!isCut) return [];
+    const line = text.slice(0, found.index + whole.length).split("\n").length;
+    return [{ line, after: quoted === undefined ? "#" : "the closing quote" }];
+  });
 }
 
 /** The members that have a value. */
