@@ -57,6 +57,18 @@ test.each([
     "not a folder: event.json\n  an event is read from standard input: lambda-shell run < event.json",
   ],
   [["check", "nodir"], "no such folder: nodir"],
+  ...[
+    ["run", ""],
+    ["serve", ""],
+    ["dev", ""],
+    ["check", ""],
+    ["package", ""],
+    ["test", ""],
+    ["invoke", "-d", "{}", "--dir", ""],
+  ].map((args): [string[], string] => [
+    args,
+    "the name of the folder is empty\n  the current one is .",
+  ]),
   [["check", "function.sh"], "not a folder: function.sh\n  name its folder: ."],
   [["check", "event.json"], "not a folder: event.json"],
   [

@@ -95,9 +95,12 @@ export function isStandardInputGiven(): boolean {
 /**
  * The folder that an argument names must be there.
  * @param name As the user wrote it.
- * @throws {CommandError} When it is not, or when it is something else.
+ * @throws {CommandError} When it is not, when it is something else, or when its name is empty.
  */
 export function requireFolder(path: string, name: string, hint = ""): void {
+  // As that of a variable that is not set, which would be the current folder.
+  if (name === "")
+    throw new CommandError("the name of the folder is empty\n  the current one is .");
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) throw new CommandError(`no such folder: ${name}`);
   if (!found.isDirectory()) throw new CommandError(`not a folder: ${name}${hint}`);

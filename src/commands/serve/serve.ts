@@ -184,7 +184,7 @@ async function serve(
   if (options.log === "json") printMessagesAsJson();
   const variables = readVariables();
   for (const warning of variables.warnings) say("warning", warning);
-  const folder = directory === "." ? (variables.directory ?? directory) : directory;
+  const folder = directory === "." ? variables.directory || directory : directory;
   const compatible = COMPAT[options.compat ?? ""]?.serve;
   const asked = functionSettings(folder, bootstrap, options, serveDefaults(compatible, variables));
   const settings = compatible?.settings?.(asked, options) ?? asked;
