@@ -14,6 +14,7 @@ import { readInputFile } from "../commands/cli/input.ts";
 import { DEFAULT_SETTINGS, functionArn, partitionOf } from "../host/invocation/settings.ts";
 import {
   circularConditions,
+  isFunction,
   NO_VALUE,
   resolveIntrinsics,
   SHORT_FORM_TAGS,
@@ -113,18 +114,31 @@ type FunctionResource = readonly [logicalId: string, properties: Properties];
 /** The functions of a template, with what `Globals` says of all of them. */
 function functionResources({ Resources, Globals }: Template): readonly FunctionResource[] {
   return Resources.filter(([, { Type }]) => FUNCTION_TYPES.has(Type)).map(
-    ([logicalId, { Type, Properties: own }]) => {
+    ([logicalId, { Type, Properties: own, IgnoreGlobals }]) => {
       const globals = Type === "AWS::Serverless::Function" ? (Globals?.Function ?? {}) : {};
-      return [logicalId, withGlobals(globals, own ?? {})] as const;
+      const kept = Object.entries(globals).filter(([name]) => !isIgnored(name, IgnoreGlobals));
+      const joined = withGlobals(Object.fromEntries(kept), own ?? {});
+      const replaced = REPLACED.filter((name) => own?.[name] !== undefined);
+      const others = replaced.map((name) => [name, own?.[name]] as const);
+      return [logicalId, { ...joined, ...Object.fromEntries(others) }] as const;
     },
   );
 }
 
-/** SAM joins the members of objects and lists, and overrides everything else. */
+/** Lists of which a function's own stands in place of that in `Globals`. */
+const REPLACED = ["Architectures"];
+
+/** Whether a function is without a property of `Globals`, by its attribute of that name: `*`, or a list. */
+function isIgnored(name: string, ignored: unknown): boolean {
+  return ignored === "*" || (Array.isArray(ignored) && ignored.includes(name));
+}
+
+/** SAM joins the members of objects and lists, and overrides everything else, functions too. */
 function withGlobals(globals: Properties, own: Properties): Properties {
   const joined: Record<string, unknown> = { ...globals, ...own };
   for (const [name, value] of Object.entries(own)) {
     const global = globals[name];
+    if (isFunction(value) || isFunction(global)) continue;
     if (Array.isArray(value) && Array.isArray(global)) joined[name] = [...global, ...value];
     else if (isObject(value) && isObject(global)) joined[name] = withGlobals(global, value);
   }

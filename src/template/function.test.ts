@@ -1,11 +1,11 @@
 /** What is known of a function from its template, without a deployment. */
 
 import { expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { temporaryFolder } from "../testing/temporary-folder.ts";
-import { templateFunction, templateFunctions } from "./function.ts";
+import { type TemplateFunction, templateFunction, templateFunctions } from "./function.ts";
 import { wrongSettings } from "./wrong-settings.ts";
 
 const INDENT = "      ";
@@ -505,4 +505,63 @@ test("variables of all functions are told, too", () => {
   );
   const { reread } = templateFunction(path, undefined);
   expect(reread.map(({ name }) => name)).toEqual(["ALL"]);
+});
+
+const GLOBALS = `
+Parameters: { P: { Type: String, Default: p }, Q: { Type: String, Default: q } }
+Conditions: { IsA: !Equals [a, a] }
+Globals:
+  Function:
+    Handler: !Ref P
+    Timeout: 5
+    Layers: [!Ref P]
+    Architectures: [arm64]
+    Environment: { Variables: { A: !Ref P, B: !Sub "\${P}-x", C: plain } }`;
+
+test.each([
+  // A function of the template is one value, and not an object whose members are joined.
+  ["Handler: !Sub a.${Q}", { handler: "a.q" }],
+  [
+    'Environment: { Variables: { A: !Sub "own-${Q}", B: !Ref Q, C: !Ref Q } }',
+    { variables: { A: "own-q", B: "q", C: "q" } },
+  ],
+  ["Environment: { Variables: !If [IsA, { Z: z }, { Y: y }] }", { variables: { Z: "z" } }],
+  ["Environment: !If [IsA, { Variables: { Z: z } }, !Ref AWS::NoValue]", { variables: { Z: "z" } }],
+  ["Architectures: [x86_64]", { architecture: "x86_64", layers: 1 }],
+  ["Layers: [x]", { architecture: "arm64", layers: 2 }],
+] as const)(
+  "beside Globals, %s counts as SAM takes it",
+  (properties, expected: Partial<TemplateFunction>) => {
+    const described = templateFunction(template(properties, GLOBALS), undefined);
+    expect(described).toMatchObject(expected);
+    const { variables = described.variables } = expected;
+    expect(described.variables).toEqual(variables);
+    expect(described.unknown).toEqual([]);
+  },
+);
+
+test("variables that only a deployment knows as a whole are told as such", () => {
+  const path = template("Environment: { Variables: !If [IsB, { Z: z }, { Y: y }] }", GLOBALS);
+  const { variables, unknown } = templateFunction(path, undefined);
+  expect(variables).toEqual({});
+  expect(unknown).toEqual([
+    {
+      name: "Environment",
+      message:
+        `${path}: Probe: Environment is left out: only a deployment knows !If\n` +
+        "  set it: --env NAME=VALUE",
+    },
+  ]);
+});
+
+test.each([
+  ['"*"', { handler: undefined, timeout: undefined, layers: 0, variables: {} }],
+  ["[Environment, Layers]", { handler: "p", timeout: "5", layers: 0, variables: {} }],
+  ["[]", { handler: "p", layers: 1, variables: { A: "p", B: "p-x", C: "plain" } }],
+])("IgnoreGlobals: %s leaves out what it names", (ignored, expected) => {
+  const path = template("Runtime: provided.al2023", GLOBALS);
+  const type = "Type: AWS::Serverless::Function";
+  const text = readFileSync(path, "utf8").replace(type, `${type}\n    IgnoreGlobals: ${ignored}`);
+  writeFileSync(path, text);
+  expect(templateFunction(path, undefined)).toMatchObject(expected);
 });

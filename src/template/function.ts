@@ -22,6 +22,7 @@ import {
   type TemplateDocument,
 } from "./document.ts";
 import {
+  isFunction,
   NO_VALUE,
   type Resolved,
   resolveIntrinsics,
@@ -158,8 +159,8 @@ class Description {
 
   describe(): TemplateFunction {
     const variables: Record<string, string> = {};
-    const { Variables } = object(this.#properties["Environment"]);
-    for (const [name, value] of Object.entries(object(Variables))) {
+    const { Variables } = this.#members(this.#properties["Environment"]);
+    for (const [name, value] of Object.entries(this.#members(Variables))) {
       const text = this.#text(value, name, `--env ${name}=VALUE`);
       if (text !== undefined) variables[name] = text;
     }
@@ -205,6 +206,7 @@ class Description {
   #rereadVariables(variables: Readonly<Record<string, string>>): readonly UnknownSetting[] {
     const [, resource] = this.#template.Resources.find(([id]) => id === this.#logicalId) ?? [];
     const own = object(object(resource?.Properties?.["Environment"])["Variables"]);
+    if (isFunction(own)) return [];
     return Object.entries(variables).flatMap(([name, value]) => {
       const of =
         name in own ? ["Resources", this.#logicalId, "Properties"] : ["Globals", "Function"];
@@ -217,6 +219,15 @@ class Description {
         `  write: ${name}: "${written}"`;
       return [{ name, message }];
     });
+  }
+
+  /** The members of a part of the environment, which may be a function's as a whole. */
+  #members(value: unknown): Properties {
+    if (!isFunction(value)) return object(value);
+    const resolved = resolveIntrinsics(value, this.#scope);
+    if (resolved.kind === "known") return object(resolved.value);
+    this.#leaveOut("Environment", "Environment", unknownReason(resolved), "--env NAME=VALUE");
+    return {};
   }
 
   /** The folder of the code: `CodeUri`, or `Code` where it is a path for `aws cloudformation package`. */

@@ -104,6 +104,11 @@ function evaluate(value: unknown, scope: TemplateScope): unknown {
   return Object.fromEntries(members.filter(([, each]) => each !== NO_VALUE));
 }
 
+/** True for an object that stands for a function. */
+export function isFunction(value: unknown): boolean {
+  return typeof value === "object" && value !== null && functionOf(value) !== undefined;
+}
+
 /** The function that an object stands for; nothing where it is one of the template's own. */
 function functionOf(
   value: object,
