@@ -48,6 +48,8 @@ Conditions:
   IsOnText: !Equals [true, "true"]
   IsOff: !Equals [!Ref On, false]
   IsOffText: !Equals ["false", !Ref On]
+  IsOneKnown: !Or [!Condition IsUnsaid, !Condition IsTest]
+  IsNoneKnown: !And [!Condition IsUnsaid, !Condition IsOther]
   IsUnsaid: !Equals [!Ref Unsaid, x]
   IsItself: !Condition IsItself
   IsOne: !Not [!Condition IsTwo]
@@ -100,6 +102,8 @@ test.each([
   ["!If [IsOnText, a, b]", "a"],
   ["!If [IsOff, a, b]", "b"],
   ["!If [IsOffText, a, b]", "b"],
+  ["!If [IsOneKnown, a, b]", "a"],
+  ["!If [IsNoneKnown, a, b]", "b"],
   ['!Sub ["${A}", { A: true }]', "true"],
   ["!FindInMap [Sizes, nowhere, name, { DefaultValue: !Ref Stage }]", "test"],
   ["!FindInMap [Sizes, eu-central-1, name, { DefaultValue: x }]", "Frankfurt"],

@@ -180,15 +180,30 @@ function call(name: string, argument: unknown, scope: TemplateScope): unknown {
       return comparable(left) === comparable(right);
     }
     case "Fn::And":
-      return list().every((each) => each === true);
+      return !isAnyOf(argument, false, scope);
     case "Fn::Or":
-      return list().some((each) => each === true);
+      return isAnyOf(argument, true, scope);
     case "Fn::Not":
       return list()[0] !== true;
     // Cidr, GetAZs, ImportValue, Transform and what is newer.
     default:
       return unknown();
   }
+}
+
+/** Whether any condition of a list is so: one that is decides it, whatever is not known of the others. */
+function isAnyOf(conditions: unknown, wanted: boolean, scope: TemplateScope): boolean {
+  let unknown: UnknownFunction | undefined;
+  for (const each of Array.isArray(conditions) ? conditions : [conditions]) {
+    try {
+      if ((evaluate(each, scope) === true) === wanted) return true;
+    } catch (error) {
+      if (!(error instanceof UnknownFunction)) throw error;
+      unknown ??= error;
+    }
+  }
+  if (unknown !== undefined) throw unknown;
+  return false;
 }
 
 /** A value as `Fn::Equals` compares it, for which a boolean is its text. */
