@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { testSettings } from "../../testing/host/running-host.ts";
 import { temporaryFolder } from "../../testing/temporary-folder.ts";
 import { FunctionPool } from "../function/function-pool.ts";
+import { processTree } from "./process.ts";
 
 /** What the scripted client starts: a child, one without its variables, one without a parent. */
 const DAEMONS = ["child", "bare", "orphan"];
@@ -64,4 +65,37 @@ test("daemons of an event that went well live until the environment is stopped",
   for (const pid of pids) expect(status(pid)).toMatch(/^State:\t[SR]/m);
   await pool.stop();
   for (const pid of pids) await gone(pid);
+});
+
+/** Starts programs from several threads, some of which have ended. */
+const THREADS = `
+import subprocess, threading, time
+def start(seconds):
+    subprocess.Popen(["sleep", seconds])
+for seconds in ["61", "62"]:
+    thread = threading.Thread(target=start, args=[seconds])
+    thread.start()
+    thread.join()
+for seconds in ["63", "64"]:
+    threading.Thread(target=lambda each: (start(each), time.sleep(60)), args=[seconds]).start()
+start("65")
+time.sleep(0.2)
+print("started", flush=True)
+time.sleep(60)
+`;
+
+test("what any thread of a process has started is below it", async () => {
+  const child = Bun.spawn(["python3", "-c", THREADS], { stdout: "pipe", stderr: "inherit" });
+  const below = () => processTree(child.pid).slice(1);
+  try {
+    const { value } = await child.stdout.getReader().read();
+    expect(new TextDecoder().decode(value)).toBe("started\n");
+    const commands = below().map(({ command }) => command);
+    expect(commands.sort()).toEqual([61, 62, 63, 64, 65].map((seconds) => `sleep ${seconds}`));
+    expect(below().every(({ parentPid }) => parentPid === child.pid)).toBeTrue();
+  } finally {
+    for (const { pid } of below()) process.kill(pid, "SIGKILL");
+    child.kill("SIGKILL");
+    await child.exited;
+  }
 });

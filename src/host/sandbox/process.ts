@@ -4,7 +4,7 @@
  * @module
  */
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 
 import { endGuarded, guarded, startErrno } from "../../guard/guard.ts";
@@ -276,12 +276,24 @@ function peakResidentBytes(pid: number): number {
   return Number(line?.[1] ?? 0) * 1024;
 }
 
-/** Children of a process, the one that was started first before the others. */
+/**
+ * Children of a process; of a thread's the one that was started first before the others. The kernel lists them by the
+ * thread that has started them, as those of Java, Go and Python do.
+ */
 function childrenOf(pid: number): readonly number[] {
-  return readProc(`${pid}/task/${pid}/children`)
-    .split(" ")
+  return threadsOf(pid)
+    .flatMap((thread) => readProc(`${pid}/task/${thread}/children`).split(" "))
     .filter((word) => word !== "")
     .map(Number);
+}
+
+/** Ids of a process's threads, the main one's first; none when the process has gone. */
+function threadsOf(pid: number): readonly string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
 }
 
 /** A file of /proc, empty when the process has gone. */
