@@ -101,6 +101,14 @@ test.each([
   expect(await (await fetch(url)).json()).toMatchObject({ Timeout: seconds });
 });
 
+test("K_SERVICE and RESPONSE_FORMAT without values open the server and its variables to nobody", async () => {
+  const environment = { K_SERVICE: "", RESPONSE_FORMAT: "", SECRET: "told" };
+  const folder = functionFolder({ "function.sh": 'handler() { echo "${SECRET-kept}"; }\n' });
+  await using served = await startTool([...SERVE, folder, ...CURL_LOOP], { environment });
+  expect(served.errors()).toContain("listening 127.0.0.1:");
+  expect(await (await post(served.url, "{}")).text()).toBe("kept");
+});
+
 test("API_GATEWAY works both ways", async () => {
   const environment = {
     RESPONSE_FORMAT: "API_GATEWAY",

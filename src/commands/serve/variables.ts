@@ -81,7 +81,9 @@ export function serveVariables(variables: Variables): VariablesResult {
     const message = `CE_FUNCTION_RESPONSE_MODE=${responseMode} is not one of data, event`;
     return { kind: "invalid", message };
   }
-  const onKnative = variables["K_SERVICE"] !== undefined;
+  // Knative names every service; a variable without a value is one that is not set.
+  const service = variables["K_SERVICE"] || undefined;
+  const onKnative = service !== undefined;
   const settings: ServeVariables = {
     ...present("format", format),
     ...present("handler", variables["_HANDLER"]),
@@ -94,14 +96,14 @@ export function serveVariables(variables: Variables): VariablesResult {
     ...present("metricsPort", variables["METRICS_PROMETHEUS_PORT"]),
     ...present("bodyBytesMax", limit === undefined ? undefined : Number(limit) * SIZE_UNIT_BYTES),
     ...present("ceType", named("CE_OVERRIDES_TYPE", "CE_TYPE")),
-    ...present("ceSource", named("CE_OVERRIDES_SOURCE", "CE_SOURCE") ?? variables["K_SERVICE"]),
+    ...present("ceSource", named("CE_OVERRIDES_SOURCE", "CE_SOURCE") ?? service),
     ...present("ceSubject", named("CE_OVERRIDES_SUBJECT", "CE_SUBJECT")),
     responseMode,
     metricPrefix: variables["K_COMPONENT"] ?? "function",
     metricName: variables["NAME"] ?? "",
     metricNamespace: variables["NAMESPACE"] ?? "",
     resourceGroup: variables["RESOURCE_GROUP"] ?? "functions.extensions.triggermesh.io",
-    ownsEnvironment: onKnative || formatName !== undefined,
+    ownsEnvironment: onKnative || format !== undefined,
     onKnative,
     warnings,
   };
