@@ -70,6 +70,25 @@ test("files of settings outside the folder are read again when they change", asy
   expect(await invoke(dev.url)).toBe("two 256");
 });
 
+test("what is told of settings is not told again with each reload, but when it is new", async () => {
+  const folder = functionFolder({ "function.sh": SHOWS, variables: "WORD=one\nno line\n" });
+  const variables = join(folder, "variables");
+  await using dev = await startTool([...DEV, folder, "--env-file", variables, ...CURL_LOOP]);
+  await dev.logged("Ctrl-C to stop");
+  const toldOf = (line: number) =>
+    dev.errors().split(`: line ${line} is not NAME=VALUE`).length - 1;
+  const saved = async (file: string, text: string, word: string) => {
+    replaceFile(join(folder, file), text);
+    await responded(dev.url, `${word} 128`);
+  };
+  await saved("function.sh", `${SHOWS}# changed\n`, "one");
+  await saved("variables", "WORD=two\nno line\n", "two");
+  expect([toldOf(1), toldOf(2)]).toEqual([0, 1]);
+  await saved("variables", "no line\nWORD=three\n", "three");
+  await saved("variables", "WORD=four\nno line\n", "four");
+  expect([toldOf(1), toldOf(2)]).toEqual([1, 2]);
+});
+
 test("what links lead to outside the folder is watched, also after it was replaced", async () => {
   const folder = functionFolder({ README: "" });
   const outside = functionFolder({ "real.sh": says("one"), "library/words.sh": says("three") });

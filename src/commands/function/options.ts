@@ -118,10 +118,11 @@ export function functionSettings(
           `\n  put the bootstrap command after --: -- ${shellWord(directory)}`,
         ),
   );
+  const tell = newsOf(root);
   const named = described?.name ?? options.name;
   const name = named ?? defaults.name ?? functionName(root);
   // Several functions of a template may have one folder, and some of them no settings of their own.
-  const warn = described === undefined ? (message: string) => say("warning", message) : undefined;
+  const warn = described === undefined ? (message: string) => tell("warning", message) : undefined;
   const config = { ...present(described ?? {}), ...functionConfig(root, name, warn) };
   const managedInstances = options.managedInstances ?? described?.managedInstances ?? false;
   const snapStart = options.snapStart ?? described?.snapStart ?? false;
@@ -149,8 +150,8 @@ export function functionSettings(
   if (parsed.kind === "invalid") throw new CommandError(settingFault(parsed, given, defaults));
   const { settings } = parsed;
   const { attachedPort } = defaults;
-  const variables = withoutPlatforms({ ...config.env, ...functionVariables(options) });
-  warnOfUnknown(described, {
+  const variables = withoutPlatforms({ ...config.env, ...functionVariables(options, tell) }, tell);
+  warnOfUnknown(described, tell, {
     ...variables,
     Handler: options.handler ?? config.handler,
     Timeout: given.timeout,
@@ -158,7 +159,7 @@ export function functionSettings(
     CodeUri: directory === "." ? undefined : directory,
   });
   const inherit = options.inheritEnv ?? defaults.inheritEnvironment ?? false;
-  if (described !== undefined) announceRuntime(described);
+  if (described !== undefined) announceRuntime(described, tell);
   return {
     ...DEFAULT_SETTINGS,
     ...settings,
@@ -181,6 +182,19 @@ export function functionSettings(
     variables: { ...described?.variables, ...variables },
     inherited: inherit ? definedOnly(startVariables()) : {},
     layers: (options.layer ?? []).map(layerFolder),
+  };
+}
+
+const told = new Map<string, ReadonlySet<string>>();
+
+/** Says what was not said when the settings of the same folder were read before, as `dev` does with each reload. */
+function newsOf(directory: string): typeof say {
+  const before = told.get(directory);
+  const now = new Set<string>();
+  told.set(directory, now);
+  return (level, message) => {
+    now.add(message);
+    if (before?.has(message) !== true) say(level, message);
   };
 }
 
@@ -221,29 +235,33 @@ function templateSettings({ template, name, region }: FunctionOptions) {
  */
 function warnOfUnknown(
   described: TemplateFunction | undefined,
+  tell: typeof say,
   elsewhere: Readonly<Record<string, string | undefined>>,
 ): void {
   if (described === undefined) return;
   for (const { name, message } of [...described.unknown, ...described.reread]) {
-    if (elsewhere[name] === undefined) say("warning", message);
+    if (elsewhere[name] === undefined) tell("warning", message);
   }
 }
 
 /** Says which runtime ours stands in for, or that Lambda has none of that name. */
-function announceRuntime({ logicalId, runtime, runtimeConfig }: TemplateFunction): void {
+function announceRuntime(
+  { logicalId, runtime, runtimeConfig }: TemplateFunction,
+  tell: typeof say,
+): void {
   if (runtimeConfig !== undefined) {
     const { RuntimeArn, RuntimeAlias } = runtimeConfig;
-    say(
+    tell(
       "info",
       `${logicalId}: this tool's bootstrap replaces ${RuntimeArn}, alias ${RuntimeAlias}`,
     );
   } else if (runtime !== undefined && !KNOWN_RUNTIMES.has(runtime)) {
-    say(
+    tell(
       "warning",
       `${logicalId}: Runtime: "${runtime}" is not a runtime that Lambda is known to have`,
     );
   } else if (runtime !== undefined && !OS_ONLY_RUNTIMES.includes(runtime)) {
-    say("warning", `${logicalId}: Runtime: ${runtime} has a bootstrap of its own on Lambda`);
+    tell("warning", `${logicalId}: Runtime: ${runtime} has a bootstrap of its own on Lambda`);
   }
 }
 
@@ -256,13 +274,16 @@ function referencedCode(
 }
 
 /** Leaves out variables that the host sets whatever the function says, and says so. */
-function withoutPlatforms(variables: Record<string, string>): Record<string, string> {
+function withoutPlatforms(
+  variables: Record<string, string>,
+  tell: typeof say,
+): Record<string, string> {
   const kept = { ...variables };
   for (const name of PLATFORM_VARIABLES.filter((each) => each in kept)) {
     delete kept[name];
     const option = PLATFORM_OPTIONS[name];
     const fix = option === undefined ? "" : `\n  set it: ${option}`;
-    say("warning", `the variable ${name} is left out: Lambda sets it itself${fix}`);
+    tell("warning", `the variable ${name} is left out: Lambda sets it itself${fix}`);
   }
   return kept;
 }
@@ -396,7 +417,7 @@ interface VariableOptions {
  * Reads them; `--env` counts more than a file, and what is later more than what was before.
  * @throws {CommandError} When a file cannot be read or a name is not a variable's.
  */
-function functionVariables(options: VariableOptions): Record<string, string> {
+function functionVariables(options: VariableOptions, tell: typeof say): Record<string, string> {
   const variables: Record<string, string> = {};
   for (const file of options.envFile ?? []) {
     const text = readInputFile(file, "--env-file")
@@ -404,11 +425,11 @@ function functionVariables(options: VariableOptions): Record<string, string> {
       .replace(/^\ufeff/, "");
     for (const line of otherLines(text)) {
       // What stands there may be half of a secret.
-      say("warning", `--env-file ${file}: line ${line} is not NAME=VALUE and is left out`);
+      tell("warning", `--env-file ${file}: line ${line} is not NAME=VALUE and is left out`);
     }
     for (const { line, after } of cutValues(text)) {
       const fix = "put the whole value in quotes";
-      say(
+      tell(
         "warning",
         `--env-file ${file}: line ${line}: what follows ${after} is left out\n  ${fix}`,
       );
@@ -425,7 +446,7 @@ function functionVariables(options: VariableOptions): Record<string, string> {
     const value = at === -1 ? startVariables()[name] : assignment.slice(at + 1);
     if (value !== undefined) variables[name] = value;
     else
-      say(
+      tell(
         "warning",
         `--env ${name}: there is no such variable here; to set it: --env ${name}=VALUE`,
       );
