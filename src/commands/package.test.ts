@@ -170,6 +170,33 @@ test.each([
   expect((await tool(["package", option, "--no-check"], { cwd: folder })).status).toBe(0);
 });
 
+test.each([
+  ["keys/", ["a/keys/2", "keys/1"]],
+  ["./keys", ["keys/1"]],
+  ["/keys", ["keys/1"]],
+  ["./keys/", ["keys/1"]],
+  ["a/keys/", ["a/keys/2"]],
+  ["keys/*", ["keys/1"]],
+  ["keys", ["a/keys/2", "keys/1"]],
+  ["keys.d", ["keys.d"]],
+])("--exclude %s leaves out %j", async (pattern, paths) => {
+  const all = { ...HANDLER, "keys/1": "", "a/keys/2": "", "a/3": "", "keys.d": "" };
+  const { entries, said } = await packaged(functionFolder(all), "--exclude", pattern);
+  const kept = Object.keys(all).filter((path) => !paths.includes(path));
+  expect(entries).toEqual(kept.sort().map((path) => `100644 ${path}`));
+  expect(said.join("\n")).not.toContain("leaves nothing out");
+});
+
+test.each(["nokeys", "keys.d/", "/2", "probe/keys", ""])(
+  "--exclude %j, which leaves nothing out, is warned of",
+  async (pattern) => {
+    const folder = functionFolder({ ...HANDLER, "keys/2": "", "keys.d": "" });
+    const { entries, said } = await packaged(folder, "--exclude", pattern);
+    expect(entries).toHaveLength(3);
+    expect(said).toContain(`warning: --exclude ${pattern}: it leaves nothing out`);
+  },
+);
+
 test("a program of the function's own that --exclude leaves out is missed by its script", async () => {
   const folder = functionFolder({ "function.sh": "handler() { bin/tool; }\n", "bin/tool": "" });
   chmodSync(join(folder, "bin", "tool"), 0o755);

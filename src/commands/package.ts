@@ -78,7 +78,7 @@ async function packageFolder(directory: string, options: PackageOptions): Promis
     for (const { level, message } of findings) say(level, message);
     if (findings.some(({ level }) => level === "error")) return EXIT.functionError;
   }
-  const { files, leftOut, closed } = folderContent(root, excluded);
+  const { files, leftOut, closed, unmatched } = folderContent(root, excluded);
   if (closed[0] !== undefined) throw closedFolder(closed[0]);
   const bytes = archived(entries(root, files, architecture, options));
   try {
@@ -91,6 +91,10 @@ async function packageFolder(directory: string, options: PackageOptions): Promis
   process.stdout.write(`${output}\n`);
   say("info", `${bytes.byteLength} bytes, CodeSha256 ${hash}`);
   if (leftOut.length > 0) say("info", `left out: ${listed(leftOut)}`);
+  for (const pattern of options.exclude ?? []) {
+    if (!unmatched.includes(pattern)) continue;
+    say("warning", `--exclude ${pattern}: it leaves nothing out\n  ${PATTERN_FORMS}`);
+  }
   if (bytes.byteLength > ZIP_UPLOAD_BYTES_MAX) {
     say("warning", `more than ${ZIP_UPLOAD_BYTES_MAX} bytes must be uploaded through S3`);
   }
@@ -128,6 +132,10 @@ function archived(all: readonly (ZipEntry | EmptyFolder)[]): Uint8Array {
     throw new CommandError(`${error.message}\n  leave files out: --exclude PATTERN`);
   }
 }
+
+/** What `--exclude` takes. */
+const PATTERN_FORMS =
+  "name a file or folder, wherever it stands, or its path in the folder: *.log, data/*.csv";
 
 /** Names that a message shows before it only counts. */
 const SHOWN_MAX = 20;

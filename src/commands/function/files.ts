@@ -29,6 +29,8 @@ interface FolderContent {
   readonly leftOut: readonly string[];
   /** Paths of folders that may not be read, and of which nothing else is known. */
   readonly closed: readonly string[];
+  /** Patterns that leave nothing out. */
+  readonly unmatched: readonly string[];
 }
 
 /** Names that are not a part of a function wherever they stand: version control, secrets, others' litter. */
@@ -37,12 +39,38 @@ export const LEFT_OUT = [".git", ".env", ".DS_Store", ".aws-sam", "lambda-shell.
 /** Stands in a name for bytes that are not UTF-8. */
 const REPLACEMENT = "\uFFFD";
 
+/** What is left out by one pattern. */
+class Exclusion {
+  readonly pattern: string;
+  hasMatched = false;
+  readonly #glob: Bun.Glob;
+  /** Whether it begins in the folder itself, as `./data` and `/data`. */
+  readonly #isPath: boolean;
+  /** Whether it is for folders alone, as `data/`. */
+  readonly #isFolder: boolean;
+
+  constructor(pattern: string) {
+    this.pattern = pattern;
+    this.#glob = new Bun.Glob(pattern.replace(/^(?:\.?\/)+/, "").replace(/\/+$/, ""));
+    this.#isPath = /^\.?\//.test(pattern);
+    this.#isFolder = pattern.endsWith("/");
+  }
+
+  matches(name: string, path: string, isFolder: boolean): boolean {
+    const isIn = this.#glob.match(path) || (!this.#isPath && this.#glob.match(name));
+    const matches = isIn && (isFolder || !this.#isFolder);
+    this.hasMatched ||= matches;
+    return matches;
+  }
+}
+
 /**
  * All that a folder has.
- * @param excluded Patterns of names or of whole paths, which are left out too.
+ * @param excluded Patterns of names or of whole paths, which are left out too; one with a slash at its end is for
+ * folders, one with a slash at its beginning for paths.
  */
 export function folderContent(directory: string, excluded: readonly string[] = []): FolderContent {
-  const globs = [...LEFT_OUT, ...excluded].map((pattern) => new Bun.Glob(pattern));
+  const exclusions = [...LEFT_OUT, ...excluded].map((pattern) => new Exclusion(pattern));
   const files: FolderFile[] = [];
   const leftOut: string[] = [];
   const closed: string[] = [];
@@ -58,7 +86,8 @@ export function folderContent(directory: string, excluded: readonly string[] = [
         continue;
       }
       const isFolder = stat.isDirectory();
-      if (globs.some((glob) => glob.match(name) || glob.match(path))) {
+      // Each is asked, so that all that match are known.
+      if (exclusions.filter((each) => each.matches(name, path, isFolder)).length > 0) {
         leftOut.push(isFolder ? `${path}/` : path);
       } else if (isFolder) {
         visit(path);
@@ -74,7 +103,13 @@ export function folderContent(directory: string, excluded: readonly string[] = [
   };
   visit("");
   files.sort((a, b) => (a.path < b.path ? -1 : 1));
-  return { files, leftOut: leftOut.sort(), closed: closed.sort() };
+  const unmatched = exclusions.filter(({ hasMatched }) => !hasMatched);
+  return {
+    files,
+    leftOut: leftOut.sort(),
+    closed: closed.sort(),
+    unmatched: unmatched.map(({ pattern }) => pattern),
+  };
 }
 
 /** A name in a folder, and what it stands for: nothing when that is gone, or cannot be reached by it. */
