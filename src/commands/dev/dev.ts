@@ -11,7 +11,6 @@ import { serveAdapter } from "../../host/front/select.ts";
 import { FunctionPool } from "../../host/function/function-pool.ts";
 import { FunctionRegistry } from "../../host/function/function-registry.ts";
 import { Metrics } from "../../host/function/metrics.ts";
-import { Cors } from "../../host/http/cors.ts";
 import { type HttpResponse, jsonResponse } from "../../host/http/message.ts";
 import { parseRoute, type Route, RouteTable } from "../../host/http/route-table.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
@@ -29,6 +28,7 @@ import { listenOrExplain, portNumber } from "../serve/listen.ts";
 import { countedObserver, devObserver, jsonObserver } from "../serve/observers.ts";
 import {
   addHttpOptions,
+  corsRules,
   graceMs,
   httpLimits,
   lambdaApiOptions,
@@ -212,7 +212,7 @@ function devServer(registry: FunctionRegistry, metrics: Metrics, options: DevOpt
     adapter: ({ settings }) => serveAdapter(settings, format, options, variables.settings),
     lambdaApi: lambdaApiOptions(options, say),
     metrics,
-    ...(options.cors === undefined ? {} : { cors: new Cors(options.cors) }),
+    ...corsRules(options),
     ...(options.route === undefined
       ? {}
       : {

@@ -114,6 +114,26 @@ const WRONG: readonly (readonly [
   [["dev", "--async-retries", "3"], {}, '--async-retries: "3" is not a whole number from 0 to 2'],
 ];
 
+const WRONG_ORIGINS: readonly (readonly [origins: string, wrong: string, meant: string])[] = [
+  ["http://localhost:3000/", "http://localhost:3000/", "http://localhost:3000"],
+  ["http://a.example, https://B.example", "https://B.example", "https://b.example"],
+  ["localhost:3000", "localhost:3000", "http://localhost:3000"],
+  ["a.example", "a.example", "http://a.example"],
+  ["http://a.example:80", "http://a.example:80", "http://a.example"],
+  ["https://a.example/app", "https://a.example/app", "https://a.example"],
+  ["https://*.a.example", "https://*.a.example", "'*'"],
+  ["", "", "'*'"],
+  ["*,", "", "'*'"],
+];
+
+test.each(WRONG_ORIGINS)("--cors %j is refused for %j", async (origins, wrong, meant) => {
+  for (const command of ["serve", "dev"]) {
+    const result = await tool([command, "--cors", origins, ...SCRIPTED]);
+    const errors = `error: --cors ${wrong}: not an origin that a browser sends\n  write: --cors ${meant}\n`;
+    expect(result).toEqual({ status: 2, out: "", errors });
+  }
+});
+
 test.each(WRONG)("%j with %j ends with: %s", async (args, environment, message) => {
   const result = await tool([...args, ...SCRIPTED], { environment });
   expect(result).toEqual({ status: 2, out: "", errors: `error: ${message}\n` });

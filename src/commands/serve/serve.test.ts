@@ -255,3 +255,20 @@ test("a port that is taken, a wrong format, a wrong time: one line and a status"
   expect(typo.status).toBe(2);
   expect(typo.errors).toContain("(Did you mean --port?)");
 });
+
+test.each([
+  "http://localhost:3000",
+  "https://a.example",
+  "http://[::1]:8080",
+  "chrome-extension://abcdefgh",
+  "null",
+])("--cors takes the origin %s as a browser sends it", async (origin) => {
+  await using served = await startTool([
+    ...SERVE,
+    "--cors",
+    `https://b.example, ${origin}`,
+    ...SCRIPTED,
+  ]);
+  const response = await post(served.url, "{}", { origin });
+  expect(response.headers.get("access-control-allow-origin")).toBe(origin);
+});

@@ -33,7 +33,7 @@ import { sayHints } from "../check.ts";
 import { endWithOutput, stopSignal } from "../cli/ending.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { reachDirectly, requireHttpUrl, splitCommand } from "../cli/options.ts";
-import { megabytesFix, parseTime, timeFix } from "../cli/suggest.ts";
+import { megabytesFix, parseTime, shellWord, timeFix } from "../cli/suggest.ts";
 import { printMessagesAsJson, say } from "../cli/terminal.ts";
 import * as compat from "../compat.ts";
 import { startFiles } from "../function/handler.ts";
@@ -229,6 +229,29 @@ async function serve(
   return EXIT.ok;
 }
 
+/**
+ * The rules of `--cors`; none without it.
+ * @throws {CommandError} When an origin is one that no browser sends, as with a path: no caller would be allowed.
+ */
+export function corsRules({ cors }: Pick<ServeOptions, "cors">): { readonly cors?: Cors } {
+  if (cors === undefined) return {};
+  for (const text of cors.split(",").map((each) => each.trim())) {
+    const origin = URL.parse(text)?.origin;
+    // Of an extension of a browser only the form is known.
+    const isOrigin = origin === text || (origin === "null" && EXTENSION_ORIGIN.test(text));
+    if ((isOrigin && !text.includes("*")) || text === "*" || text === "null") continue;
+    const url = URL.parse(text.includes("://") ? text : `http://${text}`);
+    const meant =
+      url === null || url.origin === "null" || url.host.includes("*") ? "*" : url.origin;
+    throw new CommandError(
+      `--cors ${text}: not an origin that a browser sends\n  write: --cors ${shellWord(meant)}`,
+    );
+  }
+  return { cors: new Cors(cors) };
+}
+
+const EXTENSION_ORIGIN = /^[a-z]+-extension:\/\/[\w-]+$/;
+
 /** What a server is made from besides its function. */
 interface ServerParts {
   readonly compatible: ServerCompat | undefined;
@@ -261,7 +284,7 @@ function hostServer(
     ...(sinkUrl === undefined
       ? {}
       : { sink: compatible?.sink?.(sinkUrl, say) ?? new Sink(sinkUrl, say) }),
-    ...(options.cors === undefined ? {} : { cors: new Cors(options.cors) }),
+    ...corsRules(options),
     ...(ownsEveryPath ? {} : { lambdaApi }),
   });
 }
