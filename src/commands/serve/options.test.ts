@@ -101,6 +101,15 @@ const WRONG: readonly (readonly [
     {},
     '--held-memory: "x" is not a whole number of MB from 1 to 1048576',
   ],
+  ...["", "png", "image/", "image/*; font/woff", "image~1png", "*", "*/png", "a b/c"].map(
+    (types) =>
+      [
+        ["serve", "--format", "rest", "--binary-media-types", types],
+        {},
+        `--binary-media-types: "${types}" is not a media type\n` +
+          "  write types with commas between them: 'image/*, font/woff'",
+      ] as const,
+  ),
   ...["0", "99ms", "25h", "x"].map(
     (text) =>
       [

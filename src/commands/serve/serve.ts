@@ -316,8 +316,16 @@ const FORMAT_OPTIONS: readonly (readonly [
   ["--binary-media-types", "rest", (each) => each.binaryMediaTypes !== undefined],
 ];
 
-/** @throws {CommandError} When an option has no effect in the format. */
+/** @throws {CommandError} When an option has no effect, in the format or with its value. */
 export function refuseUnused(options: ServeOptions, format: ServeFormat): void {
+  const types = options.binaryMediaTypes?.split(",").map((type) => type.trim()) ?? [];
+  const wrong = types.find((type) => !MEDIA_TYPE.test(type));
+  if (wrong !== undefined) {
+    throw new CommandError(
+      `--binary-media-types: "${wrong}" is not a media type\n` +
+        "  write types with commas between them: 'image/*, font/woff'",
+    );
+  }
   for (const [option, wanted, isGiven] of FORMAT_OPTIONS) {
     if (wanted === format || !isGiven(options)) continue;
     throw new CommandError(
@@ -325,6 +333,8 @@ export function refuseUnused(options: ServeOptions, format: ServeFormat): void {
     );
   }
 }
+
+const MEDIA_TYPE = /^(?:\*\/\*|[\w!#$&^.+-]+\/(?:\*|[\w!#$&^.+-]+))$/;
 
 /**
  * The time of `--grace`, in milliseconds.
