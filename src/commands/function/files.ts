@@ -173,8 +173,9 @@ export function fileBytes(path: string): Buffer<ArrayBuffer> | undefined {
 
 /** Names of the shell scripts in a folder, sorted; none of one that may not be read. */
 export function shellScripts(directory: string): readonly string[] {
-  const names = listed(directory, false) ?? [];
-  return names
+  const entries = listed(directory, false) ?? [];
+  return entries
+    .filter(({ name, stat }) => /^[^.].*\.sh$/s.test(name) && stat?.isDirectory() === false)
     .map(({ name }) => name)
-    .filter((name) => !name.startsWith(".") && name.endsWith(".sh"));
+    .sort();
 }
