@@ -569,3 +569,15 @@ test.each([
   writeFileSync(path, text);
   expect(templateFunction(path, undefined)).toMatchObject(expected);
 });
+
+test("a region of the environment that is empty is not one", () => {
+  const before = process.env["AWS_REGION"];
+  process.env["AWS_REGION"] = "";
+  try {
+    const path = template('Environment: { Variables: { V: !Sub "in ${AWS::Region}" } }');
+    expect(templateFunction(path, undefined).variables).toEqual({ V: "in us-east-1" });
+  } finally {
+    if (before === undefined) delete process.env["AWS_REGION"];
+    else process.env["AWS_REGION"] = before;
+  }
+});

@@ -94,7 +94,7 @@ export interface UnknownSetting {
  */
 export function templateFunctions(
   path: string,
-  region: string = process.env["AWS_REGION"] ?? DEFAULT_SETTINGS.region,
+  region: string = process.env["AWS_REGION"] || DEFAULT_SETTINGS.region,
 ): DescribedTemplate {
   const document = readTemplate(path, region);
   const { functions, refused } = document;

@@ -194,7 +194,7 @@ function functionUrlEvent(
   request: string,
   lines: readonly string[],
   body: Uint8Array = new Uint8Array(0),
-  region: string = process.env["AWS_REGION"] ?? DEFAULT_SETTINGS.region,
+  region: string = process.env["AWS_REGION"] || DEFAULT_SETTINGS.region,
 ): Uint8Array {
   const [, method, rawPath, rawQuery = ""] = REQUEST.exec(request) ?? [];
   if (rawPath === undefined) {
