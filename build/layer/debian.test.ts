@@ -9,14 +9,8 @@ import { join } from "node:path";
 
 import { architecture } from "../architectures.ts";
 import { run } from "./command.ts";
-import {
-  cached,
-  DebianArchive,
-  DebianError,
-  type DebianPackage,
-  OutOfStepError,
-  UnsolvableError,
-} from "./debian.ts";
+import { DebianError, OutOfStepError, UnsolvableError } from "./debian-faults.ts";
+import { cached, DebianArchive, type DebianPackage } from "./debian.ts";
 import { type DebianInput, fetchRecorded } from "./inputs.ts";
 import { CACHE } from "./paths.ts";
 import type { DebianSuites } from "./sources.ts";
@@ -371,7 +365,7 @@ describe("a mirror that breaks", () => {
     await expectRefused(
       open(suites).take(["program"]),
       DebianError,
-      /there is no suite no-such-suite at http:\S+: name a mirror that has it/,
+      /the suite no-such-suite is missing at http:\S+: name a mirror that has it/,
     );
   });
 

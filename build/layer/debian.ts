@@ -12,7 +12,15 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { CommandError, run } from "./command.ts";
+import { run } from "./command.ts";
+import {
+  ATTEMPTS,
+  DebianError,
+  explained,
+  OutOfStepError,
+  UnsolvableError,
+} from "./debian-faults.ts";
+import { type DebianOrigin, debianOrigin, machineSettings } from "./debian-origin.ts";
 import { DOWNLOADS, isKept, sha256OfFile } from "./download.ts";
 import { exclusively } from "./exclusive.ts";
 import { CACHE } from "./paths.ts";
@@ -22,12 +30,6 @@ import { workFolder } from "./work-folder.ts";
 
 /** apt's program for single files; it knows apt's proxies and checks hashes. */
 const APT_HELPER = "/usr/lib/apt/apt-helper";
-
-/** Times that apt reads an index that does not fit together: a mirror is being brought up to date. */
-const ATTEMPTS = 3;
-
-/** Time between two of them, in ms. */
-const RETRY_MS = 10_000;
 
 /** The two archives of Debian, as its snapshots name them. */
 export type ArchiveName = "debian" | "debian-security";
@@ -49,42 +51,6 @@ export interface DebianPackage {
 export interface DebianSource {
   readonly version: string;
   readonly files: readonly { readonly name: string; readonly path: string }[];
-}
-
-/** What the archive cannot give; its message says in one line why, and what to do. */
-export class DebianError extends Error {
-  override readonly name: string = "DebianError";
-}
-
-/** No set of the archive's packages fits together; another suite's may. */
-export class UnsolvableError extends DebianError {
-  override readonly name = "UnsolvableError";
-  /** What apt says does not fit, or "". */
-  readonly detail: string;
-
-  constructor(message: string, detail: string, options: ErrorOptions) {
-    super(message, options);
-    this.detail = detail;
-  }
-}
-
-/** Index and files of the mirror do not belong together, as while it is being brought up to date. */
-export class OutOfStepError extends DebianError {
-  override readonly name = "OutOfStepError";
-}
-
-/** Where the archive is, and whose signature it must have. */
-export interface DebianOrigin {
-  /** Address of the archive, without a slash at its end. */
-  readonly debian: string;
-  /** Address of the archive of security updates. */
-  readonly security: string;
-  /** File with the archive's keys. */
-  readonly keyring: string;
-  /** Time before a mirror that is out of step is asked again, in ms. */
-  readonly retryMs: number;
-  /** Lines of apt.conf: how files are fetched from there. */
-  readonly settings: readonly string[];
 }
 
 /** One architecture's view of the archive, in private folders. */
@@ -434,205 +400,12 @@ export function cached(sha256: string): string {
 }
 
 /** A date as Debian's snapshots have it: 20261030T080801Z. */
-function compactDate(date: Date): string {
+export function compactDate(date: Date): string {
   return date.toISOString().replace(/[-:]|\.\d+/g, "");
-}
-
-/** What apt says when index and files do not belong together, for a while or for good. */
-const OUT_OF_STEP =
-  /Hash Sum mismatch|Mirror sync in progress|unexpected size|Clearsigned file isn't valid/i;
-
-/** What apt says of a file that its index names and the mirror does not have. */
-const NOT_FOUND = /(\S+)\s+404\s+(?:Not Found|File not found)?/i;
-
-/** What apt says where a mirror, or a proxy in front of it, refuses a file or breaks off. */
-const REFUSED =
-  /Failed to fetch (\S+)\s+((?:(?!404)[45]\d\d\s|Error reading from server|Redirection loop)[^[\n]*)/;
-
-/** What may be right in some minutes. */
-const outOfStep: ReadonlySet<RegExp> = new Set([OUT_OF_STEP, NOT_FOUND]);
-
-/** What apt says, and what it means. The first that fits counts. */
-const REASONS: readonly (readonly [RegExp, (match: RegExpExecArray) => string])[] = [
-  [
-    /Release file for (\S+) is expired \(invalid since ([^)]*)\)/,
-    ([, url, since]) =>
-      `the mirror has not been brought up to date (${url} expired ${since} ago): take another ` +
-      'one with DEBIAN_MIRROR=URL; if apt.conf has Acquire::Check-Valid-Until "false", it counts here too',
-  ],
-  [
-    /The repository '(\S+) (\S+) Release' does not have a Release file/,
-    ([, url, suite]) =>
-      `there is no suite ${suite} at ${url}: name a mirror that has it with DEBIAN_MIRROR=URL ` +
-      "(for security updates, DEBIAN_SECURITY_MIRROR=URL)",
-  ],
-  [
-    /Release file for (\S+) is not valid yet \(invalid for another ([^)]*)\)/,
-    ([, url, time]) => `this machine's clock is ${time} behind that of ${url}: set it right`,
-  ],
-  [
-    REFUSED,
-    ([, url, answer]) =>
-      `the mirror responds with ${answer?.trim().replace(/\s+/g, " ")} for ${url}: run the command again in some minutes, ` +
-      "or name another mirror with DEBIAN_MIRROR=URL",
-  ],
-  [
-    /(?:BADSIG|NO_PUBKEY|EXPKEYSIG|REVKEYSIG|is (?:not|no longer) signed|invalid signature|couldn't be verified|could not be verified|not valid|No good signature|Missing key).*/i,
-    ([text]) =>
-      `the archive's signature is not good (${text.trim()}): the mirror is not Debian's, or ` +
-      "DEBIAN_KEYRING is not its key ring; a newer debian-archive-keyring may be needed",
-  ],
-  [
-    /Unable to locate package (\S+)/,
-    ([, name]) => `the archive has no package ${name}: name another suite in layer/sources.json`,
-  ],
-  [
-    /Package '?(\S+?)'? has no installation candidate/,
-    ([, name]) => `the archive has no package ${name}: name another suite in layer/sources.json`,
-  ],
-  [
-    /No packages found/,
-    () => "the archive has no such package: name another suite in layer/sources.json",
-  ],
-  [
-    NOT_FOUND,
-    ([, url]) =>
-      `the mirror responds with 404 for ${url}: it is out of step with its index, or lacks the suite; ` +
-      "run the command again in some minutes, or name another mirror with DEBIAN_MIRROR=URL",
-  ],
-  [
-    OUT_OF_STEP,
-    ([text]) =>
-      `the mirror's files are not those of its signed index (${text}), ${ATTEMPTS} times: run the ` +
-      "command again in some minutes, or name another mirror with DEBIAN_MIRROR=URL",
-  ],
-  [
-    /(Could not (?:connect|resolve)|Connection (?:failed|refused|timed out)|Temporary failure resolving|Unable to connect)[^\n]*/i,
-    ([text]) =>
-      `the mirror cannot be reached (${text.trim()}): check the network, or name another mirror ` +
-      "with DEBIAN_MIRROR=URL; INPUTS=dist/inputs.json builds from the cache",
-  ],
-  [
-    /No space left on device|Read-only file system|Permission denied/i,
-    ([text]) => `${text}: CACHE=FOLDER names another folder for the cache`,
-  ],
-];
-
-/** The first line of apt about packages that do not fit together. */
-const UNSOLVABLE =
-  /unmet dependencies|unable to correct problems|held broken packages|Unsatisfied dependencies/i;
-
-/** Makes one line of what apt printed: what failed, why, what to do. */
-function explained(error: unknown, what: string): unknown {
-  if (!(error instanceof CommandError)) return error;
-  const output = error.output.replaceAll("\n   ", " ");
-  if (UNSOLVABLE.test(output)) {
-    const [, found = ""] = /^ (\S+ : (?:Pre)?Depends: .*)$/m.exec(output) ?? [];
-    // The first reason of many.
-    const [detail = ""] = found.replace(/\s+/g, " ").split(/(?<!:) (?=(?:Pre)?Depends: )/);
-    return new UnsolvableError(
-      `failed to ${what}: its packages do not fit together today (${detail}); try again tomorrow, ` +
-        "or build what was built before with INPUTS=inputs.json",
-      detail,
-      { cause: error },
-    );
-  }
-  for (const [pattern, reason] of REASONS) {
-    const match = pattern.exec(output);
-    if (match === null) continue;
-    const kind = outOfStep.has(pattern) ? OutOfStepError : DebianError;
-    return new kind(`failed to ${what}: ${reason(match)}`, { cause: error });
-  }
-  return new DebianError(`failed to ${what}: ${error.message}`, { cause: error });
 }
 
 function field(record: string, name: string): string {
   const value = new RegExp(`^${name}: (.*)$`, "m").exec(record)?.[1];
   if (value === undefined) throw new DebianError(`failed to read ${name} of a record of apt`);
   return value.trim();
-}
-
-/**
- * Settings of this machine's apt that count here too: its way out to the network, its limits of
- * time, and whether it takes the index of a mirror that lags behind.
- */
-const MACHINE_SETTINGS =
-  /^Acquire::(?:https?::(?:Proxy|Timeout|CaInfo|CaPath|Verify-Peer|Verify-Host)|Retries|Check-Valid-Until|Check-Date|Max-FutureTime)\b/i;
-
-let machine: Promise<readonly string[]> | undefined;
-
-async function machineSettings(): Promise<readonly string[]> {
-  machine ??= readMachineSettings();
-  return machine;
-}
-
-async function readMachineSettings(): Promise<readonly string[]> {
-  const dump = await run(["apt-config", "dump"]).catch((error: unknown) => {
-    if (!(error instanceof CommandError) || error.status !== 127) throw error;
-    throw new DebianError(
-      "failed to find apt, which the source `debian` needs: on other systems take AWS_CLI=upstream",
-      { cause: error },
-    );
-  });
-  return [
-    'Acquire::Retries "3";',
-    ...dump.split("\n").filter((line) => MACHINE_SETTINGS.test(line)),
-  ];
-}
-
-let known: Promise<DebianOrigin> | undefined;
-
-/** The mirrors of Debian's two archives: the named ones, else those that this machine installs from. */
-export async function debianOrigin(): Promise<DebianOrigin> {
-  known ??= findOrigin();
-  return known;
-}
-
-async function findOrigin(): Promise<DebianOrigin> {
-  const named = process.env["DEBIAN_MIRROR"];
-  const own = named ? {} : await machineMirrors();
-  const debian = withoutSlash(named || own["Debian"]);
-  if (debian === undefined) {
-    throw new DebianError(
-      "failed to find a mirror of Debian in this machine's apt settings: name one with DEBIAN_MIRROR=URL",
-    );
-  }
-  const security = process.env["DEBIAN_SECURITY_MIRROR"] || own["Debian-Security"];
-  for (const address of [debian, security]) {
-    if (address !== undefined && !URL.canParse(address)) {
-      throw new DebianError(
-        `failed to use the mirror ${address}: DEBIAN_MIRROR and DEBIAN_SECURITY_MIRROR are URLs, ` +
-          "such as http://HOST/debian",
-      );
-    }
-  }
-  return {
-    debian,
-    // Beside the archive, as everywhere.
-    security: withoutSlash(security) ?? `${debian}-security`,
-    keyring: process.env["DEBIAN_KEYRING"] || SOURCES.debian.keyring,
-    retryMs: RETRY_MS,
-    settings: await machineSettings(),
-  };
-}
-
-/** The mirrors that this machine's apt installs from, by the label of their archive. */
-async function machineMirrors(): Promise<Readonly<Record<string, string>>> {
-  const format = "$(LABEL) $(REPO_URI)";
-  const targets = await run([
-    "apt-get",
-    "indextargets",
-    "--format",
-    format,
-    "Created-By: Packages",
-  ]);
-  const found: Record<string, string> = {};
-  for (const [, label = "", uri = ""] of targets.matchAll(/^(Debian|Debian-Security) (\S+)$/gm)) {
-    found[label] ??= uri;
-  }
-  return found;
-}
-
-function withoutSlash(url: string | undefined): string | undefined {
-  return url?.replace(/\/+$/, "");
 }

@@ -13,14 +13,9 @@ import { z } from "zod";
 import packageLock from "../../package-lock.json" with { type: "json" };
 import type { Architecture } from "../architectures.ts";
 import { writeWhole } from "./artifacts.ts";
-import {
-  DebianError,
-  type DebianOrigin,
-  debianOrigin,
-  fetchFiles,
-  missingOf,
-  OutOfStepError,
-} from "./debian.ts";
+import { DebianError, OutOfStepError } from "./debian-faults.ts";
+import { type DebianOrigin, debianOrigin } from "./debian-origin.ts";
+import { compactDate, fetchFiles, missingOf } from "./debian.ts";
 import { ROOT } from "./paths.ts";
 import { step } from "./progress.ts";
 import { parseFile, SOURCES } from "./sources.ts";
@@ -205,7 +200,7 @@ function afterwards(date: string): string {
   const moment = new Date(
     Date.UTC(year ?? 0, (month ?? 1) - 1, day ?? 1, (hour ?? 0) + 12, minute ?? 0, second ?? 0),
   );
-  return moment.toISOString().replace(/[-:]|\.\d+/g, "");
+  return compactDate(moment);
 }
 
 function bunVersion(): string {

@@ -19,7 +19,8 @@ import { basename, join } from "node:path";
 
 import { temporaryFolder } from "../../../src/testing/temporary-folder.ts";
 import { run } from "../command.ts";
-import type { ArchiveName, DebianOrigin } from "../debian.ts";
+import type { DebianOrigin } from "../debian-origin.ts";
+import type { ArchiveName } from "../debian.ts";
 import { sha256OfFile } from "../download.ts";
 
 /** A package to make. */
