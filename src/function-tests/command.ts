@@ -16,7 +16,7 @@ import { CommandError, EXIT } from "../commands/cli/exit-status.ts";
 import { requireFolder, unreadable, writtenBefore } from "../commands/cli/input.ts";
 import { splitFolders } from "../commands/cli/options.ts";
 import { pathWord } from "../commands/cli/suggest.ts";
-import { isOwnLog, rememberOutput, say } from "../commands/cli/terminal.ts";
+import { say } from "../commands/cli/terminal.ts";
 import { functionHandler } from "../commands/function/handler.ts";
 import {
   addFunctionOptions,
@@ -25,6 +25,7 @@ import {
   insteadOfFolder,
 } from "../commands/function/options.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
+import { isOwnLog, rememberOutput } from "../own-log.ts";
 import { traceFunction } from "../trace/traced-function.ts";
 import { recordResult } from "./record.ts";
 import { type Colour, type Report, report, REPORT_FORMS, type ReportForm } from "./reports.ts";

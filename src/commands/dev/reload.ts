@@ -9,10 +9,11 @@ import { basename, isAbsolute, join, relative, resolve } from "node:path";
 
 import type { FunctionPool } from "../../host/function/function-pool.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
+import { isOwnLog } from "../../own-log.ts";
 import { sayHints } from "../check.ts";
 import { systemFault } from "../cli/ending.ts";
 import { CommandError } from "../cli/exit-status.ts";
-import { isOwnLog, say } from "../cli/terminal.ts";
+import { say } from "../cli/terminal.ts";
 import { fileBytes, folderFiles } from "../function/files.ts";
 import { functionHandler, localSyntaxError, stampOf } from "../function/handler.ts";
 import type { FunctionOptions } from "../function/options.ts";
