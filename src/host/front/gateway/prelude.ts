@@ -13,7 +13,14 @@ import {
   PRELUDE_DELIMITER,
 } from "../../../runtime-api/contract.ts";
 import type { HttpResponse } from "../../http/message.ts";
-import { isObject, lastOfEachName, list, object, responseStatus, valueFault } from "./response.ts";
+import {
+  elementsOf,
+  isObject,
+  lastOfEachName,
+  membersOf,
+  responseStatus,
+  valueFault,
+} from "./response.ts";
 
 /** A streamed response split into what the prelude says and the rest. */
 export interface SplitStream {
@@ -63,11 +70,12 @@ export function streamedResponse(
   const status = responseStatus(prelude?.["statusCode"] ?? 200, true);
   if (status === undefined || valueFault(prelude ?? {}, true) !== undefined) return undefined;
   const headers: [string, string][] = [];
-  for (const cookie of list(prelude?.["cookies"])) headers.push(["Set-Cookie", String(cookie)]);
-  for (const [name, values] of Object.entries(object(prelude?.["multiValueHeaders"]))) {
-    for (const value of list(values)) headers.push([name, String(value)]);
+  for (const cookie of elementsOf(prelude?.["cookies"]))
+    headers.push(["Set-Cookie", String(cookie)]);
+  for (const [name, values] of Object.entries(membersOf(prelude?.["multiValueHeaders"]))) {
+    for (const value of elementsOf(values)) headers.push([name, String(value)]);
   }
-  const single = Object.entries(object(prelude?.["headers"]));
+  const single = Object.entries(membersOf(prelude?.["headers"]));
   for (const [name, value] of lastOfEachName(single.map(([each, of]) => [each, String(of)]))) {
     // The length that the function names is not that of the chunked body on the wire.
     const isLength = name.toLowerCase() === "content-length";

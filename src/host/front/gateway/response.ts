@@ -150,12 +150,12 @@ function envelope(
 
 /** Headers or cookies that get lost: those that stand nowhere else in the form that the front end takes. */
 function ignoredMember(result: Envelope, rules: Rules): IgnoredMember | undefined {
-  if (!rules.cookies && list(result["cookies"]).length > 0) {
+  if (!rules.cookies && elementsOf(result["cookies"]).length > 0) {
     return namesIn(result["multiValueHeaders"]).has("set-cookie") ? undefined : "cookies";
   }
   if (rules.multiValueHeaders) return undefined;
   const single = namesIn(result["headers"]);
-  const hasCookies = list(result["cookies"]).length > 0;
+  const hasCookies = elementsOf(result["cookies"]).length > 0;
   const isLost = (name: string) => !single.has(name) && !(name === "set-cookie" && hasCookies);
   const isAny = [...namesIn(result["multiValueHeaders"])].some(isLost);
   return isAny ? "multiValueHeaders" : undefined;
@@ -163,7 +163,7 @@ function ignoredMember(result: Envelope, rules: Rules): IgnoredMember | undefine
 
 /** The names of headers, in lower case. */
 function namesIn(headers: unknown): ReadonlySet<string> {
-  return new Set(Object.keys(object(headers)).map((name) => name.toLowerCase()));
+  return new Set(Object.keys(membersOf(headers)).map((name) => name.toLowerCase()));
 }
 
 /** What a decoder of base64 takes whole: no line ends, nothing after the padding. */
@@ -229,7 +229,7 @@ export function responseStatus(value: unknown, text: boolean): number | undefine
 function bodyBytes(
   result: Envelope,
   payload: Uint8Array,
-  object: boolean,
+  takesObject: boolean,
   decodesBase64: boolean,
 ): Uint8Array | undefined {
   const { body, isBase64Encoded } = result;
@@ -238,7 +238,7 @@ function bodyBytes(
     const encoded = isBase64Encoded === true && decodesBase64;
     return Buffer.from(body, encoded ? "base64" : "utf8");
   }
-  if (!object) return undefined;
+  if (!takesObject) return undefined;
   // As it is written, so that no number loses a digit.
   const raw = rawMembers(new TextDecoder().decode(payload))?.get("body");
   return raw === undefined ? undefined : compactJson(Buffer.from(raw));
@@ -249,15 +249,15 @@ function bodyBytes(
  * @param multiple Whether the front end looks at `multiValueHeaders`.
  */
 export function valueFault(result: Envelope, multiple: boolean): GatewayFault | undefined {
-  const single = Object.entries(object(result["headers"]));
-  const several = multiple ? Object.entries(object(result["multiValueHeaders"])) : [];
+  const single = Object.entries(membersOf(result["headers"]));
+  const several = multiple ? Object.entries(membersOf(result["multiValueHeaders"])) : [];
   const values = [
     ...single,
-    ...several.flatMap(([name, all]) => list(all).map((one) => [name, one] as const)),
+    ...several.flatMap(([name, all]) => elementsOf(all).map((one) => [name, one] as const)),
   ];
   const [name, value] = values.find(([, each]) => isContainer(each)) ?? [];
   if (name !== undefined) return { kind: "header", name, value };
-  const cookie = list(result["cookies"]).find(isContainer);
+  const cookie = elementsOf(result["cookies"]).find(isContainer);
   return cookie === undefined ? undefined : { kind: "header", name: "cookies", value: cookie };
 }
 
@@ -265,13 +265,13 @@ function isContainer(value: unknown): boolean {
   return typeof value === "object" && value !== null;
 }
 
-/** An object, or one without members in place of anything else. */
-export function object(value: unknown): Record<string, unknown> {
+/** The members of an object; none of anything else. */
+export function membersOf(value: unknown): Record<string, unknown> {
   return isObject(value) ? value : {};
 }
 
-/** A list, or an empty one in place of anything else. */
-export function list(value: unknown): readonly unknown[] {
+/** The elements of a list; none of anything else. */
+export function elementsOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
