@@ -176,15 +176,15 @@ function hintOf(kind: GatewayKind, text: string): string {
   return malformedHint(kind, result.fault, Buffer.from(text));
 }
 
-test("the front door needs an envelope", () => {
+test("the front end needs an envelope", () => {
   expect(hintOf("rest", "Hello Ada\n")).toBe(
-    `response is not JSON and the front door is REST (payload 1.0); AWS responds with 502 here
+    `response is not JSON and the front end is REST (payload 1.0); AWS responds with 502 here
   got: Hello Ada
   return {"statusCode":200,"body":"Hello Ada"} or use a Function URL`,
   );
   const long = "x".repeat(81);
   expect(hintOf("http-api-v1", `{"text":"${long}"}`)).toBe(
-    `response has no statusCode and the front door is HTTP API (payload 1.0); AWS responds with 500 here
+    `response has no statusCode and the front end is HTTP API (payload 1.0); AWS responds with 500 here
   got: {"text":"${"x".repeat(71)}…
   return {"statusCode":200,"body":"…"} or use a Function URL`,
   );
@@ -247,7 +247,7 @@ test.each([
   ],
 ] as const)("%s cannot use %s", (kind, text, complaint, fix) => {
   const [first, got, ...rest] = hintOf(kind, text).split("\n");
-  expect(first).toStartWith(`response ${complaint} and the front door is `);
+  expect(first).toStartWith(`response ${complaint} and the front end is `);
   expect(got).toBe(`  got: ${text}`);
   expect(rest.join("\n")).toBe(`  ${fix}`);
 });

@@ -34,7 +34,7 @@ export type EncodingFault =
 /** Members of responses that one payload format has and the other has not. */
 export type IgnoredMember = "multiValueHeaders" | "cookies";
 
-const DOORS: Readonly<Record<GatewayKind, string>> = {
+const FRONT_ENDS: Readonly<Record<GatewayKind, string>> = {
   "function-url": "a Function URL; AWS responds with 502",
   "http-api-v2": "HTTP API (payload 2.0); AWS responds with 500",
   "http-api-v1": "HTTP API (payload 1.0); AWS responds with 500",
@@ -49,7 +49,7 @@ const SHOWN_LENGTH_MAX = 80;
 export function malformedHint(kind: GatewayKind, fault: GatewayFault, result: Uint8Array): string {
   const text = new TextDecoder().decode(result).trimEnd();
   return (
-    `response ${complaint(fault)} and the front door is ${DOORS[kind]} here\n` +
+    `response ${complaint(fault)} and the front end is ${FRONT_ENDS[kind]} here\n` +
     `  got: ${isShort(text) ? text : `${text.slice(0, SHOWN_LENGTH_MAX)}…`}\n` +
     `  ${fix(fault, text)}`
   );

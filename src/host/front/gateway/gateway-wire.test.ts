@@ -113,7 +113,7 @@ test.each([100, 101, 103, 99, 600])(
         mode === "buffered" ? await returns(served, result) : await streams(served, result);
       expect([response.status, response.body]).toEqual([502, "Internal Server Error"]);
       expect(served.messages).toEqual([
-        `error: response has the statusCode ${status} and the front door is a Function URL; ` +
+        `error: response has the statusCode ${status} and the front end is a Function URL; ` +
           `AWS responds with 502 here\n  got: ${result}\n  return a whole number from 200 to 599`,
       ]);
       // The environment is free again, also of a stream that nobody read.

@@ -269,7 +269,7 @@ test("every kind responds over HTTP, and a function error is each one's own", as
     } else {
       // Its echo has no statusCode, which these two call malformed.
       expect([response.status, text]).toEqual([...errors[kind]]);
-      expect(served.messages.join()).toContain("and the front door is");
+      expect(served.messages.join()).toContain("and the front end is");
     }
     const names = [...response.headers.keys()].map((each) => each.toLowerCase());
     expect(names).toContain(kind.startsWith("http-api") ? "apigw-requestid" : "x-amzn-requestid");
