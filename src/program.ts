@@ -113,21 +113,21 @@ function missingFix(path: string): string {
   const folder = dirname(path);
   const parent = statOf(folder);
   if (parent?.isDirectory() === false) return `${folder} is not a folder`;
-  if (parent === undefined) return `there is no folder ${folder}`;
+  if (parent === undefined) return `the folder ${folder} is missing`;
   const target = linkTarget(path);
   if (target !== undefined) return `it is a link to ${target}, which leads to no file`;
   const [first = ""] = path.split(" ", 1);
   if (first !== path && statOf(first)?.isFile() === true) {
-    return `there is no such file: write its words apart: -- ${path}`;
+    return `the file is missing: write its words apart: -- ${path}`;
   }
   const name = basename(path);
   if (Bun.which(name) !== null) {
-    return `there is no such file; the program of that name that is installed: -- ${name}`;
+    return `the file is missing; the program of that name that is installed: -- ${name}`;
   }
   const meant = closest(name, namesIn(folder));
   return meant === undefined
-    ? "there is no such file: name the bootstrap to run: --bootstrap PATH, or -- COMMAND"
-    : `there is no such file; did you mean ${join(folder, meant)}?`;
+    ? "the file is missing: name the bootstrap to run: --bootstrap PATH, or -- COMMAND"
+    : `the file is missing; did you mean ${join(folder, meant)}?`;
 }
 
 function namesIn(folder: string): readonly string[] {

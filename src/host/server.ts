@@ -156,7 +156,7 @@ export class HostServer implements HttpHandler {
       return immediate(textResponse(404, `function "${name}" not found\n  available: ${names}\n`));
     }
     const pool = lookup?.kind === "found" ? lookup.pool : registry.defaultPool;
-    if (pool === undefined) return immediate(textResponse(404, "there is no function\n"));
+    if (pool === undefined) return immediate(textResponse(404, "no function is served here\n"));
     const adapter = this.#adapterFor(pool);
     const isNamed = named !== null && lookup?.kind === "found";
     const target = {

@@ -81,7 +81,7 @@ export function traceFunction(
   const bash = Bun.which("bash");
   const usable = bash !== null && bashVersion(bash) >= BASH_VERSION_MIN;
   if (wanted.size > 0 && !usable) {
-    untraceable.push(`there is no bash ${BASH_VERSION_MIN} or newer on this computer`);
+    untraceable.push(`bash ${BASH_VERSION_MIN} or newer is missing on this computer`);
   }
   if (wanted.size === 0 || !usable) {
     return { directory, scripts: [], untraceable, ownFile: () => undefined, end: async () => {} };

@@ -287,20 +287,17 @@ test.each<[toml: string, complaint: string]>([
   ],
   [
     "[function.probe]\nhandler = '''\na.b'''\n# x\nhandler2 = '''\nb'''\n",
-    `N:5: function.probe.handler2: there is no such setting\n  available: ${SETTINGS}       did you mean "handler"?`,
+    `N:5: function.probe.handler2: unknown setting\n  available: ${SETTINGS}       did you mean "handler"?`,
   ],
   [
     "[function.probe]\r\ntimeuot = 5\r\n",
-    `N:2: function.probe.timeuot: there is no such setting\n  available: ${SETTINGS}       did you mean "timeout"?`,
+    `N:2: function.probe.timeuot: unknown setting\n  available: ${SETTINGS}       did you mean "timeout"?`,
   ],
   [
     "[functions.probe]\ntimeout = 5\n",
-    'N:1: functions: there is no such setting\n  available: function       did you mean "function"?',
+    'N:1: functions: unknown setting\n  available: function       did you mean "function"?',
   ],
-  [
-    "timeout = 5\n[function.probe]\n",
-    "N:1: timeout: there is no such setting\n  available: function",
-  ],
+  ["timeout = 5\n[function.probe]\n", "N:1: timeout: unknown setting\n  available: function"],
   ["[function]\ntimeout = 5\n", `N:2: function.timeout: ${WRITE_BELOW}`],
   ["\n[[function.probe]]\ntimeout = 5\n", `N:2: function.probe: ${WRITE_BELOW}`],
   ["function = 1\n", `N:1: function: ${WRITE_BELOW}`],
@@ -427,7 +424,7 @@ test.each([
 test("a variable to take over that is not there is warned of", async () => {
   const { seen, errors } = await seenWith("--env", "NO_SUCH", "--env", "EMPTY=", "--env", "PATH");
   expect(errors).toBe(
-    "warning: --env NO_SUCH: there is no such variable here; to set it: --env NO_SUCH=VALUE\n",
+    "warning: --env NO_SUCH: it is not set here; to give it a value: --env NO_SUCH=VALUE\n",
   );
   expect(seen).toMatchObject({ EMPTY: "", PATH: process.env["PATH"] });
   expect(Object.keys(seen)).not.toContain("NO_SUCH");
@@ -493,14 +490,14 @@ test.each([
     "it is not executable: chmod +x FOLDER/function.sh\n" +
       "  or, where it has a handler and is not a bootstrap, name its folder before --",
   ],
-  ["txet", "there is no such file; did you mean FOLDER/text?"],
-  ["bash", "there is no such file; the program of that name that is installed: -- bash"],
+  ["txet", "the file is missing; did you mean FOLDER/text?"],
+  ["bash", "the file is missing; the program of that name that is installed: -- bash"],
   [
     "something-else",
-    "there is no such file: name the bootstrap to run: --bootstrap PATH, or -- COMMAND",
+    "the file is missing: name the bootstrap to run: --bootstrap PATH, or -- COMMAND",
   ],
-  ["text -x", "there is no such file: write its words apart: -- FOLDER/text -x"],
-  ["no/such", "there is no folder FOLDER/no"],
+  ["text -x", "the file is missing: write its words apart: -- FOLDER/text -x"],
+  ["no/such", "the folder FOLDER/no is missing"],
   ["data/x", "FOLDER/data is not a folder"],
   ["dangling", "it is a link to nowhere, which leads to no file"],
   ["loop", "it is a link to loop, which leads to no file"],

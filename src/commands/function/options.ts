@@ -446,10 +446,7 @@ function functionVariables(options: VariableOptions, tell: typeof say): Record<s
     const value = at === -1 ? startVariables()[name] : assignment.slice(at + 1);
     if (value !== undefined) variables[name] = value;
     else
-      tell(
-        "warning",
-        `--env ${name}: there is no such variable here; to set it: --env ${name}=VALUE`,
-      );
+      tell("warning", `--env ${name}: it is not set here; to give it a value: --env ${name}=VALUE`);
   }
   return variables;
 }

@@ -287,7 +287,7 @@ class ConfigFile {
     if (issue?.code !== "unrecognized_keys") return this.fault(place, issue?.message ?? "is wrong");
     const [key = ""] = issue.keys;
     const schema = place.length === 0 ? configSchema : functionSchema;
-    const words = `there is no such setting\n${available(key, Object.keys(schema.shape))}`;
+    const words = `unknown setting\n${available(key, Object.keys(schema.shape))}`;
     return this.fault([...place, key], words);
   }
 }

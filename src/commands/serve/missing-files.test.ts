@@ -101,7 +101,7 @@ describe.each(COMMANDS)("%s", (command, options) => {
     await using served = await started(folder, "--", join(folder, "boot"));
     await served.logged(
       ` failed to start: Couldn't find valid bootstrap(s): [${folder}/boot]\n` +
-        "  there is no such file: name the bootstrap to run: --bootstrap PATH, or -- COMMAND\n" +
+        "  the file is missing: name the bootstrap to run: --bootstrap PATH, or -- COMMAND\n" +
         `  ${AGAIN}\n`,
     );
     await Bun.sleep(1_500);

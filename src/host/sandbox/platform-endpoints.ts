@@ -73,7 +73,8 @@ function credentialsRoute({ inherited, variables }: FunctionSettings): NodeRoute
     if (request.headers.authorization !== CREDENTIALS_TOKEN) return unauthorized(response);
     const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN = "" } = known;
     if (!AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY) {
-      const message = "there are no keys: give the function AWS_ACCESS_KEY_ID and so on";
+      const message =
+        "the function has no keys: give it AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
       return respondJson(response, STATUS.notFound, { code: "NoCredentials", message });
     }
     respondJson(response, STATUS.ok, {
