@@ -13,7 +13,12 @@ import {
   TEMPLATE_FILE,
   templateArchitecture,
 } from "../commands/function/architecture.ts";
-import { ENDED_RUNTIMES, KNOWN_RUNTIMES, OS_ONLY_RUNTIMES } from "../commands/function/runtimes.ts";
+import {
+  ENDED_RUNTIMES,
+  KNOWN_RUNTIMES,
+  OS_ONLY_RUNTIMES,
+  unknownRuntime,
+} from "../commands/function/runtimes.ts";
 import { type CheckTarget, error, type Finding, hint, warning } from "./finding.ts";
 
 /** Bytes of names and values of all variables that Lambda allows. */
@@ -110,7 +115,7 @@ function checkRuntime({ directory, template }: CheckTarget): readonly Finding[] 
     const when = `no function can be created with it since ${ENDED_RUNTIMES.get(runtime)}`;
     findings.push(error(`${place}: Runtime: ${runtime}: ${when}`, "fix: Runtime: provided.al2023"));
   } else if (!KNOWN_RUNTIMES.has(runtime)) {
-    const words = `${place}: Runtime: "${runtime}" is not a runtime that Lambda is known to have`;
+    const words = `${place}: ${unknownRuntime(runtime)}`;
     findings.push(warning(words, "fix: Runtime: provided.al2023"));
   } else if (runtime !== "custom" && !OS_ONLY_RUNTIMES.includes(runtime)) {
     findings.push(

@@ -12,6 +12,7 @@ import {
   MANAGED_TIMEOUT_MS_MAX,
   MEMORY_MB_MAX,
   TIMEOUT_MS_MAX,
+  wrongFunctionName,
 } from "../host/invocation/settings.ts";
 import { RESERVED_VARIABLES } from "../host/sandbox/variables.ts";
 import { CONCURRENCY_MAX } from "../runtime-api/contract.ts";
@@ -66,10 +67,7 @@ function settingRules(described: TemplateFunction): readonly AppliedRule[] {
     [
       "FunctionName",
       name,
-      (text) =>
-        FUNCTION_NAME.test(String(text))
-          ? undefined
-          : `"${text}" is not a function name: 1 to 64 letters, digits, - and _`,
+      (text) => (FUNCTION_NAME.test(String(text)) ? undefined : wrongFunctionName(text)),
     ],
     ["Architectures", architecture, oneOf("x86_64", "arm64")],
     ["Timeout", timeout, wholeNumber(1, timeoutMsMax / 1000, SECONDS)],

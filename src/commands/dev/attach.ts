@@ -10,7 +10,7 @@ import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { functionEnvironment } from "../../host/sandbox/variables.ts";
 import { CommandError } from "../cli/exit-status.ts";
 import { shellWord } from "../cli/suggest.ts";
-import { listenOrExplain } from "../serve/listen.ts";
+import { listenOrExplain, PORT_MAX } from "../serve/listen.ts";
 
 /** Where AWS's emulator has its Runtime API. */
 const DEFAULT_PORT = 9001;
@@ -37,9 +37,9 @@ export async function attachedPort(
 ): Promise<number | undefined> {
   if (options.attach === undefined) return undefined;
   const port = options.attach === true ? DEFAULT_PORT : Number(options.attach);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+  if (!Number.isInteger(port) || port < 1 || port > PORT_MAX) {
     throw new CommandError(
-      `--attach: invalid port "${options.attach}" (1-65535)\n` +
+      `--attach: invalid port "${options.attach}" (1-${PORT_MAX})\n` +
         "  put the folder before it: lambda-shell dev DIR --attach",
     );
   }

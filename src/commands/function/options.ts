@@ -22,7 +22,7 @@ import { startVariables } from "../cli/start-variables.ts";
 import { pathWord, shellWord } from "../cli/suggest.ts";
 import { say } from "../cli/terminal.ts";
 import { findBootstrap } from "./architecture.ts";
-import { KNOWN_RUNTIMES, OS_ONLY_RUNTIMES } from "./runtimes.ts";
+import { KNOWN_RUNTIMES, OS_ONLY_RUNTIMES, unknownRuntime } from "./runtimes.ts";
 import {
   DEFAULT_HANDLER,
   type FunctionConfig,
@@ -256,10 +256,7 @@ function announceRuntime(
       `${logicalId}: this tool's bootstrap replaces ${RuntimeArn}, alias ${RuntimeAlias}`,
     );
   } else if (runtime !== undefined && !KNOWN_RUNTIMES.has(runtime)) {
-    tell(
-      "warning",
-      `${logicalId}: Runtime: "${runtime}" is not a runtime that Lambda is known to have`,
-    );
+    tell("warning", `${logicalId}: ${unknownRuntime(runtime)}`);
   } else if (runtime !== undefined && !OS_ONLY_RUNTIMES.includes(runtime)) {
     tell("warning", `${logicalId}: Runtime: ${runtime} has a bootstrap of its own on Lambda`);
   }

@@ -14,6 +14,11 @@ export const ENDED_RUNTIMES: ReadonlyMap<string, string> = new Map([
   ["provided.al2", "July 2026"],
 ]);
 
+/** What is said of a name that is not among {@link KNOWN_RUNTIMES}. */
+export function unknownRuntime(name: string): string {
+  return `Runtime: "${name}" is not a runtime that Lambda is known to have`;
+}
+
 /** All names: those that are new come without notice, so that another name is not an error. */
 export const KNOWN_RUNTIMES: ReadonlySet<string> = new Set([
   ...OS_ONLY_RUNTIMES,

@@ -24,6 +24,7 @@ import {
   MANAGED_TIMEOUT_MS_MAX,
   MEMORY_MB_MAX,
   TIMEOUT_MS_MAX,
+  wrongFunctionName,
 } from "../../host/invocation/settings.ts";
 import { CONCURRENCY_MAX } from "../../runtime-api/contract.ts";
 import { CommandError } from "../cli/exit-status.ts";
@@ -100,7 +101,7 @@ export const eventTime = time(1, TIMEOUT_MS_MAX);
 function settingsSchema(timeoutMsMax: number) {
   return z.strictObject({
     name: z.string().refine((text) => FUNCTION_NAME.test(text), {
-      error: ({ input }) => `"${input}" is not a function name: 1 to 64 letters, digits, - and _`,
+      error: ({ input }) => wrongFunctionName(input),
     }),
     timeout: time(1, timeoutMsMax).optional(),
     initTimeout: time(1, timeoutMsMax).optional(),

@@ -9,7 +9,7 @@ import { basename, dirname, join, resolve } from "node:path";
 
 import type { Command } from "commander";
 
-import { FUNCTION_NAME } from "../../host/invocation/settings.ts";
+import { FUNCTION_NAME, wrongFunctionName } from "../../host/invocation/settings.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { unreadable } from "../cli/input.ts";
 import { pathWord } from "../cli/suggest.ts";
@@ -39,7 +39,7 @@ function init(folder: string): number {
   // An empty name would be the current folder.
   const name = folder === "" ? "" : basename(directory);
   if (!FUNCTION_NAME.test(name)) {
-    const words = `"${name}" is not a function name: 1 to 64 letters, digits, - and _`;
+    const words = wrongFunctionName(name);
     const plain = name.normalize("NFD").replace(/\p{M}/gu, "");
     const meant = functionName(plain).replace(/^-+|-+$/g, "");
     const isMeant = FUNCTION_NAME.test(meant) && /[a-z0-9]/i.test(plain) && !name.includes(".");

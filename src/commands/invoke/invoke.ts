@@ -25,7 +25,7 @@ import {
   type Repetition,
   responseBody,
 } from "./output.ts";
-import { invokeRemote } from "./remote.ts";
+import { INVOKE_TIMEOUT_MS, invokeRemote } from "./remote.ts";
 
 /** Options of the command. */
 interface InvokeOptions extends FunctionOptions, EventOptions {
@@ -313,9 +313,6 @@ function requestHeaders(options: InvokeOptions & { readonly quiet?: boolean }) {
 function unreachable(error: unknown): never {
   throw new Unreachable(error);
 }
-
-/** Lambda's longest function, on Managed Instances, and a minute more, in milliseconds. */
-const INVOKE_TIMEOUT_MS = 5_460_000;
 
 /** Environments that the server has started until now, where it tells. */
 async function coldStarts(url: string): Promise<number | undefined> {

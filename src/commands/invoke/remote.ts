@@ -12,6 +12,7 @@ import { z } from "zod";
 
 import { guarded } from "../../guard/guard.ts";
 import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
+import { MANAGED_TIMEOUT_MS_MAX } from "../../host/invocation/settings.ts";
 import { onInterrupt } from "../cli/ending.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { reachDirectly } from "../cli/options.ts";
@@ -25,8 +26,11 @@ interface RemoteOptions {
   readonly region?: string;
 }
 
-/** Lambda's longest function, on Managed Instances, and a minute more, in seconds. */
-const READ_TIMEOUT_S = 5_460;
+/**
+ * Longest wait for a response, in milliseconds: Lambda's longest function, on Managed Instances, and a minute
+ * more.
+ */
+export const INVOKE_TIMEOUT_MS = MANAGED_TIMEOUT_MS_MAX + 60_000;
 
 /** What `aws lambda invoke` prints. */
 const metadataSchema = z.looseObject({
@@ -86,7 +90,7 @@ function invokeArguments(name: string, event: string, options: RemoteOptions): r
     ...(clientContext === undefined ? [] : ["--client-context", context]),
     ...(qualifier === undefined ? [] : ["--qualifier", qualifier]),
     ...(region === undefined ? [] : ["--region", region]),
-    ...["--output", "json", "--cli-read-timeout", String(READ_TIMEOUT_S)],
+    ...["--output", "json", "--cli-read-timeout", String(INVOKE_TIMEOUT_MS / 1000)],
   ];
 }
 

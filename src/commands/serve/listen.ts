@@ -25,7 +25,8 @@ export function portNumber(places: readonly Written[], fallback: number): number
   throw new CommandError(`${origin}: invalid port "${text}" (0-${PORT_MAX})`);
 }
 
-const PORT_MAX = 65_535;
+/** The largest port of TCP. */
+export const PORT_MAX = 65_535;
 
 /** Something that can listen. */
 interface Listener {

@@ -27,7 +27,7 @@ import {
   STALL_MS,
 } from "../../host/http/server.ts";
 import type { HostLog } from "../../host/invocation/platform-log.ts";
-import type { FunctionSettings } from "../../host/invocation/settings.ts";
+import { BYTES_PER_MB, type FunctionSettings } from "../../host/invocation/settings.ts";
 import { hostAndPort, HostServer, metricsResponse } from "../../host/server.ts";
 import { sayHints } from "../check.ts";
 import { endWithOutput, stopSignal } from "../cli/ending.ts";
@@ -162,7 +162,7 @@ export function addHttpOptions(command: Command): Command {
     .option(
       "--held-memory <MB>",
       "memory for requests and responses; beyond it, 429",
-      String(HELD_BYTES_MAX / MB_BYTES),
+      String(HELD_BYTES_MAX / BYTES_PER_MB),
     )
     .option(
       "--stall-timeout <time>",
@@ -366,9 +366,7 @@ export function httpLimits({ heldMemory, stallTimeout }: ServeOptions): HttpServ
   return { heldBytesMax: heldBytes(heldMemory), stallMs };
 }
 
-/** The unit of `--held-memory`. */
-const MB_BYTES = 1024 * 1024;
-/** Most that it may be, in MB. */
+/** Most that `--held-memory` may be, in MB. */
 const HELD_MEMORY_MB_MAX = 1024 * 1024;
 
 /**
@@ -377,7 +375,7 @@ const HELD_MEMORY_MB_MAX = 1024 * 1024;
  */
 function heldBytes(text: string): number {
   const mb = Number(text);
-  if (/^\d+$/.test(text) && mb >= 1 && mb <= HELD_MEMORY_MB_MAX) return mb * MB_BYTES;
+  if (/^\d+$/.test(text) && mb >= 1 && mb <= HELD_MEMORY_MB_MAX) return mb * BYTES_PER_MB;
   throw new CommandError(
     `--held-memory: "${text}" is not a whole number of MB from 1 to ${HELD_MEMORY_MB_MAX}` +
       megabytesFix(text, 1, HELD_MEMORY_MB_MAX),

@@ -13,6 +13,7 @@ import type { Socket } from "node:net";
 import { newTraceId } from "../invocation/invocation.ts";
 import { StreamFailure } from "../invocation/outcome.ts";
 import type { HostLog } from "../invocation/platform-log.ts";
+import { BYTES_PER_MB } from "../invocation/settings.ts";
 import { Connections } from "./connections.ts";
 import { type HttpRequest, type HttpResponse, parseTarget } from "./message.ts";
 import { letGo, readBody } from "./node-http.ts";
@@ -246,7 +247,7 @@ export class HttpServer {
     const others = this.#heldBytes - share.bytes;
     const isFull = others > 0 && this.#heldBytes + byteLength > this.#heldBytesMax;
     if (isFull && !this.#isFull) {
-      const most = Math.floor(this.#heldBytesMax / (1024 * 1024));
+      const most = Math.floor(this.#heldBytesMax / BYTES_PER_MB);
       const message =
         `requests and responses of more than ${most} MB at the same time: callers get 429\n` +
         "  more may be held with --held-memory MB";

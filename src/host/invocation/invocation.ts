@@ -8,6 +8,7 @@ import { randomUUID } from "node:crypto";
 
 import { CONTENT_TYPE, HEADER } from "../../runtime-api/contract.ts";
 import type { InvocationOutcome, InvocationReport, InvocationRequest } from "./outcome.ts";
+import { BYTES_PER_MB } from "./settings.ts";
 
 /** An accepted invocation; the first {@link settle} wins, later ones have no effect. */
 export class PendingInvocation {
@@ -98,8 +99,6 @@ function headerValue(text: string): string {
     .toString("latin1")
     .replace(/[\r\n\0]/g, " ");
 }
-
-const BYTES_PER_MB = 1024 * 1024;
 
 /** What is known besides the invocation's own times. */
 type Known = Pick<InvocationReport, "initDurationMs" | "memorySizeMb" | "environment" | "log">;

@@ -69,6 +69,11 @@ export interface FunctionSettings {
 /** What Lambda takes as the name of a function. */
 export const FUNCTION_NAME = /^[a-zA-Z0-9-_]{1,64}$/;
 
+/** What is said of a text that {@link FUNCTION_NAME} does not match. */
+export function wrongFunctionName(text: unknown): string {
+  return `"${text}" is not a function name: 1 to 64 letters, digits, - and _`;
+}
+
 /**
  * Lambda's longest time for an event, in milliseconds; on Managed Instances events without a caller who
  * waits may take longer.
@@ -76,6 +81,9 @@ export const FUNCTION_NAME = /^[a-zA-Z0-9-_]{1,64}$/;
  */
 export const TIMEOUT_MS_MAX = 1_800_000;
 export const MANAGED_TIMEOUT_MS_MAX = 5_400_000;
+
+/** Lambda's megabytes are those of 1,048,576 bytes. */
+export const BYTES_PER_MB = 1024 * 1024;
 
 /** Lambda's largest memory, in MB: that of Managed Instances. */
 export const MEMORY_MB_MAX = 32_768;

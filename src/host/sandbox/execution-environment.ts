@@ -21,7 +21,7 @@ import {
   type StartFailure,
   timeoutError,
 } from "../invocation/platform-error.ts";
-import { functionArn, type FunctionSettings } from "../invocation/settings.ts";
+import { BYTES_PER_MB, functionArn, type FunctionSettings } from "../invocation/settings.ts";
 import { ExtensionProcesses, extensionPrograms, type ShutdownReason } from "./extensions.ts";
 import { EnvironmentLog, type LogSink } from "./log.ts";
 import { platformRoutes } from "./platform-endpoints.ts";
@@ -44,8 +44,6 @@ const LATE_RESPONSE_MS = 2_000;
 
 /** How long the loops of a runtime may come one after the other, in milliseconds. */
 const LOOPS_MS = 1_000;
-
-const BYTES_PER_MB = 1024 * 1024;
 
 /** What the pool wants to know of an environment. */
 export interface EnvironmentListener<Environment> {

@@ -41,7 +41,8 @@ export type CloudEventResult =
   | { readonly kind: "event"; readonly event: CloudEvent }
   | { readonly kind: "invalid"; readonly reason: string };
 
-const ATTRIBUTE_NAME = /^[a-z0-9]+$/;
+/** What may be the name of an attribute. */
+export const ATTRIBUTE_NAME = /^[a-z0-9]+$/;
 
 /** RFC 3339, any precision, kept as it is written. */
 const TIME =

@@ -12,6 +12,7 @@ import {
   mediaType,
 } from "../../http/message.ts";
 import {
+  ATTRIBUTE_NAME,
   BATCH_TYPE,
   type CloudEvent,
   type CloudEventResult,
@@ -81,7 +82,7 @@ function parseBinary({ headerLines, headers, body }: HttpRequest): CloudEventRes
     const attribute = name.slice("ce-".length);
     // Its place in this mode is Content-Type.
     if (attribute === "datacontenttype") continue;
-    if (!/^[a-z0-9]+$/.test(attribute)) {
+    if (!ATTRIBUTE_NAME.test(attribute)) {
       return { kind: "invalid", reason: `"${attribute}" is not an attribute name` };
     }
     const decoded = decodeHeader(value);

@@ -93,7 +93,7 @@ export function invokeRequest(
   if (body.byteLength > bytesMax) {
     return { kind: "refused", response: requestTooLarge(bytesMax, requestId) };
   }
-  const syntax = anyEvent || body.byteLength === 0 ? undefined : payloadComplaint(body);
+  const syntax = anyEvent || body.byteLength === 0 ? undefined : eventComplaint(body);
   if (syntax !== undefined) {
     const members = { Type: "User", message: syntax };
     return refused(400, "InvalidRequestContentException", members, requestId);
@@ -136,7 +136,7 @@ function refused(
 }
 
 /** Why a body is not JSON, with what helps where the cause is known. */
-function payloadComplaint(body: Uint8Array): string | undefined {
+function eventComplaint(body: Uint8Array): string | undefined {
   const reason = jsonComplaint(body);
   if (reason === undefined) return undefined;
   const words = "Could not parse request body into json: Could not parse payload into json";
