@@ -23,7 +23,7 @@ import { basename, dirname, join } from "node:path";
 import { closest, pathWord } from "./commands/cli/suggest.ts";
 import { definedFunctions, shebangWords } from "./handler/script.ts";
 
-/** Architectures that Lambda has. */
+/** Lambda's architectures, as our files are named. Messages have AWS's names alone, as templates do. */
 export type MachineArchitecture = "amd64" | "arm64";
 
 /** What an ELF file says of where it runs. */
@@ -82,11 +82,15 @@ function glibcMinor(bytes: Uint8Array): number {
   return Math.max(0, ...[...names].map(([, minor]) => Number(minor)));
 }
 
-/** AWS's names, which compilers know too. */
-export const AWS_NAMES: Readonly<Record<MachineArchitecture, string>> = {
-  amd64: "x86_64",
-  arm64: "arm64",
-};
+/** AWS's name of an architecture, which compilers know too. */
+export function awsArchitecture(architecture: MachineArchitecture): "x86_64" | "arm64" {
+  return architecture === "amd64" ? "x86_64" : "arm64";
+}
+
+/** The architecture of this computer. */
+export function localArchitecture(): MachineArchitecture {
+  return process.arch === "arm64" ? "arm64" : "amd64";
+}
 
 /**
  * What helps with a program that could not be executed here, in a line; nothing where its file does not show it.
@@ -197,10 +201,10 @@ function contentFix(path: string): string | undefined {
 }
 
 function elfFix({ architecture, loader }: ElfFile): string | undefined {
-  const own = process.arch === "arm64" ? "arm64" : "amd64";
+  const own = localArchitecture();
   if (architecture !== own) {
-    const machine = architecture === undefined ? "another machine" : AWS_NAMES[architecture];
-    return `it is a program for ${machine}, this computer is ${AWS_NAMES[own]}: build it for that`;
+    const machine = architecture === undefined ? "another machine" : awsArchitecture(architecture);
+    return `it is a program for ${machine}, this computer is ${awsArchitecture(own)}: build it for that`;
   }
   return loader === undefined || existsSync(loader)
     ? undefined

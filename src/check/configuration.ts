@@ -8,17 +8,14 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-import {
-  awsArchitecture,
-  TEMPLATE_FILE,
-  templateArchitecture,
-} from "../commands/function/architecture.ts";
+import { TEMPLATE_FILE, templateArchitecture } from "../commands/function/architecture.ts";
 import {
   ENDED_RUNTIMES,
   KNOWN_RUNTIMES,
   OS_ONLY_RUNTIMES,
   unknownRuntime,
 } from "../commands/function/runtimes.ts";
+import { awsArchitecture } from "../program.ts";
 import { type CheckTarget, error, type Finding, hint, warning } from "./finding.ts";
 
 /** Bytes of names and values of all variables that Lambda allows. */

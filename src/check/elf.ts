@@ -4,7 +4,7 @@
  * @module
  */
 
-import { AWS_NAMES, type ElfFile, type MachineArchitecture } from "../program.ts";
+import { awsArchitecture, type ElfFile, type MachineArchitecture } from "../program.ts";
 import { error, type Finding, warning } from "./finding.ts";
 
 /** glibc of `provided.al2023` is 2.34. */
@@ -32,11 +32,12 @@ export function checkElf(
     (architecture !== undefined && NAMED[architecture].test(path));
   if (architecture !== wanted) {
     if (isOneOfSeveral) return [];
-    const machine = architecture === undefined ? "another machine" : AWS_NAMES[architecture];
+    const machine = architecture === undefined ? "another machine" : awsArchitecture(architecture);
+    const aws = awsArchitecture(wanted);
     return [
       error(
-        `${path} is for ${machine}, the function for ${AWS_NAMES[wanted]} (exec format error)`,
-        `fix: build it for ${AWS_NAMES[wanted]}, or set Architectures: [${architecture === undefined ? AWS_NAMES[wanted] : AWS_NAMES[architecture]}]`,
+        `${path} is for ${machine}, the function for ${aws} (exec format error)`,
+        `fix: build it for ${aws}, or set Architectures: [${awsArchitecture(architecture ?? wanted)}]`,
       ),
     ];
   }

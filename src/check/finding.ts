@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { MachineArchitecture } from "../program.ts";
 import type { TemplateFunction } from "../template/function.ts";
 
 /** What was found: an error fails on Lambda, a warning may; a hint is only worth knowing. */
@@ -18,7 +19,7 @@ export interface CheckTarget {
   readonly directory: string;
   readonly handler: string;
   /** Architecture that the function will run on. */
-  readonly architecture: "amd64" | "arm64";
+  readonly architecture: MachineArchitecture;
   /** The function's own variables. */
   readonly variables: Readonly<Record<string, string>>;
   /** Folders that stand in for layers. */

@@ -13,6 +13,7 @@ import { checkFolder } from "../check/folder.ts";
 import { definitionsOnly, shellDifference } from "../check/handler.ts";
 import { missingFileFix } from "../check/missing-handler.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
+import type { MachineArchitecture } from "../program.ts";
 import { type DescribedTemplate, templateFunctions } from "../template/function.ts";
 import { wrongSettings } from "../template/wrong-settings.ts";
 import { systemFault } from "./cli/ending.ts";
@@ -22,7 +23,6 @@ import { collected } from "./cli/options.ts";
 import { say } from "./cli/terminal.ts";
 import {
   archOption,
-  type FunctionArchitecture,
   functionArchitecture,
   isOurBootstrap,
   TEMPLATE_FILE,
@@ -35,7 +35,7 @@ import { DEFAULT_HANDLER, functionConfig } from "./function/settings.ts";
 /** Options of `check` and, as far as it has them, of `package`. */
 export interface CheckOptions {
   readonly handler?: string;
-  readonly arch?: FunctionArchitecture;
+  readonly arch?: MachineArchitecture;
   readonly template?: string;
   readonly layer?: readonly string[];
 }

@@ -11,6 +11,7 @@ import { basename, isAbsolute, join, relative, resolve } from "node:path";
 import type { Command } from "commander";
 
 import { checkFolder } from "../check/folder.ts";
+import { awsArchitecture, type MachineArchitecture } from "../program.ts";
 import { ZIP_UPLOAD_BYTES_MAX } from "../runtime-api/contract.ts";
 import { type EmptyFolder, zip, type ZipEntry } from "../zip.ts";
 import { checkTargets } from "./check.ts";
@@ -19,20 +20,14 @@ import { requireFolder, unreadable, writtenBefore } from "./cli/input.ts";
 import { collected } from "./cli/options.ts";
 import { pathWord } from "./cli/suggest.ts";
 import { say } from "./cli/terminal.ts";
-import {
-  archOption,
-  awsArchitecture,
-  carriedBootstraps,
-  type FunctionArchitecture,
-  functionArchitecture,
-} from "./function/architecture.ts";
+import { archOption, carriedBootstraps, functionArchitecture } from "./function/architecture.ts";
 import { fileBytes, folderContent, type FolderFile, LEFT_OUT } from "./function/files.ts";
 import { insteadOfFolder } from "./function/options.ts";
 
 interface PackageOptions {
   readonly output?: string;
   readonly handler?: string;
-  readonly arch?: FunctionArchitecture;
+  readonly arch?: MachineArchitecture;
   readonly template?: string;
   readonly withBootstrap?: boolean;
   readonly exclude?: readonly string[];
@@ -156,7 +151,7 @@ function ownOutputs(root: string, output: string): readonly string[] {
 function entries(
   root: string,
   files: readonly FolderFile[],
-  architecture: FunctionArchitecture,
+  architecture: MachineArchitecture,
   options: PackageOptions,
 ): readonly (ZipEntry | EmptyFolder)[] {
   const all: (ZipEntry | EmptyFolder)[] = files.map((file) => {

@@ -14,15 +14,13 @@ import { dirname, join } from "node:path";
 
 import { InvalidArgumentError, Option } from "commander";
 
+import { localArchitecture, type MachineArchitecture } from "../../program.ts";
 import { templateFunctions } from "../../template/function.ts";
 import { CommandError } from "../cli/exit-status.ts";
 import { isRegularFile } from "./files.ts";
 
-/** Lambda's architectures, as our files are named. Messages have AWS's names alone, as templates do. */
-export type FunctionArchitecture = "amd64" | "arm64";
-
 /** AWS's names, and those of `uname -m`, Debian, Docker and Node.js. */
-const NAMES: ReadonlyMap<string, FunctionArchitecture> = new Map([
+const NAMES: ReadonlyMap<string, MachineArchitecture> = new Map([
   ["amd64", "amd64"],
   ["x86_64", "amd64"],
   ["x86-64", "amd64"],
@@ -47,13 +45,13 @@ export function archOption(): Option {
 /** The architecture that was given, else that of the folder's template, else this computer's. */
 export function functionArchitecture(
   directory: string,
-  given: FunctionArchitecture | undefined,
-): FunctionArchitecture {
+  given: MachineArchitecture | undefined,
+): MachineArchitecture {
   return given ?? templateArchitecture(directory) ?? localArchitecture();
 }
 
 /** The architecture of the function in a folder's own template; nothing when that is not known. */
-export function templateArchitecture(directory: string): FunctionArchitecture | undefined {
+export function templateArchitecture(directory: string): MachineArchitecture | undefined {
   const path = join(directory, TEMPLATE_FILE);
   if (!isRegularFile(path)) return undefined;
   try {
@@ -67,20 +65,10 @@ export function templateArchitecture(directory: string): FunctionArchitecture | 
   }
 }
 
-/** AWS's name of an architecture. */
-export function awsArchitecture(architecture: FunctionArchitecture): "x86_64" | "arm64" {
-  return architecture === "amd64" ? "x86_64" : "arm64";
-}
-
 /** A bootstrap, or every place where there is none. */
 type BootstrapSearch =
   | { readonly kind: "found"; readonly path: string; readonly own: boolean }
   | { readonly kind: "missing"; readonly tried: readonly string[] };
-
-/** The architecture of this computer in the words of our artifacts. */
-export function localArchitecture(): "amd64" | "arm64" {
-  return process.arch === "arm64" ? "arm64" : "amd64";
-}
 
 /** Looks for the bootstrap of the function in a folder. */
 export function findBootstrap(directory: string): BootstrapSearch {
@@ -93,7 +81,7 @@ export function findBootstrap(directory: string): BootstrapSearch {
 }
 
 /** Places of our own bootstrap for an architecture, the first that exists wins. */
-export function carriedBootstraps(architecture: "amd64" | "arm64"): readonly string[] {
+export function carriedBootstraps(architecture: MachineArchitecture): readonly string[] {
   const file = `bootstrap-${architecture}`;
   return [
     join(dirname(process.execPath), file),
@@ -109,7 +97,7 @@ export function isOurBootstrap([program = ""]: readonly string[]): boolean {
 }
 
 /** Where npm puts the package of a bootstrap: beside that of the executable. */
-function npmBootstrap(architecture: "amd64" | "arm64"): string {
+function npmBootstrap(architecture: MachineArchitecture): string {
   const name = architecture === "amd64" ? "bootstrap-x64" : "bootstrap-arm64";
   return join(dirname(process.execPath), "..", "..", name, "bootstrap");
 }

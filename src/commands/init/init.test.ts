@@ -4,9 +4,9 @@ import { join } from "node:path";
 
 import { parse } from "yaml";
 
+import { awsArchitecture, localArchitecture } from "../../program.ts";
 import { tool } from "../../testing/running-tool.ts";
 import { temporaryFolder } from "../../testing/temporary-folder.ts";
-import { awsArchitecture, localArchitecture } from "../function/architecture.ts";
 
 test("init makes a function that runs as it is", async () => {
   const cwd = temporaryFolder("init");

@@ -10,11 +10,11 @@ import { basename, dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
 
 import { FUNCTION_NAME, wrongFunctionName } from "../../host/invocation/settings.ts";
+import { awsArchitecture, localArchitecture } from "../../program.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { unreadable } from "../cli/input.ts";
 import { pathWord } from "../cli/suggest.ts";
 import { say } from "../cli/terminal.ts";
-import { awsArchitecture, localArchitecture } from "../function/architecture.ts";
 import { functionName } from "../function/options.ts";
 import eventJson from "./files/event.json" with { type: "text" };
 import functionSh from "./files/function.sh" with { type: "text" };

@@ -26,13 +26,14 @@ import {
 } from "../../host/invocation/outcome.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { LogTail } from "../../host/sandbox/log.ts";
+import { awsArchitecture } from "../../program.ts";
 import { ProfiledFunction } from "../../trace/profiled-function.ts";
 import { sayHints } from "../check.ts";
 import { endWithOutput, onInterrupt } from "../cli/ending.ts";
 import { CommandError, EXIT, outcomeStatus } from "../cli/exit-status.ts";
 import { unknownFunction } from "../cli/suggest.ts";
 import { say, written } from "../cli/terminal.ts";
-import { awsArchitecture, functionArchitecture } from "../function/architecture.ts";
+import { functionArchitecture } from "../function/architecture.ts";
 import { errorSummary, outputWarning } from "../function/error-summary.ts";
 import { functionHandler } from "../function/handler.ts";
 import { type FunctionOptions, functionSettings } from "../function/options.ts";
