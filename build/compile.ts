@@ -15,6 +15,7 @@ import { join } from "node:path";
 
 import { type Architecture, architecture, ARCHITECTURES } from "./architectures.ts";
 import { type BunChoice, bunExecutable, hostBun, lockedBun } from "./bun-executable.ts";
+import { outcomeOf } from "./layer/command.ts";
 import { optimize } from "./optimizer.ts";
 import { reportErrors } from "./plain-errors.ts";
 import { readProfile } from "./prefetch/hot-pages.ts";
@@ -184,11 +185,8 @@ async function build(bun: BunChoice, words: readonly string[]): Promise<void> {
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [log, errors] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  if ((await child.exited) !== 0) throw new Error(`bun build failed:\n${log}${errors}`);
+  const { output, errors, status } = await outcomeOf(child);
+  if (status !== 0) throw new Error(`bun build failed:\n${output}${errors}`);
 }
 
 /** Makes what ships of what Bun has compiled. */

@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
 import { architecture, HOST_ARCHITECTURE } from "../architectures.ts";
 import { MotoServer } from "../deployments/moto-server.ts";
+import { outcomeOf } from "../layer/command.ts";
 import { formatTable } from "../layer/table.ts";
 import { FinishedLayer } from "../layer/testing/finished-layer.ts";
 import { reportErrors } from "../plain-errors.ts";
@@ -51,11 +52,8 @@ async function memoryOf(
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [output, errors] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  if ((await child.exited) !== 0) throw new Error(`failed to run ${command.join(" ")}: ${errors}`);
+  const { output, errors, status } = await outcomeOf(child);
+  if (status !== 0) throw new Error(`failed to run ${command.join(" ")}: ${errors}`);
   return Number(output) * 1024;
 }
 

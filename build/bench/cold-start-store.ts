@@ -7,6 +7,8 @@
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { outcomeOf } from "../layer/command.ts";
+
 /** Blocks in which Lambda's storage fetches: 512 KiB ("On-demand Container Loading in AWS Lambda"). */
 export const BLOCK_BYTES = 512 * 1024;
 
@@ -118,13 +120,8 @@ export function storeObstacle(): string | undefined {
  */
 export async function run(words: string[]): Promise<string> {
   const child = Bun.spawn(words, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-  const [output, errors] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  if ((await child.exited) !== 0) {
-    throw new Error(`failed to run ${words.join(" ")}: ${errors.trim()}`);
-  }
+  const { output, errors, status } = await outcomeOf(child);
+  if (status !== 0) throw new Error(`failed to run ${words.join(" ")}: ${errors.trim()}`);
   return output;
 }
 

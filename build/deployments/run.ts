@@ -5,6 +5,7 @@
  */
 
 import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
+import { outcomeOf } from "../layer/command.ts";
 
 /**
  * Before the command of a server: the kernel ends it with this process, whatever that has ended by.
@@ -46,11 +47,7 @@ export async function run(
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [stdout, stderr] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  const status = await child.exited;
+  const { output: stdout, errors: stderr, status } = await outcomeOf(child);
   if (status !== (options.status ?? 0)) {
     throw new Error(`failed to run ${command.join(" ")}: status ${status}\n${stdout}${stderr}`);
   }

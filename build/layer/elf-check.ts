@@ -11,6 +11,7 @@ import { basename, join } from "node:path";
 import type { Architecture } from "../architectures.ts";
 import { type ElfFile, isWholeElf, readElfFiles } from "./elf.ts";
 import { walk } from "./tree.ts";
+import { isNewer } from "./version-order.ts";
 
 /** glibc of Amazon Linux 2023, which Lambda's `provided.al2023` is. */
 export const LAMBDA_GLIBC = "2.34";
@@ -95,10 +96,4 @@ function ownLibraries(tree: string): {
     loader: loader === undefined ? undefined : `aws-cli/lib/${basename(loader)}`,
     libraries: new Set(names),
   };
-}
-
-function isNewer(version: string, than: string): boolean {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  const [thanMajor = 0, thanMinor = 0] = than.split(".").map(Number);
-  return major > thanMajor || (major === thanMajor && minor > thanMinor);
 }

@@ -21,6 +21,7 @@ import { sha256OfFile } from "./download.ts";
 import { LAYER, ROOT } from "./paths.ts";
 import { downloadWithPip, newestOnPyPI } from "./pip.ts";
 import { SOURCES, type Sources } from "./sources.ts";
+import { isNewer } from "./version-order.ts";
 import { workFolder } from "./work-folder.ts";
 import { WHEEL_PLATFORMS } from "./zig.ts";
 
@@ -157,7 +158,7 @@ async function checkKey({ awsCli }: Sources): Promise<OldPin[]> {
   return [
     {
       warning:
-        `AWS's key ends ${days < 0 ? "since" : "in"} ${Math.abs(days)} days: put the new one of the ` +
+        `AWS's key ${days < 0 ? `ended ${-days} days ago` : `ends in ${days} days`}: put the new one of the ` +
         `AWS CLI User Guide into ${awsCli.upstream.key}`,
     },
   ];
@@ -180,16 +181,6 @@ async function packageDate(deb: string): Promise<number> {
   const date = existsSync(join(folder, path)) ? statSync(join(folder, path)).mtimeMs : Date.now();
   rmSync(folder, { recursive: true });
   return date;
-}
-
-/** Whether a version is newer than another, by the numbers in them. */
-export function isNewer(version: string, than: string): boolean {
-  const [numbers, others] = [version, than].map((text) => text.split(/[^\d]+/).map(Number));
-  for (let at = 0; at < Math.max(numbers?.length ?? 0, others?.length ?? 0); at += 1) {
-    const difference = (numbers?.[at] ?? 0) - (others?.[at] ?? 0);
-    if (difference !== 0) return difference > 0;
-  }
-  return false;
 }
 
 if (import.meta.main) {

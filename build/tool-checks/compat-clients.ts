@@ -10,6 +10,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { outcomeOf } from "../layer/command.ts";
 import { reportErrors } from "../plain-errors.ts";
 
 const ROOT = join(import.meta.dir, "..", "..");
@@ -106,13 +107,8 @@ async function debianAwsCli(folder: string): Promise<void> {
 
 async function run(command: readonly string[], cwd: string): Promise<void> {
   const child = Bun.spawn(["nice", ...command], { cwd, stdout: "pipe", stderr: "pipe" });
-  const [out, errors] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  if ((await child.exited) !== 0) {
-    throw new Error(`failed to run ${command.join(" ")}:\n${out}${errors}`);
-  }
+  const { output, errors, status } = await outcomeOf(child);
+  if (status !== 0) throw new Error(`failed to run ${command.join(" ")}:\n${output}${errors}`);
 }
 
 async function output(command: readonly string[]): Promise<string> {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { isNewer } from "./pins.ts";
+import { isNewer } from "./version-order.ts";
 
 test.each([
   ["2.38.2", "2.38.1", true],
