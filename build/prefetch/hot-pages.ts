@@ -17,7 +17,7 @@ const PROFILES = join(import.meta.dir, "profiles");
  * Runs that are nearer than this become one, in pages.
  *
  * One call more costs more than three pages of a block that is fetched anyway: 4 made the table of
- * 544 runs one of 305 (measured on the prototype of layer.md).
+ * 544 runs one of 305 (measured on the first prototype).
  */
 export const MERGE_PAGES = 4;
 

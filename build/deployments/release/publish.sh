@@ -128,7 +128,7 @@ upload() {
   esac
 }
 
-# application_exists ID: whether the repository has it. Any other answer than yes or no stops here:
+# application_exists ID: whether the repository has it. Any other response stops here:
 # an application is not created again because the network or a permission was missing.
 application_exists() {
   if error=$(aws --region "$REGION" serverlessrepo get-application --application-id "$1" 2>&1 \
