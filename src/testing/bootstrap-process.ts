@@ -9,19 +9,16 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
+import { localArchitecture, type MachineArchitecture } from "../program.ts";
+
 /** Where the executables are: dist/, or another folder such as an unpacked release. */
 const DIST = process.env["BOOTSTRAP_DIST"] ?? join(import.meta.dir, "../../dist");
 
-/** The architecture whose executable is tested: amd64 on this kind of machine, unless told. */
-export type BootstrapArchitecture = "amd64" | "arm64";
-
-const NATIVE: BootstrapArchitecture = process.arch === "arm64" ? "arm64" : "amd64";
-
 /**
- * The path of a compiled bootstrap.
+ * The path of a compiled bootstrap, of this machine's architecture unless another one is given.
  * @throws {Error} When it has not been compiled: a test without it would prove nothing.
  */
-export function bootstrapExecutable(architecture: BootstrapArchitecture = NATIVE): string {
+export function bootstrapExecutable(architecture = localArchitecture()): string {
   const path = join(DIST, `bootstrap-${architecture}`);
   if (!existsSync(path)) throw new Error(`failed to find ${path}: run "make bootstrap" first`);
   return path;
@@ -53,7 +50,7 @@ export interface BootstrapOptions {
   readonly env?: Readonly<Record<string, string | null>>;
   /** Program and arguments that run the executable, such as strace or an emulator. */
   readonly wrapper?: readonly string[];
-  readonly architecture?: BootstrapArchitecture;
+  readonly architecture?: MachineArchitecture;
   /** Its own arguments; none, as on Lambda, unless they are given. */
   readonly args?: readonly string[];
 }
@@ -101,7 +98,7 @@ export function lambdaEnvironment(options: BootstrapOptions): Record<string, str
 /** A running bootstrap; `await using` ends it. */
 export class BootstrapProcess implements AsyncDisposable {
   readonly pid: number;
-  /** Resolves when the process has ended and its output is closed or a moment has passed. */
+  /** Resolves when the process has ended; some of its output may still be on its way then. */
   readonly exited: Promise<BootstrapExit>;
   /** Whether the process has ended. */
   ended = false;
