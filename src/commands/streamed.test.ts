@@ -1,6 +1,7 @@
 /** Commands and responses that are still written: what breaks off is not a success, what runs may end. */
 
 import { expect, test } from "bun:test";
+import { chmodSync } from "node:fs";
 
 import { functionFolder, SCRIPTED, startTool, tool } from "../testing/running-tool.ts";
 
@@ -13,7 +14,7 @@ const REPORTED = "error: Late after ";
 const scriptedFolder = () => {
   const [, program = "", script = ""] = SCRIPTED;
   const folder = functionFolder({ bootstrap: `#!/bin/sh\nexec '${program}' '${script}'\n` });
-  Bun.spawnSync(["chmod", "+x", `${folder}/bootstrap`]);
+  chmodSync(`${folder}/bootstrap`, 0o755);
   return folder;
 };
 

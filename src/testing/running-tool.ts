@@ -4,7 +4,7 @@
  * @module
  */
 
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
 import { temporaryFolder } from "./temporary-folder.ts";
@@ -133,7 +133,7 @@ export function functionFolder(files: Readonly<Record<string, string>>, name = "
   const directory = join(temporaryFolder("tool"), name);
   for (const [file, text] of Object.entries(files)) {
     const path = join(directory, file);
-    Bun.spawnSync(["mkdir", "-p", dirname(path)]);
+    mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, text);
   }
   return directory;

@@ -1,6 +1,7 @@
 /** What a server says that is not a function's result, and options that would have no effect, are errors. */
 
 import { expect, test } from "bun:test";
+import { chmodSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -337,7 +338,7 @@ test("-o json is what it says of a streamed response, too, with and without a se
     "function.sh": "",
     bootstrap: `#!/bin/sh\nexec ${SCRIPTED.slice(1).join(" ")}\n`,
   });
-  Bun.spawnSync(["chmod", "+x", join(folder, "bootstrap")]);
+  chmodSync(join(folder, "bootstrap"), 0o755);
   await using server = await startTool(["dev", folder, "--port", "0", ...SCRIPTED]);
   const event = JSON.stringify({ do: "stream-chunks", chunks: ['{"a":', "1}"] });
   const served = await tool(["invoke", "--url", server.url, "-d", event, "-o", "json"]);
@@ -349,7 +350,7 @@ test("-o json is what it says of a streamed response, too, with and without a se
 test("--remote has the same status for a failure of AWS", async () => {
   const failing = (words: string) => {
     const folder = functionFolder({ aws: `#!/bin/sh\necho '${words}' >&2\nexit 254\n` });
-    Bun.spawnSync(["chmod", "+x", `${folder}/aws`]);
+    chmodSync(join(folder, "aws"), 0o755);
     return tool(["invoke", "probe", "--remote", "-d", "{}"], {
       environment: { PATH: `${folder}:${process.env["PATH"]}` },
     });
