@@ -81,7 +81,7 @@ root:
 
 .PHONY: test
 test: root test-packages bootstrap dist/lambda-shell-linux-$(ARCH) ## daily: Run every test (root) except those of the finished layer
-	LAMBDA_SHELL=dist/lambda-shell-linux-$(ARCH) $(BUN) test ./src ./build
+	LAMBDA_SHELL=dist/lambda-shell-linux-$(ARCH) $(BUN) test --parallel=2 ./src ./build
 
 # Minutes of each fuzz; SEED=N in the environment repeats a run.
 MINUTES := 2

@@ -39,6 +39,7 @@
     # pattern.
     \set -f +abCemnuvx
     # By this option mksh would take the names of an event's variables out of the command that exports them.
+    # shellcheck disable=SC3041 # only a shell that has turned it on is told
     case $- in *k*) \set +k ;; esac
     # These would run here, too, for whatever fails or ends. Not every shell knows all of them.
     \trap - CHLD
