@@ -163,6 +163,10 @@ class LaterCrt(Later):
     is_used = False
     told = ()
 
+    def __getattr__(self, name):
+        # Without the lock: threads that copy call it often.
+        return getattr(self.real, name) if self.is_used else super().__getattr__(name)
+
     def init_logging(self, *arguments):
         self.tell('init_logging', arguments)
 
@@ -182,10 +186,10 @@ class LaterCrt(Later):
                 self.real = super().imported()
                 self.__spec__ = self.real.__spec__
                 sys.modules[self.__name__] = self
-            self.is_used = True
             told, self.told = self.told, ()
             for name, arguments in told:
                 getattr(self.real, name)(*arguments)
+            self.is_used = True
             return self.real
 
 
