@@ -372,8 +372,20 @@ def import_for_few_commands_only():
     sys.modules['awscli.bcdoc.restdoc'].make_later('ReSTDocument')
     # Python itself may take it from there.
     import importlib
+    import xml
 
     importlib.metadata = sys.modules['importlib.metadata']
+
+    def below_xml(name):
+        if name not in ('dom', 'parsers'):
+            raise AttributeError(f"module 'xml' has no attribute {name!r}")
+        import xml.dom.minidom
+        import xml.parsers.expat
+
+        return vars(xml)[name]
+
+    # A skeleton in YAML takes both from there: otherwise the command's own history has imported them.
+    xml.__getattr__ = below_xml
 
 
 def give_plugins_the_real_modules():
