@@ -105,6 +105,7 @@ calls(
     'run-instances --generate-cli-skeleton',
 )
 calls('lambda', 'list-functions')
+calls('sts', 'get-caller-identity --endpoint-url http://[127.0.0.1]:9')
 calls('kms', 'list-keys')
 calls('events', 'list-rules')
 calls('eks', 'get-token --cluster-name c')
@@ -150,7 +151,7 @@ plugin = (
 )
 settings = '[plugins]\ncli_legacy_plugin_path = FOLDER/plugins\nmine = mine\n'
 call('a plug-in', *WHO, files={'home/.aws/config': settings, 'plugins/mine.py': plugin})
-for name in ('aws', 'caller', 'preload'):
+for name in ('aws', 'caller', 'pages', 'preload'):
     call(
         f'a plug-in with the name {name}',
         *WHO,
