@@ -21,8 +21,12 @@ export async function takenPort(): Promise<AsyncDisposable & { readonly port: nu
   return { port, [Symbol.asyncDispose]: close };
 }
 
-/** A port that was free a moment ago. */
+const given = new Set<number>();
+
+/** A port that was free a moment ago; tests that run at the same time are never given the same one. */
 export async function freePort(): Promise<number> {
   await using taken = await takenPort();
+  if (given.has(taken.port)) return freePort();
+  given.add(taken.port);
   return taken.port;
 }
