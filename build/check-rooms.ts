@@ -50,6 +50,7 @@ const ROOMS: readonly Room[] = [
   { path: "src/compat/", side: "outside", importers: "src/commands/" },
   { path: "src/commands/compat.ts", side: "outside" },
   { path: "src/own-log.ts", side: "outside" },
+  { path: "src/quantities.ts", side: "outside" },
   { path: "src/commands/cli/", side: "outside" },
   { path: "src/program.ts", side: "outside" },
   { path: "src/template/", side: "outside" },

@@ -6,7 +6,6 @@
  * @module
  */
 
-import { megabytesFix, secondsFix } from "../commands/cli/suggest.ts";
 import {
   FUNCTION_NAME,
   MANAGED_TIMEOUT_MS_MAX,
@@ -15,6 +14,7 @@ import {
   wrongFunctionName,
 } from "../host/invocation/settings.ts";
 import { RESERVED_VARIABLES } from "../host/sandbox/variables.ts";
+import { megabytesFix, secondsFix } from "../quantities.ts";
 import { CONCURRENCY_MAX } from "../runtime-api/contract.ts";
 import type { TemplateFunction } from "./function.ts";
 

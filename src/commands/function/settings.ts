@@ -26,10 +26,11 @@ import {
   TIMEOUT_MS_MAX,
   wrongFunctionName,
 } from "../../host/invocation/settings.ts";
+import { megabytesFix, parseTime, timeFix } from "../../quantities.ts";
 import { CONCURRENCY_MAX } from "../../runtime-api/contract.ts";
 import { CommandError } from "../cli/exit-status.ts";
 import { unreadable } from "../cli/input.ts";
-import { available, megabytesFix, parseTime, timeFix } from "../cli/suggest.ts";
+import { available } from "../cli/suggest.ts";
 
 /** The handler where nobody names one: what `init` makes. */
 export const DEFAULT_HANDLER = "function.handler";

@@ -29,11 +29,12 @@ import {
 import type { HostLog } from "../../host/invocation/platform-log.ts";
 import { BYTES_PER_MB, type FunctionSettings } from "../../host/invocation/settings.ts";
 import { hostAndPort, HostServer, metricsResponse } from "../../host/server.ts";
+import { megabytesFix, parseTime, timeFix } from "../../quantities.ts";
 import { sayHints } from "../check.ts";
 import { endWithOutput, stopSignal } from "../cli/ending.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { reachDirectly, requireHttpUrl, splitCommand } from "../cli/options.ts";
-import { megabytesFix, parseTime, shellWord, timeFix } from "../cli/suggest.ts";
+import { shellWord } from "../cli/suggest.ts";
 import { printMessagesAsJson, say } from "../cli/terminal.ts";
 import * as compat from "../compat.ts";
 import { startFiles } from "../function/handler.ts";

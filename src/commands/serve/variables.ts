@@ -6,7 +6,7 @@
  */
 
 import type { ServeFormat } from "../../host/front/select.ts";
-import { parseTime } from "../cli/suggest.ts";
+import { parseTime } from "../../quantities.ts";
 
 /** What the variables say; a member is absent when no variable says it. */
 export interface ServeVariables {

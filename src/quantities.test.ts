@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 
-import { megabytesFix, parseTime, secondsFix, timeFix } from "./suggest.ts";
+import { megabytesFix, parseTime, secondsFix, timeFix } from "./quantities.ts";
 
 test.each([
   ["3 s", "3s"],
