@@ -23,7 +23,7 @@ const MISTAKES: readonly (readonly [handler: string, script: string, finding: st
   ["other.handler", HANDLER, "no file for the handler other.handler: tried other.handler and"],
   ["function.handler", `#!/bin/sh -c python3\n${HANDLER}`, ""],
   ["function.handler", `#!/no/such/shell\n${HANDLER}`, "missing or not executable: /no/such/shell"],
-  ["function.handler", `#!/usr/bin/env\n${HANDLER}`, "env does not find  in PATH"],
+  ["function.handler", `#!/usr/bin/env\n${HANDLER}`, "its first line must name a shell after env"],
   ["function.handler", `#!/bin/cat\n${HANDLER}`, "/bin/cat is not a supported shell"],
 ];
 
