@@ -12,12 +12,6 @@ export GIT_CONFIG_KEY_0 := safe.directory
 export GIT_CONFIG_VALUE_0 := $(CURDIR)
 endif
 BUN := node_modules/.bin/bun
-# An architecture as `uname -m` names it is understood too.
-ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,amd64)
-override ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,amd64,$(ARCH)))
-ifeq ($(filter amd64 arm64,$(ARCH)),)
-$(error ARCH=$(ARCH) is neither amd64 nor arm64)
-endif
 # Above the included files: make reads a prerequisite's variables once, where it stands.
 PYTHON_READY := cache/python/.ready
 BOOTSTRAP_SOURCES := $(wildcard src/bootstrap.ts src/runtime/* src/handler/* src/runtime-api/*) \
@@ -80,8 +74,8 @@ root:
 	  build/as-root.sh 'make $(MAKECMDGOALS)' && echo 'What needs no root: make quick'; } >&2; exit 1; }
 
 .PHONY: test
-test: root test-packages bootstrap dist/lambda-shell-linux-$(ARCH) ## daily: Run every test (root) except those of the finished layer
-	LAMBDA_SHELL=dist/lambda-shell-linux-$(ARCH) $(BUN) test --parallel=2 ./src ./build
+test: root test-packages bootstrap dist/lambda-shell ## daily: Run every test (root) except those of the finished layer
+	LAMBDA_SHELL=dist/lambda-shell $(BUN) test --parallel=2 ./src ./build
 
 # Minutes of each fuzz; SEED=N in the environment repeats a run.
 MINUTES := 2
@@ -152,6 +146,13 @@ fmt: node_modules/.package-lock.json ## daily: Format the sources
 .PHONY: fmt-check
 fmt-check: node_modules/.package-lock.json ## daily: Check the format
 	$(BUN) fmt --check
+
+# An architecture as `uname -m` names it is understood too.
+ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,amd64)
+override ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,amd64,$(ARCH)))
+ifeq ($(filter amd64 arm64,$(ARCH)),)
+$(error ARCH=$(ARCH) is neither amd64 nor arm64)
+endif
 
 include build/layer/targets.mk
 include build/deployments/targets.mk
