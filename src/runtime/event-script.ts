@@ -75,7 +75,7 @@ const POSIX_MODE_OPTIONS = [
 const EXIT_AS_SHELL = 'exit "$(($? > 256 && $? < 321 ? $? - 128 : $?))"';
 
 /** What shells say of a function; mksh says more of one that has been marked by typeset. */
-const SAID_OF_FUNCTIONS = [
+export const SAID_OF_FUNCTIONS = [
   "a function",
   "a shell function",
   "a traced function",

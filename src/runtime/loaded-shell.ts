@@ -7,7 +7,7 @@
 import type { Handler } from "../handler/resolve.ts";
 import { definedFunctions, sourcesOthers } from "../handler/script.ts";
 import { latin1Of, textOf } from "./bytes.ts";
-import type { ShellState } from "./event-script.ts";
+import { SAID_OF_FUNCTIONS, type ShellState } from "./event-script.ts";
 import type { LoadReport } from "./load-report.ts";
 import { quote } from "./quote.ts";
 import {
@@ -261,9 +261,10 @@ function mayDeclareEventVariables(scriptText: string): boolean {
   return (mayDeclare && mayName) || sourcesOthers(scriptText);
 }
 
-/** Whether a shell says of a name that it is a function; mksh says more of one that has been marked by typeset. */
+/** Whether a shell says of a name that it is a function. */
 function isFunction(description: string): boolean {
-  return / is an? (?:shell |exported |traced |exported traced )?function$/m.test(description);
+  const lines = description.split("\n");
+  return SAID_OF_FUNCTIONS.some((said) => lines.some((line) => line.endsWith(` is ${said}`)));
 }
 
 /** Has a shell say what a name means. */

@@ -155,5 +155,5 @@ export function ownName(handler: RunnableHandler): string {
   const { script } = handler;
   const stem = script.endsWith(".sh") ? script.slice(0, -".sh".length) : script;
   const name = handler.kind === "file" ? script : `${stem}.${handler.functionName}`;
-  return name.includes("\n") ? name.replaceAll("\n", "?") : name;
+  return name.replaceAll("\n", "?");
 }
