@@ -36,7 +36,7 @@ let machine: Promise<readonly string[]> | undefined;
 
 /**
  * Lines of apt.conf that this machine has for how files are fetched.
- * @throws {DebianError} When there is no apt.
+ * @throws {DebianError} When apt is missing.
  */
 export async function machineSettings(): Promise<readonly string[]> {
   machine ??= readMachineSettings();
