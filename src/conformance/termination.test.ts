@@ -109,6 +109,33 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
     while ((await marked(taskRoot)).length > 0) await Bun.sleep(10);
   });
 
+  test.concurrent(
+    "a runtime that is killed leaves no shell behind that waits for an event",
+    async () => {
+      await using environment = await EnvironmentUnderTest.start({ shell, files });
+      const { api, bootstrap, exited, taskRoot } = environment;
+      await api.idle();
+      bootstrap.signal("SIGKILL");
+      await exited;
+      while ((await marked(taskRoot)).length > 0) await Bun.sleep(10);
+    },
+  );
+
+  test.concurrent.each(["sleep", "busy", "ignore", "children", "stream"])(
+    "a runtime that is killed leaves no handler behind (%s)",
+    async (body) => {
+      await using environment = await EnvironmentUnderTest.start({ shell, files });
+      const { api, bootstrap, exited, taskRoot } = environment;
+      const invocation = api.enqueue({ body });
+      await bootstrap.logged("started");
+      bootstrap.signal("SIGKILL");
+      await exited;
+      while ((await marked(taskRoot)).length > 0) await Bun.sleep(10);
+      // Of a stream the response has begun: it must not look complete.
+      for (const post of invocation.posts) expect(post.complete).toBe(false);
+    },
+  );
+
   test.concurrent("SIGTERM ends the runtime while a response is streamed", async () => {
     await using environment = await EnvironmentUnderTest.start({ shell, files });
     const { api, bootstrap, exited } = environment;
@@ -167,13 +194,3 @@ test.concurrent.each(Array.from({ length: 30 }, (_, at) => at + 8))(
     while ((await marked(taskRoot)).length > 0) await Bun.sleep(10);
   },
 );
-
-test("a runtime that is killed leaves no handler behind", async () => {
-  await using environment = await EnvironmentUnderTest.start({ files });
-  const { api, bootstrap, exited, taskRoot } = environment;
-  await api.idle();
-  bootstrap.signal("SIGKILL");
-  await exited;
-  // The loaded shell notices that the runtime is gone.
-  while ((await marked(taskRoot)).length > 0) await Bun.sleep(10);
-});

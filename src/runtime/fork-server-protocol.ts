@@ -23,7 +23,6 @@ export interface ForkServerWords {
   /** Below OUTPUT, in front of a status. */
   readonly ENDED: string;
   readonly NEXT: string;
-  readonly LIFELINE: string;
 }
 
 /** What sources the script. */

@@ -11,8 +11,6 @@ import { readFileSync } from "node:fs";
 
 /** In front of the lines that become one. */
 const ONE_LINE = "  @ONE_LINE@\n";
-/** The fork that the loop makes. */
-const LOOP_FORK = /(?<=; do )\(.*\)(?= done)/;
 
 /** The text of fork-server.sh or fork-server.bash without comments: a handler can see it in its shell's command line. */
 export function forkServerText(name: "fork-server.sh" | "fork-server.bash"): string {
@@ -20,7 +18,6 @@ export function forkServerText(name: "fork-server.sh" | "fork-server.bash"): str
   const lines = text.split("\n").filter((line) => !line.trimStart().startsWith("#"));
   const [load, loop] = lines.join("\n").trimEnd().split(ONE_LINE);
   const line = loop?.replace(/\n(?!\}$)\s*/g, " ");
-  const fork = line && LOOP_FORK.exec(line)?.[0];
-  if (!fork) throw new Error(`failed to find the loop and its fork in ${name}`);
-  return load + line.replace("@FORK@", () => fork);
+  if (line === undefined) throw new Error(`failed to find the loop of ${name}`);
+  return load + line;
 }

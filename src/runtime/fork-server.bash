@@ -43,18 +43,6 @@
   } >"@CONTROL@" 2>/dev/null
   # One line, as in fork-server.sh.
   @ONE_LINE@
-  if { \:; } 2>"@OUTPUT@" <"@ENDED@$?/"; then \:; fi;
-  ( (
-    # shellcheck disable=SC1091 # a pipe to which nothing is ever written
-    if \. "@LIFELINE@"; then
-      (
-        \unset -f command kill;
-        \command kill -9 0
-      );
-      \command kill -9 0;
-    fi
-  ) & );
-  @FORK@;
   while { ! { { \:; } <"@ENDED@$?/"; }; } 2>"@OUTPUT@"; do
     (
       # shellcheck disable=SC1091 # written for each event: it sets $1 and $2

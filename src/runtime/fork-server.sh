@@ -26,9 +26,8 @@
 # special builtins are used, which a function cannot replace; all is parsed before the script is read, and
 # a backslash keeps aliases out of what ksh93 looks up late.
 #
-# When the runtime is gone the paths are, too, and the loop ends. A process that waits for the end of
-# LIFELINE, whose only writer is the runtime, then ends the whole process group. Before that process is started,
-# while the script is loaded, the kernel does it (signalAtEnd in libc.ts).
+# When the runtime is gone the kernel ends the whole process group (signalAtEnd in libc.ts). Where it does not, the
+# paths are gone, too, and the loop ends with the event that is handled.
 {
   # shellcheck disable=SC1091 # the script is the user's
   \. "@SCRIPT@"
@@ -54,31 +53,13 @@
     \command -V "@FUNCTION@"
     if { \:; } 2>"@CONTROL@" <"@CONTROL@/named/"; then \:; fi
   } >"@CONTROL@" 2>/dev/null
-  # That the script is loaded is reported before the forks below are made, so that the runtime does not wait for
-  # them. From here on all becomes one line, hence the semicolons: a message names the line that it comes from,
-  # and the runtime knows the loop's by this one.
+  # The loop's first status says that the script is loaded. From here on all becomes one line, hence the semicolons:
+  # a message names the line that it comes from, and the runtime knows the loop's by this one.
   @ONE_LINE@
-  if { \:; } 2>"@OUTPUT@" <"@ENDED@$?/"; then \:; fi;
-  (
-    # Only this makes ksh93 fork for a subshell: else the process below would be a job of the handler's.
-    # shellcheck disable=SC3045 # ksh93 has it
-    case ${KSH_VERSION-} in Version*) \command ulimit -S -c "$(\command ulimit -S -c)" ;; esac;
-    (
-      # shellcheck disable=SC1091 # a pipe to which nothing is ever written
-      if \. "@LIFELINE@"; then
-        (
-          # shellcheck disable=SC3045
-          \unset -f command kill;
-          \command kill -9 0
-        );
-        \command kill -9 0;
-      fi
-    ) &
-  );
-  @FORK@;
   while { ! { { \:; } <"@ENDED@$?/"; }; } 2>"@OUTPUT@"; do
     (
-      # shellcheck disable=SC3045 # as above
+      # Only this makes ksh93 fork for a subshell: else the event would change the shell of all.
+      # shellcheck disable=SC3045 # ksh93 has it
       case ${KSH_VERSION-} in Version*) \command ulimit -S -c "$(\command ulimit -S -c)" ;; esac;
       # shellcheck disable=SC1091 # written for each event: it sets $1 and $2
       \. "@NEXT@";

@@ -104,8 +104,7 @@ export class ForkServer {
   readonly #lastLines = new LastLines();
   readonly #stderrWriteEnd: number;
   readonly #control: ControlPipe;
-  readonly #lifeline: readonly [number, number];
-  /** A pipe that no other process opens. */
+  /** A pipe that no other process opens: with it the shell ends (ShellPipes). */
   readonly #ownPipe: readonly [number, number];
   /** Through these the shell gets what it runs for each hook. */
   readonly #hookPipes: (readonly [number, number])[] = [];
@@ -132,7 +131,6 @@ export class ForkServer {
     };
     try {
       const control = own(pipe(O_NONBLOCK));
-      this.#lifeline = own(pipe());
       this.#ownPipe = own(pipe());
       const hooks = handler.kind === "function" ? options.hooks : [];
       for (const _ of hooks) this.#hookPipes.push(own(pipe()));
@@ -267,7 +265,7 @@ export class ForkServer {
     this.#stderr.finish();
     this.#forks.close();
     this.#control.close();
-    const pipes = [...this.#lifeline, ...this.#ownPipe, ...this.#hookPipes.flat()];
+    const pipes = [...this.#ownPipe, ...this.#hookPipes.flat()];
     for (const descriptor of [...pipes, this.#stderrWriteEnd]) close(descriptor);
   }
 
@@ -287,7 +285,6 @@ export class ForkServer {
       OUTPUT: this.#forks.output,
       ENDED: this.#forks.ended,
       NEXT: this.#forks.next,
-      LIFELINE: pathOf(this.#lifeline[0]),
     };
     const hooks: string[] = [];
     for (const [readEnd] of this.#hookPipes) hooks.push(pathOf(readEnd));

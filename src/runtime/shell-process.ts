@@ -93,7 +93,7 @@ export class ShellProcess {
     this.#poller = poller;
     const args = ["-c", script.text, ownName(options.handler), ...script.arguments];
     this.id = spawnShell(options, args, output);
-    // While it loads the script, no process of its own waits for our end yet. First of all: we may be killed.
+    // First of all: we may be killed.
     signalAtEnd(ownPipe, this.id, SIGNAL.kill);
     endFirstWithoutMemory(this.id);
     try {

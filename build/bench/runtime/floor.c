@@ -101,22 +101,20 @@ static char *response(size_t *body_bytes) {
 int main(int argc, char **argv) {
   if (argc != 6) return 2;
   int is_bash = !strcmp(argv[5], "bash");
-  int control[2], lifeline[2], next[2];
-  if (pipe2(control, O_CLOEXEC) || pipe2(lifeline, O_CLOEXEC)) return 1;
+  int control[2], next[2];
+  if (pipe2(control, O_CLOEXEC)) return 1;
   /* The slots' numbers stay. */
   int output_slot = fcntl(control[1], F_DUPFD_CLOEXEC, 0), next_slot = fcntl(control[1], F_DUPFD_CLOEXEC, 0);
   open_next(next, next_slot);
-  char control_path[64], output_path[64], next_path[64], lifeline_path[64], call[64], ended[96];
+  char control_path[64], output_path[64], next_path[64], call[64], ended[96];
   pipe_path(control_path, control[1]);
   pipe_path(output_path, output_slot);
   pipe_path(next_path, next_slot);
-  pipe_path(lifeline_path, lifeline[0]);
   sprintf(call, "\\%s", argv[3]);
   sprintf(ended, "%s/ended/", output_path);
-  char *words[][2] = {{"@SCRIPT@", argv[2]},       {"@FUNCTION@", argv[3]},   {"@CONTROL@", control_path},
-                      {"@OUTPUT@", output_path},   {"@NEXT@", next_path},     {"@LIFELINE@", lifeline_path},
-                      {"@CALL@", call},            {"@REPORT_FAILURE@", ""},  {"@ENDED@", ended},
-                      {NULL, NULL}};
+  char *words[][2] = {{"@SCRIPT@", argv[2]},     {"@FUNCTION@", argv[3]}, {"@CONTROL@", control_path},
+                      {"@OUTPUT@", output_path}, {"@NEXT@", next_path},   {"@CALL@", call},
+                      {"@REPORT_FAILURE@", ""},  {"@ENDED@", ended},      {NULL, NULL}};
   char *shell_arguments[] = {argv[4], "-c", filled_in(argv[1], words), argv[2], NULL};
   extern char **environ;
   pid_t shell;
