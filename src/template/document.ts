@@ -60,6 +60,8 @@ interface WrittenFunction {
   readonly logicalId: string;
   readonly name: string;
   readonly properties: Properties;
+  /** False where its `Condition` is, with the defaults of the parameters. */
+  readonly isDeployed: boolean;
 }
 
 /** What is written in some places, where that is not what is read, as `yes` is true; see {@link placeOf}. */
@@ -87,10 +89,11 @@ export function readTemplate(path: string, region: string): TemplateDocument {
   if (!parsed.success) throw new CommandError(`${path} is not a SAM template`);
   const template = parsed.data;
   const scope = templateScope(template, region);
-  const functions = functionResources(template).map(([logicalId, properties]) => ({
+  const functions = functionResources(template).map(([logicalId, properties, condition]) => ({
     logicalId,
     name: nameOf(logicalId, properties, scope),
     properties,
+    isDeployed: !isFalse(condition, scope),
   }));
   const refused = circleComplaint(circularConditions(template.Conditions));
   return {
@@ -109,18 +112,25 @@ function circleComplaint(circle: readonly string[] = []): readonly string[] {
   return [`Conditions: they refer to each other in a circle: ${circle.join(" -> ")}`];
 }
 
-type FunctionResource = readonly [logicalId: string, properties: Properties];
+/** Whether a resource's `Condition` is known to be false. */
+function isFalse(condition: unknown, scope: TemplateScope): boolean {
+  if (condition === undefined) return false;
+  const resolved = resolveIntrinsics({ Condition: condition }, scope);
+  return resolved.kind === "known" && resolved.value === false;
+}
+
+type FunctionResource = readonly [logicalId: string, properties: Properties, condition?: unknown];
 
 /** The functions of a template, with what `Globals` says of all of them. */
 function functionResources({ Resources, Globals }: Template): readonly FunctionResource[] {
   return Resources.filter(([, { Type }]) => FUNCTION_TYPES.has(Type)).map(
-    ([logicalId, { Type, Properties: own, IgnoreGlobals }]) => {
+    ([logicalId, { Type, Properties: own, IgnoreGlobals, Condition }]) => {
       const globals = Type === "AWS::Serverless::Function" ? (Globals?.Function ?? {}) : {};
       const kept = Object.entries(globals).filter(([name]) => !isIgnored(name, IgnoreGlobals));
       const joined = withGlobals(Object.fromEntries(kept), own ?? {});
       const replaced = REPLACED.filter((name) => own?.[name] !== undefined);
       const others = replaced.map((name) => [name, own?.[name]] as const);
-      return [logicalId, { ...joined, ...Object.fromEntries(others) }] as const;
+      return [logicalId, { ...joined, ...Object.fromEntries(others) }, Condition] as const;
     },
   );
 }

@@ -544,6 +544,40 @@ test.each([
   },
 );
 
+const CONDITIONAL = `
+Parameters: { Stage: { Type: String, Default: test } }
+Conditions:
+  IsLive: !Equals [!Ref Stage, live]
+  IsTest: !Not [!Condition IsLive]
+  IsUnknown: !Equals [!Ref Unknown, x]
+Resources:
+  Other: { Type: "AWS::SNS::Topic", Condition: IsTest }
+`;
+
+test.each([
+  [["IsLive", "IsTest"], undefined, "Second"],
+  [["IsLive", undefined], undefined, "Second"],
+  [["IsTest", "IsLive"], undefined, "First"],
+  // What only a deployment knows may be deployed; so may what the template does not say.
+  [["IsUnknown", "IsTest"], undefined, "First"],
+  [["IsMissing", "IsTest"], undefined, "First"],
+  [["IsLive", "IsLive"], undefined, "First"],
+  // Two of one name, for two stages.
+  [["IsLive", "IsTest"], "shared", "Second"],
+  [["IsTest", "IsLive"], "shared", "First"],
+  // Who names one wants it.
+  [["IsLive", "IsTest"], "First", "First"],
+] as const)("of functions with the conditions %p, %p is %s", (conditions, wanted, expected) => {
+  const functions = ["First", "Second"].map((logicalId, index) => {
+    const condition = conditions[index] === undefined ? "" : `Condition: ${conditions[index]}, `;
+    const type = "Type: AWS::Serverless::Function";
+    return `  ${logicalId}: { ${condition}${type}, Properties: { FunctionName: shared } }\n`;
+  });
+  const path = join(temporaryFolder("template"), "template.yaml");
+  writeFileSync(path, `${CONDITIONAL}${functions.join("")}`);
+  expect(templateFunction(path, wanted).logicalId).toBe(expected);
+});
+
 test("variables that only a deployment knows as a whole are told as such", () => {
   const path = template("Environment: { Variables: !If [IsB, { Z: z }, { Y: y }] }", GLOBALS);
   const { variables, unknown } = templateFunction(path, undefined);

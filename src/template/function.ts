@@ -33,6 +33,8 @@ import {
 export interface TemplateFunction {
   readonly logicalId: string;
   readonly name: string;
+  /** False where its `Condition` is, with the defaults of the parameters. */
+  readonly isDeployed: boolean;
   /** Folder of the code, absolute. */
   readonly directory: string;
   readonly handler?: string | undefined;
@@ -105,7 +107,8 @@ export function templateFunctions(
 }
 
 /**
- * Reads a function from a template: the one of a logical id or name, else the first.
+ * Reads a function from a template: the one of a logical id or name, else the first. One that is not deployed, since
+ * its condition is false, is taken where there is no other.
  * @param region As of {@link templateFunctions}.
  * @throws {CommandError} When there is no such file or function, or CloudFormation would refuse the whole.
  */
@@ -116,8 +119,9 @@ export function templateFunction(
 ): TemplateFunction {
   const { functions, refused } = templateFunctions(path, region);
   if (refused[0] !== undefined) throw new CommandError(refused[0]);
-  const named = functions.find(({ logicalId, name }) => wanted === logicalId || wanted === name);
-  const chosen = wanted === undefined ? functions[0] : named;
+  const choices = functions.toSorted((a, b) => Number(b.isDeployed) - Number(a.isDeployed));
+  const named = choices.find(({ logicalId, name }) => wanted === logicalId || wanted === name);
+  const chosen = wanted === undefined ? choices[0] : named;
   if (chosen !== undefined) return chosen;
   const known = functions.map(({ logicalId }) => logicalId).join(", ") || "none";
   throw new CommandError(
@@ -136,6 +140,7 @@ class Description {
   readonly #path: string;
   readonly #logicalId: string;
   readonly #name: string;
+  readonly #isDeployed: boolean;
   readonly #properties: Properties;
   readonly #template: Template;
   readonly #scope: TemplateScope;
@@ -145,13 +150,14 @@ class Description {
 
   constructor(
     path: string,
-    { logicalId, name, properties }: TemplateDocument["functions"][number],
+    { logicalId, name, properties, isDeployed }: TemplateDocument["functions"][number],
     { template, scope, reread }: TemplateDocument,
   ) {
     this.#reread = reread;
     this.#path = path;
     this.#logicalId = logicalId;
     this.#name = name;
+    this.#isDeployed = isDeployed;
     this.#properties = properties;
     this.#template = template;
     this.#scope = scope;
@@ -173,6 +179,7 @@ class Description {
     return {
       logicalId: this.#logicalId,
       name: this.#name,
+      isDeployed: this.#isDeployed,
       directory: resolve(dirname(this.#path), code ?? "."),
       handler: this.#setting("Handler", "--handler NAME"),
       timeout: this.#setting("Timeout", "--timeout TIME"),
