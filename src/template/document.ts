@@ -20,6 +20,7 @@ import {
   SHORT_FORM_TAGS,
   type TemplateScope,
 } from "./intrinsic-functions.ts";
+import { withoutLoops } from "./loops.ts";
 import { plainScalarText } from "./plain-scalar.ts";
 
 /** Properties of a resource, as they are written. */
@@ -38,7 +39,7 @@ const templateSchema = z.looseObject({
     .nullish()
     .catch(undefined),
   Resources: z
-    // `Fn::ForEach::NAME` stands there too, which makes resources.
+    // A loop stands there, too, whose collection only a deployment knows.
     .record(z.string(), resourceSchema.optional().catch(undefined))
     .transform((resources) =>
       Object.entries(resources).flatMap(([logicalId, resource]) =>
@@ -85,7 +86,7 @@ export interface TemplateDocument {
  */
 export function readTemplate(path: string, region: string): TemplateDocument {
   const { value, reread } = readYaml(path);
-  const parsed = templateSchema.safeParse(value);
+  const parsed = templateSchema.safeParse(unrolled(path, value, region));
   if (!parsed.success) throw new CommandError(`${path} is not a SAM template`);
   const template = parsed.data;
   const scope = templateScope(template, region);
@@ -103,6 +104,15 @@ export function readTemplate(path: string, region: string): TemplateDocument {
     refused: refused.map((each) => `${path}: ${each}`),
     reread,
   };
+}
+
+/** A template without its loops. */
+function unrolled(path: string, template: unknown, region: string): unknown {
+  if (!isObject(template) || !isObject(template["Resources"])) return template;
+  const { Resources: resources, Parameters, Mappings: mappings, Conditions: conditions } = template;
+  const references = new Map([...pseudoParameters(region), ...parameterDefaults(Parameters)]);
+  const scope = { references, attributes: new Map(), mappings, conditions };
+  return { ...template, Resources: withoutLoops(path, resources, scope) };
 }
 
 function circleComplaint(circle: readonly string[] = []): readonly string[] {
@@ -164,13 +174,8 @@ function nameOf(logicalId: string, { FunctionName }: Properties, scope: Template
 /** What the template's functions may refer to: what is known without a deployment. */
 function templateScope(template: Template, region: string): TemplateScope {
   const { accountId } = DEFAULT_SETTINGS;
-  const partition = partitionOf(region);
   const references = new Map<string, unknown>([
-    ["AWS::Region", region],
-    ["AWS::AccountId", accountId],
-    ["AWS::Partition", partition],
-    ["AWS::URLSuffix", partition === "aws-cn" ? "amazonaws.com.cn" : "amazonaws.com"],
-    ["AWS::NoValue", NO_VALUE],
+    ...pseudoParameters(region),
     ...parameterDefaults(template.Parameters),
   ]);
   const attributes = new Map<string, unknown>();
@@ -185,6 +190,17 @@ function templateScope(template: Template, region: string): TemplateScope {
     attributes.set(`${logicalId}.Arn`, functionArn({ name: name.value, region, accountId }));
   }
   return scope;
+}
+
+function pseudoParameters(region: string): readonly (readonly [string, unknown])[] {
+  const partition = partitionOf(region);
+  return [
+    ["AWS::Region", region],
+    ["AWS::AccountId", DEFAULT_SETTINGS.accountId],
+    ["AWS::Partition", partition],
+    ["AWS::URLSuffix", partition === "aws-cn" ? "amazonaws.com.cn" : "amazonaws.com"],
+    ["AWS::NoValue", NO_VALUE],
+  ];
 }
 
 const parameterSchema = z.looseObject({

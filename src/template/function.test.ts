@@ -443,7 +443,7 @@ Base: &base { Runtime: provided.al2023, Timeout: 5 }
 Resources:
   Fn::ForEach::Functions:
     - Name
-    - [A, B]
+    - !Ref Names
     - \${Name}Function: { Type: AWS::Serverless::Function }
   Probe:
     Type: AWS::Serverless::Function
