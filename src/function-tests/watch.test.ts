@@ -1,7 +1,7 @@
 /** `lambda-shell test --watch` as a process: what is saved is tested. */
 
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { bootstrapExecutable } from "../testing/bootstrap-process.ts";
@@ -43,6 +43,29 @@ test("--watch runs the tests again after each change, also of a malformed test, 
   writeFileSync(join(folder, "tests/a.json.new"), '{"event": 1, "expect": {"response": 2}}');
   renameSync(join(folder, "tests/a.json.new"), join(folder, "tests/a.json"));
   expect(await round()).toContain("1 passed, 0 failed");
+  child.kill("SIGINT");
+  expect(await child.exited).toBe(130);
+});
+
+test("a link to itself beside a script does not hide the script's changes", async () => {
+  const folder = functionFolder({
+    "function.sh": "handler() { echo 1; }\n",
+    "tests/a.json": '{"event": 1, "expect": {"response": 1}}',
+  });
+  // One of many comes before the script, in whatever order the folder is read.
+  for (let at = 0; at < 20; at += 1) symlinkSync(`loop-${at}`, join(folder, `loop-${at}`));
+  const log = join(temporaryFolder("log"), "log");
+  const args = ["test", "--watch", "--bootstrap", bootstrapExecutable(), "."];
+  await using child = Bun.spawn(["sh", "-c", '> "$0" 2>&1 exec "$@"', log, ...toolCommand(args)], {
+    cwd: folder,
+    env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1" },
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  const said = (text: string) => existsSync(log) && readFileSync(log, "utf8").includes(text);
+  while (!said("waiting for changes")) await Bun.sleep(5);
+  writeFileSync(join(folder, "function.sh"), "handler() { echo 2; }\n");
+  while (!said("expected 1, got 2")) await Bun.sleep(5);
+  expect(readFileSync(log, "utf8")).toContain("warning: failed to watch all: ELOOP: ");
   child.kill("SIGINT");
   expect(await child.exited).toBe(130);
 });

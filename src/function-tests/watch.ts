@@ -7,10 +7,12 @@
  * @module
  */
 
-import { readdirSync, realpathSync, statSync } from "node:fs";
+import { type BigIntStats, readdirSync, realpathSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { watch } from "chokidar";
+
+import { say } from "../commands/cli/terminal.ts";
 
 /** Changes within this time of one another count as one, in milliseconds. */
 const DEBOUNCE_MS = 50;
@@ -54,6 +56,10 @@ export async function watchFolders(
   watcher.on("all", () => {
     clearTimeout(timer);
     timer = setTimeout(() => noticed.resolve(), DEBOUNCE_MS);
+  });
+  // Without a listener it would be thrown, and nothing noticed any more.
+  watcher.on("error", (error) => {
+    say("warning", `failed to watch all: ${error instanceof Error ? error.message : error}`);
   });
   await new Promise<void>((resolve) => watcher.on("ready", resolve));
   let known = folderState(directories, isOwn);
@@ -109,7 +115,7 @@ function folderState(
       for (const name of readdirSync(directory)) {
         const path = join(directory, name);
         if (IGNORED.test(path) || isOwn(path)) continue;
-        const status = statSync(path, { bigint: true, throwIfNoEntry: false });
+        const status = statusOf(path);
         if (status?.isDirectory() === true) read(path);
         const { ino, size, mtimeNs, ctimeNs } = status ?? {};
         const isFile = status?.isFile() === true;
@@ -121,6 +127,15 @@ function folderState(
   };
   for (const directory of directories) read(directory);
   return state;
+}
+
+/** Nothing of what has gone, or of a link that leads to itself. */
+function statusOf(path: string): BigIntStats | undefined {
+  try {
+    return statSync(path, { bigint: true });
+  } catch {
+    return undefined;
+  }
 }
 
 /** The files that have changed, and the folders in which one has come or gone. */
