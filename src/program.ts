@@ -5,22 +5,11 @@
  * @module
  */
 
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  readSync,
-  type Stats,
-  statSync,
-} from "node:fs";
+import { constants, existsSync, lstatSync, readlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
 import { closest, pathWord } from "./commands/cli/suggest.ts";
+import { isAllowed, isRegularFile, namesIn, startBytes, statOf } from "./file-facts.ts";
 import { definedFunctions, shebangWords } from "./handler/script.ts";
 
 /** Lambda's architectures, as our files are named. Messages have AWS's names alone, as templates do. */
@@ -121,7 +110,7 @@ function missingFix(path: string): string {
   const target = linkTarget(path);
   if (target !== undefined) return `it is a link to ${target}, which leads to no file`;
   const [first = ""] = path.split(" ", 1);
-  if (first !== path && statOf(first)?.isFile() === true) {
+  if (first !== path && isRegularFile(first)) {
     return `the file is missing: write its words apart: -- ${path}`;
   }
   const name = basename(path);
@@ -134,30 +123,11 @@ function missingFix(path: string): string {
     : `the file is missing; did you mean ${join(folder, meant)}?`;
 }
 
-function namesIn(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    // It may be entered and not read.
-    return [];
-  }
-}
-
 function folderFix(path: string): string {
   const bootstrap = join(path, "bootstrap");
-  const isThere = statOf(bootstrap)?.isFile() === true;
-  return isThere
+  return isRegularFile(bootstrap)
     ? `it is a folder; its bootstrap is ${bootstrap}`
     : "it is a folder: the function's folder stands before --, a program after it";
-}
-
-/** Nothing of what is not there, as what lies below a file or behind a link to itself. */
-function statOf(path: string): Stats | undefined {
-  try {
-    return statSync(path);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Where a link leads; nothing of what is not a link. */
@@ -165,16 +135,6 @@ function linkTarget(path: string): string | undefined {
   return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true
     ? readlinkSync(path)
     : undefined;
-}
-
-/** Whether this process may do with a file what a mode of access(2) says. */
-export function isAllowed(path: string, mode: number): boolean {
-  try {
-    accessSync(path, mode);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Bytes of a file that show what it is: an ELF file's headers and its loader's name stand there. */
@@ -195,8 +155,7 @@ function contentFix(path: string): string | undefined {
   const [interpreter] = shebangWords(text);
   if (interpreter === undefined) return "its #! line names no program";
   if (!existsSync(interpreter)) return `its #! line names ${interpreter}, which is not there`;
-  const isProgram =
-    statOf(interpreter)?.isFile() === true && isAllowed(interpreter, constants.X_OK);
+  const isProgram = isRegularFile(interpreter) && isAllowed(interpreter, constants.X_OK);
   return isProgram ? undefined : `its #! line names ${interpreter}, which may not be executed`;
 }
 
@@ -209,22 +168,4 @@ function elfFix({ architecture, loader }: ElfFile): string | undefined {
   return loader === undefined || existsSync(loader)
     ? undefined
     : `the loader that it was linked for is not there: ${loader}`;
-}
-
-/**
- * The first bytes of a file.
- * @returns Nothing when it cannot be read: it may be executed all the same.
- */
-export function startBytes(path: string, bytesMax: number): Buffer | undefined {
-  const bytes = Buffer.alloc(bytesMax);
-  try {
-    const file = openSync(path, "r");
-    try {
-      return bytes.subarray(0, readSync(file, bytes));
-    } finally {
-      closeSync(file);
-    }
-  } catch {
-    return undefined;
-  }
 }

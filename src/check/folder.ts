@@ -4,17 +4,13 @@
  * @module
  */
 
-import { existsSync, realpathSync, statSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 
 import { pathWord } from "../commands/cli/suggest.ts";
-import {
-  fileBytes,
-  folderContent,
-  type FolderFile,
-  isRegularFile,
-} from "../commands/function/files.ts";
+import { folderContent, type FolderFile } from "../commands/function/files.ts";
 import { startOfFile } from "../commands/function/handler.ts";
+import { fileBytes, statOf } from "../file-facts.ts";
 import { isUtf16Script, shebangWords } from "../handler/script.ts";
 import { readElf } from "../program.ts";
 import { UNZIPPED_BYTES_MAX, ZIP_UPLOAD_BYTES_MAX } from "../runtime-api/contract.ts";
@@ -63,8 +59,8 @@ function closedFolder(path: string): Finding {
 
 function checkBootstrap({ directory }: CheckTarget): readonly Finding[] {
   const path = join(directory, "bootstrap");
-  const stat = isRegularFile(path) ? statSync(path) : undefined;
-  if (stat === undefined) return [];
+  const stat = statOf(path);
+  if (stat?.isFile() !== true) return [];
   const findings: Finding[] = [];
   if ((stat.mode & 0o111) === 0) {
     const mode = `0${(stat.mode & 0o777).toString(8)}`;

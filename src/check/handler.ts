@@ -9,8 +9,9 @@ import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
 
 import { pathWord } from "../commands/cli/suggest.ts";
-import { fileBytes, shellScripts } from "../commands/function/files.ts";
+import { shellScripts } from "../commands/function/files.ts";
 import { functionHandler, otherSh } from "../commands/function/handler.ts";
+import { fileBytes } from "../file-facts.ts";
 import { type Handler, resolveHandler, type Shell } from "../handler/resolve.ts";
 import {
   baseName,

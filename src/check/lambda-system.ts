@@ -8,10 +8,10 @@
  * @module
  */
 
-import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 import { startOfFile } from "../commands/function/handler.ts";
+import { statOf } from "../file-facts.ts";
 import type { Files } from "../handler/resolve.ts";
 import { LAMBDA_PATH } from "../host/sandbox/variables.ts";
 import { TASK_ROOT } from "./script-reading.ts";
@@ -108,6 +108,6 @@ export function lambdaFiles(directory: string, layers: readonly string[]): Files
 
 /** Permission bits of a regular file, at the end of all links; nothing when there is none. */
 export function modeOf(path: string): number | undefined {
-  const stat = existsSync(path) ? statSync(path) : undefined;
+  const stat = statOf(path);
   return stat?.isFile() === true ? stat.mode & 0o777 : undefined;
 }

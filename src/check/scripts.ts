@@ -9,8 +9,9 @@ import { existsSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
 
 import { pathWord } from "../commands/cli/suggest.ts";
-import { fileBytes, LEFT_OUT } from "../commands/function/files.ts";
+import { LEFT_OUT } from "../commands/function/files.ts";
 import { syntaxError } from "../commands/function/handler.ts";
+import { fileBytes } from "../file-facts.ts";
 import type { Shell } from "../handler/resolve.ts";
 import { BYTE_ORDER_MARK, definedFunctions, isUtf16 } from "../handler/script.ts";
 import type { Finding } from "./finding.ts";

@@ -12,6 +12,7 @@ import type { CheckTarget } from "../check/finding.ts";
 import { checkFolder } from "../check/folder.ts";
 import { definitionsOnly, shellDifference } from "../check/handler.ts";
 import { missingFileFix } from "../check/missing-handler.ts";
+import { isRegularFile } from "../file-facts.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
 import type { MachineArchitecture } from "../program.ts";
 import { type DescribedTemplate, templateFunctions } from "../template/function.ts";
@@ -27,7 +28,6 @@ import {
   isOurBootstrap,
   TEMPLATE_FILE,
 } from "./function/architecture.ts";
-import { isRegularFile } from "./function/files.ts";
 import { startOfFile } from "./function/handler.ts";
 import { functionName, insteadOfFolder, layerFolder } from "./function/options.ts";
 import { DEFAULT_HANDLER, functionConfig } from "./function/settings.ts";

@@ -11,6 +11,7 @@ import { basename, isAbsolute, join, relative, resolve } from "node:path";
 import type { Command } from "commander";
 
 import { checkFolder } from "../check/folder.ts";
+import { fileBytes } from "../file-facts.ts";
 import { awsArchitecture, type MachineArchitecture } from "../program.ts";
 import { ZIP_UPLOAD_BYTES_MAX } from "../runtime-api/contract.ts";
 import { type EmptyFolder, zip, type ZipEntry } from "../zip.ts";
@@ -21,7 +22,7 @@ import { collected } from "./cli/options.ts";
 import { pathWord } from "./cli/suggest.ts";
 import { say } from "./cli/terminal.ts";
 import { archOption, carriedBootstraps, functionArchitecture } from "./function/architecture.ts";
-import { fileBytes, folderContent, type FolderFile, LEFT_OUT } from "./function/files.ts";
+import { folderContent, type FolderFile, LEFT_OUT } from "./function/files.ts";
 import { insteadOfFolder } from "./function/options.ts";
 
 interface PackageOptions {

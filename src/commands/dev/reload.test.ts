@@ -260,6 +260,15 @@ test("a layer's files and the bootstrap's are watched, wherever they are", async
   await dev.logged("runtime/bootstrap changed · worker 1 restarted");
 });
 
+test("a word after the bootstrap is not watched where it cannot be a file", async () => {
+  const folder = functionFolder({ "function.sh": says("one") });
+  const words = [`/${"a".repeat(300)}`, `${folder}/function.sh/x`];
+  await using dev = await startTool([...DEV, folder, ...CURL_LOOP, ...words]);
+  await dev.logged("Ctrl-C to stop");
+  replaceFile(join(folder, "function.sh"), says("two"));
+  await responded(dev.url, "two");
+});
+
 test("a zip of the function's data is watched, and what it loads from node_modules", async () => {
   const script = ". node_modules/words/words.sh\n";
   const files = { "function.sh": script, "node_modules/words/words.sh": says("one") };

@@ -4,9 +4,10 @@
  * @module
  */
 
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename, isAbsolute, join, relative, resolve } from "node:path";
 
+import { fileBytes, isRegularFile } from "../../file-facts.ts";
 import type { FunctionPool } from "../../host/function/function-pool.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { isOwnLog } from "../../own-log.ts";
@@ -14,7 +15,7 @@ import { sayHints } from "../check.ts";
 import { systemFault } from "../cli/ending.ts";
 import { CommandError } from "../cli/exit-status.ts";
 import { say } from "../cli/terminal.ts";
-import { fileBytes, folderFiles } from "../function/files.ts";
+import { folderFiles } from "../function/files.ts";
 import { functionHandler, localSyntaxError, stampOf } from "../function/handler.ts";
 import type { FunctionOptions } from "../function/options.ts";
 import { CONFIG_FILE } from "../function/settings.ts";
@@ -42,7 +43,7 @@ export function watchFunction(
   };
   const changes = new Changes(pool, isUsers, (files) => reload(pool, files, read));
   const before = stamps(directory);
-  const programs = command.filter((word) => isAbsolute(word) && isFile(word));
+  const programs = command.filter((word) => isAbsolute(word) && isRegularFile(word));
   const others = [...settings, ...layers, ...programs];
   const outside = others.filter((path) => !path.startsWith(`${directory}/`));
   const note = (file: string) => {
@@ -60,10 +61,6 @@ export function watchFunction(
       watch.close();
     },
   };
-}
-
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
 
 /** What tells that a file of the folder has been saved. */

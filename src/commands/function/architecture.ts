@@ -9,15 +9,14 @@
  * @module
  */
 
-import { statSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { InvalidArgumentError, Option } from "commander";
 
+import { isRegularFile } from "../../file-facts.ts";
 import { localArchitecture, type MachineArchitecture } from "../../program.ts";
 import { templateFunctions } from "../../template/function.ts";
 import { CommandError } from "../cli/exit-status.ts";
-import { isRegularFile } from "./files.ts";
 
 /** AWS's names, and those of `uname -m`, Debian, Docker and Node.js. */
 const NAMES: ReadonlyMap<string, MachineArchitecture> = new Map([
@@ -73,7 +72,7 @@ type BootstrapSearch =
 /** Looks for the bootstrap of the function in a folder. */
 export function findBootstrap(directory: string): BootstrapSearch {
   const inFolder = join(directory, "bootstrap");
-  if (isFile(inFolder)) return { kind: "found", path: inFolder, own: false };
+  if (isRegularFile(inFolder)) return { kind: "found", path: inFolder, own: false };
   const places = carriedBootstraps(localArchitecture());
   const path = places.find(isRegularFile);
   if (path !== undefined) return { kind: "found", path, own: true };
@@ -100,8 +99,4 @@ export function isOurBootstrap([program = ""]: readonly string[]): boolean {
 function npmBootstrap(architecture: MachineArchitecture): string {
   const name = architecture === "amd64" ? "bootstrap-x64" : "bootstrap-arm64";
   return join(dirname(process.execPath), "..", "..", name, "bootstrap");
-}
-
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { lstatSync, readdirSync, readFileSync, readlinkSync, type Stats, statSync } from "node:fs";
+import { lstatSync, readdirSync, readlinkSync, type Stats } from "node:fs";
 import { join } from "node:path";
 
 import { systemFault } from "../cli/ending.ts";
@@ -147,28 +147,6 @@ function listed(folder: string, isWhole: boolean): readonly Entry[] | undefined 
 /** The part of {@link folderContent} that belongs to the function. */
 export function folderFiles(directory: string): readonly FolderFile[] {
   return folderContent(directory).files;
-}
-
-/** True for a regular file, at the end of all links. */
-export function isRegularFile(path: string): boolean {
-  try {
-    return statSync(path).isFile();
-  } catch {
-    // It is not there, or what leads to it may not be entered.
-    return false;
-  }
-}
-
-/**
- * All of a regular file.
- * @returns Nothing where it is not one, since a pipe without a writer would be waited for, or cannot be read.
- */
-export function fileBytes(path: string): Buffer<ArrayBuffer> | undefined {
-  try {
-    return isRegularFile(path) ? readFileSync(path) : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Names of the shell scripts in a folder, sorted; none of one that may not be read. */

@@ -4,21 +4,20 @@
  * @module
  */
 
-import { constants, existsSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { constants, existsSync, readFileSync, realpathSync } from "node:fs";
 
+import { isAllowed, isRegularFile, startBytes, statOf } from "../../file-facts.ts";
 import { type Files, type Handler, resolveHandler, type Shell } from "../../handler/resolve.ts";
 import { baseName } from "../../handler/script.ts";
 import type { StartFiles } from "../../host/function/function-pool.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
-import { isAllowed, startBytes } from "../../program.ts";
 import { isOurBootstrap } from "./architecture.ts";
 
 /** Bytes of a file that are looked at, as many as the runtime reads at once. */
 const START_BYTES = 16 * 1024;
 
 const FILES: Files = {
-  // A name that is too long, or a link that leads back to itself, is not a file either, and statSync throws.
-  isFile: (path) => existsSync(path) && statSync(path).isFile(),
+  isFile: isRegularFile,
   mayExecute: (path) => isAllowed(path, constants.X_OK),
   start: startOfFile,
   program: (name) => Bun.which(name) ?? undefined,
@@ -47,12 +46,8 @@ export function startFiles({ command, directory, handler }: FunctionSettings): S
 
 /** What tells that a file has been saved, or made; the same for every one that is not there. */
 export function stampOf(path: string): string {
-  try {
-    const { ino, size, mtimeMs, mode } = statSync(path);
-    return `${ino} ${size} ${mtimeMs} ${mode}`;
-  } catch {
-    return "";
-  }
+  const stat = statOf(path);
+  return stat === undefined ? "" : `${stat.ino} ${stat.size} ${stat.mtimeMs} ${stat.mode}`;
 }
 
 /** A function of a script that is loaded. */

@@ -4,10 +4,9 @@
  * @module
  */
 
-import { statSync } from "node:fs";
-
 import { type Command, Option } from "commander";
 
+import { isFolder } from "../../file-facts.ts";
 import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
 import { jsonComplaint } from "../../host/http/json-text.ts";
 import { shownAddress } from "../../host/http/message.ts";
@@ -141,7 +140,7 @@ function refuseEventAsName(name: string, { event }: InvokeOptions): void {
   const isFile = /\.jsonc?$/i.test(name) || name.includes("/");
   if (!isFile && !/^[{["@]/.test(name)) return;
   const path = name.replace(/^@/, "");
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
+  if (isFolder(path)) {
     throw new CommandError(
       `${name}: not a function's name\n  to run the function of a folder: --dir ${pathWord(path)}`,
     );

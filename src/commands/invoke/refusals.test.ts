@@ -267,6 +267,9 @@ test.each(EXCLUDING)("%j is refused with and without a server", async (options, 
   expect(server.seen).toEqual([]);
 });
 
+/** No file has so long a name. */
+const LONG = "a".repeat(300);
+
 test.each([
   ["event.json", "-f event.json"],
   ["./events/ada.JSON", "-f ./events/ada.JSON"],
@@ -275,6 +278,8 @@ test.each([
   ["@event.json", "-f event.json"],
   ['{"a":1}', `-d '{"a":1}'`],
   ["[1]", "-d '[1]'"],
+  ["package.json/x", "-f package.json/x"],
+  [`/${LONG}`, `-f /${LONG}`],
 ])("an event in place of the name (%s) is refused with the option for it", async (word, option) => {
   const message = `error: ${word}: not a function's name\n  give an event with ${option}\n`;
   expect(await tool(["invoke", word, ...ONCE])).toEqual({ status: 2, out: "", errors: message });

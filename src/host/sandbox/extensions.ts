@@ -10,10 +10,10 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { readdirSync, statSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { basename, join } from "node:path";
 
+import { isRegularFile, namesIn } from "../../file-facts.ts";
 import {
   EXTENSION_HEADER,
   EXTENSION_PATH,
@@ -371,7 +371,7 @@ export function extensionPrograms(layers: readonly string[]): readonly string[] 
     const folder = join(layer, EXTENSIONS);
     for (const name of namesIn(folder)) {
       const path = join(folder, name);
-      if (isFile(path) && !byName.has(name)) byName.set(name, path);
+      if (isRegularFile(path) && !byName.has(name)) byName.set(name, path);
     }
   }
   return [...byName.values()];
@@ -379,24 +379,6 @@ export function extensionPrograms(layers: readonly string[]): readonly string[] 
 
 /** The folder of a layer's extensions. */
 export const EXTENSIONS = "extensions";
-
-/** The names in a folder, sorted; none where it is not there, or may not be read. */
-function namesIn(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder).sort();
-  } catch {
-    return [];
-  }
-}
-
-function isFile(path: string): boolean {
-  try {
-    return statSync(path).isFile();
-  } catch {
-    // Not there, or a link that leads back to itself.
-    return false;
-  }
-}
 
 /** How extensions are started, and who is told of their ends. */
 interface ExtensionProcessOptions {
