@@ -14,10 +14,9 @@ import { statSync } from "node:fs";
 import type { Architecture } from "../architectures.ts";
 import { newestInput, stageDebianAwsCli } from "./aws-cli-debian.ts";
 import { fetchInstaller, stageInstaller, type UpstreamAwsCli } from "./aws-cli-upstream.ts";
-import { UnreachableError } from "./download.ts";
+import { takeReachable } from "./download.ts";
 import { type AwsCliInput, type DebianInput, fetchRecorded } from "./inputs.ts";
 import type { Part } from "./part.ts";
-import { step } from "./progress.ts";
 import { fillUrl, SOURCES } from "./sources.ts";
 
 /** Where a staged AWS CLI came from, and what it consists of. */
@@ -54,13 +53,10 @@ export async function stageAwsCli(
   if (choice === "debian") return fromDebian(tree, target, await newestInput(target));
   if (choice === "upstream") return fromUpstream(tree, target, upstream);
   if (choice === "auto") {
-    try {
-      return await fromUpstream(tree, target, upstream);
-    } catch (error) {
-      if (!(error instanceof UnreachableError)) throw error;
-      step(`AWS CLI: ${error.message}; taking Debian's instead (AWS_CLI=debian)`);
-      return fromDebian(tree, target, await newestInput(target));
-    }
+    return takeReachable("AWS CLI", () => fromUpstream(tree, target, upstream), {
+      words: "taking Debian's instead (AWS_CLI=debian)",
+      take: async () => fromDebian(tree, target, await newestInput(target)),
+    });
   }
   return fromFile(tree, target, choice);
 }

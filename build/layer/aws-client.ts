@@ -5,15 +5,14 @@
  * @module
  */
 
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { chmodSync } from "node:fs";
+import { join } from "node:path";
 
 import type { Architecture } from "../architectures.ts";
 import { isWholeElf } from "./elf.ts";
-import { exclusively } from "./exclusive.ts";
-import { CACHE, LAYER } from "./paths.ts";
+import { LAYER } from "./paths.ts";
+import { keptOrMade } from "./recipe.ts";
 import { SOURCES } from "./sources.ts";
-import { workFolder } from "./work-folder.ts";
 import { compileC } from "./zig.ts";
 
 const SOURCE = join(LAYER, "aws-cli/aws.c");
@@ -29,22 +28,17 @@ export interface Started {
 /** Compiles the program, or takes it from the cache, and returns its path. */
 export async function compileAwsClient(target: Architecture, started: Started): Promise<string> {
   const words = [...WARNINGS, ...[`-DLOADER="${started.loader}"`, `-DPYTHON="${started.python}"`]];
-  const recipe = new Bun.CryptoHasher("sha256");
-  recipe.update(JSON.stringify([SOURCES.zig, words]));
-  recipe.update(readFileSync(join(import.meta.dir, "zig.ts")));
-  recipe.update(readFileSync(SOURCE));
-  const kept = join(CACHE, "aws-client", `${target.name}-${recipe.digest("hex").slice(0, 16)}`);
-  await exclusively(`aws-client-${target.name}`, async () => {
-    if (isWholeElf(kept)) return;
-    const folder = workFolder("aws-client");
-    try {
-      await compileC(target, [...words, SOURCE, "-o", "aws"], folder);
-      chmodSync(join(folder, "aws"), 0o755);
-      mkdirSync(dirname(kept), { recursive: true });
-      renameSync(join(folder, "aws"), kept);
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+  return keptOrMade({
+    kind: "aws-client",
+    target,
+    values: [SOURCES.zig, words],
+    files: [join(import.meta.dir, "zig.ts"), SOURCE],
+    isWhole: isWholeElf,
+    make: async (folder) => {
+      const made = join(folder, "aws");
+      await compileC(target, [...words, SOURCE, "-o", made], folder);
+      chmodSync(made, 0o755);
+      return made;
+    },
   });
-  return kept;
 }

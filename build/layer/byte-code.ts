@@ -6,17 +6,15 @@
  * @module
  */
 
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { copyFileSync, existsSync } from "node:fs";
+import { join } from "node:path";
 
 import { type Architecture, HOST_ARCHITECTURE } from "../architectures.ts";
 import { pythonOf, stageDebianAwsCli, stagedPython } from "./aws-cli-debian.ts";
 import { run } from "./command.ts";
-import { exclusively } from "./exclusive.ts";
 import type { DebianInput } from "./inputs.ts";
-import { CACHE } from "./paths.ts";
 import { type Saving, treeBytes } from "./prune.ts";
-import { workFolder } from "./work-folder.ts";
+import { keptOrMade } from "./recipe.ts";
 
 /**
  * Compiles every module of a tree to byte code and removes the sources, and adds what the
@@ -79,24 +77,20 @@ interface HostPython {
 async function hostPython(input: DebianInput): Promise<HostPython> {
   const host = HOST_ARCHITECTURE;
   if (host === undefined) throw new Error(`failed to find a Python for ${process.arch}`);
-  const recipe = new Bun.CryptoHasher("sha256");
-  recipe.update(JSON.stringify(input.packages.map(({ sha256 }) => sha256)));
-  for (const path of RECIPE) recipe.update(readFileSync(path));
-  const kept = join(CACHE, "python", `${host.name}-${recipe.digest("hex").slice(0, 16)}`);
-  await exclusively("python", async () => {
-    if (existsSync(kept)) return;
-    const tree = workFolder("python");
-    await stageHostPython(tree, host, input);
-    mkdirSync(dirname(kept), { recursive: true });
-    renameSync(tree, kept);
+  const makers = ["byte-code.ts", "aws-cli-debian.ts", "compiled.py"];
+  const kept = await keptOrMade({
+    kind: "python",
+    target: host,
+    values: input.packages.map(({ sha256 }) => sha256),
+    files: makers.map((name) => join(import.meta.dir, name)),
+    isWhole: existsSync,
+    make: async (folder) => {
+      await stageHostPython(folder, host, input);
+      return folder;
+    },
   });
   return { command: pythonCommand(kept, host), ...recordedIn(kept) };
 }
-
-/** What a kept Python was made by: each change makes another one. */
-const RECIPE = ["byte-code.ts", "aws-cli-debian.ts", "compiled.py"].map((name) =>
-  join(import.meta.dir, name),
-);
 
 async function stageHostPython(
   tree: string,

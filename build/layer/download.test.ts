@@ -5,7 +5,13 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 
-import { download, DOWNLOADS, HashMismatchError, UnreachableError } from "./download.ts";
+import {
+  download,
+  DOWNLOADS,
+  HashMismatchError,
+  takeReachable,
+  UnreachableError,
+} from "./download.ts";
 import { CACHE } from "./paths.ts";
 
 const CONTENT = randomBytes(300_000);
@@ -157,4 +163,22 @@ test("download() tells a host that is not there from one that says no", async ()
   expect(error).not.toBeInstanceOf(UnreachableError);
   expect(String(error)).toContain("HTTP status 404");
   refusing.close();
+});
+
+test("takeReachable() takes another only where a host cannot be reached, not for what it says", async () => {
+  const instead = { words: "taking another", take: async () => "another" };
+  const taken = (fault?: Error) =>
+    takeReachable(
+      "it",
+      async () => {
+        if (fault !== undefined) throw fault;
+        return "its own";
+      },
+      instead,
+    );
+  expect(await taken()).toBe("its own");
+  expect(await taken(new UnreachableError("no route"))).toBe("another");
+  for (const fault of [new HashMismatchError("other bytes"), new Error("HTTP status 404")]) {
+    await expect(taken(fault)).rejects.toBe(fault);
+  }
 });

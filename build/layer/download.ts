@@ -40,6 +40,24 @@ export class UnreachableError extends Error {
   override readonly name = "UnreachableError";
 }
 
+/**
+ * Takes something from its own host, else, where that cannot be reached, from another place, and says so. A
+ * missing file, a wrong hash or a bad signature is never a reason to take something else.
+ */
+export async function takeReachable<T>(
+  what: string,
+  take: () => Promise<T>,
+  instead: { readonly words: string; readonly take: () => Promise<T> },
+): Promise<T> {
+  try {
+    return await take();
+  } catch (error) {
+    if (!(error instanceof UnreachableError)) throw error;
+    step(`${what}: ${error.message}; ${instead.words}`);
+    return instead.take();
+  }
+}
+
 /** The bytes are not those that were asked for. */
 export class HashMismatchError extends Error {
   override readonly name = "HashMismatchError";

@@ -10,17 +10,17 @@
  */
 
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 
 import type { Architecture } from "../architectures.ts";
 import { run } from "./command.ts";
 import { HashMismatchError, sha256OfFile } from "./download.ts";
 import { isWholeElf } from "./elf.ts";
-import { exclusively } from "./exclusive.ts";
 import type { Part } from "./part.ts";
-import { CACHE, LAYER } from "./paths.ts";
+import { LAYER } from "./paths.ts";
 import { fetchFromPyPI } from "./pip.ts";
 import { step } from "./progress.ts";
+import { keptOrMade } from "./recipe.ts";
 import { SOURCES } from "./sources.ts";
 import { workFolder } from "./work-folder.ts";
 import { compileC, muslPart } from "./zig.ts";
@@ -39,15 +39,18 @@ export interface BuiltJq {
 
 /** Builds jq, or takes it from the cache when nothing that it is made of has changed. */
 export async function buildJq(target: Architecture): Promise<BuiltJq> {
-  const recipe = new Bun.CryptoHasher("sha256");
-  recipe.update(JSON.stringify([SOURCES.zig, SOURCES.jq]));
-  recipe.update(readFileSync(import.meta.path));
-  recipe.update(readFileSync(join(import.meta.dir, "zig.ts")));
-  recipe.update(readFileSync(join(LAYER, "jq/config.h")));
-  recipe.update(readFileSync(DATES_PATCH));
-  const kept = join(CACHE, "jq", `${target.name}-${recipe.digest("hex").slice(0, 16)}`);
-  await exclusively(`jq-${target.name}`, async () => {
-    if (!isWholeElf(join(kept, "jq"))) await compile(kept, target);
+  const kept = await keptOrMade({
+    kind: "jq",
+    target,
+    values: [SOURCES.zig, SOURCES.jq],
+    files: [
+      import.meta.path,
+      join(import.meta.dir, "zig.ts"),
+      join(LAYER, "jq/config.h"),
+      DATES_PATCH,
+    ],
+    isWhole: (path) => isWholeElf(join(path, "jq")),
+    make: (folder) => compile(folder, target),
   });
   return { executable: join(kept, "jq"), parts: await partsOf(kept, target) };
 }
@@ -80,29 +83,23 @@ export async function unpackJqRelease(folder: string): Promise<void> {
   }
 }
 
-async function compile(kept: string, target: Architecture): Promise<void> {
+/** Compiles in a folder; returns the one below it that has the executable, the licences and the library's version. */
+async function compile(folder: string, target: Architecture): Promise<string> {
   const { version } = SOURCES.jq;
   step(`compile jq ${version} for ${target.name}`);
-  const folder = workFolder("jq");
   const source = join(folder, "source");
-  try {
-    await unpackJqRelease(source);
-    await run(["patch", "-s", "-p1", "-i", DATES_PATCH], { cwd: source });
-    writeGeneratedSources(join(source, "src"), version);
-    await compileC(target, compileWords(source), source);
-    const built = join(folder, "built");
-    mkdirSync(built);
-    renameSync(join(source, "jq"), join(built, "jq"));
-    chmodSync(join(built, "jq"), 0o755);
-    renameSync(join(source, "COPYING"), join(built, "jq.txt"));
-    renameSync(join(source, "vendor/oniguruma/COPYING"), join(built, "oniguruma.txt"));
-    writeFileSync(join(built, "oniguruma-version"), onigurumaVersion(source));
-    mkdirSync(dirname(kept), { recursive: true });
-    rmSync(kept, { recursive: true, force: true });
-    renameSync(built, kept);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  await unpackJqRelease(source);
+  await run(["patch", "-s", "-p1", "-i", DATES_PATCH], { cwd: source });
+  writeGeneratedSources(join(source, "src"), version);
+  await compileC(target, compileWords(source), source);
+  const built = join(folder, "built");
+  mkdirSync(built);
+  renameSync(join(source, "jq"), join(built, "jq"));
+  chmodSync(join(built, "jq"), 0o755);
+  renameSync(join(source, "COPYING"), join(built, "jq.txt"));
+  renameSync(join(source, "vendor/oniguruma/COPYING"), join(built, "oniguruma.txt"));
+  writeFileSync(join(built, "oniguruma-version"), onigurumaVersion(source));
+  return built;
 }
 
 function compileWords(source: string): string[] {

@@ -22,14 +22,13 @@ import { join, resolve } from "node:path";
 
 import type { Architecture } from "../architectures.ts";
 import { run } from "./command.ts";
-import { download, sha256OfFile, UnreachableError } from "./download.ts";
+import { download, sha256OfFile, takeReachable } from "./download.ts";
 import { LAMBDA_LIBRARIES } from "./elf-check.ts";
 import { isWholeElf, readElfFiles } from "./elf.ts";
 import type { JqInput } from "./inputs.ts";
 import { buildJq, JQ_LICENSE } from "./jq-from-source.ts";
 import type { Part } from "./part.ts";
 import { LAYER } from "./paths.ts";
-import { step } from "./progress.ts";
 import { fillUrl, SOURCES, type Sources } from "./sources.ts";
 
 /** Where a Linux keeps the libraries of its own architecture. */
@@ -70,13 +69,10 @@ export async function stageJq(
   if (choice === "source") return fromSource(tree, target);
   if (choice === "upstream") return fromUpstream(tree, target, upstream);
   if (choice === "auto") {
-    try {
-      return await fromUpstream(tree, target, upstream);
-    } catch (error) {
-      if (!(error instanceof UnreachableError)) throw error;
-      step(`jq: ${error.message}; compiling its release instead (JQ=source)`);
-      return fromSource(tree, target);
-    }
+    return takeReachable("jq", () => fromUpstream(tree, target, upstream), {
+      words: "compiling its release instead (JQ=source)",
+      take: () => fromSource(tree, target),
+    });
   }
   return fromFile(tree, choice);
 }

@@ -6,17 +6,16 @@
  * @module
  */
 
-import { chmodSync, existsSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { type Architecture, HOST_ARCHITECTURE } from "../architectures.ts";
 import { run } from "./command.ts";
-import { exclusively } from "./exclusive.ts";
 import type { Part } from "./part.ts";
 import { CACHE } from "./paths.ts";
 import { fetchFromPyPI } from "./pip.ts";
+import { keptOrMade } from "./recipe.ts";
 import { SOURCES } from "./sources.ts";
-import { workFolder } from "./work-folder.ts";
 
 /** Kind of wheel that pip must fetch, by architecture. */
 export const WHEEL_PLATFORMS = {
@@ -71,26 +70,25 @@ async function zigCompiler(): Promise<string> {
   const host = HOST_ARCHITECTURE;
   if (host === undefined) throw new Error(`failed to find zig for ${process.arch}`);
   const { version, sha256 } = SOURCES.zig;
-  const kept = join(CACHE, `zig-${version}-${host.name}`);
-  const zig = join(kept, "ziglang/zig");
-  await exclusively("zig", async () => {
-    if (existsSync(zig)) return;
-    const wheel = await fetchFromPyPI({
-      name: "ziglang",
-      version,
-      sha256: sha256[host.name],
-      kind: { wheel: WHEEL_PLATFORMS[host.name] },
-      use: "the C compiler that builds jq and bin/aws",
-    });
-    const folder = workFolder("zig");
-    try {
+  const zig = "ziglang/zig";
+  const kept = await keptOrMade({
+    kind: "zig",
+    target: host,
+    values: [version, sha256[host.name]],
+    files: [],
+    isWhole: (path) => existsSync(join(path, zig)),
+    make: async (folder) => {
+      const wheel = await fetchFromPyPI({
+        name: "ziglang",
+        version,
+        sha256: sha256[host.name],
+        kind: { wheel: WHEEL_PLATFORMS[host.name] },
+        use: "the C compiler that builds jq and bin/aws",
+      });
       await run(["python3", "-I", "-m", "zipfile", "-e", wheel, folder]);
-      chmodSync(join(folder, "ziglang/zig"), 0o755);
-      rmSync(kept, { recursive: true, force: true });
-      renameSync(folder, kept);
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+      chmodSync(join(folder, zig), 0o755);
+      return folder;
+    },
   });
-  return zig;
+  return join(kept, zig);
 }
