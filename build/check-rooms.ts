@@ -52,6 +52,7 @@ const ROOMS: readonly Room[] = [
   { path: "src/commands/compat.ts", side: "outside" },
   { path: "src/own-log.ts", side: "outside" },
   { path: "src/quantities.ts", side: "outside" },
+  { path: "src/env-file.ts", packages: ["node:util"], side: "outside" },
   { path: "src/commands/cli/", side: "outside" },
   { path: "src/program.ts", side: "outside" },
   { path: "src/template/", side: "outside" },

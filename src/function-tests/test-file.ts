@@ -20,6 +20,7 @@ import { z } from "zod";
 
 import { closest } from "../commands/cli/suggest.ts";
 import { eventTime } from "../commands/function/settings.ts";
+import { isVariableName } from "../env-file.ts";
 import { compactJson } from "../host/http/json-text.ts";
 import { PLATFORM_VARIABLES } from "../host/sandbox/variables.ts";
 import { HEADER, INVOCATION_HEADER_PREFIX } from "../runtime-api/contract.ts";
@@ -156,9 +157,6 @@ function isEventHeader(name: string): boolean {
   return isOne && !HOST_HEADERS.includes(lower);
 }
 
-/** Names of variables that a shell can have. */
-const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
-
 /**
  * Reads a file of tests.
  * @param file As people name it; also where `eventFile` starts from.
@@ -196,7 +194,7 @@ function readTest(source: JsonSource, file: string, place: Place): TestDescripti
   const parsed = testSchema.safeParse(source.valueAt(place));
   if (!parsed.success) return issueComplaint(source, place, parsed.error.issues[0]);
   const { data } = parsed;
-  const wrongName = Object.keys(data.env).find((name) => !VARIABLE.test(name));
+  const wrongName = Object.keys(data.env).find((name) => !isVariableName(name));
   if (wrongName !== undefined) {
     const words = `not a variable name: "${wrongName}"`;
     return source.complaint([...place, "env"], words, wrongName);

@@ -6,10 +6,10 @@
 
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import { parseEnv } from "node:util";
 
 import type { Command } from "commander";
 
+import { isVariableName, readEnvFile } from "../../env-file.ts";
 import { DEFAULT_SETTINGS, type FunctionSettings } from "../../host/invocation/settings.ts";
 import { EXTENSIONS } from "../../host/sandbox/extensions.ts";
 import { PLATFORM_VARIABLES } from "../../host/sandbox/variables.ts";
@@ -96,7 +96,8 @@ export interface SettingsDefaults {
 }
 
 /**
- * Turns a folder and options into the settings of its function.
+ * Turns a folder and options into the settings of its function: options count more than the file of settings and
+ * the template, those more than what the command adds.
  * @param command The bootstrap and its arguments after `--`, none to look for one.
  * @throws {CommandError} When an option is wrong or there is nothing to run.
  */
@@ -108,34 +109,92 @@ export function functionSettings(
 ): FunctionSettings {
   const described = templateSettings(options);
   const root = directory === "." && described ? described.directory : resolve(directory);
-  requireFolder(
-    root,
-    directory === "." ? root : directory,
-    directory.endsWith(".json")
-      ? `\n  an event is read from standard input: lambda-shell run < ${shellWord(directory)}`
-      : insteadOfFolder(
-          directory,
-          `\n  put the bootstrap command after --: -- ${shellWord(directory)}`,
-        ),
-  );
+  requireFunctionFolder(root, directory);
   const tell = newsOf(root);
   const named = described?.name ?? options.name;
   const name = named ?? defaults.name ?? functionName(root);
   // Several functions of a template may have one folder, and some of them no settings of their own.
   const warn = described === undefined ? (message: string) => tell("warning", message) : undefined;
   const config = { ...present(described ?? {}), ...functionConfig(root, name, warn) };
-  const managedInstances = options.managedInstances ?? described?.managedInstances ?? false;
-  const snapStart = options.snapStart ?? described?.snapStart ?? false;
-  if (snapStart && managedInstances) {
-    throw new CommandError("SnapStart and Managed Instances exclude each other");
-  }
-  const managedLoops = described?.concurrency ?? DEFAULT_MANAGED_CONCURRENCY;
+  const kind = environmentKind(options, described);
   const given = {
     name: named,
     timeout: options.timeout ?? config.timeout,
     memory: options.memory ?? config.memory,
     workers: options.workers ?? config.workers,
   };
+  const checked = checkedSettings(name, given, options, defaults, kind, described?.concurrency);
+  const variables = withoutPlatforms({ ...config.env, ...functionVariables(options, tell) }, tell);
+  warnOfUnknown(described, tell, {
+    ...variables,
+    Handler: options.handler ?? config.handler,
+    Timeout: given.timeout,
+    MemorySize: given.memory,
+    CodeUri: directory === "." ? undefined : directory,
+  });
+  if (described !== undefined) announceRuntime(described, tell);
+  const inherit = options.inheritEnv ?? defaults.inheritEnvironment ?? false;
+  return {
+    ...DEFAULT_SETTINGS,
+    ...(described === undefined ? {} : onlyDescribed(described)),
+    ...checked,
+    ...kind,
+    directory: root,
+    ...startedBy(root, command, options, defaults),
+    handler: options.handler ?? config.handler ?? defaults.handler ?? environmentHandler(),
+    region: checkedRegion(options.region) ?? config.region ?? environmentRegion(),
+    memoryEnforced: options.memory !== undefined,
+    variables: { ...described?.variables, ...variables },
+    inherited: inherit ? definedOnly(startVariables()) : {},
+    layers: (options.layer ?? []).map(layerFolder),
+  };
+}
+
+/**
+ * A function's folder must be there.
+ * @param argument What names it; "." where a template may name another.
+ * @throws {CommandError} When it is not, with what the argument is probably meant as.
+ */
+function requireFunctionFolder(root: string, argument: string): void {
+  const hint = argument.endsWith(".json")
+    ? `\n  an event is read from standard input: lambda-shell run < ${shellWord(argument)}`
+    : insteadOfFolder(
+        argument,
+        `\n  put the bootstrap command after --: -- ${shellWord(argument)}`,
+      );
+  requireFolder(root, argument === "." ? root : argument, hint);
+}
+
+/** How Lambda makes a function's environments. */
+type EnvironmentKind = Pick<FunctionSettings, "snapStart" | "managedInstances">;
+
+/** @throws {CommandError} When the two exclude each other. */
+function environmentKind(
+  options: FunctionOptions,
+  described: TemplateFunction | undefined,
+): EnvironmentKind {
+  const managedInstances = options.managedInstances ?? described?.managedInstances ?? false;
+  const snapStart = options.snapStart ?? described?.snapStart ?? false;
+  if (snapStart && managedInstances) {
+    throw new CommandError("SnapStart and Managed Instances exclude each other");
+  }
+  return { snapStart, managedInstances };
+}
+
+/**
+ * The settings that are numbers and times, checked.
+ * @param given What options, files and the template say, which counts more than what the command adds.
+ * @param managedLoops Events at a time in an environment of Managed Instances, as the template says.
+ * @throws {CommandError} When one is wrong, by the name under which it was written.
+ */
+function checkedSettings(
+  name: string,
+  given: Readonly<Record<"name" | "timeout" | "memory" | "workers", string | undefined>>,
+  options: FunctionOptions,
+  defaults: SettingsDefaults,
+  { snapStart, managedInstances }: EnvironmentKind,
+  managedLoops = DEFAULT_MANAGED_CONCURRENCY,
+) {
   const text = {
     name,
     timeout: given.timeout ?? defaults.timeout,
@@ -149,40 +208,31 @@ export function functionSettings(
   const parsed = parseSettings(text, managedInstances);
   if (parsed.kind === "invalid") throw new CommandError(settingFault(parsed, given, defaults));
   const { settings } = parsed;
-  const { attachedPort } = defaults;
-  const variables = withoutPlatforms({ ...config.env, ...functionVariables(options, tell) }, tell);
-  warnOfUnknown(described, tell, {
-    ...variables,
-    Handler: options.handler ?? config.handler,
-    Timeout: given.timeout,
-    MemorySize: given.memory,
-    CodeUri: directory === "." ? undefined : directory,
-  });
-  const inherit = options.inheritEnv ?? defaults.inheritEnvironment ?? false;
-  if (described !== undefined) announceRuntime(described, tell);
-  return {
-    ...DEFAULT_SETTINGS,
-    ...settings,
-    ...(options.initTimeout === undefined && (snapStart || managedInstances)
-      ? { initTimeoutMs: Math.max(settings.timeoutMs, LONG_INIT_MS) }
-      : {}),
-    runtime: described?.runtime ?? DEFAULT_SETTINGS.runtime,
-    code: referencedCode(described),
-    configuration: described?.configuration ?? {},
-    binaryMediaTypes: described?.binaryMediaTypes ?? [],
-    snapStart,
-    managedInstances,
-    directory: root,
-    ...(attachedPort === undefined
-      ? { command: bootstrapCommand(root, command, options.bootstrap) }
-      : { command: [], attachedPort }),
-    handler: options.handler ?? config.handler ?? defaults.handler ?? environmentHandler(),
-    region: checkedRegion(options.region) ?? config.region ?? environmentRegion(),
-    memoryEnforced: options.memory !== undefined,
-    variables: { ...described?.variables, ...variables },
-    inherited: inherit ? definedOnly(startVariables()) : {},
-    layers: (options.layer ?? []).map(layerFolder),
-  };
+  const isLongInit = options.initTimeout === undefined && (snapStart || managedInstances);
+  return isLongInit
+    ? { ...settings, initTimeoutMs: Math.max(settings.timeoutMs, LONG_INIT_MS) }
+    : settings;
+}
+
+/** What only a template says, and no option. */
+function onlyDescribed(described: TemplateFunction) {
+  const { runtime = DEFAULT_SETTINGS.runtime, configuration, binaryMediaTypes } = described;
+  return { runtime, code: referencedCode(described), configuration, binaryMediaTypes };
+}
+
+/**
+ * What runs a function: its bootstrap, or what attaches itself.
+ * @throws {CommandError} When no bootstrap is found.
+ */
+function startedBy(
+  root: string,
+  command: readonly string[],
+  { bootstrap }: FunctionOptions,
+  { attachedPort }: SettingsDefaults,
+): Pick<FunctionSettings, "command" | "attachedPort"> {
+  return attachedPort === undefined
+    ? { command: bootstrapCommand(root, command, bootstrap) }
+    : { command: [], attachedPort };
 }
 
 const told = new Map<string, ReadonlySet<string>>();
@@ -263,10 +313,8 @@ function announceRuntime(
 }
 
 /** What Lambda shows of code that it reads where it lies, instead of a copy of its own. */
-function referencedCode(
-  described: TemplateFunction | undefined,
-): Readonly<Record<string, unknown>> {
-  const { S3ObjectStorageMode: mode, ...object } = described?.codeInS3?.members ?? {};
+function referencedCode({ codeInS3 }: TemplateFunction): Readonly<Record<string, unknown>> {
+  const { S3ObjectStorageMode: mode, ...object } = codeInS3?.members ?? {};
   return mode === "REFERENCE" ? { ResolvedS3Object: object } : {};
 }
 
@@ -417,27 +465,14 @@ interface VariableOptions {
 function functionVariables(options: VariableOptions, tell: typeof say): Record<string, string> {
   const variables: Record<string, string> = {};
   for (const file of options.envFile ?? []) {
-    const text = readInputFile(file, "--env-file")
-      .toString("utf8")
-      .replace(/^\ufeff/, "");
-    for (const line of otherLines(text)) {
-      // What stands there may be half of a secret.
-      tell("warning", `--env-file ${file}: line ${line} is not NAME=VALUE and is left out`);
-    }
-    for (const { line, after } of cutValues(text)) {
-      const fix = "put the whole value in quotes";
-      tell(
-        "warning",
-        `--env-file ${file}: line ${line}: what follows ${after} is left out\n  ${fix}`,
-      );
-    }
-    const named = Object.entries(parseEnv(text)).filter(([name]) => VARIABLE_NAME.test(name));
-    Object.assign(variables, definedOnly(Object.fromEntries(named)));
+    const read = readEnvFile(readInputFile(file, "--env-file").toString("utf8"));
+    for (const words of read.leftOut) tell("warning", `--env-file ${file}: ${words}`);
+    Object.assign(variables, read.variables);
   }
   for (const assignment of options.env ?? []) {
     const at = assignment.indexOf("=");
     const name = at === -1 ? assignment : assignment.slice(0, at);
-    if (!VARIABLE_NAME.test(name)) {
+    if (!isVariableName(name)) {
       throw new CommandError(`--env ${assignment}: not a variable name: "${name}"`);
     }
     const value = at === -1 ? startVariables()[name] : assignment.slice(at + 1);
@@ -446,35 +481,6 @@ function functionVariables(options: VariableOptions, tell: typeof say): Record<s
       tell("warning", `--env ${name}: it is not set here; to give it a value: --env ${name}=VALUE`);
   }
   return variables;
-}
-
-const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-
-/**
- * An assignment as `parseEnv` reads it, but for names that no variable has; a value in quotes may have several
- * lines.
- */
-const ASSIGNMENT =
-  /^[ \t]*(?:export[ \t]+)?[A-Za-z_]\w*(?:[ \t]*=|:[ \t])([ \t]*)('[^']*'|"(?:\\"|[^"])*"|`[^`]*`)?(.*)$/gm;
-
-/** Numbers of the lines that are not an assignment, a comment or empty line, from 1. */
-function otherLines(text: string): readonly number[] {
-  const others = text.replace(ASSIGNMENT, (found) => found.replace(/[^\n]+/g, ""));
-  return others.split("\n").flatMap((line, at) => (/^\s*(#|$)/.test(line) ? [] : [at + 1]));
-}
-
-/** Values of which a part is left out though it seems to belong to them, by the line on which that stands, from 1. */
-function cutValues(
-  text: string,
-): readonly { readonly line: number; readonly after: "#" | "the closing quote" }[] {
-  return [...text.matchAll(ASSIGNMENT)].flatMap((found) => {
-    const [whole, space = "", quoted, rest = ""] = found;
-    // A comment stands apart from the value.
-    const isCut = quoted === undefined ? /^#|\S#/.test(`${space}${rest}`) : /^\s*[^\s#]/.test(rest);
-    if (!isCut) return [];
-    const line = text.slice(0, found.index + whole.length).split("\n").length;
-    return [{ line, after: quoted === undefined ? "#" : "the closing quote" }];
-  });
 }
 
 /** The members that have a value. */
