@@ -33,6 +33,7 @@ const ROOMS: readonly Room[] = [
   { path: "src/bootstrap.ts", packages: [], side: "inside" },
   { path: "src/zip.ts", side: "outside" },
   { path: "src/file-facts.ts", packages: ["node:fs"], side: "outside" },
+  { path: "src/json-object.ts", packages: [], side: "outside" },
   { path: "src/guard/", packages: ["bun:ffi", "node:fs"], side: "outside" },
   { path: "src/host/invocation/", side: "outside" },
   { path: "src/host/http/", side: "outside" },

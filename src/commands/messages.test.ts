@@ -273,6 +273,14 @@ test.each([
   },
 );
 
+test.each(["a text", '"a text"', '["a", "list"]', "1", "null"])(
+  "an error that is not an object (%s) is told as it is",
+  (text) => {
+    const { message } = serverErrorSummary(Buffer.from(text), "", undefined);
+    expect(message).toBe(`Unhandled: ${text}`);
+  },
+);
+
 test("a log line stands before the JSON of the response", () => {
   expect(outputWarning(Buffer.from('greeting Ada\n{"a":1}\n'))).toBe(
     `handler wrote to stdout before its JSON payload ("greeting Ada")

@@ -20,6 +20,7 @@ import {
   readPostedError,
 } from "../host/invocation/platform-error.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
+import { isObject } from "../json-object.ts";
 import { CONTENT_TYPE } from "../runtime-api/contract.ts";
 
 /** What `run --compat refunc` does otherwise. */
@@ -217,11 +218,10 @@ function errorShape(bytes: Uint8Array): ErrorShape {
     const reason = error instanceof Error ? error.message : String(error);
     return invalidShape("SyntaxError", reason, text);
   }
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
+  if (!isObject(parsed)) {
     return invalidShape("UnmarshalTypeError", "the error is not a JSON object", text);
   }
-  const members = parsed as Readonly<Record<string, unknown>>;
-  const { errorMessage = "", errorType = "", stackTrace } = members;
+  const { errorMessage = "", errorType = "", stackTrace } = parsed;
   if (typeof errorMessage !== "string") return wrongMember("errorMessage", "a string", text);
   if (typeof errorType !== "string") return wrongMember("errorType", "a string", text);
   if (stackTrace === undefined || stackTrace === null) {

@@ -5,6 +5,7 @@
  */
 
 import { compactJson, decodeUtf8, isJson } from "../host/http/json-text.ts";
+import { parsedObject } from "../json-object.ts";
 import { type Difference, jsonDifferences, projectJson, textContrast } from "./exact-json.ts";
 import type { Expectation } from "./test-file.ts";
 
@@ -177,15 +178,10 @@ export function recorded(
 
 /** An error's type, and its message where that is the same at the next event. */
 function recordedError(text: string): Readonly<Record<string, string>> | undefined {
-  let error: unknown;
-  try {
-    error = JSON.parse(text);
-  } catch {
-    // Not JSON, as below.
-  }
+  const error = parsedObject(text);
   // Of what is not an object no member can be expected.
-  if (typeof error !== "object" || error === null || Array.isArray(error)) return undefined;
-  const { errorType, errorMessage } = error as { errorType?: unknown; errorMessage?: unknown };
+  if (error === undefined) return undefined;
+  const { errorType, errorMessage } = error;
   if (/^(Runtime|Sandbox)\./.test(String(errorType))) return undefined;
   // A request id is another one at the next event.
   const isStable =

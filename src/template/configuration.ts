@@ -6,7 +6,8 @@
  * @module
  */
 
-import { isObject, type Properties } from "./document.ts";
+import { isObject } from "../json-object.ts";
+import type { Properties } from "./document.ts";
 import {
   knownPart,
   NO_VALUE,

@@ -12,6 +12,7 @@ import { z } from "zod";
 import { CommandError } from "../commands/cli/exit-status.ts";
 import { readInputFile } from "../commands/cli/input.ts";
 import { DEFAULT_SETTINGS, functionArn, partitionOf } from "../host/invocation/settings.ts";
+import { isObject } from "../json-object.ts";
 import {
   circularConditions,
   isFunction,
@@ -285,9 +286,4 @@ function plainValue(document: Document.Parsed, path: string): unknown {
     // Aliases of aliases, which would be more than memory holds.
     throw new CommandError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
   }
-}
-
-/** True for an object that is not a list. */
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

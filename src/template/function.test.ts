@@ -37,6 +37,7 @@ Parameters:
   Secret: { Type: "AWS::SSM::Parameter::Value<String>", Default: /a/b }
   Unsaid: { Type: String }
   On: { Type: String, Default: true }
+  constructor: { Type: String, Default: built }
 Mappings:
   Sizes:
     eu-central-1: { memory: 512, name: Frankfurt }
@@ -107,6 +108,10 @@ test.each([
   ['!Sub ["${A}", { A: true }]', "true"],
   ["!FindInMap [Sizes, nowhere, name, { DefaultValue: !Ref Stage }]", "test"],
   ["!FindInMap [Sizes, eu-central-1, name, { DefaultValue: x }]", "Frankfurt"],
+  // Names that every object of JavaScript has.
+  ["!FindInMap [Sizes, eu-central-1, toString, { DefaultValue: x }]", "x"],
+  ["!FindInMap [valueOf, a, b, { DefaultValue: x }]", "x"],
+  ['!Sub ["${constructor}", { A: a }]', "built"],
   ["true", "true"],
   ["yes", "true"],
   ["!If [IsTest, Off, x]", "false"],

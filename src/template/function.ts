@@ -11,9 +11,9 @@ import { dirname, resolve } from "node:path";
 
 import { CommandError } from "../commands/cli/exit-status.ts";
 import { DEFAULT_SETTINGS } from "../host/invocation/settings.ts";
+import { isObject, membersOf } from "../json-object.ts";
 import { type CodeInS3, codeInS3, shownConfiguration } from "./configuration.ts";
 import {
-  isObject,
   placeOf,
   type Properties,
   readTemplate,
@@ -193,7 +193,7 @@ class Description {
       variables,
       layers: this.#layerCount(),
       runtimeConfig,
-      snapStart: object(this.#known("SnapStart"))["ApplyOn"] === "PublishedVersions",
+      snapStart: membersOf(this.#known("SnapStart"))["ApplyOn"] === "PublishedVersions",
       managedInstances: managed !== undefined,
       concurrency: textOf(managed?.["PerExecutionEnvironmentMaxConcurrency"]),
       binaryMediaTypes: this.#binaryMediaTypes(),
@@ -212,7 +212,7 @@ class Description {
   /** What is said of variables without quotes that are booleans or numbers to AWS. */
   #rereadVariables(variables: Readonly<Record<string, string>>): readonly UnknownSetting[] {
     const [, resource] = this.#template.Resources.find(([id]) => id === this.#logicalId) ?? [];
-    const own = object(object(resource?.Properties?.["Environment"])["Variables"]);
+    const own = membersOf(membersOf(resource?.Properties?.["Environment"])["Variables"]);
     if (isFunction(own)) return [];
     return Object.entries(variables).flatMap(([name, value]) => {
       const of =
@@ -230,9 +230,9 @@ class Description {
 
   /** The members of a part of the environment, which may be a function's as a whole. */
   #members(value: unknown): Properties {
-    if (!isFunction(value)) return object(value);
+    if (!isFunction(value)) return membersOf(value);
     const resolved = resolveIntrinsics(value, this.#scope);
-    if (resolved.kind === "known") return object(resolved.value);
+    if (resolved.kind === "known") return membersOf(resolved.value);
     this.#leaveOut("Environment", "Environment", unknownReason(resolved), "--env NAME=VALUE");
     return {};
   }
@@ -259,7 +259,7 @@ class Description {
     const config = this.#properties["CapacityProviderConfig"];
     if (!isObject(config)) return undefined;
     const inner = config["LambdaManagedInstancesCapacityProviderConfig"] ?? config;
-    const members = Object.entries(object(inner)).map(([name, value]) => {
+    const members = Object.entries(membersOf(inner)).map(([name, value]) => {
       const resolved = resolveIntrinsics(value, this.#scope);
       return [name, resolved.kind === "known" ? resolved.value : undefined];
     });
@@ -372,8 +372,4 @@ function unknownReason(resolved: Resolved): string {
 /** Text and booleans as text; numbers are text already. */
 function textOf(value: unknown): string | undefined {
   return typeof value === "string" || typeof value === "boolean" ? String(value) : undefined;
-}
-
-function object(value: unknown): Readonly<Record<string, unknown>> {
-  return isObject(value) ? value : {};
 }

@@ -8,6 +8,8 @@
 
 import { Scalar, YAMLMap, type YAMLSeq } from "yaml";
 
+import { memberOf, membersOf } from "../json-object.ts";
+
 /** A value without functions, or the words of the one that only a deployment knows. */
 export type Resolved =
   | { readonly kind: "known"; readonly value: unknown }
@@ -168,7 +170,7 @@ function call(name: string, argument: unknown, scope: TemplateScope): unknown {
     case "Fn::FindInMap": {
       const [map, first, second, otherwise] = list();
       const path = [map, first, second].map(String);
-      return member(scope.mappings, path) ?? member(otherwise, ["DefaultValue"]) ?? unknown();
+      return memberOf(scope.mappings, ...path) ?? memberOf(otherwise, "DefaultValue") ?? unknown();
     }
     case "Fn::If": {
       const [test, yes, no] = Array.isArray(argument) ? argument : [];
@@ -221,14 +223,13 @@ export function circularConditions(conditions: unknown): readonly string[] | und
     const at = path.indexOf(name);
     if (at !== -1) return [...path.slice(at), name];
     if (done.has(name)) return undefined;
-    const circle = firstOf(namedConditions(member(conditions, [name])), (next) =>
+    const circle = firstOf(namedConditions(memberOf(conditions, name)), (next) =>
       circleOf(next, [...path, name]),
     );
     done.add(name);
     return circle;
   };
-  const isSection = typeof conditions === "object" && conditions !== null;
-  return firstOf(isSection ? Object.keys(conditions) : [], (name) => circleOf(name, []));
+  return firstOf(Object.keys(membersOf(conditions)), (name) => circleOf(name, []));
 }
 
 /** What is found of the first name of which something is. */
@@ -255,19 +256,10 @@ function namedConditions(value: unknown): readonly string[] {
 
 /** A named condition; nothing where it is not defined, or refers to itself. */
 function condition(name: string, scope: TemplateScope): boolean | undefined {
-  const written = member(scope.conditions, [name]);
+  const written = memberOf(scope.conditions, name);
   if (written === undefined) return undefined;
   const conditions = { ...(scope.conditions as object), [name]: undefined };
   return evaluate(written, { ...scope, conditions }) === true;
-}
-
-function member(value: unknown, path: readonly string[]): unknown {
-  let found = value;
-  for (const name of path) {
-    if (typeof found !== "object" || found === null) return undefined;
-    found = (found as Readonly<Record<string, unknown>>)[name];
-  }
-  return found;
 }
 
 /** A text with its `${NAME}` replaced; nothing when one of them is not known. `${!NAME}` is `${NAME}`. */
@@ -276,7 +268,7 @@ function substitute(text: string, given: unknown, scope: TemplateScope): string 
   const substituted = text.replace(/\$\{(!?)([^}]*)\}/g, (whole, literal: string, key: string) => {
     if (literal !== "") return `\${${key}}`;
     const name = key.trim();
-    const own = member(given, [name]);
+    const own = memberOf(given, name);
     const found =
       own === undefined
         ? (scope.references.get(name) ?? scope.attributes.get(name))

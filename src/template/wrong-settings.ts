@@ -14,6 +14,7 @@ import {
   wrongFunctionName,
 } from "../host/invocation/settings.ts";
 import { RESERVED_VARIABLES } from "../host/sandbox/variables.ts";
+import { memberOf } from "../json-object.ts";
 import { megabytesFix, secondsFix } from "../quantities.ts";
 import { CONCURRENCY_MAX } from "../runtime-api/contract.ts";
 import type { TemplateFunction } from "./function.ts";
@@ -81,35 +82,35 @@ function memberRules({ configuration, codeInS3, idle }: TemplateFunction): reado
   const isAccelerated = idle.includes("AcceleratorConfig");
   const storageMbMax = isAccelerated ? ACCELERATED_STORAGE_MB_MAX : STORAGE_MB_MAX;
   const more = isAccelerated ? "" : `, ${ACCELERATED_STORAGE_MB_MAX} with AcceleratorConfig`;
-  const managed = member(CapacityProviderConfig, "LambdaManagedInstancesCapacityProviderConfig");
+  const managed = memberOf(CapacityProviderConfig, "LambdaManagedInstancesCapacityProviderConfig");
   const perCpu = "ExecutionEnvironmentMemoryGiBPerVCpu";
   return [
     ["Description", Description, shorterThan(DESCRIPTION_LENGTH_MAX)],
     [
       "EphemeralStorage.Size",
-      member(configuration["EphemeralStorage"], "Size"),
+      memberOf(configuration["EphemeralStorage"], "Size"),
       wholeNumber(STORAGE_MB_MIN, storageMbMax, MEGABYTES, more),
     ],
     [
       "DurableConfig.ExecutionTimeout",
-      member(DurableConfig, "ExecutionTimeout"),
+      memberOf(DurableConfig, "ExecutionTimeout"),
       wholeNumber(1, EXECUTION_S_MAX, SECONDS),
     ],
     [
       "DurableConfig.RetentionPeriodInDays",
-      member(DurableConfig, "RetentionPeriodInDays"),
+      memberOf(DurableConfig, "RetentionPeriodInDays"),
       wholeNumber(1, RETENTION_DAYS_MAX),
     ],
-    [perCpu, member(managed, perCpu), between(GIB_PER_CPU_MIN, GIB_PER_CPU_MAX)],
+    [perCpu, memberOf(managed, perCpu), between(GIB_PER_CPU_MIN, GIB_PER_CPU_MAX)],
     ["PublishTo", PublishTo, oneOf("LATEST_PUBLISHED")],
     [
       "TenancyConfig.TenantIsolationMode",
-      member(configuration["TenancyConfig"], "TenantIsolationMode"),
+      memberOf(configuration["TenancyConfig"], "TenantIsolationMode"),
       oneOf("PER_TENANT"),
     ],
     [
       codeInS3?.modeProperty ?? "Code",
-      member(codeInS3?.members, "S3ObjectStorageMode"),
+      memberOf(codeInS3?.members, "S3ObjectStorageMode"),
       oneOf("COPY", "REFERENCE"),
     ],
     ...fileSystemRules(configuration["FileSystemConfigs"]),
@@ -127,14 +128,14 @@ function fileSystemRules(configs: unknown): readonly AppliedRule[] {
         : `${count} file systems, Lambda takes at most ${FILE_SYSTEMS_MAX}`,
   ];
   const each = configs.flatMap((config): readonly AppliedRule[] => {
-    const files = member(config, "S3FilesConfig");
-    const arn = member(config, "Arn");
+    const files = memberOf(config, "S3FilesConfig");
+    const arn = memberOf(config, "Arn");
     return [
-      ["FileSystemConfigs.LocalMountPath", member(config, "LocalMountPath"), mountPath],
+      ["FileSystemConfigs.LocalMountPath", memberOf(config, "LocalMountPath"), mountPath],
       ["FileSystemConfigs.S3FilesConfig", files, () => otherFileSystem(arn)],
       [
         "FileSystemConfigs.S3FilesConfig.DirectS3Read",
-        member(files, "DirectS3Read"),
+        memberOf(files, "DirectS3Read"),
         oneOf("ENABLED", "DISABLED", "AUTO"),
       ],
     ];
@@ -151,12 +152,6 @@ function mountPath(path: unknown): string | undefined {
 function otherFileSystem(arn: unknown): string | undefined {
   if (typeof arn !== "string" || /^arn:[a-z-]+:s3files:/.test(arn)) return undefined;
   return `is for access points of S3 Files, not for ${arn}`;
-}
-
-/** A member of an object; nothing where there is none, or no object. */
-function member(value: unknown, name: string): unknown {
-  if (typeof value !== "object" || value === null) return undefined;
-  return (value as Readonly<Record<string, unknown>>)[name];
 }
 
 function wholeNumber(min: number, max: number, unit?: Unit, more = ""): Rule {

@@ -8,6 +8,7 @@ import { isJson } from "../../host/http/json-text.ts";
 import type { FunctionErrorOutcome } from "../../host/invocation/outcome.ts";
 import type { FunctionSettings } from "../../host/invocation/settings.ts";
 import { LAMBDA_PATH } from "../../host/sandbox/variables.ts";
+import { parsedObject } from "../../json-object.ts";
 import { programFix } from "../../program.ts";
 import { EXIT } from "../cli/exit-status.ts";
 import { shellWord } from "../cli/suggest.ts";
@@ -187,15 +188,9 @@ function errorMembers(
   recordedType: string,
 ): { readonly errorType: string; readonly errorMessage: string } {
   const text = new TextDecoder().decode(body);
-  try {
-    const error: unknown = JSON.parse(text);
-    if (typeof error === "object" && error !== null) {
-      const type = "errorType" in error ? String(error.errorType) : recordedType;
-      const message = "errorMessage" in error ? String(error.errorMessage) : "";
-      return { errorType: type, errorMessage: message };
-    }
-  } catch {
-    // Not JSON: the type that the platform recorded is all there is.
-  }
-  return { errorType: recordedType, errorMessage: text };
+  const error = parsedObject(text);
+  // The type that the platform has recorded is all there is.
+  if (error === undefined) return { errorType: recordedType, errorMessage: text };
+  const { errorType = recordedType, errorMessage = "" } = error;
+  return { errorType: String(errorType), errorMessage: String(errorMessage) };
 }

@@ -8,6 +8,7 @@ import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
 import { decodeUtf8, parseExactly } from "../../host/http/json-text.ts";
 import { shownAddress } from "../../host/http/message.ts";
 import type { InvocationReport } from "../../host/invocation/outcome.ts";
+import { membersOf } from "../../json-object.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { addressBelow } from "../cli/options.ts";
 import { unknownFunction } from "../cli/suggest.ts";
@@ -241,8 +242,8 @@ async function functionNames(url: string): Promise<readonly string[]> {
   })
     .then((response) => response.json())
     .catch(() => ({}));
-  if (typeof value !== "object" || value === null || !("functions" in value)) return [];
-  return Array.isArray(value.functions) ? value.functions.map(String) : [];
+  const { functions } = membersOf(value);
+  return Array.isArray(functions) ? functions.map(String) : [];
 }
 
 /** How often, and how many at the same time. */

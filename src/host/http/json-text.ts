@@ -11,6 +11,8 @@
 
 import { type ParseError, printParseErrorCode, visit } from "jsonc-parser";
 
+import { parsedObject } from "../../json-object.ts";
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
@@ -26,6 +28,11 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Whether a decoder of base64 takes the whole of a text: no line ends, nothing after the padding. */
+export function isBase64(text: string): boolean {
+  return /^[A-Za-z0-9+/]*={0,2}$/.test(text);
 }
 
 /**
@@ -264,8 +271,7 @@ export class JsonBoundary {
  * @returns Nothing when the text is not a JSON object.
  */
 export function rawMembers(json: string): Map<string, string> | undefined {
-  const parsed = parsedJson(json);
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return undefined;
+  if (parsedObject(json) === undefined) return undefined;
   const members = new Map<string, string>();
   for (const part of rawParts(json)) {
     const [name = "", value = ""] = cut(part, COLON);

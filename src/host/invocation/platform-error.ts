@@ -5,6 +5,7 @@
  * @module
  */
 
+import { parsedObject } from "../../json-object.ts";
 import { CONTENT_TYPE, STATUS } from "../../runtime-api/contract.ts";
 import { type PlatformErrorType, recordedErrorType } from "../../runtime-api/function-error.ts";
 import type { FunctionErrorOrigin, FunctionErrorOutcome, UnreportedError } from "./outcome.ts";
@@ -186,12 +187,8 @@ export function startFailureWords(failure: StartFailure): string {
 /** The message of an error that the runtime has posted, as far as it is of the usual form. */
 function reportedWords({ errorType, words, body }: PlatformError): string {
   if (words !== undefined) return `${errorType}: ${words}`;
-  try {
-    const { errorMessage } = JSON.parse(Buffer.from(body).toString("utf8"));
-    return typeof errorMessage === "string" ? `${errorType}: ${errorMessage}` : errorType;
-  } catch {
-    return errorType;
-  }
+  const errorMessage = parsedObject(Buffer.from(body).toString("utf8"))?.["errorMessage"];
+  return typeof errorMessage === "string" ? `${errorType}: ${errorMessage}` : errorType;
 }
 
 function timeoutWords({ phase, limitMs }: StartFailure & { kind: "timed-out" }): string {

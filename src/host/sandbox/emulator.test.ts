@@ -308,7 +308,7 @@ const FACTS: readonly (readonly [
         ["403 Extension.InvalidEventType", true],
       ] as const,
   ),
-  ...["{", "[]x", '{"events":"INVOKE"}'].map(
+  ...["{", "[]x", "[]", '{"events":"INVOKE"}'].map(
     (body) =>
       [
         `a registration of ${body} is refused`,

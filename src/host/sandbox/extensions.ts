@@ -14,6 +14,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { basename, join } from "node:path";
 
 import { isRegularFile, namesIn } from "../../file-facts.ts";
+import { parsedObject } from "../../json-object.ts";
 import {
   EXTENSION_HEADER,
   EXTENSION_PATH,
@@ -308,13 +309,8 @@ function features({ headers }: IncomingMessage): readonly string[] {
 
 /** What an error says for people; empty when it is not of the usual form. */
 function errorMessageOf(bytes: Uint8Array): string {
-  try {
-    const error: unknown = JSON.parse(Buffer.from(bytes).toString("utf8"));
-    if (typeof error !== "object" || error === null || !("errorMessage" in error)) return "";
-    return String(error.errorMessage);
-  } catch {
-    return "";
-  }
+  const { errorMessage = "" } = parsedObject(Buffer.from(bytes).toString("utf8")) ?? {};
+  return String(errorMessage);
 }
 
 function flush(extension: Extension): void {
@@ -350,15 +346,11 @@ function refuse(response: ServerResponse, status: number, type: string, errorMes
 
 /** The events of a registration, none when it names none, nothing when it is not JSON. */
 function requestedEvents(bytes: Uint8Array): readonly string[] | undefined {
-  try {
-    const registration: unknown = JSON.parse(Buffer.from(bytes).toString("utf8") || "{}");
-    if (typeof registration !== "object" || registration === null) return undefined;
-    const events: unknown = "events" in registration ? registration.events : [];
-    if (events === null) return [];
-    return Array.isArray(events) ? events.map(String) : undefined;
-  } catch {
-    return undefined;
-  }
+  const registration = parsedObject(Buffer.from(bytes).toString("utf8") || "{}");
+  if (registration === undefined) return undefined;
+  const { events = [] } = registration;
+  if (events === null) return [];
+  return Array.isArray(events) ? events.map(String) : undefined;
 }
 
 /** Where layers come together on Lambda; what is there on this computer is the container's own. */

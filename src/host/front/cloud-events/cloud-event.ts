@@ -10,7 +10,7 @@
 
 import { randomUUID } from "node:crypto";
 
-import { decodeUtf8, isJson, rawMembers } from "../../http/json-text.ts";
+import { decodeUtf8, isBase64, isJson, rawMembers } from "../../http/json-text.ts";
 import { mediaType } from "../../http/message.ts";
 
 /** The only version that is spoken. */
@@ -125,7 +125,7 @@ export function parseStructured(bytes: Uint8Array): CloudEventResult {
   const type = attributes.get("datacontenttype");
   if (base64 !== undefined) {
     const text: unknown = JSON.parse(base64);
-    if (typeof text !== "string" || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) {
+    if (typeof text !== "string" || !isBase64(text)) {
       return invalid("data_base64 is not base64");
     }
     return validate({ attributes, data: { kind: "binary", bytes: Buffer.from(text, "base64") } });

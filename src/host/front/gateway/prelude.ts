@@ -7,20 +7,14 @@
  * @module
  */
 
+import { membersOf, parsedObject } from "../../../json-object.ts";
 import {
   CONTENT_TYPE,
   PRELUDE_BYTES_MAX,
   PRELUDE_DELIMITER,
 } from "../../../runtime-api/contract.ts";
 import type { HttpResponse } from "../../http/message.ts";
-import {
-  elementsOf,
-  isObject,
-  lastOfEachName,
-  membersOf,
-  responseStatus,
-  valueFault,
-} from "./response.ts";
+import { elementsOf, lastOfEachName, responseStatus, valueFault } from "./response.ts";
 
 /** A streamed response split into what the prelude says and the rest. */
 export interface SplitStream {
@@ -52,7 +46,7 @@ export async function splitPrelude(
     if (value !== undefined) head = Buffer.concat([head, value]);
     const end = head.subarray(0, PRELUDE_BYTES_MAX).indexOf(PRELUDE_DELIMITER);
     if (end !== -1) {
-      const prelude = parsePrelude(head.subarray(0, end));
+      const prelude = parsedObject(new TextDecoder().decode(head.subarray(0, end)));
       const rest = prelude === undefined ? head : head.subarray(end + PRELUDE_DELIMITER.length);
       return { prelude, text: head.subarray(0, end), body: following(rest, iterator), discard };
     }
@@ -101,14 +95,5 @@ async function* following(
     }
   } finally {
     await rest.return?.();
-  }
-}
-
-function parsePrelude(bytes: Uint8Array): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
   }
 }

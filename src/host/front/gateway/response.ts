@@ -5,7 +5,8 @@
  * @module
  */
 
-import { compactJson, parseJson, rawMembers } from "../../http/json-text.ts";
+import { isObject, membersOf } from "../../../json-object.ts";
+import { compactJson, isBase64, parseJson, rawMembers } from "../../http/json-text.ts";
 import type { EncodingFault, GatewayFault, IgnoredMember } from "./fault.ts";
 import type { GatewayKind } from "./kinds.ts";
 
@@ -166,9 +167,6 @@ function namesIn(headers: unknown): ReadonlySet<string> {
   return new Set(Object.keys(membersOf(headers)).map((name) => name.toLowerCase()));
 }
 
-/** What a decoder of base64 takes whole: no line ends, nothing after the padding. */
-const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
-
 /** Why the text of a body is not decoded, or not all of it, although the function has said that it is base64. */
 function encodingFault(
   { body, isBase64Encoded: said }: Envelope,
@@ -177,7 +175,7 @@ function encodingFault(
   if (typeof body !== "string" || body === "") return undefined;
   if (said === true) {
     if (!decodesBase64) return { kind: "not-accepted" };
-    return BASE64.test(body) ? undefined : { kind: "undecodable" };
+    return isBase64(body) ? undefined : { kind: "undecodable" };
   }
   // Text and numbers mean something; false, null and nothing mean what they say.
   return said === "true" || said === 1 ? { kind: "not-boolean", value: said } : undefined;
@@ -265,11 +263,6 @@ function isContainer(value: unknown): boolean {
   return typeof value === "object" && value !== null;
 }
 
-/** The members of an object; none of anything else. */
-export function membersOf(value: unknown): Record<string, unknown> {
-  return isObject(value) ? value : {};
-}
-
 /** The elements of a list; none of anything else. */
 export function elementsOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
@@ -340,9 +333,4 @@ function parse(payload: Uint8Array): unknown {
   } catch {
     return NOT_JSON;
   }
-}
-
-/** True for an object that is not a list. */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
