@@ -100,6 +100,8 @@ export class BootstrapProcess implements AsyncDisposable {
   readonly pid: number;
   /** Resolves when the process has ended; some of its output may still be on its way then. */
   readonly exited: Promise<BootstrapExit>;
+  /** Resolves when nobody can write into its output any more, and all of it has been read. */
+  readonly #closed: Promise<void>;
   /** Whether the process has ended. */
   ended = false;
 
@@ -130,6 +132,7 @@ export class BootstrapProcess implements AsyncDisposable {
         resolve({ status, signal });
       });
     });
+    this.#closed = new Promise((resolve) => this.#child.on("close", () => resolve()));
   }
 
   /** The log so far: what the runtime and its handler wrote on standard error. */
@@ -152,6 +155,14 @@ export class BootstrapProcess implements AsyncDisposable {
   /** Sends a signal to the process alone. */
   signal(name: NodeJS.Signals): void {
     this.#child.kill(name);
+  }
+
+  /** Ends it as Lambda does, unless it has ended; resolves when the log has all that was written into it. */
+  async end(): Promise<void> {
+    this.signal("SIGTERM");
+    await this.exited;
+    killGroup(this.pid);
+    await this.#closed;
   }
 
   /** Kills the process and everything in its process group. */
