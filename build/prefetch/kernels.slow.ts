@@ -32,7 +32,7 @@ const BOOT_S_MAX = 300;
 const BOOTS_MAX = 3;
 /** What is emulated. Kernels have died in their allocator, around cmpxchg16b, which they can do without. */
 const PROCESSOR = "max,-cx16";
-/** Fetching a kernel and booting it, in milliseconds. */
+/** Longest time for compiling the runtime, and for fetching a kernel and booting it, in milliseconds. */
 const TEST_MS_MAX = 600_000;
 /** The event "large" of api.sh. */
 const LARGE_BYTES = 1_000_000;

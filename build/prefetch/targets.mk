@@ -25,4 +25,4 @@ test-kernels-packages:
 # Needs Debian's archive; three minutes without KVM. KERNELS names some of Debian's releases.
 .PHONY: test-kernels
 test-kernels: test-kernels-packages node_modules/.package-lock.json ## test: Handle events on Linux 5.10, 6.1, 6.12 and the newest
-	$(BUN) test --timeout 600000 ./build/prefetch/kernels.slow.ts
+	$(BUN) test ./build/prefetch/kernels.slow.ts
