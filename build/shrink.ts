@@ -8,6 +8,7 @@
  */
 
 import {
+  HEADER_BYTES,
   PROGRAM_HEADER_BYTES,
   type ProgramHeader,
   PT_LOAD,
@@ -130,11 +131,9 @@ function verifySegment(
 function maskTables(file: Uint8Array): Uint8Array {
   const { phoff, phnum } = readHeader(file);
   const masked = new Uint8Array(file);
-  masked.fill(0, 0, ELF_HEADER_BYTES);
+  masked.fill(0, 0, HEADER_BYTES);
   return masked.fill(0, phoff, phoff + phnum * PROGRAM_HEADER_BYTES);
 }
-
-const ELF_HEADER_BYTES = 64;
 
 function isZero(bytes: Uint8Array): boolean {
   return Buffer.compare(bytes, Buffer.alloc(bytes.byteLength)) === 0;

@@ -26,11 +26,17 @@ export interface ElfFile {
 }
 
 const MAGIC = Buffer.from("\x7fELF", "latin1");
-/** Offsets in the header, in bytes, and the values of `e_machine`. */
-const MACHINE_OFFSET = 18;
 const HEADER_BYTES = 64;
+/** Where the fields of the header are, in bytes, by their names in elf.h (`e_machine`). */
+const HEADER = { machine: 18, phoff: 32, phentsize: 54, phnum: 56 } as const;
+/** Where those of a program header are (`p_type`). */
+const SEGMENT = { type: 0, offset: 8, filesz: 32 } as const;
+/** The part of a program header that is read, in bytes. */
+const SEGMENT_BYTES = 40;
+/** Values of `e_machine`. */
 const EM_X86_64 = 62;
 const EM_AARCH64 = 183;
+/** The `p_type` of the segment that names the loader. */
 const PT_INTERP = 3;
 
 /** Reads an ELF file; nothing when the bytes are something else. */
@@ -39,7 +45,7 @@ export function readElf(bytes: Uint8Array): ElfFile | undefined {
     return undefined;
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const machine = view.getUint16(MACHINE_OFFSET, true);
+  const machine = view.getUint16(HEADER.machine, true);
   const others = machine === EM_AARCH64 ? ("arm64" as const) : undefined;
   return {
     architecture: machine === EM_X86_64 ? "amd64" : others,
@@ -49,15 +55,15 @@ export function readElf(bytes: Uint8Array): ElfFile | undefined {
 }
 
 function loaderOf(view: DataView, bytes: Uint8Array): string | undefined {
-  const table = Number(view.getBigUint64(32, true));
-  const rowBytes = view.getUint16(54, true);
-  const rows = view.getUint16(56, true);
+  const table = Number(view.getBigUint64(HEADER.phoff, true));
+  const rowBytes = view.getUint16(HEADER.phentsize, true);
+  const rows = view.getUint16(HEADER.phnum, true);
   for (let row = 0; row < rows; row += 1) {
     const at = table + row * rowBytes;
-    if (at + 40 > bytes.byteLength) return undefined;
-    if (view.getUint32(at, true) !== PT_INTERP) continue;
-    const from = Number(view.getBigUint64(at + 8, true));
-    const length = Number(view.getBigUint64(at + 32, true));
+    if (at + SEGMENT_BYTES > bytes.byteLength) return undefined;
+    if (view.getUint32(at + SEGMENT.type, true) !== PT_INTERP) continue;
+    const from = Number(view.getBigUint64(at + SEGMENT.offset, true));
+    const length = Number(view.getBigUint64(at + SEGMENT.filesz, true));
     return Buffer.from(bytes.subarray(from, from + length - 1)).toString("latin1");
   }
   return undefined;

@@ -10,6 +10,7 @@ import { join } from "node:path";
 
 import { RecordedRuntimeApi } from "../../src/testing/recorded-runtime-api.ts";
 import { licenseTexts } from "../licenses.macro.ts";
+import { EM_AARCH64, EM_X86_64, readHeader } from "../prefetch/elf.ts";
 import { buildImage, type Image } from "./dockerfile.ts";
 import { readExample } from "./example.ts";
 import { buildForHost, HOST, sendEvent, startInImage, stopAll } from "./image-process.ts";
@@ -59,9 +60,8 @@ test.each(["layer/container/Dockerfile", "layer/container/invoker.Dockerfile"])(
       TARGETARCH: other,
       FUNCTION: "fixtures/functions/minimal",
     });
-    // e_machine of an ELF file: 62 is x86-64, 183 is AArch64.
-    const machine = readFileSync(join(image.root, "opt/bootstrap")).readUInt16LE(18);
-    expect(machine).toBe(other === "arm64" ? 183 : 62);
+    const { machine } = readHeader(readFileSync(join(image.root, "opt/bootstrap")));
+    expect(machine).toBe(other === "arm64" ? EM_AARCH64 : EM_X86_64);
   },
   LIMIT_MS,
 );

@@ -24,6 +24,7 @@ import { join } from "node:path";
 import { RecordedRuntimeApi } from "../../src/testing/recorded-runtime-api.ts";
 import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
 import { ARCHITECTURES } from "../architectures.ts";
+import { EM_AARCH64, EM_X86_64, readHeader } from "../prefetch/elf.ts";
 import type { Image } from "./dockerfile.ts";
 import { buildForHost, sendEvent, startInImage, stopAll } from "./image-process.ts";
 import { LAYER_DIST } from "./layer-dist.ts";
@@ -92,8 +93,8 @@ describe.each(ARCHITECTURES.map((each) => [each.name, each] as const))("for %s",
     const stat = lstatSync(bootstrap);
     expect(stat.isFile()).toBe(true);
     expect(stat.mode & 0o7777).toBe(0o755);
-    // e_machine of an ELF file: 62 is x86-64, 183 is AArch64.
-    expect(readFileSync(bootstrap).readUInt16LE(18)).toBe(target.name === "arm64" ? 183 : 62);
+    const { machine } = readHeader(readFileSync(bootstrap));
+    expect(machine).toBe(target.name === "arm64" ? EM_AARCH64 : EM_X86_64);
   });
 
   test("has nothing where a function's layers and code may cover it", () => {

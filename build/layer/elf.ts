@@ -6,6 +6,7 @@
 
 import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs";
 
+import { EHDR, HEADER_BYTES, PHDR } from "../prefetch/elf.ts";
 import { run } from "./command.ts";
 
 /** What an ELF file is and needs. */
@@ -23,9 +24,6 @@ export interface ElfFile {
   readonly glibc: string | undefined;
 }
 
-/** Length of the header of a file for 64 bits. */
-const ELF_HEADER_BYTES = 64;
-
 /** Files that one readelf reads: an argument list has its limits. */
 const FILES_PER_RUN = 200;
 
@@ -42,21 +40,22 @@ function isElf(path: string): boolean {
 }
 
 /**
- * Whether a file is there, ELF, and has all that its header names. What is cut off begins like a whole one,
- * and readelf only warns.
+ * Whether a file is there, ELF for 64 bits, and has all that its header names. What is cut off begins like a whole
+ * one, and readelf only warns.
  */
 export function isWholeElf(path: string): boolean {
   if (!existsSync(path) || !isElf(path)) return false;
   const bytes = readFileSync(path);
-  if (bytes.length < ELF_HEADER_BYTES) return false;
+  if (bytes.length < HEADER_BYTES) return false;
   const offset = (at: number) => Number(bytes.readBigUInt64LE(at));
-  const table = (at: number, size: number) =>
-    at + bytes.readUInt16LE(size) * bytes.readUInt16LE(size + 2);
-  const segments = offset(32);
-  const segmentsEnd = table(segments, 54);
-  if (Math.max(segmentsEnd, table(offset(40), 58)) > bytes.length) return false;
-  for (let at = segments; at < segmentsEnd; at += bytes.readUInt16LE(54)) {
-    if (offset(at + 8) + offset(at + 32) > bytes.length) return false;
+  const segments = offset(EHDR.phoff);
+  const segmentBytes = bytes.readUInt16LE(EHDR.phentsize);
+  const segmentsEnd = segments + segmentBytes * bytes.readUInt16LE(EHDR.phnum);
+  // A file without sections may say of them that they have no length.
+  const sectionsBytes = bytes.readUInt16LE(EHDR.shentsize) * bytes.readUInt16LE(EHDR.shnum);
+  if (Math.max(segmentsEnd, offset(EHDR.shoff) + sectionsBytes) > bytes.length) return false;
+  for (let at = segments; at < segmentsEnd; at += segmentBytes) {
+    if (offset(at + PHDR.offset) + offset(at + PHDR.filesz) > bytes.length) return false;
   }
   return true;
 }

@@ -31,10 +31,37 @@ export const PF_X = 1;
 /** `p_flags`: readable. */
 export const PF_R = 4;
 
-/** Where the ELF header holds the entry point (`e_entry`), in bytes. */
-export const ENTRY_FIELD = { at: 24, bytes: 8 } as const;
+/** Where the fields of the ELF header are, in bytes: `EHDR.phoff` is that of `e_phoff`. */
+export const EHDR = {
+  ...{ class: 4, data: 5, identVersion: 6, type: 16, machine: 18, version: 20, entry: 24 },
+  ...{ phoff: 32, shoff: 40, phentsize: 54, phnum: 56, shentsize: 58, shnum: 60, shstrndx: 62 },
+} as const;
+/** Where those of a row of the program header table are: `PHDR.filesz` is that of `p_filesz`. */
+export const PHDR = {
+  type: 0,
+  flags: 4,
+  offset: 8,
+  vaddr: 16,
+  paddr: 24,
+  filesz: 32,
+  memsz: 40,
+  align: 48,
+} as const;
+/** Where those of a row of the section header table are (`sh_name`). */
+const SHDR = {
+  ...{ name: 0, type: 4, flags: 8, addr: 16, offset: 24, size: 32, link: 40, info: 44 },
+  ...{ addralign: 48, entsize: 56 },
+} as const;
+/** Where those of the header of a note are (`n_namesz`). */
+const NHDR = { namesz: 0, descsz: 4, type: 8 } as const;
+/** Where the parts of a relocation are: `r_offset`, and the type and the symbol in `r_info`. */
+const RELA = { offset: 0, type: 8, symbol: 12 } as const;
 
-const HEADER_BYTES = 64;
+/** The entry point (`e_entry`) in the ELF header, in bytes. */
+export const ENTRY_FIELD = { at: EHDR.entry, bytes: 8 } as const;
+
+/** Length of the ELF header (`e_ehsize`), in bytes. */
+export const HEADER_BYTES = 64;
 /** Bytes of a row of the program header table (`e_phentsize`). */
 export const PROGRAM_HEADER_BYTES = 56;
 /** Bytes of a row of the section header table (`e_shentsize`). */
@@ -107,20 +134,25 @@ export function readHeader(file: Uint8Array): ElfHeader {
   if (file.byteLength < HEADER_BYTES || view.getUint32(0) !== 0x7f454c46) {
     throw new Error("failed to read ELF header: the file does not begin with 7f 45 4c 46");
   }
-  const [elfClass, data, version] = [view.getUint8(4), view.getUint8(5), view.getUint8(6)];
+  const [elfClass, data, version] = [EHDR.class, EHDR.data, EHDR.identVersion].map((at) =>
+    view.getUint8(at),
+  );
   if (elfClass !== 2 || data !== 1) {
     throw new Error(
       `failed to read ELF header: class ${elfClass}, data ${data}; ` +
         "only 64-bit little-endian files (2, 1) are understood",
     );
   }
-  if (version !== 1 || view.getUint32(20, true) !== 1) {
+  const fileVersion = view.getUint32(EHDR.version, true);
+  if (version !== 1 || fileVersion !== 1) {
     throw new Error(
-      `failed to read ELF header: version ${version} and ${view.getUint32(20, true)}; ` +
+      `failed to read ELF header: version ${version} and ${fileVersion}; ` +
         "only ELF version 1 is understood",
     );
   }
-  const [phentsize, shentsize] = [view.getUint16(54, true), view.getUint16(58, true)];
+  const [phentsize, shentsize] = [EHDR.phentsize, EHDR.shentsize].map((at) =>
+    view.getUint16(at, true),
+  );
   if (phentsize !== PROGRAM_HEADER_BYTES || shentsize !== SECTION_HEADER_BYTES) {
     throw new Error(
       `failed to read ELF header: table rows of ${phentsize} and ${shentsize} bytes; ` +
@@ -128,20 +160,20 @@ export function readHeader(file: Uint8Array): ElfHeader {
     );
   }
   return {
-    type: view.getUint16(16, true),
-    machine: view.getUint16(18, true),
-    entry: readNumber(view, ENTRY_FIELD.at),
-    phoff: readNumber(view, 32),
-    shoff: readNumber(view, 40),
-    phnum: view.getUint16(56, true),
-    shnum: view.getUint16(60, true),
-    shstrndx: view.getUint16(62, true),
+    type: view.getUint16(EHDR.type, true),
+    machine: view.getUint16(EHDR.machine, true),
+    entry: readNumber(view, EHDR.entry),
+    phoff: readNumber(view, EHDR.phoff),
+    shoff: readNumber(view, EHDR.shoff),
+    phnum: view.getUint16(EHDR.phnum, true),
+    shnum: view.getUint16(EHDR.shnum, true),
+    shstrndx: view.getUint16(EHDR.shstrndx, true),
   };
 }
 
 /** Writes the entry point (`e_entry`), a virtual address, into the ELF header. */
 export function writeEntry(file: Uint8Array, entry: number): void {
-  viewOf(file).setBigUint64(ENTRY_FIELD.at, BigInt(entry), true);
+  viewOf(file).setBigUint64(EHDR.entry, BigInt(entry), true);
 }
 
 /**
@@ -154,13 +186,13 @@ export function readProgramHeaders(file: Uint8Array): ProgramHeader[] {
   return Array.from({ length: phnum }, (_, row) => {
     const at = phoff + row * PROGRAM_HEADER_BYTES;
     return {
-      type: view.getUint32(at, true),
-      flags: view.getUint32(at + 4, true),
-      offset: readNumber(view, at + 8),
-      vaddr: readNumber(view, at + 16),
-      filesz: readNumber(view, at + 32),
-      memsz: readNumber(view, at + 40),
-      align: readNumber(view, at + 48),
+      type: view.getUint32(at + PHDR.type, true),
+      flags: view.getUint32(at + PHDR.flags, true),
+      offset: readNumber(view, at + PHDR.offset),
+      vaddr: readNumber(view, at + PHDR.vaddr),
+      filesz: readNumber(view, at + PHDR.filesz),
+      memsz: readNumber(view, at + PHDR.memsz),
+      align: readNumber(view, at + PHDR.align),
     };
   });
 }
@@ -185,15 +217,15 @@ function writeProgramHeaderRows(
   const view = viewOf(file);
   for (const [row, header] of rows.entries()) {
     const at = tableAt + row * PROGRAM_HEADER_BYTES;
-    view.setUint32(at, header.type, true);
-    view.setUint32(at + 4, header.flags, true);
-    view.setBigUint64(at + 8, BigInt(header.offset), true);
-    view.setBigUint64(at + 16, BigInt(header.vaddr), true);
+    view.setUint32(at + PHDR.type, header.type, true);
+    view.setUint32(at + PHDR.flags, header.flags, true);
+    view.setBigUint64(at + PHDR.offset, BigInt(header.offset), true);
+    view.setBigUint64(at + PHDR.vaddr, BigInt(header.vaddr), true);
     // p_paddr, which Linux ignores, is the virtual address in every file that linkers write.
-    view.setBigUint64(at + 24, BigInt(header.vaddr), true);
-    view.setBigUint64(at + 32, BigInt(header.filesz), true);
-    view.setBigUint64(at + 40, BigInt(header.memsz), true);
-    view.setBigUint64(at + 48, BigInt(header.align), true);
+    view.setBigUint64(at + PHDR.paddr, BigInt(header.vaddr), true);
+    view.setBigUint64(at + PHDR.filesz, BigInt(header.filesz), true);
+    view.setBigUint64(at + PHDR.memsz, BigInt(header.memsz), true);
+    view.setBigUint64(at + PHDR.align, BigInt(header.align), true);
   }
 }
 
@@ -220,22 +252,22 @@ export function writeLayout(file: Uint8Array, layout: Layout): Uint8Array {
   written.fill(0, phoff, phoff + phnum * PROGRAM_HEADER_BYTES);
   writeProgramHeaderRows(written, programHeadersAt, programHeaders);
   const view = viewOf(written);
-  view.setBigUint64(32, BigInt(programHeadersAt), true);
-  view.setBigUint64(40, BigInt(sectionsAt), true);
-  view.setUint16(56, programHeaders.length, true);
-  view.setUint16(60, sections.length, true);
+  view.setBigUint64(EHDR.phoff, BigInt(programHeadersAt), true);
+  view.setBigUint64(EHDR.shoff, BigInt(sectionsAt), true);
+  view.setUint16(EHDR.phnum, programHeaders.length, true);
+  view.setUint16(EHDR.shnum, sections.length, true);
   for (const [row, section] of sections.entries()) {
     const at = sectionsAt + row * SECTION_HEADER_BYTES;
-    view.setUint32(at, section.nameAt, true);
-    view.setUint32(at + 4, section.type, true);
-    view.setBigUint64(at + 8, BigInt(section.flags), true);
-    view.setBigUint64(at + 16, BigInt(section.address), true);
-    view.setBigUint64(at + 24, BigInt(section.offset), true);
-    view.setBigUint64(at + 32, BigInt(section.size), true);
-    view.setUint32(at + 40, section.link, true);
-    view.setUint32(at + 44, section.info, true);
-    view.setBigUint64(at + 48, BigInt(section.align), true);
-    view.setBigUint64(at + 56, BigInt(section.entryBytes), true);
+    view.setUint32(at + SHDR.name, section.nameAt, true);
+    view.setUint32(at + SHDR.type, section.type, true);
+    view.setBigUint64(at + SHDR.flags, BigInt(section.flags), true);
+    view.setBigUint64(at + SHDR.addr, BigInt(section.address), true);
+    view.setBigUint64(at + SHDR.offset, BigInt(section.offset), true);
+    view.setBigUint64(at + SHDR.size, BigInt(section.size), true);
+    view.setUint32(at + SHDR.link, section.link, true);
+    view.setUint32(at + SHDR.info, section.info, true);
+    view.setBigUint64(at + SHDR.addralign, BigInt(section.align), true);
+    view.setBigUint64(at + SHDR.entsize, BigInt(section.entryBytes), true);
   }
   return written;
 }
@@ -248,22 +280,22 @@ export function readSections(file: Uint8Array): Section[] {
   const { shoff, shnum, shstrndx } = readHeader(file);
   const view = viewOf(file);
   const row = (index: number) => shoff + index * SECTION_HEADER_BYTES;
-  const names = file.subarray(readNumber(view, row(shstrndx) + 24));
+  const names = file.subarray(readNumber(view, row(shstrndx) + SHDR.offset));
   return Array.from({ length: shnum }, (_, index) => {
     const at = row(index);
-    const nameAt = view.getUint32(at, true);
+    const nameAt = view.getUint32(at + SHDR.name, true);
     return {
       name: new TextDecoder().decode(names.subarray(nameAt, names.indexOf(0, nameAt))),
       nameAt,
-      type: view.getUint32(at + 4, true),
-      flags: readNumber(view, at + 8),
-      address: readNumber(view, at + 16),
-      offset: readNumber(view, at + 24),
-      size: readNumber(view, at + 32),
-      link: view.getUint32(at + 40, true),
-      info: view.getUint32(at + 44, true),
-      align: readNumber(view, at + 48),
-      entryBytes: readNumber(view, at + 56),
+      type: view.getUint32(at + SHDR.type, true),
+      flags: readNumber(view, at + SHDR.flags),
+      address: readNumber(view, at + SHDR.addr),
+      offset: readNumber(view, at + SHDR.offset),
+      size: readNumber(view, at + SHDR.size),
+      link: view.getUint32(at + SHDR.link, true),
+      info: view.getUint32(at + SHDR.info, true),
+      align: readNumber(view, at + SHDR.addralign),
+      entryBytes: readNumber(view, at + SHDR.entsize),
     };
   });
 }
@@ -278,10 +310,12 @@ export function readBuildId(file: Uint8Array): string | undefined {
   for (const note of readProgramHeaders(file).filter(({ type }) => type === PT_NOTE)) {
     let at = note.offset;
     while (at + NOTE_HEADER_BYTES <= note.offset + note.filesz) {
-      const [namesz, descsz] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
+      const namesz = view.getUint32(at + NHDR.namesz, true);
+      const descsz = view.getUint32(at + NHDR.descsz, true);
       const description = at + NOTE_HEADER_BYTES + roundUp(namesz, 4);
-      const isGnu = Buffer.from(file.subarray(at + 12, at + 16)).toString("latin1") === "GNU\0";
-      if (isGnu && view.getUint32(at + 8, true) === NT_GNU_BUILD_ID) {
+      const name = file.subarray(at + NOTE_HEADER_BYTES, at + NOTE_HEADER_BYTES + namesz);
+      const isGnu = Buffer.from(name).toString("latin1") === "GNU\0";
+      if (isGnu && view.getUint32(at + NHDR.type, true) === NT_GNU_BUILD_ID) {
         return Buffer.from(file.subarray(description, description + descsz)).toString("hex");
       }
       at = description + roundUp(descsz, 4);
@@ -304,11 +338,11 @@ export function readCopiedVariable(file: Uint8Array, name: string): number | und
   if (relocations === undefined || symbols === undefined || names === undefined) return undefined;
   const end = relocations.offset + relocations.size;
   for (let at = relocations.offset; at < end; at += RELOCATION_BYTES) {
-    if (view.getUint32(at + 8, true) !== COPY_RELOCATIONS[machine]) continue;
-    const symbolAt = symbols.offset + view.getUint32(at + 12, true) * SYMBOL_BYTES;
+    if (view.getUint32(at + RELA.type, true) !== COPY_RELOCATIONS[machine]) continue;
+    const symbolAt = symbols.offset + view.getUint32(at + RELA.symbol, true) * SYMBOL_BYTES;
     const nameAt = names.offset + view.getUint32(symbolAt, true);
     const symbol = file.subarray(nameAt, file.indexOf(0, nameAt));
-    if (Buffer.from(symbol).toString("latin1") === name) return readNumber(view, at);
+    if (Buffer.from(symbol).toString("latin1") === name) return readNumber(view, at + RELA.offset);
   }
   return undefined;
 }

@@ -19,6 +19,7 @@ import { join } from "node:path";
 import { bootstrapExecutable } from "../../../src/testing/bootstrap-process.ts";
 import { toolCommand } from "../../../src/testing/running-tool.ts";
 import { temporaryFolder } from "../../../src/testing/temporary-folder.ts";
+import { EM_AARCH64, EM_X86_64, readHeader } from "../../prefetch/elf.ts";
 import type { MotoServer } from "../moto-server.ts";
 import { run } from "../run.ts";
 
@@ -36,7 +37,7 @@ const DELAYS: Delays = { role: 9_000, pending: 5_000 };
 const ZIP_BYTES_MAX = 52_428_800;
 
 /** e_machine of an ELF file, by AWS's name of the architecture. */
-const MACHINES: Readonly<Record<string, number>> = { x86_64: 62, arm64: 183 };
+const MACHINES: Readonly<Record<string, number>> = { x86_64: EM_X86_64, arm64: EM_AARCH64 };
 
 /** AWS's policy that lets a function write its log. */
 const LOG_POLICY = "AWSLambdaBasicExecutionRole";
@@ -205,7 +206,7 @@ export class LambdaFront {
       );
     }
     const [architecture = "x86_64"] = deployed.request.Architectures ?? [];
-    const machine = readFileSync(join(deployed.folder, "bootstrap")).readUInt16LE(18);
+    const { machine } = readHeader(readFileSync(join(deployed.folder, "bootstrap")));
     if (machine !== MACHINES[architecture]) {
       return Response.json(
         {
