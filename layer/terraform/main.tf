@@ -1,29 +1,41 @@
 # A shell function on provided.al2023 with the lambda-shell-runtime layer.
 
+# How many there are of a resource must be known before anything is made; the ARN of a role, the name of a
+# bucket and the ARN of a layer in the same configuration are known only afterwards.
 locals {
-  layer_arn = var.layer_arn != null ? var.layer_arn : one(aws_lambda_layer_version.runtime[*].arn)
-  role_arn  = var.role_arn != null ? var.role_arn : one(aws_iam_role.function[*].arn)
+  makes_layer = var.layer_zip != null
+  makes_role  = coalesce(var.create_role, var.role_arn == null)
+  uses_bucket = local.makes_layer && coalesce(var.use_layer_bucket, var.layer_bucket != null)
+  layer_arn   = local.makes_layer ? one(aws_lambda_layer_version.runtime[*].arn) : var.layer_arn
+  role_arn    = local.makes_role ? one(aws_iam_role.function[*].arn) : var.role_arn
 }
 
 resource "aws_s3_object" "layer" {
-  count = var.layer_bucket != null && var.layer_zip != null ? 1 : 0
+  count = local.uses_bucket ? 1 : 0
 
   bucket      = var.layer_bucket
-  key         = basename(var.layer_zip)
+  key         = "${var.name}/${basename(var.layer_zip)}"
   source      = var.layer_zip
   source_hash = filebase64sha256(var.layer_zip)
   tags        = var.tags
+
+  lifecycle {
+    precondition {
+      condition     = var.layer_bucket != null
+      error_message = "Give layer_bucket, or use_layer_bucket = false."
+    }
+  }
 }
 
 resource "aws_lambda_layer_version" "runtime" {
-  count = var.layer_arn == null ? 1 : 0
+  count = local.makes_layer ? 1 : 0
 
   layer_name               = "lambda-shell-runtime-${var.architecture == "arm64" ? "arm64" : "amd64"}"
   description              = "Runs shell functions"
-  filename                 = var.layer_bucket == null ? var.layer_zip : null
+  filename                 = local.uses_bucket ? null : var.layer_zip
   s3_bucket                = one(aws_s3_object.layer[*].bucket)
   s3_key                   = one(aws_s3_object.layer[*].key)
-  source_code_hash         = var.layer_zip == null ? null : filebase64sha256(var.layer_zip)
+  source_code_hash         = filebase64sha256(var.layer_zip)
   compatible_runtimes      = ["provided.al2023"]
   compatible_architectures = [var.architecture]
   license_info             = "Apache-2.0"
@@ -44,7 +56,7 @@ data "aws_iam_policy_document" "assume" {
 data "aws_partition" "current" {}
 
 resource "aws_iam_role" "function" {
-  count = var.role_arn == null ? 1 : 0
+  count = local.makes_role ? 1 : 0
 
   name_prefix        = "${substr(var.name, 0, 30)}-"
   assume_role_policy = data.aws_iam_policy_document.assume.json
@@ -52,14 +64,14 @@ resource "aws_iam_role" "function" {
 }
 
 resource "aws_iam_role_policy_attachment" "log" {
-  count = var.role_arn == null ? 1 : 0
+  count = local.makes_role ? 1 : 0
 
   role       = one(aws_iam_role.function[*].name)
   policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 }
 
 resource "aws_iam_role_policy_attachment" "trace" {
-  count = var.role_arn == null && var.tracing == "Active" ? 1 : 0
+  count = local.makes_role && var.tracing == "Active" ? 1 : 0
 
   role       = one(aws_iam_role.function[*].name)
   policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/AWSXRayDaemonWriteAccess"
@@ -108,6 +120,11 @@ resource "aws_lambda_function" "function" {
     precondition {
       condition     = (var.layer_zip == null) != (var.layer_arn == null)
       error_message = "Give either layer_zip or layer_arn."
+    }
+
+    precondition {
+      condition     = local.makes_role == (var.role_arn == null)
+      error_message = "Give either role_arn or create_role = true."
     }
   }
 }

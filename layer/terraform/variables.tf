@@ -20,6 +20,12 @@ variable "layer_bucket" {
   default     = null
 }
 
+variable "use_layer_bucket" {
+  description = "Whether layer_bucket is used; null asks whether it is given, true says so of one made with the function"
+  type        = bool
+  default     = null
+}
+
 variable "layer_arn" {
   description = "ARN of a published version of the layer, instead of layer_zip"
   type        = string
@@ -70,6 +76,12 @@ variable "extra_layers" {
 variable "role_arn" {
   description = "Role of the function; null makes one that may write its log"
   type        = string
+  default     = null
+}
+
+variable "create_role" {
+  description = "Whether a role is made; null asks whether role_arn is given, false says so of one made with the function"
+  type        = bool
   default     = null
 }
 

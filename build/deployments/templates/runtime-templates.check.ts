@@ -200,6 +200,14 @@ describe("consumer.yaml", () => {
     expect(faults(resources).join("\n")).toContain(fault);
   });
 
+  test("leaves the function's name to CloudFormation unless one is said, so that two stacks fit beside each other", () => {
+    expect(resolved.get("Log")?.Properties).not.toHaveProperty("LogGroupName");
+    expect(resolved.get("Function")?.Properties).not.toHaveProperty("FunctionName");
+    const named = resolveResources(template("consumer.yaml"), { ...CONSUMER, FunctionName: "x_y" });
+    expect(named.get("Log")?.Properties["LogGroupName"]).toBe("/aws/lambda/x_y");
+    expect(named.get("Function")?.Properties["FunctionName"]).toBe("x_y");
+  });
+
   test("traces, and may trace from its role's beginning, only where that is switched on", () => {
     const traced = resolveResources(template("consumer.yaml"), { ...CONSUMER, Tracing: "Active" });
     expect(resolved.get("Role")?.Properties).not.toHaveProperty("ManagedPolicyArns");
@@ -303,7 +311,7 @@ describe("terraform", () => {
     async () => {
       const program = join(import.meta.dir, "check_terraform.py");
       const { stdout } = await run([pythonProgram("python"), program, join(FOLDER, "terraform")]);
-      expect(stdout).toContain("5 variables, 1 outputs");
+      expect(stdout).toContain("7 variables, 1 outputs");
     },
     LIMIT_MS,
   );
@@ -345,6 +353,12 @@ describe("terraform", () => {
       expect(JSON.parse(groups.stdout).logGroups).toMatchObject([
         { logGroupName: "/aws/lambda/hello-shell", retentionInDays: 14 },
       ]);
+      // Once more beside them, under names that no stack can have.
+      const second = [...variables, "-var=runtime_name=0.shell_2", "-var=function_name=hello_2"];
+      await terraform("apply", "-no-color", "-auto-approve", "-state=second", ...second);
+      const both = await aws("lambda", "list-functions", "--query", "Functions[].FunctionName");
+      expect(JSON.parse(both.stdout).sort()).toEqual(["hello-shell", "hello_2"]);
+      await terraform("destroy", "-no-color", "-auto-approve", "-state=second", ...second);
       await terraform("destroy", "-no-color", "-auto-approve", ...variables);
     },
     LIMIT_MS,

@@ -6,7 +6,7 @@
  */
 
 import { describe, expect, test } from "bun:test";
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { temporaryFolder } from "../../../src/testing/temporary-folder.ts";
@@ -131,7 +131,7 @@ describe("Terraform", () => {
         program,
         join(ROOT, "layer/terraform"),
       ]);
-      expect(stdout).toContain("16 variables, 4 outputs");
+      expect(stdout).toContain("18 variables, 4 outputs");
     },
     LIMIT_MS,
   );
@@ -179,17 +179,103 @@ describe("Terraform", () => {
   );
 });
 
+/** A copy of the module where `folder` says, with the zip of a function in it. */
+async function moduleCopy(folder: string): Promise<string> {
+  cpSync(join(ROOT, "layer/terraform"), folder, { recursive: true });
+  const zip = join(folder, "hello.zip");
+  await run(["zip", "-q", zip, "function.sh"], { cwd: join(ROOT, "fixtures/functions/hello") });
+  return zip;
+}
+
+test.if(TERRAFORM !== null)(
+  "the module takes a role, a bucket and a layer that are made together with its functions",
+  async () => {
+    const cwd = temporaryFolder("terraform");
+    const zip = await moduleCopy(join(cwd, "module"));
+    cpSync(join(import.meta.dir, "moto-provider.tf"), join(cwd, "provider.tf"));
+    const common = `source = "./module"\n  code_zip = "${zip}"`;
+    const bucket = `layer_zip = "${zip}"\n  layer_bucket = aws_s3_bucket.mine.id\n  use_layer_bucket = true`;
+    writeFileSync(
+      join(cwd, "main.tf"),
+      `data "aws_iam_policy_document" "assume" {
+  statement {
+    actions = ["sts:AssumeRole"]
+    principals {
+      type        = "Service"
+      identifiers = ["lambda.amazonaws.com"]
+    }
+  }
+}
+resource "aws_iam_role" "mine" {
+  name_prefix        = "mine-"
+  assume_role_policy = data.aws_iam_policy_document.assume.json
+}
+resource "aws_s3_bucket" "mine" {
+  bucket_prefix = "mine-"
+}
+module "first" {
+  ${common}
+  name = "first"
+  ${bucket}
+  role_arn = aws_iam_role.mine.arn
+  create_role = false
+}
+module "second" {
+  ${common}
+  name = "second"
+  layer_arn = module.first.layer_version_arn
+}
+module "third" {
+  ${common}
+  name = "third"
+  ${bucket}
+}
+output "mine" {
+  value = aws_iam_role.mine.arn
+}
+output "bucket" {
+  value = aws_s3_bucket.mine.id
+}
+`,
+    );
+    await using moto = await MotoServer.start({ MOTO_IAM_LOAD_MANAGED_POLICIES: "true" });
+    const env = { ...moto.environment, TF_IN_AUTOMATION: "1", HOME: temporaryFolder("home") };
+    const terraform = (...words: string[]) => run([TERRAFORM ?? "", ...words], { cwd, env });
+    const aws = async (...words: string[]) =>
+      JSON.parse((await run([pythonProgram("aws"), ...words], { env })).stdout);
+    await terraform("init", "-no-color", "-backend=false", ...terraformPlugins());
+    await terraform("apply", "-no-color", "-auto-approve");
+    const outputs = JSON.parse((await terraform("output", "-json")).stdout);
+    const configuration = (name: string) =>
+      aws("lambda", "get-function-configuration", "--function-name", name);
+    const [first, second] = [await configuration("first"), await configuration("second")];
+    expect(first.Role).toBe(outputs.mine.value);
+    expect(second.Role).toContain(":role/second-");
+    expect(second.Layers).toEqual(first.Layers);
+    // What one function goes through is not another one's to delete.
+    await terraform("destroy", "-no-color", "-auto-approve", "-target=module.third");
+    const { Contents } = await aws("s3api", "list-objects-v2", "--bucket", outputs.bucket.value);
+    expect(Contents.map(({ Key }: { Key: string }) => Key)).toEqual(["first/hello.zip"]);
+  },
+  LIMIT_MS,
+);
+
 test.if(TERRAFORM !== null).each([
-  ["no layer", []],
-  ["two layers", ["layer_zip", "layer_arn"]],
+  ["no layer", [], "Give either layer_zip or layer_arn."],
+  ["two layers", ["layer_zip=ZIP", "layer_arn=x"], "Give either layer_zip or layer_arn."],
+  ["no role", ["create_role=false"], "Give either role_arn or create_role = true."],
+  ["two roles", ["role_arn=x", "create_role=true"], "Give either role_arn or create_role = true."],
+  [
+    "no bucket",
+    ["layer_zip=ZIP", "use_layer_bucket=true"],
+    "Give layer_bucket, or use_layer_bucket = false.",
+  ],
 ])(
   "terraform says what to give where the function has %s",
-  async (_, given) => {
+  async (_, given, fault) => {
     const cwd = join(temporaryFolder("terraform"), "module");
-    cpSync(join(ROOT, "layer/terraform"), cwd, { recursive: true });
+    const zip = await moduleCopy(cwd);
     cpSync(join(import.meta.dir, "moto-provider.tf"), join(cwd, "provider_override.tf"));
-    const zip = join(cwd, "hello.zip");
-    await run(["zip", "-q", zip, "function.sh"], { cwd: join(ROOT, "fixtures/functions/hello") });
     await using moto = await MotoServer.start();
     const env = { ...moto.environment, TF_IN_AUTOMATION: "1", HOME: temporaryFolder("home") };
     const terraform = (words: readonly string[], status = 0) =>
@@ -197,10 +283,10 @@ test.if(TERRAFORM !== null).each([
     await terraform(["init", "-no-color", "-backend=false", ...terraformPlugins()]);
     const variables = [
       ...["-var=name=hello", `-var=code_zip=${zip}`],
-      ...given.map((name) => `-var=${name}=${zip}`),
+      ...given.map((each) => `-var=${each.replace("ZIP", zip)}`),
     ];
     const { stderr } = await terraform(["plan", "-no-color", ...variables], 1);
-    expect(stderr).toContain("Give either layer_zip or layer_arn.");
+    expect(stderr).toContain(fault);
   },
   LIMIT_MS,
 );

@@ -26,6 +26,18 @@ variable "stable_version_name" {
   type        = string
 }
 
+variable "runtime_name" {
+  description = "Name of the runtime; another one makes a second runtime beside the first"
+  type        = string
+  default     = "shell"
+}
+
+variable "function_name" {
+  description = "Name of the function"
+  type        = string
+  default     = "hello-shell"
+}
+
 variable "code_bucket" {
   description = "Bucket of this account with the zip of the function"
   type        = string
@@ -37,10 +49,11 @@ variable "code_key" {
 }
 
 resource "aws_cloudformation_stack" "runtime" {
-  name          = "shell-runtime"
+  name          = "runtime-${substr(replace(var.runtime_name, "/[^a-z0-9]/", "-"), 0, 100)}"
   template_body = file("${path.module}/../publisher.yaml")
 
   parameters = {
+    RuntimeName       = var.runtime_name
     ImageUri          = var.image_uri
     VersionName       = var.version_name
     StableVersionName = var.stable_version_name
@@ -48,14 +61,15 @@ resource "aws_cloudformation_stack" "runtime" {
 }
 
 resource "aws_cloudformation_stack" "function" {
-  name          = "hello-shell"
+  name          = "function-${replace(var.function_name, "_", "-")}"
   template_body = file("${path.module}/../consumer.yaml")
   capabilities  = ["CAPABILITY_IAM"]
 
   parameters = {
-    RuntimeArn = aws_cloudformation_stack.runtime.outputs["RuntimeArn"]
-    CodeBucket = var.code_bucket
-    CodeKey    = var.code_key
+    FunctionName = var.function_name
+    RuntimeArn   = aws_cloudformation_stack.runtime.outputs["RuntimeArn"]
+    CodeBucket   = var.code_bucket
+    CodeKey      = var.code_key
   }
 }
 
