@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 
 import { PATH, RESPONSE_BYTES_MAX } from "../../runtime-api/contract.ts";
@@ -9,11 +9,15 @@ import { RuntimeApiServer, type RuntimeListener } from "./runtime-api-server.ts"
 /** A Runtime API with a recorded listener. */
 async function serveApi(concurrency = 1, snapStart = false) {
   const results: PostedResult[] = [];
+  const posted: PendingInvocation[] = [];
   const turns: number[] = [];
   let snapshots = 0;
   const listener: RuntimeListener = {
     onNext: () => void turns.push(performance.now()),
-    onPosted: (_invocation, result) => void results.push(result),
+    onPosted: (invocation, result) => {
+      results.push(result);
+      posted.push(invocation);
+    },
     onInitError: (error) => void results.push({ kind: "error", ...error }),
     onSnapshot: () => {
       snapshots += 1;
@@ -31,6 +35,7 @@ async function serveApi(concurrency = 1, snapStart = false) {
     const invocation = new PendingInvocation({ event: Buffer.from("{}"), requestId });
     while (!server.ready) await Bun.sleep(1);
     expect(server.deliver(invocation, invocation.headers(Date.now() + 1000, "arn"))).toBe(true);
+    return invocation;
   };
   const next = async (requestId: string) => {
     const polled = send("GET", PATH.next);
@@ -41,6 +46,8 @@ async function serveApi(concurrency = 1, snapStart = false) {
     server,
     address,
     results,
+    /** The events of the results. */
+    posted,
     /** When polls have had their turn, in milliseconds. */
     turns,
     /** Waits until the runtime has asked for its restore this many times. */
@@ -179,14 +186,15 @@ async function connection(address: string) {
   socket.on("data", (chunk) => {
     heard += chunk.toString("latin1");
   });
-  const say = (method: string, path: string, body = "") =>
+  const say = (method: string, path: string, body = "", header = "X-Nothing: 1") =>
     socket.write(
-      `${method} ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      `${method} ${path} HTTP/1.1\r\nHost: x\r\n${header}\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
     );
   /** Events that have come over it, by their ids. */
   const events = () =>
     [...heard.matchAll(/^Lambda-Runtime-Aws-Request-Id: (\S+)/gim)].map(([, id]) => id);
-  return { socket, say, events };
+  const statuses = () => [...heard.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
+  return { socket, say, events, statuses };
 }
 
 test("loops that nobody asked for are given an event each in their turn, never the same", async () => {
@@ -270,6 +278,70 @@ function speak(address: string, ...parts: readonly string[]): Promise<string> {
   socket.on("close", () => resolve(heard));
   return promise;
 }
+
+describe("two events with the same id at a time", () => {
+  /** Two loops with an event of the id `a` each. */
+  async function twoLoops(api: Awaited<ReturnType<typeof serveApi>>) {
+    const loops = [await connection(api.address), await connection(api.address)] as const;
+    const begin = async (loop: (typeof loops)[number]) => {
+      loop.say("GET", PATH.next);
+      const event = await api.deliver("a");
+      while (loop.events().length === 0) await Bun.sleep(1);
+      return event;
+    };
+    const events = [await begin(loops[0]), await begin(loops[1])] as const;
+    return { loops, events };
+  }
+
+  const named = ({ attemptId }: PendingInvocation) => `Lambda-Runtime-Invocation-Id: ${attemptId}`;
+
+  test.each([
+    ["their attempts", named],
+    ["their connections", () => "X-Nothing: 1"],
+  ])("are told apart by %s, in any order", async (_, header) => {
+    for (const order of [
+      [0, 1],
+      [1, 0],
+    ] as const) {
+      await using api = await serveApi(2);
+      const { loops, events } = await twoLoops(api);
+      for (const at of order) {
+        loops[at].say("POST", PATH.response("a"), String(at), header(events[at]));
+        while (loops[at].statuses().length < 2) await Bun.sleep(1);
+      }
+      expect(api.posted).toEqual(order.map((at) => events[at]));
+      const bodies = api.results.map((each) => "body" in each && String(each.body));
+      expect(bodies).toEqual(order.map(String));
+      expect(loops.map(({ statuses }) => statuses())).toEqual([
+        ["200", "202"],
+        ["200", "202"],
+      ]);
+      for (const { socket } of loops) socket.destroy();
+    }
+  });
+
+  test.each([
+    ["their attempts", named],
+    ["their connections", () => "X-Nothing: 1"],
+  ])("do not share a time that is up: it is told by %s", async (_, header) => {
+    await using api = await serveApi(2);
+    const { loops, events } = await twoLoops(api);
+    const [first, second] = events;
+    api.server.expire(first);
+    loops[1].say("POST", PATH.response("a"), "second", header(second));
+    while (loops[1].statuses().length < 2) await Bun.sleep(1);
+    loops[0].say("POST", PATH.response("a"), "first", header(first));
+    while (loops[0].statuses().length < 2) await Bun.sleep(1);
+    loops[0].say("POST", PATH.response("a"), "first", `Lambda-Runtime-Invocation-Id: none`);
+    while (loops[0].statuses().length < 3) await Bun.sleep(1);
+    expect(loops.map(({ statuses }) => statuses())).toEqual([
+      ["200", "410", "410"],
+      ["200", "202"],
+    ]);
+    expect(api.posted).toEqual([second]);
+    for (const { socket } of loops) socket.destroy();
+  });
+});
 
 test("lower-case names, chunks, trailers, an encoded id and Expect: 100-continue are understood", async () => {
   await using api = await serveApi();

@@ -90,7 +90,8 @@ export class RuntimeApiServer {
   readonly #loops: RuntimeLoop[];
   readonly #listener: RuntimeListener;
   readonly #readError: (posted: PostedError) => ErrorReading;
-  readonly #expired = new Set<string>();
+  /** Request ids of events whose time was up, by their attempts. */
+  readonly #expired = new Map<string, string>();
   /** Polls of loops beyond those that were asked for: each gets an event of its own, in its turn. */
   readonly #held = new Set<ServerResponse>();
   /** Connections whose end is listened to already. */
@@ -184,7 +185,7 @@ export class RuntimeApiServer {
     const loop = this.#loops.find((candidate) => candidate.invocation === invocation);
     if (loop === undefined || !loop.move("expire")) return;
     loop.invocation = undefined;
-    this.#expired.add(invocation.requestId);
+    this.#expired.set(invocation.attemptId, invocation.requestId);
     this.#serveHeld();
   }
 
@@ -200,7 +201,8 @@ export class RuntimeApiServer {
   /** From now on everything is refused; an id that timed out gets status 410. */
   terminate(): void {
     for (const loop of this.#loops) {
-      if (loop.invocation !== undefined) this.#expired.add(loop.invocation.requestId);
+      const { invocation } = loop;
+      if (invocation !== undefined) this.#expired.set(invocation.attemptId, invocation.requestId);
       loop.terminate();
     }
     for (const response of [...this.#held, this.#restore]) response?.destroy();
@@ -325,6 +327,27 @@ export class RuntimeApiServer {
     ];
   }
 
+  /**
+   * The loop with an event. Callers may choose equal ids, and one that fails is tried again with its own: the attempt
+   * tells them apart, and where a runtime does not name it, the connection.
+   */
+  #loopWith(id: string, attempt: string | undefined, socket: Socket): RuntimeLoop | undefined {
+    const loops = this.#loops.filter(({ invocation }) => invocation?.requestId === id);
+    if (attempt !== undefined) return loops.find((each) => each.invocation?.attemptId === attempt);
+    return (
+      loops.find(({ connection }) => connection === socket) ??
+      loops.find(({ state }) => state === "Running") ??
+      loops[0]
+    );
+  }
+
+  /** Whether what comes is for an event whose time was up; that is told once, and then its id is unknown. */
+  #isLate(id: string, attempt: string | undefined): boolean {
+    const late = [...this.#expired].find(([each, of]) => of === id && (attempt ?? each) === each);
+    if (late !== undefined) return this.#expired.delete(late[0]);
+    return attempt !== undefined && this.#loops.some((each) => each.invocation?.requestId === id);
+  }
+
   /** Checks id and state; responds with the refusal and returns nothing when one of them is wrong. */
   #loopFor(
     id: string,
@@ -332,10 +355,11 @@ export class RuntimeApiServer {
     request: IncomingMessage,
     response: ServerResponse,
   ): RuntimeLoop | undefined {
-    const loop = this.#loops.find((candidate) => candidate.invocation?.requestId === id);
-    const attempt = request.headers[HEADER.invocationId.toLowerCase()];
-    const stale = attempt !== undefined && attempt !== loop?.invocation?.attemptId;
-    if (this.#expired.delete(id) || (loop !== undefined && stale)) {
+    const named = request.headers[HEADER.invocationId.toLowerCase()];
+    const attempt = typeof named === "string" ? named : undefined;
+    const loop = this.#loopWith(id, attempt, request.socket);
+    const isSure = attempt !== undefined || loop?.connection === request.socket;
+    if ((loop === undefined || !isSure) && this.#isLate(id, attempt)) {
       refuse(response, STATUS.gone, "InvokeTimeout", "Invoke timeout");
     } else if (loop === undefined) {
       refuse(response, STATUS.badRequest, "InvalidRequestID", "Invalid request ID");
