@@ -297,6 +297,18 @@ test("ListFunctions and its relatives have the members that AWS's have", async (
     ["/2018-10-31/layers", 501],
     ["/2025-11-30/capacity-providers", 501],
     ["/2025-12-01/durable-executions/arn/state", 501],
+    ["/2026-07-09/resource-policy/arn", 501],
+    ["/2026-10-01/runtimes", 501],
+    ["/2026-10-01/runtimes/shell/versions/v1", 501],
+    ["/2026-04-04/network-connectors", 501],
+    ["/2025-03-07/web-functions/site/endpoints/main", 501],
+    ["/2025-03-07/web-account-settings", 501],
+    ["/2025-09-09/microvms", 501],
+    ["/2025-09-09/microvm-images/base", 501],
+    ["/2025-09-09/managed-microvm-images", 501],
+    // A path of the function's own.
+    ["/2026-07-09/runtimes-of-today", 200],
+    ["/2026-07-09", 200],
   ] as const) {
     expect((await send(served.url, path)).status).toBe(status);
   }

@@ -58,9 +58,21 @@ export interface LambdaApiOptions extends DescribeOptions {
   readonly log: HostLog;
 }
 
+/**
+ * What the paths of Lambda's API begin with, in each of its models: lambda, lambda-core, lambda-web and
+ * lambda-microvms. An operation that is not here is no event of a function.
+ */
+const API_RESOURCES = [
+  ...["account-settings", "capacity-providers", "code-signing-configs", "durable-executions"],
+  ...["durable-execution-callbacks", "event-source-mappings", "functions", "layers"],
+  ...["layers-by-arn", "resource-policy", "tags"],
+  ...["network-connectors", "runtimes"],
+  ...["web-account-settings", "web-functions"],
+  ...["managed-microvm-images", "microvm-images", "microvms"],
+];
+
 /** Paths of Lambda's API in the versions that its SDKs use, those of operations that are not here too. */
-const API_PATH =
-  /^\/(\d{4}-\d{2}-\d{2})(\/(?:functions|account-settings|layers(?:-by-arn)?|event-source-mappings|tags|code-signing-configs|capacity-providers|durable-executions|durable-execution-callbacks)(?:\/.*)?)$/;
+const API_PATH = RegExp(`^/(\\d{4}-\\d{2}-\\d{2})(/(?:${API_RESOURCES.join("|")})(?:/.*)?)$`);
 
 /** Operations on one function, by their method and the path after its name. */
 const OPERATIONS: ReadonlySet<string> = new Set([
