@@ -148,20 +148,32 @@ may_publish() {
   fi
 }
 
-# publish_application TEMPLATE: adds the version, or makes the application when it is new.
+# said TEMPLATE NAME: what the metadata of a template says. SAM's own command reads it, the repository does not.
+said() {
+  sed -n "s/^    $2: //p" "dist/sar/$1.yaml" | head -n 1
+}
+
+# publish_application TEMPLATE: adds the version, or makes the application when it is new. What one shows of
+# itself is that of its newest version.
 publish_application() {
-  name=$(application "$1")
-  version=$(sed -n 's/^    SemanticVersion: //p' "dist/sar/$1.yaml")
-  id=$(application_id "$1")
+  template=$1
+  version=$(said "$template" SemanticVersion)
+  id=$(application_id "$template")
+  labels=$(said "$template" Labels | tr -d '[],')
+  # shellcheck disable=SC2086 # one word for each label
+  set -- --author "$(said "$template" Author)" --description "$(said "$template" Description)" \
+    --home-page-url "$(said "$template" HomePageUrl)" --labels $labels \
+    --readme-body file://dist/sar/README.md
+  source=$(said "$template" SourceCodeUrl)
   if [ "$DRY_RUN" = 1 ] || application_exists "$id"; then
     aws_run serverlessrepo create-application-version --application-id "$id" \
-      --semantic-version "$version" --template-body "file://dist/sar/$1.yaml"
+      --semantic-version "$version" --source-code-url "$source" \
+      --template-body "file://dist/sar/$template.yaml"
+    aws_run serverlessrepo update-application --application-id "$id" "$@"
   else
-    aws_run serverlessrepo create-application --name "$name" --semantic-version "$version" \
-      --author lambda-shell-runtime \
-      --description "$(sed -n 's/^    Description: //p' "dist/sar/$1.yaml" | head -n 1)" \
-      --spdx-license-id Apache-2.0 --license-body file://dist/sar/LICENSE \
-      --readme-body file://dist/sar/README.md --template-body "file://dist/sar/$1.yaml"
+    aws_run serverlessrepo create-application --name "$(application "$template")" "$@" \
+      --semantic-version "$version" --source-code-url "$source" --spdx-license-id Apache-2.0 \
+      --license-body file://dist/sar/LICENSE --template-body "file://dist/sar/$template.yaml"
   fi
   printf 'application %s %s\n' "$id" "$version"
 }

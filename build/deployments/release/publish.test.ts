@@ -99,6 +99,20 @@ function publish(
 const written = () =>
   requests.flatMap((line) => /^(?:POST|PUT) (\/applications\S*)/.exec(line)?.[1] ?? []);
 
+/** The bodies of the requests that begin so. */
+const bodies = (beginning: string): unknown[] =>
+  requests
+    .filter((line) => line.startsWith(beginning))
+    .map((line) => JSON.parse(line.slice(line.indexOf("{"))));
+
+/** What the repository shows of each application. */
+const SHOWN = {
+  author: "lambda-shell-runtime",
+  homePageUrl: "https://example.com/mine",
+  labels: ["shell", "bash", "layer", "runtime", "aws-cli", "jq"],
+  readmeBody: expect.stringContaining("# lambda-shell-runtime"),
+};
+
 test(
   "an application that is not found is made, with the zip of LAYER_DIST and without a region around",
   async () => {
@@ -113,16 +127,37 @@ test(
     expect(uploads).toEqual([expect.stringContaining(`PUT /${bucket}/${zip} `)]);
     expect(owners).toEqual([ACCOUNT]);
     expect(requests.join("\n")).toContain(`ContentUri: \\"s3://${bucket}/${zip}\\"`);
-    expect(requests.join("\n")).toContain("https://example.com/mine");
+    const [made] = bodies("POST /applications ");
+    expect(made).toMatchObject({
+      name: "lambda-shell-runtime-amd64",
+      ...SHOWN,
+      description: "Lambda layer for shell functions on x86_64, with the AWS CLI v2 and jq",
+      sourceCodeUrl: "https://example.com/mine",
+      spdxLicenseId: "Apache-2.0",
+    });
   },
   LIMIT_MS,
 );
 
 test(
-  "an application that is there gets a version",
+  "an application that is there gets a version, and shows what that one says",
   async () => {
-    await publish(startServer({}), "amd64");
-    expect(written()).toEqual([expect.stringMatching(/lambda-shell-runtime-amd64\/versions\//)]);
+    await publish(startServer({}), "all");
+    const names = [
+      "lambda-shell-runtime-arm64",
+      "lambda-shell-runtime-amd64",
+      "lambda-shell-runtime",
+    ];
+    const versions = names.map((name) =>
+      expect.stringContaining(`:applications/${name}/versions/`),
+    );
+    expect(written().filter((path) => path.includes("/versions/"))).toEqual(versions);
+    expect(bodies("PATCH /applications/")).toEqual(
+      names.map(() => expect.objectContaining({ ...SHOWN, description: expect.any(String) })),
+    );
+    for (const version of bodies("PUT /applications/")) {
+      expect(version).toMatchObject({ sourceCodeUrl: "https://example.com/mine" });
+    }
   },
   LIMIT_MS,
 );
