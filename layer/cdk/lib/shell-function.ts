@@ -42,7 +42,8 @@ export interface ShellFunctionProps extends FunctionOptions {
 export class ShellFunction extends LambdaFunction {
   /** @throws {Error} When it is given a layer of the runtime and a customer-managed runtime. */
   constructor(scope: Construct, id: string, props: ShellFunctionProps) {
-    const { code, handler, runtimeLayer, zips, layers = [], customRuntime, ...options } = props;
+    const { code, handler, runtimeLayer, zips, layers = [], customRuntime, ...given } = props;
+    const { logRemovalPolicy, ...options } = given;
     const architecture = props.architecture ?? Architecture.ARM_64;
     if (customRuntime !== undefined && runtimeLayer !== undefined) {
       throw new Error("give either runtimeLayer or customRuntime: one of them is the runtime");
@@ -54,9 +55,10 @@ export class ShellFunction extends LambdaFunction {
         : [];
     super(scope, id, {
       ...options,
+      // The policy of a log that is made here is that group's own: CDK refuses it beside one.
       ...(options.logGroup === undefined && options.logRetention === undefined
-        ? { logGroup: shortLog(scope, id) }
-        : {}),
+        ? { logGroup: shortLog(scope, id, logRemovalPolicy) }
+        : given),
       architecture,
       runtime:
         customRuntime === undefined
@@ -78,10 +80,14 @@ export class ShellFunction extends LambdaFunction {
   }
 }
 
-/** A log group that goes with its stack; the one that Lambda makes would be kept, with every line. */
-function shortLog(scope: Construct, id: string): LogGroup {
-  return new LogGroup(scope, `${id}Log`, {
-    retention: RetentionDays.TWO_WEEKS,
-    removalPolicy: RemovalPolicy.DESTROY,
-  });
+/**
+ * A log group that goes with its stack, unless said otherwise; the one that Lambda makes would be kept, with
+ * every line.
+ */
+function shortLog(
+  scope: Construct,
+  id: string,
+  removalPolicy: RemovalPolicy = RemovalPolicy.DESTROY,
+): LogGroup {
+  return new LogGroup(scope, `${id}Log`, { retention: RetentionDays.TWO_WEEKS, removalPolicy });
 }

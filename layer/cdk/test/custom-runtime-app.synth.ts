@@ -12,7 +12,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { App, Stack } from "aws-cdk-lib";
+import { App, RemovalPolicy, Stack } from "aws-cdk-lib";
 import { Match, Template } from "aws-cdk-lib/assertions";
 import { Architecture, Tracing } from "aws-cdk-lib/aws-lambda";
 import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
@@ -150,6 +150,24 @@ test("ShellFunction runs on arm64 and keeps its log for two weeks, unless told o
     Architectures: ["x86_64"],
     TracingConfig: { Mode: "Active" },
   });
+});
+
+test("ShellFunction keeps its log where its removal policy says so", () => {
+  const stack = new Stack(new App(), "Stack");
+  const common = { code: HELLO, zips, logRemovalPolicy: RemovalPolicy.RETAIN };
+  new ShellFunction(stack, "Function", common);
+  const template = Template.fromStack(stack);
+  template.hasResource("AWS::Logs::LogGroup", {
+    DeletionPolicy: "Retain",
+    UpdateReplacePolicy: "Retain",
+    Properties: { RetentionInDays: 14 },
+  });
+
+  const other = new Stack(new App(), "Other");
+  new ShellFunction(other, "Function", { ...common, logRetention: RetentionDays.ONE_DAY });
+  const changed = Template.fromStack(other);
+  changed.resourceCountIs("AWS::Logs::LogGroup", 0);
+  changed.resourceCountIs("Custom::LogRetention", 1);
 });
 
 describe("a customer-managed runtime", () => {
