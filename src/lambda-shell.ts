@@ -75,13 +75,23 @@ try {
   await endAfterOutput(status);
 }
 
-/** Where the names and arguments stand that an error of usage misses. */
+/** Where the names, arguments and options stand that an error of usage misses. */
 function whereToLook(error: string): string {
+  if (error.includes("unknown command")) return `  there are: ${visible().join(", ")}\n`;
+  const option = /unknown option '([^']*)'/.exec(error)?.[1];
+  if (option === undefined && !/missing|too many arguments/.test(error)) return "";
   const named = program.commands.map((command) => command.name());
   const name = process.argv.slice(2).find((word) => named.includes(word));
-  if (error.includes("missing required argument")) return `  see: lambda-shell ${name} --help\n`;
-  if (error.includes("unknown command")) return `  there are: ${visible().join(", ")}\n`;
-  return "";
+  const help = ["lambda-shell", name, "--help"].filter((word) => word !== undefined).join(" ");
+  return `${option === undefined ? "" : othersOption(option)}  see: ${help}\n`;
+}
+
+/** The line that says which commands have an option. */
+function othersOption(option: string): string {
+  const others = program.commands
+    .filter(({ options }) => options.some(({ short, long }) => [short, long].includes(option)))
+    .map((command) => command.name());
+  return others.length === 0 ? "" : `  it is an option of: ${others.join(", ")}\n`;
 }
 
 function visible(): readonly string[] {

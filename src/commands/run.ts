@@ -24,6 +24,7 @@ import { endWithOutput, onInterrupt } from "./cli/ending.ts";
 import { CommandError, EXIT, outcomeStatus } from "./cli/exit-status.ts";
 import { readInputFile, standardInput } from "./cli/input.ts";
 import { splitCommand } from "./cli/options.ts";
+import { shellWord } from "./cli/suggest.ts";
 import { logOut, say, written } from "./cli/terminal.ts";
 import * as compat from "./compat.ts";
 import { errorSummary, outputWarning } from "./function/error-summary.ts";
@@ -44,6 +45,8 @@ interface RunnerCompat {
   ) =>
     | {
         readonly kind: "valid";
+        /** Whether it says anything. */
+        readonly isDefinition: boolean;
         readonly defaults: SettingsDefaults;
         readonly apply: (settings: FunctionSettings) => FunctionSettings;
       }
@@ -170,6 +173,13 @@ function runSettings(
   const json = file === undefined ? undefined : readInputFile(file, "--function").toString("utf8");
   const read = runner.readFunction(json, process.env);
   if (read.kind === "invalid") throw new CommandError(`--function ${file}${read.message}`);
+  // Other commands know an event's file by this letter.
+  if (file !== undefined && COMPAT[envelope]?.run === undefined && !read.isDefinition) {
+    throw new CommandError(
+      `--function ${file}: it is not refunc's definition of a function: neither metadata nor spec is in it\n` +
+        `  an event from a file: --event-file ${shellWord(file)}`,
+    );
+  }
   return read.apply(functionSettings(directory, bootstrap, options, read.defaults));
 }
 

@@ -97,6 +97,7 @@ function readFunction(json = "{}", ours: Variables) {
   const definition = parsed.data;
   return {
     kind: "valid",
+    isDefinition: definition.metadata !== undefined || definition.spec !== undefined,
     defaults: defaultsOf(definition, ours),
     apply: (settings: FunctionSettings) => settingsOf(settings, definition, ours),
   } as const;

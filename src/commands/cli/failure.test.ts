@@ -22,10 +22,12 @@ import { temporaryFolder } from "../../testing/temporary-folder.ts";
 const FOLDER = functionFolder({
   "function.sh": `handler() { printf '%s' "$1"; }\n`,
   "event.json": "{}",
+  "events.jsonl": "{}",
   "my event.json": "{}",
   "my app": "",
   "a b/my app.sh": "",
 });
+const HELLO = join(import.meta.dir, "../../../fixtures/functions/hello");
 const ONCE = ["invoke", "--bootstrap", CURL_LOOP[1] ?? "", "--dir", FOLDER];
 
 const NO_FILE = "no such file or folder";
@@ -56,6 +58,32 @@ test.each([
     ["run", "event.json"],
     "not a folder: event.json\n  an event is read from standard input: lambda-shell run < event.json",
   ],
+  [
+    ["run", "events.jsonl"],
+    "not a folder: events.jsonl\n  an event is read from standard input: lambda-shell run < events.jsonl",
+  ],
+  [
+    ["run", ".", "my event.json"],
+    "one folder at a time: . my event.json\n" +
+      "  an event is read from standard input: lambda-shell run . < 'my event.json'",
+  ],
+  [
+    ["serve", "a b", "event.json"],
+    "one folder at a time: a b event.json\n" +
+      "  an event is read from standard input: lambda-shell run 'a b' < event.json",
+  ],
+  [
+    ["run", "a b", "my app"],
+    "one folder at a time: a b my app\n  put the bootstrap command after --: -- CMD ARGS",
+  ],
+  ...["event.json", "my event.json"].map(
+    (file) =>
+      [
+        ["run", ".", "-f", file],
+        `--function ${file}: it is not refunc's definition of a function: neither metadata nor spec is in it\n` +
+          `  an event from a file: --event-file ${file.includes(" ") ? `'${file}'` : file}`,
+      ] as const,
+  ),
   [["check", "nodir"], "no such folder: nodir"],
   ...[
     ["run", ""],
@@ -78,6 +106,12 @@ test.each([
   [["test", "function.sh"], "not a folder: function.sh\n  name its folder: ."],
   [["package", "-o", "/nope/x.zip"], `--output /nope/x.zip: ${NO_FILE}`],
   [["package", "-o", "/tmp"], `--output /tmp: ${IS_FOLDER}`],
+  ...["newfolder/", "/tmp/"].flatMap((path) =>
+    [["package"], ["test", HELLO, "--reporter", "tap"]].map(
+      (command) =>
+        [[...command, "-o", path], `--output ${path}: ${IS_FOLDER}\n  name a file in it`] as const,
+    ),
+  ),
   [["package", "-o", "/dev/full"], "--output /dev/full: no space left on device"],
   [["init", "/dev/null/x"], "failed to mkdir /dev/null/x: not a directory"],
   [
@@ -101,6 +135,26 @@ test.each([
 ])("%j is refused in one line", async (args, message) => {
   const result = await tool(args, { cwd: FOLDER });
   expect(result).toEqual({ status: 2, out: "", errors: `error: ${message}\n` });
+});
+
+const RUN_HELP = "  see: lambda-shell run --help\n";
+
+test.each([
+  [["run", "-d", "{}"], `error: unknown option '-d'\n  it is an option of: invoke\n${RUN_HELP}`],
+  [["run", "--file", "x"], `  it is an option of: invoke\n${RUN_HELP}`],
+  [["run", "--env"], `error: option '--env <NAME=VALUE>' argument missing\n${RUN_HELP}`],
+  [
+    ["invoke", "--event-file", "x"],
+    "  it is an option of: run\n  see: lambda-shell invoke --help\n",
+  ],
+  [["test", "--port", "1"], "  it is an option of: serve, dev\n  see: lambda-shell test --help\n"],
+  [["serve", "--debug"], "error: unknown option '--debug'\n  see: lambda-shell serve --help\n"],
+  [["-x"], "error: unknown option '-x'\n  see: lambda-shell --help\n"],
+  [["init", "my", "function"], "2: my, function.\n  see: lambda-shell init --help\n"],
+  [["check", ".", "."], "2: ., ..\n  see: lambda-shell check --help\n"],
+])("an argument or option that a command has not leads to the help: %j", async (args, end) => {
+  const { status, out, errors } = await tool(args, { cwd: FOLDER });
+  expect([status, out, errors.slice(-end.length)]).toEqual([2, "", end]);
 });
 
 const SECRETS = [

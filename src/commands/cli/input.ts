@@ -38,6 +38,10 @@ export function writtenBefore(
   isOwn: RegExp,
 ): Uint8Array<ArrayBuffer> | undefined {
   if (path === "") throw new CommandError(`${option}: the path is empty`);
+  // Without the slash it would be a file of the folder's name.
+  if (path.endsWith("/")) {
+    throw new CommandError(`${option} ${path}: it is a folder, not a file\n  name a file in it`);
+  }
   let bytes: Buffer<ArrayBuffer>;
   try {
     if (!statSync(path).isFile()) return undefined;

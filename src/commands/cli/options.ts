@@ -9,6 +9,7 @@ import { type Command, Option } from "commander";
 
 import { shownAddress } from "../../host/http/message.ts";
 import { CommandError } from "./exit-status.ts";
+import { pathWord, shellWord } from "./suggest.ts";
 
 /** What stands before and after `--`. */
 interface SplitCommand {
@@ -36,12 +37,25 @@ export function splitFolders(command: Command): {
  */
 export function splitCommand(command: Command): SplitCommand {
   const { directories, bootstrap } = splitFolders(command);
-  if (directories.length > 1) {
-    throw new CommandError(
-      `one folder at a time: ${directories.join(" ")}\n  put the bootstrap command after --: -- CMD ARGS`,
-    );
-  }
-  return { directory: directories[0] ?? ".", bootstrap };
+  const [directory = ".", other] = directories;
+  if (other === undefined) return { directory, bootstrap };
+  throw new CommandError(
+    `one folder at a time: ${directories.join(" ")}\n` +
+      (isEventFile(other)
+        ? eventFix(other, directory)
+        : "  put the bootstrap command after --: -- CMD ARGS"),
+  );
+}
+
+/** Whether a name that stands where a folder must is meant as an event's. */
+export function isEventFile(name: string): boolean {
+  return /\.jsonl?$/.test(name);
+}
+
+/** The line that says where an event is read from. */
+export function eventFix(file: string, directory?: string): string {
+  const folder = directory === undefined ? "" : ` ${pathWord(directory)}`;
+  return `  an event is read from standard input: lambda-shell run${folder} < ${shellWord(file)}`;
 }
 
 function rawArguments(command: Command): readonly string[] {

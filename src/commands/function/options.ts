@@ -17,7 +17,7 @@ import { type TemplateFunction, templateFunction } from "../../template/function
 import { wrongSettings } from "../../template/wrong-settings.ts";
 import { CommandError } from "../cli/exit-status.ts";
 import { readInputFile, requireFolder, unreadable } from "../cli/input.ts";
-import { collected } from "../cli/options.ts";
+import { collected, eventFix, isEventFile } from "../cli/options.ts";
 import { startVariables } from "../cli/start-variables.ts";
 import { pathWord, shellWord } from "../cli/suggest.ts";
 import { say } from "../cli/terminal.ts";
@@ -156,8 +156,8 @@ export function functionSettings(
  * @throws {CommandError} When it is not, with what the argument is probably meant as.
  */
 function requireFunctionFolder(root: string, argument: string): void {
-  const hint = argument.endsWith(".json")
-    ? `\n  an event is read from standard input: lambda-shell run < ${shellWord(argument)}`
+  const hint = isEventFile(argument)
+    ? `\n${eventFix(argument)}`
     : insteadOfFolder(
         argument,
         `\n  put the bootstrap command after --: -- ${shellWord(argument)}`,
