@@ -116,6 +116,51 @@ const MISTAKES: readonly (readonly [
     "fix: add the file",
   ],
   [
+    "a script without functions",
+    { "function.sh": '#!/bin/bash\nevent=$(cat)\necho "$event"\n' },
+    'error: handler "handler" not found in function.sh | functions defined: none',
+    "the whole file run for each event: set --handler function.sh, in a template Handler: function.sh",
+  ],
+  [
+    "a handler that the file calls itself",
+    { "function.sh": 'handler() { :; }\nhandler "$@"\n' },
+    "warning: function.sh:2: handler is called while the file is loaded, before any event",
+    "fix: remove the line",
+  ],
+  ...[
+    ["\n#!/bin/bash\n", 2, "#!/bin/bash", "fix: remove what stands before it"],
+    ["# greets\n\n#!/usr/bin/env bash\n", 3, "#!/usr/bin/env bash", "fix: remove what stands"],
+    ["  #!/bin/bash -e\n", 1, "#!/bin/bash -e", "fix: #!/bin/bash -e as first line"],
+    ["# !/bin/bash\n", 1, "# !/bin/bash", "fix: #!/bin/bash as first line, from its first byte on"],
+    ["# ! /bin/dash\n", 1, "# !/bin/dash", "fix: #!/bin/dash as first line"],
+  ].map(
+    ([start, line, shown, fix]) =>
+      [
+        `a first line that is not the first: ${JSON.stringify(start)}`,
+        { "function.sh": `${start}${OK}` },
+        `warning: function.sh:${line}: ${shown} is a comment here: the file is run by /bin/sh`,
+        String(fix),
+      ] as const,
+  ),
+  [
+    "blanks around =",
+    { "function.sh": "handler() { city = Rome; }\n" },
+    "warning: function.sh:1: city = … runs a program named city",
+    "fix: an assignment has no blanks around =: city=…",
+  ],
+  [
+    "a response that is returned",
+    { "function.sh": "handler() {\n  return '{}'\n}\n" },
+    "warning: function.sh:2: return takes a status from 0 to 255",
+    "fix: print the text",
+  ],
+  [
+    "the event as the name of a file",
+    { "function.sh": 'handler() { jq .a "$1"; }\n' },
+    'warning: function.sh:1: jq … "$1" takes the event for the name of a file',
+    'fix: leave "$1" away',
+  ],
+  [
     "a function that is not defined",
     { "function.sh": "handlr() { :; }\n" },
     'error: handler "handler" not found in function.sh',
@@ -946,6 +991,14 @@ const FINE: readonly (readonly [what: string, files: PlantedFiles, options?: Che
     { handler: `${"f".repeat(120)}.handler` },
   ],
   ["a template of something else", { "function.sh": OK, "template.yaml": "a: {{ .Values.x }}\n" }],
+  ["a file's name in another function", { "function.sh": `${OK}size() { jq .a "$1"; }\n` }],
+  ["a function or program before =", { "function.sh": `${OK}city() { :; }\ncity = x; test = y\n` }],
+  ["a first line of sh's that is late", { "function.sh": `\n#!/bin/sh\n${OK}` }],
+  ["a #! line in a text", { "function.sh": `${OK}cat <<END\n#!/bin/bash\nEND\n` }],
+  [
+    "a file that can be run as well as loaded",
+    { "function.sh": `${OK}[ "$0" != function.sh ] || handler "$@"\n` },
+  ],
 ];
 
 test.each(FINE)("%s: nothing is found", async (_what, files, options = {}) => {

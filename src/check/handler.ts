@@ -25,7 +25,14 @@ import { type CheckTarget, error, type Finding, hint, warning } from "./finding.
 import { isPresent, lambdaFiles } from "./lambda-system.ts";
 import { handlerPlace, setHandler } from "./missing-handler.ts";
 import { MAYBE_BASH, readScript } from "./script-reading.ts";
-import { checkScripts, type LoadedScript, loadScripts, notInZip, otherShHint } from "./scripts.ts";
+import {
+  checkScripts,
+  lateInterpreter,
+  type LoadedScript,
+  loadScripts,
+  notInZip,
+  otherShHint,
+} from "./scripts.ts";
 
 /**
  * What is wrong with the handler and the scripts that it loads.
@@ -49,7 +56,15 @@ export async function checkHandler(
     hasUnknownLayers || layers.some((layer) => existsSync(join(layer, "bin", program)));
   const loaded = await loadScripts(directory, file, shell, leftOut, isBrought);
   const { scripts } = loaded;
-  findings.push(...loaded.findings, ...checkScripts(directory, scripts, leftOut, isBrought));
+  const isExecuted = resolved.kind === "file" && resolved.command.length === 1;
+  const text = isExecuted ? undefined : fileBytes(script)?.toString("utf8");
+  const late = text === undefined ? undefined : lateInterpreter(file, text);
+  if (late !== undefined) findings.push(warning(...late));
+  const handlerFunction = resolved.kind === "function" ? resolved.functionName : undefined;
+  findings.push(
+    ...loaded.findings,
+    ...checkScripts(directory, scripts, handlerFunction, leftOut, isBrought),
+  );
   if (resolved.kind === "function") findings.push(...missingFunction(resolved, scripts));
   const [own] = scripts;
   const uncalled =
@@ -73,6 +88,8 @@ export async function shellDifference(
   if (sh === undefined || resolved.kind !== "function") return undefined;
   if (baseName(resolved.shell.path) !== "sh") return undefined;
   const text = fileBytes(resolved.script)?.toString("utf8") ?? "";
+  const late = lateInterpreter(relative(directory, resolved.script), text);
+  if (late !== undefined) return late.join("\n  ");
   if (!MAYBE_BASH.test(text) && !sourcesOthers(text)) return undefined;
   const file = relative(directory, resolved.script);
   const { scripts } = await loadScripts(
@@ -83,6 +100,18 @@ export async function shellDifference(
     () => false,
   );
   return otherShHint(scripts, sh)?.message;
+}
+
+/** What can be done with a function handler's file that defines no function; nothing where it may define one. */
+export function withoutFunctions(directory: string, handler: string): string | undefined {
+  const resolved = functionHandler(directory, handler);
+  if (resolved.kind !== "function") return undefined;
+  const text = fileBytes(resolved.script)?.toString("utf8") ?? "";
+  if (definedFunctions(text).length > 0 || sourcesOthers(text) || /\beval\b/.test(text)) {
+    return undefined;
+  }
+  const file = relative(directory, resolved.script);
+  return `define ${resolved.functionName}() { … } in ${file}\n  ${wholeFile(file)}`;
 }
 
 /**
@@ -280,6 +309,11 @@ function missingFunction(
   return [isUncertain ? warning(...message) : error(...message)];
 }
 
+/** What a script without functions can be as it is. */
+function wholeFile(file: string): string {
+  return `or, to have the whole file run for each event: set --handler ${file}, in a template Handler: ${file}`;
+}
+
 function handlerNotFound(
   file: string,
   functionName: string,
@@ -287,8 +321,10 @@ function handlerNotFound(
 ): readonly string[] {
   const [first] = functions;
   const lines = [`handler "${functionName}" not found in ${file}`];
-  if (first === undefined)
-    return [...lines, "functions defined: none", `define: ${functionName}() { … }`];
+  if (first === undefined) {
+    const define = `define: ${functionName}() { … }`;
+    return [...lines, "functions defined: none", define, wholeFile(file)];
+  }
   lines.push(`functions defined: ${functions.join(", ")}`);
   lines.push(`set --handler ${file.replace(/\.sh$/, "")}.${first} or rename the function`);
   return lines;

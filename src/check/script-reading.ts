@@ -10,6 +10,7 @@
 import type { Node } from "web-tree-sitter";
 
 import { parseScript } from "../shell-grammar.ts";
+import { type Slip, slipOf } from "./slips.ts";
 
 /** A command with the words that are written out. */
 export interface ScriptCommand {
@@ -50,6 +51,10 @@ export interface ScriptReading {
   readonly definitions: readonly ScriptPlace[];
   /** What a shell without bash's extensions does not understand. */
   readonly bashOnly: readonly ScriptPlace[];
+  /** What is probably meant otherwise. */
+  readonly slips: readonly Slip[];
+  /** Commands outside of functions that nothing decides on. */
+  readonly loading: readonly ScriptPlace[];
 }
 
 /** The function's folder on Lambda. */
@@ -170,6 +175,8 @@ class Reader implements ScriptReading {
   definesOnly = false;
   readonly definitions: ScriptPlace[] = [];
   readonly bashOnly: ScriptPlace[] = [];
+  readonly slips: Slip[] = [];
+  readonly loading: ScriptPlace[] = [];
   readonly #folder: string;
 
   constructor(folder: string) {
@@ -182,6 +189,10 @@ class Reader implements ScriptReading {
     const parts = root.namedChildren.filter((part) => part !== null);
     const defines = parts.some(({ type }) => type === "function_definition");
     this.definesOnly = defines && parts.every(isWithoutEffect);
+    for (const part of parts) {
+      const name = part.type === "command" ? part.childForFieldName("name") : null;
+      if (name !== null) this.loading.push({ line: lineOf(part), text: name.text });
+    }
     const waiting: Visit[] = [{ node: root, hasInput: false }];
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
       for (const child of this.#visit(next).toReversed()) waiting.push(child);
@@ -191,6 +202,8 @@ class Reader implements ScriptReading {
   /** Notes what a node is. @returns Its children. */
   #visit({ node, hasInput }: Visit): readonly Visit[] {
     this.#noteBashOnly(node);
+    const slip = slipOf(node);
+    if (slip !== undefined) this.slips.push(slip);
     switch (node.type) {
       case "command":
         this.#command(node, hasInput);

@@ -16,8 +16,9 @@ import type { Shell } from "../handler/resolve.ts";
 import { BYTE_ORDER_MARK, definedFunctions, isUtf16 } from "../handler/script.ts";
 import type { Finding } from "./finding.ts";
 import { error, hint, warning } from "./finding.ts";
-import { isAbsent, modeOf } from "./lambda-system.ts";
+import { isAbsent, isPresent, modeOf } from "./lambda-system.ts";
 import { readScript, type ScriptCommand, type ScriptReading, TASK_ROOT } from "./script-reading.ts";
+import type { Slip } from "./slips.ts";
 
 /** A script that has been read, its path relative to the function's folder. */
 export interface LoadedScript {
@@ -167,6 +168,28 @@ export function checkText(file: string, text: string): readonly Finding[] {
   return line === -1 ? [] : [lineEnds(file, line + 1)];
 }
 
+/** A `#!` line that stands too low, or has a blank in it, and one that is not `#!/bin/sh` where it counts. */
+const LATE_INTERPRETER =
+  /^(?:[ \t]*(?:#.*)?\n){0,9}?[ \t]*(#[ \t]*!)[ \t]*(\/\S*\/(?:env[ \t]+)?(?!sh[ \t]*$)\w\S*.*)$/m;
+
+/**
+ * A handler's `#!` line that no shell sees, since a file does not begin with it: it is run by `sh` then.
+ * @returns What is wrong, and the fix.
+ */
+export function lateInterpreter(file: string, text: string): readonly string[] | undefined {
+  if (text.startsWith("#!")) return undefined;
+  const found = LATE_INTERPRETER.exec(text);
+  if (found?.index !== 0) return undefined;
+  const [whole, mark = "", rest = ""] = found;
+  const line = whole.split("\n").length;
+  return [
+    `${file}:${line}: ${mark}${rest} is a comment here: the file is run by /bin/sh`,
+    line === 1 || mark !== "#!"
+      ? `fix: #!${rest.trimEnd()} as first line, from its first byte on`
+      : "fix: remove what stands before it",
+  ];
+}
+
 /** Line ends of another system. */
 export function lineEnds(file: string, line: number): Finding {
   return error(
@@ -258,13 +281,15 @@ export function notInZip(needed: string, path: string, failure: string): readonl
 }
 
 /**
- * What works on this computer and not on Lambda, each kind once for each thing.
+ * What works on this computer and not on Lambda, or nowhere, each kind once for each thing.
+ * @param handler The handler's function, where it is one.
  * @param leftOut Whether `package` leaves a path out.
  * @param isBrought Whether a layer brings a program, as far as that is known.
  */
 export function checkScripts(
   directory: string,
   scripts: readonly LoadedScript[],
+  handler: string | undefined,
   leftOut: (path: string) => boolean,
   isBrought: (program: string) => boolean,
 ): readonly Finding[] {
@@ -277,7 +302,7 @@ export function checkScripts(
     told.add(key);
     findings.push(finding);
   };
-  for (const { file, reading } of scripts) {
+  for (const { file, reading, isBroken } of scripts) {
     const moves = reading.commands.some(({ name }) => name === "cd" || name === "pushd");
     for (const command of reading.commands) {
       const { name } = command;
@@ -295,8 +320,33 @@ export function checkScripts(
       const folder = unwritable(text, moves);
       if (folder !== undefined) tell(`output ${text}`, readOnly(`${file}:${line}`, text, folder));
     }
+    // Of what a shell cannot read the parts are not what they seem.
+    if (isBroken) continue;
+    for (const slip of reading.slips) {
+      const { program = "", line } = slip;
+      if (functions.has(program) || isPresent(program)) continue;
+      if (slip.handler !== undefined && slip.handler !== handler) continue;
+      tell(`slip ${file}:${line}`, slipFinding(`${file}:${line}`, slip));
+    }
+    for (const { line, text } of reading.loading) {
+      if (text === handler) tell("loading", calledHandler(`${file}:${line}`, handler));
+    }
   }
   return findings;
+}
+
+function slipFinding(place: string, { message, failure, fix }: Slip): Finding {
+  const fails = failure === undefined ? [] : [`on AWS this fails with: ${failure}`];
+  return warning(`${place}: ${message}`, ...fails, `fix: ${fix}`);
+}
+
+/** Scripts that are run by hand call their functions themselves. */
+function calledHandler(place: string, handler: string): Finding {
+  return warning(
+    `${place}: ${handler} is called while the file is loaded, before any event and without one`,
+    "the runtime calls it for each event",
+    "fix: remove the line",
+  );
 }
 
 /** Programs that a command asks for before they are run. */

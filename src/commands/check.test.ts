@@ -333,3 +333,44 @@ test("check takes the template that is named, and the folder's own", async () =>
   const missing = await tool(["check", folder, "--template", "no-such-file"]);
   expect(missing).toMatchObject({ status: 2, out: "" });
 });
+
+test.each([
+  [
+    "\n#!/bin/bash\nhandler() { :; }\n",
+    "function.sh:2: #!/bin/bash is a comment here: the file is run by /bin/sh\n" +
+      "  fix: remove what stands before it",
+  ],
+  [
+    "# !/usr/bin/env bash\nhandler() { :; }\n",
+    "function.sh:1: # !/usr/bin/env bash is a comment here: the file is run by /bin/sh\n" +
+      "  fix: #!/usr/bin/env bash as first line, from its first byte on",
+  ],
+])("a first line that no shell sees is told where sh is another: %j", async (text, said) => {
+  const folder = functionFolder({ "function.sh": text });
+  const { errors } = await tool(["run", folder], { input: "{}" });
+  expect(errors).toBe(otherSh() === undefined ? "" : `hint: ${said}\n`);
+});
+
+test.each(["cat\n", '#!/bin/bash\nevent=$(cat)\nprintf %s "$event"\n'])(
+  "a script without functions can be run whole: %j",
+  async (text) => {
+    const folder = functionFolder({ "function.sh": text });
+    const refused = await tool(["run", folder], { input: '{"a":1}' });
+    expect(refused.status).toBe(4);
+    expect(refused.errors).toContain(
+      "hint: define handler() { … } in function.sh\n" +
+        "  or, to have the whole file run for each event: set --handler function.sh, in a template Handler: function.sh\n",
+    );
+    const whole = await tool(["run", folder, "--handler", "function.sh"], { input: '{"a":1}' });
+    expect(whole).toMatchObject({ status: 0, out: '{"a":1}\n' });
+  },
+);
+
+test.each([". ./lib.sh\n", 'eval "$(cat lib.sh)"\n'])(
+  "functions that a script takes in are not missed: %j",
+  async (text) => {
+    const folder = functionFolder({ "function.sh": text, "lib.sh": "handler() { echo ok; }\n" });
+    const { out, errors } = await tool(["run", folder], { input: "{}" });
+    expect([out, errors]).toEqual(["ok\n", ""]);
+  },
+);

@@ -10,7 +10,7 @@ import type { Command } from "commander";
 
 import type { CheckTarget } from "../check/finding.ts";
 import { checkFolder } from "../check/folder.ts";
-import { definitionsOnly, shellDifference } from "../check/handler.ts";
+import { definitionsOnly, shellDifference, withoutFunctions } from "../check/handler.ts";
 import { missingFileFix } from "../check/missing-handler.ts";
 import { isRegularFile } from "../file-facts.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
@@ -149,6 +149,7 @@ async function hintOf(
     return (
       missingFileFix(directory, handler, option) ??
       (await definitionsOnly(directory, handler)) ??
+      withoutFunctions(directory, handler) ??
       (await shellDifference(directory, handler))
     );
   } catch (error) {
