@@ -6,7 +6,7 @@
  */
 
 import grammar from "tree-sitter-bash/tree-sitter-bash.wasm" with { type: "file" };
-import { Language, Parser, type Tree } from "web-tree-sitter";
+import { Language, type Node, Parser, type Tree } from "web-tree-sitter";
 import engine from "web-tree-sitter/web-tree-sitter.wasm" with { type: "file" };
 
 let loading: Promise<Parser> | undefined;
@@ -50,6 +50,17 @@ export async function shellParser(): Promise<(text: string) => Tree | undefined>
  */
 export async function parseScript(text: string): Promise<Tree | undefined> {
   return (await shellParser())(text);
+}
+
+/** A command's name, where it has one, and its arguments. */
+export function commandWords(command: Node): readonly [name: Node | undefined, ...words: Node[]] {
+  const name = command.childForFieldName("name") ?? undefined;
+  const words = command.childrenForFieldName("argument").filter((word) => word !== null);
+  // Of `PATH=$PATH:$HOME/bin` the grammar takes `HOME/bin`, before which there is no blank, for a command's name.
+  const isOfValue = command.children.some(
+    (part) => part?.type === "variable_assignment" && part.endIndex === name?.startIndex,
+  );
+  return isOfValue ? [words[0], ...words.slice(1)] : [name, ...words];
 }
 
 async function loadParser(): Promise<Parser> {

@@ -95,7 +95,7 @@ function checkArchitecture({ directory, architecture }: CheckTarget): readonly F
 }
 
 /** Runtime and layers of the template. */
-function checkRuntime({ directory, template }: CheckTarget): readonly Finding[] {
+function checkRuntime({ directory, template, withBootstrap }: CheckTarget): readonly Finding[] {
   if (template === undefined) return [];
   const { file, described } = template;
   const { logicalId, runtime, lacksRuntime, runtimeConfig, layers, packageType, idle } = described;
@@ -138,7 +138,7 @@ function checkRuntime({ directory, template }: CheckTarget): readonly Finding[] 
     findings.push(error(words, fails, "fix: put what belongs together into one layer"));
   }
   const isOsOnly = runtime !== undefined && OS_ONLY_RUNTIMES.includes(runtime);
-  if (isOsOnly && layers === 0 && !hasBootstrap) {
+  if (isOsOnly && layers === 0 && !hasBootstrap && withBootstrap !== true) {
     findings.push(
       warning(
         `${place}: there is neither a bootstrap in the folder nor a layer`,

@@ -24,6 +24,8 @@ export interface CheckTarget {
   readonly variables: Readonly<Record<string, string>>;
   /** Folders that stand in for layers. */
   readonly layers: readonly string[];
+  /** Whether a zip is made with the runtime inside, so that it needs no layer. */
+  readonly withBootstrap?: boolean;
   /** What Lambda would refuse of the template. */
   readonly refused: readonly string[];
   /** What the function's template says of it. */

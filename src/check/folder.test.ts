@@ -154,6 +154,33 @@ const MISTAKES: readonly (readonly [
     "warning: function.sh:2: return takes a status from 0 to 255",
     "fix: print the text",
   ],
+  ...["aws", "jq"].flatMap((program) => [
+    [
+      `${program} with the runtime in the zip`,
+      { "function.sh": `handler() {\n  x=$(${program} . < x)\n}\n` },
+      `warning: function.sh:2: ${program} comes with the layer lambda-shell-runtime`,
+      "fix: add the layer to the function",
+      { withBootstrap: true },
+    ] as const,
+    [
+      `${program} with the runtime in the zip, and a layer that it need not have`,
+      { "function.sh": `handler() { ${program} .; }\n`, "template.yaml": template("") },
+      `hint: function.sh:1: ${program} comes with the layer lambda-shell-runtime`,
+      "fix: add the layer to the function",
+      { withBootstrap: true },
+    ] as const,
+    [
+      `${program} without a layer`,
+      {
+        "function.sh": `. ./lib.sh\nhandler() { call; }\n`,
+        "lib.sh": `call() {\n  ${program} .\n}\n`,
+        "bootstrap +x": "#!/bin/sh\n",
+        "template.yaml": template("", "Runtime: provided.al2023"),
+      },
+      `warning: lib.sh:2: ${program} comes with the layer lambda-shell-runtime`,
+      "fix: add the layer to the function",
+    ] as const,
+  ]),
   [
     "the event as the name of a file",
     { "function.sh": 'handler() { jq .a "$1"; }\n' },
@@ -998,6 +1025,33 @@ const FINE: readonly (readonly [what: string, files: PlantedFiles, options?: Che
   [
     "a file that can be run as well as loaded",
     { "function.sh": `${OK}[ "$0" != function.sh ] || handler "$@"\n` },
+  ],
+  ["programs of the layer", { "function.sh": "handler() { aws s3 ls | jq .; }\n" }],
+  [
+    "programs of the layer that the function may have elsewhere",
+    {
+      "function.sh":
+        "handler() { if command -v aws; then aws s3 ls; fi; ./jq . < x; }\nyq() { jq .; }\njq() { :; }\n",
+      "jq +x": "#!/bin/sh\n",
+    },
+    { withBootstrap: true },
+  ],
+  [
+    "programs of the layer in a PATH of its own",
+    { "function.sh": "PATH=$PATH:$LAMBDA_TASK_ROOT/bin\nhandler() { jq . < x; }\n" },
+    { withBootstrap: true },
+  ],
+  [
+    "programs of the layer in an image, and with a runtime that may have them",
+    {
+      "function.sh": "handler() { jq .; }\n",
+      "template.yaml": template("", "PackageType: Image\nImageUri: a"),
+    },
+  ],
+  [
+    "a runtime in the zip, and no layer",
+    { "function.sh": OK, "template.yaml": template("", "Runtime: provided.al2023") },
+    { withBootstrap: true },
   ],
 ];
 

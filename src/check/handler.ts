@@ -11,6 +11,7 @@ import { join, relative } from "node:path";
 import { pathWord } from "../commands/cli/suggest.ts";
 import { shellScripts } from "../commands/function/files.ts";
 import { functionHandler, otherSh } from "../commands/function/handler.ts";
+import { OS_ONLY_RUNTIMES } from "../commands/function/runtimes.ts";
 import { fileBytes } from "../file-facts.ts";
 import { type Handler, resolveHandler, type Shell } from "../handler/resolve.ts";
 import {
@@ -30,6 +31,7 @@ import {
   lateInterpreter,
   type LoadedScript,
   loadScripts,
+  missingLayer,
   notInZip,
   otherShHint,
 } from "./scripts.ts";
@@ -52,8 +54,9 @@ export async function checkHandler(
   const shell = "shell" in resolved ? resolved.shell : BASH;
   const file = relative(directory, script);
   const hasUnknownLayers = layers.length === 0 && (template?.described.layers ?? 0) > 0;
-  const isBrought = (program: string) =>
-    hasUnknownLayers || layers.some((layer) => existsSync(join(layer, "bin", program)));
+  const isInLayer = (program: string) =>
+    layers.some((layer) => existsSync(join(layer, "bin", program)));
+  const isBrought = (program: string) => hasUnknownLayers || isInLayer(program);
   const loaded = await loadScripts(directory, file, shell, leftOut, isBrought);
   const { scripts } = loaded;
   const isExecuted = resolved.kind === "file" && resolved.command.length === 1;
@@ -65,6 +68,8 @@ export async function checkHandler(
     ...loaded.findings,
     ...checkScripts(directory, scripts, handlerFunction, leftOut, isBrought),
   );
+  const level = lacksLayer(target);
+  if (level !== undefined) findings.push(...missingLayer(scripts, level, isInLayer));
   if (resolved.kind === "function") findings.push(...missingFunction(resolved, scripts));
   const [own] = scripts;
   const uncalled =
@@ -73,6 +78,14 @@ export async function checkHandler(
   const sh = baseName(shell.path) === "sh" ? otherSh() : undefined;
   const other = sh === undefined ? undefined : otherShHint(scripts, sh);
   return other === undefined ? findings : [...findings, other];
+}
+
+/** How sure it is that the function has no layer of ours; nothing where it may well have one. */
+function lacksLayer({ template, withBootstrap }: CheckTarget): "warning" | "hint" | undefined {
+  const { layers, runtime, packageType } = template?.described ?? {};
+  if (withBootstrap === true) return (layers ?? 0) > 0 ? "hint" : "warning";
+  const isWithout = layers === 0 && runtime !== undefined && OS_ONLY_RUNTIMES.includes(runtime);
+  return isWithout && packageType !== "Image" ? "warning" : undefined;
 }
 
 /**

@@ -99,3 +99,14 @@ test("a chain of more commands than calls can be nested is read to its end", asy
   expect(bashOnly.length).toBe(20_000);
   expect(commands.at(-1)).toMatchObject({ name: "last" });
 });
+
+test.each([
+  ["PATH=$PATH:$LAMBDA_TASK_ROOT/bin", []],
+  ["export PATH=$PATH:$HOME/bin:$A/b", []],
+  ["x=$a:$b/c y=$a:$b/d", []],
+  ["PATH=$a:$b/bin find . -name x", ["find . -name x"]],
+  ["x=$a:$b/c; y= ls -l", ["ls -l"]],
+])("a value with a colon before a variable is not a command: %j", async (script, expected) => {
+  const { commands } = await readScript(script);
+  expect(commands.map(({ name, words }) => [name, ...words].join(" "))).toEqual([...expected]);
+});

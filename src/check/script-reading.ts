@@ -9,7 +9,7 @@
 
 import type { Node } from "web-tree-sitter";
 
-import { parseScript } from "../shell-grammar.ts";
+import { commandWords, parseScript } from "../shell-grammar.ts";
 import { type Slip, slipOf } from "./slips.ts";
 
 /** A command with the words that are written out. */
@@ -190,8 +190,8 @@ class Reader implements ScriptReading {
     const defines = parts.some(({ type }) => type === "function_definition");
     this.definesOnly = defines && parts.every(isWithoutEffect);
     for (const part of parts) {
-      const name = part.type === "command" ? part.childForFieldName("name") : null;
-      if (name !== null) this.loading.push({ line: lineOf(part), text: name.text });
+      const [name] = part.type === "command" ? commandWords(part) : [];
+      if (name !== undefined) this.loading.push({ line: lineOf(part), text: name.text });
     }
     const waiting: Visit[] = [{ node: root, hasInput: false }];
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
@@ -236,10 +236,9 @@ class Reader implements ScriptReading {
   }
 
   #command(node: Node, hasInput: boolean): void {
-    const [first, ...rest] = [
-      node.childForFieldName("name")?.firstChild ?? null,
-      ...node.childrenForFieldName("argument"),
-    ].map((word) => (word === null ? undefined : this.#literal(word)));
+    const [named, ...given] = commandWords(node);
+    if (named === undefined) return;
+    const [first, ...rest] = [named, ...given].map((word) => this.#literal(word));
     const line = lineOf(node);
     let name = first;
     let words = rest;
@@ -383,8 +382,7 @@ function bashOnly(node: Node): string | undefined {
       return isWord(BASH_VARIABLES, name) ? node.text : undefined;
     }
     case "command": {
-      const name = node.childForFieldName("name")?.text ?? "";
-      const words = node.childrenForFieldName("argument").map((word) => word?.text ?? "");
+      const [name = "", ...words] = commandWords(node).map((word) => word?.text ?? "");
       if (BASH_COMMANDS.includes(name)) return name;
       if (name === "echo" && /^-[neE]*e/.test(words[0] ?? "")) return "echo -e";
       if (name === "printf" && words[0] === "-v") return "printf -v";

@@ -395,6 +395,40 @@ function absentProgram(place: string, name: string): Finding {
   );
 }
 
+/** Programs that our layer brings, and nothing else of Lambda's. */
+const LAYER_PROGRAMS: readonly string[] = ["aws", "jq"];
+
+/**
+ * What a function without our layer, or with its runtime in its zip, lacks of it.
+ * @param level How sure it is that there is no layer.
+ * @param isBrought Whether another layer brings a program.
+ */
+export function missingLayer(
+  scripts: readonly LoadedScript[],
+  level: "warning" | "hint",
+  isBrought: (program: string) => boolean,
+): readonly Finding[] {
+  if (scripts.some(({ reading }) => reading.setsPath)) return [];
+  const functions = new Set(scripts.flatMap(({ reading }) => [...reading.functions]));
+  const probed = new Set(scripts.flatMap(({ reading }) => reading.commands.flatMap(probedBy)));
+  const places = scripts.flatMap(({ file, reading }) =>
+    reading.commands.map(({ line, name }) => ({ place: `${file}:${line}`, name })),
+  );
+  return LAYER_PROGRAMS.flatMap((program) => {
+    if (functions.has(program) || probed.has(program) || isBrought(program)) return [];
+    const used = places.find(({ name }) => name === program);
+    if (used === undefined) return [];
+    const make = level === "hint" ? hint : warning;
+    return [
+      make(
+        `${used.place}: ${program} comes with the layer lambda-shell-runtime, not with the runtime alone`,
+        "on AWS this fails without the layer with: command not found (status 127)",
+        "fix: add the layer to the function, or bring the program in another one, or in the folder and call it by its path",
+      ),
+    ];
+  });
+}
+
 /** What is wrong with a program of the function's own that is called by its path. */
 function brokenProgram(
   directory: string,

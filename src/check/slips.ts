@@ -7,6 +7,8 @@
 
 import type { Node } from "web-tree-sitter";
 
+import { commandWords } from "../shell-grammar.ts";
+
 /** One such place. */
 export interface Slip {
   readonly line: number;
@@ -67,8 +69,7 @@ function testSlip(text: string, node: Node): Found | undefined {
 
 function commandSlip(node: Node): Found | undefined {
   if (node.type !== "command") return undefined;
-  const name = node.childForFieldName("name")?.text ?? "";
-  const words = node.childrenForFieldName("argument").filter((word) => word !== null);
+  const [{ text: name } = { text: "" }, ...words] = commandWords(node);
   const [first] = words;
   if (first === undefined) return undefined;
   if (/^==?/.test(first.text) && /^[A-Za-z_]\w*$/.test(name)) {

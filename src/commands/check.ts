@@ -38,6 +38,7 @@ export interface CheckOptions {
   readonly arch?: MachineArchitecture;
   readonly template?: string;
   readonly layer?: readonly string[];
+  readonly withBootstrap?: boolean;
 }
 
 /** Adds the command to the program. */
@@ -84,7 +85,7 @@ export function checkTargets(root: string, options: CheckOptions): readonly Chec
   return (functions.length === 0 ? [undefined] : functions).map((described, at) => {
     const config = functionConfig(root, described?.name ?? functionName(root));
     return {
-      ...{ directory: root, architecture, layers },
+      ...{ directory: root, architecture, layers, withBootstrap: options.withBootstrap ?? false },
       handler: options.handler ?? config.handler ?? described?.handler ?? DEFAULT_HANDLER,
       variables: { ...described?.variables, ...config.env },
       refused: [

@@ -48,7 +48,10 @@ export function addPackageCommand(program: Command): void {
     )
     .argument("[dir]", "folder of the function", ".")
     .option("-o, --output <file>", "zip to write (default: NAME.zip)")
-    .option("--with-bootstrap", "put this tool's bootstrap inside, so that no layer is needed")
+    .option(
+      "--with-bootstrap",
+      "put this tool's bootstrap inside: no layer is needed, unless for aws and jq",
+    )
     .addOption(archOption())
     .option("--handler <name>", "handler that is checked (default: function.handler)")
     .option("--template <file>", "SAM template that is checked (default: DIR/template.yaml)")
