@@ -234,3 +234,24 @@ test("of a script that would take too long to be read no line is measured, and t
   const { text } = await coverage({ "function.sh": script });
   expect(text).toContain("not measured: lines 1-8: takes too long to be read");
 });
+
+test("a value with a colon before a variable is run as any other", async () => {
+  const lines = [
+    "PATH=$PATH:$LAMBDA_TASK_ROOT/bin",
+    "export Z=$HOME:$PATH/c",
+    "handler() {",
+    "  x=$HOME:$PATH/c",
+    "  y=$HOME:$PATH/c env > /dev/null",
+    "  a[1]=$HOME:$PATH/c b=2",
+    '  if [ "$1" = never ]; then',
+    "    x=$HOME:$PATH/d",
+    "    x=$HOME:$PATH/d ls",
+    "  fi",
+    "}",
+  ];
+  for (const first of ["#!/bin/bash", "# sh"]) {
+    const script = `${first}\n${lines.join("\n")}\n`;
+    const { text } = await coverage({ "function.sh": script });
+    expect(text).toContain("function.sh: 6 of 8 lines (75 %)\n    not run: 9-10");
+  }
+});

@@ -10,7 +10,7 @@
 
 import type { Node } from "web-tree-sitter";
 
-import { shellParser } from "../shell-grammar.ts";
+import { commandWords, shellParser } from "../shell-grammar.ts";
 import { unquoted } from "./trace-reader.ts";
 
 /** One command of a script, as a trace names it. */
@@ -116,8 +116,12 @@ function commandOf(node: Node): TracedCommand | undefined {
     words: words.length === 0 ? undefined : words,
   });
   switch (node.type) {
-    case "command":
-      return made(endLine(first), ...firstWords(node));
+    case "command": {
+      const [name, ...words] = commandWords(node);
+      return name === undefined
+        ? made(endLine(first), assigned(first))
+        : made(endLine(first), ...firstWords([name, ...words]));
+    }
     case "declaration_command":
     case "unset_command":
       return made(endLine(first), first.text);
@@ -135,18 +139,22 @@ function commandOf(node: Node): TracedCommand | undefined {
         node.parent?.type ?? "",
       )
         ? undefined
-        : made(endLine(node), first.text.replace(/\[.*/s, ""));
+        : made(endLine(node), assigned(node));
     case "variable_assignments":
-      return made(endLine(first), (first.firstChild?.text ?? "").replace(/\[.*/s, ""));
+      return made(endLine(first), assigned(first));
     default:
       return undefined;
   }
 }
 
+/** The variable that an assignment is for. */
+function assigned(assignment: Node): string {
+  return (assignment.firstChild?.text ?? "").replace(/\[.*/s, "");
+}
+
 /** The name of a command as it may be traced; none where it is not written as it is. */
-function firstWords(command: Node): readonly string[] {
-  const name = command.childForFieldName("name");
-  const words = [name, ...command.childrenForFieldName("argument")].map((each) => each?.text ?? "");
+function firstWords(command: readonly Node[]): readonly string[] {
+  const words = command.map(({ text }) => text);
   const [first = ""] = words;
   // A keyword to bash, which traces what comes after it; with an option it is a program to sh.
   const timed = first === "time" ? words.slice(1).find((word) => word !== "-p") : undefined;
