@@ -160,6 +160,48 @@ test.each([
   expect(/chmod|layer/.exec(hint)?.[0] ?? hint).toBe(remedy);
 });
 
+const HANDLER_FAILED = "the handler exited with status";
+
+test.each([
+  ["127 (a command was not found): f.sh: line 7: aws: command not found", "bin/aws: --layer DIR"],
+  ["127 (a command was not found): f.sh: 7: jq: not found", "bin/jq: --layer DIR"],
+  ["127 (a command was not found): f.sh[7]: jq: inaccessible or not found", "bin/jq: --layer DIR"],
+  ['2: f.sh: line 3: return: {"a":1}: numeric argument required', "return takes a status"],
+  ['2: f.sh: 3: return: Illegal number: {"a":1}', "return takes a status"],
+  ["2: sh: exit: line 0: Illegal number: no x", "exit takes a status"],
+  ["1: E: mksh: return: bad number: no: 1", "return takes a status"],
+  ['2: jq: error: Could not open file {"a":1}: No such file or directory', '"$1" is the event'],
+  ["1: cat: '[1]': No such file or directory", '"$1" is the event'],
+  ['2: f.sh: 3: cannot open {"a":1}: No such file', '"$1" is the event'],
+  ['1: W: f.sh: {"a":1}: open: No such file or directory', '"$1" is the event'],
+])("what is often meant otherwise has a hint: %s", (words, hint) => {
+  const message = `${HANDLER_FAILED} ${words}`;
+  const exitStatus = Number.parseInt(words, 10);
+  const of = { errorType: "Function.ExitError", durationMs: 1, log: "", path: "/bin" };
+  expect(failureSummary({ ...of, message, exitStatus }).split("\n")[1]).toContain(hint);
+});
+
+test("a bootstrap that says it in its log alone has the hint, too", () => {
+  const log = "bootstrap: line 3: jq: command not found\n";
+  const of = { errorType: "Runtime.ExitError", durationMs: 1, log, path: "/bin" };
+  expect(failureSummary({ ...of, message: "exit status 127", exitStatus: 127 })).toContain(
+    "bin/jq",
+  );
+});
+
+test.each([
+  "1: cat: data.json: No such file or directory",
+  "1: no such file: {x}",
+  "1: return: 3",
+  "127 (a command was not found): f.sh: line 7: myjq: command not found",
+])("other words have none of these: %s", (words) => {
+  const message = `${HANDLER_FAILED} ${words}`;
+  const exitStatus = Number.parseInt(words, 10);
+  const of = { errorType: "Function.ExitError", durationMs: 1, log: "", path: "/bin" };
+  const summary = failureSummary({ ...of, message, exitStatus });
+  expect(summary).not.toMatch(/takes a status|is the event|brings/);
+});
+
 test("the function timed out", () => {
   const running = ["sleep 30 (pid 5123), child of handler"];
   expect(timeoutSummary({ name: "hello", timeoutMs: 3_000 }, running)).toBe(

@@ -80,7 +80,7 @@ export function failureSummary(failure: Failure): string {
   const hint =
     errorType === "Runtime.InvalidEntrypoint"
       ? (startFix ?? startHint(message))
-      : statusHint(exitStatus, message, path);
+      : statusHint(exitStatus, message, log, path);
   if (hint !== undefined) lines.push(`  ${hint}`);
   return lines.join("\n");
 }
@@ -107,6 +107,7 @@ function startHint(message: string): string | undefined {
 function statusHint(
   exitStatus: number | undefined,
   message: string,
+  log: string,
   path: string,
 ): string | undefined {
   // The cause, if the runtime has found it in the shell's words.
@@ -118,13 +119,41 @@ function statusHint(
     return "126 means a command is not executable: chmod +x it";
   }
   if (exitStatus === 127 && (cause ?? "a command was not found") === "a command was not found") {
+    const [, program] = LAYER_PROGRAM.exec(`${message}\n${log}`.trimEnd()) ?? [];
+    if (program !== undefined) {
+      return (
+        `on AWS the layer lambda-shell-runtime brings ${program}; on this computer install it, ` +
+        `or name a folder with bin/${program}: --layer DIR`
+      );
+    }
     return (
       "127 means a command was not found: install it where the function runs, or add it as a layer " +
       `(here: --layer DIR); PATH inside the function: ${path}`
     );
   }
-  return undefined;
+  return exitStatus === undefined ? undefined : wordsHint(message);
 }
+
+/** The words of a shell about a program that the layer has. */
+const LAYER_PROGRAM = /(?:^|[\s:])(aws|jq): (?:inaccessible or )?(?:command )?not found$/;
+
+/** What helps where a shell or program took a text for something else, by its words at the message's end. */
+function wordsHint(message: string): string | undefined {
+  const [, command] = TEXT_AS_STATUS.exec(message) ?? [];
+  if (command !== undefined) {
+    return `${command} takes a status from 0 to 255, not a text: the response is what is printed`;
+  }
+  return TEXT_AS_FILE.test(message)
+    ? '"$1" is the event, not the name of a file; programs find it on standard input too, as in: jq .name'
+    : undefined;
+}
+
+/** As bash, and as others say it. */
+const TEXT_AS_STATUS =
+  /: (return|exit): (?:line \d+: )?(?:.*: numeric argument required|(?:Illegal|bad) number: .*)$/s;
+
+/** An object or a list where a file was looked for. */
+const TEXT_AS_FILE = /(?:open (?:file )?|: )'?[{[].*: (?:open: )?no such file/is;
 
 /** What a time-out killed, and how to allow more. */
 export function timeoutSummary(
