@@ -147,3 +147,8 @@ export function queryPairs(rawQuery: string): readonly (readonly [string, string
 function decodeQuery(text: string): string {
   return decodePath(text.replaceAll("+", " "));
 }
+
+/** True for a body of which the parts come one after another. */
+export function isStream(body: HttpResponse["body"]): body is AsyncIterable<Uint8Array> {
+  return typeof body !== "string" && !(body instanceof Uint8Array);
+}

@@ -7,7 +7,8 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 
 import { CONTENT_TYPE, STATUS } from "../../runtime-api/contract.ts";
-import { decodePath } from "./message.ts";
+import type { HostLog } from "../invocation/platform-log.ts";
+import { decodePath, type HttpResponse, isStream } from "./message.ts";
 
 /** One line of a table of routes. */
 export interface NodeRoute {
@@ -65,6 +66,114 @@ export function respond(
 /** Responds with JSON and a line feed, as Lambda's own servers do. */
 export function respondJson(response: ServerResponse, status: number, value: unknown): void {
   respond(response, status, `${JSON.stringify(value)}\n`, { "Content-Type": CONTENT_TYPE.json });
+}
+
+/** Writes a response to its end, at the pace at which its caller takes it. */
+export async function writeResponse(
+  outgoing: ServerResponse,
+  response: HttpResponse,
+  method: string,
+  log: HostLog,
+): Promise<void> {
+  const { status, headers, body } = response;
+  if (outgoing.destroyed) {
+    // Nobody reads it any more, but the function's stream is read to its end.
+    if (isStream(body)) for await (const _chunk of body);
+    return;
+  }
+  for (const { name, values } of writtenHeaders(headers)) {
+    if (!setHeader(outgoing, name, values)) {
+      log("warning", `header "${name}" of the response is not valid, left out`);
+    }
+  }
+  outgoing.statusCode = status;
+  if (isStream(body)) return writeStream(outgoing, body);
+  const bodiless = status === 204 || status === 304 || method === "HEAD";
+  if (status !== 204 && status !== 304) {
+    outgoing.setHeader("Content-Length", Buffer.byteLength(body));
+  }
+  outgoing.end(bodiless ? undefined : body);
+}
+
+/** Sets a header; one that HTTP does not allow is left out rather than the whole response. */
+function setHeader(outgoing: ServerResponse, name: string, values: readonly string[]): boolean {
+  const [first] = values;
+  try {
+    outgoing.setHeader(name, values.length === 1 && first !== undefined ? first : [...values]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function writeStream(
+  outgoing: ServerResponse,
+  chunks: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  outgoing.flushHeaders();
+  for await (const chunk of chunks) {
+    if (outgoing.destroyed) continue;
+    if (outgoing.write(chunk)) continue;
+    await writable(outgoing);
+  }
+  outgoing.end();
+}
+
+/** Waits until a slow caller has taken what was written, or has gone. */
+async function writable(outgoing: ServerResponse): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  outgoing.on("drain", resolve);
+  outgoing.on("close", resolve);
+  await promise;
+  // A long response waits often, and each wait would leave a listener.
+  outgoing.off("drain", resolve);
+  outgoing.off("close", resolve);
+}
+
+/**
+ * Headers of one connection, besides those that `Connection` itself names. A function that passes on
+ * another server's response copies that connection's headers too. On ours they would contradict
+ * how the body is sent, and the caller could not read it.
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
+ */
+const HOP_BY_HOP = [
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+];
+
+/** Headers that only who writes the body can know. */
+const FRAMING = ["content-length"];
+
+/** A header with all of its values, under the name that came first. */
+interface WrittenHeader {
+  readonly name: string;
+  readonly values: readonly string[];
+}
+
+/** The headers that are not about the connection, each name once, in order of first sight. */
+function writtenHeaders(headers: HttpResponse["headers"]): readonly WrittenHeader[] {
+  const dropped = new Set([...HOP_BY_HOP, ...FRAMING, ...namedByConnection(headers)]);
+  const byName = new Map<string, { name: string; values: string[] }>();
+  for (const [name, value] of headers) {
+    const key = name.toLowerCase();
+    if (dropped.has(key)) continue;
+    const known = byName.get(key);
+    if (known === undefined) byName.set(key, { name, values: [value] });
+    else known.values.push(value);
+  }
+  return [...byName.values()];
+}
+
+function namedByConnection(headers: HttpResponse["headers"]): readonly string[] {
+  return headers
+    .filter(([name]) => name.toLowerCase() === "connection")
+    .flatMap(([, value]) => value.split(","))
+    .map((option) => option.trim().toLowerCase());
 }
 
 /** A request's body: its bytes, more of them than allowed, or broken off. */
