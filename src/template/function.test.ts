@@ -510,10 +510,10 @@ test("variables that AWS reads otherwise than they are written are told", () => 
 test("variables of all functions are told, too", () => {
   const path = template(
     "Environment: { Variables: { OWN: x } }",
-    "Globals: { Function: { Environment: { Variables: { ALL: on, OWN: on } } } }",
+    "Globals: { Function: { Environment: { Variables: { ALL: on, OWN: on, toString: on } } } }",
   );
   const { reread } = templateFunction(path, undefined);
-  expect(reread.map(({ name }) => name)).toEqual(["ALL"]);
+  expect(reread.map(({ name }) => name)).toEqual(["ALL", "toString"]);
 });
 
 const GLOBALS = `

@@ -215,8 +215,9 @@ class Description {
     const own = membersOf(membersOf(resource?.Properties?.["Environment"])["Variables"]);
     if (isFunction(own)) return [];
     return Object.entries(variables).flatMap(([name, value]) => {
-      const of =
-        name in own ? ["Resources", this.#logicalId, "Properties"] : ["Globals", "Function"];
+      const of = Object.hasOwn(own, name)
+        ? ["Resources", this.#logicalId, "Properties"]
+        : ["Globals", "Function"];
       const written = this.#reread.get(placeOf([...of, "Environment", "Variables", name]));
       if (written === undefined) return [];
       const kind = value === "true" || value === "false" ? "boolean" : "number";
