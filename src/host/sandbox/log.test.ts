@@ -31,6 +31,23 @@ test("a character in two pieces is one", () => {
   expect(linesOf([...bytes].map((byte) => Uint8Array.of(byte)))).toEqual(["größe"]);
 });
 
+test.each([
+  ["é", 1],
+  ["€", 1],
+  ["€", 2],
+  ["𝒳", 3],
+])(
+  "of a character (%s) that ends after %d bytes the next line begins with nothing",
+  (text, bytes) => {
+    const lines: string[] = [];
+    const splitter = new EnvironmentLines((line) => lines.push(line));
+    splitter.add(Buffer.concat([Buffer.from("one "), Buffer.from(text).subarray(0, bytes)]), 0);
+    splitter.flush(0);
+    splitter.add(Buffer.from("two\n"), 0);
+    expect(lines).toEqual(["one \ufffd", "two"]);
+  },
+);
+
 test("lines of several environments do not mix", () => {
   const lines: (readonly [number, string])[] = [];
   const splitter = new EnvironmentLines((line, environment) => lines.push([environment, line]));

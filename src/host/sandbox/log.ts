@@ -82,11 +82,16 @@ class LineSplitter {
       this.#take(this.#rest);
       this.#rest = line;
     }
-    if (this.#rest.length > LINE_LENGTH_MAX) this.flush();
+    if (this.#rest.length > LINE_LENGTH_MAX) this.#takeRest();
   }
 
-  /** Hands on what stands after the last line feed. */
+  /** Hands on what stands after the last line feed; of a character that was begun no more comes. */
   flush(): void {
+    this.#rest += this.#decoder.decode();
+    this.#takeRest();
+  }
+
+  #takeRest(): void {
     if (this.#rest !== "") this.#take(this.#rest);
     this.#rest = "";
   }

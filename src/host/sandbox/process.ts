@@ -277,8 +277,8 @@ function peakResidentBytes(pid: number): number {
 }
 
 /**
- * Children of a process; of a thread's the one that was started first before the others. The kernel lists them by the
- * thread that has started them, as those of Java, Go and Python do.
+ * Children of a process, those of its main thread first, each thread's in the order in which they were started. The
+ * kernel lists them by the thread that has started them, which in Java, Go and Python may be any.
  */
 function childrenOf(pid: number): readonly number[] {
   return threadsOf(pid)
