@@ -43,3 +43,18 @@ test("what only begins like one is kept", async () => {
     expect(await events(begun, length, "lines")).toEqual(["invalid JSON: it is not UTF-8"]);
   }
 });
+
+test.each([
+  ["\n", "{}"],
+  [" \t\r\n", "{}"],
+  ["\xa0\n", "invalid JSON: it is not UTF-8"],
+  ["\f\n", 'invalid JSON: offset 0: unexpected "\\f"'],
+  ["\v\n", 'invalid JSON: offset 0: unexpected "\\u000b"'],
+])(
+  "a line is empty only where it has nothing but JSON's white space: %j",
+  async (text, expected) => {
+    for (const framing of ["lines", "auto"] as const) {
+      expect(await events(Buffer.from(text, "latin1"), 1000, framing)).toEqual([expected]);
+    }
+  },
+);

@@ -11,7 +11,7 @@
 
 import { EVENT_BYTES_MAX } from "../../runtime-api/contract.ts";
 import type { FunctionPool } from "../function/function-pool.ts";
-import { compactJson, isJson, JsonBoundary, jsonComplaint } from "../http/json-text.ts";
+import { compactJson, isBlank, isJson, JsonBoundary, jsonComplaint } from "../http/json-text.ts";
 import {
   type FunctionErrorOutcome,
   type InvocationRequest,
@@ -161,7 +161,7 @@ class Cutter {
       const reason = `event of ${byteLength} bytes exceeds the maximum of ${EVENT_BYTES_MAX} bytes`;
       return { kind: "invalid", line, reason };
     }
-    if (bytes.toString("latin1").trim() === "") return { kind: "event", line, bytes: EMPTY_EVENT };
+    if (isBlank(bytes)) return { kind: "event", line, bytes: EMPTY_EVENT };
     const complaint = jsonComplaint(bytes);
     if (complaint === undefined) return { kind: "event", line, bytes };
     return { kind: "invalid", line, reason: `invalid JSON: ${complaint}` };

@@ -21,6 +21,11 @@ const SPACES = new Set([0x20, 0x09, 0x0a, 0x0d]);
 const OPENING = new Set([0x7b, 0x5b]);
 const CLOSING = new Set([0x7d, 0x5d]);
 
+/** Whether bytes are only what may stand between the parts of a document. */
+export function isBlank(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => SPACES.has(byte));
+}
+
 /** Text of UTF-8 bytes, a byte-order mark included; nothing when they are not UTF-8. */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
