@@ -9,6 +9,7 @@ import {
   isAllowed,
   isFolder,
   isRegularFile,
+  leadsOut,
   namesIn,
   startBytes,
   statOf,
@@ -55,4 +56,19 @@ test("files and folders are what they are at the end of all links", () => {
 
 test("nobody waits for a pipe that nobody writes to", () => {
   expect(fileBytes(join(folder, "pipe"))).toBeUndefined();
+});
+
+test.each([
+  ["..", true],
+  ["../x", true],
+  ["../../x", true],
+  ["/x", true],
+  ["", false],
+  [".", false],
+  ["x/y", false],
+  ["..x", false],
+  ["..x/y", false],
+  ["...", false],
+])("%j leads out of its folder: %p", (path, isOut) => {
+  expect(leadsOut(path)).toBe(isOut);
 });

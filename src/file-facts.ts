@@ -48,6 +48,12 @@ export function isAllowed(path: string, mode: number): boolean {
   }
 }
 
+/** Whether a relative path leads out of the folder to which it is relative. */
+export function leadsOut(path: string): boolean {
+  // A name may begin with two dots.
+  return path.startsWith("/") || /^\.\.(?:\/|$)/.test(path);
+}
+
 /** The names in a folder, sorted; none where it is not there, or may not be read. */
 export function namesIn(folder: string): readonly string[] {
   try {

@@ -402,6 +402,12 @@ const MISTAKES: readonly (readonly [
     "fix: add the file",
   ],
   [
+    "a file that is loaded and not there, by a name that begins with two dots",
+    { "function.sh": `. ./..lib.sh\n${OK}` },
+    "error: function.sh:1: ./..lib.sh: no such file in the function's folder",
+    "fix: add the file",
+  ],
+  [
     "a file of this computer that is loaded",
     { "function.sh": `. /home/ada/lib.sh\n${OK}` },
     "error: function.sh:1: /home/ada/lib.sh is not a part of the function's folder",

@@ -10,7 +10,7 @@ import { dirname, join, normalize } from "node:path";
 import { pathWord } from "../commands/cli/suggest.ts";
 import { folderContent, type FolderFile } from "../commands/function/files.ts";
 import { startOfFile } from "../commands/function/handler.ts";
-import { fileBytes, statOf } from "../file-facts.ts";
+import { fileBytes, leadsOut, statOf } from "../file-facts.ts";
 import { isUtf16Script, shebangWords } from "../handler/script.ts";
 import { readElf } from "../program.ts";
 import { UNZIPPED_BYTES_MAX, ZIP_UPLOAD_BYTES_MAX } from "../runtime-api/contract.ts";
@@ -141,7 +141,7 @@ function checkLink(
 ): readonly Finding[] {
   const leadsTo = normalize(join(dirname(path), target));
   if (target.startsWith("/opt/") || target.startsWith("/tmp/")) return [];
-  if (target.startsWith("/") || /^\.\.(?:\/|$)/.test(leadsTo)) {
+  if (target.startsWith("/") || leadsOut(leadsTo)) {
     const source = target.startsWith("/") ? target : leadsTo;
     return [
       warning(

@@ -11,7 +11,7 @@ import { dirname, join, normalize, relative } from "node:path";
 import { pathWord } from "../commands/cli/suggest.ts";
 import { LEFT_OUT } from "../commands/function/files.ts";
 import { syntaxError } from "../commands/function/handler.ts";
-import { fileBytes } from "../file-facts.ts";
+import { fileBytes, leadsOut } from "../file-facts.ts";
 import type { Shell } from "../handler/resolve.ts";
 import { BYTE_ORDER_MARK, definedFunctions, isUtf16 } from "../handler/script.ts";
 import type { Finding } from "./finding.ts";
@@ -229,7 +229,7 @@ function sourced(
   const absolute = source.startsWith("/") ? source : join(TASK_ROOT, source);
   const path = relative(TASK_ROOT, normalize(absolute));
   if (absolute.startsWith("/opt/") || absolute.startsWith("/tmp/")) return {};
-  if (path.startsWith("..")) {
+  if (leadsOut(path)) {
     if (/^\/(?:etc|usr|proc|dev)\//.test(absolute)) return {};
     return {
       finding: error(
@@ -439,7 +439,7 @@ function brokenProgram(
   const isOwn = name.startsWith(`${TASK_ROOT}/`) || (!moves && /^\.{0,2}[^/]*\//.test(name));
   if (!isOwn || (name.startsWith("/") && !name.startsWith(`${TASK_ROOT}/`))) return undefined;
   const path = relative(TASK_ROOT, normalize(name.startsWith("/") ? name : join(TASK_ROOT, name)));
-  if (path.startsWith("..")) return undefined;
+  if (leadsOut(path)) return undefined;
   const mode = modeOf(join(directory, path));
   if (mode === undefined) {
     return `${name}: no such file in the function's folder\n  fix: add it, or correct its name`;

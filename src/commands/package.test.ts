@@ -7,6 +7,7 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -86,12 +87,15 @@ test("the zip itself and that of an earlier run are left out, wherever they lie"
   expect(first.said).toEqual([""]);
   const again = await packaged(folder);
   expect(again).toMatchObject({ entries: first.entries, said: ["left out: a b[1].zip", ""] });
-  const elsewhere = ["--output", "out/x{y}.zip"];
-  await packaged(folder, ...elsewhere);
-  expect(await packaged(folder, ...elsewhere)).toMatchObject({
-    entries: first.entries,
-    said: ["left out: a b[1].zip, out/x{y}.zip", ""],
-  });
+  for (const other of ["out/x{y}.zip", "..x.zip"]) {
+    const elsewhere = ["--output", other];
+    await packaged(folder, ...elsewhere);
+    expect(await packaged(folder, ...elsewhere)).toMatchObject({
+      entries: first.entries,
+      said: [`left out: ${["a b[1].zip", other].sort().join(", ")}`, ""],
+    });
+    rmSync(join(folder, other));
+  }
 });
 
 test("modes are 0755 for what anybody may execute and for bootstrap, else 0644", async () => {

@@ -6,12 +6,12 @@
 
 import { createHash } from "node:crypto";
 import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { basename, isAbsolute, join, relative, resolve } from "node:path";
+import { basename, join, relative, resolve } from "node:path";
 
 import type { Command } from "commander";
 
 import { checkFolder } from "../check/folder.ts";
-import { fileBytes } from "../file-facts.ts";
+import { fileBytes, leadsOut } from "../file-facts.ts";
 import { awsArchitecture, type MachineArchitecture } from "../program.ts";
 import { ZIP_UPLOAD_BYTES_MAX } from "../runtime-api/contract.ts";
 import { type EmptyFolder, zip, type ZipEntry } from "../zip.ts";
@@ -148,7 +148,7 @@ function listed(paths: readonly string[]): string {
 function ownOutputs(root: string, output: string): readonly string[] {
   return [output, join(root, `${basename(root)}.zip`)]
     .map((path) => relative(root, path))
-    .filter((path) => !path.startsWith("..") && !isAbsolute(path))
+    .filter((path) => !leadsOut(path))
     .map((path) => path.replace(/[\\*?[\]{}!]/g, "\\$&"));
 }
 

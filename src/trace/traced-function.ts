@@ -26,8 +26,9 @@ import {
   writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, isAbsolute, join, relative, sep } from "node:path";
+import { basename, join, relative, sep } from "node:path";
 
+import { leadsOut } from "../file-facts.ts";
 import type { Handler } from "../handler/resolve.ts";
 import { baseName, shebangWords } from "../handler/script.ts";
 import { tracePrompt, TraceReader, type TraceRecord } from "./trace-reader.ts";
@@ -127,7 +128,7 @@ const isDefined = <Value>(value: Value | undefined): value is Value => value !==
 
 function ownPath(base: string, path: string, directory: string): string | undefined {
   const own = relative(base, path);
-  const isBelow = own !== "" && !own.startsWith("..") && !isAbsolute(own);
+  const isBelow = own !== "" && !leadsOut(own);
   return isBelow && existsSync(join(directory, own)) ? own : undefined;
 }
 
@@ -140,7 +141,7 @@ function planTrace(
   | string {
   if (handler.kind === "rejected") return handler.errorMessage;
   const path = relative(directory, handler.script);
-  if (path.startsWith("..")) return `${handler.script} is not in the function's folder`;
+  if (leadsOut(path)) return `${handler.script} is not in the function's folder`;
   const shell = shellOf(handler);
   if (shell === undefined) return `${path} is not a shell script`;
   const { name, options } = shell;
