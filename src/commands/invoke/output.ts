@@ -8,7 +8,7 @@ import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
 import { decodeUtf8, parseExactly } from "../../host/http/json-text.ts";
 import { shownAddress } from "../../host/http/message.ts";
 import type { InvocationReport } from "../../host/invocation/outcome.ts";
-import { membersOf } from "../../json-object.ts";
+import { membersOf, parsedObject } from "../../json-object.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { addressBelow } from "../cli/options.ts";
 import { unknownFunction } from "../cli/suggest.ts";
@@ -224,14 +224,9 @@ function serverWords({ statusText, headers }: Response, body: Uint8Array): strin
 function lambdaWords(headers: Headers, body: Uint8Array): string | undefined {
   const exception = headers.get(INVOKE_HEADER.errorType);
   if (exception === null) return undefined;
-  try {
-    const refusal: unknown = JSON.parse(new TextDecoder().decode(body));
-    // Lambda spells it either way.
-    const { message, Message = message } = Object(refusal);
-    return typeof Message === "string" ? `${exception}: ${Message}` : undefined;
-  } catch {
-    return undefined;
-  }
+  // Lambda spells it either way.
+  const { message, Message = message } = parsedObject(new TextDecoder().decode(body)) ?? {};
+  return typeof Message === "string" ? `${exception}: ${Message}` : undefined;
 }
 
 /** The functions of a server of this tool's; none where it is another's. */

@@ -380,6 +380,43 @@ test("--remote has the same status for a failure of AWS", async () => {
 });
 
 test.each([
+  [
+    "true",
+    7,
+    "AWS gave no result of an invocation; it printed nothing\n  is it the AWS CLI? the event may have been run",
+  ],
+  [
+    "echo hello",
+    7,
+    'AWS gave no result of an invocation; it printed "hello\\n"\n  is it the AWS CLI? the event may have been run',
+  ],
+  [
+    "echo '[]'",
+    7,
+    'AWS gave no result of an invocation; it printed "[]\\n"\n  is it the AWS CLI? the event may have been run',
+  ],
+  [
+    `echo '{"StatusCode":2}'`,
+    7,
+    'AWS gave no result of an invocation; it printed "{\\"StatusCode\\":2}\\n"\n  is it the AWS CLI? the event may have been run',
+  ],
+  [
+    `echo '{"StatusCode":200}'`,
+    7,
+    'AWS gave no result of an invocation; it printed "{\\"StatusCode\\":200}\\n"\n  is it the AWS CLI? the event may have been run',
+  ],
+  ["exit 3", 2, "AWS failed with status 3 and gave no reason"],
+  ["kill -9 $$", 2, "AWS failed with status 137 and gave no reason"],
+])("--remote tells of a program aws that is not the AWS CLI: %s", async (script, status, words) => {
+  const folder = functionFolder({ aws: `#!/bin/sh\n${script}\n` });
+  chmodSync(join(folder, "aws"), 0o755);
+  const environment = { PATH: `${folder}:${process.env["PATH"]}` };
+  const result = await tool(["invoke", "probe", "--remote", "-d", "{}"], { environment });
+  const errors = `error: ${words.replace("AWS", join(folder, "aws"))}\n`;
+  expect(result).toEqual({ status, out: "", errors });
+});
+
+test.each([
   ['{"Type":"User","message":"why"}', "400: ValidationException: why"],
   ['{"Type":"User","Message":"why"}', "400: ValidationException: why"],
   ['{"a":1}', '400: {"a":1}'],

@@ -4,15 +4,17 @@
  * @module
  */
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { z } from "zod";
 
+import { fileBytes } from "../../file-facts.ts";
 import { guarded } from "../../guard/guard.ts";
 import { INVOKE_HEADER } from "../../host/front/lambda-api/contract.ts";
 import { MANAGED_TIMEOUT_MS_MAX } from "../../host/invocation/settings.ts";
+import { parsedObject } from "../../json-object.ts";
 import { onInterrupt } from "../cli/ending.ts";
 import { CommandError, EXIT } from "../cli/exit-status.ts";
 import { reachDirectly } from "../cli/options.ts";
@@ -34,7 +36,7 @@ export const INVOKE_TIMEOUT_MS = MANAGED_TIMEOUT_MS_MAX + 60_000;
 
 /** What `aws lambda invoke` prints. */
 const metadataSchema = z.looseObject({
-  StatusCode: z.number(),
+  StatusCode: z.int().min(200).max(599),
   FunctionError: z.string().optional(),
   LogResult: z.string().optional(),
   ExecutedVersion: z.string().optional(),
@@ -42,7 +44,8 @@ const metadataSchema = z.looseObject({
 
 /**
  * Invokes the function and returns Lambda's response.
- * @throws {CommandError} When there is no `aws` command or it gets no response, in its own words.
+ * @throws {CommandError} When there is no `aws` command or it gets no response, in its own words; when it is
+ * another program of that name.
  */
 export async function invokeRemote(
   name: string,
@@ -67,9 +70,12 @@ export async function invokeRemote(
     const event = join(folder, "event");
     const response = join(folder, "response");
     writeFileSync(event, payload, { mode: 0o600 });
-    const metadata = await run([aws, ...invokeArguments(name, event, options), response]);
+    const out = await run([aws, ...invokeArguments(name, event, options), response]);
+    const metadata = metadataSchema.safeParse(parsedObject(out));
     // An Event invocation has no response.
-    return remoteResponse(metadata, options.event === true ? null : readFileSync(response));
+    const body = options.event === true ? null : fileBytes(response);
+    if (!metadata.success || body === undefined) throw notTheCli(aws, out);
+    return remoteResponse(metadata.data, body);
   } finally {
     process.off("exit", remove);
     remove();
@@ -94,7 +100,8 @@ function invokeArguments(name: string, event: string, options: RemoteOptions): r
   ];
 }
 
-async function run(command: readonly string[]): Promise<z.output<typeof metadataSchema>> {
+/** Returns what a command prints. @throws {CommandError} When it fails, in its own words. */
+async function run(command: readonly string[]): Promise<string> {
   const child = Bun.spawn({
     ...(guarded(command) ?? { cmd: [...command] }),
     // An event must not reach a function twice because its response was late.
@@ -107,8 +114,25 @@ async function run(command: readonly string[]): Promise<z.output<typeof metadata
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
   ]);
-  if ((await child.exited) !== 0) throw new CommandError(errors.trim(), failureStatus(errors));
-  return metadataSchema.parse(JSON.parse(out));
+  const status = await child.exited;
+  if (status !== 0) {
+    const silent = `${command[0]} failed with status ${status} and gave no reason`;
+    throw new CommandError(errors.trim() || silent, failureStatus(errors));
+  }
+  return out;
+}
+
+/** Most of what a program prints that is shown, in characters. */
+const OUTPUT_LENGTH_MAX = 200;
+
+/** What is thrown of a program that ends well and has invoked nothing, as far as is known. */
+function notTheCli(aws: string, out: string): CommandError {
+  const printed = out.trim() === "" ? "nothing" : JSON.stringify(out.slice(0, OUTPUT_LENGTH_MAX));
+  return new CommandError(
+    `${aws} gave no result of an invocation; it printed ${printed}\n` +
+      "  is it the AWS CLI? the event may have been run",
+    EXIT.serverError,
+  );
 }
 
 function failureStatus(errors: string): number {
