@@ -252,6 +252,19 @@ test("-f: name, namespace, variables, time and credentials of a definition", asy
   expect(absent.errors).toContain("no such file or folder");
 });
 
+test.each([
+  ['{"errorMessage":"late","errorType":"Late"}', { errorMessage: "late", errorType: "Late" }],
+  ["{}", { errorMessage: "" }],
+  ["no JSON", { errorMessage: "no JSON" }],
+  ["null", { errorMessage: "null" }],
+  ['["a"]', { errorMessage: '["a"]' }],
+  ['"text"', { errorMessage: '"text"' }],
+])("an error at the end of a stream (%s) is a line as any other", async (error, told) => {
+  const { lines, status } = await refunc(`${JSON.stringify({ do: "stream-error", error })}\n`);
+  expect(lines).toEqual([{ error: { ...told, fatal: false }, ContentType: "application/json" }]);
+  expect(status).toBe(1);
+});
+
 test.each(["SIGINT", "SIGTERM"] as const)("%s ends the bootstrap with us", async (signal) => {
   const entry = join(import.meta.dir, "..", "lambda-shell.ts");
   const child = Bun.spawn([process.execPath, entry, ...REFUNC, ...SCRIPTED], {

@@ -20,7 +20,7 @@ import {
   readPostedError,
 } from "../host/invocation/platform-error.ts";
 import type { FunctionSettings } from "../host/invocation/settings.ts";
-import { isObject } from "../json-object.ts";
+import { isObject, parsedObject } from "../json-object.ts";
 import { CONTENT_TYPE } from "../runtime-api/contract.ts";
 
 /** What `run --compat refunc` does otherwise. */
@@ -267,13 +267,8 @@ function payloadLine(body: Uint8Array, contentType: string | undefined): Uint8Ar
 
 /** @param fatal True of an error at the start, after which refunc's runner runs nothing. */
 function errorLine(body: Uint8Array, contentType: string, fatal = false): Uint8Array {
-  let error: Record<string, unknown>;
-  try {
-    error = JSON.parse(new TextDecoder().decode(body));
-  } catch {
-    error = { errorMessage: new TextDecoder().decode(body) };
-  }
-  const { errorMessage = "", errorType, stackTrace } = error;
+  const text = new TextDecoder().decode(body);
+  const { errorMessage = "", errorType, stackTrace } = parsedObject(text) ?? { errorMessage: text };
   const trace = Array.isArray(stackTrace) && stackTrace.length > 0 ? { stackTrace } : {};
   const named = errorType === undefined || errorType === "" ? {} : { errorType };
   const value = JSON.stringify({ errorMessage, ...named, ...trace, fatal });
