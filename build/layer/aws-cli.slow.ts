@@ -134,6 +134,26 @@ test("what few commands use is not imported by others, and is the real thing whe
   });
 });
 
+test("threads that import what each other's import needs do not wait for each other", async () => {
+  const script = join(import.meta.dir, "testing/later-threads.py");
+  const modules = temporaryFolder("later-threads");
+  const words = [
+    ...stagedPython(finished.opt, HOST),
+    script,
+    join(finished.opt, "aws-cli"),
+    modules,
+  ];
+  const output = await run(words, { cwd: "/", env: ENVIRONMENT });
+  const both = { imported: 1, taken: 1 };
+  expect(JSON.parse(output)).toEqual({
+    "a name": both,
+    "a function": both,
+    "an instance": both,
+    "a module below": both,
+    "a library": both,
+  });
+});
+
 test.each([
   [[...IDENTITY, "--endpoint-url", "http://[127.0.0.1]:9"], 255],
   [[...IDENTITY, "--endpoint-url", "http://[::1]:9"], 255],

@@ -78,7 +78,9 @@ bundled = take_modules_from_bundle()
 class Later(type(sys)):
     """Stands for a module that is imported when a name is taken from it."""
 
-    lock = _thread.RLock()
+    # For a moment only: who imports a module may need one that another thread imports, and that thread this lock.
+    lock = _thread.allocate_lock()
+    must_hand_over = False
 
     def __getattr__(self, name):
         # By these an import asks whether there is a module.
@@ -90,17 +92,24 @@ class Later(type(sys)):
         import importlib
 
         with self.lock:
-            if sys.modules.get(self.__name__) is not self:
-                return importlib.import_module(self.__name__)
-            del sys.modules[self.__name__]
-            module = importlib.import_module(self.__name__)
-            for name, value in list(vars(self).items()):
-                # An import binds what is below a module to it once: to what stood here.
-                if isinstance(value, type(sys)):
-                    setattr(module, name, value)
-                elif isinstance(value, LaterName):
-                    setattr(self, name, getattr(module, name))
-            return module
+            if sys.modules.get(self.__name__) is self:
+                del sys.modules[self.__name__]
+                self.must_hand_over = True
+        module = importlib.import_module(self.__name__)
+        # Its own import may have asked for it, which has not come to the names yet.
+        if self.must_hand_over and not getattr(module.__spec__, '_initializing', False):
+            self.hand_over(module)
+            self.must_hand_over = False
+        return module
+
+    def hand_over(self, module):
+        """Has each know what the other one has. Two threads may both do it, to the same effect."""
+        for name, value in list(vars(self).items()):
+            # An import binds what is below a module to it once: to what stood here.
+            if isinstance(value, type(sys)):
+                setattr(module, name, value)
+            elif isinstance(value, LaterName):
+                setattr(self, name, getattr(module, name))
 
     def take_later(self, name):
         """Has something stand for a function or a class that is called, extended, or asked for what it has or is."""
@@ -159,6 +168,8 @@ class LaterCrt(Later):
     when the library has been loaded: in a fork of a process that has loaded it, it has not been used.
     """
 
+    # Its own: loading it imports no module that another thread might import.
+    lock = _thread.RLock()
     real = None
     is_used = False
     told = ()
