@@ -66,6 +66,8 @@ test("a preloaded call prints, does and ends with what a plain one does", async 
   const preloaded = Object.fromEntries(compared.map((each) => [each.name, each.preloaded]));
   const plain = Object.fromEntries(compared.map((each) => [each.name, each.plain]));
   expect(preloaded).toEqual(plain);
+  // Each model that is loaded is logged, also one that the server has kept.
+  expect(plain["what is logged"]?.errors).toMatch(/Loading JSON file: \S+\.json\.zst\n/);
   const forked = compared.filter(({ way }) => way === "fork").map(({ name }) => name);
   const plainOnly = compared.filter(({ must }) => must === "plain").map(({ name }) => name);
   expect(forked.filter((name) => plainOnly.includes(name))).toEqual([]);

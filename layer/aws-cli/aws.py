@@ -258,6 +258,8 @@ def use_compressed_models():
     class CompressedFileLoader(loaders.JSONFileLoader):
         SUFFIX = '.json.zst'
         DATA = loaders.Loader.BUILTIN_DATA_PATH
+        # What the class above logs, for --debug.
+        MESSAGE = 'Loading JSON file: %s'
         # What preload.py has loaded before it is asked for. Loaded once, given away once: the
         # CLI changes what it gets.
         kept = {}
@@ -270,13 +272,16 @@ def use_compressed_models():
             )
 
         def load_file(self, file_path):
+            full_path = file_path + self.SUFFIX
             if file_path in self.kept:
+                loaders.logger.debug(self.MESSAGE, full_path)
                 return self.kept.pop(file_path)
             try:
-                with open(file_path + self.SUFFIX, 'rb') as file:
+                with open(full_path, 'rb') as file:
                     payload = zstd.decompress(file.read())
             except (FileNotFoundError, NotADirectoryError):
                 return super().load_file(file_path)
+            loaders.logger.debug(self.MESSAGE, full_path)
             self.loaded.append(file_path)
             return json.loads(
                 payload, object_pairs_hook=loaders.OrderedDict

@@ -54,6 +54,8 @@ calls(
     'presign s3://calls/a.txt',
     files=files,
 )
+# Without a request, whose header names what was used in any order.
+call('what is logged', 's3', 'presign', 's3://calls/a.txt', '--debug')
 call('s3 cp from standard input', 's3', 'cp', '-', 's3://calls/in', input='x' * 100_000)
 call('s3 cp to standard output', 's3', 'cp', 's3://calls/in', '-')
 calls(

@@ -27,7 +27,7 @@ FAULTS_MAX = 700
 # What differs between two calls of any program: identifiers and times.
 CHANGING = (
     (rb'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}', b'UUID'),
-    (rb'\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(\+\d\d:\d\d|Z)?', b'TIME'),
+    (rb'\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d([.,]\d+)?(\+\d\d:\d\d|Z)?', b'TIME'),
     (rb'\d{8}T\d{6}Z', b'TIME'),
     (rb'[0-9a-f]{64}', b'HASH'),
     (rb'[A-Za-z0-9+/=_-]{40,}', b'TOKEN'),
