@@ -40,33 +40,6 @@ def holds_path(text):
     return site_packages in text or os.getcwd() in text and os.getcwd() != '/'
 
 
-# Before other modules make such classes.
-record_texts(collections, 'eval', 'eval')
-import dataclasses  # noqa: E402
-
-record_texts(dataclasses, 'exec', 'exec')
-
-import contextlib  # noqa: E402
-import io  # noqa: E402
-import marshal  # noqa: E402
-from re import _compiler  # noqa: E402
-
-NOBODY = 'http://127.0.0.1:9'
-# What a command says that has come as far as it can.
-NOT_CONNECTED = 'Could not connect to the endpoint URL'
-# Any file that is there: of a device nothing is copied.
-FILE = os.path.abspath(__file__)
-COMMANDS = [
-    ['--version'],
-    ['s3api', 'list-buckets', '--endpoint-url', NOBODY],
-    ['s3', 'ls', '--endpoint-url', NOBODY],
-    ['s3', 'cp', FILE, 's3://bucket/key', '--endpoint-url', NOBODY],
-    ['sts', 'get-caller-identity', '--endpoint-url', NOBODY],
-    ['dynamodb', 'list-tables', '--endpoint-url', NOBODY],
-    ['secretsmanager', 'list-secrets', '--endpoint-url', NOBODY],
-    ['lambda', 'list-functions', '--endpoint-url', NOBODY, '--query', 'Functions[0].Name'],
-]
-
 recorded = {}
 
 
@@ -94,9 +67,37 @@ def recording_compile(pattern, flags=0):
     return compiled
 
 
+# Before other modules make such classes, and have patterns.
+record_texts(collections, 'eval', 'eval')
+from re import _compiler  # noqa: E402
+
 compile_pattern = _compiler.compile
 _compiler._sre = RecordingSre(_compiler._sre)
 _compiler.compile = recording_compile
+import dataclasses  # noqa: E402
+
+record_texts(dataclasses, 'exec', 'exec')
+
+import contextlib  # noqa: E402
+import io  # noqa: E402
+import marshal  # noqa: E402
+
+NOBODY = 'http://127.0.0.1:9'
+# What a command says that has come as far as it can.
+NOT_CONNECTED = 'Could not connect to the endpoint URL'
+# Any file that is there: of a device nothing is copied.
+FILE = os.path.abspath(__file__)
+COMMANDS = [
+    ['--version'],
+    ['s3api', 'list-buckets', '--endpoint-url', NOBODY],
+    ['s3', 'ls', '--endpoint-url', NOBODY],
+    ['s3', 'cp', FILE, 's3://bucket/key', '--endpoint-url', NOBODY],
+    ['sts', 'get-caller-identity', '--endpoint-url', NOBODY],
+    ['dynamodb', 'list-tables', '--endpoint-url', NOBODY],
+    ['secretsmanager', 'list-secrets', '--endpoint-url', NOBODY],
+    ['lambda', 'list-functions', '--endpoint-url', NOBODY, '--query', 'Functions[0].Name'],
+]
+
 sys.path.append(site_packages)
 
 import awscli.clidriver  # noqa: E402 # after the recorder

@@ -226,12 +226,10 @@ def take_what_is_compiled():
     def execute_compiled(text, *namespaces):
         exec(texts.get(text, text), *namespaces)
 
-    # By these names the two modules find the built-in functions.
+    # By this name the module finds the built-in function.
     collections.eval = evaluate_compiled
-    import dataclasses
     from re import _compiler
 
-    dataclasses.exec = execute_compiled
     compile_pattern = _compiler.compile
 
     def compile_or_take(pattern, flags=0):
@@ -241,6 +239,14 @@ def take_what_is_compiled():
         return _sre.compile(pattern, *code)
 
     _compiler.compile = compile_or_take
+    # It has patterns of its own.
+    import dataclasses
+
+    dataclasses.exec = execute_compiled
+
+
+# Before any module that has something to compile.
+take_what_is_compiled()
 
 
 def use_compressed_models():
@@ -646,7 +652,6 @@ def say_what_is_missing():
 def prepare():
     """Imports the CLI, which is most of a short call's time; run() runs a command."""
     go_by_the_name_aws()
-    take_what_is_compiled()
     import_for_few_commands_only()
     ask_no_program_for_the_system()
     leave_the_environment_alone()

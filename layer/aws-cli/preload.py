@@ -37,7 +37,6 @@ import select  # noqa: E402
 import signal  # noqa: E402
 import socket  # noqa: E402
 import struct  # noqa: E402
-import typing  # noqa: E402
 
 # The kernel chooses the largest process when memory runs out; this one must go before all others.
 SERVER_OOM_SCORE = '1000'
@@ -325,13 +324,12 @@ class Server:
 
     def take_spare(self):
         """Notes that the spare has a caller, or has ended."""
-        pid, process, control = self.spare
+        spare, self.spare = self.spare, None
         descriptors = ()
         with contextlib.suppress(OSError):
-            _, descriptors, _, _ = socket.recv_fds(control, 1, 1)
-        control.close()
-        self.spare = None
-        self.calls[process] = pid, socket.socket(fileno=descriptors[0]) if descriptors else None
+            _, descriptors, _, _ = socket.recv_fds(spare.control, 1, 1)
+        spare.control.close()
+        self.calls[spare.process] = spare.pid, socket.socket(fileno=descriptors[0]) if descriptors else None
 
     def end_call(self, process):
         pid, connection = self.calls.pop(process)
@@ -383,12 +381,11 @@ class Server:
                 connection.close()
 
 
-class Spare(typing.NamedTuple):
+class Spare:
     """A fork that waits for a caller, its pidfd, and the socket on which it says that it has one."""
 
-    pid: int
-    process: int
-    control: socket.socket
+    def __init__(self, pid, process, control):
+        self.pid, self.process, self.control = pid, process, control
 
 
 def wait_for_caller(listener, server):
