@@ -103,6 +103,18 @@ test("a server is left in Lambda only, with 256 MB or more, in a session that go
   });
 });
 
+test("what a first call leaves only waits until it ends, or until somebody else calls", async () => {
+  expect(await check<unknown>("waiting")).toEqual({
+    score: 1000,
+    few: true,
+    held: [],
+    folder: "/",
+    meanwhile: 0,
+    spare: true,
+    same: true,
+  });
+});
+
 test("a signal ends a preloaded call as it ends a plain one, and nothing stays", async () => {
   const { left, ...ends } = await check<Record<string, unknown> & { left: number }>("ends");
   for (const [signal, results] of Object.entries(ends)) {

@@ -39,7 +39,7 @@ import socket  # noqa: E402
 import struct  # noqa: E402
 
 # The kernel chooses the largest process when memory runs out; this one must go before all others.
-SERVER_OOM_SCORE = '1000'
+SERVER_OOM_SCORE = b'1000'
 # How long a spare outlives its server, in seconds.
 LAST_S = 0.05
 LESSON_MAX = 4096
@@ -448,9 +448,12 @@ def leave_server():
             os.close(descriptor)
         return None
     try:
-        become_server(first.ignored)
+        let_go_of_first_call()
         listener.listen(BACKLOG)
         listener.setblocking(False)
+        # The rest can wait until that call has ended, which may have a part of a processor only, or somebody calls.
+        select.select([listener, *watched], [], [])
+        become_server(first.ignored)
         own = caller.this_process()
         server = Server(listener, *watched)
         return server.serve(), server.lessons_end, server.known, own, server.pages
@@ -458,18 +461,23 @@ def leave_server():
         os._exit(1)
 
 
-def become_server(ignored):
-    """Lets go of all that the first call has brought along."""
+def let_go_of_first_call():
+    """Closes what the first call has brought along, and lets the kernel take this process before that one."""
     os.closerange(0, caller.DESCRIPTOR_FLOOR)
-    reserve_low_descriptors()
     os.chdir('/')
+    score = os.open('/proc/self/oom_score_adj', os.O_WRONLY)
+    os.write(score, SERVER_OOM_SCORE)
+    os.close(score)
+
+
+def become_server(ignored):
+    """Takes on what a server has for all calls."""
+    reserve_low_descriptors()
     for number in ignored | {signal.SIGINT}:
         signal.signal(number, signal.SIG_DFL)
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    with open('/proc/self/oom_score_adj', 'w') as file:
-        file.write(SERVER_OOM_SCORE)
 
 
 def take_plain_way(call):

@@ -111,6 +111,33 @@ def places():
     return {**found, 'in a session of its own': len(servers(OPT))}
 
 
+def waiting():
+    """What a first call has left while it still runs, and how another call goes meanwhile and afterwards."""
+    with SilentServer() as silent:
+        child = subprocess.Popen(
+            [AWS, *silent.words],
+            env=lambda_variables(URL), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        silent.connected.wait(30)
+        (server,) = children(child.pid)
+        while not is_asleep(server):
+            time.sleep(0.01)
+        with open(f'/proc/{server}/oom_score_adj') as file:
+            score = int(file.read())
+        # A server that does more than wait has a hundred.
+        few = len(os.listdir(f'/proc/{server}/fd')) < 10
+        held = settled_descriptors(server) & settled_descriptors(child.pid) - {os.devnull}
+        folder = os.readlink(f'/proc/{server}/cwd')
+        meanwhile = call('--version').returncode
+        child.kill()
+        child.communicate()
+    spare = has_spare(OPT)
+    return {
+        'score': score, 'few': few, 'held': [*held], 'folder': folder,
+        'meanwhile': meanwhile, 'spare': spare, 'same': servers(OPT) == [server],
+    }
+
+
 class SilentServer:
     """Takes connections and never responds: a call of it lasts until somebody ends it."""
 
@@ -467,7 +494,7 @@ def memory_group():
 
 def main():
     checks = (
-        *(secrets, places, ends, timeout, damage, processes, threads, full_table, dying, reports, ctypes, locales, others, session, memory, pages),
+        *(secrets, places, waiting, ends, timeout, damage, processes, threads, full_table, dying, reports, ctypes, locales, others, session, memory, pages),
     )
     found = {check.__name__: check for check in checks}[CHECK]()
     for pid in servers(OPT):
