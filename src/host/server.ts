@@ -210,15 +210,19 @@ export class HostServer implements HttpHandler {
     const outcome = await pool.invoke({ ...adapted.request, signal: caller.gone });
     if (outcome.kind !== "stream") count(isFailure(outcome));
     else void outcome.end.then(({ kind }) => count(kind === "function-error"));
-    try {
-      const response = await adapter.toResponse(outcome, request);
+    const respond = async (to: InvocationOutcome) => {
+      const response = await adapter.toResponse(to, request);
       if (response.log !== undefined) log(response.log.level, response.log.message);
+      return response;
+    };
+    try {
+      const response = await respond(outcome);
       if (sink === undefined) return response;
       return await sink.deliver(response, caller.hold).finally(() => caller.hold(0));
     } catch (error) {
       if (!(error instanceof StreamFailure)) throw error;
       // Nothing has been sent of it yet, so that its error can be the response.
-      return adapter.toResponse(error.end, request);
+      return respond(error.end);
     }
   }
 

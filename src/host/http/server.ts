@@ -12,6 +12,7 @@ import type { Socket } from "node:net";
 
 import { newTraceId } from "../invocation/invocation.ts";
 import { StreamFailure } from "../invocation/outcome.ts";
+import { errorWords } from "../invocation/platform-error.ts";
 import type { HostLog } from "../invocation/platform-log.ts";
 import { BYTES_PER_MB } from "../invocation/settings.ts";
 import { Connections } from "./connections.ts";
@@ -185,7 +186,14 @@ export class HttpServer {
       const hasBegun = outgoing.headersSent;
       // A response that broke off must not look complete.
       if (hasBegun) outgoing.destroy();
-      if (hasBegun && error instanceof StreamFailure) return;
+      if (hasBegun && error instanceof StreamFailure) {
+        const why = errorWords(error.end);
+        this.#handler.log(
+          "error",
+          `the response to ${head.method} ${head.rawPath} broke off: ${why}`,
+        );
+        return;
+      }
       // Internal error: respond with 500 and log the reason.
       this.#handler.log("error", `failed to respond to ${head.method} ${head.rawPath}: ${error}`);
       if (hasBegun) return;

@@ -174,7 +174,7 @@ export type StartFailure =
 export function startFailureWords(failure: StartFailure): string {
   switch (failure.kind) {
     case "reported":
-      return reportedWords(failure.error);
+      return errorWords(failure.error);
     case "ended":
       return exitReason(failure.end);
     case "timed-out":
@@ -184,8 +184,12 @@ export function startFailureWords(failure: StartFailure): string {
   }
 }
 
-/** The message of an error that the runtime has posted, as far as it is of the usual form. */
-function reportedWords({ errorType, words, body }: PlatformError): string {
+/** An error in one line, for the log: its type, and its message as far as it is of the usual form. */
+export function errorWords({
+  errorType,
+  words,
+  body,
+}: Pick<PlatformError, "errorType" | "words" | "body">): string {
   if (words !== undefined) return `${errorType}: ${words}`;
   const errorMessage = parsedObject(Buffer.from(body).toString("utf8"))?.["errorMessage"];
   return typeof errorMessage === "string" ? `${errorType}: ${errorMessage}` : errorType;

@@ -16,11 +16,13 @@ import {
 } from "../../http/message.ts";
 import {
   chunksOrFailure,
+  type FunctionErrorOutcome,
   type InvocationOutcome,
   REJECTION,
   type RejectionReason,
   wholeOutcome,
 } from "../../invocation/outcome.ts";
+import { errorWords } from "../../invocation/platform-error.ts";
 import type { LogMessage } from "../../invocation/platform-log.ts";
 import type { Adapter, InvokeMode } from "../adapter.ts";
 import { gatewayEvent, gatewayRequestId, isBinaryBody } from "./event.ts";
@@ -91,7 +93,7 @@ async function outcomeResponse(
       return streamedResponse(split, outcome.contentType) ?? refusedPrelude(kind, split);
     }
     case "function-error":
-      return errorResponse(kind);
+      return failedResponse(kind, outcome);
     case "rejected":
       return rejectedResponse(kind, outcome.reason);
   }
@@ -126,6 +128,14 @@ async function refusedPrelude(
   const wrongStatus = { kind: "status", value: prelude["statusCode"], text: true } as const;
   const message = malformedHint(kind, valueFault(prelude, true) ?? wrongStatus, text);
   return { ...errorResponse(kind), log: { level: "error", message } };
+}
+
+/** The front end does not say why the function failed, and so the log does; of a start, it has said it already. */
+function failedResponse(kind: GatewayKind, outcome: FunctionErrorOutcome): HttpResponse {
+  const response = errorResponse(kind);
+  if (outcome.origin === "init") return response;
+  const message = `the function failed: ${errorWords(outcome)}`;
+  return { ...response, log: { level: "error", message } };
 }
 
 /** What each front end says when the function failed or returned what it cannot use. */

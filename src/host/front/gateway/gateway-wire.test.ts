@@ -143,6 +143,47 @@ test.each([
   expect((await returns(served, "x")).status).toBe(200);
 });
 
+test.each([
+  ["error", {}, "Function.Asked: to fail"],
+  ["exit", {}, "Runtime.ExitError: Runtime exited without providing a reason"],
+  ["hang", {}, "Sandbox.Timedout: Task timed out after 1.00 seconds"],
+  ["stream-error", { type: INTEGRATION, chunks: ["{"] }, ""],
+  ["stream-and-die", { type: INTEGRATION, chunks: ["{"] }, "Runtime.ExitError: "],
+  ["stream-and-hang", { type: INTEGRATION, chunks: ["{"] }, "Sandbox.Timedout: Task timed out"],
+])(
+  "why the function failed is in the log where its caller is not told: %s",
+  async (action, more, why) => {
+    for (const kind of ["function-url", "http-api-v2", "rest"] as const) {
+      const adapter = obeying(kind, "response-stream");
+      await using served = await serveFunction({ adapter, settings: { timeoutMs: 1_000 } });
+      const event = JSON.stringify({ do: action, ...more });
+      const response = await rawExchange(served.url, "POST /", [], event);
+      expect(response.status).toBeGreaterThanOrEqual(500);
+      expect(response.body.toLowerCase()).toContain("internal server error");
+      expect(served.messages).toEqual([
+        expect.stringContaining(`error: the function failed: ${why}`),
+      ]);
+    }
+  },
+);
+
+test.each([
+  ["stream-error", ""],
+  ["stream-break", "Runtime.TruncatedResponse: The response was truncated"],
+  ["stream-and-die", "Runtime.ExitError: "],
+  ["stream-and-hang", "Sandbox.Timedout: Task timed out after 1.00 seconds"],
+])("why a response broke off after its beginning is in the log: %s", async (action, why) => {
+  const adapter = obeying("function-url", "response-stream");
+  await using served = await serveFunction({ adapter, settings: { timeoutMs: 1_000 } });
+  const event = JSON.stringify({ do: action, type: "text/plain", chunks: ["begun"] });
+  const request = fetch(`${served.url}/a?b`, { method: "POST", body: event });
+  await expect(request.then((response) => response.text())).rejects.toThrow();
+  while (served.messages.length === 0) await Bun.sleep(1);
+  expect(served.messages).toEqual([
+    expect.stringContaining(`error: the response to POST /a broke off: ${why}`),
+  ]);
+});
+
 test("a stream without a prelude reaches the caller as it is written", async () => {
   const adapter = obeying("function-url", "response-stream");
   await using served = await serveFunction({ adapter, settings: { timeoutMs: 60_000 } });
