@@ -81,3 +81,17 @@ test.each(["resize-arm64", "x86_64", "on", "no", "null", "0123", "1e3", "-x", "N
     expect(checked.errors).toContain("no problems found");
   },
 );
+
+test("a deployment of the template keeps the log for two weeks and says where the function is", async () => {
+  const cwd = temporaryFolder("init");
+  await tool(["init", "hello"], { cwd });
+  const text = readFileSync(join(cwd, "hello", "template.yaml"), "utf8");
+  const { Resources, Outputs } = parse(text, { logLevel: "error" });
+  const group = Resources.Function.Properties.LoggingConfig.LogGroup;
+  expect(Resources[group]).toMatchObject({
+    Type: "AWS::Logs::LogGroup",
+    DeletionPolicy: "Delete",
+    Properties: { RetentionInDays: 14 },
+  });
+  expect(Object.keys(Outputs)).toEqual(["FunctionName", "FunctionUrl"]);
+});
