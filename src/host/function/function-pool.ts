@@ -111,7 +111,7 @@ export class FunctionPool {
   #lastFailure: StartFailure | undefined;
   /** Why the last start has failed; nothing when one has been asked for since. */
   #lastWords: string | undefined;
-  #draining = false;
+  readonly #closing = new AbortController();
   #stopped = false;
   #idle = Promise.withResolvers<void>();
 
@@ -150,6 +150,11 @@ export class FunctionPool {
     return this.#inFlight.size;
   }
 
+  /** Fires when it takes no more events. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
   /** True once it has been told to end for good. */
   get isStopped(): boolean {
     return this.#stopped;
@@ -163,7 +168,7 @@ export class FunctionPool {
   /** Runs one event; the promise is fulfilled exactly once and never rejected. */
   invoke(request: InvocationRequest): Promise<InvocationOutcome> {
     const invocation = new PendingInvocation(request);
-    if (this.#draining) {
+    if (this.#closing.signal.aborted) {
       invocation.settle({ kind: "rejected", reason: "draining" });
     } else if (request.event.byteLength > EVENT_BYTES_MAX) {
       invocation.settle({ kind: "rejected", reason: "event-too-large" });
@@ -212,7 +217,7 @@ export class FunctionPool {
    * @param graceMs Longest wait, in milliseconds; what still waits then is rejected.
    */
   async drain(graceMs: number): Promise<void> {
-    this.#draining = true;
+    this.#closing.abort();
     if (this.#inFlight.size > 0) {
       this.#idle = Promise.withResolvers();
       // A timer that is left over would keep the process for the rest of the time.
@@ -225,7 +230,7 @@ export class FunctionPool {
 
   /** Ends every environment; invocations that are still open get an outcome. */
   async stop(): Promise<void> {
-    this.#draining = true;
+    this.#closing.abort();
     this.#stopped = true;
     this.#clearRestarts();
     for (const timer of this.#idleTimers.values()) clearTimeout(timer);
@@ -237,7 +242,7 @@ export class FunctionPool {
 
   /** Kills every environment without waiting for anything; events that still wait are rejected. */
   kill(): void {
-    this.#draining = true;
+    this.#closing.abort();
     this.#stopped = true;
     for (const environment of [...this.#environments, ...this.#retired]) environment?.kill();
     this.#queue.rejectAll("draining");

@@ -163,6 +163,26 @@ test.each([
   expect(served.messages).toEqual([]);
 });
 
+test.each([
+  ["drained", (served: RunningHost) => served.drain(10_000)],
+  ["killed", async (served: RunningHost) => served.pool.kill()],
+])(
+  "an accepted event that waits to be tried again is told of when the server is %s",
+  async (_, end) => {
+    await using served = await serveFunction();
+    for (const id of [1, 2]) {
+      await invoke(served, { do: "error", id }, { "X-Amz-Invocation-Type": "Event" });
+    }
+    const told = (words: string) => served.messages.filter((each) => each.includes(words));
+    while (told("is tried again in 1 s").length < 2) await Bun.sleep(1);
+    await end(served);
+    const words = "dropped after 1 failed attempts: the function is being stopped";
+    while (told(words).length < 2) await Bun.sleep(1);
+    expect(told("dropped")).toHaveLength(2);
+    expect(told("is tried again")).toHaveLength(2);
+  },
+);
+
 test("an accepted event that finds the queue full when it is tried again is not dropped for that", async () => {
   await using served = await serveFunction({ settings: { queueMax: 1, timeoutMs: 30_000 } });
   await invoke(served, {});

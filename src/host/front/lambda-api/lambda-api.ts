@@ -6,6 +6,8 @@
  * @module
  */
 
+import { setTimeout } from "node:timers/promises";
+
 import { ASYNC_EVENT_BYTES_MAX, EVENT_BYTES_MAX } from "../../../runtime-api/contract.ts";
 import type { FunctionPool } from "../../function/function-pool.ts";
 import type { FunctionLookup, FunctionRegistry } from "../../function/function-registry.ts";
@@ -268,7 +270,8 @@ async function runToEnd(
     }
     const pauseMs = RETRY_PAUSE_MS * 2 ** Math.max(0, failures - 1);
     log("info", `asynchronous event ${id} is tried again in ${pauseMs / 1000} s: ${why}`);
-    await Bun.sleep(pauseMs);
+    // Its pause ends with the server, which says then that it is lost.
+    await setTimeout(pauseMs, undefined, { signal: pool.closing }).catch(() => undefined);
   }
 }
 
