@@ -139,6 +139,36 @@ describe("own-files.sh", () => {
   ])("says how to take back %s of root's", (_, cwd, folders, name) => {
     expect(check(cwd(), ...folders)).toEqual({ output: "", errors: advice(name), exitCode: 1 });
   });
+
+  const READ_ONLY = "file system is read-only";
+
+  test.each([
+    ["a folder", () => folder, ["mine", "closed"], "closed"],
+    ["the clone", () => join(folder, "closed"), ["."], "this folder"],
+  ])("says how to open %s of one's own", (_, cwd, folders, name) => {
+    mkdirSync(join(folder, "closed"), { recursive: true });
+    chownSync(join(folder, "closed"), Number(user), Number(group));
+    chmodSync(join(folder, "closed"), 0o555);
+    const errors =
+      `error: ${name} cannot be written. To change its mode, run:\n  chmod -R u+w .\n` +
+      `  if its ${READ_ONLY}, copy the clone to a folder that can be written\n`;
+    expect(check(cwd(), ...folders)).toEqual({ output: "", errors, exitCode: 1 });
+  });
+
+  test.each([
+    ["a folder", "roots", "roots"],
+    ["the clone", ".", "this folder"],
+  ])("tells root of %s on a read-only file system", (_, name, shown) => {
+    const script = join(ROOT, "build/own-files.sh");
+    const mounted = 'mount --bind . "$1" && mount -o remount,ro,bind "$1" && cd "$1" && "$2" "$3"';
+    const place = temporaryFolder("read-only");
+    const command = ["unshare", "--mount", "sh", "-c", mounted, "sh", place, script, name];
+    expect(run(command, `${WITH_SUDO}:/usr/sbin:/sbin`, folder)).toEqual({
+      output: "",
+      errors: `error: ${shown} is on a read-only file system: copy the clone to a folder that can be written\n`,
+      exitCode: 1,
+    });
+  });
 });
 
 describe("copy-executables.sh", () => {
