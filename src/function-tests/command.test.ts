@@ -230,8 +230,32 @@ test.each([
   const folder = functionFolder({ "function.sh": GREETER, "tests/a.json": text });
   const { status, out } = await runTests(folder, "--update");
   expect([status, out.split("\n").at(-2)]).toEqual([1, "0 passed, 1 failed"]);
+  expect(out).toContain(
+    "      --update does not change whether the function must fail: for that, change expect in the test\n",
+  );
   expect(readFileSync(join(folder, "tests/a.json"), "utf8")).toBe(text);
 });
+
+test.each(["events/a.json", "tests/a.json"])(
+  "an error that --update writes down for the first time is told as one: %s",
+  async (file) => {
+    const event = file === "events/a.json" ? '"fail"' : '{"event": "fail"}';
+    const folder = functionFolder({ "function.sh": GREETER, [file]: event });
+    const { status, out } = await runTests(folder, "--update");
+    expect(status).toBe(0);
+    expect(out).toContain("      into tests/a.json: the error {");
+    expect(out).toContain(
+      "}\n        it must fail so from now on; if it should not, mend it, remove the error from the test and update again\n",
+    );
+    // As it says.
+    const path = join(folder, "tests/a.json");
+    const { expect: _, ...test } = JSON.parse(readFileSync(path, "utf8"));
+    writeFileSync(path, JSON.stringify(test));
+    writeFileSync(join(folder, "function.sh"), "handler() { echo 1; }\n");
+    expect((await runTests(folder, "--update")).out).toContain("the response 1\n");
+    expect((await runTests(folder)).status).toBe(0);
+  },
+);
 
 test("what --update cannot change is left to people", async () => {
   const text = '{"event": 1, "expect": {"response": 2, "responseMatches": "x"}}';

@@ -59,7 +59,7 @@ export function problemsOf(
   return problems;
 }
 
-function wantsError(expected: Expectation | undefined): boolean {
+export function wantsError(expected: Expectation | undefined): boolean {
   return expected?.error !== undefined || expected?.errorMatches !== undefined;
 }
 

@@ -11,7 +11,7 @@ import { basename, join } from "node:path";
 import { applyEdits, findNodeAtLocation, format, type Node, parseTree } from "jsonc-parser";
 
 import { unreadable } from "../commands/cli/input.ts";
-import { changesOf, problemsOf, recorded, shownBody } from "./expectation.ts";
+import { changesOf, problemsOf, recorded, shownBody, wantsError } from "./expectation.ts";
 import type { Place } from "./json-source.ts";
 import type { TestResult } from "./run-tests.ts";
 import { EVENTS_FOLDER, type FunctionTest, TESTS_FOLDER } from "./suite.ts";
@@ -29,6 +29,12 @@ const RECORDED_MEMBERS = [
   "error",
 ];
 
+/** What only people know. */
+const NOT_TURNED =
+  "--update does not change whether the function must fail: for that, change expect in the test";
+const MUST_FAIL =
+  "\n  it must fail so from now on; if it should not, mend it, remove the error from the test and update again";
+
 /**
  * Writes the response of a test that has failed into its file, and judges it by that.
  * @param directory Folder of the function.
@@ -38,7 +44,11 @@ export function recordResult(result: TestResult, directory: string): TestResult 
   const { test, received } = result;
   if (result.passed || received === undefined) return result;
   const members = recorded(received, test.expected);
-  if (members === undefined) return result;
+  if (members === undefined) {
+    const { expected } = test;
+    const isTurned = expected !== undefined && wantsError(expected) !== (received.kind === "error");
+    return isTurned ? { ...result, problems: [...result.problems, NOT_TURNED] } : result;
+  }
   try {
     const { file, expected } =
       test.place === undefined
@@ -48,7 +58,8 @@ export function recordResult(result: TestResult, directory: string): TestResult 
     const changes = changesOf(test.expected, received);
     const written =
       changes.length === 0
-        ? `into ${file}: the ${received.kind} ${shownBody(received.body)}`
+        ? `into ${file}: the ${received.kind} ${shownBody(received.body)}` +
+          (received.kind === "error" ? MUST_FAIL : "")
         : [`into ${file}:`, ...changes.map((each) => each.replace(/^/gm, "  "))].join("\n");
     return { ...result, problems, passed: problems.length === 0, written };
   } catch (error) {
