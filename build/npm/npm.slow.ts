@@ -23,7 +23,7 @@ import { temporaryFolder } from "../../src/testing/temporary-folder.ts";
 import { HOST_ARCHITECTURE } from "../architectures.ts";
 import { type Block, readDocuments } from "../deployments/documents/document.ts";
 import { outcomeOf } from "../layer/command.ts";
-import { NPM_DIST, ORDER_FILE } from "./packages.ts";
+import { installCommand, NPM_DIST, ORDER_FILE } from "./packages.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 const { version } = packageJson;
@@ -169,6 +169,18 @@ test.each(["README.md", "build/npm/README.md"])(
   },
 );
 
+test("what make npm prints installs the tool from its files, without a registry", async () => {
+  const folder = temporaryFolder("npm");
+  const script = `
+    ${installCommand()}
+    npx lambda-shell init hello
+    npx lambda-shell run hello < hello/event.json`;
+  const environment = { npm_config_registry: "http://127.0.0.1:9", npm_config_offline: "true" };
+  const { status, out } = await inFolder(folder, script, environment);
+  expect(status).toBe(0);
+  expect(out).toContain('{"message":"Hello, Ada!"}\n');
+});
+
 test("the tool needs no Node.js to run, and is the process that npx has started", async () => {
   const folder = await installed();
   const script = `
@@ -224,8 +236,10 @@ test("the bootstrap of another architecture is found when it is installed", asyn
     printf 'handler() { echo 1; }\n' > function.sh
     set -- package --with-bootstrap --arch ${arch} --output ../f.zip --exclude node_modules --no-check .
     if npx lambda-shell "$@" 2> refused; then exit 9; fi
-    grep -q 'no bootstrap for ${arch}' refused
-    npm install ${SCOPE}/bootstrap-${other} > /dev/null
+    grep -q 'no bootstrap for ' refused
+    advised=$(sed -n 's/.*install it with: //p' refused)
+    [ "$advised" = 'npm install ${SCOPE}/bootstrap-${other}' ]
+    $advised > /dev/null
     npx lambda-shell "$@" > /dev/null 2>&1`;
   const { status, errors } = await inFolder(folder, script);
   expect([status, errors]).toEqual([0, ""]);

@@ -13,7 +13,7 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join } from "node:path";
 
 import packageJson from "../../package.json" with { type: "json" };
-import { type Architecture, ARCHITECTURES } from "../architectures.ts";
+import { type Architecture, ARCHITECTURES, HOST_ARCHITECTURE } from "../architectures.ts";
 import { outcomeOf } from "../layer/command.ts";
 import { reportErrors } from "../plain-errors.ts";
 
@@ -152,6 +152,20 @@ async function npm(args: readonly string[], cwd: string): Promise<string> {
   throw new Error(`failed to run npm ${args.join(" ")}: ${errors.trim()}`);
 }
 
+/** The command that installs the tool from the files for a kind of computer, this one's unless another is named. */
+export function installCommand(own = HOST_ARCHITECTURE): string {
+  const names = own === undefined ? [] : [platformName(own), bootstrapName(own)];
+  const files = [packageJson.name, ...names].map((name) =>
+    join(NPM_DIST, `${name.replace("@", "").replace("/", "-")}-${version}.tgz`),
+  );
+  return `npm install ${files.map(quoted).join(" ")}`;
+}
+
+/** A path as one word of a shell's command line. */
+function quoted(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
+
 if (import.meta.main) {
   reportErrors();
   rmSync(NPM_DIST, { recursive: true, force: true });
@@ -162,4 +176,5 @@ if (import.meta.main) {
     console.log(`dist/npm/${tarball}  ${Bun.file(join(NPM_DIST, tarball)).size} bytes`);
   }
   writeFileSync(ORDER_FILE, `${tarballs.join("\n")}\n`);
+  console.log(`to install the tool from these files: ${installCommand()}`);
 }

@@ -21,7 +21,12 @@ import { requireFolder, unreadable, writtenBefore } from "./cli/input.ts";
 import { collected } from "./cli/options.ts";
 import { pathWord } from "./cli/suggest.ts";
 import { say } from "./cli/terminal.ts";
-import { archOption, carriedBootstraps, functionArchitecture } from "./function/architecture.ts";
+import {
+  archOption,
+  bootstrapFix,
+  carriedBootstraps,
+  functionArchitecture,
+} from "./function/architecture.ts";
 import { folderContent, type FolderFile, LEFT_OUT } from "./function/files.ts";
 import { insteadOfFolder } from "./function/options.ts";
 
@@ -174,7 +179,7 @@ function entries(
   if (found === undefined) {
     throw new CommandError(
       `no bootstrap for ${awsArchitecture(architecture)}\n  looked for: ${places.join(", ")}\n` +
-        "  build it with: make bootstrap",
+        `  ${bootstrapFix(architecture)}`,
     );
   }
   const bytes = new Uint8Array(found);

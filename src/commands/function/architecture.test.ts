@@ -9,6 +9,7 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { functionFolder, tool } from "../../testing/running-tool.ts";
+import { bootstrapFix } from "./architecture.ts";
 
 const HERE = process.arch === "arm64" ? "arm64" : "x86_64";
 
@@ -105,4 +106,17 @@ test("templates that are for something else say nothing", async () => {
     const folder = packaged(text, HERE === "arm64" ? ARM64 : X86_64);
     expect((await tool(["check", folder])).errors).toBe(`${folder}: no problems found\n`);
   }
+});
+
+test.each([
+  ["/a/node_modules/@lambda-shell-runtime/linux-x64/bin/lambda-shell", "arm64", "npm", "-arm64"],
+  ["/a b/@lambda-shell-runtime/linux-arm64/bin/lambda-shell", "amd64", "npm", "-x64"],
+  ["/root/.local/lib/lambda-shell-runtime/lambda-shell", "arm64", "make", ""],
+  ["/lambda-shell", "amd64", "make", ""],
+] as const)("a missing bootstrap is had as the tool %s was, for %s", (path, wanted, way, end) => {
+  expect(bootstrapFix(wanted, path)).toBe(
+    way === "npm"
+      ? `install it with: npm install @lambda-shell-runtime/bootstrap${end}`
+      : "build it, in a clone, with: make bootstrap",
+  );
 });

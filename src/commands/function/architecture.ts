@@ -9,7 +9,7 @@
  * @module
  */
 
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 import { InvalidArgumentError, Option } from "commander";
 
@@ -97,6 +97,22 @@ export function isOurBootstrap([program = ""]: readonly string[]): boolean {
 
 /** Where npm puts the package of a bootstrap: beside that of the executable. */
 function npmBootstrap(architecture: MachineArchitecture): string {
-  const name = architecture === "amd64" ? "bootstrap-x64" : "bootstrap-arm64";
-  return join(dirname(process.execPath), "..", "..", name, "bootstrap");
+  return join(dirname(process.execPath), "..", "..", npmName(architecture), "bootstrap");
+}
+
+function npmName(architecture: MachineArchitecture): string {
+  return architecture === "amd64" ? "bootstrap-x64" : "bootstrap-arm64";
+}
+
+/** Where npm puts our packages for one architecture. */
+const NPM_SCOPE = "@lambda-shell-runtime";
+
+/** How to get our bootstrap for an architecture, the way that this tool has come. */
+export function bootstrapFix(
+  architecture: MachineArchitecture,
+  executable = process.execPath,
+): string {
+  return basename(join(dirname(executable), "..", "..")) === NPM_SCOPE
+    ? `install it with: npm install ${NPM_SCOPE}/${npmName(architecture)}`
+    : "build it, in a clone, with: make bootstrap";
 }

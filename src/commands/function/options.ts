@@ -13,6 +13,7 @@ import { isVariableName, readEnvFile } from "../../env-file.ts";
 import { DEFAULT_SETTINGS, type FunctionSettings } from "../../host/invocation/settings.ts";
 import { EXTENSIONS } from "../../host/sandbox/extensions.ts";
 import { PLATFORM_VARIABLES } from "../../host/sandbox/variables.ts";
+import { localArchitecture } from "../../program.ts";
 import { type TemplateFunction, templateFunction } from "../../template/function.ts";
 import { wrongSettings } from "../../template/wrong-settings.ts";
 import { CommandError } from "../cli/exit-status.ts";
@@ -21,7 +22,7 @@ import { collected, eventFix, isEventFile } from "../cli/options.ts";
 import { startVariables } from "../cli/start-variables.ts";
 import { pathWord, shellWord } from "../cli/suggest.ts";
 import { say } from "../cli/terminal.ts";
-import { findBootstrap } from "./architecture.ts";
+import { bootstrapFix, findBootstrap } from "./architecture.ts";
 import { KNOWN_RUNTIMES, OS_ONLY_RUNTIMES, unknownRuntime } from "./runtimes.ts";
 import {
   DEFAULT_HANDLER,
@@ -428,7 +429,7 @@ function bootstrapCommand(
   if (search.kind === "missing") {
     throw new CommandError(
       `no bootstrap found\n  looked for: ${search.tried.join(", ")}\n` +
-        "  build it with: make bootstrap, or name one: --bootstrap PATH, or -- COMMAND",
+        `  ${bootstrapFix(localArchitecture())}\n  or name one: --bootstrap PATH, or -- COMMAND`,
     );
   }
   return [search.path];
