@@ -26,7 +26,7 @@ import { errorWords } from "../../invocation/platform-error.ts";
 import type { LogMessage } from "../../invocation/platform-log.ts";
 import type { Adapter, InvokeMode } from "../adapter.ts";
 import { gatewayEvent, gatewayRequestId, isBinaryBody } from "./event.ts";
-import { encodingHint, ignoredHint, malformedHint } from "./fault.ts";
+import { encodingHint, ignoredHint, malformedHint, unreadHint } from "./fault.ts";
 import { type GatewayKind, type GatewayNames, isTextType, matchesMediaType } from "./kinds.ts";
 import { splitPrelude, type SplitStream, streamedResponse } from "./prelude.ts";
 import { gatewayResult, valueFault } from "./response.ts";
@@ -82,7 +82,8 @@ async function outcomeResponse(
         if (encoding !== undefined) {
           return { ...response, log: encodingHint(encoding, names.binaryMediaTypes) };
         }
-        return ignored === undefined ? response : { ...response, log: ignoredHint(ignored) };
+        const log = ignored === undefined ? unreadHint(outcome.body) : ignoredHint(ignored);
+        return log === undefined ? response : { ...response, log };
       }
       const message = malformedHint(kind, result.fault, outcome.body);
       return { ...errorResponse(kind), log: { level: "error", message } };

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { rawMembers } from "../../http/json-text.ts";
+import { jsonComplaint, rawMembers } from "../../http/json-text.ts";
 import type { LogMessage } from "../../invocation/platform-log.ts";
 import type { GatewayKind } from "./kinds.ts";
 
@@ -100,6 +100,23 @@ export function ignoredHint(member: IgnoredMember): LogMessage {
       : 'return {"headers":{"X-Name":"a, b"},"cookies":["a=1","b=2"]}';
   const message = `${member} of the response has no effect behind this front end, as on AWS\n  ${fix}`;
   return { level: "hint", message };
+}
+
+/** How a response says its status; it stands near the beginning. */
+const STATUS_MEMBER = /["']?statusCode["']?\s*:/;
+const SEARCHED_BYTES = 4096;
+
+/** Tells that a result that is meant as a response, by its status, is the body of one. */
+export function unreadHint(result: Uint8Array): LogMessage | undefined {
+  const start = new TextDecoder().decode(result.subarray(0, SEARCHED_BYTES));
+  const why = STATUS_MEMBER.test(start) ? jsonComplaint(result) : undefined;
+  if (why === undefined) return undefined;
+  return {
+    level: "warning",
+    message:
+      `the response has a statusCode, but is not JSON: ${why}\n` +
+      "  the caller gets all of it as a body with status 200, as on AWS; print JSON alone, logs to >&2",
+  };
 }
 
 function complaint(fault: GatewayFault): string {

@@ -4,6 +4,8 @@ import events from "../../../../fixtures/http/gateway-events.json" with { type: 
 import responses from "../../../../fixtures/http/gateway-responses.json" with { type: "json" };
 import { serveFunction, TEST_NAMES } from "../../../testing/host/running-host.ts";
 import type { HttpRequest } from "../../http/message.ts";
+import type { InvocationOutcome } from "../../invocation/outcome.ts";
+import { gatewayAdapter } from "./adapter.ts";
 import { gatewayEvent } from "./event.ts";
 import { malformedHint } from "./fault.ts";
 import { GATEWAY_KINDS, type GatewayKind, isTextType, matchesMediaType } from "./kinds.ts";
@@ -306,5 +308,43 @@ test.each(["function-url", "http-api-v2", "http-api-v1", "rest", "api-gateway"] 
     const all = result.kind === "response" ? result.headers.length : 0;
     const values = /v2|url/.test(kind) ? 1 : 2;
     expect(all).toBe(values * names.length + 1);
+  },
+);
+
+const REPORT = {
+  ...{ requestId: "a", durationMs: 1, memorySizeMb: 128, maxMemoryUsedMb: 30, environment: 0 },
+  ...{ log: new Uint8Array(0), initDurationMs: undefined },
+};
+
+/** What a developer is told, by the log, of a response. */
+async function told(kind: GatewayKind, outcome: InvocationOutcome) {
+  const { log, status } = await gatewayAdapter(kind, TEST_NAMES).toResponse(outcome, request());
+  return { log, status };
+}
+
+const responseOf = (body: string): InvocationOutcome => ({
+  ...{ kind: "response", contentType: undefined, report: REPORT },
+  body: Buffer.from(body),
+});
+
+test.each([
+  ['{"statusCode":200,"body":"a"}\ndone\n', "offset 30: unexpected"],
+  ['started\n{"statusCode":200,"body":"a"}', "offset 0: unexpected"],
+  ['{"statusCode":200,"body":"a\nb"}', "offset 25: a string without its closing quote"],
+  ["{'statusCode': 404}", "offset 1: "],
+  ["{statusCode:200}", "offset 1: "],
+])("a response that is not JSON is told where it may be plain: %j", async (body, why) => {
+  for (const kind of ["function-url", "http-api-v2"] as const) {
+    const { log, status } = await told(kind, responseOf(body));
+    expect(status).toBe(200);
+    expect(log?.level).toBe("warning");
+    expect(log?.message).toStartWith(`the response has a statusCode, but is not JSON: ${why}`);
+  }
+});
+
+test.each(["hello", '{"statusCode":200}', '{"a":{"statusCode":1}}', '"statusCode: 1"', "", "\xff"])(
+  "nothing is told of %j, which is as it is",
+  async (body) => {
+    expect((await told("function-url", responseOf(body))).log).toBeUndefined();
   },
 );

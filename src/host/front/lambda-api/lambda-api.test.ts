@@ -94,6 +94,9 @@ test("Event is accepted and tried again, DryRun runs nothing", async () => {
   while (!served.messages.some((line) => line.includes("dropped after 3 failed attempts")))
     await Bun.sleep(20);
   expect(served.messages.filter((line) => line.includes("again in"))).toHaveLength(2);
+  // Nobody else is told why.
+  const told = served.messages.filter((line) => line.includes("asynchronous event"));
+  for (const line of told) expect(line).toEndWith(": Function.Asked: to fail");
   const old = await send(served.url, "/2014-11-13/functions/probe/invoke-async", {
     method: "POST",
     body: "{}",

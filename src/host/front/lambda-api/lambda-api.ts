@@ -18,6 +18,7 @@ import {
   type InvocationRequest,
   REJECTION,
 } from "../../invocation/outcome.ts";
+import { errorWords } from "../../invocation/platform-error.ts";
 import type { HostLog } from "../../invocation/platform-log.ts";
 import type { FunctionSettings } from "../../invocation/settings.ts";
 import { INVOKE_HEADER, lambdaError, lambdaResponse, notImplemented } from "./contract.ts";
@@ -260,10 +261,11 @@ async function runToEnd(
   const id = request.requestId ?? "";
   let failures = 0;
   for (let outcome = await first; ; outcome = await pool.invoke(request)) {
-    if (await hasSucceeded(outcome)) return;
-    const rejection = outcome.kind === "rejected" ? outcome.reason : undefined;
+    const failure = await failureOf(outcome);
+    if (failure === undefined) return;
+    const rejection = failure.kind === "rejected" ? failure.reason : undefined;
     if (rejection === undefined) failures += 1;
-    const why = rejection === undefined ? "the function failed" : REJECTION[rejection].words;
+    const why = failure.kind === "rejected" ? REJECTION[failure.reason].words : errorWords(failure);
     if (failures > asyncRetries || rejection === "draining") {
       log("warning", `asynchronous event ${id} dropped after ${failures} failed attempts: ${why}`);
       return;
@@ -275,9 +277,13 @@ async function runToEnd(
   }
 }
 
-/** Whether a response has come, to its last byte. */
-async function hasSucceeded(outcome: InvocationOutcome): Promise<boolean> {
-  if (outcome.kind !== "stream") return outcome.kind === "response";
+/** Why no response has come, to its last byte; nothing where one has. */
+async function failureOf(
+  outcome: InvocationOutcome,
+): Promise<Extract<InvocationOutcome, { kind: "function-error" | "rejected" }> | undefined> {
+  if (outcome.kind === "response") return undefined;
+  if (outcome.kind !== "stream") return outcome;
   for await (const _chunk of outcome.chunks);
-  return (await outcome.end).kind === "complete";
+  const end = await outcome.end;
+  return end.kind === "complete" ? undefined : end;
 }
