@@ -115,6 +115,28 @@ const MISTAKES: readonly (readonly [
     "error: no file for the handler x.y",
     "fix: add the file",
   ],
+  ...[
+    ["mkdir -p data/in", "data/in", "/var/task", "in"],
+    ["mkdir -m 755 data", "data", "/var/task", "data"],
+    ["touch -d yesterday /var/task/now", "/var/task/now", "/var/task", "now"],
+    ["date | tee -a 'my log'", "my log", "/var/task", "my log"],
+    ["cp /tmp/a a b", "b", "/var/task", "b"],
+    ["date | tee log", "log", "/var/task", "log"],
+    ["mv /tmp/a /var/lib/a", "/var/lib/a", "/var/lib", "a"],
+    ["ln -s /tmp/a link", "link", "/var/task", "link"],
+    ["curl -fso page.html http://example.com", "page.html", "/var/task", "page.html"],
+    ["curl http://example.com --output page", "page", "/var/task", "page"],
+    ["aws s3 cp s3://bucket/key.csv key.csv", "key.csv", "/var/task", "key.csv"],
+    ["aws s3 sync s3://bucket/a .", ".", "/var/task", "."],
+  ].map(
+    ([command, path, where, name]) =>
+      [
+        `a file that a program writes: ${command}`,
+        { "function.sh": `handler() { ${command}; }\n` },
+        `warning: function.sh:1: writes ${path} into ${where}, which is read-only on Lambda`,
+        `fix: write it to /tmp/${name}`,
+      ] as const,
+  ),
   [
     "a script without functions",
     { "function.sh": '#!/bin/bash\nevent=$(cat)\necho "$event"\n' },
@@ -1058,6 +1080,22 @@ const FINE: readonly (readonly [what: string, files: PlantedFiles, options?: Che
     "a runtime in the zip, and no layer",
     { "function.sh": OK, "template.yaml": template("", "Runtime: provided.al2023") },
     { withBootstrap: true },
+  ],
+  [
+    "files that programs write where they can",
+    {
+      "function.sh": `handler() {
+  mkdir -p /tmp/a "$dir/b"; touch "$file" /tmp/x; tee /dev/stderr; tee; cp a /tmp/; mv -t /tmp a b; cp -r a "$to"
+  ln -s a /tmp/b; curl -o /dev/null -s http://a; curl -so "$page" http://a -d out; curl -O http://a; echo mkdir data
+  aws s3 cp x s3://bucket/x; aws s3 cp s3://bucket/x - --region a; aws s3 cp s3://bucket/x /tmp/x; aws s3 ls s3://a
+  aws s3 cp --region a s3://bucket/x /tmp/x; mkdir -p /mnt/shared/a; date > /mnt/shared/now; touch -r a /tmp/b
+}
+`,
+    },
+  ],
+  [
+    "files in a folder that the script goes to",
+    { "function.sh": "cd /tmp\nhandler() { mkdir a; cp x y; }\n" },
   ],
 ];
 

@@ -19,6 +19,7 @@ import { error, hint, warning } from "./finding.ts";
 import { isAbsent, isPresent, modeOf } from "./lambda-system.ts";
 import { readScript, type ScriptCommand, type ScriptReading, TASK_ROOT } from "./script-reading.ts";
 import type { Slip } from "./slips.ts";
+import { writtenBy } from "./written-files.ts";
 
 /** A script that has been read, its path relative to the function's folder. */
 export interface LoadedScript {
@@ -316,7 +317,15 @@ export function checkScripts(
       const broken = brokenProgram(directory, command, moves, leftOut);
       if (broken !== undefined) tell(`program ${name}`, warning(`${place}: ${broken}`));
     }
-    for (const { line, text } of reading.outputs) {
+    const outputs = [
+      ...reading.outputs,
+      ...reading.commands.flatMap((command) =>
+        functions.has(command.name)
+          ? []
+          : writtenBy(command).map((text) => ({ line: command.line, text })),
+      ),
+    ];
+    for (const { line, text } of outputs) {
       const folder = unwritable(text, moves);
       if (folder !== undefined) tell(`output ${text}`, readOnly(`${file}:${line}`, text, folder));
     }
@@ -454,9 +463,9 @@ function brokenProgram(
   );
 }
 
-/** The folder that cannot be written on Lambda; nothing where a path can. */
+/** The folder that cannot be written on Lambda; nothing where a path can. A file system of the function's is below /mnt. */
 function unwritable(path: string, moves: boolean): string | undefined {
-  if (/^\/(?:tmp|dev|proc)\//.test(path) || path === "/tmp") return undefined;
+  if (/^\/(?:tmp|dev|proc|mnt)\//.test(path) || path === "/tmp") return undefined;
   if (path.startsWith("/")) return dirname(path);
   return moves || path === "" ? undefined : TASK_ROOT;
 }
