@@ -26,6 +26,7 @@ const FOLDER = functionFolder({
   "my event.json": "{}",
   "my app": "",
   "a b/my app.sh": "",
+  "greeter/function.sh": "",
 });
 const HELLO = join(import.meta.dir, "../../../fixtures/functions/hello");
 const ONCE = ["invoke", "--bootstrap", CURL_LOOP[1] ?? "", "--dir", FOLDER];
@@ -85,6 +86,25 @@ test.each([
       ] as const,
   ),
   [["check", "nodir"], "no such folder: nodir"],
+  [
+    ["run", "--env", "A=1", "B=2"],
+    "no such folder: B=2\n  each variable has an option of its own: --env 'B=2'",
+  ],
+  [
+    ["run", "--env", "A=1", "NAME=Ada L"],
+    "no such folder: NAME=Ada L\n  each variable has an option of its own: --env 'NAME=Ada L'",
+  ],
+  ...[
+    ["check", "greter"],
+    ["run", "greeterr"],
+    ["test", "./Greeter/"],
+    ["package", join("a b", "..", "greetr")],
+    ["invoke", "-d", "{}", "--dir", "greeter1"],
+  ].map((args): [string[], string] => [
+    args,
+    `no such folder: ${args.at(-1)}\n  did you mean greeter?`,
+  ]),
+  [["package", "gr"], "no such folder: gr"],
   ...[
     ["run", ""],
     ["serve", ""],

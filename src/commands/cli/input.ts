@@ -4,10 +4,12 @@
  * @module
  */
 
-import { existsSync, fstatSync, readFileSync, statSync } from "node:fs";
+import { existsSync, fstatSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 
 import { isClosed, isForWriting, systemFault } from "./ending.ts";
 import { CommandError } from "./exit-status.ts";
+import { closest, pathWord } from "./suggest.ts";
 
 /**
  * Reads a whole file.
@@ -106,8 +108,33 @@ export function requireFolder(path: string, name: string, hint = ""): void {
   if (name === "")
     throw new CommandError("the name of the folder is empty\n  the current one is .");
   const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined) throw new CommandError(`no such folder: ${name}`);
+  if (found === undefined)
+    throw new CommandError(`no such folder: ${name}${meantFolder(path, name)}`);
   if (!found.isDirectory()) throw new CommandError(`not a folder: ${name}${hint}`);
+}
+
+/** Letters of a name from which on another one may be a slip of the finger away. */
+const LETTERS_MIN = 4;
+
+/** What a folder that is missing was probably meant as. */
+function meantFolder(path: string, name: string): string {
+  if (/^[A-Za-z_]\w*=/.test(name))
+    return `\n  each variable has an option of its own: --env ${pathWord(name)}`;
+  if (basename(path).length < LETTERS_MIN) return "";
+  const meant = closest(basename(path), foldersIn(dirname(path)));
+  // Before one that is not an argument stands its option.
+  const folder = dirname(name.startsWith("--") ? path : name);
+  return meant === undefined ? "" : `\n  did you mean ${pathWord(join(folder, meant))}?`;
+}
+
+function foldersIn(path: string): readonly string[] {
+  try {
+    const entries = readdirSync(path, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  } catch {
+    // It is missing, too, or may be entered and not read.
+    return [];
+  }
 }
 
 /** What a path that cannot be read or written is reported as. */
