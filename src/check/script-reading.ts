@@ -156,7 +156,7 @@ function isWithoutEffect(part: Node): boolean {
   return WITHOUT_EFFECT.test(part.type) || /^(?:set|shopt|umask)\b/.test(part.text);
 }
 
-/** A node that is to be read. */
+/** A node that must still be read. */
 interface Visit {
   readonly node: Node;
   /** Whether its standard input is given by what is around it. */

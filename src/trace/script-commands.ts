@@ -56,7 +56,7 @@ export async function scriptParser(): Promise<(text: string) => ParsedScript> {
 const startLine = (node: Node) => node.startPosition.row + 1;
 const endLine = (node: Node) => node.endPosition.row + 1;
 
-/** A part of a script that is to be looked through, or a substitution of which all has been. */
+/** A part of a script that must still be looked through, or a substitution of which all has been. */
 interface Visit {
   readonly node: Node;
   /** Takes the commands that are found in it. */

@@ -29,7 +29,7 @@ export function functionHandler(directory: string, handler: string): Handler {
   return resolveHandler(handler, directory, FILES);
 }
 
-/** What a start of a function depends on in files: its bootstrap and, of ours, those that its handler may be. */
+/** What a start of a function depends on in files: its bootstrap and, with this tool's own, those that its handler may be. */
 export function startFiles({ command, directory, handler }: FunctionSettings): StartFiles {
   const [program = ""] = command;
   const paths = [program];
