@@ -9,7 +9,7 @@
  * @module
  */
 
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 
 import type { Architecture } from "../architectures.ts";
 import { newestInput, stageDebianAwsCli } from "./aws-cli-debian.ts";
@@ -90,7 +90,7 @@ async function fromRecord(
 }
 
 async function fromFile(tree: string, target: Architecture, path: string): Promise<StagedAwsCli> {
-  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) {
+  if (!existsSync(path) || !statSync(path).isFile()) {
     throw new Error(
       `failed to find the AWS CLI at ${path}: AWS_CLI must be auto, upstream, debian or a zip's path`,
     );

@@ -101,8 +101,15 @@ test("only an executable is taken as jq, and only a file as the AWS CLI", async 
   const folder = temporaryFolder("choices");
   writeFileSync(join(folder, "script"), "#!/bin/sh\necho jq-1.8.2\n", { mode: 0o755 });
   symlinkSync("nothing", join(folder, "dangling"));
+  symlinkSync("loop", join(folder, "loop"));
   const tree = temporaryFolder("tree");
-  for (const choice of [folder, join(folder, "dangling"), "Upstream", "/nowhere"]) {
+  const nowhere = [
+    "/nowhere",
+    join(folder, "script/x"),
+    join(folder, "loop"),
+    `/${"x".repeat(300)}`,
+  ];
+  for (const choice of [folder, join(folder, "dangling"), "Upstream", ...nowhere]) {
     await expect(stageJq(tree, AMD64, { choice })).rejects.toThrow(
       `failed to find jq at ${choice}: JQ must be auto, upstream, source or its path`,
     );

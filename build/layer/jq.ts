@@ -134,7 +134,7 @@ async function fromSource(tree: string, target: Architecture): Promise<StagedJq>
 async function fromFile(tree: string, choice: string): Promise<StagedJq> {
   // Run by a name without a slash, it would be looked for in PATH.
   const path = resolve(choice);
-  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) {
+  if (!existsSync(path) || !statSync(path).isFile()) {
     throw new Error(
       `failed to find jq at ${choice}: JQ must be auto, upstream, source or its path`,
     );
