@@ -10,6 +10,7 @@ import {
   isFolder,
   isRegularFile,
   leadsOut,
+  linkTarget,
   namesIn,
   startBytes,
   statOf,
@@ -38,6 +39,7 @@ test.each([
   expect(isRegularFile(path)).toBe(false);
   expect(isFolder(path)).toBe(false);
   expect(isAllowed(path, constants.F_OK)).toBe(false);
+  expect(linkTarget(path)).toBe({ loop: "loop", dangling: "gone" }[name]);
   expect(namesIn(path)).toEqual([]);
   expect(fileBytes(path)).toBeUndefined();
   expect(startBytes(path, 4)).toBeUndefined();
@@ -50,6 +52,7 @@ test("files and folders are what they are at the end of all links", () => {
     expect(fileBytes(path)?.toString()).toBe("some text");
     expect(startBytes(path, 4)?.toString()).toBe("some");
   }
+  expect([linkTarget(join(folder, "link")), linkTarget(folder)]).toEqual(["file", undefined]);
   expect([isRegularFile(folder), isFolder(folder)]).toEqual([false, true]);
   expect(namesIn(folder)).toEqual(["dangling", "file", "inner", "link", "loop", "pipe"]);
 });

@@ -14,6 +14,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   readSync,
   type Stats,
   statSync,
@@ -36,6 +37,15 @@ export function isRegularFile(path: string): boolean {
 /** True for a folder, at the end of all links. */
 export function isFolder(path: string): boolean {
   return statOf(path)?.isDirectory() === true;
+}
+
+/** Where a link leads, as it is written in it; nothing of what is not a link. */
+export function linkTarget(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether this process may do with a file what a mode of access(2) says. */

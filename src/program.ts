@@ -5,11 +5,11 @@
  * @module
  */
 
-import { constants, existsSync, lstatSync, readlinkSync } from "node:fs";
+import { constants, existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
 import { closest, pathWord } from "./commands/cli/suggest.ts";
-import { isAllowed, isRegularFile, namesIn, startBytes, statOf } from "./file-facts.ts";
+import { isAllowed, isRegularFile, linkTarget, namesIn, startBytes, statOf } from "./file-facts.ts";
 import { definedFunctions, shebangWords } from "./handler/script.ts";
 
 /** Lambda's architectures, as our files are named. Messages have AWS's names alone, as templates do. */
@@ -134,13 +134,6 @@ function folderFix(path: string): string {
   return isRegularFile(bootstrap)
     ? `it is a folder; its bootstrap is ${bootstrap}`
     : "it is a folder: the function's folder stands before --, a program after it";
-}
-
-/** Where a link leads; nothing of what is not a link. */
-function linkTarget(path: string): string | undefined {
-  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true
-    ? readlinkSync(path)
-    : undefined;
 }
 
 /** Bytes of a file that show what it is: an ELF file's headers and its loader's name stand there. */
