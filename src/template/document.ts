@@ -11,7 +11,12 @@ import { z } from "zod";
 
 import { CommandError } from "../commands/cli/exit-status.ts";
 import { readInputFile } from "../commands/cli/input.ts";
-import { DEFAULT_SETTINGS, functionArn, partitionOf } from "../host/invocation/settings.ts";
+import {
+  DEFAULT_SETTINGS,
+  functionArn,
+  partitionOf,
+  urlSuffixOf,
+} from "../host/invocation/settings.ts";
 import { isObject } from "../json-object.ts";
 import {
   circularConditions,
@@ -194,12 +199,11 @@ function templateScope(template: Template, region: string): TemplateScope {
 }
 
 function pseudoParameters(region: string): readonly (readonly [string, unknown])[] {
-  const partition = partitionOf(region);
   return [
     ["AWS::Region", region],
     ["AWS::AccountId", DEFAULT_SETTINGS.accountId],
-    ["AWS::Partition", partition],
-    ["AWS::URLSuffix", partition === "aws-cn" ? "amazonaws.com.cn" : "amazonaws.com"],
+    ["AWS::Partition", partitionOf(region)],
+    ["AWS::URLSuffix", urlSuffixOf(region)],
     ["AWS::NoValue", NO_VALUE],
   ];
 }

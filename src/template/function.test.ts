@@ -155,17 +155,21 @@ test("a function without a name has that of its stack, which only a deployment k
   expect(unknown.map(({ message }) => message).join()).toContain("!GetAtt Probe.Arn");
 });
 
-test("regions of other partitions have their names in ARNs", () => {
+test("regions of other partitions have their names in ARNs and addresses", () => {
   const path = template(
-    "FunctionName: probe\nEnvironment: { Variables: { V: !GetAtt Probe.Arn } }",
+    "FunctionName: probe\nEnvironment: { Variables: { V: !GetAtt Probe.Arn, U: !Ref AWS::URLSuffix } }",
   );
-  for (const [region, partition] of [
-    ["cn-north-1", "aws-cn"],
-    ["us-gov-west-1", "aws-us-gov"],
-    ["us-east-1", "aws"],
+  for (const [region, partition, urlSuffix] of [
+    ["cn-north-1", "aws-cn", "amazonaws.com.cn"],
+    ["us-gov-west-1", "aws-us-gov", "amazonaws.com"],
+    ["eusc-de-east-1", "aws-eusc", "amazonaws.eu"],
+    ["us-iso-east-1", "aws-iso", "c2s.ic.gov"],
+    ["us-isob-east-1", "aws-iso-b", "sc2s.sgov.gov"],
+    ["us-east-1", "aws", "amazonaws.com"],
   ]) {
     const { variables } = templateFunction(path, undefined, region);
     expect(variables["V"]).toBe(`arn:${partition}:lambda:${region}:123456789012:function:probe`);
+    expect(variables["U"]).toBe(urlSuffix);
   }
 });
 

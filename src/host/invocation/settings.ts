@@ -126,15 +126,18 @@ export function functionArn(
   return qualifier === undefined ? arn : `${arn}:${qualifier}`;
 }
 
-/** Partitions other than AWS's first, by how the names of their regions begin. */
-const PARTITIONS: readonly (readonly [prefix: string, partition: string])[] = [
-  ["cn-", "aws-cn"],
-  ["us-gov-", "aws-us-gov"],
-  ["us-iso-", "aws-iso"],
-  ["us-isob-", "aws-iso-b"],
-  ["eu-isoe-", "aws-iso-e"],
-  ["us-isof-", "aws-iso-f"],
-  ["eusc-", "aws-eusc"],
+/** AWS's first partition, in which all other regions are. */
+const FIRST_PARTITION = { partition: "aws", urlSuffix: "amazonaws.com" };
+
+/** The others, by how the names of their regions begin. */
+const PARTITIONS: readonly (readonly [prefix: string, partition: string, urlSuffix: string])[] = [
+  ["cn-", "aws-cn", "amazonaws.com.cn"],
+  ["us-gov-", "aws-us-gov", "amazonaws.com"],
+  ["us-iso-", "aws-iso", "c2s.ic.gov"],
+  ["us-isob-", "aws-iso-b", "sc2s.sgov.gov"],
+  ["eu-isoe-", "aws-iso-e", "cloud.adc-e.uk"],
+  ["us-isof-", "aws-iso-f", "csp.hci.ic.gov"],
+  ["eusc-", "aws-eusc", "amazonaws.eu"],
 ];
 
 /**
@@ -142,5 +145,17 @@ const PARTITIONS: readonly (readonly [prefix: string, partition: string])[] = [
  * @see https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
  */
 export function partitionOf(region: string): string {
-  return PARTITIONS.find(([prefix]) => region.startsWith(prefix))?.[1] ?? "aws";
+  return partitionWith(region).partition;
+}
+
+/** What the host names of services end with in a region. */
+export function urlSuffixOf(region: string): string {
+  return partitionWith(region).urlSuffix;
+}
+
+function partitionWith(region: string): typeof FIRST_PARTITION {
+  const [, partition, urlSuffix] = PARTITIONS.find(([prefix]) => region.startsWith(prefix)) ?? [];
+  return partition === undefined || urlSuffix === undefined
+    ? FIRST_PARTITION
+    : { partition, urlSuffix };
 }

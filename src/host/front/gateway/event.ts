@@ -8,6 +8,7 @@
 import { isUtf8 } from "node:buffer";
 
 import { decodePath, type HttpRequest, queryPairs } from "../../http/message.ts";
+import { urlSuffixOf } from "../../invocation/settings.ts";
 import {
   type GatewayKind,
   type GatewayNames,
@@ -50,8 +51,6 @@ function payload2(
   const path = isUrl ? decoded : (decoded.split("?", 1)[0] ?? decoded);
   const cookies = cookieList(request.headerLines);
   const query = queryPairs(request.rawQuery);
-  const domain = isUrl ? "lambda-url" : "execute-api";
-  const suffix = isUrl ? "on.aws" : "amazonaws.com";
   const dropped = isUrl ? ["connection"] : ["connection", "cookie"];
   const lines = lowerCased(edgeHeaders(request, isUrl)).filter(([name]) => !dropped.includes(name));
   // A Function URL has no routes.
@@ -69,7 +68,7 @@ function payload2(
     requestContext: {
       accountId: isUrl ? "anonymous" : names.accountId,
       apiId: names.apiId,
-      domainName: `${names.apiId}.${domain}.${names.region}.${suffix}`,
+      domainName: isUrl ? `${names.apiId}.lambda-url.${names.region}.on.aws` : apiDomain(names),
       domainPrefix: names.apiId,
       http: {
         method: request.method,
@@ -107,7 +106,7 @@ function httpPayload1(request: HttpRequest, names: GatewayNames): Record<string,
     requestContext: {
       accountId: names.accountId,
       apiId: names.apiId,
-      domainName: `${names.apiId}.execute-api.${names.region}.amazonaws.com`,
+      domainName: apiDomain(names),
       domainPrefix: names.apiId,
       extendedRequestId: gatewayRequestId(request),
       httpMethod: request.method,
@@ -167,12 +166,16 @@ function restPayload(
       requestTimeEpoch: request.receivedAtMs,
       requestId: request.requestId,
       identity: identity(request),
-      domainName: `${names.apiId}.execute-api.${names.region}.amazonaws.com`,
+      domainName: apiDomain(names),
       apiId: names.apiId,
     },
     body,
     isBase64Encoded,
   };
+}
+
+function apiDomain({ apiId, region }: GatewayNames): string {
+  return `${apiId}.execute-api.${region}.${urlSuffixOf(region)}`;
 }
 
 /** Values of the path's variables as HTTP APIs hand them on; nothing when there are none. */

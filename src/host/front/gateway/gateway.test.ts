@@ -35,6 +35,17 @@ test.each(KINDS)("gatewayEvent() of the golden request for %s", (kind) => {
   expect(event).toEqual(events.events[kind]);
 });
 
+test.each([
+  ["http-api-v2", "cn-north-1", "local.execute-api.cn-north-1.amazonaws.com.cn"],
+  ["http-api-v1", "cn-northwest-1", "local.execute-api.cn-northwest-1.amazonaws.com.cn"],
+  ["rest", "eusc-de-east-1", "local.execute-api.eusc-de-east-1.amazonaws.eu"],
+  ["rest", "us-gov-west-1", "local.execute-api.us-gov-west-1.amazonaws.com"],
+  ["function-url", "eu-west-1", "local.lambda-url.eu-west-1.on.aws"],
+] as const)("the domain of %s in %s is %s", (kind, region, domainName) => {
+  const { requestContext } = gatewayEvent(kind, request(), { ...TEST_NAMES, region });
+  expect(requestContext).toMatchObject({ domainName });
+});
+
 test.each(KINDS)("headers with names that every object has keep them in %s", (kind) => {
   const headerLines = [
     ["constructor", "a"],
