@@ -5,7 +5,7 @@
  */
 
 import { readdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 import { RemovalPolicy, Stack } from "aws-cdk-lib";
 import { Architecture, Code, LayerVersion, Runtime } from "aws-cdk-lib/aws-lambda";
@@ -33,32 +33,40 @@ const ZIP_PREFIX = {
   bare: "bootstrap",
 } as const;
 
+/** Where the zips are unless said otherwise. */
+const ZIPS = "dist";
+
 /** A layer version that holds `bootstrap`, and the AWS CLI and jq if wanted. */
 export class ShellRuntimeLayer extends LayerVersion {
+  readonly #zips: string;
+
   /** @throws {Error} When the folder does not hold exactly one fitting zip. */
   constructor(scope: Construct, id: string, props: ShellRuntimeLayerProps = {}) {
     const architecture = props.architecture ?? Architecture.ARM_64;
     const flavor = props.flavor ?? "full";
+    const zips = props.zips ?? ZIPS;
     super(scope, id, {
-      code: Code.fromAsset(findZip(props.zips ?? "dist", flavor, architecture)),
+      code: Code.fromAsset(findZip(zips, flavor, architecture)),
       compatibleArchitectures: [architecture],
       compatibleRuntimes: [Runtime.PROVIDED_AL2023],
       description: `Runs shell functions (${flavor})`,
       license: "Apache-2.0",
       removalPolicy: props.retain === false ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN,
     });
+    this.#zips = resolve(zips);
   }
 
-  /** The layer that all functions of a stack with the same architecture share. */
-  static shared(scope: Construct, architecture: Architecture, zips?: string): ShellRuntimeLayer {
+  /** The layer that all functions of a stack with the same architecture and folder of zips share. */
+  static shared(scope: Construct, architecture: Architecture, zips = ZIPS): ShellRuntimeLayer {
     const stack = Stack.of(scope);
-    const id = `ShellRuntimeLayer-${architecture.name}`;
-    const existing = stack.node.tryFindChild(id);
-    if (existing instanceof ShellRuntimeLayer) return existing;
-    return new ShellRuntimeLayer(stack, id, {
-      architecture,
-      ...(zips === undefined ? {} : { zips }),
-    });
+    for (let count = 1; ; count += 1) {
+      const id = `ShellRuntimeLayer-${architecture.name}${count === 1 ? "" : `-${count}`}`;
+      const existing = stack.node.tryFindChild(id);
+      if (existing === undefined) return new ShellRuntimeLayer(stack, id, { architecture, zips });
+      if (existing instanceof ShellRuntimeLayer && existing.#zips === resolve(zips)) {
+        return existing;
+      }
+    }
   }
 }
 

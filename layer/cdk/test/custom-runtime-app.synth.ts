@@ -258,6 +258,20 @@ describe("a customer-managed runtime", () => {
   });
 });
 
+test("functions share a layer where it is of the same folder, and no other", () => {
+  const stack = new Stack(new App(), "Stack");
+  const others = releaseFolder();
+  for (const [at, folder] of [zips, others, `${zips}/.`, others, zips].entries()) {
+    new ShellFunction(stack, `Function${at}`, { code: HELLO, zips: folder });
+  }
+  const template = Template.fromStack(stack);
+  const layers = Object.keys(template.findResources("AWS::Lambda::LayerVersion"));
+  expect(layers).toHaveLength(2);
+  const functions = Object.values(template.findResources("AWS::Lambda::Function"));
+  const used = functions.map(({ Properties }) => layers.indexOf(Properties.Layers[0].Ref));
+  expect(used).toEqual([0, 1, 0, 1, 0]);
+});
+
 test("ShellRuntimeLayer chooses the zip of each flavor", () => {
   for (const flavor of ["full", "slim", "bare"] as const) {
     const stack = new Stack(new App(), "Stack");
