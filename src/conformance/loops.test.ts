@@ -14,7 +14,7 @@ import { CONCURRENCY_MAX, PATH } from "../runtime-api/contract.ts";
 import { EnvironmentUnderTest } from "../testing/environment-under-test.ts";
 import { expectOutcome } from "../testing/expectations.ts";
 import { loopIds, tryKilledLoops } from "../testing/loop-killer.ts";
-import { marked, stateOf } from "../testing/process-facts.ts";
+import { childrenOf, marked, stateOf, systemCallOf } from "../testing/process-facts.ts";
 import { Random } from "../testing/random.ts";
 import { SHELLS } from "../testing/shells.ts";
 
@@ -114,6 +114,49 @@ test.concurrent(
       expectOutcome(invocation, { echo: true });
     }
     expect(bootstrap.ended).toBe(false);
+  },
+);
+
+/** The system call kill(2). */
+const SYS_KILL = process.arch === "arm64" ? 129 : 62;
+
+test.concurrent(
+  "a loop that is killed just after it has loaded leaves its request for an event to its next life",
+  async () => {
+    // A loop tells by a signal that it has loaded: there it stays for a while.
+    const slow = ["-e", "trace=kill", "-e", "inject=kill:delay_exit=1s"];
+    const wrapper = ["strace", "-f", "-qq", "-o", "/dev/null", ...slow];
+    await using environment = await EnvironmentUnderTest.start({
+      files,
+      env: severalLoops(2),
+      wrapper,
+    });
+    const { api, bootstrap } = environment;
+    await api.idle(2);
+    const [supervisor = 0] = childrenOf(bootstrap.pid);
+    let known = loopIds(supervisor);
+    const [first = 0] = known;
+    process.kill(first, "SIGKILL");
+    for (let life = 0; life < 2; life += 1) {
+      let next: number | undefined;
+      while (next === undefined) {
+        await Bun.sleep(5);
+        next = loopIds(supervisor).find((pid) => !known.includes(pid));
+      }
+      known = [...known, next];
+      // Its shell has loaded the file, and the signal is sent.
+      while (systemCallOf(next) !== SYS_KILL) await Bun.sleep(5);
+      if (life === 0) process.kill(next, "SIGKILL");
+    }
+    const invocations = [1, 2].map((body) => api.enqueue({ body: String(body) }));
+    for (const invocation of invocations) {
+      await invocation.posted;
+      expectOutcome(invocation, { echo: true });
+    }
+    await api.idle(2);
+    // Two at first, and one after each event: none was asked for twice, so that the platform hands none to a
+    // connection that is closed.
+    expect(api.requests.filter(({ path }) => path === PATH.next)).toHaveLength(4);
   },
 );
 

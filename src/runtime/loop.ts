@@ -92,7 +92,8 @@ export class Loop {
 
   /** Has the supervisor know that the handler is loaded. */
   tellLoaded(): void {
-    this.slot.set(LOOP_STATE.settled);
+    // What was asked for in a life before is waited for already: that must not be lost if this life ends now.
+    this.slot.set(this.connection?.hasAsked === true ? LOOP_STATE.waiting : LOOP_STATE.settled);
     // It looks at its loops whenever this signal comes.
     kill(this.#supervisor, SIGNAL.child);
   }

@@ -108,6 +108,12 @@ function linkOf(pid: number, descriptor: string): string {
   }
 }
 
+/** The number of the system call in which a process waits or is stopped; `undefined` where it is in none. */
+export function systemCallOf(pid: number): number | undefined {
+  const [number = ""] = readProc(pid, "syscall").split(" ");
+  return /^\d+$/.test(number) ? Number(number) : undefined;
+}
+
 /** Text of a file in /proc; empty when the process is gone. */
 function readProc(pid: number, name: string): string {
   try {
