@@ -201,7 +201,7 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
         },
       });
       await api.idle();
-      // The loaded shell and its guard, with the fork for the next event; it may not be there yet.
+      // The loaded shell, and the fork for the next event, which may not be there yet.
       const left = (await marked(taskRoot)).filter(({ pid }) => pid !== bootstrap.pid);
       expect(left.filter(({ command }) => !command.includes(" -c "))).toEqual([]);
       expect((await api.invoke({ body: "next" })).latin1).toBe("next x");
@@ -302,10 +302,10 @@ describe.each(SHELLS.map(({ name }) => name))("%s", (shell) => {
       api.forget();
       return [...new Set(paths)];
     };
-    /** Loops with their loaded shells, the shells' guards and the forks for the next event. */
+    /** Loops with their loaded shells and the forks for the next event. */
     const facts = async () => {
       expect(await settle("next")).toEqual(["response"]);
-      while (descendants(bootstrap.pid).length !== 4 * LOOPS) await Bun.sleep(1);
+      while (descendants(bootstrap.pid).length !== 3 * LOOPS) await Bun.sleep(1);
       await Bun.sleep(20);
       const below = descendants(bootstrap.pid);
       const loops = below.filter((pid) => parentOf(pid) === bootstrap.pid);

@@ -17,8 +17,8 @@ const STRACE = Bun.which("strace");
 if (STRACE === null) throw new Error('failed to find strace: "apt-get install strace"');
 
 const EVENTS = 50;
-/** Below strace: the runtime, the loaded shell, its guard, and the fork that waits for an event. */
-const PROCESSES_AT_REST = 4;
+/** Below strace: the runtime, the loaded shell, and the fork that waits for an event. */
+const PROCESSES_AT_REST = 3;
 /** Far below one call a byte for an event of this size, far above what blocks of 4 KiB need. */
 const LARGE_EVENT_BYTES = 65_536;
 const LARGE_EVENT_CALLS_MAX = 1_000;
