@@ -2,6 +2,9 @@
 # Needs git, make, npm, Python 3 and a shell; each target names the packages of the system that it needs
 # besides. Bun comes pinned from package-lock.json.
 
+# What a run that was killed has left in Bun's cache of transpiled files could break all later ones.
+export BUN_RUNTIME_TRANSPILER_CACHE_PATH := 0
+
 SHELL := /bin/sh
 # Root by `sudo env PATH="$PATH"` or su has a user's PATH, which on Debian leads to no mke2fs and no chroot.
 export PATH := $(PATH):/usr/sbin:/sbin
