@@ -181,10 +181,12 @@ test(
     const env = { DRY_RUN: "1", ENV: "dev", LAYER_DIST, PATH: "/usr/bin:/bin" };
     const { stderr } = await run([publish, "all"], { env });
     const commands = stderr.split("\n").filter((line) => line.startsWith("+ "));
+    const calls = ["create-application-version", "update-application"];
+    const newVersion = calls.map((call) => `serverlessrepo ${call}`);
     expect(commands.map((line) => line.split(" ").slice(4, 6).join(" "))).toEqual([
-      ...["s3api put-object", "serverlessrepo create-application-version"],
-      ...["s3api put-object", "serverlessrepo create-application-version"],
-      "serverlessrepo create-application-version",
+      ...["s3api put-object", ...newVersion],
+      ...["s3api put-object", ...newVersion],
+      ...newVersion,
     ]);
     expect(stderr).toContain(
       "applications/lambda-shell-runtime-dev-arm64 --semantic-version 0.0.0",
