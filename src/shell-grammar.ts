@@ -56,7 +56,7 @@ export async function parseScript(text: string): Promise<Tree | undefined> {
 export function commandWords(command: Node): readonly [name: Node | undefined, ...words: Node[]] {
   const name = command.childForFieldName("name") ?? undefined;
   const words = command.childrenForFieldName("argument").filter((word) => word !== null);
-  // Of `PATH=$PATH:$HOME/bin` the grammar takes `HOME/bin`, before which there is no blank, for a command's name.
+  // Of `PATH=$PATH:$HOME/bin` the grammar takes `HOME/bin`, which follows without a blank, for a command's name.
   const isOfValue = command.children.some(
     (part) => part?.type === "variable_assignment" && part.endIndex === name?.startIndex,
   );

@@ -80,7 +80,7 @@ export async function checkHandler(
   return other === undefined ? findings : [...findings, other];
 }
 
-/** How sure it is that the function has no layer of ours; nothing where it may well have one. */
+/** How sure it is that the function is without our layer; nothing where it may well have it. */
 function lacksLayer({ template, withBootstrap }: CheckTarget): "warning" | "hint" | undefined {
   const { layers, runtime, packageType } = template?.described ?? {};
   if (withBootstrap === true) return (layers ?? 0) > 0 ? "hint" : "warning";

@@ -409,7 +409,7 @@ const LAYER_PROGRAMS: readonly string[] = ["aws", "jq"];
 
 /**
  * What a function without our layer, or with its runtime in its zip, lacks of it.
- * @param level How sure it is that there is no layer.
+ * @param level How sure it is that the layer is missing.
  * @param isBrought Whether another layer brings a program.
  */
 export function missingLayer(

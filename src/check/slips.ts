@@ -129,7 +129,7 @@ const FILES_OF: Readonly<Record<string, (words: readonly string[]) => boolean>> 
     for (let at = 0; at < words.length; at += 1) {
       const word = words[at] ?? "";
       if (word === "--args" || word === "--jsonargs") return false;
-      // Where the filter is a file, or there is no input, it is not told.
+      // Not told where the filter is a file, or without input.
       if (/^-[a-zA-Z]*[nfL]|^--(?:null-input|from-file)$/.test(word)) return false;
       if (word.startsWith("-")) at += JQ_OPERANDS.get(word) ?? 0;
       else if (hasFilter && EVENT.test(word)) return true;

@@ -108,7 +108,7 @@ export function templateFunctions(
 
 /**
  * Reads a function from a template: the one of a logical id or name, else the first. One that is not deployed, since
- * its condition is false, is taken where there is no other.
+ * its condition is false, is taken only as the last choice.
  * @param region As of {@link templateFunctions}.
  * @throws {CommandError} When there is no such file or function, or CloudFormation would refuse the whole.
  */

@@ -47,7 +47,7 @@ test.each([
   }
 });
 
-test("loops within loops make functions, and what is no loop is left alone", () => {
+test("loops within loops make functions, and what is not a loop is left alone", () => {
   const path = join(temporaryFolder("template"), "template.yaml");
   const inner = `["Stage", ["test", "live"], { "\${Stage}\${Name}": { "Type": "AWS::Lambda::Function" } }]`;
   const outer = `["Name", ["A", "B"], { "Fn::ForEach::Stages": ${inner} }]`;

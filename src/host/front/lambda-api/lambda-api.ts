@@ -63,7 +63,7 @@ export interface LambdaApiOptions extends DescribeOptions {
 
 /**
  * What the paths of Lambda's API begin with, in each of its models: lambda, lambda-core, lambda-web and
- * lambda-microvms. An operation that is not here is no event of a function.
+ * lambda-microvms. An operation of theirs that is missing here is refused, and not taken for an event.
  */
 const API_RESOURCES = [
   ...["account-settings", "capacity-providers", "code-signing-configs", "durable-executions"],
